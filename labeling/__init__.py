@@ -1,0 +1,3 @@
+"""aigc-labeling."""
+
+__version__ = "0.1.0"
