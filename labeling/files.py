@@ -1,0 +1,133 @@
+"""Reading what users hand in, and writing files so that a kill at any moment leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from labeling.errors import TooLarge, UnreadableFile, WriteError
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+MAX_FILE = 1 << 30
+"""A picture file of more bytes is refused."""
+
+
+def load(source: Source) -> tuple[str, bytes]:
+    """Give a name to show and the bytes of a path, a bytes object, or a binary file object.
+
+    Raises :class:`UnreadableFile` (missing, folder, empty, no permission) or :class:`TooLarge`.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        name, data = "<bytes>", bytes(source)
+    elif isinstance(source, str | os.PathLike):
+        name, data = os.fspath(source), _read_path(Path(source))
+    elif hasattr(source, "read"):
+        name = str(getattr(source, "name", "<stream>"))
+        data = source.read(MAX_FILE + 1)
+        if not isinstance(data, bytes):
+            raise UnreadableFile(f"{name}: opened as text; open it in binary mode")
+    else:
+        raise UnreadableFile(f"cannot read a picture from {type(source).__name__}; give a path, bytes or a file object")
+    if len(data) > MAX_FILE:
+        raise TooLarge(f"{name}: larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
+    if not data:
+        raise UnreadableFile(f"{name}: the file is empty")
+    return name, data
+
+
+def _read_path(path: Path) -> bytes:
+    try:
+        # Opening a FIFO or a device could block for ever: only regular files are pictures.
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(fd, "rb", buffering=0) as file:
+            status = os.fstat(fd)
+            if stat.S_ISDIR(status.st_mode):
+                raise UnreadableFile(f"{path}: is a folder; name the files in it")
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableFile(f"{path}: is not a regular file")
+            if status.st_size > MAX_FILE:
+                raise TooLarge(f"{path}: larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
+            return file.readall() or b""
+    except FileNotFoundError:
+        raise UnreadableFile(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UnreadableFile(f"{path}: is a folder; name the files in it") from None
+    except PermissionError:
+        if path.is_dir():  # Windows says so of folders
+            raise UnreadableFile(f"{path}: is a folder; name the files in it") from None
+        raise UnreadableFile(f"{path}: no permission to read it") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(f"{_printable(path)}: cannot be read ({_reason(error)})") from error
+
+
+def _printable(path: Path) -> str:
+    return str(path).replace("\0", "\\0")
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Say whether two paths lead to one file (links and spelling seen through)."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError:
+        raise WriteError(f"{path}: no permission to write there; choose another place with -o") from None
+    except FileNotFoundError:
+        raise WriteError(f"{path}: the folder {path.parent} does not exist; create it first") from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise WriteError(f"{path}: the disk is full; nothing was written") from error
+        if error.errno == errno.EROFS:
+            raise WriteError(f"{path}: the file system is read-only; choose another place with -o") from error
+        raise WriteError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def write_atomically(
+    path: Path, pieces: Sequence[Any], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
+) -> None:
+    """Write ``pieces`` to a temporary file beside ``path``, read it back, and only then give it its name.
+
+    ``check`` gets the bytes as read back and raises if they are not right. Raises :class:`WriteError`; whatever
+    happens, no half-written file stays behind, and a file of that name stays whole.
+    """
+    if path.is_dir():
+        raise WriteError(f"{path}: is a folder; name a file in it")
+    temporary = path.with_name(f".aigc-{secrets.token_hex(6)}.tmp")
+    with _explained(path):
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        with _explained(path), open(fd, "w+b", buffering=0) as file:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            view = memoryview(data)
+            while view:  # an unbuffered write may be a short one
+                view = view[file.write(view) :]
+            file.seek(0)
+            written = file.readall()
+        if written != data:
+            raise WriteError(f"{path}: what was written does not read back the same; check the disk")
+        if check is not None:
+            check(written)
+        with _explained(path):
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

@@ -1,0 +1,188 @@
+"""The noun of the toolkit: who made a piece of content, with what, when, and which piece it is.
+
+Rules: GB 45438-2025 6.1 and Annex E (the seven fields), TC260-PG-20252A (the provider code),
+GB 32100-2015 (the unified social credit code and its check digit).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from labeling.errors import LabelingError
+
+_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100: no I, O, S, V, Z
+_USCC_LENGTH = 18
+_CODE_LENGTH = 27
+_UNUSED_TAIL = "00000"
+
+MAX_VALUE = 4096
+"""Characters of one field value. The standard sets no limit; real values stay below 400."""
+
+
+class Origin(StrEnum):
+    """The ``Label`` field: the three classes of the Labelling Measures, Art. 6."""
+
+    GENERATED = "1"
+    POSSIBLE = "2"
+    SUSPECTED = "3"
+
+
+def uscc_check_digit(first17: str) -> str:
+    """Compute the 18th character of a unified social credit code (GB 32100-2015, 4.6).
+
+    Raises :class:`LabelingError` if ``first17`` is not 17 characters of the code's alphabet.
+    """
+    if len(first17) != _USCC_LENGTH - 1 or any(c not in _USCC_ALPHABET for c in first17):
+        raise LabelingError(
+            f"{first17!r} is not the first 17 characters of a unified social credit code: "
+            "digits and capitals without I, O, S, V, Z"
+        )
+    total = sum(_USCC_ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(first17))
+    return _USCC_ALPHABET[-total % 31]
+
+
+def uscc_is_valid(uscc: str) -> bool:
+    """Say whether ``uscc`` has 18 characters of the alphabet and the right check digit."""
+    try:
+        return len(uscc) == _USCC_LENGTH and uscc_check_digit(uscc[:-1]) == uscc[-1]
+    except LabelingError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCode:
+    """A 27-character provider code, taken apart (TC260-PG-20252A).
+
+    ``subject`` is "1" for an organisation; ``binding`` "1" when a unified social credit code
+    follows; ``service`` "1" for generation, "2" for propagation; ``model`` four characters.
+    """
+
+    subject: str
+    binding: str
+    uscc: str
+    service: str
+    model: str
+
+    @classmethod
+    def parse(cls, code: str) -> ProviderCode | None:
+        """Take a code apart; ``None`` if it has not the form of one (a bare name, a draft code)."""
+        if len(code) != _CODE_LENGTH or not code.startswith("00") or not (code.isascii() and code.isalnum()):
+            return None
+        if code != code.upper():
+            return None
+        return cls(code[2], code[3], code[4:22], code[22], code[23:])
+
+    @classmethod
+    def build(cls, uscc: str, *, service: str = "1", model: str = "0000") -> ProviderCode:
+        """Make an organisation's code from its unified social credit code.
+
+        Raises :class:`LabelingError` if the check digit does not hold or ``service``/``model`` have
+        not the form of TC260-PG-20252A.
+        """
+        if not uscc_is_valid(uscc):
+            raise LabelingError(
+                f"{uscc!r} is not a valid unified social credit code (18 characters with the check digit of GB 32100)"
+            )
+        if service not in {"0", "1", "2"}:
+            raise LabelingError(f"service must be 1 (generation), 2 (propagation) or 0 (unused), not {service!r}")
+        if len(model) != 4 or not (model.isascii() and model.isalnum()) or model != model.upper():
+            raise LabelingError(f"the model code must be four digits or capitals, not {model!r}")
+        return cls("1", "1", uscc, service, model)
+
+    def __str__(self) -> str:
+        return f"00{self.subject}{self.binding}{self.uscc}{self.service}{self.model}"
+
+    def problems(self) -> tuple[str, ...]:
+        """Say what in the code breaks TC260-PG-20252A; empty if nothing does."""
+        found = []
+        if self.binding == "1" and not uscc_is_valid(self.uscc):
+            found.append(f"the unified social credit code {self.uscc} fails its check digit (GB 32100)")
+        if self.service not in {"1", "2"} and self.service + self.model != _UNUSED_TAIL:
+            found.append(f"the service character is {self.service!r}, not 1 (generation) or 2 (propagation)")
+        return tuple(found)
+
+
+_last_id = 0
+_id_lock = threading.Lock()
+
+
+def new_content_id() -> str:
+    """Make a content id: a UUID of version 7 (RFC 9562), so that later ids sort behind earlier ones."""
+    global _last_id
+    with _id_lock:
+        # 48 bits of milliseconds and 12 of a counter that only grows: sortable within the millisecond too.
+        stamp = max((time.time_ns() // 1_000_000) << 12, _last_id + 1)
+        _last_id = stamp
+    value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64
+    value |= 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a labelled file says of itself.
+
+    ``producer`` is a 27-character provider code or a name; ``content_id`` is unique with the
+    producer. ``propagator``/``propagate_id`` are empty until a platform fills them; the first write
+    repeats the producer's half there (spec 3). ``security`` and ``propagator_security`` are the two reserved
+    codes. ``generator``/``generator_version``/``created`` have no place among the seven fields: IPTC and C2PA carry them.
+
+    Raises :class:`LabelingError` on empty or unrepresentable values.
+    """
+
+    producer: str
+    content_id: str
+    origin: Origin = Origin.GENERATED
+    propagator: str = ""
+    propagate_id: str = ""
+    security: str = ""
+    propagator_security: str = ""
+    provider_name: str = ""
+    generator: str = ""
+    generator_version: str = ""
+    created: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("producer", "content_id"):
+            if not getattr(self, name).strip():
+                raise LabelingError(f"the label needs a {name.replace('_', ' ')}; give one with --{name.replace('_', '-')}")
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, str):
+                _check_value(name, value)
+        if self.created is not None and self.created.tzinfo is None:
+            object.__setattr__(self, "created", self.created.replace(tzinfo=UTC))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what is unusual but allowed: characters beyond the usual ones, a producer that is no code."""
+        found = []
+        for name in ("producer", "content_id", "propagator", "propagate_id"):
+            odd = sorted({c for c in getattr(self, name) if not is_usual_character(c)})
+            if odd:
+                listed = "".join(odd[:8])
+                found.append(f"{name.replace('_', ' ')} holds characters outside GB 45438-2025 Annex E: {listed}")
+        code = ProviderCode.parse(self.producer)
+        if code is None:
+            found.append("the producer is not a 27-character provider code (TC260-PG-20252A)")
+        else:
+            found.extend(code.problems())
+        return tuple(found)
+
+
+def is_usual_character(character: str) -> bool:
+    """Say whether GB 45438-2025 Annex E names the character: 0x21, 0x23-0x5B, 0x5D-0x7E, and the escaped quote."""
+    return "!" <= character <= "~" and character != "\\"
+
+
+def _check_value(name: str, value: str) -> None:
+    shown = name.replace("_", " ")
+    if len(value) > MAX_VALUE:
+        raise LabelingError(f"the {shown} is {len(value)} characters long; at most {MAX_VALUE} are allowed")
+    if any(c < " " or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff\x7f" for c in value):
+        raise LabelingError(f"the {shown} holds control characters or broken Unicode; remove them")

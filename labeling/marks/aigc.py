@@ -1,0 +1,319 @@
+"""The AIGC field: seven keys of JSON that GB 45438-2025 6.1 and Annex E put into a file's metadata.
+
+Encoder and verifier side by side. The verifier accepts every form that real products write (and says what is wrong
+with it): wrapped or bare, JSON encoded twice, Python's repr, null values, shuffled and missing keys, draft names, the 2023 schema.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from labeling.errors import LabelingError
+from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.label import Label, Origin, ProviderCode, is_usual_character
+from labeling.marks.xmp import Name
+
+NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"  # TC260-PG-20259A
+XMP_NAME = Name(NAMESPACE, "AIGC", "TC260")
+FIELD = "AIGC"
+
+KEYS = (
+    "Label",
+    "ContentProducer",
+    "ProduceID",
+    "ReservedCode1",
+    "ContentPropagator",
+    "PropagateID",
+    "ReservedCode2",
+)
+REQUIRED = ("Label", "ContentProducer", "ProduceID")
+LEGACY_KEYS = ("ServiceProvider", "ServiceUser", "Time", "ContentId", "ContentID")  # the guide of 2023
+DRAFT_NAMES = {
+    "propagator": "ContentPropagator",
+    "propatorid": "PropagateID",
+    "reservecode1": "ReservedCode1",
+    "reservecode2": "ReservedCode2",
+}
+_CANONICAL = {key.lower(): key for key in KEYS} | DRAFT_NAMES
+
+MAX_TEXT = 256 << 10
+MAX_NESTING = 16
+
+_6_1 = "GB 45438-2025 6.1"
+_6_1_C = "GB 45438-2025 6.1 c)"
+_ANNEX_E = "GB 45438-2025 Annex E"
+_PG_CODE = "TC260-PG-20252A"
+
+
+def encode(label: Label) -> str:
+    """Write the label as the bare seven keys, in the standard's order, all values strings.
+
+    The first write repeats the producer's half as the propagator's (spec 3). Characters beyond ASCII stay as they are: an
+    ``\\u`` escape would need the backslash, which Annex E leaves out of the usual characters.
+    """
+    values = (
+        str(label.origin),
+        label.producer,
+        label.content_id,
+        label.security,
+        label.propagator or label.producer,
+        label.propagate_id or label.content_id,
+        label.propagator_security,
+    )
+    return json.dumps(dict(zip(KEYS, values, strict=True)), ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The content of one carrier: the object as found, and what was wrong with how it was written."""
+
+    value: dict[str, Any]
+    wrapped: bool
+    defects: tuple[Defect, ...]
+
+    def get(self, key: str) -> str:
+        """The string under one of the seven keys, also where a draft's spelling of it is used; "" if there is none."""
+        for found, value in self.value.items():
+            if _CANONICAL.get(found.lower()) == key and isinstance(value, str):
+                return value
+        return ""
+
+
+def label_of(mark: Mark) -> Label | None:
+    """The label that a finding holds; ``None`` where producer or content id is missing or cannot be represented."""
+    field = Field(mark.value, False, ())
+    origin = field.get("Label")
+    try:
+        return Label(
+            producer=field.get("ContentProducer"),
+            content_id=field.get("ProduceID"),
+            origin=Origin(origin) if origin in set(Origin) else Origin.GENERATED,
+            propagator=field.get("ContentPropagator"),
+            propagate_id=field.get("PropagateID"),
+            security=field.get("ReservedCode1"),
+            propagator_security=field.get("ReservedCode2"),
+        )
+    except LabelingError:
+        return None
+
+
+def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: str = "") -> Mark | None:
+    """Judge what one carrier holds.
+
+    ``named``: the carrier itself is called AIGC, so whatever it holds was meant as the label. Elsewhere (UserComment,
+    ImageDescription, a comment) the value counts only if it is wrapped in ``{"AIGC":…}`` or has one of the seven key names.
+    ``foreign_namespace``: the XMP namespace, where it is not the standard's. Gives ``None`` where there is no label.
+    """
+    text = _text(content)
+    if not named and not _may_hold_label(text):
+        return None
+    field = _field(text, named=named and not foreign_namespace)
+    if field is None:
+        return None
+    defects = [*field.defects, *_judge(field)]
+    if foreign_namespace:
+        message = f"the property is in the namespace {foreign_namespace!r} instead of {NAMESPACE}"
+        defects.append(Defect("CN-IMPLICIT-NAMESPACE", "TC260-PG-20259A 6", message))
+    status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
+    return Mark("aigc", status, where, field.value, Signature.NONE, tuple(defects))
+
+
+def only_one(found: list[Mark]) -> list[Mark]:
+    """Apply 6.1 c), exactly one label in a file: two equal ones are duplicates, two that differ a conflict."""
+    if not found:
+        return [Mark("aigc", Status.ABSENT)]
+    if len(found) == 1:
+        return found
+    same = all(_comparable(mark) == _comparable(found[0]) for mark in found)
+    status = Status.DUPLICATE if same else Status.CONFLICT
+    places = "; ".join(mark.where for mark in found)
+    message = f"{len(found)} labels that {'say the same' if same else 'differ'}: {places}"
+    defect = Defect("CN-IMPLICIT-ONE", _6_1_C, message)
+    return [replace(mark, status=status, defects=(*mark.defects, defect)) for mark in found]
+
+
+def _comparable(mark: Mark) -> dict[str, Any]:
+    return {_CANONICAL.get(key.lower(), key): value for key, value in mark.value.items() if value not in ("", None)}
+
+
+def _text(content: bytes | str) -> str:
+    if isinstance(content, bytes):
+        for encoding in ("utf-8-sig", "gb18030", "latin-1"):
+            try:
+                content = content.decode(encoding)
+                break
+            except UnicodeDecodeError:
+                continue
+    assert isinstance(content, str)
+    return content.strip(" \t\r\n\0\ufeff")
+
+
+def _may_hold_label(text: str) -> bool:
+    head = text[:MAX_TEXT]
+    return "{" in head and ("AIGC" in head.upper() or any(key in head for key in KEYS))
+
+
+def _field(text: str, *, named: bool) -> Field | None:
+    """Parse the value; ``None`` if it is no label at all and the place is not called AIGC."""
+    defects: list[Defect] = []
+    prefix, brace, _ = text.partition("{")
+    if brace and prefix.rstrip(" =:\0").upper() == FIELD:  # AIGC{…}, AIGC={…}: JPEG APPn and comment segments
+        text = text[len(prefix) :]
+        named = True
+    value = _parse(text, defects)
+    wrapped = False
+    if isinstance(value, dict):
+        inner = next((v for k, v in value.items() if k.upper() == FIELD), None)
+        if isinstance(inner, str):
+            defects.append(_defect("CN-IMPLICIT-TWICE", _ANNEX_E, "the JSON object is encoded twice"))
+            inner = _parse(inner, defects)
+        if isinstance(inner, dict):
+            value, wrapped = inner, True
+    if isinstance(value, dict) and (wrapped or named or any(_is_key(key) for key in value)):
+        return Field(value, wrapped, tuple(defects))
+    if not named:
+        return None
+    if not any(d.rule == "CN-IMPLICIT-JSON" for d in defects):
+        defects.append(_defect("CN-IMPLICIT-JSON", _ANNEX_E, "the field's value is not a JSON object"))
+    return Field({"raw": text[:200]}, False, tuple(defects))
+
+
+def _is_key(key: str) -> bool:
+    return key.lower() in _CANONICAL
+
+
+def _parse(text: str, defects: list[Defect]) -> Any:
+    """Parse JSON; note each departure from it, and read the usual ones all the same."""
+    if len(text) > MAX_TEXT or _nesting(text) > MAX_NESTING:
+        defects.append(_defect("CN-IMPLICIT-JSON", _ANNEX_E, "the value is too long or too deeply nested for a label"))
+        return None
+    notes: set[str] = set()
+    value = _json(text, notes)
+    for _ in range(2):
+        if not isinstance(value, str):
+            break
+        defects.append(_defect("CN-IMPLICIT-TWICE", _ANNEX_E, "the JSON object is encoded twice"))
+        value = _json(value, notes)
+    defects += [_defect("CN-IMPLICIT-JSON", _ANNEX_E, note) for note in sorted(notes)]
+    return value
+
+
+def _json(text: str, notes: set[str]) -> Any:
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(items)) < len(items):
+            notes.add("a key of the JSON object occurs twice")
+        return dict(items)
+
+    def constant(name: str) -> None:
+        notes.add(f"the JSON holds {name}, which is no JSON value")
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    except (ValueError, RecursionError):
+        pass
+    try:  # raw control characters inside strings
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, strict=False)
+        notes.add("the JSON has raw control characters inside a string")
+        return value
+    except (ValueError, RecursionError):
+        pass
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        notes.add("the value is not JSON")
+        return None
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        notes.add("the value is a Python literal with single quotes, not JSON")
+        return value
+    notes.add("the value is not JSON")
+    return None
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for character in text:
+        if character in "{[(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}])":
+            depth -= 1
+    return deepest
+
+
+def _defect(rule: str, clause: str, message: str) -> Defect:
+    return Defect(rule, clause, message)
+
+
+def _warning(rule: str, clause: str, message: str) -> Defect:
+    return Defect(rule, clause, message, Severity.WARNING)
+
+
+def _judge(field: Field) -> list[Defect]:
+    keys = list(field.value)
+    if "raw" in field.value and len(keys) == 1:
+        return []
+    legacy = [key for key in keys if key in LEGACY_KEYS]
+    if legacy and "Label" not in keys:
+        message = f"the keys {', '.join(legacy)} are those of the practice guide of 2023, not the standard's seven"
+        return [_defect("CN-IMPLICIT-LEGACY", _ANNEX_E, message)]
+    return [*_judge_keys(keys), *_judge_values(field), *_judge_producer(field)]
+
+
+def _judge_keys(keys: list[str]) -> list[Defect]:
+    found: list[Defect] = []
+    spelled = {key: _CANONICAL[key.lower()] for key in keys if _is_key(key) and key not in KEYS}
+    missing = [key for key in KEYS if key not in keys and key not in spelled.values()]
+    extra = [key for key in keys if not _is_key(key)]
+    if spelled:
+        message = ", ".join(f"{wrong} instead of {right}" for wrong, right in spelled.items())
+        found.append(_defect("CN-IMPLICIT-KEY-NAME", _ANNEX_E, f"key names other than the standard's: {message}"))
+    if missing:
+        found.append(_defect("CN-IMPLICIT-KEYS", _ANNEX_E, f"of the seven keys these are missing: {', '.join(missing)}"))
+    if extra:
+        shown = ", ".join(key[:40] for key in extra[:5])
+        found.append(_defect("CN-IMPLICIT-EXTRA-KEYS", _ANNEX_E, f"keys beyond the standard's seven: {shown}"))
+    canonical = [_CANONICAL[key.lower()] for key in keys if _is_key(key)]
+    if canonical != sorted(canonical, key=KEYS.index):
+        found.append(_warning("CN-IMPLICIT-ORDER", _ANNEX_E, "the keys are not in the standard's order"))
+    return found
+
+
+def _judge_values(field: Field) -> list[Defect]:
+    found: list[Defect] = []
+    values = {_CANONICAL[key.lower()]: value for key, value in field.value.items() if _is_key(key)}
+    if not_strings := [key for key, value in values.items() if not isinstance(value, str)]:
+        message = f"values that are not strings: {', '.join(not_strings)}"
+        found.append(_defect("CN-IMPLICIT-STRINGS", _ANNEX_E, message))
+    if empty := [key for key in REQUIRED if key in values and values[key] in ("", None)]:
+        found.append(_defect("CN-IMPLICIT-REQUIRED", _6_1, f"required values are empty: {', '.join(empty)}"))
+    label = values.get("Label")
+    if "Label" in values and label not in ("", None) and str(label) not in set(Origin):
+        message = f"Label is {str(label)[:40]!r}, not 1 (generated), 2 (possibly) or 3 (suspected)"
+        found.append(_defect("CN-IMPLICIT-LABEL", _ANNEX_E, message))
+    elif "Label" in values and label not in ("", None) and label not in set(Origin):
+        found.append(_defect("CN-IMPLICIT-LABEL", _ANNEX_E, f"Label is the number {label}, not a string"))
+    if lonely := [key for key in ("ContentPropagator", "PropagateID") if key in values and not values[key]]:
+        message = f"{', '.join(lonely)} empty: the first write repeats the producer's values there"
+        found.append(_warning("CN-IMPLICIT-PROPAGATOR", _ANNEX_E, message))
+    return found
+
+
+def _judge_producer(field: Field) -> list[Defect]:
+    found: list[Defect] = []
+    producer = field.get("ContentProducer")
+    if producer:
+        code = ProviderCode.parse(producer)
+        if code is None:
+            message = f"ContentProducer {producer[:60]!r} is a name, not a 27-character provider code"
+            found.append(_warning("CN-PROVIDER-CODE", _PG_CODE, message))
+        else:
+            found += [_warning("CN-PROVIDER-CODE", _PG_CODE, message) for message in code.problems()]
+    names = ("ContentProducer", "ProduceID", "ContentPropagator", "PropagateID")
+    odd = sorted({c for name in names for c in field.get(name) if not is_usual_character(c)})
+    if odd:
+        message = f"characters outside 0x21, 0x23-0x5B, 0x5D-0x7E: {''.join(odd[:8])}"
+        found.append(_warning("CN-IMPLICIT-CHARACTERS", _ANNEX_E, message))
+    return found

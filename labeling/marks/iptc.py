@@ -1,0 +1,90 @@
+"""IPTC photo metadata that says a picture is of AI: DigitalSourceType, and which system made it.
+
+Specification: IPTC Photo Metadata Standard 2025.1; the vocabulary http://cv.iptc.org/newscodes/digitalsourcetype/.
+"""
+
+from __future__ import annotations
+
+from labeling.findings import Defect, Mark, Signature, Status
+from labeling.label import Label
+from labeling.marks.xmp import Name, Packet
+
+NAMESPACE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+DIGITAL_SOURCE_TYPE = Name(NAMESPACE, "DigitalSourceType", "Iptc4xmpExt")
+AI_SYSTEM = Name(NAMESPACE, "AISystemUsed", "Iptc4xmpExt")
+AI_SYSTEM_VERSION = Name(NAMESPACE, "AISystemVersionUsed", "Iptc4xmpExt")
+CREATE_DATE = Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp")
+
+TRAINED = "trainedAlgorithmicMedia"
+AI_TERMS = (TRAINED, "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
+TERMS = (
+    *AI_TERMS,
+    "algorithmicMedia",
+    "algorithmicallyEnhanced",
+    "digitalCapture",
+    "computationalCapture",
+    "negativeFilm",
+    "positiveFilm",
+    "print",
+    "humanEdits",
+    "minorHumanEdits",
+    "compositeCapture",
+    "dataDrivenMedia",
+    "digitalArt",
+    "digitalCreation",
+    "virtualRecording",
+    "composite",
+    "screenCapture",
+    "softwareImage",
+)
+
+_STANDARD = "IPTC Photo Metadata 2025.1, Digital Source Type"
+
+
+def encode(label: Label, term: str = TRAINED) -> dict[Name, str | None]:
+    """The XMP properties for a label: source type always; system, version and creation time where they are known."""
+    values: dict[Name, str | None] = {DIGITAL_SOURCE_TYPE: VOCABULARY + term}
+    if label.generator:
+        values[AI_SYSTEM] = label.generator
+    if label.generator_version:
+        values[AI_SYSTEM_VERSION] = label.generator_version
+    if label.created is not None:
+        values[CREATE_DATE] = label.created.isoformat(timespec="seconds")
+    return values
+
+
+def term_of(value: str) -> str:
+    """The vocabulary term that a value ends with, whatever its scheme or prefix."""
+    return value.strip().rstrip("/").rpartition("/")[2].rpartition(":")[2]
+
+
+def is_ai(value: str) -> bool:
+    """Say whether a DigitalSourceType value means content made or composed by a trained model."""
+    return term_of(value).lower() in {term.lower() for term in AI_TERMS}
+
+
+def read(packet: Packet, where: str) -> Mark | None:
+    """Judge the packet's DigitalSourceType; ``None`` where it has none. The value's ``ai`` says whether it means AI."""
+    found = packet.find(DIGITAL_SOURCE_TYPE)
+    if not found:
+        return None
+    value = found[0].text.strip()
+    content: dict[str, object] = {"DigitalSourceType": value, "ai": is_ai(value)}
+    for name in (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE):
+        if text := packet.get(name):
+            content[name.local] = text
+    defects = _judge(value)
+    status = Status.DEFECTIVE if defects else Status.PRESENT
+    return Mark("iptc", status, where, content, Signature.NONE, defects)
+
+
+def _judge(value: str) -> tuple[Defect, ...]:
+    term = term_of(value)
+    if value.startswith(VOCABULARY) and term in TERMS:
+        return ()
+    if term in TERMS:
+        message = f"the value is {value[:80]!r}, not the full URI {VOCABULARY}{term}"
+        return (Defect("IPTC-DST-URI", _STANDARD, message),)
+    return (Defect("IPTC-DST-TERM", _STANDARD, f"{value[:80]!r} is no term of {VOCABULARY}"),)

@@ -1,0 +1,320 @@
+"""XMP packets: finding properties in them and changing single ones, with every other byte left as it is.
+
+A packet belongs to its author: we never parse it into a tree and write the tree back, which would lose prefixes,
+order, padding and comments. Expat tells at which byte each property starts and ends, and an
+update splices just there. Specification: XMP Part 1 (ISO 16684-1), 7.
+
+Untrusted input: document type declarations are refused (so there is no entity to expand), depth and count are bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+from labeling.errors import UnreadableFile
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+META = "adobe:ns:meta/"
+XML = "http://www.w3.org/XML/1998/namespace"
+
+MAX_DEPTH = 64
+MAX_NODES = 50_000
+MAX_TEXT = 4 << 20
+
+_ABOUT = f"{RDF} about"
+_RDF_ATTRIBUTES = {f"{RDF} {name}" for name in ("about", "ID", "nodeID", "resource", "parseType", "datatype", "bagID")}
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A property's name: its namespace URI (what counts), local name, and the prefix we write it with."""
+
+    namespace: str
+    local: str
+    prefix: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}:{self.local}" if self.prefix else self.local
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of the packet's resource, with the bytes that hold it.
+
+    ``form`` is "element", "attribute" or "value" (rdf:value or a list item inside the element).
+    ``start``/``end`` span the element, or the attribute with its quotes. ``qname`` is the raw name with the file's prefix.
+    """
+
+    name: Name
+    text: str
+    form: str
+    start: int
+    end: int
+    qname: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A parsed packet: the UTF-8 bytes that the spans refer to, its properties, and where new ones can go."""
+
+    data: bytes
+    properties: tuple[Property, ...]
+    rdf_end: int  # offset of "</rdf:RDF" , or of "/>" where the element is empty
+    rdf_empty: bool
+    rdf_qname: str
+    about: str
+
+    def find(self, name: Name) -> list[Property]:
+        """All properties of that namespace URI and local name, in file order."""
+        return [p for p in self.properties if p.name == name]
+
+    def get(self, name: Name) -> str | None:
+        """The text of the first such property."""
+        found = self.find(name)
+        return found[0].text if found else None
+
+
+class XmpError(UnreadableFile):
+    """The packet is not well-formed XML, not RDF, or beyond the bounds."""
+
+
+_UTF = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
+        (b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
+
+
+def _utf8(raw: bytes) -> bytes:
+    """Give the packet in UTF-8 from its first "<" to its end, without byte-order mark and padding around it."""
+    for mark, encoding in _UTF:
+        if raw.startswith(mark):
+            try:
+                raw = raw.decode(encoding).encode()
+            except UnicodeError as error:
+                raise XmpError(f"the XMP packet is not valid {encoding.upper()}") from error
+            break
+    start = raw.find(b"<")
+    end = raw.rfind(b"<?xpacket end")
+    end = raw.find(b">", end if end >= 0 else raw.rfind(b">")) + 1
+    if start < 0 or end <= start:
+        raise XmpError("the XMP packet holds no XML")
+    return raw[start:end]
+
+
+@dataclass(slots=True)
+class _Open:
+    name: str
+    start: int
+    tag_end: int
+    empty: bool
+    qname: str
+    texts: list[str]
+    items: list[str]
+
+
+class _Reader:
+    """Collects the properties of every rdf:Description directly under rdf:RDF while Expat walks the packet."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.stack: list[_Open] = []
+        self.properties: list[Property] = []
+        self.nodes = 0
+        self.text = 0
+        self.rdf: tuple[int, bool, str] | None = None
+        self.about: str | None = None
+        self.parser = parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
+        parser.buffer_text = True
+        parser.ordered_attributes = True
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+
+    def run(self) -> Packet:
+        try:
+            self.parser.Parse(self.data, True)
+        except expat.ExpatError as error:
+            raise XmpError(f"the XMP packet is not well-formed XML ({error})") from error
+        if self.rdf is None:
+            raise XmpError("the XMP packet has no rdf:RDF element")
+        end, empty, qname = self.rdf
+        return Packet(self.data, tuple(self.properties), end, empty, qname, self.about or "")
+
+    def _doctype(self, *_: Any) -> None:
+        raise XmpError("the XMP packet declares a document type, which XMP forbids")
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        self.nodes += 1 + len(attributes) // 2
+        if len(self.stack) >= MAX_DEPTH or self.nodes > MAX_NODES:
+            raise XmpError("the XMP packet is nested too deeply or has too many nodes")
+        start = self.parser.CurrentByteIndex
+        tag_end = _tag_end(self.data, start)
+        qname = _QNAME.match(self.data, start + 1)
+        element = _Open(
+            name, start, tag_end, self.data[tag_end - 2 : tag_end] == b"/>", qname[0].decode() if qname else "", [], []
+        )
+        if self._is_description(name):
+            self._attributes(element, attributes)
+        elif self._is_property_level():
+            self._property_attributes(element, attributes)
+        self.stack.append(element)
+
+    def _is_description(self, name: str) -> bool:
+        return bool(self.stack) and self.stack[-1].name == f"{RDF} RDF"
+
+    def _is_property_level(self) -> bool:
+        return len(self.stack) >= 2 and self.stack[-2].name == f"{RDF} RDF"
+
+    def _attributes(self, element: _Open, attributes: list[str]) -> None:
+        values = dict(zip(attributes[::2], attributes[1::2], strict=True))
+        if self.about is None:
+            self.about = values.get(_ABOUT, "")
+        named = {key: text for key, text in values.items() if key not in _RDF_ATTRIBUTES and " " in key}
+        if not named:
+            return
+        for key, (start, end, qname) in _attribute_spans(self.data, element, list(values)).items():
+            namespace, _, local = key.rpartition(" ")
+            if key in named and namespace != XML:
+                prefix = qname.partition(":")[0]
+                self.properties.append(
+                    Property(Name(namespace, local, prefix), named[key], "attribute", start, end, qname)
+                )
+
+    @staticmethod
+    def _property_attributes(element: _Open, attributes: list[str]) -> None:
+        """A property may hold its value in an attribute of itself: rdf:value or rdf:resource."""
+        for key, text in zip(attributes[::2], attributes[1::2], strict=True):
+            if key in (f"{RDF} value", f"{RDF} resource"):
+                element.items.append(text)
+
+    def _characters(self, text: str) -> None:
+        if self.stack:
+            self.text += len(text)
+            if self.text > MAX_TEXT:
+                raise XmpError("the XMP packet holds too much text")
+            self.stack[-1].texts.append(text)
+
+    def _end(self, _name: str) -> None:
+        element = self.stack.pop()
+        at = self.parser.CurrentByteIndex
+        end = element.tag_end if element.empty else self.data.find(b">", at) + 1
+        text = "".join(element.texts)
+        if element.name == f"{RDF} RDF" and self.rdf is None:
+            self.rdf = (element.tag_end - 2 if element.empty else at, element.empty, element.qname)
+        elif len(self.stack) >= 2 and self.stack[-2].name == f"{RDF} RDF":
+            self._property(element, text, end)
+        elif element.name in (f"{RDF} li", f"{RDF} value"):
+            self._item(text)
+
+    def _property(self, element: _Open, text: str, end: int) -> None:
+        namespace, _, local = element.name.rpartition(" ")
+        prefix = element.qname.partition(":")[0] if ":" in element.qname else ""
+        form, value = ("value", element.items[0]) if element.items and not text.strip() else ("element", text)
+        self.properties.append(Property(Name(namespace, local, prefix), value, form, element.start, end, element.qname))
+
+    def _item(self, text: str) -> None:
+        """Hand a list item's or rdf:value's text up to the property that it is inside of."""
+        for depth, element in enumerate(self.stack):
+            if depth >= 2 and self.stack[depth - 2].name == f"{RDF} RDF":
+                element.items.append(text)
+                return
+
+
+_QNAME = re.compile(rb"[^\s/>=]+")
+_TAG_PART = re.compile(rb"[^\"'>]+|\"[^\"]*\"|'[^']*'")
+_ATTRIBUTE = re.compile(rb"""([^\s=/>]+)\s*=\s*("[^"]*"|'[^']*')""")
+
+
+def _tag_end(data: bytes, start: int) -> int:
+    """Offset behind the ">" of the start tag at ``start``; Expat has already found the tag well-formed."""
+    at = start
+    while part := _TAG_PART.match(data, at):
+        at = part.end()
+    return at + 1
+
+
+def _attribute_spans(data: bytes, element: _Open, keys: list[str]) -> dict[str, tuple[int, int, str]]:
+    """Byte spans of the element's attributes. Expat reports them in file order, without the xmlns ones."""
+    raw = [
+        (match.start(), match.end(), match[1].decode())
+        for match in _ATTRIBUTE.finditer(data, element.start + 1 + len(element.qname.encode()), element.tag_end)
+        if not (match[1] == b"xmlns" or match[1].startswith(b"xmlns:"))
+    ]
+    if len(raw) != len(keys):
+        raise XmpError("the XMP packet's attributes could not be told apart")
+    return dict(zip(keys, raw, strict=True))
+
+
+def parse(raw: bytes) -> Packet:
+    """Parse a packet (UTF-8, or UTF-16/32 by its first bytes).
+
+    Raises :class:`XmpError` where it is not well-formed, declares a document type, or is beyond the bounds.
+    """
+    return _Reader(_utf8(raw)).run()
+
+
+_TEMPLATE = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+    f'<x:xmpmeta xmlns:x="{META}">\n <rdf:RDF xmlns:rdf="{RDF}">\n </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
+).encode()
+
+
+def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
+    """Give the packet with the named properties set (or, for ``None``, removed) and nothing else changed.
+
+    A property that is there keeps its place and its prefix; further copies of it go. New ones are added in one
+    ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` like :func:`parse`.
+    """
+    packet = parse(_TEMPLATE if raw is None else raw)
+    edits: list[tuple[int, int, bytes]] = []
+    fresh: dict[Name, str] = {}
+    for name, value in values.items():
+        found = packet.find(name)
+        if value is not None and not found:
+            fresh[name] = value
+        for index, prop in enumerate(found):
+            if index or value is None:
+                edits.append((prop.start, prop.end, b""))
+            elif prop.text != value or prop.form == "value":
+                edits.append((prop.start, prop.end, _replacement(packet, prop, value)))
+    if fresh:
+        edits.append(_addition(packet, fresh))
+    result, at = [], 0
+    for start, end, new in sorted(edits):
+        result += [packet.data[at:start], new]
+        at = end
+    result.append(packet.data[at:])
+    return b"".join(result)
+
+
+def _replacement(packet: Packet, prop: Property, value: str) -> bytes:
+    if prop.form == "attribute":
+        return f"{prop.qname}={_attribute_value(value)}".encode()
+    # An element may declare its own namespaces in its start tag: those declarations have to stay.
+    tag = packet.data[prop.start : _tag_end(packet.data, prop.start)]
+    declared = b"".join(b" " + m[0] for m in _ATTRIBUTE.finditer(tag) if m[1].startswith(b"xmlns"))
+    name = prop.qname.encode()
+    return b"<" + name + declared + b">" + escape(value).encode() + b"</" + name + b">"
+
+
+def _attribute_value(value: str) -> str:
+    return quoteattr(value, {"\n": "&#xA;", "\r": "&#xD;", "\t": "&#x9;"})
+
+
+def _addition(packet: Packet, fresh: dict[Name, str]) -> tuple[int, int, bytes]:
+    rdf = packet.rdf_qname.rpartition(":")[0]
+    prefix = f"{rdf}:" if rdf else ""
+    spaces = {name.namespace: name.prefix for name in fresh}
+    lines = [f" <{prefix}Description {prefix}about={quoteattr(packet.about)}"]
+    lines += [f'    xmlns:{short}="{uri}"' for uri, short in spaces.items()]
+    text = "\n".join(lines) + ">\n"
+    for name, value in fresh.items():
+        qname = f"{spaces[name.namespace]}:{name.local}"
+        text += f"   <{qname}>{escape(value)}</{qname}>\n"
+    text += f"  </{prefix}Description>\n "
+    if packet.rdf_empty:
+        return packet.rdf_end, packet.rdf_end + 2, f">\n {text}</{packet.rdf_qname}>".encode()
+    return packet.rdf_end, packet.rdf_end, text.encode()

@@ -1,0 +1,39 @@
+"""China: the Labelling Measures (in force 2025-09-01) and GB 45438-2025."""
+
+from __future__ import annotations
+
+from labeling.findings import Severity
+from labeling.rules.engine import Check, Evidence, Profile, signature_failed
+
+
+def _no_implicit(evidence: Evidence) -> str | None:
+    if evidence.of("aigc"):
+        return None
+    return "no implicit label: the metadata holds no AIGC field"
+
+
+def _no_visible(evidence: Evidence) -> str | None:
+    if "visible" in evidence.skipped or evidence.of("visible"):
+        return None
+    return "no explicit label: no text with both an AI and a generation element at an edge or corner"
+
+
+def _visible_skipped(evidence: Evidence) -> str | None:
+    if "visible" in evidence.skipped:
+        return "the explicit label was not looked for, as asked: the verdict speaks of the metadata only"
+    return None
+
+
+PROFILE = Profile(
+    name="cn",
+    title="China: Labelling Measures and GB 45438-2025",
+    checks=(
+        Check("CN-IMPLICIT-MISSING", "Labelling Measures Art. 5; GB 45438-2025 6.1", _no_implicit),
+        Check("CN-VISIBLE-MISSING", "Labelling Measures Art. 4; GB 45438-2025 5.2", _no_visible),
+        Check("CN-VISIBLE-SKIPPED", "Labelling Measures Art. 4", _visible_skipped, Severity.WARNING),
+        Check("C2PA-BROKEN", "Labelling Measures Art. 10", signature_failed, Severity.WARNING),
+    ),
+    judged=frozenset({"aigc", "visible"}),
+    languages=("zh",),
+    text="AI生成",
+)

@@ -1,0 +1,94 @@
+"""From findings to a verdict: a small pure function over evidence, and the words it is put in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from labeling.findings import Defect, Mark, Severity, Signature, Status
+
+FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that checks may look at: the findings, whether the file could be read, and what was not looked at on request."""
+
+    marks: tuple[Mark, ...]
+    readable: bool = True
+    skipped: frozenset[str] = frozenset()
+
+    def of(self, mark: str) -> tuple[Mark, ...]:
+        """The findings of one kind that found something, however defective."""
+        return tuple(m for m in self.marks if m.mark == mark and m.status in FOUND)
+
+
+class Outcome(StrEnum):
+    """The verdict of one profile (stable words of the report)."""
+
+    COMPLIANT = "compliant"
+    NONCOMPLIANT = "noncompliant"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one profile says of a file: every failed rule with its clause, and what is only worth knowing."""
+
+    verdict: Outcome
+    failed: tuple[Defect, ...] = ()
+    warnings: tuple[Defect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a regime asks for. ``fails`` gives a sentence if the evidence does not meet it, else ``None``."""
+
+    rule: str
+    clause: str
+    fails: Callable[[Evidence], str | None]
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A regime as data: its checks, whose defects count, and what its visible label says.
+
+    ``judged``: defects of these marks are the profile's own; of others only signature failures are
+    worth a warning. ``languages``: in which the wording of a visible label is accepted. ``text``: the default wording.
+    """
+
+    name: str
+    title: str
+    checks: tuple[Check, ...]
+    judged: frozenset[str]
+    languages: tuple[str, ...]
+    text: str
+    notes: tuple[str, ...] = field(default=())
+
+
+def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
+    """Form the verdict. A file that could not be read whole is never compliant and never found wanting: inconclusive."""
+    failed: list[Defect] = []
+    warnings: list[Defect] = []
+    for check in profile.checks:
+        if message := check.fails(evidence):
+            defect = Defect(check.rule, check.clause, message, check.severity)
+            (failed if check.severity is Severity.ERROR else warnings).append(defect)
+    for mark in evidence.marks:
+        for defect in mark.defects:
+            counts = mark.mark in profile.judged and defect.severity is Severity.ERROR
+            if defect not in (failed if counts else warnings):
+                (failed if counts else warnings).append(defect)
+    undecided = any(m.status is Status.UNREADABLE for m in evidence.marks if m.mark in profile.judged)
+    if not evidence.readable or (undecided and not failed):
+        return Verdict(Outcome.INCONCLUSIVE, (), (*failed, *warnings))
+    return Verdict(Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT, tuple(failed), tuple(warnings))
+
+
+def signature_failed(evidence: Evidence) -> str | None:
+    """A broken manifest is worth knowing under every regime."""
+    if any(m.signature is Signature.FAILED for m in evidence.of("c2pa")):
+        return "the C2PA manifest does not fit the file any more, or its signature is broken"
+    return None

@@ -1,0 +1,55 @@
+"""California: SB 942 as amended by AB 853, Business and Professions Code 22757.3(b), the latent disclosure.
+
+It asks for facts, not for one carrier: each may come from the AIGC field, from IPTC's AI properties or from the C2PA
+manifest's disclosure assertion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labeling.findings import Severity
+from labeling.rules.engine import Check, Evidence, Profile
+
+_CLAUSE = "Cal. Bus. & Prof. Code 22757.3(b)"
+
+_SOURCES: dict[str, tuple[tuple[str, str], ...]] = {
+    "provider": (("aigc", "ContentProducer"), ("c2pa", "provider"), ("c2pa", "issuer")),
+    "system": (("iptc", "AISystemUsed"), ("c2pa", "system")),
+    "version": (("iptc", "AISystemVersionUsed"), ("c2pa", "system_version")),
+    "time": (("iptc", "CreateDate"), ("c2pa", "created"), ("c2pa", "time")),
+    "id": (("aigc", "ProduceID"), ("c2pa", "content_id"), ("c2pa", "active_manifest")),
+}
+
+
+def _missing(fact: str, words: str) -> Callable[[Evidence], str | None]:
+    def fails(evidence: Evidence) -> str | None:
+        for mark, key in _SOURCES[fact]:
+            if any(m.value.get(key) for m in evidence.of(mark)):
+                return None
+        return f"no latent disclosure gives {words}"
+
+    return fails
+
+
+def _no_manifest_disclosure(evidence: Evidence) -> str | None:
+    if "visible" in evidence.skipped or evidence.of("visible"):
+        return None
+    return "no manifest (visible) disclosure: the user must at least be offered one"
+
+
+PROFILE = Profile(
+    name="us-ca",
+    title="California: SB 942, AB 853",
+    checks=(
+        Check("US-CA-PROVIDER", f"{_CLAUSE}(1)(A)", _missing("provider", "the provider's name")),
+        Check("US-CA-SYSTEM", f"{_CLAUSE}(1)(B)", _missing("system", "the name of the generating system")),
+        Check("US-CA-VERSION", f"{_CLAUSE}(1)(B)", _missing("version", "the version of the generating system")),
+        Check("US-CA-TIME", f"{_CLAUSE}(1)(C)", _missing("time", "date and time of creation")),
+        Check("US-CA-ID", f"{_CLAUSE}(1)(D)", _missing("id", "a unique identifier")),
+        Check("US-CA-VISIBLE", "Cal. Bus. & Prof. Code 22757.3(a)", _no_manifest_disclosure, Severity.WARNING),
+    ),
+    judged=frozenset(),
+    languages=("en", "zh"),
+    text="AI GENERATED",
+)
