@@ -1,0 +1,53 @@
+"""The Multi-Picture Format index (CIPA DC-007): kept true when the first picture of a file grows or shrinks.
+
+The index in the APP2 ``MPF`` segment gives the other pictures' places relative to itself, and the length of
+the first one; phones use it for Ultra HDR gain maps and previews, so that a stale index loses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import error, pack_into, unpack_from
+
+from labeling.containers._shared import Edit
+
+PREFIX = b"MPF\0"
+_ENTRIES = 0xB002
+_ENTRY_SIZE = 16
+
+
+def patched(payload: bytes, offset: int, edits: Sequence[Edit]) -> bytes | None:
+    """The MPF payload as it must be once ``edits`` are made; None if nothing changes or it is not understood.
+
+    ``payload`` begins with ``MPF\\0`` and stands at offset ``offset``; all edits are in the first picture.
+    """
+    growth = sum(len(new) - (end - start) for start, end, new in edits)
+    behind = sum(len(new) - (end - start) for start, end, new in edits if start > offset)
+    out = bytearray(payload)
+    try:
+        order, at, count = _entries(payload)
+        for entry in range(at, at + count * _ENTRY_SIZE, _ENTRY_SIZE):
+            length, place = unpack_from(order + "II", out, entry + 4)
+            if place == 0:  # the first picture: its own place is not given
+                length += growth
+            else:
+                place += behind
+            pack_into(order + "II", out, entry + 4, length, place)
+    except (error, LookupError):
+        return None
+    return None if out == payload else bytes(out)
+
+
+def _entries(payload: bytes) -> tuple[str, int, int]:
+    """(byte order, offset of the first MP entry in the payload, number of entries)."""
+    base = len(PREFIX)
+    order = {b"II*\0": "<", b"MM\0*": ">"}[payload[base : base + 4]]
+    (ifd,) = unpack_from(order + "I", payload, base + 4)
+    (fields,) = unpack_from(order + "H", payload, base + ifd)
+    for index in range(fields):
+        tag, _, length, place = unpack_from(order + "HHII", payload, base + ifd + 2 + 12 * index)
+        if tag == _ENTRIES:
+            if base + place + length > len(payload):
+                raise LookupError("MP entries lie outside the segment")
+            return order, base + place, length // _ENTRY_SIZE
+    raise LookupError("no MP entries")

@@ -1,0 +1,102 @@
+"""What the simple container modules share: bounded collecting of blocks, inflating, and splicing."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Kind
+from labeling.errors import LabelingError
+
+Edit = tuple[int, int, bytes]
+"""start, end, replacement: an insertion has ``start == end``, a removal an empty replacement."""
+
+
+@dataclass(slots=True)
+class Collector:
+    """Blocks, problems and warnings of one file, within the bounds that :mod:`.base` states."""
+
+    blocks: list[Block] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    left: int = MAX_TOTAL
+
+    @property
+    def full(self) -> bool:
+        """True once no further block is taken; says so in ``problems`` the first time."""
+        if len(self.blocks) < MAX_BLOCKS:
+            return False
+        message = f"more than {MAX_BLOCKS} metadata blocks"
+        if message not in self.problems:
+            self.problems.append(message)
+        return True
+
+    def refusal(self, size: int) -> str:
+        """Why a payload of ``size`` bytes is not read ("" if it is), before anything is allocated for it."""
+        if size > MAX_PAYLOAD:
+            return f"holds {size} bytes, more than the {MAX_PAYLOAD} that are read of one block"
+        if size > self.left:
+            return f"not read: all metadata of this file together is more than {MAX_TOTAL} bytes"
+        return ""
+
+    def add(
+        self,
+        kind: Kind,
+        where: str,
+        span: tuple[int, int],
+        data: Buffer,
+        keyword: str = "",
+        late: bool = False,
+        problem: str = "",
+    ) -> None:
+        """Take one block; ``span`` is (offset, end) in the file, ``data`` the payload, already cut out."""
+        if self.full:
+            return
+        refusal = self.refusal(len(data))
+        if refusal:
+            data, problem = b"", refusal
+        self.left -= len(data)
+        self.blocks.append(
+            Block(kind, where, span[0], span[1] - span[0], bytes(data), keyword, late, problem)
+        )
+
+    def inflate(self, data: Buffer) -> tuple[bytes, str]:
+        """Decompress a zlib stream of bounded size: (bytes, problem)."""
+        limit = min(MAX_PAYLOAD, self.left)
+        stream = zlib.decompressobj()
+        try:
+            out = stream.decompress(data, limit + 1)
+        except zlib.error:
+            return b"", "its compressed data is damaged"
+        if len(out) > limit:
+            return b"", f"unpacks to more than {limit} bytes"
+        if not stream.eof:
+            return out, "its compressed data is cut off"
+        return out, ""
+
+
+def splice(data: Buffer, edits: Iterable[Edit]) -> list[Buffer]:
+    """The pieces of ``data`` with ``edits`` carried out: views of the original between the replacements.
+
+    Edits must not overlap; several insertions at one place stay in the given order, before a removal there.
+    """
+    view = memoryview(data)
+    pieces: list[Buffer] = []
+    at = 0
+    for start, end, replacement in sorted(edits, key=lambda edit: edit[:2]):
+        if start > at:
+            pieces.append(view[at:start])
+        if replacement:
+            pieces.append(replacement)
+        at = end
+    if at < len(view):
+        pieces.append(view[at:])
+    return pieces
+
+
+def foreign_block(block: Block) -> LabelingError:
+    """The error for a block in ``Changes.drop`` that this file does not have."""
+    return LabelingError(
+        f"{block.where} at offset {block.offset} is not in this file; read the file again before changing it"
+    )
