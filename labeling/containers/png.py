@@ -65,9 +65,7 @@ def read(data: Buffer) -> Contents:
     if 0 <= walk.end < len(data):
         walk.collector.warnings.append(f"{len(data) - walk.end} bytes follow the IEND chunk; they are kept")
     if walk.animated and walk.frame_controls != walk.frames:
-        walk.collector.warnings.append(
-            f"acTL announces {walk.frames} frames, {walk.frame_controls} are there"
-        )
+        walk.collector.warnings.append(f"acTL announces {walk.frames} frames, {walk.frame_controls} are there")
     return Contents(
         "png",
         "image/apng" if walk.animated else "image/png",
@@ -95,8 +93,7 @@ def _walk_chunks(data: Buffer, walk: _Walk) -> None:
             return
         if end > size or length > _MAX_LENGTH:
             problems.append(
-                f"the {name.decode()} chunk at offset {pos} says it holds {length} bytes, "
-                f"but {size - pos - 12} follow"
+                f"the {name.decode()} chunk at offset {pos} says it holds {length} bytes, but {size - pos - 12} follow"
             )
             return
         if name == b"IDAT" or name == b"fdAT":
@@ -124,9 +121,7 @@ def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, walk: _Walk) 
     collector = walk.collector
     length = end - pos - 12
     # A chunk beyond the bound is not looked into, so its CRC does not matter either.
-    if length <= MAX_PAYLOAD and zlib.crc32(view[pos + 4 : end - 4]) != int.from_bytes(
-        view[end - 4 : end], "big"
-    ):
+    if length <= MAX_PAYLOAD and zlib.crc32(view[pos + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
         report = collector.problems if name in _CRITICAL else collector.warnings
         report.append(f"the CRC of the {name.decode()} chunk at offset {pos} is wrong")
     body = view[pos + 8 : end - 4]
@@ -203,7 +198,7 @@ def _text_of(rest: memoryview, name: str, collector: Collector) -> tuple[Buffer,
 
 
 def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
-    """ImageMagick's raw profile, older than eXIf: name, length, hexadecimal digits: (kind, payload, problem)."""
+    """ImageMagick's raw profile, older than eXIf: name, length, hex digits: (kind, payload, problem)."""
     name = keyword[len(RAW_PROFILE) :].lower()
     kind = _RAW_KINDS.get(name, Kind.TEXT)
     if kind is Kind.TEXT and name != "app1":
@@ -230,8 +225,8 @@ def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    XMP becomes an uncompressed iTXt chunk in place of the old one, or before IDAT: many readers stop at IDAT, so
-    a packet behind it moves to the front.
+    XMP becomes an uncompressed iTXt chunk in place of the old one, or before IDAT: many readers stop at IDAT,
+    so a packet behind it moves to the front.
     """
     if not contents.coded:
         raise LabelingError("the PNG has no image data; there is nothing to label")
@@ -252,9 +247,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
 
 def _chunk(name: bytes, body: bytes) -> bytes:
     if len(body) > MAX_PAYLOAD:
-        raise LabelingError(
-            f"the metadata is {len(body)} bytes, more than the {MAX_PAYLOAD} we put in one PNG chunk"
-        )
+        raise LabelingError(f"the metadata is {len(body)} bytes, more than the {MAX_PAYLOAD} we put in one PNG chunk")
     return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
 
 
