@@ -1,0 +1,253 @@
+"""A bounded reader of TIFF directories (TIFF 6.0 section 2; BigTIFF), for TIFF files and for EXIF inside other formats.
+
+It never raises on bad content: a broken part becomes a sentence in ``problems`` and everything else is still given.
+Wild EXIF needs that: sub-directories without their next-IFD pointer, values that point out of the block and types
+that no specification knows are all common.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass, field
+
+Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+MAX_IFDS = 64
+"""So many directories are read of one structure unless the caller allows more (TIFF files of many pages)."""
+
+MAX_ENTRIES = 4096
+"""Entries of one directory; more is damage, or an attack."""
+
+MAX_ALL_ENTRIES = 1 << 17
+"""Entries of all directories together: overlapping directories cannot multiply the work."""
+
+MAX_VALUE = 16 << 20
+"""Bytes of one value that :meth:`Tiff.value` gives unless told otherwise."""
+
+EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
+
+_MAX_PROBLEMS = 32
+_MAX_SUB_IFDS = 64
+
+TYPE_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+    129: 1,
+}
+"""Bytes of one element, by field type: TIFF 6.0, 13 IFD, 16-18 BigTIFF, 129 UTF-8 (Exif 3.0)."""
+
+_INTS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One field of a directory.
+
+    ``value_offset``/``length`` span the value, inside the entry itself where it fits there; both are as the file says
+    and may reach out of it. ``length`` is 0 where the type is not known. ``entry_offset`` is where the entry starts.
+    """
+
+    tag: int
+    type: int
+    count: int
+    value_offset: int
+    length: int
+    entry_offset: int
+
+
+@dataclass(slots=True)
+class Ifd:
+    """One directory. Of a tag that occurs twice the first is in ``entries``.
+
+    ``name``: IFD0, IFD1 … for the main chain; Exif, GPS, Interop below IFD0, "IFD1/Exif" … below others;
+    SubIFD0, SubIFD1 … in the order found. ``next_offset_at`` is where the pointer to the next directory stands.
+    """
+
+    name: str
+    offset: int
+    entries: dict[int, Entry]
+    next_offset_at: int
+
+
+@dataclass(slots=True)
+class Tiff:
+    """What :func:`read_tiff` found. ``byte_order`` is "<" or ">"; ``big`` says BigTIFF."""
+
+    byte_order: str
+    big: bool
+    ifds: tuple[Ifd, ...]
+    problems: tuple[str, ...]
+    data: Buffer = field(repr=False)
+
+    def value(self, entry: Entry, limit: int = MAX_VALUE) -> bytes:
+        """The bytes of a value: at most ``limit`` of them, fewer where the value reaches out of the structure."""
+        return bytes(self.data[entry.value_offset : entry.value_offset + min(entry.length, limit)])
+
+    def ints(self, entry: Entry, limit: int = 1 << 16) -> tuple[int, ...]:
+        """The value as integers, at most ``limit`` of them; empty if the type is not an integer type."""
+        code = _INTS.get(entry.type)
+        if code is None:
+            return ()
+        size = TYPE_SIZES[entry.type]
+        raw = self.value(entry, min(limit, entry.count) * size)
+        count = len(raw) // size
+        return struct.unpack_from(f"{self.byte_order}{count}{code}", raw)
+
+    def ascii(self, entry: Entry, limit: int = 1 << 16) -> str:
+        """The value as text up to its first NUL: UTF-8 where it is valid (Exif 3.0), else Latin-1."""
+        raw = self.value(entry, limit).split(b"\0", 1)[0]
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
+
+    def ifd(self, name: str) -> Ifd | None:
+        """The directory of this name, if there is one."""
+        return next((ifd for ifd in self.ifds if ifd.name == name), None)
+
+
+def read_tiff(data: Buffer, *, follow: bool = True, max_ifds: int = MAX_IFDS) -> Tiff:
+    """Read the directories of a TIFF structure (from its byte-order mark on).
+
+    ``follow`` also reads the Exif, GPS, Interop and SubIFD directories below the main chain. Bad content never
+    raises.
+    """
+    head = bytes(data[:16])
+    order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
+    if not order or len(head) < 8:
+        return Tiff("<", False, (), ("it does not begin with a TIFF header",), data)
+    magic = struct.unpack_from(order + "H", head, 2)[0]
+    if magic == 42:
+        return _Reader(data, order, False, max_ifds).run(4, follow)
+    if magic != 43 or len(head) < 16 or struct.unpack_from(order + "HH", head, 4) != (8, 0):
+        return Tiff(order, False, (), ("its TIFF header is not sound",), data)
+    return _Reader(data, order, True, max_ifds).run(8, follow)
+
+
+class _Reader:
+    """The state of one walk: directories found, offsets visited, complaints."""
+
+    def __init__(self, data: Buffer, order: str, big: bool, max_ifds: int) -> None:
+        self.data, self.size, self.order, self.big = data, len(data), order, big
+        self.count = struct.Struct(order + ("Q" if big else "H"))
+        self.entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
+        self.pointer = struct.Struct(order + ("Q" if big else "I"))
+        self.ifds: list[Ifd] = []
+        self.problems: list[str] = []
+        self.visited: set[int] = set()
+        self.max_ifds, self.entries_left = max_ifds, MAX_ALL_ENTRIES
+        self.sub_ifds = 0
+
+    def run(self, pointer_at: int, follow: bool) -> Tiff:
+        """Walk the main chain, then what hangs below each of its directories."""
+        number = 0
+        while (offset := self.next_at(pointer_at)) > 0:
+            ifd = self.directory(offset, f"IFD{number}", in_chain=True)
+            if ifd is None:
+                break
+            pointer_at = ifd.next_offset_at
+            number += 1
+        if not self.ifds and not self.problems:
+            self.problem("it has no directory")
+        if follow:
+            for ifd in tuple(self.ifds):
+                self.below(ifd, 0)
+        return Tiff(self.order, self.big, tuple(self.ifds), tuple(self.problems), self.data)
+
+    def problem(self, message: str) -> None:
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(message)
+
+    def next_at(self, at: int) -> int:
+        if at + self.pointer.size > self.size:
+            # Common in EXIF: the block ends with the last directory's entries.
+            self.problem("the last directory has no next-IFD pointer")
+            return 0
+        offset: int = self.pointer.unpack_from(self.data, at)[0]
+        return offset
+
+    def directory(self, offset: int, name: str, in_chain: bool = False) -> Ifd | None:
+        """Read one directory; ``None`` (and a problem) if there is none at ``offset``."""
+        first = offset + self.count.size
+        if offset < 8 or first > self.size:
+            self.problem(f"{name} is said to be at offset {offset}, outside of the structure")
+            return None
+        if offset in self.visited:
+            self.problem(f"{name} points back to a directory that was read before")
+            return None
+        if len(self.ifds) >= self.max_ifds:
+            self.problem(f"more than {self.max_ifds} directories")
+            return None
+        self.visited.add(offset)
+        count: int = self.count.unpack_from(self.data, offset)[0]
+        room = (self.size - first) // self.entry.size
+        allowed = min(room, MAX_ENTRIES, self.entries_left)
+        if count > allowed:
+            self.problem(f"{name} says it has {count} entries, {allowed} are readable")
+        readable = min(count, allowed)
+        self.entries_left -= readable
+        end = first + count * self.entry.size
+        ifd = Ifd(name, offset, self.entries(name, first, readable, end, in_chain), end)
+        self.ifds.append(ifd)
+        return ifd
+
+    def entries(self, name: str, first: int, count: int, end: int, in_chain: bool) -> dict[int, Entry]:
+        found: dict[int, Entry] = {}
+        step, inline, sizes, size = self.entry.size, self.pointer.size, TYPE_SIZES, self.size
+        value_at = step - inline  # of the value field, inside the entry
+        at = first
+        for tag, kind, number, value in self.entry.iter_unpack(self.data[first : first + count * step]):
+            length = sizes.get(kind, 0) * number
+            if length <= inline:
+                value = at + value_at
+            elif value + length > size:
+                self.problem(f"the value of tag 0x{tag:04X} in {name} reaches out of the structure")
+            elif value == end and not in_chain and at + step <= end:
+                # The directory was written without its next-IFD pointer and the first value stands in its
+                # place. Nothing follows a sub-directory, so nothing is lost; strict readers stumble.
+                self.problem(f"{name} has no next-IFD pointer")
+            if length == 0 and kind not in sizes:
+                self.problem(f"tag 0x{tag:04X} in {name} has the unknown type {kind}")
+            if tag in found:
+                self.problem(f"tag 0x{tag:04X} is twice in {name}")
+            else:
+                found[tag] = Entry(tag, kind, number, value, length, at)
+            at += step
+        return found
+
+    def below(self, ifd: Ifd, depth: int) -> None:
+        """Read the directories that entries of ``ifd`` point to."""
+        prefix = "" if ifd.name in ("IFD0", "Exif") else f"{ifd.name}/"
+        for tag, name in ((EXIF_IFD, "Exif"), (GPS_IFD, "GPS"), (INTEROP_IFD, "Interop")):
+            entry = ifd.entries.get(tag)
+            if entry is None:
+                continue
+            offset = self.pointed(entry, 1)
+            child = self.directory(offset[0], prefix + name) if offset else None
+            if child is not None and tag == EXIF_IFD and depth < 2:
+                self.below(child, depth + 1)
+        entry = ifd.entries.get(SUB_IFDS)
+        if entry is not None and depth < 2:
+            for offset_of_sub in self.pointed(entry, _MAX_SUB_IFDS):
+                child = self.directory(offset_of_sub, f"SubIFD{self.sub_ifds}")
+                self.sub_ifds += 1
+                if child is not None:
+                    self.below(child, depth + 1)
+
+    def pointed(self, entry: Entry, limit: int) -> tuple[int, ...]:
+        return Tiff(self.order, self.big, (), (), self.data).ints(entry, limit)
