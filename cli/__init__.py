@@ -1,0 +1,61 @@
+"""The command line: each command is a thin twin of a library verb."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from labeling import __version__
+
+_COMMANDS = {
+    "add": "put labels on pictures",
+    "verify": "say which labels files carry, and whether they comply",
+    "inspect": "list everything in a file's metadata, raw",
+    "init": "write a commented aigc-label.toml",
+    "demo": "label generated pictures and show the result",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command's module when it is called: --help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"labeling.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="aigc-label")
+def group() -> None:
+    """Put the labels that the law asks for on AI-generated pictures, and tell whether anybody's file carries them.
+
+    \b
+    Examples:
+      aigc-label init --producer 001191110102MACQD9K64010000
+      aigc-label add photo.png -o labelled.png
+      aigc-label verify labelled.png
+      aigc-label verify *.jpg --format json
+
+    Exit codes: 0 all is well; 1 some file does not comply; 2 wrong usage, or a request that cannot be carried
+    out; 3 some file could not be read.
+    """
+
+
+def main() -> None:
+    """Entry point of ``aigc-label``."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name that is no Unicode must not stop a report; \\udcXX is a valid escape in JSON, too.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    group(prog_name="aigc-label")

@@ -1,3 +1,92 @@
-"""aigc-labeling."""
+"""Labels for AI-generated pictures, as the law asks: write them, and tell whether anybody's file carries them.
+
+The verbs and nouns that users import. Nothing heavy is loaded until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Label",
+    "LabelConflict",
+    "LabeledFile",
+    "LabeledImage",
+    "Labeler",
+    "LabelingError",
+    "MissingDependency",
+    "Origin",
+    "ProviderCode",
+    "Report",
+    "Signer",
+    "SigningError",
+    "Style",
+    "TooLarge",
+    "Trust",
+    "UnreadableFile",
+    "UnsupportedFormat",
+    "WriteError",
+    "__version__",
+    "inspect",
+    "new_content_id",
+    "verify",
+]
+
+_HOMES = {
+    "labeling.errors": (
+        "LabelingError",
+        "LabelConflict",
+        "MissingDependency",
+        "SigningError",
+        "TooLarge",
+        "UnreadableFile",
+        "UnsupportedFormat",
+        "WriteError",
+    ),
+    "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
+    "labeling.image": ("LabeledImage",),
+    "labeling.labeler": ("LabeledFile", "Labeler"),
+    "labeling.report": ("Report",),
+    "labeling.inspection": ("inspect",),
+    "labeling.verification": ("verify",),
+    "labeling.marks.visible": ("Style",),
+    "labeling.marks.credentials": ("Signer", "Trust"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:
+    from labeling.errors import (
+        LabelConflict,
+        LabelingError,
+        MissingDependency,
+        SigningError,
+        TooLarge,
+        UnreadableFile,
+        UnsupportedFormat,
+        WriteError,
+    )
+    from labeling.image import LabeledImage
+    from labeling.inspection import inspect
+    from labeling.label import Label, Origin, ProviderCode, new_content_id
+    from labeling.labeler import LabeledFile, Labeler
+    from labeling.marks.credentials import Signer, Trust
+    from labeling.marks.visible import Style
+    from labeling.report import Report
+    from labeling.verification import verify
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

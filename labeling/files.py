@@ -47,7 +47,7 @@ def _read_path(path: Path) -> bytes:
     try:
         # Opening a FIFO or a device could block for ever: only regular files are pictures.
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(fd, "rb", buffering=0) as file:
+        with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
                 raise UnreadableFile(f"{path}: is a folder; name the files in it")
@@ -114,7 +114,7 @@ def write_atomically(
     with _explained(path):
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
-        with _explained(path), open(fd, "w+b", buffering=0) as file:
+        with _explained(path), open(fd, "w+b", buffering=0) as file:  # noqa: PTH123
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             view = memoryview(data)
             while view:  # an unbuffered write may be a short one
@@ -126,7 +126,7 @@ def write_atomically(
         if check is not None:
             check(written)
         with _explained(path):
-            os.replace(temporary, path)
+            temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()

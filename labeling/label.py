@@ -131,7 +131,8 @@ class Label:
     ``producer`` is a 27-character provider code or a name; ``content_id`` is unique with the
     producer. ``propagator``/``propagate_id`` are empty until a platform fills them; the first write
     repeats the producer's half there (spec 3). ``security`` and ``propagator_security`` are the two reserved
-    codes. ``generator``/``generator_version``/``created`` have no place among the seven fields: IPTC and C2PA carry them.
+    codes. ``generator``/``generator_version``/``created`` have no place among the seven fields: IPTC
+    and C2PA carry them.
 
     Raises :class:`LabelingError` on empty or unrepresentable values.
     """
@@ -151,7 +152,9 @@ class Label:
     def __post_init__(self) -> None:
         for name in ("producer", "content_id"):
             if not getattr(self, name).strip():
-                raise LabelingError(f"the label needs a {name.replace('_', ' ')}; give one with --{name.replace('_', '-')}")
+                raise LabelingError(
+                    f"the label needs a {name.replace('_', ' ')}; give one with --{name.replace('_', '-')}"
+                )
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, str):

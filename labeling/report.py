@@ -36,12 +36,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 compliant, 1 not compliant, 3 could not be read (design: exit codes)."""
+        """0 compliant, 1 not compliant, 3 could not be read well enough to say (design: exit codes)."""
         if any(v.verdict is Outcome.NONCOMPLIANT for v in self.verdicts.values()):
             return 1
-        if not self.readable:
-            return 3
-        return 0 if self.compliant else 1
+        return 0 if self.compliant else 3
 
     def to_dict(self) -> dict[str, Any]:
         """The report in its stable JSON form."""
@@ -95,7 +93,19 @@ def to_jsonl(reports: Iterable[Report]) -> str:
     return "".join(json.dumps(r.to_dict(), ensure_ascii=False, default=str) + "\n" for r in reports)
 
 
-COLUMNS = ("path", "media_type", "origin", "profile", "verdict", "aigc", "visible", "c2pa", "iptc", "failed", "warnings")
+COLUMNS = (
+    "path",
+    "media_type",
+    "origin",
+    "profile",
+    "verdict",
+    "aigc",
+    "visible",
+    "c2pa",
+    "iptc",
+    "failed",
+    "warnings",
+)
 
 
 def status_of(report: Report, mark: str) -> str:

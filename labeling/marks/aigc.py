@@ -1,7 +1,8 @@
 """The AIGC field: seven keys of JSON that GB 45438-2025 6.1 and Annex E put into a file's metadata.
 
 Encoder and verifier side by side. The verifier accepts every form that real products write (and says what is wrong
-with it): wrapped or bare, JSON encoded twice, Python's repr, null values, shuffled and missing keys, draft names, the 2023 schema.
+with it): wrapped or bare, JSON encoded twice, Python's repr, null values, shuffled and missing keys, draft names,
+the schema of 2023.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ _PG_CODE = "TC260-PG-20252A"
 def encode(label: Label) -> str:
     """Write the label as the bare seven keys, in the standard's order, all values strings.
 
-    The first write repeats the producer's half as the propagator's (spec 3). Characters beyond ASCII stay as they are: an
-    ``\\u`` escape would need the backslash, which Annex E leaves out of the usual characters.
+    The first write repeats the producer's half as the propagator's (spec 3). Characters beyond ASCII stay as they are:
+    a ``\\u`` escape would need the backslash, which Annex E leaves out of the usual characters.
     """
     values = (
         str(label.origin),
@@ -63,7 +64,12 @@ def encode(label: Label) -> str:
         label.propagate_id or label.content_id,
         label.propagator_security,
     )
-    return json.dumps(dict(zip(KEYS, values, strict=True)), ensure_ascii=False, separators=(",", ":"))
+    return dump(dict(zip(KEYS, values, strict=True)))
+
+
+def dump(value: dict[str, Any]) -> str:
+    """Write an object in the compact form that the standard's examples have."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,8 @@ def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: st
     """Judge what one carrier holds.
 
     ``named``: the carrier itself is called AIGC, so whatever it holds was meant as the label. Elsewhere (UserComment,
-    ImageDescription, a comment) the value counts only if it is wrapped in ``{"AIGC":…}`` or has one of the seven key names.
+    ImageDescription, a comment) the value counts only if it is wrapped in ``{"AIGC":…}`` or has one of the seven
+    key names.
     ``foreign_namespace``: the XMP namespace, where it is not the standard's. Gives ``None`` where there is no label.
     """
     text = _text(content)
@@ -271,7 +278,9 @@ def _judge_keys(keys: list[str]) -> list[Defect]:
         message = ", ".join(f"{wrong} instead of {right}" for wrong, right in spelled.items())
         found.append(_defect("CN-IMPLICIT-KEY-NAME", _ANNEX_E, f"key names other than the standard's: {message}"))
     if missing:
-        found.append(_defect("CN-IMPLICIT-KEYS", _ANNEX_E, f"of the seven keys these are missing: {', '.join(missing)}"))
+        found.append(
+            _defect("CN-IMPLICIT-KEYS", _ANNEX_E, f"of the seven keys these are missing: {', '.join(missing)}")
+        )
     if extra:
         shown = ", ".join(key[:40] for key in extra[:5])
         found.append(_defect("CN-IMPLICIT-EXTRA-KEYS", _ANNEX_E, f"keys beyond the standard's seven: {shown}"))

@@ -46,7 +46,7 @@ class Property:
     """One property of the packet's resource, with the bytes that hold it.
 
     ``form`` is "element", "attribute" or "value" (rdf:value or a list item inside the element).
-    ``start``/``end`` span the element, or the attribute with its quotes. ``qname`` is the raw name with the file's prefix.
+    ``start``/``end`` span the element, or the attribute with its quotes. ``qname`` is the name as in the file.
     """
 
     name: Name

@@ -13,7 +13,7 @@ FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that checks may look at: the findings, whether the file could be read, and what was not looked at on request."""
+    """All that checks may look at: the findings, whether the file was readable, what was skipped on request."""
 
     marks: tuple[Mark, ...]
     readable: bool = True
@@ -69,7 +69,7 @@ class Profile:
 
 
 def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
-    """Form the verdict. A file that could not be read whole is never compliant and never found wanting: inconclusive."""
+    """Form the verdict. A file that could not be read whole is neither compliant nor wanting: inconclusive."""
     failed: list[Defect] = []
     warnings: list[Defect] = []
     for check in profile.checks:

@@ -1,0 +1,121 @@
+"""What the commands share: file arguments, labeler options, and how errors are told."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from labeling.errors import LabelingError
+from labeling.rules import PROFILES
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+POSITIONS = ("top-left", "top", "top-right", "right", "bottom-right", "bottom", "bottom-left", "left")
+
+
+def expand(patterns: tuple[str, ...]) -> list[Path]:
+    """The files that the arguments name. A shell that does not expand globs (Windows) leaves that to us."""
+    paths: list[Path] = []
+    for pattern in patterns:
+        matches = [] if Path(pattern).exists() or not glob.has_magic(pattern) else sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
+        paths += [Path(match) for match in matches] or [Path(pattern)]
+    return paths
+
+
+def complain(message: object) -> None:
+    """One line on standard error."""
+    text = " ".join(str(message).split())
+    click.echo(f"aigc-label: {text}", err=True)
+
+
+def fail(error: LabelingError) -> None:
+    """Tell the error and end the command with its exit code."""
+    complain(error)
+    raise SystemExit(error.exit_code)
+
+
+def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
+    """Go through the paths; draw a bar on a terminal where there are enough of them to wait for."""
+    if quiet or len(paths) < 8 or not click.get_text_stream("stderr").isatty():
+        yield from paths
+        return
+    with click.progressbar(paths, label="Pictures", show_pos=True, file=click.get_text_stream("stderr")) as bar:
+        yield from bar
+
+
+def _chain(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    def apply(function: Function) -> Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+profile_option = click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default=None, help="Which rules apply (default: cn)."
+)
+
+labeler_options = _chain(
+    click.option("--config", type=click.Path(path_type=Path), help="Configuration file (default: ./aigc-label.toml)."),
+    profile_option,
+    click.option("--producer", metavar="CODE", help="Provider code (27 characters) or name."),
+    click.option("--content-id", metavar="ID", help="Content number; default: a new sortable unique one per file."),
+    click.option("--origin", type=click.Choice(["1", "2", "3"]), help="1 generated, 2 possibly, 3 suspected."),
+    click.option("--generator", metavar="NAME", help="The system that made the picture."),
+    click.option("--generator-version", metavar="V", help="Its version (California asks for it)."),
+    click.option("--no-visible", is_flag=True, help="Metadata only: the pixels stay untouched."),
+    click.option("--text", metavar="T", help="Wording of the visible label (default: AI生成)."),
+    click.option("--position", type=click.Choice(POSITIONS), help="Where it goes (default: bottom-right)."),
+    click.option("--height", type=float, metavar="R", help="Text height, of the shortest side (default 0.056)."),
+    click.option("--opacity", type=float, metavar="A", help="Opacity of the text, 0 to 1."),
+    click.option("--plate", type=click.Choice(["auto", "on", "off"]), help="A plate behind the text."),
+    click.option("--color", metavar="#RRGGBB", help="Colour of the text."),
+    click.option("--font", type=click.Path(path_type=Path), help="Font file to draw the text with."),
+    click.option("--logo", type=click.Path(path_type=Path), help="Picture to set beside the text (PNG)."),
+    click.option("--exif", is_flag=True, help="Write EXIF Software, DateTime and ImageDescription as well."),
+    click.option("--description", metavar="T", help="ImageDescription, with --exif."),
+    click.option("--quality", type=click.IntRange(1, 100), help="For formats that must be encoded again with loss."),
+    click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures (default 100 000 000)."),
+    click.option("--signer-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM) to sign C2PA with."),
+    click.option("--signer-key", type=click.Path(path_type=Path), help="Its private key (PEM)."),
+    click.option("--tsa-url", metavar="URL", help="Time-stamp authority; the only network call there is."),
+)
+"""The options that make a labeler, the same for every command that labels."""
+
+_STYLE = ("text", "position", "height", "opacity", "plate", "color", "font", "logo")
+_PLAIN = ("profile", "producer", "generator", "generator_version", "description", "quality", "max_pixels")
+
+
+def labeler(options: dict[str, Any]) -> Any:
+    """Make the labeler from the configuration file and the options, which outrank it. Raises :class:`LabelingError`."""
+    from labeling import config
+    from labeling.labeler import Labeler
+    from labeling.rules import profile
+
+    path = options["config"]
+    if path is None and Path(config.NAME).is_file():
+        path = Path(config.NAME)
+    arguments = config.load(path).labeler_arguments() if path is not None else {}
+    arguments |= {key: options[key] for key in _PLAIN if options[key] is not None}
+    if "producer" not in arguments:
+        raise LabelingError("no producer: give --producer CODE, or write it down once with aigc-label init")
+    if options["origin"]:
+        arguments["origin"] = config.origin(options["origin"])
+    if options["exif"]:
+        arguments["exif"] = True
+    if options["no_visible"]:
+        arguments["visible"] = False
+    values = {key: options[key] for key in _STYLE if options[key] is not None}
+    if values:
+        values.setdefault("text", profile(arguments.get("profile", "cn")).text)
+        arguments["style"] = config.style(values)
+    if bool(options["signer_cert"]) != bool(options["signer_key"]):
+        raise LabelingError("signing needs both --signer-cert and --signer-key")
+    if options["signer_cert"]:
+        arguments["signer"] = config.signer(options["signer_cert"], options["signer_key"], options["tsa_url"])
+    return Labeler(**arguments)

@@ -1,0 +1,86 @@
+"""``aigc-label add``: the twin of :meth:`labeling.Labeler.label_file`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from labeling.cli import _common
+
+from labeling.errors import LabelingError
+
+
+@click.command("add")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file, or a folder for several.")
+@click.option("--in-place", is_flag=True, help="Replace the input itself.")
+@click.option("--dry-run", is_flag=True, help="Do everything but write.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@_common.labeler_options
+def command(
+    files: tuple[str, ...], out: Path | None, in_place: bool, dry_run: bool, quiet: bool, **options: Any
+) -> None:
+    """Put labels on pictures: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
+
+    The output goes to -o, or beside the input as NAME.labeled.EXT; the input is never touched unless --in-place.
+    Another provider's label is never overwritten.
+
+    \b
+    Examples:
+      aigc-label add photo.png --producer 001191110102MACQD9K64010000 -o labelled.png
+      aigc-label add *.jpg -o labelled/ --position top-left
+      aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
+      aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
+    """
+    paths = _common.expand(files)
+    try:
+        labeler = _common.labeler(options)
+        targets = _targets(paths, out, in_place)
+        if options["content_id"] and len(paths) > 1:
+            raise LabelingError("--content-id names one picture; leave it out and each file gets its own")
+    except LabelingError as error:
+        _common.fail(error)
+    code = 0
+    for path in _common.progress(paths, quiet=quiet):
+        try:
+            done = labeler.label_file(
+                path, targets[path], content_id=options["content_id"], in_place=in_place, dry_run=dry_run
+            )
+        except LabelingError as error:
+            message = str(error) if str(path) in str(error) else f"{path}: {error}"
+            _common.complain(message)
+            code = max(code, error.exit_code) if code != 2 else 2
+            code = 2 if error.exit_code == 2 else code
+            continue
+        if not quiet:
+            _tell(done)
+    raise SystemExit(code)
+
+
+def _targets(paths: list[Path], out: Path | None, in_place: bool) -> dict[Path, Path | None]:
+    if in_place and out is not None:
+        raise LabelingError("-o and --in-place exclude each other")
+    if out is None:
+        return dict.fromkeys(paths)
+    if not (out.is_dir() or str(out).endswith(("/", "\\")) or len(paths) > 1):
+        return {paths[0]: out}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabelingError(f"{out}: the folder cannot be made ({error.strerror})") from error
+    targets: dict[Path, Path | None] = {path: out / path.name for path in paths}
+    if len(set(targets.values())) < len(targets):
+        raise LabelingError("several inputs have the same name; label them into different folders")
+    return targets
+
+
+def _tell(done: Any) -> None:
+    verb = "would write" if done.dry_run else "wrote"
+    verdicts = ", ".join(f"{name}: {v.verdict}" for name, v in done.report.verdicts.items())
+    click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
+    for sentence in done.how:
+        click.echo(f"  {sentence}")
+    for verdict in done.report.verdicts.values():
+        for defect in (*verdict.failed, *verdict.warnings):
+            click.echo(f"  {defect.rule}: {defect.message} ({defect.clause})")

@@ -1,0 +1,80 @@
+"""``aigc-label init``: a commented configuration file and, on request, a test certificate chain."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from labeling.cli import _common
+
+from labeling.errors import LabelingError
+
+EXAMPLE_PRODUCER = "my-service"
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path())
+@click.option("--producer", metavar="CODE", help="Provider code (27 characters) or name.")
+@click.option("--uscc", metavar="CODE", help="Unified social credit code: the provider code is built from it.")
+@click.option("--model", metavar="CODE", default="0000", help="Four-character model code, with --uscc.")
+@click.option("--test-signer", is_flag=True, help="Also make a certificate chain and key for trying C2PA out.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def command(folder: Path, producer: str | None, uscc: str | None, model: str, test_signer: bool, force: bool) -> None:
+    """Write a commented aigc-label.toml into FOLDER (default: here).
+
+    The test chain is signed by a root that says in its name that nobody trusts it: verifiers show such files as valid,
+    never as trusted. Use a real certificate for anything that leaves your machine.
+
+    \b
+    Examples:
+      aigc-label init --producer 001191110102MACQD9K64010000
+      aigc-label init --uscc 91110102MACQD9K640 --test-signer
+    """
+    from labeling import config, files
+    from labeling.label import ProviderCode
+
+    try:
+        if producer and uscc:
+            raise LabelingError("give either --producer or --uscc")
+        if uscc:
+            producer = str(ProviderCode.build(uscc, model=model))
+        code = ProviderCode.parse(producer) if producer else None
+        if any(c in (producer or "") for c in '"\\\n'):
+            raise LabelingError("a producer with quotes, backslashes or line breaks cannot be used")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / config.NAME
+        c2pa = '# cert = "signer.pem"\n# key = "signer-key.pem"\n# tsa_url = "http://timestamp.example.com"'
+        outputs: list[tuple[Path, bytes, int]] = []
+        if test_signer:
+            outputs += _test_chain(folder)
+            c2pa = 'cert = "test-signer.pem"\nkey = "test-signer-key.pem"\n# tsa_url = "http://timestamp.example.com"'
+        text = config.TEMPLATE.format(producer=producer or EXAMPLE_PRODUCER, c2pa=c2pa)
+        outputs.append((path, text.encode(), 0o666))
+        for target, _, _ in outputs:
+            if os.path.lexists(target) and not force:
+                raise LabelingError(f"{target}: is there already; say --force to replace it")
+        for target, data, mode in outputs:
+            files.write_atomically(target, [data], mode=mode)
+            click.echo(f"wrote {target}")
+    except LabelingError as error:
+        _common.fail(error)
+    except OSError as error:
+        _common.fail(LabelingError(f"{folder}: cannot be used ({error.strerror})"))
+    if not producer:
+        click.echo(f"The producer is a placeholder ({EXAMPLE_PRODUCER}): put your provider code there.")
+    for problem in code.problems() if code else ():
+        click.echo(f"note: {problem}")
+    if test_signer:
+        click.echo("The certificate chain is for tests only: nobody trusts it, and nobody should.")
+
+
+def _test_chain(folder: Path) -> list[tuple[Path, bytes, int]]:
+    from labeling.marks.credentials import make_test_chain
+
+    chain = make_test_chain()
+    return [
+        (folder / "test-signer.pem", chain.cert_pem, 0o666),
+        (folder / "test-root.pem", chain.root_pem, 0o666),
+        (folder / "test-signer-key.pem", chain.key_pem, 0o600),
+    ]

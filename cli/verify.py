@@ -1,0 +1,90 @@
+"""``aigc-label verify``: the twin of :func:`labeling.verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from labeling.cli import _common
+
+from labeling.errors import LabelingError, MissingDependency
+from labeling.report import FORMATS, Report
+
+
+@click.command("verify")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--profile", "profiles", type=click.Choice(list(_common.PROFILES)), multiple=True,
+              help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table", show_default=True,
+              help="Form of the report.")  # fmt: skip
+@click.option("--no-visible", is_flag=True, help="Metadata only: do not look at the pixels.")
+@click.option("--trust", type=click.Path(path_type=Path), multiple=True,
+              help="PEM file with C2PA trust anchors; may be given several times.")  # fmt: skip
+@click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
+@click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def command(
+    files: tuple[str, ...],
+    profiles: tuple[str, ...],
+    form: str,
+    no_visible: bool,
+    trust: tuple[Path, ...],
+    declared_ai: bool,
+    max_pixels: int | None,
+    quiet: bool,
+) -> None:
+    """Say which labels pictures carry, what is wrong with them, and whether they comply.
+
+    No network call is made. An unsigned label is a claim and not proof; that no label is there proves nothing.
+
+    \b
+    Examples:
+      aigc-label verify photo.png
+      aigc-label verify *.jpg --profile cn --profile eu --format json
+      aigc-label verify upload.png --no-visible --format jsonl
+
+    Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some file could not be read (and none was found
+    non-compliant).
+    """
+    from labeling.verification import verify
+
+    names = profiles or ("cn",)
+    options = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
+    try:
+        options["trust"] = _trust(trust)
+    except LabelingError as error:
+        _common.fail(error)
+    reports: list[Report] = []
+    for path in _common.progress(_common.expand(files), quiet=quiet):
+        try:
+            reports.append(verify(path, names, **options))  # type: ignore[arg-type]
+        except MissingDependency as error:
+            _common.fail(error)
+        except LabelingError as error:
+            reports.append(_unreadable(path, error, names, visible=not no_visible))
+    if form == "table":
+        from labeling.cli._table import print_table
+
+        print_table(reports)
+    else:
+        click.echo(FORMATS[form](reports), nl=False)
+    codes = {report.exit_code for report in reports}
+    raise SystemExit(1 if 1 in codes else max(codes, default=0))
+
+
+def _unreadable(path: Path, error: LabelingError, names: tuple[str, ...], *, visible: bool) -> Report:
+    from labeling.rules import profile
+    from labeling.verification import unreadable
+
+    message = str(error).removeprefix(f"{path}: ")
+    return unreadable(str(path), message, [profile(name) for name in names], visible=visible)
+
+
+def _trust(paths: tuple[Path, ...]) -> object:
+    if not paths:
+        return None
+    from labeling.marks.credentials import Trust
+
+    from labeling.config import read_file
+
+    return Trust(b"\n".join(read_file(path, "the trust anchors") for path in paths))

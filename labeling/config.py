@@ -1,0 +1,194 @@
+"""``aigc-label.toml``: what a labeler is made from, and the commented file that ``aigc-label init`` writes."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labeling.errors import LabelingError, SigningError
+
+NAME = "aigc-label.toml"
+
+TEMPLATE = """# How aigc-label labels. Every key may be left out; options on the command line outrank this file.
+
+# Which rules apply: "cn" (GB 45438-2025), "eu" (AI Act Art. 50) or "us-ca" (SB 942).
+profile = "cn"
+
+# Who provides the service: a 27-character provider code (TC260-PG-20252A), or a name.
+producer = "{producer}"
+# The provider's name in plain words, for regimes that ask for it (California).
+# provider_name = "Example AI Ltd."
+
+# How sure it is that the content is generated: "1" it is, "2" it may be, "3" suspected.
+# origin = "1"
+
+[generator]
+# The system that makes the pictures: written as IPTC AISystemUsed and C2PA softwareAgent.
+# name = "example-diffusion"
+# version = "3.1"
+# source_type = "trainedAlgorithmicMedia"   # or compositeWithTrainedAlgorithmicMedia, compositeSynthetic
+
+[visible]
+# enabled = true
+# text = "AI生成"               # must hold an AI element and a generation element
+# position = "bottom-right"     # top-left top top-right right bottom-right bottom bottom-left left
+# height = 0.056                # of the shortest side; the standard's minimum is 0.05
+# opacity = 1.0
+# plate = "auto"                # auto, on, off
+# color = "#ffffff"
+# font = "fonts/Brand.otf"
+# logo = "logo.png"
+
+[embedded]
+# exif = false                  # also write EXIF Software, DateTime and ImageDescription
+# description = ""
+
+[c2pa]
+# Signing makes the metadata tamper-evident. "aigc-label init --test-signer" makes a chain for trying it out.
+{c2pa}
+
+[limits]
+# max_pixels = 100000000
+# quality = 92                  # for pictures that have to be encoded again with loss
+"""
+
+_KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "": {"profile": str, "producer": str, "provider_name": str, "origin": str},
+    "generator": {"name": str, "version": str, "source_type": str},
+    "visible": {
+        "enabled": bool,
+        "text": str,
+        "position": str,
+        "height": (int, float),
+        "margin": (int, float),
+        "opacity": (int, float),
+        "plate": str,
+        "color": str,
+        "font": str,
+        "logo": str,
+    },
+    "embedded": {"exif": bool, "description": str},
+    "c2pa": {"cert": str, "key": str, "tsa_url": str},
+    "limits": {"max_pixels": int, "quality": int},
+}
+
+MAX_CONFIG = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration file's content, checked; paths in it are relative to its folder."""
+
+    path: Path
+    values: dict[str, dict[str, Any]]
+
+    def labeler_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for :class:`labeling.Labeler`. Raises :class:`LabelingError` if the producer is missing."""
+        top, generator = self.values[""], self.values["generator"]
+        embedded, limits = self.values["embedded"], self.values["limits"]
+        arguments: dict[str, Any] = {
+            key: top[key] for key in ("profile", "producer", "provider_name", "origin") if key in top
+        }
+        if "origin" in arguments:
+            arguments["origin"] = origin(arguments["origin"])
+        renamed = {"name": "generator", "version": "generator_version", "source_type": "source_type"}
+        arguments |= {renamed[key]: value for key, value in generator.items()}
+        arguments |= embedded | limits
+        visible = dict(self.values["visible"])
+        if not visible.pop("enabled", True):
+            arguments["visible"] = False
+        if visible:
+            from labeling.rules import profile
+
+            visible.setdefault("text", profile(arguments.get("profile", "cn")).text)
+            arguments["style"] = style(visible, self.path.parent)
+        c2pa = self.values["c2pa"]
+        if c2pa:
+            if not ("cert" in c2pa and "key" in c2pa):
+                raise SigningError(f"{self.path}: [c2pa] needs both cert and key")
+            arguments["signer"] = signer(
+                self.path.parent / c2pa["cert"], self.path.parent / c2pa["key"], c2pa.get("tsa_url")
+            )
+        return arguments
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file. Raises :class:`LabelingError` that names the wrong key."""
+    values = tomllib_load(path)
+    tables: dict[str, dict[str, Any]] = {name: {} for name in _KEYS}
+    for key, value in values.items():
+        if isinstance(value, dict) and key in _KEYS:
+            tables[key] = value
+        else:
+            tables[""][key] = value
+    for table, entries in tables.items():
+        for key, value in entries.items():
+            shown = f"{table}.{key}" if table else key
+            wanted = _KEYS[table].get(key)
+            if wanted is None:
+                known = ", ".join(_KEYS[table]) if table else ", ".join((*_KEYS[""], *(f"[{t}]" for t in _KEYS if t)))
+                raise LabelingError(f"{path}: unknown key {shown}; known here are {known}")
+            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+                raise LabelingError(f"{path}: {shown} has a value of the wrong type ({type(value).__name__})")
+    return Config(path, tables)
+
+
+def tomllib_load(path: Path) -> dict[str, Any]:
+    """Read a small TOML file. Raises :class:`LabelingError` with the line of a mistake."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_CONFIG + 1)
+    except OSError as error:
+        raise LabelingError(f"{path}: cannot be read ({error.strerror}); aigc-label init makes one") from error
+    if len(raw) > MAX_CONFIG:
+        raise LabelingError(f"{path}: too large for a configuration file")
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LabelingError(f"{path}: is not valid TOML: {error}") from error
+
+
+def origin(value: str) -> Any:
+    """One of the three origins. Raises :class:`LabelingError`."""
+    from labeling.label import Origin
+
+    if value not in set(Origin):
+        raise LabelingError(f"origin must be 1 (generated), 2 (possibly) or 3 (suspected), not {value!r}")
+    return Origin(value)
+
+
+def style(values: dict[str, Any], folder: Path = Path()) -> Any:
+    """A visible style from plain values (those of the ``[visible]`` table). Raises :class:`LabelingError`."""
+    from labeling.marks.visible import Style
+
+    known = {"height": "height_ratio", "margin": "margin_ratio"}
+    arguments = {known.get(key, key): value for key, value in values.items()}
+    for key in ("font", "logo"):
+        if key in arguments:
+            arguments[key] = read_file(folder / arguments[key], f"the {key}")
+    return Style(**arguments)
+
+
+def signer(cert: Path, key: Path, tsa_url: str | None = None) -> Any:
+    """A C2PA signer from PEM files. Raises :class:`SigningError`."""
+    from labeling.marks.credentials import Signer
+
+    chain, secret = read_file(cert, "the certificate"), read_file(key, "the key")
+    try:
+        return Signer.from_pem(chain, secret, tsa_url=tsa_url)
+    except SigningError as error:
+        raise SigningError(f"{cert}, {key}: {error}") from error
+
+
+def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
+    """Read a file that the user names. Raises :class:`LabelingError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise LabelingError(f"{path}: {what} cannot be read ({error.strerror})") from error
+    if len(data) > limit:
+        raise LabelingError(f"{path}: {what} is larger than {limit >> 20} MiB")
+    return data

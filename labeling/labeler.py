@@ -1,0 +1,185 @@
+"""The labeler: one configured object that labels pictures in a pipeline or files in a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labeling import config as configuration
+from labeling import containers, files, image
+from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.image import LabeledImage
+from labeling.label import Label, Origin, new_content_id
+from labeling.report import Report
+from labeling.rules import profile as profile_named
+
+if TYPE_CHECKING:
+    from labeling.marks.credentials import Signer
+    from labeling.marks.visible import Style
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledFile:
+    """A labelled file: where it lies, its label, what was done, and the report. Nothing was written if ``dry_run``."""
+
+    source: Path
+    path: Path
+    label: Label
+    how: tuple[str, ...]
+    report: Report
+    size: int
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Labeler:
+    """Puts labels on pictures. Immutable, safe to share between threads, cheap to keep.
+
+    ``profile``: cn, eu or us-ca; sets the default wording. ``producer``: provider code (27 characters) or name.
+    ``signer``: a :class:`~labeling.marks.credentials.Signer` for C2PA. ``style``: how the visible mark looks;
+    ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
+    ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
+    ImageDescription too. ``quality``: for lossy encodes.
+    """
+
+    producer: str
+    profile: str = "cn"
+    signer: Signer | None = None
+    style: Style | None = None
+    visible: bool = True
+    generator: str = ""
+    generator_version: str = ""
+    provider_name: str = ""
+    origin: Origin = Origin.GENERATED
+    source_type: str = "trainedAlgorithmicMedia"
+    exif: bool = False
+    description: str = ""
+    quality: int | None = None
+    max_pixels: int = image.MAX_PIXELS
+    _options: image.Options = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        profile = profile_named(self.profile)
+        self._label("check")
+        _check_source_type(self.source_type)
+        painter = None
+        if self.visible:
+            from labeling.marks.visible import LabelPainter, Style
+
+            style = self.style or Style(text=profile.text)
+            painter = LabelPainter(style, languages=profile.languages)
+        options = image.Options(
+            profile=profile,
+            painter=painter,
+            signer=self.signer,
+            source_type=self.source_type,
+            exif=self.exif,
+            description=self.description,
+            quality=self.quality,
+            max_pixels=self.max_pixels,
+        )
+        object.__setattr__(self, "_options", options)
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] = "aigc-label.toml", **overrides: Any) -> Labeler:
+        """Make a labeler as ``aigc-label.toml`` says; keyword arguments outrank the file.
+
+        Raises :class:`LabelingError` that names the file and the key that is wrong.
+        """
+        return cls(**(configuration.load(Path(path)).labeler_arguments() | overrides))
+
+    def _label(self, content_id: str, created: datetime | None = None) -> Label:
+        return Label(
+            producer=self.producer,
+            content_id=content_id,
+            origin=self.origin,
+            provider_name=self.provider_name,
+            generator=self.generator,
+            generator_version=self.generator_version,
+            created=created,
+        )
+
+    def label_image(
+        self,
+        picture: Any,
+        format: str | None = None,
+        *,
+        content_id: str | None = None,
+        quality: int | None = None,
+        lossless: bool = False,
+    ) -> LabeledImage:
+        """Label a picture in memory.
+
+        ``picture``: a PIL image, an ndarray (H, W, 3) RGB or (H, W, 4) RGBA of uint8, or a picture file's bytes.
+        ``format``: png (default), jpeg, webp, tiff, gif, avif, heic; a file's bytes keep their own format.
+        Raises :class:`LabelingError`; the caller's object is never modified.
+        """
+        options = replace(self._options, quality=quality or self.quality, lossless=lossless)
+        if isinstance(picture, bytes | bytearray | memoryview):
+            name, data = files.load(picture)
+            made = image.label_bytes(data, name, self._maker(content_id), options)
+            if format is not None and made.media_type not in containers.format_named(format).media_types:
+                raise UnsupportedFormat(
+                    f"the bytes are {made.media_type}, not {format}; decode them to change the format"
+                )
+            return made
+        label = self._label(content_id or new_content_id(), datetime.now(UTC))
+        return image.label_pixels(picture, format or "png", label, options)
+
+    def _maker(self, content_id: str | None) -> Any:
+        def make(own: Label | None) -> Label:
+            """A second labelling keeps the content id and the time of the first unless told otherwise."""
+            if own is None or own.producer != self.producer or content_id not in (None, own.content_id):
+                return self._label(content_id or new_content_id(), datetime.now(UTC))
+            return replace(
+                self._label(own.content_id),
+                propagator=own.propagator,
+                propagate_id=own.propagate_id,
+                security=own.security,
+                propagator_security=own.propagator_security,
+            )
+
+        return make
+
+    def label_file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str] | None = None,
+        *,
+        content_id: str | None = None,
+        in_place: bool = False,
+        dry_run: bool = False,
+    ) -> LabeledFile:
+        """Label a picture file. The output goes to ``target``, or beside the source as ``NAME.labeled.EXT``.
+
+        The source is never touched unless ``in_place``. The output appears whole or not at all.
+        Raises :class:`LabelingError`.
+        """
+        path = Path(source)
+        goal = path if in_place else Path(target) if target is not None else default_target(path)
+        if not in_place and files.same_file(path, goal):
+            raise LabelingError(f"{path}: would be overwritten; name another output or say --in-place")
+        name, data = files.load(path)
+        row = containers.identify(data)
+        if row is None:
+            raise UnsupportedFormat(f"{name}: the content is of no picture format that this version can label")
+        made = image.label_bytes(data, name, self._maker(content_id), self._options)
+        made.name = str(goal)
+        if not dry_run:
+            files.write_atomically(goal, [made.data])
+        return LabeledFile(path, goal, made.label, made.how, made.report, len(made.data), dry_run)
+
+
+def default_target(path: Path) -> Path:
+    """The output's name where none was given: ``photo.labeled.png`` beside ``photo.png``."""
+    return path.with_name(f"{path.stem}.labeled{path.suffix}")
+
+
+def _check_source_type(term: str) -> None:
+    from labeling.marks.iptc import AI_TERMS
+
+    if term not in AI_TERMS:
+        raise LabelingError(f"{term!r} is no source type for AI content; use one of {', '.join(AI_TERMS)}")

@@ -1,0 +1,130 @@
+"""Joins containers and marks: which mark may sit in which kind of block.
+
+Containers know no mark and marks know no bytes; this table is where they meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from labeling.containers import Block, Contents, Kind
+from labeling.findings import Defect, Mark, Signature, Status
+from labeling.marks import aigc, exif, generator, iptc, xmp
+
+
+@dataclass(slots=True)
+class Found:
+    """What the metadata of one file says. ``carriers`` tells which block each AIGC finding came from."""
+
+    aigc: list[Mark] = field(default_factory=list)
+    carriers: list[Block] = field(default_factory=list)
+    iptc: list[Mark] = field(default_factory=list)
+    traces: list[Mark] = field(default_factory=list)
+    broken: list[Mark] = field(default_factory=list)
+    c2pa: list[Block] = field(default_factory=list)
+    orientation: int = 1
+    packet: Block | None = None  # the main XMP packet, the one that an update goes into
+
+    def label(self, mark: Mark | None, block: Block) -> None:
+        if mark is not None:
+            self.aigc.append(mark)
+            self.carriers.append(block)
+
+
+def scan(contents: Contents) -> Found:
+    """Look for marks in every block of a file. Never raises on what a block holds."""
+    found = Found()
+    for block in contents.blocks:
+        reader = _READERS.get(block.kind)
+        if reader is not None:
+            reader(block, found)
+    return found
+
+
+def _xmp(block: Block, found: Found) -> None:
+    if found.packet is None and not block.keyword.startswith("extension"):
+        found.packet = block
+    try:
+        packet = xmp.parse(block.data)
+    except xmp.XmpError as error:
+        defect = Defect("XMP-BROKEN", "ISO 16684-1, 7", str(error))
+        found.broken += [
+            Mark(mark, Status.UNREADABLE, block.where, {}, Signature.NONE, (defect,)) for mark in ("aigc", "iptc")
+        ]
+        return
+    for prop in packet.properties:
+        where = f"{block.where}, {prop.form} {prop.qname}"
+        if prop.name == aigc.XMP_NAME:
+            found.label(aigc.read(prop.text, where, named=True), block)
+        elif prop.name.local.upper() == aigc.FIELD:
+            found.label(aigc.read(prop.text, where, named=False, foreign_namespace=prop.name.namespace), block)
+        _trace(prop.name.local, prop.text, where, found)
+    if (mark := iptc.read(packet, block.where)) is not None:
+        found.iptc.append(mark)
+
+
+def _exif(block: Block, found: Found) -> None:
+    fields = exif.read(block.data)
+    if block.problem or fields.problem:
+        pass  # a damaged tail does not hide what came before it: the fields that were read still count
+    found.orientation = found.orientation if found.orientation != 1 else fields.orientation
+    for name, text in fields.texts:
+        where = f"{block.where} {name}"
+        if name in exif.LABEL_TAGS:
+            found.label(aigc.read(text, where, named=False), block)
+        _trace(name, text, where, found)
+
+
+def _text(block: Block, found: Found) -> None:
+    named = block.keyword.upper() == aigc.FIELD
+    found.label(aigc.read(block.data, block.where, named=named), block) if named else None
+    _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
+
+
+def _plain(block: Block, found: Found) -> None:
+    """JPEG comment and APPn segments, GIF comments: a label counts where its own words say that it is one."""
+    data = block.data[: aigc.MAX_TEXT]
+    if block.keyword.upper() == aigc.FIELD or data[:4].upper() == b"AIGC" or data[:1] == b"{":
+        found.label(aigc.read(data, block.where, named=False), block)
+    if block.kind is Kind.COMMENT:
+        _trace("comment", data.decode("utf-8", "replace"), block.where, found)
+
+
+def _c2pa(block: Block, found: Found) -> None:
+    found.c2pa.append(block)
+
+
+def _trace(key: str, text: str, where: str, found: Found) -> None:
+    if (mark := generator.read(key, text, where)) is not None:
+        found.traces.append(mark)
+
+
+_READERS: dict[Kind, Callable[[Block, Found], None]] = {
+    Kind.XMP: _xmp,
+    Kind.EXIF: _exif,
+    Kind.TEXT: _text,
+    Kind.COMMENT: _plain,
+    Kind.APP: _plain,
+    Kind.C2PA: _c2pa,
+}
+
+
+def findings(contents: Contents, found: Found) -> Iterator[Mark]:
+    """The marks of the metadata in the report's order; what could not be read is never called absent."""
+    unreadable = [m for m in found.broken if m.mark == "aigc"]
+    if found.aigc or not (unreadable or contents.problems):
+        yield from aigc.only_one(found.aigc)
+    else:
+        yield from unreadable or [_lost("aigc", contents)]
+    unreadable = [m for m in found.broken if m.mark == "iptc"]
+    if found.iptc or not (unreadable or contents.problems):
+        yield from found.iptc or [Mark("iptc", Status.ABSENT)]
+    else:
+        yield from unreadable or [_lost("iptc", contents)]
+    yield from found.traces
+
+
+def _lost(mark: str, contents: Contents) -> Mark:
+    defect = Defect("FILE-DAMAGED", "the file format", contents.problems[0])
+    return Mark(mark, Status.UNREADABLE, "", {}, Signature.NONE, (defect,))

@@ -1,0 +1,158 @@
+"""Verification: evidence from a file, findings with rule and clause, a verdict for each profile asked for.
+
+No network call is made, and nothing in a file is followed anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from labeling import containers, files, metadata
+from labeling.containers import Block, Contents, Kind
+from labeling.errors import LabelingError, MissingDependency, UnsupportedFormat
+from labeling.findings import Defect, Mark, Signature, Status
+from labeling.label import Origin
+from labeling.report import Report
+from labeling.rules import Evidence, Profile, evaluate
+from labeling.rules import profile as profile_named
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from labeling.marks.credentials import Trust
+
+UNKNOWN = "application/octet-stream"
+
+
+def verify(
+    source: files.Source | Image.Image,
+    profile: str | Iterable[str] = "cn",
+    *,
+    visible: bool = True,
+    trust: Trust | None = None,
+    declared_ai: bool = False,
+    max_pixels: int | None = None,
+) -> Report:
+    """Say which labels a picture carries, what is wrong with them, and whether each profile is satisfied.
+
+    ``source`` is a path, bytes, a binary file object or a PIL image (of which only ``info`` and pixels are known).
+    ``visible=False`` leaves the pixels alone; the report then has no "visible" mark. ``trust`` are the C2PA trust
+    anchors. ``declared_ai``: the uploader says that it is AI (Measures Art. 6). Raises :class:`LabelingError` if the
+    source cannot be read at all; whatever can be opened gives a report, however broken it is.
+    """
+    names = [profile] if isinstance(profile, str) else list(profile)
+    profiles = [profile_named(name) for name in names]
+    if _is_pil(source):
+        name, data, contents = "<image>", b"", contents_of_image(source)
+    else:
+        name, data = files.load(source)  # type: ignore[arg-type]
+        try:
+            contents = containers.read(data)
+        except UnsupportedFormat as error:
+            return unreadable(name, str(error), profiles, visible=visible)
+    found = metadata.scan(contents)
+    marks = list(metadata.findings(contents, found))
+    marks[1:1] = [credentials_of(data, contents, found, trust)]
+    if visible:
+        pixels_of = source if _is_pil(source) else data
+        marks.insert(1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels))
+    return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai)
+
+
+def conclude(
+    name: str,
+    contents: Contents,
+    marks: list[Mark],
+    profiles: list[Profile],
+    *,
+    visible: bool = True,
+    declared_ai: bool = False,
+) -> Report:
+    """Form the report from findings."""
+    readable = not contents.problems
+    evidence = Evidence(tuple(marks), readable, frozenset() if visible else frozenset({"visible"}))
+    verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
+    origin = origin_of(evidence, declared_ai=declared_ai)
+    return Report(name, contents.media_type, readable, origin, tuple(marks), verdicts, contents.problems)
+
+
+def unreadable(name: str, problem: str, profiles: list[Profile], *, visible: bool = True) -> Report:
+    """The report on something that could not be read at all: nothing is called absent."""
+    defect = Defect("FILE-UNREADABLE", "the file format", problem)
+    kinds = ("aigc", "visible", "c2pa", "iptc") if visible else ("aigc", "c2pa", "iptc")
+    marks = [Mark(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,)) for kind in kinds]
+    contents = Contents("", UNKNOWN, problems=(problem,))
+    return conclude(name, contents, marks, profiles, visible=visible)
+
+
+def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
+    """The class of Labelling Measures Art. 6: confirmed, possible, suspected or none.
+
+    An implicit label decides by its own ``Label`` value; without one the uploader's word comes next, then
+    any other trace.
+    """
+    labels = evidence.of("aigc")
+    if labels:
+        values = {str(mark.value.get("Label", Origin.GENERATED)) for mark in labels}
+        if values == {Origin.POSSIBLE}:
+            return "possible"
+        return "suspected" if values == {Origin.SUSPECTED} else "confirmed"
+    if declared_ai:
+        return "possible"
+    ai = any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc")))
+    if ai or evidence.of("visible") or evidence.of("generator") or evidence.of("watermark"):
+        return "suspected"
+    return "none"
+
+
+def _is_pil(source: Any) -> bool:
+    return hasattr(source, "getbands") and hasattr(source, "info")
+
+
+def contents_of_image(image: Any) -> Contents:
+    """What is known of a PIL image's metadata. It has no file any more; what Pillow kept of one is in ``info``."""
+    blocks = []
+    for key, value in image.info.items():
+        if not isinstance(key, str) or not isinstance(value, str | bytes):
+            continue
+        raw = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+        kind = {"xmp": Kind.XMP, "XML:com.adobe.xmp": Kind.XMP, "exif": Kind.EXIF, "comment": Kind.COMMENT}.get(key)
+        if kind is Kind.XMP and any(block.kind is Kind.XMP for block in blocks):
+            continue  # Pillow gives a PNG's packet under both names
+        if kind is None and isinstance(value, str):
+            kind = Kind.TEXT
+        if kind is not None:
+            raw = raw.removeprefix(b"Exif\0\0") if kind is Kind.EXIF else raw
+            blocks.append(Block(kind, f"PIL info {key!r}", 0, 0, raw, key if kind is Kind.TEXT else ""))
+    media_type = image.get_format_mimetype() if hasattr(image, "get_format_mimetype") else None
+    return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
+
+
+def credentials_of(data: bytes, contents: Contents, found: metadata.Found, trust: Trust | None) -> Mark:
+    """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest."""
+    if not found.c2pa:
+        if contents.problems:
+            return Mark("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
+        return Mark("c2pa", Status.ABSENT)
+    from labeling.marks import credentials
+
+    return credentials.read(data, contents.media_type, trust=trust)
+
+
+def visible_of(
+    source: Any, contents: Contents, orientation: int, profiles: list[Profile], max_pixels: int | None
+) -> Mark:
+    """The finding on the visible mark, in the languages that the profiles accept."""
+    from labeling.codecs import displayed
+    from labeling.marks import visible
+
+    try:
+        pixels = displayed(source, contents.format, orientation=orientation, max_pixels=max_pixels)
+        languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
+        return visible.read_visible(pixels, languages=languages)
+    except MissingDependency:
+        raise
+    except LabelingError as error:
+        defect = Defect("FILE-PIXELS", "GB 45438-2025 5.2", f"the picture could not be decoded: {error}")
+        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
