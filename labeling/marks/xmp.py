@@ -65,7 +65,7 @@ class Packet:
     properties: tuple[Property, ...]
     rdf_end: int  # offset of "</rdf:RDF" , or of "/>" where the element is empty
     rdf_empty: bool
-    rdf_qname: str
+    rdf_qname: str  # "" where the packet is an empty wrapper without rdf:RDF
     about: str
 
     def find(self, name: Name) -> list[Property]:
@@ -122,6 +122,7 @@ class _Reader:
         self.stack: list[_Open] = []
         self.properties: list[Property] = []
         self.nodes = 0
+        self.names: list[str] = []  # of the first two elements: enough to tell an empty wrapper
         self.text = 0
         self.rdf: tuple[int, bool, str] | None = None
         self.about: str | None = None
@@ -138,6 +139,8 @@ class _Reader:
             self.parser.Parse(self.data, True)
         except expat.ExpatError as error:
             raise XmpError(f"the XMP packet is not well-formed XML ({error})") from error
+        if self.rdf is None and self.names == [f"{META} xmpmeta"]:
+            return Packet(self.data, (), 0, True, "", "")  # an empty wrapper: nothing is lost by a fresh packet
         if self.rdf is None:
             raise XmpError("the XMP packet has no rdf:RDF element")
         end, empty, qname = self.rdf
@@ -150,6 +153,8 @@ class _Reader:
         self.nodes += 1 + len(attributes) // 2
         if len(self.stack) >= MAX_DEPTH or self.nodes > MAX_NODES:
             raise XmpError("the XMP packet is nested too deeply or has too many nodes")
+        if len(self.names) < 2:
+            self.names.append(name)
         start = self.parser.CurrentByteIndex
         tag_end = _tag_end(self.data, start)
         qname = _QNAME.match(self.data, start + 1)
@@ -269,6 +274,8 @@ def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
     ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` like :func:`parse`.
     """
     packet = parse(_TEMPLATE if raw is None else raw)
+    if not packet.rdf_qname:
+        packet = parse(_TEMPLATE)
     edits: list[tuple[int, int, bytes]] = []
     fresh: dict[Name, str] = {}
     for name, value in values.items():

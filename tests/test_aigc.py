@@ -1,0 +1,148 @@
+"""The AIGC field: what we write, and every form of it that real products write."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling import Label, Origin
+from labeling.findings import Mark, Severity, Status
+from labeling.marks import aigc
+
+CODE = "001191110102MACQD9K64010000"
+FULL = {
+    "Label": "1", "ContentProducer": CODE, "ProduceID": "id-1", "ReservedCode1": "",
+    "ContentPropagator": CODE, "PropagateID": "id-1", "ReservedCode2": "",
+}  # fmt: skip
+
+values = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), max_size=60)
+names = values.filter(str.strip)
+
+
+def read(content: str | bytes, *, named: bool = True) -> Mark | None:
+    return aigc.read(content, "here", named=named)
+
+
+def rules(mark: Mark | None, severity: Severity = Severity.ERROR) -> set[str]:
+    assert mark is not None
+    return {d.rule for d in mark.defects if d.severity is severity}
+
+
+@given(names, names, st.sampled_from(list(Origin)), values)
+def test_what_is_encoded_is_the_seven_keys_in_order_and_reads_back(
+    producer: str, content_id: str, origin: Origin, security: str
+) -> None:
+    label = Label(producer=producer, content_id=content_id, origin=origin, security=security)
+    text = aigc.encode(label)
+    parsed = json.loads(text)
+    assert tuple(parsed) == aigc.KEYS
+    assert all(isinstance(value, str) for value in parsed.values())
+    assert (parsed["ContentPropagator"], parsed["PropagateID"]) == (producer, content_id)
+    mark = read(text)
+    assert mark is not None
+    assert mark.status is Status.PRESENT
+    again = aigc.label_of(mark)
+    assert again is not None
+    assert aigc.encode(again) == text
+
+
+def test_a_proper_label_has_no_defects_and_no_warnings() -> None:
+    mark = read(json.dumps(FULL))
+    assert mark is not None
+    assert (mark.status, mark.defects, mark.value) == (Status.PRESENT, (), FULL)
+
+
+@pytest.mark.parametrize("content", [
+    json.dumps({"AIGC": FULL}), json.dumps({"aigc": FULL}), json.dumps(FULL, indent=1),
+    "AIGC" + json.dumps(FULL), "AIGC=" + json.dumps({"AIGC": FULL}), "\ufeff" + json.dumps(FULL) + "\0\0",
+])  # fmt: skip
+def test_wrapped_bare_and_prefixed_forms_are_all_read(content: str) -> None:
+    for named in (True, False):
+        for form in (content, content.encode()):
+            mark = read(form, named=named)
+            assert mark is not None
+            assert (mark.status, mark.value) == (Status.PRESENT, FULL)
+
+
+DEFECTIVE = {
+    "encoded twice": (json.dumps(json.dumps(FULL)), "CN-IMPLICIT-TWICE"),
+    "wrapped and encoded twice": (json.dumps({"AIGC": json.dumps(FULL)}), "CN-IMPLICIT-TWICE"),
+    "python repr": (repr(FULL), "CN-IMPLICIT-JSON"),
+    "not json": ("hello", "CN-IMPLICIT-JSON"),
+    "a list": ("[1]", "CN-IMPLICIT-JSON"),
+    "empty": ("", "CN-IMPLICIT-JSON"),
+    "raw newline in a string": (json.dumps(FULL).replace("id-1", "id\n1"), "CN-IMPLICIT-JSON"),
+    "a key twice": (json.dumps(FULL)[:-1] + ',"Label":"2"}', "CN-IMPLICIT-JSON"),
+    "NaN": (json.dumps(FULL | {"ReservedCode1": float("nan")}), "CN-IMPLICIT-JSON"),
+    "deep": ("[" * 5000 + "]" * 5000, "CN-IMPLICIT-JSON"),
+    "deep object": ('{"Label":' * 3000 + "1" + "}" * 3000, "CN-IMPLICIT-JSON"),
+    "huge": ('{"Label":"' + "1" * 400_000 + '"}', "CN-IMPLICIT-JSON"),
+    "label AIGC": (json.dumps(FULL | {"Label": "AIGC"}), "CN-IMPLICIT-LABEL"),
+    "label number": (json.dumps(FULL | {"Label": 1}), "CN-IMPLICIT-LABEL"),
+    "label 4": (json.dumps(FULL | {"Label": "4"}), "CN-IMPLICIT-LABEL"),
+    "null values": (json.dumps(FULL | {"ReservedCode1": None}), "CN-IMPLICIT-STRINGS"),
+    "four keys": (json.dumps({k: FULL[k] for k in list(FULL)[:4]}), "CN-IMPLICIT-KEYS"),
+    "extra key": (json.dumps(FULL | {"Time": "now"}), "CN-IMPLICIT-EXTRA-KEYS"),
+    "empty producer": (json.dumps(FULL | {"ContentProducer": ""}), "CN-IMPLICIT-REQUIRED"),
+    "camel case": (json.dumps({k[0].lower() + k[1:]: v for k, v in FULL.items()}), "CN-IMPLICIT-KEY-NAME"),
+    "draft names": (
+        json.dumps({{"ContentPropagator": "Propagator", "PropagateID": "PropatorID"}.get(k, k): v for k, v in FULL.items()}),
+        "CN-IMPLICIT-KEY-NAME",
+    ),
+    "2023": (json.dumps({"AIGC": {"ServiceProvider": "x", "Time": "t", "ContentID": "1"}}), "CN-IMPLICIT-LEGACY"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEFECTIVE)
+def test_what_real_products_get_wrong_is_defective_never_absent(name: str) -> None:
+    content, rule = DEFECTIVE[name]
+    began = time.monotonic()
+    mark = read(content)
+    assert time.monotonic() - began < 1
+    assert mark is not None
+    assert mark.status is Status.DEFECTIVE
+    assert rule in rules(mark)
+    assert all(d.clause and d.message for d in mark.defects)
+
+
+def test_shuffled_keys_and_a_bare_name_are_only_warned_of() -> None:
+    shuffled = dict(reversed(FULL.items())) | {"ContentProducer": "doubao"}
+    mark = read(json.dumps(shuffled))
+    assert mark is not None
+    assert mark.status is Status.PRESENT
+    assert {"CN-IMPLICIT-ORDER", "CN-PROVIDER-CODE"} <= rules(mark, Severity.WARNING)
+
+
+@pytest.mark.parametrize("content", [
+    '{"aigc_info":{"aigc_label_type":0,"source_info":"dreamina"}}', "a photo of AIGC", "{}", "", "AIGC", '{"Time": 1}',
+    '{"label": "cat"} AIGC', "Skylark Agent 2.0 task_id=1 | AIGC GB/T 45438-2025 | mastered {x}",
+])  # fmt: skip
+def test_look_alikes_in_places_that_are_not_called_aigc_are_no_label(content: str) -> None:
+    assert read(content, named=False) is None
+
+
+def test_a_namespace_of_the_tools_own_counts_only_with_a_key_of_the_seven() -> None:
+    mark = aigc.read(json.dumps(FULL), "here", named=False, foreign_namespace="urn:own")
+    assert rules(mark) == {"CN-IMPLICIT-NAMESPACE"}
+    assert aigc.read('{"a":1}', "here", named=False, foreign_namespace="urn:own") is None
+
+
+def test_exactly_one_label() -> None:
+    one, other = read(json.dumps(FULL)), read(json.dumps(FULL | {"ProduceID": "id-2"}))
+    assert one is not None
+    assert other is not None
+    assert [m.status for m in aigc.only_one([])] == [Status.ABSENT]
+    assert aigc.only_one([one]) == [one]
+    assert {m.status for m in aigc.only_one([one, one])} == {Status.DUPLICATE}
+    assert {m.status for m in aigc.only_one([one, other])} == {Status.CONFLICT}
+    assert all("CN-IMPLICIT-ONE" in rules(m) for m in aigc.only_one([one, other]))
+
+
+@given(st.one_of(st.binary(max_size=300), st.text(max_size=300)), st.booleans())
+def test_no_content_raises(content: bytes | str, named: bool) -> None:
+    mark = aigc.read(content, "here", named=named)
+    assert mark is None or mark.status in (Status.PRESENT, Status.DEFECTIVE)
