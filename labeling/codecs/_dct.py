@@ -1,0 +1,131 @@
+"""Quantised DCT coefficients of a JPEG, in and out, through the C libraries that jpeglib carries.
+
+jpeglib's Python layer reads every file three times, keeps its library version in global state and leaves temporary
+files behind on errors, so its two C functions are called here directly. They know only paths: each call
+works in a private folder that is always removed. They turn libjpeg's fatal errors into a zero status (tried on
+truncated and damaged files), so nothing exits the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.errors import MissingDependency, UnreadableFile
+
+Coefficients = NDArray[np.int16]
+"""(block rows, block columns, 8, 8) quantised coefficients of one component."""
+
+TURBO = "turbo210"
+"""Fast; writes sequential files."""
+
+MOZ = "mozjpeg403"
+"""Writes progressive files; several times slower because it searches for the best scan script."""
+
+IJG = "6b"
+"""Accepts scans whose components are not in frame order, which editing a fourth component needs."""
+
+_OPTIMIZE_CODING = 1 << 6  # jpeglib's bit for libjpeg's optimize_coding
+_KEEP = 0
+_ALL = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of the frame header (ITU-T T.81 B.2.2) and its size in blocks."""
+
+    id: int
+    h: int
+    v: int
+    table: int
+    rows: int
+    columns: int
+
+
+@functools.cache
+def _library(version: str) -> ctypes.CDLL:
+    spec = importlib.util.find_spec("jpeglib")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        for path in sorted(Path(folder, "cjpeglib").glob(f"cjpeglib_{version}.*")):
+            if path.suffix in (".so", ".pyd", ".dll"):
+                return _prototyped(ctypes.CDLL(str(path)))
+    raise MissingDependency('editing JPEG files needs jpeglib: pip install "jpeglib>=1.0.2,<1.1"')
+
+
+def _prototyped(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Declare the two functions as jpeglib 1.0 has them."""
+    path, pointer, integer, short, mask = (
+        ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_short, ctypes.c_uint,
+    )  # fmt: skip
+    library.read_jpeg_dct.argtypes = [path, *[pointer] * 6]
+    library.read_jpeg_dct.restype = integer
+    library.write_jpeg_dct.argtypes = [
+        path, path, *[pointer] * 4, pointer, pointer, pointer, integer, integer, pointer, short, pointer,
+        integer, pointer, pointer, pointer, mask, mask,
+    ]  # fmt: skip
+    library.write_jpeg_dct.restype = integer
+    return library
+
+
+def _address(array: NDArray[np.generic] | None) -> int | None:
+    return None if array is None else array.ctypes.data
+
+
+def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficients], NDArray[np.uint16]]:
+    """Read all coefficients of ``data``, a JPEG whose frame header lists exactly ``components``.
+
+    Returns one array per component, and (4, 8, 8) quantisation tables in natural order. The buffers are sized from
+    ``components``: the caller must have put the frame header into ``data`` itself.
+    """
+    planes = [np.zeros((c.rows, c.columns, 8, 8), np.int16) for c in components]
+    tables = np.zeros((4, 8, 8), np.uint16)
+    numbers = np.zeros(4, np.int16)
+    library = _library(TURBO)
+    with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
+        source = Path(folder, "source.jpg")
+        source.write_bytes(data)
+        slots: list[Coefficients | None] = [*planes, None, None, None][:4]
+        status = library.read_jpeg_dct(str(source).encode(), *map(_address, slots), _address(tables), _address(numbers))
+    if status == 0:
+        raise UnreadableFile("the JPEG's coded picture cannot be decoded; it is damaged or of an unusual kind")
+    return planes, tables
+
+
+def write(
+    source: bytes,
+    planes: Sequence[Coefficients | None],
+    size: tuple[int, int],
+    *,
+    components: int,
+    version: str = TURBO,
+    optimize: bool = False,
+) -> bytes:
+    """Write a JPEG with the frame parameters of ``source`` and the first three components' coefficients replaced.
+
+    ``size`` is (width, height). ``planes`` gives one contiguous array per component; those that are ``None``, and a
+    fourth one (jpeglib never writes it), keep what ``source`` has.
+    """
+    slots = [plane if i < 3 else None for i, plane in enumerate([*planes, None, None, None, None][:4])]
+    dimensions = np.array([size[1], size[0]], np.int32)
+    numbers = np.full(4, -1, np.int16)
+    space = {1: 1, 3: 3, 4: 4}[components]  # J_COLOR_SPACE; only decides markers that the caller drops
+    with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
+        given, made = Path(folder, "source.jpg"), Path(folder, "made.jpg")
+        given.write_bytes(source)
+        status = _library(version).write_jpeg_dct(
+            str(given).encode(), str(made).encode(), *map(_address, slots), _address(dimensions), None, None,
+            space, components, None, -1, _address(numbers), 0, None, None, None,
+            _OPTIMIZE_CODING if optimize else _KEEP, _ALL,
+        )  # fmt: skip
+        if status == 0 or not made.is_file():
+            raise UnreadableFile("the JPEG's coefficients cannot be written back; re-save the picture and try again")
+        return made.read_bytes()

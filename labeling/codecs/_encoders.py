@@ -1,0 +1,150 @@
+"""Code a painted Pillow image as bytes: one function per format, each keeping the ICC profile, EXIF and resolution."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeling.codecs import _png_samples as png
+from labeling.errors import LabelingError, MissingDependency
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+JPEG_QUALITY = 92
+WEBP_QUALITY = 90
+AVIF_QUALITY = 90
+HEIF_QUALITY = 90
+
+Encoder = Callable[["Image.Image", "int | None", bool], "tuple[bytes, bool, str]"]
+"""(image, quality, lossless) → (bytes, whether samples are kept, words for ``how``)."""
+
+
+def _kept(image: Image.Image, *names: str) -> dict[str, Any]:
+    """Collect what ``image.info`` holds of ``names`` as arguments for ``save``."""
+    return {name: image.info[name] for name in names if image.info.get(name)}
+
+
+def _save(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    try:
+        image.save(out, kind, **options)
+    except (OSError, ValueError, TypeError, struct.error) as error:
+        raise LabelingError(f"the picture cannot be coded as {kind}: {error}; try PNG") from error
+    return out.getvalue()
+
+
+def jpeg(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """JPEG with Pillow's default chroma subsampling."""
+    if lossless:
+        raise LabelingError("JPEG cannot be lossless; choose png, webp or tiff")
+    quality = JPEG_QUALITY if quality is None else quality
+    kept = _kept(image, "icc_profile", "exif", "dpi", "xmp", "comment")
+    return _save(image, "JPEG", quality=quality, **kept), False, f"coded as JPEG, quality {quality}"
+
+
+def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """PNG: samples through OpenCV, metadata chunks by hand."""
+    del quality, lossless
+    samples = np.asarray(image)
+    colour = {"L": png.GRAY, "I;16": png.GRAY, "LA": png.GRAY_ALPHA, "RGB": png.RGB, "RGBA": png.RGBA}[image.mode]
+    header = png.Header(image.width, image.height, 16 if image.mode == "I;16" else 8, colour)
+    stream = png.encode(header, samples.reshape(image.height, image.width, header.channels))
+    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *_png_metadata(image)]
+    parts += [png.chunk(b"IDAT", stream), png.chunk(b"IEND", b"")]
+    return b"".join(parts), True, "coded as PNG"
+
+
+def _png_metadata(image: Image.Image) -> list[bytes]:
+    chunks = []
+    if profile := image.info.get("icc_profile"):
+        chunks.append(png.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
+    elif gamma := image.info.get("gamma"):
+        chunks.append(png.chunk(b"gAMA", struct.pack(">I", round(gamma * 100000))))
+    if dpi := image.info.get("dpi"):
+        x, y = (round(float(value) / 0.0254) for value in dpi)
+        if 0 < x < 1 << 31 and 0 < y < 1 << 31:
+            chunks.append(png.chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if exif := image.info.get("exif"):
+        chunks.append(png.chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    if xmp := image.info.get("xmp"):
+        packet = xmp.encode() if isinstance(xmp, str) else xmp
+        chunks.append(png.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet))
+    return chunks
+
+
+def webp(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """WebP, lossy unless asked otherwise."""
+    kept = _kept(image, "icc_profile", "exif", "xmp")
+    if lossless:
+        return _save(image, "WEBP", lossless=True, exact=True, **kept), True, "coded as lossless WebP"
+    quality = WEBP_QUALITY if quality is None else quality
+    return _save(image, "WEBP", quality=quality, **kept), False, f"coded as WebP, quality {quality}"
+
+
+def tiff(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """TIFF with Deflate, which every reader of the last twenty years knows."""
+    del quality, lossless
+    compression = "raw" if image.mode in ("F", "YCbCr", "LAB") else "tiff_adobe_deflate"
+    made = _save(image, "TIFF", compression=compression, **_kept(image, "icc_profile", "exif", "dpi", "xmp"))
+    return made, True, "coded as TIFF"
+
+
+def gif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """GIF: at most 256 colours, so lossless only by chance."""
+    del quality, lossless
+    colours = image.getcolors(255)
+    made = _save(image, "GIF", **_kept(image, "comment"))
+    return made, colours is not None, "coded as GIF" + ("" if colours else ", reduced to 256 colours")
+
+
+def avif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """AVIF through Pillow."""
+    from PIL import features
+
+    if not features.check("avif"):
+        raise MissingDependency("this Pillow was built without AVIF: pip install --upgrade pillow")
+    if lossless:
+        raise LabelingError("AVIF is not coded losslessly here; choose png, webp or tiff")
+    quality = AVIF_QUALITY if quality is None else quality
+    kept = _kept(image, "icc_profile", "exif", "xmp")
+    return _save(image, "AVIF", quality=quality, **kept), False, f"coded as AVIF, quality {quality}"
+
+
+def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+    """HEIC through pillow-heif."""
+    library = heif_library()
+    if lossless:
+        raise LabelingError("HEIC is not coded losslessly here; choose png, webp or tiff")
+    quality = HEIF_QUALITY if quality is None else quality
+    out = io.BytesIO()
+    try:
+        library.from_pillow(image).save(out, quality=quality, **_kept(image, "icc_profile", "exif", "xmp"))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LabelingError(f"the picture cannot be coded as HEIC: {error}; try PNG") from error
+    return out.getvalue(), False, f"coded as HEIC, quality {quality}"
+
+
+def heif_library() -> Any:
+    """Import pillow-heif; raises :class:`~labeling.errors.MissingDependency` with the line to type."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise MissingDependency('HEIC pictures need pillow-heif: pip install "aigc-labeling[heif]"') from error
+    return pillow_heif
+
+
+ENCODERS: dict[str, Encoder] = {
+    "jpeg": jpeg,
+    "png": png_file,
+    "webp": webp,
+    "tiff": tiff,
+    "gif": gif,
+    "avif": avif,
+    "heif": heif,
+}

@@ -1,0 +1,170 @@
+"""From pixels in memory to a coded picture with the overlay on it, in one encode.
+
+The caller's picture is never changed, and copied only once: :func:`prepare` gives a copy of our own in a mode that the
+format can hold, :func:`lay` paints on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from labeling.codecs._pixels import (
+    Plan,
+    check_size,
+    cmyk,
+    luma,
+    make_plan,
+    on_white,
+    over,
+    over_alpha,
+    rgb_region,
+    split_overlay,
+)
+from labeling.codecs.base import Painter, Pixels
+from labeling.errors import LabelingError, UnreadableFile
+
+ORIENTATION = 0x0112
+
+HOLDS: dict[str, tuple[str, ...]] = {
+    "jpeg": ("RGB", "L", "CMYK", "YCbCr"),
+    "png": ("RGB", "RGBA", "L", "LA", "I;16"),
+    "webp": ("RGB", "RGBA"),
+    "tiff": ("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F"),
+    "gif": ("RGB", "RGBA"),
+    "avif": ("RGB", "RGBA"),
+    "heif": ("RGB", "RGBA"),
+}
+"""The Pillow modes that each format keeps as they are; others are converted."""
+
+
+def prepare(source: Image.Image | np.ndarray[Any, Any], target: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
+    """Give an image of our own in a mode that ``target`` holds, and notes on what the conversion did."""
+    if isinstance(source, np.ndarray):
+        check_size(*source.shape[1::-1], max_pixels=max_pixels)
+        return _converted(_from_array(source), target, owned=True)
+    if not isinstance(source, Image.Image):
+        raise LabelingError(f"a picture must be a PIL image or an ndarray, not {type(source).__name__}")
+    check_size(*source.size, max_pixels=max_pixels)
+    try:
+        source.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableFile(f"the picture cannot be decoded ({error}); it is damaged or cut off") from error
+    if target == "gif" and source.getexif().get(ORIENTATION, 1) != 1:
+        source = ImageOps.exif_transpose(source)  # GIF has no place for the tag
+    return _converted(source, target, owned=False)
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
+    shape = array.shape
+    gray = array.ndim == 2
+    if array.dtype != np.uint8 or not (gray or (array.ndim == 3 and shape[2] in (3, 4))) or 0 in shape:
+        raise LabelingError(
+            f"an array must be (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, not {array.dtype} {shape}; "
+            "convert it first, for example (255 * a).clip(0, 255).astype('uint8')"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _converted(image: Image.Image, target: str, *, owned: bool) -> tuple[Image.Image, list[str]]:
+    notes: list[str] = []
+    clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    wanted = _mode_for(image.mode, clear, target)
+    if clear and not wanted.endswith("A"):
+        notes.append("transparency was laid over white")
+        flat = Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
+        return (flat.convert("L") if wanted == "L" else flat), notes
+    if wanted == image.mode:
+        return (image if owned else image.copy()), notes
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        if wanted != "F":
+            notes.append("samples were reduced to fit the format")
+        return _from_deep(image, wanted), notes
+    return image.convert(wanted), notes
+
+
+def _mode_for(mode: str, clear: bool, target: str) -> str:
+    """Choose the mode to code ``mode`` in."""
+    holds = HOLDS[target]
+    if mode in holds and not (clear and not mode.endswith("A")):
+        return mode
+    if mode in ("1", "L", "LA", "La"):
+        best = "LA" if clear else "L"
+    elif mode.startswith("I"):
+        best = "I;16"
+    elif mode == "F":
+        best = "L"
+    else:
+        best = "RGBA" if clear else "RGB"
+    fallbacks = {"LA": "RGBA" if "RGBA" in holds else "L", "I;16": "L", "L": "RGB", "RGBA": "RGB"}
+    while best not in holds:
+        best = fallbacks[best]
+    return best
+
+
+def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
+    """Bring integer or float samples of more than 8 bits to ``wanted``; 16-bit ones are scaled, others clipped."""
+    deep = np.asarray(image).astype(np.float64)
+    if wanted == "I;16":
+        return Image.fromarray(np.clip(np.rint(deep), 0, 65535).astype(np.uint16))
+    scaled = deep / 257 if image.mode.startswith("I;16") or (image.mode == "I" and deep.max() > 255) else deep
+    gray = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    return gray if wanted == "L" else gray.convert(wanted)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Read the EXIF orientation that a viewer of the coded picture will apply."""
+    if "exif" not in image.info:
+        return 1
+    value = image.getexif().get(ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
+
+
+def lay(image: Image.Image, painter: Painter, orientation: int = 1) -> Plan:
+    """Paint on ``image`` in place."""
+    plan = make_plan(painter, *image.size, orientation)
+    put(image, plan, plan.overlay(painter, [rgb_region(image, plan.stored)]))
+    return plan
+
+
+def put(image: Image.Image, plan: Plan, overlay: Pixels) -> None:
+    """Blend an RGBA overlay, as stored, into the box of ``image``, whatever its mode."""
+    left, top, _, _ = plan.stored
+    if image.mode in ("RGB", "L", "YCbCr"):  # Pillow's own blending: this is the path that has to be fast
+        layer = Image.fromarray(overlay)
+        colour = layer.convert("RGB") if image.mode == "YCbCr" else layer  # there is no way from RGBA to YCbCr
+        image.paste(colour.convert(image.mode), (left, top), layer.getchannel("A"))
+    elif image.mode == "RGBA":
+        image.alpha_composite(Image.fromarray(overlay), (left, top))
+    else:
+        image.paste(_blended(image.crop(plan.stored), overlay), (left, top))
+
+
+def _blended(region: Image.Image, overlay: Pixels) -> Image.Image:
+    colour, alpha = split_overlay(overlay)
+    samples = np.asarray(region)
+    if region.mode == "LA":
+        return Image.fromarray(over_alpha(samples, luma(colour)[..., None], alpha), "LA")
+    if region.mode == "CMYK":
+        return Image.fromarray(over(samples, cmyk(colour), alpha), "CMYK")
+    if region.mode == "LAB":
+        layer = _to_lab(overlay)
+        return Image.merge("LAB", [
+            Image.fromarray(over(np.asarray(band), np.asarray(new), alpha[..., 0]))
+            for band, new in zip(region.split(), layer.split(), strict=True)
+        ])  # fmt: skip
+    if region.mode.startswith("I;16"):
+        return Image.fromarray(over(samples, luma(colour) * 257, alpha[..., 0], 65535))
+    return Image.fromarray(over(samples, luma(colour), alpha[..., 0]))
+
+
+def _to_lab(overlay: Pixels) -> Image.Image:
+    from PIL import ImageCms
+
+    lab = ImageCms.createProfile("LAB")
+    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), lab, "RGB", "LAB")
+    converted = ImageCms.applyTransform(Image.fromarray(overlay).convert("RGB"), transform)
+    assert converted is not None  # it is None only for in-place transforms
+    return converted

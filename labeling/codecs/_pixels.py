@@ -1,0 +1,214 @@
+"""What every codec shares: orientation, the plan of where to paint, compositing, and guarded decoding."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.codecs.base import Box, Painter, Pixels
+from labeling.containers.base import Buffer
+from labeling.errors import LabelingError, TooLarge, UnreadableFile
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 100_000_000
+"""Default limit on the pixels of one frame."""
+
+FRAMES_FACTOR = 10
+"""All frames of an animation together may have so many times the pixels of the limit for one frame."""
+
+MAX_FRAMES = 10_000
+
+SampleType = TypeVar("SampleType", bound=np.generic)
+
+
+def check_size(width: int, height: int, frames: int = 1, *, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse a picture by what its header says, before memory is spent on it.
+
+    Raises :class:`~labeling.errors.TooLarge`, or :class:`~labeling.errors.UnreadableFile` for an empty picture.
+    """
+    if width <= 0 or height <= 0 or frames <= 0:
+        raise UnreadableFile(f"the header gives a picture of {width}×{height} pixels; the file is damaged")
+    if width * height > max_pixels:
+        raise TooLarge(
+            f"the picture has {width}×{height} pixels and the limit is {max_pixels:,}; raise max_pixels if you trust it"
+        )
+    if frames > MAX_FRAMES or width * height * frames > max_pixels * FRAMES_FACTOR:
+        raise TooLarge(
+            f"the animation has {frames} frames of {width}×{height} pixels and the limit is {MAX_FRAMES:,} frames and "
+            f"{max_pixels * FRAMES_FACTOR:,} pixels in all; raise max_pixels if you trust it"
+        )
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Turn whatever a decoder raises on broken data into one clear error."""
+    import cv2
+
+    try:
+        yield
+    except LabelingError:
+        raise
+    except MemoryError as error:
+        raise TooLarge(f"there is not enough memory to decode the {what}") from error
+    # Decoders raise half of the built-in exceptions on hostile data; none of them may pass (design, invariant 6).
+    except (OSError, ValueError, SyntaxError, TypeError, LookupError, RuntimeError, AttributeError,
+            ArithmeticError, EOFError, AssertionError, cv2.error) as error:  # fmt: skip
+        raise UnreadableFile(f"the {what} cannot be decoded ({one_line(error)}); it is damaged or cut off") from error
+
+
+def one_line(error: BaseException) -> str:
+    """Squeeze an exception's message into one short line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def open_with(plugin: str, cls: str, data: Buffer) -> Any:
+    """Open ``data`` with one Pillow plugin.
+
+    The plugin's class is called directly: ``Image.open`` would guess the format again and apply Pillow's own global
+    pixel limit, but ours (:func:`check_size`) is the one that callers can raise.
+    """
+    import importlib
+
+    return getattr(importlib.import_module(f"PIL.{plugin}"), cls)(io.BytesIO(data))
+
+
+# --- orientation (EXIF tag 0x0112) ----------------------------------------------------------------------------------
+
+
+def upright(stored: NDArray[SampleType], orientation: int) -> NDArray[SampleType]:
+    """Turn (H, W, …) samples as stored into samples as displayed."""
+    turn: dict[int, Callable[[NDArray[SampleType]], NDArray[SampleType]]] = {
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: a[::-1].swapaxes(0, 1),
+        7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+        8: lambda a: a[:, ::-1].swapaxes(0, 1),
+    }
+    return np.ascontiguousarray(turn[orientation](stored)) if orientation in turn else stored
+
+
+def as_stored(shown: NDArray[SampleType], orientation: int) -> NDArray[SampleType]:
+    """Turn (H, W, …) samples as displayed into samples as stored: the inverse of :func:`upright`."""
+    # 6 and 8 (quarter turns) undo each other; the rest undo themselves.
+    return upright(shown, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
+    """Say where a displayed box lies in the stored picture of ``width`` × ``height``."""
+    left, top, right, bottom = box
+    if orientation >= 5:
+        left, top, right, bottom = top, left, bottom, right
+    if orientation in (2, 3, 7, 8):
+        left, right = width - right, width - left
+    if orientation in (3, 4, 6, 7):
+        top, bottom = height - bottom, height - top
+    return left, top, right, bottom
+
+
+# --- the plan -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the overlay goes: the displayed size and box, and the box as stored."""
+
+    width: int
+    height: int
+    box: Box
+    stored: Box
+    orientation: int
+
+    def overlay(self, painter: Painter, backdrops: Sequence[Pixels]) -> Pixels:
+        """Ask for the overlay. ``backdrops`` are (H, W, 3) as stored; so is the (H, W, 4) RGBA result."""
+        shown = painter.paint([upright(backdrop, self.orientation) for backdrop in backdrops])
+        left, top, right, bottom = self.box
+        if shown.shape != (bottom - top, right - left, 4) or shown.dtype != np.uint8:
+            raise ValueError(f"the painter returned {shown.dtype} {shown.shape} for the box {self.box}")
+        return np.ascontiguousarray(as_stored(shown, self.orientation))
+
+
+def make_plan(painter: Painter, width: int, height: int, orientation: int = 1) -> Plan:
+    """Ask ``painter`` for its box in a stored picture of ``width`` × ``height``; an unknown orientation counts as 1."""
+    if orientation not in range(1, 9):
+        orientation = 1
+    shown = (height, width) if orientation >= 5 else (width, height)
+    box = painter.box(*shown)
+    left, top, right, bottom = box
+    if not (0 <= left < right <= shown[0] and 0 <= top < bottom <= shown[1]):
+        raise LabelingError(f"the label's box {box} is not inside the picture of {shown[0]}×{shown[1]} pixels")
+    return Plan(*shown, box, stored_box(box, orientation, width, height), orientation)
+
+
+# --- colours --------------------------------------------------------------------------------------------------------
+
+
+def on_white(rgba: Pixels) -> Pixels:
+    """Lay (H, W, 4) RGBA over white: (H, W, 3)."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    mixed: NDArray[np.uint16] = rgba[..., :3] * alpha + 255 * (255 - alpha) + 127
+    return (mixed // 255).astype(np.uint8)
+
+
+def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
+    """BT.601 luma of (…, 3) RGB, as JFIF and Pillow compute it."""
+    weighted: NDArray[np.float32] = rgb[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return weighted
+
+
+def cmyk(rgb: NDArray[Any]) -> NDArray[np.float32]:
+    """Ink amounts (…, 4) 0–255 for (…, 3) RGB with full black generation: the inverse of the naive (1−C)(1−K)."""
+    light = rgb[..., :3].astype(np.float32)
+    white = light.max(axis=-1, keepdims=True)
+    inks = 255 - light * (255 / np.maximum(white, 1))
+    inks[np.broadcast_to(white == 0, inks.shape)] = 0
+    out: NDArray[np.float32] = np.concatenate([inks, 255 - white], axis=-1)
+    return out
+
+
+def over(samples: NDArray[Any], colour: NDArray[Any], alpha: NDArray[Any], peak: int = 255) -> NDArray[Any]:
+    """Blend ``colour`` into opaque ``samples`` (same shape, any integer type) by ``alpha`` 0–1."""
+    mixed = samples.astype(np.float64)
+    mixed += (colour - mixed) * alpha
+    if samples.dtype.kind in "iu":
+        mixed = np.clip(np.rint(mixed), 0, peak)
+    blended: NDArray[Any] = mixed.astype(samples.dtype)
+    # Where nothing is laid on, not even rounding may touch a sample.
+    return np.where(np.broadcast_to(alpha, samples.shape) > 0, blended, samples)
+
+
+def over_alpha(samples: NDArray[Any], colour: NDArray[Any], alpha: NDArray[Any], peak: int = 255) -> NDArray[Any]:
+    """Blend into ``samples`` whose last channel is straight alpha; (H, W, N+1), ``colour`` (H, W, N) in their scale."""
+    below = samples[..., -1:].astype(np.float64) / peak
+    total = alpha + below * (1 - alpha)
+    safe = np.where(total > 0, total, 1)
+    mixed = (colour * alpha + samples[..., :-1].astype(np.float64) * below * (1 - alpha)) / safe
+    out = np.concatenate([np.rint(mixed), np.rint(total * peak)], axis=-1).clip(0, peak).astype(samples.dtype)
+    return np.where(alpha > 0, out, samples)
+
+
+def split_overlay(overlay: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give (H, W, 3) colour 0–255 and (H, W, 1) alpha 0–1 of an RGBA overlay."""
+    return overlay[..., :3].astype(np.float64), overlay[..., 3:].astype(np.float64) / 255
+
+
+def rgb_region(image: Image.Image, box: Box) -> Pixels:
+    """Cut a box out of a Pillow image of any mode: (H, W, 3) RGB, transparency over white."""
+    region = image.crop(box)
+    if region.mode in ("RGB", "L", "1", "CMYK", "YCbCr") and "transparency" not in region.info:
+        return np.array(region if region.mode == "RGB" else region.convert("RGB"))
+    if region.mode.startswith("I") or region.mode == "F":
+        deep = np.asarray(region).astype(np.float64)
+        shallow = np.clip(deep / 257 if region.mode.startswith("I") else deep, 0, 255).astype(np.uint8)
+        return np.repeat(shallow[..., None], 3, axis=2)
+    return on_white(np.asarray(region.convert("RGBA")))
