@@ -1,0 +1,160 @@
+"""The samples that every container format puts through the same tests (test_battery.py).
+
+A new format is one row or more in :data:`SAMPLES`: a name, the format's name in ``labeling.containers.FORMATS``, and
+a maker of a small file. Makers use an encoder that is not ours, so that what is read is what others write.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
+
+from labeling.containers import Block, Contents, Kind
+
+SOURCE = "标识 <&> battery"
+PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
+    ' xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:source>标识 &lt;&amp;&gt; battery</dc:source>'
+    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+).encode()
+OLD_PACKET = PACKET.replace("标识".encode(), "old 旧".encode())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row: ``exif`` says whether the format has a place for EXIF, ``writable`` whether it has one for XMP."""
+
+    name: str
+    format: str
+    make: Callable[[], bytes]
+    media_type: str
+    exif: bool = True
+
+
+def noise(width: int = 48, height: int = 40, seed: int = 1) -> Image.Image:
+    """A picture with gradients and noise, so that coded data hold many byte values."""
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(0, 200, width)[None, :, None] * np.ones((height, 1, 3))
+    return Image.fromarray((ramp + rng.integers(0, 55, (height, width, 3))).astype(np.uint8))
+
+
+def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
+    """``picture`` as Pillow's encoder writes it."""
+    out = io.BytesIO()
+    picture.save(out, format, **options)
+    return out.getvalue()
+
+
+def exif(text: str = "a camera") -> bytes:
+    """A TIFF structure as Pillow writes it, with its ``Exif\\0\\0``."""
+    tags = Image.Exif()
+    tags[0x010F] = text
+    return tags.tobytes()
+
+
+def icc() -> bytes:
+    """An sRGB profile."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _png_text() -> PngImagePlugin.PngInfo:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "plain")
+    info.add_text("Squeezed", "again and again " * 40, zip=True)
+    info.add_itxt("Title", "标题", lang="zh", tkey="题", zip=True)
+    info.add_itxt("XML:com.adobe.xmp", OLD_PACKET.decode())
+    return info
+
+
+def _frames(count: int = 3) -> list[Image.Image]:
+    return [noise(seed=seed) for seed in range(count)]
+
+
+def jpeg_full() -> bytes:
+    """EXIF, ICC, XMP and a comment in one JPEG."""
+    return encoded(noise(), "JPEG", exif=exif(), icc_profile=icc(), xmp=OLD_PACKET, comment=b"a comment")
+
+
+def png_full() -> bytes:
+    """EXIF, ICC, XMP and every sort of text chunk in one PNG."""
+    return encoded(noise(), "PNG", exif=exif()[6:], icc_profile=icc(), pnginfo=_png_text())
+
+
+def png_animated() -> bytes:
+    first, *others = _frames()
+    return encoded(first, "PNG", save_all=True, append_images=others, duration=50)
+
+
+def gif_animated() -> bytes:
+    first, *others = [frame.quantize(32) for frame in _frames()]
+    return encoded(first, "GIF", save_all=True, append_images=others, duration=50, loop=0, comment=b"a comment")
+
+
+def _png_16_bit() -> bytes:
+    return encoded(Image.fromarray(np.arange(48 * 40, dtype=np.uint16).reshape(40, 48) * 31), "PNG")
+
+
+SAMPLES = [
+    Sample("jpeg", "jpeg", lambda: encoded(noise(), "JPEG"), "image/jpeg"),
+    Sample("jpeg-full", "jpeg", jpeg_full, "image/jpeg"),
+    Sample("jpeg-progressive", "jpeg", lambda: encoded(noise(), "JPEG", progressive=True), "image/jpeg"),
+    Sample("jpeg-restarts", "jpeg", lambda: encoded(noise(), "JPEG", restart_marker_blocks=1), "image/jpeg"),
+    Sample("jpeg-cmyk", "jpeg", lambda: encoded(noise().convert("CMYK"), "JPEG"), "image/jpeg"),
+    Sample("png", "png", lambda: encoded(noise(), "PNG"), "image/png"),
+    Sample("png-full", "png", png_full, "image/png"),
+    Sample("png-palette", "png", lambda: encoded(noise().quantize(16), "PNG", transparency=3), "image/png"),
+    Sample("png-16-bit", "png", _png_16_bit, "image/png"),
+    Sample("png-animated", "png", png_animated, "image/apng"),
+    Sample("gif", "gif", lambda: encoded(noise().quantize(32), "GIF"), "image/gif", exif=False),
+    Sample("gif-animated", "gif", gif_animated, "image/gif", exif=False),
+]
+
+
+# Independent eyes
+
+
+def pixels(data: bytes) -> list[tuple[str, tuple[int, int], bytes]]:
+    """Mode, size and samples of every frame, as Pillow decodes them."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    with Image.open(io.BytesIO(data)) as picture:
+        return [(frame.mode, frame.size, frame.tobytes()) for frame in ImageSequence.Iterator(picture)]
+
+
+def exiftool(*paths: Path) -> list[dict[str, Any]]:
+    """What exiftool reads in each file, keys with their group."""
+    run = subprocess.run(["exiftool", "-j", "-a", "-G1", "-struct", *map(str, paths)], capture_output=True, check=False)
+    return json.loads(run.stdout)
+
+
+def foreign(tags: dict[str, Any]) -> dict[str, Any]:
+    """The tags that a new XMP packet leaves alone; places in the file are not among them, for they may move."""
+    ours = ("XMP", "System:", "File:", "ExifTool:", "Composite:", "SourceFile", "GIF:GIFVersion")
+    return {
+        key: value
+        for key, value in tags.items()
+        if not key.startswith(ours) and not key.endswith(("Offset", "Offsets", "Start"))
+    }
+
+
+# What Contents say
+
+
+def coded(data: bytes, contents: Contents) -> bytes:
+    """The coded picture."""
+    return b"".join(data[at : at + length] for at, length in contents.coded)
+
+
+def held(blocks: tuple[Block, ...], but: Kind | None = None) -> list[tuple[str, str, bytes]]:
+    """What blocks hold, without their places."""
+    return sorted((block.where, block.keyword, block.data) for block in blocks if block.kind is not but)
