@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_PIXELS", "Painted", "displayed", "encode", "paint_file"]
 
 MAX_PIXELS = 100_000_000
-"""Default limit on the pixels of one frame; an animation may have ten times as many in all."""
+"""Default limit on the pixels of one frame; an animation may have four times as many in all."""
 
 _PAINTERS = {"jpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "tiff": "tiff", "heif": "heif"}
 """Format name (as in :data:`labeling.containers.FORMATS`) → module of this package with ``paint``."""

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.codecs._encoders import heif_library
+from labeling.codecs._memory import ORIENTATION
 from labeling.codecs._pixels import check_size, decoding, open_with, rgb_region, upright
 from labeling.codecs.base import Pixels
 from labeling.containers.base import Buffer
@@ -73,6 +74,8 @@ def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_p
         check_size(*image.size, max_pixels=max_pixels)
     else:
         image = open_picture(source, format, max_pixels)
+        if format == "heif":  # turned by properties of the format: pillow-heif applies them, Pillow reports them
+            orientation = image.getexif().get(ORIENTATION, 1) if is_avif(source) else 1
     with decoding(format.upper()):
         if not isinstance(image, Image.Image):
             image = image.to_pillow()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 """Default limit on the pixels of one frame."""
 
-FRAMES_FACTOR = 10
+FRAMES_FACTOR = 4
 """All frames of an animation together may have so many times the pixels of the limit for one frame."""
 
 MAX_FRAMES = 10_000

@@ -139,7 +139,8 @@ def _basis() -> Plane:
     k, n = np.mgrid[0:8, 0:8]
     matrix = np.sqrt(2 / 8) * np.cos((2 * n + 1) * k * np.pi / 16)
     matrix[0] = np.sqrt(1 / 8)
-    return matrix.astype(np.float32)
+    basis: Plane = matrix.astype(np.float32)
+    return basis
 
 
 def _tiles_to_plane(tiles: Plane) -> Plane:
@@ -168,7 +169,8 @@ def _ycc(rgb: Plane) -> Plane:
 def _ycc_to_rgb(ycc: Plane) -> Plane:
     y, b, r = ycc[..., 0], ycc[..., 1] - 128, ycc[..., 2] - 128
     rgb: Plane = np.stack([y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b], axis=-1)
-    return np.clip(rgb, 0, 255)
+    np.clip(rgb, 0, 255, out=rgb)
+    return rgb
 
 
 def _from_rgb(rgb: Pixels, space: str) -> Plane:

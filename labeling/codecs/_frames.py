@@ -1,0 +1,55 @@
+"""Pictures that can only be coded anew: every frame decoded by Pillow, painted on, and saved with what it carried."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from PIL import Image
+
+from labeling.codecs._memory import put
+from labeling.codecs._pixels import decoding, make_plan, rgb_region
+from labeling.codecs.base import Painted, Painter
+from labeling.errors import LabelingError
+
+
+def frames(image: Any, what: str) -> Iterator[tuple[Image.Image, float]]:
+    """Yield every frame as RGB or RGBA, and its duration in milliseconds."""
+    for i in range(getattr(image, "n_frames", 1)):
+        with decoding(what):
+            image.seek(i)
+            image.load()
+            clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+            frame = image.convert("RGBA" if clear else "RGB")
+        yield frame, image.info.get("duration", 0)
+
+
+def recode(
+    image: Any, kind: str, painter: Painter, orientation: int, options: dict[str, Any], *, lossless: bool, how: str
+) -> Painted:
+    """Code an opened Pillow file anew as ``kind`` with ``options``, every frame painted on.
+
+    ICC profile, EXIF, XMP, timing and loop are carried over. The picture is decoded twice, so that only its
+    painted frames are held, not the plain ones as well.
+    """
+    count = getattr(image, "n_frames", 1)
+    plan = make_plan(painter, *image.size, orientation)
+    backdrops = [rgb_region(frame, plan.stored) for frame, _ in frames(image, kind)]
+    overlay = plan.overlay(painter, backdrops)
+    painted, durations = [], []
+    for frame, duration in frames(image, kind):
+        own = frame if frame is not image else frame.copy()
+        put(own, plan, overlay)
+        painted.append(own)
+        durations.append(duration)
+    kept = {name: image.info[name] for name in ("icc_profile", "exif", "xmp") if image.info.get(name)}
+    if count > 1:
+        kept |= {"save_all": True, "append_images": painted[1:], "duration": durations}
+        kept |= {name: image.info[name] for name in ("loop", "background") if name in image.info}
+    out = io.BytesIO()
+    try:
+        painted[0].save(out, kind, **kept, **options)
+    except (OSError, ValueError, TypeError, RuntimeError, SyntaxError) as error:
+        raise LabelingError(f"the painted picture cannot be coded as {kind}: {error}; convert it to PNG") from error
+    return Painted(out.getvalue(), plan.box, plan.width, plan.height, count, lossless, how)

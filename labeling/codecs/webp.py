@@ -1,0 +1,34 @@
+"""WebP files: coded anew, without loss if the source is lossless (RFC 9649)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from labeling.codecs._decoders import open_picture
+from labeling.codecs._frames import recode
+from labeling.codecs.base import Painted, Painter
+from labeling.containers.base import Buffer
+
+QUALITY = 95
+
+
+def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
+    """Paint on every frame of a WebP file."""
+    raw = bytes(data)
+    image = open_picture(raw, "webp", max_pixels)
+    if set(_codings(raw, 12)) == {b"VP8L"}:
+        how = "lossless WebP coded again without loss"
+        return recode(image, "WEBP", painter, orientation, {"lossless": True, "exact": True}, lossless=True, how=how)
+    quality = QUALITY if quality is None else quality
+    how = f"lossy WebP coded again, quality {quality}"
+    return recode(image, "WEBP", painter, orientation, {"quality": quality}, lossless=False, how=how)
+
+
+def _codings(raw: bytes, at: int) -> Iterator[bytes]:
+    """Find the kinds of image data, in frames as well: ``VP8 `` (lossy) and ``VP8L``."""
+    while at + 8 <= len(raw):
+        kind, (size,) = raw[at : at + 4], struct.unpack_from("<I", raw, at + 4)
+        if kind in (b"VP8 ", b"VP8L"):
+            yield kind
+        at += 24 if kind == b"ANMF" else 8 + size + (size & 1)  # into a frame, over everything else
