@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
+from labeling.containers._shared import note
 from labeling.containers.base import Buffer
 
 MAX_SEGMENTS = 16384
@@ -99,7 +100,7 @@ def _next_segment(data: Buffer, pos: int, layout: Layout) -> Segment | None:
                 layout.problems.append("the file is cut off among its segments")
                 return None
             if lead != 0xFF or marker != 0xFF:
-                layout.warnings.append(f"{found.start() - pos} bytes at offset {pos} belong to no segment")
+                note(layout.warnings, f"{found.start() - pos} bytes at offset {pos} belong to no segment")
             pos = found.start()
         elif marker == _EOI:
             _at_eoi(pos, layout)

@@ -13,6 +13,16 @@ Edit = tuple[int, int, bytes]
 """start, end, replacement: an insertion has ``start == end``, a removal an empty replacement."""
 
 
+MAX_MESSAGES = 100
+"""So many problems and so many warnings are told of one file; a hostile one has millions."""
+
+
+def note(messages: list[str], message: str) -> None:
+    """Append ``message`` unless there are enough of them."""
+    if len(messages) < MAX_MESSAGES:
+        messages.append(message)
+
+
 @dataclass(slots=True)
 class Collector:
     """Blocks, problems and warnings of one file, within the bounds that :mod:`.base` states."""
@@ -57,9 +67,7 @@ class Collector:
         if refusal:
             data, problem = b"", refusal
         self.left -= len(data)
-        self.blocks.append(
-            Block(kind, where, span[0], span[1] - span[0], bytes(data), keyword, late, problem)
-        )
+        self.blocks.append(Block(kind, where, span[0], span[1] - span[0], bytes(data), keyword, late, problem))
 
     def inflate(self, data: Buffer) -> tuple[bytes, str]:
         """Decompress a zlib stream of bounded size: (bytes, problem)."""
@@ -70,6 +78,7 @@ class Collector:
         except zlib.error:
             return b"", "its compressed data is damaged"
         if len(out) > limit:
+            self.left -= limit  # work done counts, or thousands of small bombs would add up
             return b"", f"unpacks to more than {limit} bytes"
         if not stream.eof:
             return out, "its compressed data is cut off"

@@ -90,7 +90,8 @@ class Changes:
     """What is to be different in the copy. ``None`` leaves a thing as it is.
 
     ``xmp`` is a whole XMP packet (UTF-8): it takes the place of the file's main packet, or goes
-    to the format's home for one. ``exif`` likewise is a TIFF structure. ``drop`` are blocks of the same
+    to the format's home for one. The main packet is the first XMP block that is no Extended XMP (keyword
+    ``extension:…``) and is not dropped. ``exif`` likewise is a TIFF structure. ``drop`` are blocks of the same
     ``Contents`` to be left out.
     """
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, foreign_block, splice
+from labeling.containers._shared import Collector, Edit, foreign_block, note, splice
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelingError
 
@@ -24,6 +25,7 @@ _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _APPLICATION, _COMMENT = 0xFF, 0xFE
 _XMP_STARTS = (b"<", b"\xef\xbb\xbf<")
 
+_nul = re.compile(rb"\0")
 _screen = Struct("<HHB")
 
 
@@ -154,34 +156,21 @@ def _read_extension(data: Buffer, pos: int, walk: _Walk) -> int:
 def _read_xmp(data: Buffer, pos: int, late: bool, collector: Collector) -> int:
     """Take the packet of the XMP extension at ``pos``, raw as the specification says or in sub-blocks."""
     where, keyword, start = "GIF application extension XMP DataXMP", "XMP DataXMP", pos + 14
-    try:
-        end = _skip_sub_blocks(data, start)
-    except IndexError:
-        end = -1
-    if end > 0 and bytes(data[max(start, end - 258) : end]) == MAGIC_TRAILER:
-        packet = memoryview(data)[start : end - 258]
-        collector.add(Kind.XMP, where, (pos, end), packet, keyword, late)
-        return end
-    if end > 0:
-        joined = _join_sub_blocks(data, start, end)
-        if joined.startswith(_XMP_STARTS):
-            collector.add(Kind.XMP, where, (pos, end), joined, keyword, late)
-            return end
-    # No trailer: no XML holds a NUL, so the first one ends the packet and the extension.
-    zero = _find_zero(data, start)
-    packet = memoryview(data)[start:zero]
-    problem = "" if bytes(packet[:4]).startswith(_XMP_STARTS) else "it holds no XMP packet"
-    collector.add(Kind.XMP, where, (pos, zero + 1), packet, keyword, late, problem)
-    collector.warnings.append(f"the XMP extension at offset {pos} has no magic trailer")
-    return zero + 1
-
-
-def _find_zero(data: Buffer, start: int) -> int:
-    end = min(len(data), start + MAX_PAYLOAD)
-    zero = bytes(data[start:end]).find(0)
-    if zero < 0:
+    found = _nul.search(data, start)
+    if found is None:
         raise _CutOffError
-    return start + zero
+    zero = found.start()  # no XML holds a NUL: the packet and all but the last bytes of the trailer are before it
+    if bytes(data[max(start, zero - 256) : zero + 2]) == MAGIC_TRAILER:
+        collector.add(Kind.XMP, where, (pos, zero + 2), memoryview(data)[start : zero - 256], keyword, late)
+        return zero + 2
+    if bytes(data[start + 1 : start + 5]).startswith(_XMP_STARTS):
+        end = _skip_sub_blocks(data, start)
+        collector.add(Kind.XMP, where, (pos, end), _join_sub_blocks(data, start, end), keyword, late)
+        return end
+    problem = "" if bytes(data[start : start + 4]).startswith(_XMP_STARTS) else "it holds no XMP packet"
+    collector.add(Kind.XMP, where, (pos, zero + 1), memoryview(data)[start:zero], keyword, late, problem)
+    note(collector.warnings, f"the XMP extension at offset {pos} has no magic trailer")
+    return zero + 1
 
 
 # Writing

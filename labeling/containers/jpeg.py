@@ -79,9 +79,7 @@ def _padded(layout: Layout, collector: Collector, size: int) -> Contents:
     # all metadata stands before it. So what was found can be trusted, but such a file is not written again.
     collector.problems = [problem for problem in collector.problems if "EOI" not in problem]
     collector.warnings.append("the picture data ends in zeros without an EOI marker: part of it is lost")
-    fixed = (
-        "the end of this JPEG is lost (zeros instead of picture data); re-save it with an image editor first"
-    )
+    fixed = "the end of this JPEG is lost (zeros instead of picture data); re-save it with an image editor first"
     return _contents(layout, collector, size, fixed)
 
 

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, foreign_block, splice
+from labeling.containers._shared import Collector, Edit, foreign_block, note, splice
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelingError
 
@@ -58,9 +58,7 @@ def read(data: Buffer) -> Contents:
         _walk_chunks(data, walk)
         if not walk.width or not walk.height:
             problems.append("it has no sound image header (IHDR)")
-        if walk.end < 0 and not problems:
-            problems.append("the file is cut off: there is no IEND chunk")
-        elif walk.first_idat < 0:
+        if walk.first_idat < 0 and not problems:
             problems.append("it has no image data (IDAT)")
     if 0 <= walk.end < len(data):
         walk.collector.warnings.append(f"{len(data) - walk.end} bytes follow the IEND chunk; they are kept")
@@ -84,7 +82,7 @@ def _walk_chunks(data: Buffer, walk: _Walk) -> None:
     view, size, pos = memoryview(data), len(data), 8
     for _ in range(MAX_CHUNKS):
         if pos + 12 > size:
-            problems.append(f"the file is cut off at offset {pos}, between its chunks")
+            problems.append(f"the file is cut off at offset {pos}: there is no IEND chunk")
             return
         length, name = _head.unpack_from(view, pos)
         end = pos + 12 + length
@@ -123,7 +121,7 @@ def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, walk: _Walk) 
     # A chunk beyond the bound is not looked into, so its CRC does not matter either.
     if length <= MAX_PAYLOAD and zlib.crc32(view[pos + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
         report = collector.problems if name in _CRITICAL else collector.warnings
-        report.append(f"the CRC of the {name.decode()} chunk at offset {pos} is wrong")
+        note(report, f"the CRC of the {name.decode()} chunk at offset {pos} is wrong")
     body = view[pos + 8 : end - 4]
     span, late = (pos, end), walk.first_idat >= 0
     if name in _TEXT:
@@ -139,7 +137,7 @@ def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, walk: _Walk) 
         if length == 13 and not walk.width:
             walk.width, walk.height = _size.unpack_from(body)
         else:
-            collector.problems.append(f"the IHDR chunk at offset {pos} is not sound")
+            note(collector.problems, f"the IHDR chunk at offset {pos} is not sound")
     elif name == b"acTL" and length >= 8 and not late:
         walk.animated, walk.frames = True, max(1, int.from_bytes(body[:4], "big"))
     elif name == b"fcTL":
@@ -253,9 +251,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def _placed(kept: list[Block], kind: Kind, chunk: bytes, home: int) -> list[Edit]:
     """The edits that put ``chunk`` in place of the main block of its kind, or before ``home``."""
-    found = [block for block in kept if block.kind is kind]
-    # A real chunk is the main one even if an ImageMagick raw profile stands before it.
-    main = min(found, key=lambda block: block.keyword.startswith(RAW_PROFILE), default=None)
+    main = next((block for block in kept if block.kind is kind), None)
     if main is None:
         return [(home, home, chunk)]
     if main.offset > home:
