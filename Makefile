@@ -1,0 +1,71 @@
+# Two commands do everything on a machine with Python 3.11 or later: "make demo" and "make test".
+# All of it stays inside .venv and demo-output.
+
+PYTHON ?= python3
+MEDIA ?=
+OUT ?= demo-output
+VENV := .venv
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lint-style lint-types lint-imports bench docs clean
+
+help:  ## say what the targets do
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
+
+# The stamps make repeated runs quick: an editable installation only changes with pyproject.toml.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml
+	$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed  ## label generated pictures (or MEDIA=path) and show the result in demo-output/
+ifeq ($(MEDIA),)
+	$(BIN)/python samples/generate_and_label.py $(OUT)/samples/generated
+	$(BIN)/python samples/check_upload.py $(OUT)/samples/uploads
+	$(BIN)/python samples/sign_with_callback.py $(OUT)/samples/signed
+	$(BIN)/python samples/label_folder.py $(OUT)/samples/folder
+	$(BIN)/aigc-label demo -o $(OUT)
+else
+	$(BIN)/aigc-label demo -o $(OUT) "$(MEDIA)"
+endif
+
+test: lint  ## everything that has to hold: lint, types, import rules, tests
+	$(BIN)/python -m pytest -n 2
+
+lint: lint-style lint-types lint-imports  ## ruff, mypy and the import rules
+
+lint-style: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lint-types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+lint-imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev  ## the figures: ours, the alternative, the ratio
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed-dev  ## write the generated tables of README.md and docs/ anew
+	$(BIN)/python tools/make_docs.py
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
