@@ -34,7 +34,8 @@ def recode(
     painted frames are held, not the plain ones as well.
     """
     count = getattr(image, "n_frames", 1)
-    plan = make_plan(painter, *image.size, orientation)
+    width, height = image.size
+    plan = make_plan(painter, width, height, orientation)
     backdrops = [rgb_region(frame, plan.stored) for frame, _ in frames(image, kind)]
     overlay = plan.overlay(painter, backdrops)
     painted, durations = [], []

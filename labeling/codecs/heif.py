@@ -43,18 +43,19 @@ def _heic(raw: bytes, painter: Painter, quality: int, max_pixels: int) -> Painte
     library = heif_library()
     source = open_picture(raw, "heif", max_pixels)
     made = library.HeifFile()
-    boxes = []
+    plans = []
     for picture in source:
-        check_size(*picture.size, len(source), max_pixels=max_pixels)
+        width, height = picture.size
+        check_size(width, height, len(source), max_pixels=max_pixels)
         with decoding("HEIC"):
             image = picture.to_pillow()
         if image.mode not in ("RGB", "RGBA"):
             image = image.convert("RGBA" if image.mode.endswith("A") else "RGB")
         plan = lay(image, painter)  # the decoder has turned it upright already
-        boxes.append((picture.primary if hasattr(picture, "primary") else picture.info.get("primary"), plan))
+        plans.append(plan)
         made.add_from_pillow(image)
-    plan = next((plan for primary, plan in boxes if primary), boxes[0][1])
-    main = next((i for i, (primary, _) in enumerate(boxes) if primary), 0)
+    main = source.primary_index
+    plan = plans[main]
     out = io.BytesIO()
     try:
         made.save(out, quality=quality, primary_index=main, save_all=True)
@@ -65,4 +66,4 @@ def _heic(raw: bytes, painter: Painter, quality: int, max_pixels: int) -> Painte
         how += ", reduced to 8 bits a sample"
     if any(picture.info.get(name) for picture in source for name in ("thumbnails", "depth_images", "aux")):
         how += "; thumbnails, depth maps and other auxiliary pictures were left out"
-    return Painted(out.getvalue(), plan.box, plan.width, plan.height, len(boxes), False, how)
+    return Painted(out.getvalue(), plan.box, plan.width, plan.height, len(plans), False, how)
