@@ -14,21 +14,21 @@ MAX_SEGMENTS = 16384
 """So many marker segments are walked in one file; a 16 MiB payload needs about 260."""
 
 COM = 0xFE
-_TEM, _RST0, _SOI, _EOI, _SOS, _DNL = 0x01, 0xD0, 0xD8, 0xD9, 0xDA, 0xDC
+_RST0, _SOI, _EOI, _SOS, _DNL = 0xD0, 0xD8, 0xD9, 0xDA, 0xDC
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_STRAY = frozenset((0x00, _TEM, *range(_RST0, _SOI), 0xFF))
+_MARKERS = frozenset((*range(0xC0, _RST0), *range(_SOI, 0xFF)))
 
-# The next marker that begins a segment: fill bytes, stuffed zeros, TEM and RSTn are stepped over.
-_marker = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+# The next marker that may begin a segment: stuffed zeros, TEM, RSTn and reserved codes are stepped over.
+_marker = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 # In entropy-coded data 0xFF is followed by 0x00 or RSTn (T.81 B.1.1.5). Codes that may not stand between
 # scans (SOFn, reserved) are damage that decoders step over, so they do not end a scan here either.
 _scan_end = re.compile(rb"\xff[\xc4\xcc\xd8-\xdd\xe0-\xef\xfe]")
-_head = Struct(">BBH")
+_length = Struct(">H")
 _frame = Struct(">BHHB")
 
 
 class Segment(NamedTuple):
-    """One marker segment: ``offset`` of its 0xFF, payload from ``start`` to ``end``."""
+    """One marker segment: ``offset`` of its first 0xFF, payload from ``start`` to ``end``."""
 
     marker: int
     offset: int
@@ -84,44 +84,50 @@ def walk(data: Buffer, whole: bool = True) -> Layout:
 
 def _next_segment(data: Buffer, pos: int, layout: Layout) -> Segment | None:
     """The segment at or after ``pos``; None at EOI, and where nothing sound follows (``layout`` says why)."""
-    size = len(data)
-    while True:
-        if pos + 4 > size:
-            if size - pos >= 2 and data[pos] == 0xFF and data[pos + 1] == _EOI:
-                _at_eoi(pos, layout)
-                return None
+    begin, size = pos, len(data)
+    if pos + 2 > size or data[pos] != 0xFF or data[pos + 1] not in _MARKERS:
+        found = _marker.search(data, pos)
+        if found is None:
             layout.problems.append("the file is cut off among its segments")
             return None
-        lead, marker, length = _head.unpack_from(data, pos)
-        if lead != 0xFF or marker in _STRAY:
-            # Decoders look for the next marker: fill bytes are legal (T.81 B.1.1.2), others tolerated.
-            found = _marker.search(data, pos)
-            if found is None:
-                layout.problems.append("the file is cut off among its segments")
-                return None
-            if lead != 0xFF or marker != 0xFF:
-                note(layout.warnings, f"{found.start() - pos} bytes at offset {pos} belong to no segment")
-            pos = found.start()
-        elif marker == _EOI:
-            _at_eoi(pos, layout)
+        begin = _step_over(data, pos, found.start(), layout)
+        pos = found.start()
+        if layout.problems:
             return None
-        elif marker == _SOI:
-            layout.problems.append(f"a second SOI marker at offset {pos} before the picture data")
-            return None
-        elif length < 2 or pos + 2 + length > size:
-            layout.problems.append(
-                f"the segment FF{marker:02X} at offset {pos} says it is {length} bytes long, "
-                f"but {size - pos - 2} follow"
-            )
-            return None
-        else:
-            return Segment(marker, pos, pos + 4, pos + 2 + length)
+    marker = data[pos + 1]
+    if marker == _EOI:
+        layout.end = pos + 2
+        if layout.sos < 0:
+            layout.problems.append("it ends before any picture data")
+        return None
+    if marker == _SOI:
+        layout.problems.append(f"a second SOI marker at offset {pos} before the end of the picture")
+        return None
+    if pos + 4 > size:
+        layout.problems.append("the file is cut off among its segments")
+        return None
+    (length,) = _length.unpack_from(data, pos + 2)
+    if length < 2 or pos + 2 + length > size:
+        layout.problems.append(
+            f"the segment FF{marker:02X} at offset {pos} says it is {length} bytes long, but {size - pos - 2} follow"
+        )
+        return None
+    return Segment(marker, begin, pos + 4, pos + 2 + length)
 
 
-def _at_eoi(pos: int, layout: Layout) -> None:
-    layout.end = pos + 2
-    if layout.sos < 0:
-        layout.problems.append("it ends before any picture data")
+def _step_over(data: Buffer, pos: int, marker_at: int, layout: Layout) -> int:
+    """Where the marker at ``marker_at`` begins with its fill bytes (T.81 B.1.1.2); tell of other bytes from ``pos``.
+
+    Fill bytes belong to the segment behind them: left alone by its removal, they would make a marker with what
+    comes next.
+    """
+    skipped = bytes(data[pos:marker_at]).rstrip(b"\xff")
+    if skipped and layout.sos >= 0:
+        layout.problems.append(f"the picture data is damaged at offset {pos}: a segment stands within a scan")
+    elif skipped:
+        # libjpeg steps over them too: a wrong segment length, or padding of the writer's own.
+        note(layout.warnings, f"{len(skipped)} bytes at offset {pos} belong to no segment")
+    return pos + len(skipped)
 
 
 def _read_frame(data: Buffer, segment: Segment, layout: Layout) -> None:

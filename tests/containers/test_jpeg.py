@@ -196,6 +196,12 @@ def test_metadata_between_scans_is_late_and_not_coded() -> None:
     assert write(late, drop=(block,)) == data
 
 
+def test_a_segment_within_a_scan_is_damage() -> None:
+    data = encoded(noise(), "JPEG")
+    broken = data[:-200] + segment(0xE5, b"thrown in") + data[-200:]
+    assert "within a scan" in jpeg.read(broken).problems[0]
+
+
 @pytest.mark.parametrize("place", ["before", "behind"])
 def test_further_pictures_are_still_found(place: str) -> None:
     first, second = noise(), noise(seed=2)
