@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,10 +41,10 @@ def fail(error: LabelingError) -> None:
 
 def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
     """Go through the paths; draw a bar on a terminal where there are enough of them to wait for."""
-    if quiet or len(paths) < 8 or not click.get_text_stream("stderr").isatty():
+    if quiet or len(paths) < 8 or not sys.stderr.isatty():
         yield from paths
         return
-    with click.progressbar(paths, label="Pictures", show_pos=True, file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(paths, label="Pictures", show_pos=True, file=sys.stderr) as bar:
         yield from bar
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from labeling.cli import _common
 
 from labeling.errors import LabelingError
+
+from . import _common
 
 
 @click.command("add")

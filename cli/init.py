@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import click
-from labeling.cli import _common
 
 from labeling.errors import LabelingError
+
+from . import _common
 
 EXAMPLE_PRODUCER = "my-service"
 

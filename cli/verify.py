@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from labeling.cli import _common
 
 from labeling.errors import LabelingError, MissingDependency
 from labeling.report import FORMATS, Report
+from labeling.rules import PROFILES
+
+from . import _common
 
 
 @click.command("verify")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--profile", "profiles", type=click.Choice(list(_common.PROFILES)), multiple=True,
+@click.option("--profile", "profiles", type=click.Choice(list(PROFILES)), multiple=True,
               help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table", show_default=True,
               help="Form of the report.")  # fmt: skip
@@ -49,7 +51,7 @@ def command(
     from labeling.verification import verify
 
     names = profiles or ("cn",)
-    options = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
+    options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
     try:
         options["trust"] = _trust(trust)
     except LabelingError as error:
@@ -63,7 +65,7 @@ def command(
         except LabelingError as error:
             reports.append(_unreadable(path, error, names, visible=not no_visible))
     if form == "table":
-        from labeling.cli._table import print_table
+        from ._table import print_table
 
         print_table(reports)
     else:
@@ -83,8 +85,7 @@ def _unreadable(path: Path, error: LabelingError, names: tuple[str, ...], *, vis
 def _trust(paths: tuple[Path, ...]) -> object:
     if not paths:
         return None
-    from labeling.marks.credentials import Trust
-
     from labeling.config import read_file
+    from labeling.marks.credentials import Trust
 
     return Trust(b"\n".join(read_file(path, "the trust anchors") for path in paths))
