@@ -1,0 +1,14 @@
+"""C2PA content credentials: sign, read and judge, all offline and in memory.
+
+Specification: C2PA Technical Specification 2.2; the AI disclosure assertion is that of 2.4, 18.28. The work of the
+standard is done by c2pa-python, which is imported when first used. Nothing here opens a file.
+"""
+
+from __future__ import annotations
+
+from labeling.marks.credentials.read import Trust, read
+from labeling.marks.credentials.sign import Claim, sign
+from labeling.marks.credentials.signer import Signer
+from labeling.marks.credentials.testchain import TestChain, make_test_chain
+
+__all__ = ["Claim", "Signer", "TestChain", "Trust", "make_test_chain", "read", "sign"]

@@ -1,0 +1,118 @@
+"""Read back what was just signed: a success is only reported on what the bytes say.
+
+The quick way verifies, in our own code, the claim signature, the hash of every assertion that the claim names, and the
+hash of the file outside the manifest. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the first
+file of every kind, go through c2pa's reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import os
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+from labeling.marks.credentials import _context, _jumbf
+
+if TYPE_CHECKING:
+    from labeling.marks.credentials.signer import Signer
+
+_DATA_HASH = "c2pa.hash.data"
+_INGREDIENT = "c2pa.ingredient"
+
+_seen: set[tuple[int, Hashable]] = set()
+
+
+class _UndecidedError(Exception):
+    """The quick way cannot tell."""
+
+
+def check(result: bytes, store: bytes, signer: Signer, media_type: str, kind: Hashable, *, full: bool = False) -> None:
+    """Raise ``ValueError`` unless ``result`` carries ``store`` and validates. ``kind`` is what makes files alike."""
+    # Wherever the signature has just been put in by us, and in every new process, c2pa's reader has the first word.
+    first = (os.getpid(), kind) not in _seen
+    if not full and not first:
+        try:
+            _quick(result, store, signer)
+        except _UndecidedError:
+            pass
+        else:
+            return
+    _full(result, media_type, _label(store))
+    _seen.add((os.getpid(), kind))
+
+
+def _full(result: bytes, media_type: str, label: str) -> None:
+    import c2pa
+
+    try:
+        with c2pa.Reader(media_type, io.BytesIO(result), context=_context.for_reading_back()) as reader:
+            state = reader.get_validation_state()
+            results = reader.get_validation_results() or {}
+            active = (reader.get_active_manifest() or {}).get("label")
+    except c2pa.C2paError as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from None
+    failures = [failure.get("code") for failure in results.get("activeManifest", {}).get("failure", ())]
+    if state not in {"Valid", "Trusted"} or failures:
+        raise ValueError(f"c2pa calls it {state}: {', '.join(map(str, failures)) or 'no reason given'}")
+    if active != label:
+        raise ValueError("the file carries another manifest than the one just written")
+
+
+def _label(store: bytes) -> str:
+    return _jumbf.parse(store).label
+
+
+def _quick(result: bytes, store: bytes, signer: Signer) -> None:
+    try:
+        manifest = _jumbf.parse(store)
+        start, end = manifest.signature(signer.signature_size)
+        claim = _jumbf.decode(store[slice(*manifest.claim)])
+        message = manifest.to_be_signed()
+        binding = manifest.content(_DATA_HASH) if _DATA_HASH in manifest.assertions else None
+    except ValueError as error:
+        raise _UndecidedError from error
+    if not isinstance(claim, dict) or not isinstance(binding, dict):
+        raise _UndecidedError
+    if not signer.verify(message, store[start:end]):
+        raise ValueError("the claim signature does not hold")
+    _check_assertions(manifest, claim)
+    _check_content(result, store, binding)
+
+
+def _check_assertions(manifest: _jumbf.Manifest, claim: dict[str, Any]) -> None:
+    named = [*claim.get("created_assertions", ()), *claim.get("gathered_assertions", ())]
+    labels = set()
+    for reference in named:
+        label = str(reference.get("url", "")).rpartition("/")[2]
+        if label not in manifest.assertions or label.startswith(_INGREDIENT):
+            raise _UndecidedError
+        if reference.get("alg", claim.get("alg")) != "sha256":
+            raise _UndecidedError
+        digest = hashlib.sha256(manifest.store[slice(*manifest.assertions[label])]).digest()
+        if not hmac.compare_digest(digest, reference.get("hash", b"")):
+            raise ValueError(f"the assertion {label} is not the one that the claim names")
+        labels.add(label)
+    if labels != set(manifest.assertions):
+        raise _UndecidedError
+
+
+def _check_content(result: bytes, store: bytes, binding: dict[str, Any]) -> None:
+    if binding.get("alg") != "sha256":
+        raise _UndecidedError
+    digest, at, embedded = hashlib.sha256(), 0, False
+    view = memoryview(result)
+    for gap in binding.get("exclusions", ()):
+        start, length = gap["start"], gap["length"]
+        if start < at or start + length > len(result):
+            raise ValueError("the content hash leaves out bytes that the file has not")
+        digest.update(view[at:start])
+        at = start + length
+        embedded = embedded or result.find(store, start, at) >= 0
+    digest.update(view[at:])
+    if not embedded:  # GIF cuts it into sub-blocks, JPEG into segments
+        raise _UndecidedError
+    if digest.digest() != binding.get("hash"):
+        raise ValueError("the content hash does not match the file")

@@ -1,0 +1,174 @@
+"""Read and judge the content credentials of anybody's file: offline, and in c2pa's own words where it has some.
+
+What a manifest says is the claim of whoever signed it. The finding keeps apart whether it is intact (``valid``) and
+whether its signer is on a list that the caller trusts (``trusted``).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from labeling.errors import LabelingError
+from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.marks.credentials import _context
+from labeling.marks.credentials._store import Facts, facts, text
+
+if TYPE_CHECKING:
+    import mmap
+
+    Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+MARK = "c2pa"
+WHERE = "C2PA manifest store"
+
+_TSA_LIST = "time-stamp authorities"
+_UNTRUSTED = "signingCredential.untrusted"
+
+# Failure codes of C2PA 2.2, 15.2.2, by their beginning: our rule, the clause that the code comes from, what it means.
+_RULES: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+    (
+        ("assertion.dataHash", "assertion.bmffHash", "assertion.boxesHash", "assertion.collectionHash",
+         "assertion.multiAssetHash", "claim.hardBindings"),
+        "C2PA-HASH-MISMATCH", "C2PA 2.2 §15.12", "the content is not what was signed: it was changed afterwards",
+    ),
+    (
+        ("assertion.hashedURI", "hashedURI", "assertion.missing", "assertion.inaccessible"),
+        "C2PA-ASSERTION", "C2PA 2.2 §15.10", "a statement in the manifest was changed or is missing",
+    ),
+    (("claimSignature.outsideValidity",), "C2PA-EXPIRED", "C2PA 2.2 §15.7",
+     "the signature was made outside its certificate's validity"),
+    (("claimSignature",), "C2PA-SIGNATURE", "C2PA 2.2 §15.7", "the signature does not match the claim"),
+    (("signingCredential.expired",), "C2PA-EXPIRED", "C2PA 2.2 §15.7",
+     "the signer's certificate has expired, and no time stamp that is trusted here proves an earlier signature"),
+    (("signingCredential.ocsp.revoked", "signingCredential.revoked"), "C2PA-REVOKED", "C2PA 2.2 §15.9",
+     "the signer's certificate was revoked"),
+    (("signingCredential",), "C2PA-CREDENTIAL", "C2PA 2.2 §14.5.1",
+     "the signer's certificate is not one that may sign claims"),
+    (("algorithm",), "C2PA-ALGORITHM", "C2PA 2.2 §13.2",
+     "the signature or a hash uses an algorithm that is not allowed"),
+    (("timeStamp",), "C2PA-TIME-STAMP", "C2PA 2.2 §15.8", "the time stamp does not hold"),
+    (("ingredient", "assertion.ingredient"), "C2PA-INGREDIENT", "C2PA 2.2 §15.11",
+     "an ingredient's manifest does not validate"),
+    (("assertion.action",), "C2PA-ACTION", "C2PA 2.2 §18.14", "the actions do not follow the specification"),
+    (("assertion",), "C2PA-ASSERTION", "C2PA 2.2 §15.10", "a statement in the manifest does not validate"),
+    (("",), "C2PA-MALFORMED", "C2PA 2.2 §15.6", "the manifest is malformed"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom to trust, as PEM bundles: roots of signers, and single signers that are allowed beside them.
+
+    ``tsa_pem`` are the roots of time-stamp authorities. Without them nobody can say which time stamps to believe, so
+    that any that is intact counts. Raises :class:`LabelingError` if a bundle holds no certificate.
+    """
+
+    anchors_pem: bytes = field(repr=False)
+    allowed_pem: bytes = field(default=b"", repr=False)
+    tsa_pem: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if not (self.anchors_pem or self.allowed_pem):
+            raise LabelingError("the trust list is empty; give a PEM bundle of root certificates")
+        for what in ("anchors", "allowed", "tsa"):
+            pem: bytes = getattr(self, f"{what}_pem")
+            if pem and b"-----BEGIN CERTIFICATE-----" not in pem:
+                raise LabelingError(f"the trust list ({what}) holds no PEM certificate; give a PEM bundle")
+
+    def settings(self) -> dict[str, Any]:
+        """The ``trust`` table of c2pa's settings. Raises :class:`LabelingError` if the PEM text is no text."""
+        try:
+            table: dict[str, Any] = {"trust_anchors": self.anchors_pem.decode("utf-8")} if self.anchors_pem else {}
+            if self.allowed_pem:
+                table["allowed_list"] = self.allowed_pem.decode("utf-8")
+            if self.tsa_pem:
+                authorities = self.tsa_pem.decode("utf-8")
+                table["anchors"] = [{"trust_anchors": authorities, "trust_kind": "tsa", "trust_uri": _TSA_LIST}]
+        except UnicodeDecodeError:
+            raise LabelingError("the trust list is not PEM text; convert it from DER") from None
+        return table
+
+
+def read(data: Buffer, media_type: str, *, trust: Trust | None = None) -> Mark:
+    """Judge the active manifest of a file.
+
+    Without ``trust`` no signer is known and the best signature is "valid". ``value`` holds what the manifest says
+    (see :class:`~labeling.marks.credentials._store.Facts`), ``validation_state`` and ``validation_codes`` as c2pa's
+    reader gives them. Never raises on a broken file: that is a finding. Raises :class:`LabelingError` only for an
+    unusable trust list.
+    """
+    import c2pa
+
+    try:
+        judge = _context.for_judging(trust.settings() if trust else None, stamps=trust is None or bool(trust.tsa_pem))
+    except c2pa.C2paError as error:
+        raise LabelingError(f"the trust list cannot be used: {_line(error)}") from None
+    try:
+        with c2pa.Reader(media_type, io.BytesIO(data), context=judge) as reader:
+            store = json.loads(reader.json())
+    except c2pa.C2paError.ManifestNotFound:
+        return Mark(MARK, Status.ABSENT)
+    except (c2pa.C2paError, ValueError, RecursionError) as error:
+        return _unreadable(_line(error))
+    if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
+        return _unreadable("the reader's answer is no manifest store")
+    return _judge(facts(store))
+
+
+def _unreadable(problem: str) -> Mark:
+    kind = Signature.UNSUPPORTED if "prerelease" in problem else Signature.NONE
+    defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", f"the manifest store cannot be read: {problem}")
+    return Mark(MARK, Status.UNREADABLE, WHERE, {}, kind, (defect,))
+
+
+def _judge(found: Facts) -> Mark:
+    codes = found.failures
+    state = found.state
+    if state == "Trusted" and f"[{_TSA_LIST}]" in found.trusted_by:
+        # c2pa-rs 0.91 lets a root of the time-stamp list vouch for signers as well. It must not.
+        state, codes = "Valid", (*codes, _UNTRUSTED)
+    value = found.value() | {"validation_state": state, "validation_codes": list(codes)}
+    defects = (*_failed(codes, found.explanations), *_unsaid(found))
+    worst = any(defect.severity is Severity.ERROR for defect in defects)
+    status = Status.DEFECTIVE if worst else Status.PRESENT
+    return Mark(MARK, status, WHERE, value, _signature(state, codes), defects)
+
+
+def _signature(state: str, codes: tuple[str, ...]) -> Signature:
+    if state == "Trusted":
+        return Signature.TRUSTED
+    if state == "Valid":
+        return Signature.VALID
+    return Signature.UNSUPPORTED if "algorithm.unsupported" in codes else Signature.FAILED
+
+
+def _failed(codes: tuple[str, ...], explanations: dict[str, str]) -> list[Defect]:
+    """One defect for each rule that a failure code breaks; an unknown signer is none (see ``signature``)."""
+    defects: dict[str, Defect] = {}
+    for code in codes:
+        if code == _UNTRUSTED:
+            continue
+        rule, clause, message = next(row[1:] for row in _RULES if any(code.startswith(prefix) for prefix in row[0]))
+        why = explanations.get(code, "")
+        detail = f"{code}: {why}" if why else code
+        defects.setdefault(rule, Defect(rule, clause, f"{message} ({detail})"))
+    return list(defects.values())
+
+
+def _unsaid(found: Facts) -> list[Defect]:
+    """What the specification asks a manifest to say of an asset's origin (C2PA 2.2, 18.14.2)."""
+    if not found.created or found.created_with_source_type:
+        return []
+    # Claims of version 1 were made before the field was mandatory; one that speaks of AI means it all the same.
+    if found.claim_version < 2 and not found.ai_disclosure:
+        return []
+    message = "the manifest says that the content was created, but not by what kind of source (digitalSourceType)"
+    severity = Severity.ERROR if found.ai_disclosure else Severity.WARNING
+    return [Defect("C2PA-NO-SOURCE-TYPE", "C2PA 2.2 §18.14.2", message, severity)]
+
+
+def _line(error: BaseException) -> str:
+    return text(str(error))

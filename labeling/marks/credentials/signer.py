@@ -1,0 +1,229 @@
+"""Who signs: a certificate chain, and a private key or a callback to wherever the key is kept.
+
+Everything that can be wrong with them is found when the signer is made, or at the latest when it signs, and said in one
+line. The key never appears in a message, a log or a ``repr``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from labeling.errors import SigningError
+from labeling.marks.credentials import _certificates as certificates
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+Callback = Callable[[bytes], bytes]
+
+MAX_PEM = 1 << 20
+"""Bytes of a certificate chain or key: a real one has a few thousand."""
+
+
+class Signer:
+    """Signs claims. Made by :meth:`from_pem` or :meth:`from_callback`; safe to share between threads.
+
+    ``alg`` is one of es256, es384, es512, ps256, ps384, ps512, ed25519; ``chain`` the certificates, leaf first.
+    """
+
+    __slots__ = ("_callback", "_key_pem", "_lock", "_native", "_stand_in", "_thread", "alg", "chain", "tsa_url")
+
+    def __init__(
+        self,
+        chain: list[x509.Certificate],
+        alg: str,
+        *,
+        key_pem: bytes | None = None,
+        callback: Callback | None = None,
+        tsa_url: str | None = None,
+    ) -> None:
+        if tsa_url is not None and not tsa_url.startswith(("http://", "https://")):
+            raise SigningError(f"the time-stamp URL {tsa_url[:80]!r} must start with http:// or https://")
+        certificates.check(chain)
+        self.alg = alg
+        self.chain = tuple(chain)
+        self.tsa_url = tsa_url
+        self._key_pem = key_pem
+        self._callback = callback
+        self._stand_in: bytes | None = None
+        self._native: dict[tuple[int, str], Any] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+
+    @classmethod
+    def from_pem(cls, cert: bytes, key: bytes, *, tsa_url: str | None = None, password: bytes | None = None) -> Signer:
+        """A signer from a certificate chain and a private key, both PEM.
+
+        The chain may be in any order; the algorithm is that of the key (RSA: PS256). ``tsa_url`` is an RFC 3161
+        time-stamp service, asked once for each signature. Raises :class:`SigningError` if the key is encrypted and
+        ``password`` is not given, if key and certificate do not belong together, or if the certificate is not one
+        that C2PA allows to sign now (C2PA 2.2, 14.5.1).
+        """
+        from cryptography.hazmat.primitives import serialization
+
+        private = _load_key(key, password)
+        try:
+            plain = private.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        except (AttributeError, ValueError) as error:
+            raise SigningError("the private key is of a kind that C2PA does not sign with") from error
+        alg = certificates.algorithm(private.public_key(), "the private key")
+        chain = certificates.load_chain(_bounded(cert, "certificate chain"), private.public_key())
+        return cls(chain, alg, key_pem=plain, tsa_url=tsa_url)
+
+    @classmethod
+    def from_callback(cls, sign: Callback, cert: bytes, alg: str | None = None, tsa_url: str | None = None) -> Signer:
+        """A signer whose key is elsewhere (KMS, HSM): ``sign(message) -> signature``.
+
+        ``sign`` gets the message itself, not its digest, and hashes it as ``alg`` says (by default as the
+        certificate's key suggests: P-256 → es256 …, RSA → ps256). ECDSA signatures may be raw r‖s or DER; RSA ones are
+        RSASSA-PSS with a salt as long as the digest. Each signature is verified with the certificate's key before it
+        is used. ``sign`` may be called from several threads at once. Raises :class:`SigningError` as :meth:`from_pem`.
+        """
+        chain = certificates.load_chain(_bounded(cert, "certificate chain"))
+        own = certificates.algorithm(chain[0].public_key(), "the certificate's key")
+        if alg is not None and alg.lower() not in certificates.choices(own):
+            raise SigningError(f"the certificate's key signs with {own}, not with {alg!r}; leave alg out")
+        return cls(chain, alg.lower() if alg else own, callback=sign, tsa_url=tsa_url)
+
+    def __repr__(self) -> str:
+        until = self.chain[0].not_valid_after_utc.date().isoformat()
+        return f"<Signer {certificates.name_of(self.chain[0])!r}, {self.alg}, until {until}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Signer holds a key and is not pickled; make one in each process")
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The chain as it goes into manifests: leaf first, without the root (C2PA 2.2, 14.5)."""
+        return certificates.to_pem(self.chain)
+
+    @property
+    def remote(self) -> bool:
+        """Whether a callback signs."""
+        return self._callback is not None
+
+    @property
+    def signature_size(self) -> int:
+        """Bytes of a signature in COSE's form."""
+        return certificates.signature_size(self.chain[0].public_key())
+
+    def check_dates(self, now: datetime | None = None) -> None:
+        """Raise :class:`SigningError` if the certificate is not valid now: a service may outlive its certificate."""
+        certificates.check_dates(self.chain[0], now or datetime.now(UTC))
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Say whether ``signature`` (in COSE's form) over ``message`` holds under the certificate's key."""
+        return certificates.verify(self.chain[0].public_key(), self.alg, signature, message)
+
+    def call(self, message: bytes) -> bytes:
+        """Have the callback sign, and give its signature in COSE's form, verified.
+
+        Raises :class:`SigningError` if the callback raises, or returns anything but a signature that holds.
+        """
+        assert self._callback is not None
+        try:
+            given = self._callback(message)
+        except SigningError:
+            raise
+        except Exception as error:  # the callback is the user's: whatever it raises, we could not sign
+            raise SigningError(
+                f"the signing callback failed ({type(error).__name__}: {_line(error)}); see its own service"
+            ) from error
+        if not isinstance(given, bytes | bytearray | memoryview) or len(given) > MAX_PEM:
+            raise SigningError(f"the signing callback returned {type(given).__name__}, not the bytes of a signature")
+        for candidate in certificates.candidates(self.chain[0].public_key(), bytes(given)):
+            if self.verify(message, candidate):
+                return candidate
+        raise SigningError(
+            f"the signing callback returned {len(given)} bytes that are no {self.alg} signature by the certificate's "
+            f"key; it must sign the message itself ({certificates.expected(self.alg)})"
+        )
+
+    def native(self, kind: str) -> Any:
+        """The ``c2pa.Signer`` of one kind, made once in each process.
+
+        ``key``: with the private key. ``stand-in``: with a throw-away key of the same size, whose signature is
+        replaced afterwards (see :mod:`labeling.marks.credentials.sign`). ``callback``: c2pa calls back.
+        """
+        with self._lock:
+            slot = (os.getpid(), kind)
+            if slot not in self._native:
+                self._native[slot] = self._make_native(kind)
+            return self._native[slot]
+
+    def _make_native(self, kind: str) -> Any:
+        import c2pa
+
+        try:
+            if kind == "callback":
+                algorithm = c2pa.C2paSigningAlg[self.alg.upper()]
+                return c2pa.Signer.from_callback(self._relay, algorithm, self.chain_pem.decode(), self.tsa_url)
+            key = self._key_pem if kind == "key" else self._stand_in_key()
+            assert key is not None
+            return c2pa.Signer.from_info(c2pa.C2paSignerInfo(self.alg, self.chain_pem, key, self.tsa_url))
+        except (c2pa.C2paError, ValueError) as error:
+            raise SigningError(f"c2pa does not accept this certificate: {_line(error)}") from None
+
+    def _stand_in_key(self) -> bytes:
+        from cryptography.hazmat.primitives import serialization
+
+        from labeling.marks.credentials.testchain import new_key
+
+        if self._stand_in is None:
+            key = new_key(self.alg, getattr(self.chain[0].public_key(), "key_size", 0))
+            self._stand_in = key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        assert self._stand_in is not None
+        return self._stand_in
+
+    def _relay(self, message: bytes) -> bytes:
+        # An exception must not cross native code: it is kept for the thread that is waiting in sign().
+        try:
+            return self.call(message)
+        except SigningError as error:
+            self._thread.error = error
+            return b""
+
+    def take_error(self) -> SigningError | None:
+        """The error that the callback left behind in this thread, if any, and forget it."""
+        error: SigningError | None = getattr(self._thread, "error", None)
+        self._thread.error = None
+        return error
+
+
+def _bounded(pem: bytes, what: str) -> bytes:
+    if len(pem) > MAX_PEM:
+        raise SigningError(f"the {what} is larger than {MAX_PEM >> 20} MiB; give the PEM file of the signer alone")
+    return pem
+
+
+def _load_key(key: bytes, password: bytes | None) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        return serialization.load_pem_private_key(_bounded(key, "private key"), password)
+    except TypeError:
+        # cryptography tells both cases by TypeError: a password is missing, or one is given that is not needed
+        if password is not None:
+            return _load_key(key, None)
+        raise SigningError("the private key is encrypted; give its password, or a key without one") from None
+    except (ValueError, UnsupportedAlgorithm):
+        # The message of the original could quote the input: it is not passed on.
+        wrong = "does not open with this password, or " if password else ""
+        raise SigningError(f"the private key {wrong}is not a PEM private key; give one in PKCS #8 form") from None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
