@@ -15,6 +15,7 @@ _CODED = {*range(0xC0, 0xD0), _SOS, _DQT, 0xDC, 0xDD, 0xDE, 0xDF}
 _DCT_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic"}
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # stuffed zeros and restart markers belong to the scan
 _MAX_SEGMENTS = 100_000
+_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def frame(jpeg: Jpeg) -> Frame:
         raise UnsupportedFormat(
             "this JPEG is lossless, hierarchical or of more than 8 bits a sample; convert it to PNG first"
         )
-    if count not in (1, 3, 4) or not width or not height:
+    if count not in (1, 3, 4) or not 0 < width <= _MAX_SIDE or not 0 < height <= _MAX_SIDE:
         raise UnsupportedFormat(f"a JPEG of {width}×{height} pixels with {count} components; convert it to PNG first")
     raw = [(body[6 + 3 * i], body[7 + 3 * i] >> 4, body[7 + 3 * i] & 15, body[8 + 3 * i]) for i in range(count)]
     if any(not (1 <= h <= 4 and 1 <= v <= 4 and t <= 3) for _, h, v, t in raw):
@@ -161,6 +162,19 @@ def empty_like(jpeg: Jpeg, parts: Frame) -> bytes:
 
     head = tables + segment(0xC1, body) + segment(0xC4, huffman) + segment(_SOS, scan)
     return SOI + head + bytes(-(-blocks * 2 // 8)) + EOI
+
+
+def head_only(jpeg: Jpeg) -> bytes:
+    """Make a JPEG of one pixel with the same tables and parameters, and the beginning of the first scan."""
+    parts = [SOI]
+    for s in jpeg.coded:
+        segment = jpeg.data[s.start : s.end]
+        if 0xC0 <= s.marker <= 0xCF and s.marker not in (0xC4, 0xC8, 0xCC):
+            segment = segment[:5] + b"\0\1\0\1" + segment[9:]
+        if s.marker == _SOS:
+            return b"".join([*parts, segment[: 2 + int.from_bytes(segment[2:4], "big") + 256], EOI])
+        parts.append(segment)
+    raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
 
 
 def has_late_tables(jpeg: Jpeg) -> bool:

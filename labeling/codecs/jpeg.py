@@ -25,6 +25,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     check_size(frame.width, frame.height, max_pixels=max_pixels)
     if any(frame.max_h % c.h or frame.max_v % c.v for c in frame.components):
         raise UnsupportedFormat("this JPEG has fractional chroma sampling; convert it to an ordinary JPEG or PNG")
+    # jpeglib's reader crashes (on a file handle it never set) if libjpeg rejects the header: Pillow's goes first.
+    _decodes(_segments.head_only(jpeg))
     if not jpeg.complete:
         _decodes(jpeg.data)  # a missing EOI alone is harmless, missing picture data is not
     plan = make_plan(painter, frame.width, frame.height, orientation)

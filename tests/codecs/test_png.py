@@ -1,0 +1,192 @@
+"""PNG and APNG files: colour type, depth, chunks and timing stay; samples outside the box are the same."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from labeling.codecs import paint_file
+from labeling.codecs._png_samples import Header, decode, encode
+from labeling.errors import LabelingError, UnreadableFile
+
+QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
+TYPES = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16)]
+TYPES += [(6, 8), (6, 16)]
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def plain_png(colour, depth, samples, extra=b"", late=b""):
+    """Write a PNG with unfiltered rows, straight from the specification."""
+    height, width, _ = samples.shape
+    rows = b""
+    for row in samples:
+        if depth == 16:
+            packed = row.astype(">u2").tobytes()
+        else:
+            bits = np.unpackbits(row.reshape(-1, 1).astype(np.uint8), axis=1)[:, 8 - depth :]
+            packed = np.packbits(bits.ravel()).tobytes()
+        rows += b"\0" + packed
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"".join([
+        b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", head), extra, chunk(b"IDAT", zlib.compress(rows)), late,
+        chunk(b"IEND", b""),
+    ])  # fmt: skip
+
+
+def random_samples(colour, depth, width, height):
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    random = np.random.default_rng(colour * 100 + depth)
+    return random.integers(0, 1 << depth, (height, width, channels)).astype(np.uint16 if depth == 16 else np.uint8)
+
+
+def chunks_of(data: bytes):
+    at, found = 8, []
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
+        at += 12 + length
+        if found[-1][0] == b"IEND":
+            break
+    return found
+
+
+def samples_of(data: bytes):
+    found = dict(chunks_of(data))
+    header = Header.parse(found[b"IHDR"])
+    return header, decode(header, b"".join(body for kind, body in chunks_of(data) if kind == b"IDAT"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(TYPES), st.integers(1, 40), st.integers(1, 40))
+def test_samples_round_trip_and_others_read_them(kind, width, height):
+    colour, depth = kind
+    samples = random_samples(colour, depth, width, height)
+    header = Header(width, height, depth, colour)
+    assert np.array_equal(decode(header, zlib.compress(raw_rows(samples, depth))), samples)
+    assert np.array_equal(decode(header, encode(header, samples)), samples)
+
+
+def raw_rows(samples, depth):
+    found = dict(chunks_of(plain_png(0, depth, samples)))
+    return zlib.decompress(found[b"IDAT"])
+
+
+@pytest.mark.parametrize(("colour", "depth"), TYPES)
+def test_every_colour_type(colour, depth, stamp, quarters):
+    samples = random_samples(colour, depth, 60, 40)
+    palette = np.random.default_rng(1).integers(0, 256, (1 << min(depth, 8), 3), np.uint8).tobytes()
+    extra = chunk(b"gAMA", struct.pack(">I", 45455)) + chunk(b"tEXt", b"Comment\0early")
+    extra += chunk(b"PLTE", palette) if colour == 3 else b""
+    data = plain_png(colour, depth, samples, extra, chunk(b"tEXt", b"Comment\0late"))
+    painted = paint_file(data, "png", stamp(gray=colour in (0, 4)))
+    header, after = samples_of(painted.data)
+    if colour != 3 or depth < 8:
+        assert header.colour == colour
+    assert header.depth == depth or depth < 8
+    left, top, right, bottom = painted.box
+    outside = np.ones((40, 60), bool)
+    outside[top:bottom, left:right] = False
+    if header.colour == colour:
+        scale = 255 // ((1 << depth) - 1) if colour == 0 and depth < 8 else 1
+        assert np.array_equal(after[outside], samples[outside] * scale)
+    else:
+        table = np.frombuffer(palette, np.uint8).reshape(-1, 3)
+        assert np.array_equal(after[outside][:, :3], table[samples[outside][:, 0]])
+    by_opencv = cv2.imdecode(np.frombuffer(painted.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    expected = QUARTERS if colour not in (0, 4) else np.repeat(QUARTERS[..., 1:2], 3, axis=2)
+    assert np.abs(quarters(by_opencv, painted.box) - expected).max() <= 1
+    kept = [(kind, body) for kind, body in chunks_of(painted.data) if kind in (b"gAMA", b"tEXt")]
+    assert kept == [(kind, body) for kind, body in chunks_of(data) if kind in (b"gAMA", b"tEXt")]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright(orientation, scene, save, stamp, quarters):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = save(scene(), "PNG", exif=exif)
+    painted = paint_file(data, "png", stamp(), orientation=orientation)
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(painted.data))))
+    assert np.array_equal(quarters(shown, painted.box), QUARTERS)
+
+
+def test_palette_grows_or_becomes_true_colour(scene, save, stamp):
+    few = save(scene().quantize(20), "PNG")
+    painted = paint_file(few, "png", stamp())
+    assert Image.open(io.BytesIO(painted.data)).mode == "P"
+    noise = np.random.default_rng(3).integers(0, 256, (80, 80), np.uint8)
+    full = Image.fromarray(noise)
+    full.putpalette(np.random.default_rng(4).integers(0, 256, 768, np.uint8).tobytes())
+    painted = paint_file(save(full, "PNG"), "png", stamp())
+    assert "palette" in painted.how
+    assert Image.open(io.BytesIO(painted.data)).mode == "RGBA"
+
+
+def test_transparent_colour_key_cannot_hide_the_label(scene, save, stamp):
+    data = save(scene(), "PNG", transparency=(255, 0, 0))
+    painted = paint_file(data, "png", stamp())
+    left, top, right, bottom = painted.box
+    alpha = np.asarray(Image.open(io.BytesIO(painted.data)).convert("RGBA"))[top:bottom, left:right, 3]
+    assert alpha.min() == 255
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_animation_shows_the_label_in_every_frame(mode, save, stamp, scene):
+    frames = []
+    for i in range(5):
+        frame = Image.new("RGBA", (60, 40), (0, 0, 0, 0) if mode == "RGBA" else (20, 40, 60, 255))
+        frame.paste((250, 40 * i, 0, 255), (i * 8, i * 4, i * 8 + 16, i * 4 + 20))
+        frames.append(frame.convert(mode))
+    durations = [40, 80, 120, 160, 200]
+    for disposal in (0, 1, 2):
+        options = {"disposal": disposal, "blend": 1 if mode == "RGBA" else 0, "loop": 2}
+        data = save(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=durations, **options)
+        painted = paint_file(data, "png", stamp(gray=mode == "L"))
+        assert painted.frames == 5
+        before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(painted.data))
+        assert after.info["loop"] == 2
+        left, top, right, bottom = painted.box
+        for i in range(5):
+            before.seek(i)
+            after.seek(i)
+            assert after.info["duration"] == before.info["duration"] == durations[i]
+            old, new = (np.array(image.convert("RGBA")) for image in (before, after))
+            assert np.array_equal(new[top, left], [0, 0, 0, 255] if mode == "L" else [255, 0, 0, 255])
+            for pixels in (old, new):
+                pixels[top:bottom, left:right] = 0
+                pixels[pixels[..., 3] == 0] = 0
+            assert np.array_equal(old, new)
+
+
+def test_damage_is_a_clear_error(scene, save, stamp):
+    data = save(scene(), "PNG")
+    for length in range(9, len(data), max(1, len(data) // 40)):
+        with pytest.raises(UnreadableFile):
+            paint_file(data[:length], "png", stamp())
+    short = plain_png(2, 16, random_samples(2, 16, 30, 30)[:, :, :3])
+    at = short.index(b"IDAT")
+    body = zlib.compress(zlib.decompress(dict(chunks_of(short))[b"IDAT"])[:900])
+    with pytest.raises(UnreadableFile):
+        paint_file(short[: at - 4] + chunk(b"IDAT", body) + chunk(b"IEND", b""), "png", stamp())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
+def test_random_damage_never_escapes(changes, scene, save, stamp):
+    data = bytearray(save(scene(32, 32), "PNG"))
+    for at, value in changes:
+        data[8 + at % (len(data) - 8)] = value
+    try:
+        assert paint_file(bytes(data), "png", stamp(fixed=(0, 0, 1, 1))).data
+    except LabelingError as error:
+        assert "\n" not in str(error)
