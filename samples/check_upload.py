@@ -1,0 +1,62 @@
+"""Check an upload and act on the verdict, as Art. 6 of the Labelling Measures asks of a platform.
+
+What the file says decides what the platform shows beside it: "AI-generated" where an implicit label says so, "possibly"
+where only the uploader says so, "suspected" where other traces do. That nothing was found proves nothing.
+
+Run it with an output folder:  python samples/check_upload.py demo-output/uploads
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from pictures import MODEL, PROVIDER, generate
+
+import labeling
+
+NOTICES = {
+    "confirmed": "publish with the notice: AI-generated",
+    "possible": "publish with the notice: possibly AI-generated",
+    "suspected": "publish with the notice: suspected to be AI-generated",
+    "none": "publish",
+}
+
+
+def decide(upload: bytes, *, declared_ai: bool = False) -> str:
+    """What to do with an upload, in words. Bad files never raise anything but ``LabelingError``."""
+    try:
+        report = labeling.verify(upload, profile="cn", declared_ai=declared_ai)
+    except labeling.LabelingError as error:
+        return f"reject: {error}"
+    if not report.readable:
+        return f"reject: {report.problems[0]}"
+    wrong = sorted({defect.rule for mark in report.marks for defect in mark.defects})
+    return NOTICES[report.origin] + (f" (and tell the uploader: {', '.join(wrong)})" if wrong else "")
+
+
+def uploads() -> dict[str, tuple[bytes, bool]]:
+    """What users send: (file, whether the user says that it is AI)."""
+    picture = generate("mountains in the mist at dawn")
+    plain = io.BytesIO()
+    picture.save(plain, "PNG")
+    labelled = labeling.Labeler(producer=PROVIDER, generator=MODEL).label_image(picture, "png").data
+    return {
+        "labelled.png": (labelled, False),
+        "declared.png": (plain.getvalue(), True),
+        "plain.png": (plain.getvalue(), False),
+        "truncated.png": (labelled[: len(labelled) // 2], False),
+        "notes.png": (b"not a picture at all", False),
+    }
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (upload, declared) in uploads().items():
+        (folder / name).write_bytes(upload)
+        print(f"{name}: {decide(upload, declared_ai=declared)}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output/samples/uploads"))
