@@ -1,0 +1,13 @@
+"""The explicit label: text on the picture (GB 45438-2025 5.2).
+
+:class:`LabelPainter` draws it, :func:`read_visible` reads it back with OCR.
+"""
+
+from __future__ import annotations
+
+from labeling.marks.visible.paint import LabelPainter
+from labeling.marks.visible.read import read_visible
+from labeling.marks.visible.style import POSITIONS, Style
+from labeling.marks.visible.wording import Wording, judge
+
+__all__ = ["POSITIONS", "LabelPainter", "Style", "Wording", "judge", "read_visible"]

@@ -1,0 +1,66 @@
+"""Contrast by the formula of WCAG 2, the measure of legibility that we chose: the standard only says "legible"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+REQUIRED = 4.5
+"""WCAG 2, success criterion 1.4.3."""
+
+AIM = 5.2
+"""What is drawn aims higher, so that lossy coding does not bring it below what is required."""
+
+_s = np.arange(256) / 255
+_LINEAR = np.where(_s <= 0.04045, _s / 12.92, ((_s + 0.055) / 1.055) ** 2.4)
+_R, _G, _B = ((_LINEAR * weight).astype(np.float32) for weight in (0.2126, 0.7152, 0.0722))
+
+
+def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Relative luminance 0..1 of sRGB pixels, (…, 3) uint8 → (…) float32."""
+    result: NDArray[np.float32] = _R[pixels[..., 0]]
+    result += _G[pixels[..., 1]]
+    result += _B[pixels[..., 2]]
+    return result
+
+
+def luminance_of(color: tuple[int, int, int]) -> float:
+    """Relative luminance of one colour."""
+    return float(_R[color[0]] + _G[color[1]] + _B[color[2]])
+
+
+def contrast(one: float, other: float) -> float:
+    """Contrast ratio of two luminances, 1..21."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def extremes(backdrops: Sequence[NDArray[Any]]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """The darkest and the lightest colour that occur under the label in any frame, as sRGB."""
+    dark, light = (1.1, (0, 0, 0)), (-0.1, (255, 255, 255))
+    for backdrop in backdrops:
+        values = luminance(backdrop).ravel()
+        flat = backdrop.reshape(-1, 3)
+        low, high = int(values.argmin()), int(values.argmax())
+        if values[low] < dark[0]:
+            dark = (float(values[low]), tuple(map(int, flat[low])))  # type: ignore[assignment]
+        if values[high] > light[0]:
+            light = (float(values[high]), tuple(map(int, flat[high])))  # type: ignore[assignment]
+    return dark[1], light[1]
+
+
+def over(color: tuple[int, int, int], alpha: float, under: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Blend ``color`` over ``under``."""
+    mixed = [round(c * alpha + u * (1 - alpha)) for c, u in zip(color, under, strict=True)]
+    return mixed[0], mixed[1], mixed[2]
+
+
+def worst(ink: tuple[int, int, int], opacity: float, grounds: Sequence[tuple[int, int, int]]) -> float:
+    """The lowest contrast of (translucent) ink against any of the colours it lies on."""
+    inks = [luminance_of(over(ink, opacity, ground)) for ground in grounds]
+    under = [luminance_of(ground) for ground in grounds]
+    if min(under) <= luminance_of(ink) <= max(under) and len(set(grounds)) > 1:
+        return 1.0  # the ground passes through the ink's own luminance somewhere
+    return min(contrast(i, u) for i in inks for u in under)

@@ -1,0 +1,143 @@
+"""Where the label goes and how large it is: GB 45438-2025 5.2 on every size and shape of picture."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import Image
+
+from labeling.errors import LabelingError
+from labeling.marks.visible import font as fonts
+from labeling.marks.visible.style import MIN_RATIO, Style
+from labeling.marks.visible.wording import judge
+
+LEGIBLE = 8
+"""Pixels of ink below which nobody reads an ideograph; a picture with no room for them gets an error."""
+
+COMFORTABLE = 12
+"""Pixels of ink that small pictures get where they have the room."""
+
+_SHORTER = ("AI生成", "AI合成")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A label that fits: its lines, pixels per em, inner padding, and the box, all in displayed pixels."""
+
+    lines: tuple[str, ...]
+    size: int
+    ink_height: float
+    padding: tuple[int, int]
+    logo: tuple[int, int]
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    style: Style
+    languages: tuple[str, ...]
+    width: int
+    height: int
+
+    @property
+    def shortest(self) -> int:
+        return min(self.width, self.height)
+
+    def candidates(self) -> list[tuple[str, ...]]:
+        """The wording as wished, then shorter ones that still comply, then those stacked for narrow pictures."""
+        texts = [self.style.text, *(t for t in _SHORTER if judge(t, self.languages).complies and t != self.style.text)]
+        rows = [(text,) for text in texts]
+        rows += [tuple(self.style.text.split()) for _ in range(" " in self.style.text.strip())]
+        if judge("AI生成", self.languages).complies:
+            rows += [("AI", "生成"), ("AI", "生", "成")]
+        return rows
+
+
+@lru_cache(maxsize=512)
+def plan(style: Style, languages: tuple[str, ...], width: int, height: int) -> Layout:
+    """Find the first wording that fits at the wished size, else the largest that fits at all.
+
+    Raises :class:`LabelingError` where nothing legible of at least 5 % of the shortest side fits.
+    """
+    wish = _Wish(style, languages, width, height)
+    wished = max(style.height_ratio * wish.shortest, COMFORTABLE)
+    least = max(MIN_RATIO * wish.shortest, LEGIBLE)
+    for lines in wish.candidates():
+        for target in _steps(wished, least):
+            layout = _laid(wish, lines, target)
+            if layout is not None:
+                return layout
+    raise LabelingError(
+        f"a picture of {width}×{height} has no room for a legible label of 5 % of its shortest side "
+        "(GB 45438-2025 5.2); enlarge it, shorten --text, or label the metadata alone with --no-visible"
+    )
+
+
+def _steps(wished: float, least: float) -> list[float]:
+    return [wished] if wished <= least else [wished - (wished - least) * step / 6 for step in range(7)]
+
+
+def _laid(wish: _Wish, lines: tuple[str, ...], target: float) -> Layout | None:
+    style = wish.style
+    text = "".join(lines)
+    unit = min(fonts.unit_height(line, style.font) for line in lines) if len(lines) > 1 else (
+        fonts.unit_height(text, style.font)
+    )  # fmt: skip
+    size = math.ceil(target / unit)
+    if size > 4 * max(wish.width, wish.height) or size > 20_000:
+        return None
+    padding = max(2, round(target * 0.42)), max(1, round(target * 0.34))
+    logo = _logo_size(style.logo, target)
+    inner_width, inner_height = measure(lines, size, style.font)
+    inner_width += logo[0] + round(target * 0.4) if logo[0] else 0
+    box_width, box_height = inner_width + 2 * padding[0], max(inner_height, logo[1]) + 2 * padding[1]
+    if box_width > wish.width or box_height > wish.height:
+        return None
+    margin = round(style.margin_ratio * wish.shortest)
+    left = _along(style.position, "left", "right", wish.width, box_width, margin)
+    top = _along(style.position, "top", "bottom", wish.height, box_height, margin)
+    return Layout(lines, size, size * unit, padding, logo, (left, top, left + box_width, top + box_height))
+
+
+def _along(position: str, start: str, end: str, whole: int, part: int, margin: int) -> int:
+    """Offset along one axis; a margin that does not fit shrinks."""
+    margin = min(margin, (whole - part) // 2)
+    if start in position.split("-"):
+        return margin
+    return whole - part - margin if end in position.split("-") else (whole - part) // 2
+
+
+def line_gap(size: int) -> int:
+    """Pixels between the ink of two stacked lines."""
+    return max(1, round(size * 0.16))
+
+
+def measure(lines: tuple[str, ...], size: int, font: bytes | None) -> tuple[int, int]:
+    """Width and height of the ink of the lines, one under the other."""
+    boxes = [fonts.face(font, size).getbbox(line) for line in lines]
+    width = max(math.ceil(right - left) for left, _, right, _ in boxes)
+    height = sum(math.ceil(bottom - top) for _, top, _, bottom in boxes) + line_gap(size) * (len(lines) - 1)
+    return width, height
+
+
+def _logo_size(logo: bytes | None, target: float) -> tuple[int, int]:
+    if logo is None:
+        return 0, 0
+    width, height = open_logo(logo).size
+    tall = max(1, round(target * 1.25))
+    return max(1, min(round(width * tall / height), 8 * tall)), tall
+
+
+@lru_cache(maxsize=4)
+def open_logo(logo: bytes) -> Image.Image:
+    """The logo as RGBA. Raises :class:`LabelingError` if it is no picture or a very large one."""
+    try:
+        with Image.open(io.BytesIO(logo)) as image:
+            if image.width * image.height > 16_000_000:
+                raise LabelingError("the logo has more than 16 million pixels; give a smaller one")
+            return image.convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise LabelingError(f"the logo is no picture that can be read ({error}); --logo takes a PNG") from error

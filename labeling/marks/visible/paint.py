@@ -1,0 +1,186 @@
+"""Drawing the label: ink alone where the picture lets it be read, on a plate or with an outline where not.
+
+What is drawn depends on the darkest and the lightest colour under the label in any frame, so that the contrast of
+4.5 : 1 holds on every picture and an animation keeps one look.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from labeling.errors import LabelingError
+from labeling.findings import Mark, Signature, Status
+from labeling.marks.visible import contrast as wcag
+from labeling.marks.visible import font as fonts
+from labeling.marks.visible.layout import Layout, line_gap, open_logo, plan
+from labeling.marks.visible.style import Style
+from labeling.marks.visible.wording import judge
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+PLATE_ALPHA = 0.62
+"""Of the usual plate: white on it keeps more than 5.2 : 1 even where the picture is white."""
+
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One way to draw: ink and its opacity, and a plate or an outline with theirs (0: none)."""
+
+    ink: Color
+    opacity: float
+    ground: Color = BLACK
+    plate: float = 0.0
+    outline: float = 0.0
+
+
+class LabelPainter:
+    """Draws one style of label on any picture. Safe to share between threads.
+
+    ``languages`` are those in which the profile accepts the wording. Raises :class:`LabelingError` at once if the
+    wording lacks an element, a glyph is missing, or the font or logo cannot be used.
+    """
+
+    def __init__(self, style: Style | None = None, *, languages: tuple[str, ...] = ("zh",)) -> None:
+        self.style = style or Style()
+        self.languages = languages
+        if not judge(self.style.text, languages).complies:
+            raise LabelingError(
+                f"{self.style.text!r} lacks an AI element (人工智能 or AI) or a generation element (生成 or 合成) "
+                "(GB 45438-2025 5.2); change --text"
+            )
+        fonts.require_glyphs(self.style.text, self.style.font)
+        if self.style.logo is not None:
+            open_logo(self.style.logo)
+        self._measured = threading.local()
+
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The box (left, top, right, bottom) that will be painted on a displayed picture of this size, in pixels.
+
+        Raises :class:`LabelingError` if nothing legible fits.
+        """
+        layout = plan(self.style, self.languages, width, height)
+        self._measured.layout = layout
+        return layout.box
+
+    def paint(self, backdrops: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Paint over the box's content in every frame, each (H, W, 3) uint8: one (H, W, 4) RGBA overlay for all.
+
+        The overlay is shared between calls and must not be written to.
+        """
+        layout: Layout = self._measured.layout
+        dark, light = wcag.extremes(backdrops)
+        look, ratio = _choose(self.style, dark, light)
+        self._measured.contrast = ratio
+        return _drawn(self.style, layout, look)
+
+    def finding(self, box: tuple[int, int, int, int], width: int, height: int) -> Mark:
+        """The finding on what this thread painted last: text, box, height against the shortest side, contrast."""
+        layout: Layout = self._measured.layout
+        value: dict[str, Any] = {
+            "text": "".join(layout.lines) if len(layout.lines) > 1 else layout.lines[0],
+            "box": list(box),
+            "height_ratio": round(layout.ink_height / min(width, height), 4),
+            "contrast": round(self._measured.contrast, 2),
+            "position": self.style.position,
+        }
+        return Mark("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
+
+
+def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:
+    """The plainest look whose contrast holds; every last one is safe on any picture. Gives its contrast, too."""
+    best: tuple[_Look, float] | None = None
+    for look in _looks(style, dark, light):
+        grounds = [wcag.over(look.ground, max(look.plate, look.outline), end) for end in (dark, light)]
+        ratio = wcag.worst(look.ink, look.opacity, grounds)
+        if ratio >= wcag.AIM:
+            return look, ratio
+        if best is None or ratio > best[1]:
+            best = look, ratio
+    assert best is not None
+    return best
+
+
+def _looks(style: Style, dark: Color, light: Color) -> list[_Look]:
+    middle = wcag.luminance_of(dark) + wcag.luminance_of(light)
+    inks = [style.ink] if style.ink else [WHITE, BLACK] if middle < 0.4 else [BLACK, WHITE]
+    looks: list[_Look] = []
+    for opacity in dict.fromkeys((style.opacity, 1.0)):
+        if style.plate != "on":
+            looks += [_Look(ink, opacity) for ink in inks]
+        # On a plate white reads best; a wished colour gets the ground that is farther from it.
+        ink = style.ink or WHITE
+        bright = wcag.luminance_of(ink)
+        ground = BLACK if wcag.contrast(bright, 0) >= wcag.contrast(bright, 1) else WHITE
+        if style.plate == "off":
+            looks += [_Look(ink, opacity, ground, outline=1.0)]
+        else:
+            looks += [_Look(ink, opacity, ground, plate=alpha) for alpha in (PLATE_ALPHA, 0.75, 0.88, 1.0)]
+    return looks
+
+
+@lru_cache(maxsize=128)
+def _drawn(style: Style, layout: Layout, look: _Look) -> NDArray[np.uint8]:
+    """Draw the label: (H, W, 4) RGBA, straight alpha, read-only."""
+    left, top, right, bottom = layout.box
+    size = right - left, bottom - top
+    mask = _text_mask(style, layout, size)
+    image = Image.new("RGBA", size, (*look.ground, 0))
+    if look.plate:
+        image.putalpha(_plate(size, look.plate))
+    elif look.outline:
+        image.putalpha(_outline(mask, layout.ink_height))
+    ink = Image.new("RGBA", size, (*look.ink, 0))
+    ink.putalpha(mask.point(lambda value: round(value * look.opacity)))
+    image.alpha_composite(ink)
+    if style.logo is not None:
+        logo = open_logo(style.logo).resize(layout.logo, Image.Resampling.LANCZOS)
+        image.alpha_composite(logo, (layout.padding[0], (size[1] - layout.logo[1]) // 2))
+    pixels = np.array(image)
+    pixels[pixels[..., 3] == 0, :3] = look.ink  # no dark fringe where alpha is averaged down for chroma
+    pixels.setflags(write=False)
+    return pixels
+
+
+def _text_mask(style: Style, layout: Layout, size: tuple[int, int]) -> Image.Image:
+    drawer = fonts.face(style.font, layout.size)
+    mask = Image.new("L", size)
+    draw = ImageDraw.Draw(mask)
+    boxes = [drawer.getbbox(line) for line in layout.lines]
+    heights = [bottom - top for _, top, _, bottom in boxes]
+    gap = line_gap(layout.size)
+    y = (size[1] - sum(heights) - gap * (len(boxes) - 1)) / 2
+    start = size[0] - layout.padding[0] if layout.logo[0] else 0
+    for line, (left, top, right, _), height in zip(layout.lines, boxes, heights, strict=True):
+        x = start - (right - left) if layout.logo[0] else (size[0] - (right - left)) / 2
+        draw.text((round(x - left), round(y - top)), line, fill=255, font=drawer)
+        y += height + gap
+    return mask
+
+
+def _plate(size: tuple[int, int], alpha: float) -> Image.Image:
+    """A rounded plate, drawn large and reduced for a smooth edge."""
+    scale = 4 if max(size) < 2000 else 1
+    radius = round(min(size) * 0.26 * scale)
+    large = Image.new("L", (size[0] * scale, size[1] * scale))
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), radius, round(255 * alpha))
+    return large.resize(size, Image.Resampling.BOX) if scale > 1 else large
+
+
+def _outline(mask: Image.Image, ink_height: float) -> Image.Image:
+    """The ink grown by a twelfth of its height, its edge softened."""
+    radius = max(1, round(ink_height / 12))
+    grown = mask
+    for _ in range(radius):
+        grown = grown.filter(ImageFilter.MaxFilter(3))
+    return grown.filter(ImageFilter.GaussianBlur(max(0.4, radius * 0.3))).point(
+        lambda value: min(255, round(value * 1.35))
+    )

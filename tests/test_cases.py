@@ -1,0 +1,118 @@
+"""Every real file that nobody here wrote: what is said of it equals the truth in the manifest, and it can be labelled."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import labeling
+from labeling import Labeler, LabelingError, containers
+from labeling.findings import Status
+
+from .conftest import CASES
+
+PRODUCER = "001191110102MACQD9K64010000"
+VIDEO_AND_TEXT = (".mp4", ".mov", ".webm", ".avi", ".svg", ".jxl", ".md")
+
+
+def names(*folders: str) -> list[str]:
+    found = [str(p.relative_to(CASES)) for folder in folders for p in sorted((CASES / folder).glob("*"))]
+    return [name for name in found if not name.endswith(VIDEO_AND_TEXT)] or ["no cases here"]
+
+
+@pytest.mark.parametrize("name", names("1_aigc_cn", "1b_aigc_near_miss", "2_c2pa", "3_iptc_dst", "5_ordinary"))
+def test_labels_equal_the_manifest(name: str, cases: Path, manifest: dict[str, dict[str, Any]]) -> None:
+    truth = manifest[name]
+    report = labeling.verify(cases / name, visible=False)
+    assert report.readable, report.problems
+    found = [m.value for m in report.marks if m.mark == "aigc" and m.status is not Status.ABSENT]
+    assert found == [label["fields"] for label in truth["aigc_labels"]]
+    types = [m.value["DigitalSourceType"] for m in report.marks if m.mark == "iptc" and m.value]
+    assert types == truth["xmp_digital_source_type"]
+    c2pa = next(m for m in report.marks if m.mark == "c2pa")
+    assert (c2pa.status is not Status.ABSENT) == (truth["c2pa"] is not None), c2pa
+
+
+def everything(path: Path) -> dict[str, Any]:
+    """All that exiftool knows of the metadata, without what a rewrite must change."""
+    command = ["exiftool", "-j", "-G1", "-a", "-u", "-b", str(path)]
+    result = subprocess.run(command, check=True, capture_output=True)
+    tags: dict[str, Any] = json.loads(result.stdout)[0]
+    skipped = ("SourceFile", "System:", "ExifTool:", "File:", "Composite:", "XMP-TC260:", "XMP-iptcExt:", "XMP-xmp:Create")
+    return {key: value for key, value in tags.items() if not key.startswith(skipped)}
+
+
+OFFSETS = ("Offset", "Start", "MediaData", "IFD0:FreeOffsets", "PNG:Warning", "File:", "StripOffsets", "XMP-x:XMPToolkit")
+
+
+@pytest.mark.parametrize("name", names("5_ordinary"))
+def test_ordinary_pictures_can_be_labelled_and_keep_what_they_carried(name: str, cases: Path, tmp_path: Path) -> None:
+    source, plain, drawn = cases / name, tmp_path / f"p-{Path(name).name}", tmp_path / f"v-{Path(name).name}"
+    Labeler(PRODUCER, visible=False).label_file(source, plain)
+    before, after = everything(source), everything(plain)
+    changed = {k: v for k, v in before.items() if after.get(k) != v and not any(word in k for word in OFFSETS)}
+    assert not changed
+    assert labeling.verify(plain, visible=False).compliant
+    done = Labeler(PRODUCER).label_file(source, drawn)
+    assert done.report.compliant
+    for path in (plain, drawn):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        with Image.open(path) as image:
+            image.load()
+    kept = everything(drawn)
+    lost = [k for k in before if k.startswith(("ICC_Profile", "IPTC", "ExifIFD", "GPS", "XMP-dc")) and k not in kept]
+    assert not lost
+
+
+@pytest.mark.parametrize("name", names("6_corrupt"))
+def test_corrupt_pictures_give_a_clear_error_or_a_sound_file(name: str, cases: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    for visible in (False, True):
+        try:
+            Labeler(PRODUCER, visible=visible).label_file(cases / name, target)
+        except LabelingError as error:
+            message = str(error)
+            assert "\n" not in message
+            assert Path(name).name in message
+            assert not list(tmp_path.iterdir())
+        else:
+            with Image.open(target) as image:
+                image.load()
+            assert labeling.verify(target, visible=False).compliant
+            target.unlink()
+
+
+@pytest.mark.parametrize("name", names("6_corrupt"))
+def test_corrupt_pictures_are_never_said_to_carry_nothing(name: str, cases: Path) -> None:
+    try:
+        report = labeling.verify(cases / name, visible=False)
+    except LabelingError:
+        return
+    absent = any(m.status is Status.ABSENT for m in report.marks)
+    assert report.readable or not absent
+
+
+def test_every_labelled_real_picture_refuses_a_second_provider(cases: Path, tmp_path: Path) -> None:
+    for path in sorted((cases / "1_aigc_cn").iterdir()):
+        if path.suffix == ".mp4":
+            continue
+        with pytest.raises(labeling.LabelConflict):
+            Labeler("another-provider", visible=False).label_file(path, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_formats_are_told_by_content(cases: Path, manifest: dict[str, dict[str, Any]]) -> None:
+    for name, truth in manifest.items():
+        media_type = truth["media_type"]
+        row = containers.identify((cases / name).read_bytes())
+        if row is not None and media_type in row.media_types:
+            assert containers.read((cases / name).read_bytes()).media_type in row.media_types
+        elif media_type is not None and media_type.startswith("image/") and not name.endswith(".svg"):
+            pytest.fail(f"{name} is {media_type} but was taken for {row}")
