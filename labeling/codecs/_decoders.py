@@ -71,13 +71,21 @@ def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_p
     """Decode the first frame: (H, W, 3) RGB, upright, transparency over white."""
     if isinstance(source, Image.Image):
         image: Any = source
-        check_size(*image.size, max_pixels=max_pixels)
+        width, height = image.size
+        check_size(width, height, max_pixels=max_pixels)
+    elif format == "tiff":
+        from labeling.codecs import tiff
+
+        return tiff.displayed(source, orientation, max_pixels)
     else:
         image = open_picture(source, format, max_pixels)
-        if format == "heif":  # turned by properties of the format: pillow-heif applies them, Pillow reports them
-            orientation = image.getexif().get(ORIENTATION, 1) if is_avif(source) else 1
     with decoding(format.upper()):
         if not isinstance(image, Image.Image):
             image = image.to_pillow()
+        image.load()
+        if format == "heif" or image.format == "TIFF":
+            # HEIF is turned by properties of its own: pillow-heif applies them, Pillow reports them as this tag. Pillow
+            # turns TIFF pictures itself when they are loaded.
+            orientation = image.getexif().get(ORIENTATION, 1)
         pixels = rgb_region(image, (0, 0, *image.size))
     return np.ascontiguousarray(upright(pixels, orientation))

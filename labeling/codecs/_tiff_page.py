@@ -27,8 +27,8 @@ _OTHER = {
     50000: "Zstandard",
     50001: "WebP",
 }
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED = 0, 1, 2, 5
-INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, SEPARATED: 4}
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
+INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4}
 """Photometric interpretations that can be painted on, and how many samples of a pixel are colour."""
 
 _MAX_CHUNKS = 1 << 20
@@ -53,6 +53,7 @@ class Page:
     tiled: bool
     offsets: Entry
     counts: Entry
+    map: Entry | None
 
     @property
     def across(self) -> int:
@@ -94,9 +95,7 @@ def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
             f"a TIFF with {name} compression cannot be painted on without loss; re-save it with LZW compression"
         )
     if photometric not in INKS or not INKS[photometric] <= samples <= 16:
-        raise UnsupportedFormat(
-            "this TIFF's colours (palette, YCbCr, Lab or raw) cannot be painted on; convert it to RGB first"
-        )
+        raise UnsupportedFormat("this TIFF's colours (YCbCr, Lab or raw) cannot be painted on; convert it to RGB first")
     predictor = number(317, 1)
     dtype = _dtype(tiff, ifd, samples)
     if number(266, 1) != 1 or predictor not in (1, 2) or (predictor == 2 and dtype.kind != "u"):
@@ -114,8 +113,10 @@ def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
     planar = number(284, 1) == 2 and samples > 1
     page = Page(
         width, height, dtype, photometric, samples, extra, planar, compression, predictor, number(274, 1),
-        columns, rows, tiled, offsets, counts,
+        columns, rows, tiled, offsets, counts, ifd.entries.get(320),
     )  # fmt: skip
+    if photometric == PALETTE and (dtype.itemsize > 1 or samples > 1 or page.map is None or page.map.count != 768):
+        raise UnsupportedFormat("this kind of palette TIFF cannot be painted on; convert it to RGB first")
     wanted = page.across * page.down * (samples if planar else 1)
     if wanted > _MAX_CHUNKS or min(offsets.count, counts.count) < wanted:
         raise UnreadableFile("the TIFF's table of strips or tiles is too short for the picture; the file is damaged")

@@ -9,8 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling._ifd import Entry, Tiff, read_tiff
-from labeling.codecs._pixels import check_size, cmyk, luma, make_plan, on_white, over, over_alpha, split_overlay
-from labeling.codecs._tiff_page import INKS, RGB, SEPARATED, WHITE_IS_ZERO, Page, pack, parse, unpack
+from labeling.codecs import _tiff_palette, _tiff_resave
+from labeling.codecs._decoders import open_picture
+from labeling.codecs._pixels import (
+    check_size,
+    cmyk,
+    decoding,
+    luma,
+    make_plan,
+    on_white,
+    over,
+    over_alpha,
+    rgb_region,
+    split_overlay,
+    upright,
+)
+from labeling.codecs._tiff_page import INKS, PALETTE, RGB, SEPARATED, WHITE_IS_ZERO, Page, pack, parse, unpack
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
@@ -26,7 +40,17 @@ Where = tuple[int, slice, slice, slice, slice]
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
     """Paint on every page of a TIFF or BigTIFF file, each upright by its own orientation. Lossless."""
     del quality
-    tiff = read_tiff(bytes(data), max_ifds=_MAX_PAGES)
+    raw = bytes(data)
+    tiff = read_tiff(raw, max_ifds=_MAX_PAGES)
+    try:
+        return _paint_in_place(tiff, painter, orientation, max_pixels)
+    except UnsupportedFormat:
+        if not _tiff_resave.possible(tiff):
+            raise
+    return _tiff_resave.paint(raw, painter, max_pixels)
+
+
+def _paint_in_place(tiff: Tiff, painter: Painter, orientation: int, max_pixels: int) -> Painted:
     pages = [ifd for ifd in tiff.ifds if ifd.name[3:].isdigit() and ifd.name.startswith("IFD") and 256 in ifd.entries]
     if not pages:
         raise UnreadableFile("the TIFF has no page with a picture; the file is damaged")
@@ -35,6 +59,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     check_size(area, 1, len(pages), max_pixels=max_pixels)
     editor = _Editor(tiff)
     seen: set[int] = set()
+    maps: set[int] = set()  # a colour map that pages share can be added to once
     plans = []
     for number, page in enumerate(layouts):
         plan = make_plan(painter, page.width, page.height, page.orientation if number else orientation)
@@ -44,11 +69,39 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
             continue  # two directories may share one picture
         seen.add(first)
         region, chunks = _read(editor, page, plan.stored)
+        if page.photometric == PALETTE:
+            table = editor.colour_map(page)
+            backdrop = _tiff_palette.colours(table)[region[..., 0]]
+            used = _used(editor, page) | (_table_at(page) in maps)
+            maps.add(_table_at(page))
+            table, region = _tiff_palette.lay(table, used, region, plan.overlay(painter, [backdrop]))
+            editor.set_colour_map(page, table)
+            _write(editor, page, chunks, region)
+            continue
         overlay = plan.overlay(painter, [_shown(page, region)])
         _write(editor, page, chunks, _mixed(page, region, overlay))
     plan = plans[0]
     how = "only the TIFF strips or tiles under the label were changed"
     return Painted(bytes(editor.data), plan.box, plan.width, plan.height, len(pages), True, how)
+
+
+def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
+    """Decode the first page: (H, W, 3) RGB, upright. What cannot be painted on is left to Pillow."""
+    tiff = read_tiff(bytes(data), max_ifds=_MAX_PAGES)
+    try:
+        page = parse(tiff, tiff.ifds[0], max_pixels) if tiff.ifds else None
+    except UnsupportedFormat:
+        page = None
+    if page is None:
+        with decoding("TIFF"):
+            image = open_picture(data, "tiff", max_pixels)
+            image.load()
+            return rgb_region(image, (0, 0, *image.size))
+    editor = _Editor(tiff)
+    region, _ = _read(editor, page, (0, 0, page.width, page.height))
+    if page.photometric == PALETTE:
+        return upright(_tiff_palette.colours(editor.colour_map(page))[region[..., 0]], orientation)
+    return upright(_shown(page, region), orientation)
 
 
 class _Editor:
@@ -85,6 +138,17 @@ class _Editor:
             raise UnreadableFile(f"strip or tile {index} of the TIFF reaches beyond the file; it is cut off")
         return bytes(self.data[at : at + size])
 
+    def colour_map(self, page: Page) -> NDArray[np.uint16]:
+        """Read the 3 × 256 entries of a palette page."""
+        raw = self.data[_table_at(page) : _table_at(page) + 1536]
+        if len(raw) < 1536:
+            raise UnreadableFile("the TIFF's colour map is cut off")
+        return np.frombuffer(bytes(raw), self.order + "u2").astype(np.uint16)
+
+    def set_colour_map(self, page: Page, table: NDArray[np.uint16]) -> None:
+        """Write them back in their place."""
+        self.data[_table_at(page) : _table_at(page) + 1536] = table.astype(self.order + "u2").tobytes()
+
     def replace(self, page: Page, index: int, made: bytes) -> None:
         """Store a strip or tile: in its place if it fits, else at the end of the file. What it leaves is zeroed."""
         at, size = self.entry(page.offsets, index), self.entry(page.counts, index)
@@ -95,6 +159,12 @@ class _Editor:
             self._set(page.offsets, index, len(self.data))
             self.data += made
         self._set(page.counts, index, len(made))
+
+
+def _table_at(page: Page) -> int:
+    """Say where a palette page's colour map is."""
+    assert page.map is not None  # the layout was checked
+    return page.map.value_offset
 
 
 def _under(page: Page, box: Box) -> list[tuple[int, Where]]:
@@ -111,6 +181,14 @@ def _under(page: Page, box: Box) -> list[tuple[int, Where]]:
                 inner = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
                 found.append((plane, (index, *inner, slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))))
     return found
+
+
+def _used(editor: _Editor, page: Page) -> NDArray[np.bool_]:
+    """Say which of the 256 palette entries any pixel of the page uses."""
+    used = np.zeros(256, np.bool_)
+    for index in range(page.across * page.down):
+        used[np.unique(unpack(page, editor.chunk(page, index), index // page.across))] = True
+    return used
 
 
 Chunks = list[tuple[int, Where, NDArray[Any]]]

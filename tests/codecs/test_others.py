@@ -1,0 +1,244 @@
+"""TIFF, GIF, WebP, AVIF and HEIC files, and the real files that nobody here made."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+
+import numpy as np
+import pillow_heif
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from labeling import containers
+from labeling.codecs import displayed, paint_file
+from labeling.errors import LabelingError, TooLarge, UnsupportedFormat
+
+QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
+
+
+def tiff(samples, **options) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, samples, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["none", "lzw", "packbits", "deflate"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("layout", ["strips", "tiles", "planar", "big", "motorola"])
+def test_tiff_keeps_type_layout_and_the_rest(compression, dtype, layout, stamp, quarters, tmp_path):
+    random = np.random.default_rng(7)
+    samples = random.random((70, 90, 3)).astype("f4")
+    peak = 1 if dtype == "f4" else np.iinfo(dtype).max
+    samples = (samples * peak).astype(dtype)
+    options = {
+        "strips": {"rowsperstrip": 9},
+        "tiles": {"tile": (32, 16)},
+        "planar": {"planarconfig": "separate", "rowsperstrip": 9},
+        "big": {"bigtiff": True, "rowsperstrip": 70},
+        "motorola": {"byteorder": ">", "rowsperstrip": 9},
+    }[layout]
+    given = np.moveaxis(samples, 2, 0) if layout == "planar" else samples
+    if compression in ("none", "deflate"):
+        coded = {"none": None, "deflate": "zlib"}[compression]
+        data = tiff(given, photometric="rgb", compression=coded, description="kept", **options)
+    else:  # tifffile needs a further library for these: tiffcp is the independent writer
+        plain, made = tmp_path / "plain.tif", tmp_path / "made.tif"
+        if dtype != "u1" or layout in ("planar", "big", "motorola"):
+            return
+        plain.write_bytes(tiff(given, photometric="rgb", description="kept", **options))
+        with Image.open(plain) as image:
+            name = "tiff_lzw" if compression == "lzw" else "packbits"
+            image.save(made, compression=name, tiffinfo={270: "kept", 278: 9})
+        data = made.read_bytes()
+    painted = paint_file(data, "tiff", stamp())
+    if compression in ("none", "deflate"):
+        with tifffile.TiffFile(io.BytesIO(painted.data)) as file:
+            page = file.pages[0]
+            after = page.asarray()
+            assert page.description == "kept"
+            assert after.dtype == np.dtype(dtype)
+        after = np.moveaxis(after, 0, 2) if layout == "planar" else after
+    else:
+        after = np.array(Image.open(io.BytesIO(painted.data)))
+    left, top, right, bottom = painted.box
+    assert np.abs(quarters(after.astype("f8") * 255 / peak, painted.box) - QUARTERS).max() <= 1
+    before = samples.copy()
+    before[top:bottom, left:right] = after[top:bottom, left:right]
+    assert np.array_equal(before, after)
+
+
+def test_tiff_cmyk_alpha_white_is_zero_and_pages(scene, save, stamp, quarters):
+    for mode in ("CMYK", "RGBA", "L"):
+        options = {"tiffinfo": {262: 0}} if mode == "L" else {}
+        data = save(scene(96, 64, mode), "TIFF", compression="tiff_lzw", **options)
+        painted = paint_file(data, "tiff", stamp(gray=mode == "L"))
+        shown = np.asarray(Image.open(io.BytesIO(painted.data)).convert("RGB"))
+        expected = QUARTERS if mode != "L" else np.repeat(QUARTERS[..., 1:2], 3, axis=2)
+        assert np.abs(quarters(shown, painted.box) - expected).max() <= 1
+    data = save(scene(), "TIFF", save_all=True, append_images=[scene(80, 80, "L"), scene(40, 90)])
+    painted = paint_file(data, "tiff", stamp())
+    assert painted.frames == 3
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
+        for i in range(3):
+            before.seek(i)
+            after.seek(i)
+            differs = np.array(before) != np.array(after)
+            assert differs.any()
+            assert not differs[:5].any()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP", "AVIF"])
+def test_upright(kind, orientation, scene, save, stamp, quarters):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 95} if kind != "TIFF" else {}
+    data = save(scene(), kind, exif=exif, **options)
+    name = {"TIFF": "tiff", "WEBP": "webp", "AVIF": "heif"}[kind]
+    painted = paint_file(data, name, stamp(), orientation=orientation)
+    shown = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(painted.data))).convert("RGB"))
+    assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 40
+    own = displayed(painted.data, name, orientation=orientation)
+    assert np.abs(quarters(own, painted.box) - QUARTERS).max() < 40
+
+
+def test_heic_is_turned_once(scene, stamp, quarters, save):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    out = io.BytesIO()
+    pillow_heif.from_pillow(scene()).save(out, quality=95, exif=exif.tobytes())
+    painted = paint_file(out.getvalue(), "heif", stamp(), orientation=6)
+    shown = np.asarray(pillow_heif.open_heif(painted.data).to_pillow())
+    assert shown.shape[:2] == (painted.height, painted.width)
+    assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 40
+
+
+def animation():
+    frames = []
+    for i in range(4):
+        frame = Image.new("RGBA", (80, 60), (0, 0, 0, 0))
+        frame.paste((250, 50 * i, 0, 255), (i * 8, i * 4, i * 8 + 16, i * 4 + 20))
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize(("kind", "exact"), [("GIF", True), ("WEBP", True), ("WEBP", False), ("AVIF", False)])
+def test_animations_keep_timing_loop_and_pixels(kind, exact, save, stamp):
+    frames, durations = animation(), [40, 80, 120, 160]
+    options = {"GIF": {"disposal": 2, "comment": b"kept"}, "WEBP": {"lossless": exact}, "AVIF": {}}[kind]
+    data = save(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations, loop=3, **options)
+    painted = paint_file(data, "heif" if kind == "AVIF" else kind.lower(), stamp())
+    assert (painted.frames, painted.lossless) == (4, exact)
+    left, top, right, bottom = painted.box
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
+        assert after.info.get("loop") == before.info.get("loop")
+        assert after.info.get("comment") == before.info.get("comment")
+        for i in range(4):
+            before.seek(i)
+            after.seek(i)
+            old, new = np.array(before.convert("RGBA")), np.array(after.convert("RGBA"))
+            assert after.info["duration"] == before.info["duration"]
+            assert np.abs(new[top + 5, left + 5].astype(int) - [255, 0, 0, 255]).max() < 40
+            for pixels in (old, new):
+                pixels[top:bottom, left:right] = 0
+                pixels[pixels[..., 3] == 0] = 0
+            if exact:
+                assert np.array_equal(old, new)
+
+
+def test_gif_of_256_colours_changes_nothing_outside(save, stamp, scene):
+    image = Image.fromarray(np.arange(64 * 64).reshape(64, 64).astype(np.uint8))
+    image = image.convert("P")
+    image.putpalette(np.random.default_rng(2).integers(0, 256, 768, np.uint8).tobytes())
+    data = save(image, "GIF")
+    painted = paint_file(data, "gif", stamp())
+    assert "reduced" in painted.how
+    left, top, right, bottom = painted.box
+    old, new = (np.array(Image.open(io.BytesIO(d)).convert("RGB")) for d in (data, painted.data))
+    old[top:bottom, left:right] = new[top:bottom, left:right] = 0
+    assert np.array_equal(old, new)
+
+
+def test_tiff_without_room_for_colours_is_saved_anew(scene, save, stamp, quarters):
+    for mode, kind in (("1", "group4"), ("1", "raw"), ("P", "tiff_lzw")):
+        image = scene(96, 64, "L").convert("1") if mode == "1" else scene().quantize(256)
+        data = save(image, "TIFF", compression=kind, dpi=(300, 300), description="kept")
+        painted = paint_file(data, "tiff", stamp(gray=mode == "1"))
+        with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
+            assert after.tag_v2[270] == "kept"
+            assert after.info["dpi"] == (300, 300)
+            old, new = np.array(before.convert("RGB")), np.array(after.convert("RGB"))
+        expected = np.repeat(QUARTERS[..., 1:2], 3, axis=2) if mode == "1" else QUARTERS
+        assert np.abs(quarters(new, painted.box) - expected).max() <= 64
+        left, top, right, bottom = painted.box
+        old[top:bottom, left:right] = new[top:bottom, left:right]
+        assert np.array_equal(old, new)
+
+
+def test_jpeg_in_tiff_is_refused_clearly(scene, save, stamp):
+    with pytest.raises(UnsupportedFormat, match="LZW"):
+        paint_file(save(scene(), "TIFF", compression="jpeg"), "tiff", stamp())
+
+
+def metadata(folder, names) -> dict[str, dict[str, str]]:
+    """Dump what exiftool reads of each file, without what describes the coding."""
+    command = ["exiftool", "-j", "-G1", "-XMP:all", "-EXIF:all", "-ICC_Profile:all", "-IPTC:all", *names]
+    dumps = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=folder).stdout)
+    coding = ("StripOffsets", "StripByteCounts", "ThumbnailOffset", "Compression", "PhotometricInterpretation")
+    coding += ("SamplesPerPixel", "BitsPerSample", "RowsPerStrip", "PlanarConfiguration", "FillOrder", "ColorMap")
+    return {
+        dump["SourceFile"]: {
+            name: value
+            for name, value in dump.items()
+            if name.rpartition(":")[2] not in coding and value != "Horizontal (normal)"
+        }
+        for dump in dumps
+    }
+
+
+def test_ordinary_files_are_painted_and_keep_their_metadata(cases, stamp, tmp_path):
+    names = []
+    for path in sorted((cases / "5_ordinary").iterdir()):
+        data = path.read_bytes()
+        row = containers.identify(data)
+        if row is None:
+            continue
+        painted = paint_file(data, row.name, stamp())
+        assert painted.width
+        assert painted.how
+        displayed(painted.data, row.name)
+        (tmp_path / path.name).write_bytes(painted.data)
+        names.append(path.name)
+    assert len(names) >= 28
+    before, after = metadata(cases / "5_ordinary", names), metadata(tmp_path, names)
+    for name in names:
+        assert {tag: after[name].get(tag) for tag in before[name]} == before[name], name
+
+
+def test_corrupt_files_raise_nothing_else(cases, stamp):
+    outcomes = []
+    for path in sorted((cases / "6_corrupt").iterdir()):
+        data = path.read_bytes()
+        row = containers.identify(data)
+        if row is None:
+            continue
+        try:
+            outcomes.append(paint_file(data, row.name, stamp()).how)
+        except LabelingError as error:
+            assert "\n" not in str(error)
+            outcomes.append(str(error))
+    assert len(outcomes) >= 15
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "AVIF", "TIFF"])
+def test_cut_off_files_raise_nothing_else(kind, scene, save, stamp):
+    data = save(scene(), kind)
+    name = "heif" if kind == "AVIF" else kind.lower()
+    for length in range(16, len(data), max(1, len(data) // 25)):
+        with pytest.raises(LabelingError):
+            paint_file(data[:length], name, stamp(fixed=(0, 0, 96, 64)))
+    with pytest.raises(TooLarge):
+        paint_file(data, name, stamp(), max_pixels=96 * 64 - 1)
