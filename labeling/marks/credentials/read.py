@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError
@@ -81,15 +81,14 @@ class Trust:
     def settings(self) -> dict[str, Any]:
         """The ``trust`` table of c2pa's settings. Raises :class:`LabelingError` if the PEM text is no text."""
         try:
-            table: dict[str, Any] = {"trust_anchors": self.anchors_pem.decode("utf-8")} if self.anchors_pem else {}
+            # The older keys (trust_anchors, allowed_list) are not used: c2pa-rs 0.91 ignores that allowed list.
+            signers = {"trust_anchors": self.anchors_pem.decode("utf-8"), "trust_kind": "manifest"}
             if self.allowed_pem:
-                table["allowed_list"] = self.allowed_pem.decode("utf-8")
-            if self.tsa_pem:
-                authorities = self.tsa_pem.decode("utf-8")
-                table["anchors"] = [{"trust_anchors": authorities, "trust_kind": "tsa", "trust_uri": _TSA_LIST}]
+                signers["allowed_list"] = self.allowed_pem.decode("utf-8")
+            stamps = {"trust_anchors": self.tsa_pem.decode("utf-8"), "trust_kind": "tsa", "trust_uri": _TSA_LIST}
         except UnicodeDecodeError:
             raise LabelingError("the trust list is not PEM text; convert it from DER") from None
-        return table
+        return {"anchors": [signers, stamps] if self.tsa_pem else [signers]}
 
 
 def read(data: Buffer, media_type: str, *, trust: Trust | None = None) -> Mark:
@@ -100,6 +99,19 @@ def read(data: Buffer, media_type: str, *, trust: Trust | None = None) -> Mark:
     reader gives them. Never raises on a broken file: that is a finding. Raises :class:`LabelingError` only for an
     unusable trust list.
     """
+    found = _facts(data, media_type, trust)
+    if isinstance(found, Mark):
+        return found
+    if trust and found.state == "Trusted" and f"[{_TSA_LIST}]" in found.trusted_by:
+        # c2pa-rs 0.91 lets the roots of time-stamp authorities vouch for signers as well. They must not: ask again
+        # without them, since a root may be on both lists.
+        again = _facts(data, media_type, replace(trust, tsa_pem=b""))
+        if isinstance(again, Facts) and again.state != "Trusted":
+            found.state, found.failures = "Valid", (*found.failures, _UNTRUSTED)
+    return _judge(found)
+
+
+def _facts(data: Buffer, media_type: str, trust: Trust | None) -> Facts | Mark:
     import c2pa
 
     try:
@@ -115,7 +127,7 @@ def read(data: Buffer, media_type: str, *, trust: Trust | None = None) -> Mark:
         return _unreadable(_line(error))
     if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
         return _unreadable("the reader's answer is no manifest store")
-    return _judge(facts(store))
+    return facts(store)
 
 
 def _unreadable(problem: str) -> Mark:
@@ -125,11 +137,7 @@ def _unreadable(problem: str) -> Mark:
 
 
 def _judge(found: Facts) -> Mark:
-    codes = found.failures
-    state = found.state
-    if state == "Trusted" and f"[{_TSA_LIST}]" in found.trusted_by:
-        # c2pa-rs 0.91 lets a root of the time-stamp list vouch for signers as well. It must not.
-        state, codes = "Valid", (*codes, _UNTRUSTED)
+    state, codes = found.state, found.failures
     value = found.value() | {"validation_state": state, "validation_codes": list(codes)}
     defects = (*_failed(codes, found.explanations), *_unsaid(found))
     worst = any(defect.severity is Severity.ERROR for defect in defects)

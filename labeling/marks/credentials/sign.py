@@ -157,6 +157,9 @@ class _Job:
                     builder.add_ingredient(ingredient, media_type, io.BytesIO(source))
                 store: bytes = builder.sign(native, self.media_type, io.BytesIO(self.data), target)
         except c2pa.C2paError as error:
+            ours = self.signer.take_error()
+            if ours is not None:
+                raise ours  # noqa: B904  # it has its own cause: what the callback raised
             raise self._explain(error) from None
         return target.getvalue(), store
 
@@ -181,9 +184,6 @@ class _Job:
         return b"".join((result[:at], store, tail)), store
 
     def _explain(self, error: Exception) -> LabelingError:
-        ours = self.signer.take_error()
-        if ours is not None:
-            return ours
         text = " ".join(str(error).split())[:200]
         lower = text.lower()
         if "could not be parsed" in lower or "invalidasset" in lower.replace(" ", ""):
