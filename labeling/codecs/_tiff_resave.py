@@ -12,7 +12,7 @@ from labeling.codecs._pixels import check_size, decoding, make_plan, rgb_region
 from labeling.codecs.base import Painted, Painter
 
 _LOSSY = {6, 7, 34712, 50001}
-_KEPT = (254, 269, 270, 271, 272, 282, 283, 285, 296, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675)
+_KEPT = (254, 269, 270, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675)
 """Descriptive tags, resolution, XMP, copyright, IPTC, Photoshop resources and ICC."""
 
 

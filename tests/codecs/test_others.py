@@ -188,7 +188,15 @@ def metadata(folder, names) -> dict[str, dict[str, str]]:
     command = ["exiftool", "-j", "-G1", "-XMP:all", "-EXIF:all", "-ICC_Profile:all", "-IPTC:all", *names]
     dumps = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=folder).stdout)
     coding = ("StripOffsets", "StripByteCounts", "ThumbnailOffset", "Compression", "PhotometricInterpretation")
-    coding += ("SamplesPerPixel", "BitsPerSample", "RowsPerStrip", "PlanarConfiguration", "FillOrder", "ColorMap")
+    coding += (
+        "SamplesPerPixel",
+        "BitsPerSample",
+        "RowsPerStrip",
+        "PlanarConfiguration",
+        "FillOrder",
+        "ColorMap",
+        "PageNumber",
+    )
     return {
         dump["SourceFile"]: {
             name: value
