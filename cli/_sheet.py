@@ -75,16 +75,23 @@ def _cell(sheet: Image.Image, draw: ImageDraw.ImageDraw, entry: Entry, left: int
     back, ink = _CHIPS.get(entry.verdict, _CHIP_OTHER)
     chip = int(draw.textlength(entry.verdict, font(16))) + 26
     draw.text((left, top), _fit(draw, entry.title, 21, _CELL - chip - 12), fill=_INK, font=font(21))
-    draw.rounded_rectangle((left + _CELL - chip, top, left + _CELL, top + 28), 14, fill=back)
+    draw.rounded_rectangle((left + _CELL - chip, top, left + _CELL - 1, top + 28), 14, fill=back)
     draw.text((left + _CELL - chip // 2, top + 14), entry.verdict, fill=ink, font=font(16), anchor="mm")
     draw.text((left, top + 36), _fit(draw, entry.detail, 16, _CELL), fill=_QUIET, font=font(16))
 
 
 def _paste(sheet: Image.Image, tile: Image.Image, left: int, top: int) -> None:
-    """Paste with rounded corners; the mask is drawn four times as large so that they are smooth."""
-    mask = Image.new("L", (tile.width * 4, tile.height * 4), 0)
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), 32, fill=255)
-    sheet.paste(tile, (left, top), mask.resize(tile.size, Image.Resampling.LANCZOS))
+    """Paste with rounded corners and a hairline, without which white pictures would have no edge."""
+    sheet.paste(_LINE, (left, top), _rounded(tile.width, tile.height, 0))
+    sheet.paste(tile, (left, top), _rounded(tile.width, tile.height, 1))
+
+
+def _rounded(width: int, height: int, inset: int) -> Image.Image:
+    """A mask, drawn four times as large so that its corners are smooth."""
+    mask = Image.new("L", (width * 4, height * 4), 0)
+    edge = 4 * inset
+    ImageDraw.Draw(mask).rounded_rectangle((edge, edge, width * 4 - 1 - edge, height * 4 - 1 - edge), 32, fill=255)
+    return mask.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _contained(image: Image.Image, width: int, height: int) -> Image.Image:
@@ -121,7 +128,7 @@ def _crop(image: Image.Image, box: Box | None, width: int, height: int) -> Image
 
 
 def _fit(draw: ImageDraw.ImageDraw, text: str, size: int, width: int) -> str:
-    """Cut a text that would not fit; a character that the font has not is shown as a question mark's worth of box."""
+    """Cut a text that would not fit."""
     text = "".join(c if c.isprintable() else "?" for c in text)
     if draw.textlength(text, font(size)) <= width:
         return text

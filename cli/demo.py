@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
         raise SystemExit(code or 2)
     from ._table import print_table
 
-    print_table(reports)
+    print_table([replace(report, path=labelled.path.name) for labelled, report in zip(done, reports, strict=True)])
     try:
         _write_sheet(done, reports, name, out / SHEET)
     except (LabelingError, OSError) as error:
@@ -191,10 +192,11 @@ def _entry(labelled: LabeledFile, report: Report, profile: str) -> Entry:
     from ._sheet import Entry
 
     image = _displayed(labelled.path)
-    frames = f" · {image_frames} frames" if (image_frames := _frames(labelled.path)) > 1 else ""
+    count = _frames(labelled.path)
+    frames = f" · {count} frames" if count > 1 else ""
     before, after = labelled.source.stat().st_size, labelled.size
     kind = report.media_type.rpartition("/")[2].upper()
-    detail = f"{kind} · {image.width} × {image.height}{frames} · {_size(before)} → {_size(after)}"
+    detail = f"{kind} · {image.width}×{image.height}{frames} · {_size(before)} → {_size(after)}"
     drawn = labelled.report  # the box as drawn; the verifier's own is where it found the text
     box = next((m.value.get("box") for m in drawn.marks if m.mark == "visible"), None)
     return Entry(labelled.path.name, detail, str(report.verdicts[profile].verdict), image, tuple(box) if box else None)
