@@ -20,6 +20,8 @@ JPEG_QUALITY = 92
 WEBP_QUALITY = 90
 AVIF_QUALITY = 90
 HEIF_QUALITY = 90
+HEVC_SPEED = {"preset": "fast"}
+"""x265 preset: the default one takes more than twice as long for 2 % of the bytes."""
 
 Encoder = Callable[["Image.Image", "int | None", bool], "tuple[bytes, bool, str]"]
 """(image, quality, lossless) → (bytes, whether samples are kept, words for ``how``)."""
@@ -124,7 +126,9 @@ def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
     quality = HEIF_QUALITY if quality is None else quality
     out = io.BytesIO()
     try:
-        library.from_pillow(image).save(out, quality=quality, **_kept(image, "icc_profile", "exif", "xmp"))
+        library.from_pillow(image).save(
+            out, quality=quality, enc_params=HEVC_SPEED, **_kept(image, "icc_profile", "exif", "xmp")
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise LabelingError(f"the picture cannot be coded as HEIC: {error}; try PNG") from error
     return out.getvalue(), False, f"coded as HEIC, quality {quality}"

@@ -38,12 +38,13 @@ def check_size(width: int, height: int, frames: int = 1, *, max_pixels: int = MA
         raise UnreadableFile(f"the header gives a picture of {width}×{height} pixels; the file is damaged")
     if width * height > max_pixels:
         raise TooLarge(
-            f"the picture has {width}×{height} pixels and the limit is {max_pixels:,}; raise max_pixels if you trust it"
+            f"the picture has {width}×{height} pixels and the limit is {max_pixels:,}; "
+            "raise max_pixels (--max-pixels) if you trust it"
         )
     if frames > MAX_FRAMES or width * height * frames > max_pixels * FRAMES_FACTOR:
         raise TooLarge(
             f"the animation has {frames} frames of {width}×{height} pixels and the limit is {MAX_FRAMES:,} frames and "
-            f"{max_pixels * FRAMES_FACTOR:,} pixels in all; raise max_pixels if you trust it"
+            f"{max_pixels * FRAMES_FACTOR:,} pixels in all; raise max_pixels (--max-pixels) if you trust it"
         )
 
 

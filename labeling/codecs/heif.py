@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from labeling.codecs._decoders import is_avif, open_picture
-from labeling.codecs._encoders import heif_library
+from labeling.codecs._encoders import HEVC_SPEED, heif_library
 from labeling.codecs._frames import recode
 from labeling.codecs._memory import ORIENTATION, lay
 from labeling.codecs._pixels import check_size, decoding
@@ -58,7 +58,7 @@ def _heic(raw: bytes, painter: Painter, quality: int, max_pixels: int) -> Painte
     plan = plans[main]
     out = io.BytesIO()
     try:
-        made.save(out, quality=quality, primary_index=main, save_all=True)
+        made.save(out, quality=quality, enc_params=HEVC_SPEED, primary_index=main, save_all=True)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise LabelingError(f"the painted picture cannot be coded as HEIC: {error}; convert it to PNG") from error
     how = f"HEIC coded again, quality {quality}"
