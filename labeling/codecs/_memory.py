@@ -43,8 +43,9 @@ HOLDS: dict[str, tuple[str, ...]] = {
 def prepare(source: Image.Image | np.ndarray[Any, Any], target: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
     """Give an image of our own in a mode that ``target`` holds, and notes on what the conversion did."""
     if isinstance(source, np.ndarray):
-        check_size(*source.shape[1::-1], max_pixels=max_pixels)
-        return _converted(_from_array(source), target, owned=True)
+        made = _from_array(source)
+        check_size(*made.size, max_pixels=max_pixels)
+        return _converted(made, target, owned=True)
     if not isinstance(source, Image.Image):
         raise LabelingError(f"a picture must be a PIL image or an ndarray, not {type(source).__name__}")
     check_size(*source.size, max_pixels=max_pixels)

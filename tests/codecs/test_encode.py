@@ -115,8 +115,9 @@ def test_lossless_webp_and_wrong_requests(scene, stamp):
         encode(scene(), "jpeg", None, quality=0)
     with pytest.raises(UnsupportedFormat, match="png"):
         encode(scene(), "bmp", None)
-    with pytest.raises(LabelingError, match="uint8"):
-        encode(np.zeros((4, 4, 3)), "png", None)
+    for shape in ((4, 4, 3), (4,), (4, 4, 2), (0, 4, 3)):
+        with pytest.raises(LabelingError, match="uint8"):
+            encode(np.zeros(shape), "png", None)
     with pytest.raises(LabelingError, match="PIL"):
         encode("nonsense", "png", None)  # type: ignore[arg-type]
     with pytest.raises(TooLarge, match="max_pixels"):
