@@ -86,13 +86,17 @@ class Ifd:
 
 @dataclass(slots=True)
 class Tiff:
-    """What :func:`read_tiff` found. ``byte_order`` is "<" or ">"; ``big`` says BigTIFF."""
+    """What :func:`read_tiff` found. ``byte_order`` is "<" or ">"; ``big`` says BigTIFF.
+
+    ``cut``: a directory, or its pointer to the next one, lies or reaches behind the end.
+    """
 
     byte_order: str
     big: bool
     ifds: tuple[Ifd, ...]
     problems: tuple[str, ...]
     data: Buffer = field(repr=False)
+    cut: bool = False
 
     def value(self, entry: Entry, limit: int = MAX_VALUE) -> bytes:
         """The bytes of a value: at most ``limit`` of them, fewer where the value reaches out of the structure."""
@@ -152,6 +156,7 @@ class _Reader:
         self.visited: set[int] = set()
         self.max_ifds, self.entries_left = max_ifds, MAX_ALL_ENTRIES
         self.sub_ifds = 0
+        self.cut = False
 
     def run(self, pointer_at: int, follow: bool) -> Tiff:
         """Walk the main chain, then what hangs below each of its directories."""
@@ -167,7 +172,7 @@ class _Reader:
         if follow:
             for ifd in tuple(self.ifds):
                 self.below(ifd, 0)
-        return Tiff(self.order, self.big, tuple(self.ifds), tuple(self.problems), self.data)
+        return Tiff(self.order, self.big, tuple(self.ifds), tuple(self.problems), self.data, self.cut)
 
     def problem(self, message: str) -> None:
         if len(self.problems) < _MAX_PROBLEMS:
@@ -176,6 +181,7 @@ class _Reader:
     def next_at(self, at: int) -> int:
         if at + self.pointer.size > self.size:
             # Common in EXIF: the block ends with the last directory's entries.
+            self.cut = True
             self.problem("the last directory has no next-IFD pointer")
             return 0
         offset: int = self.pointer.unpack_from(self.data, at)[0]
@@ -185,6 +191,7 @@ class _Reader:
         """Read one directory; ``None`` (and a problem) if there is none at ``offset``."""
         first = offset + self.count.size
         if offset < 8 or first > self.size:
+            self.cut = self.cut or first > self.size
             self.problem(f"{name} is said to be at offset {offset}, outside of the structure")
             return None
         if offset in self.visited:
@@ -197,6 +204,7 @@ class _Reader:
         count: int = self.count.unpack_from(self.data, offset)[0]
         room = (self.size - first) // self.entry.size
         allowed = min(room, MAX_ENTRIES, self.entries_left)
+        self.cut = self.cut or count > room
         if count > allowed:
             self.problem(f"{name} says it has {count} entries, {allowed} are readable")
         readable = min(count, allowed)

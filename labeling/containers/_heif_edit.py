@@ -24,14 +24,12 @@ class Editor:
 
     def __init__(self, file: File, meta: hm.Meta, coded: tuple[tuple[int, int], ...]) -> None:
         self._file, self._meta, self._view, self._coded = file, meta, file.view, coded
+        self.inner = file.inner
         self._idat = meta.child(b"idat")
         self._overwrites: list[Edit] = []  # of the same length, outside of the meta box
         self._idat_overwrites: list[Edit] = []
         self._resizes: list[Edit] = []  # whole boxes, or the end of the last one
         self._appended: list[bytes] = []
-        self._described: list[int] = []
-        self._dropped: set[int] = set()
-        self._listed = False  # iinf and iref change too
         self._starts: list[int] = []
         self._shifts: list[int] = []
 
@@ -42,13 +40,23 @@ class Editor:
         gone = next(each for each in self._file.boxes if each.start == start)
         self._resizes.append((gone.start, gone.end, b""))
 
-    def remove_item(self, number: int) -> None:
-        """Leave out an item and overwrite its data with zeros."""
-        self._release(number)
-        self._meta.items.pop(number, None)
-        self._meta.locations.pop(number, None)
-        self._dropped.add(number)
-        self._listed = True
+    def remove_item(self, number: int, inner: hm.Meta | None = None) -> None:
+        """Leave out an item, of the file or of a track, and overwrite its data with zeros."""
+        meta = inner or self._meta
+        location = meta.locations.get(number)
+        spans = meta.spans(location, len(self._view)) if location is not None else []
+        self._release(spans)
+        for each in (self._meta, *self._file.inner):
+            for other in tuple(each.locations.values()):
+                # A track's item may be the same bytes, said again.
+                if (each is meta and other.id == number) or (spans and each.spans(other, len(self._view)) == spans):
+                    self._forget(each, other.id)
+        self._forget(meta, number)
+
+    def _forget(self, meta: hm.Meta, number: int) -> None:
+        meta.items.pop(number, None)
+        meta.locations.pop(number, None)
+        meta.dropped.add(number)
 
     def put(self, number: int, kind: bytes, content_type: str, payload: bytes) -> None:
         """Give item ``number`` new bytes; 0 makes a new item of this type that describes the primary item."""
@@ -56,24 +64,17 @@ class Editor:
         item = meta.items[number] if number else hm.new_item(meta, kind, content_type)
         if item.encoding or item.protected:
             # Its infe says that the bytes are compressed or encrypted, which these are not.
-            plain = hm.new_item(meta, kind, content_type)
-            self._release(item.id)
-            self._meta.items.pop(item.id)
-            self._meta.locations.pop(item.id, None)
-            self._dropped.add(item.id)
-            item, number = plain, 0
+            self.remove_item(number)
+            item, number = hm.new_item(meta, kind, content_type), 0
         if not number:
             meta.items[item.id] = item
-            self._described.append(item.id)
-            self._listed = True
+            meta.described.append(item.id)
         old = self._spans(item.id)
-        if number and self._replaced(number, payload):
-            self._redirect(old, meta.locations[number])
-            return
-        self._release(item.id)
-        offset = self._file.end + 8 + sum(map(len, self._appended))
-        self._appended.append(payload)
-        meta.locations[item.id] = hm.Location(item.id, 0, 0, 0, [(0, offset, len(payload))])
+        if not self._replaced(item.id, payload):
+            self._release(old)
+            offset = self._file.end + 8 + sum(map(len, self._appended))
+            self._appended.append(payload)
+            meta.locations[item.id] = hm.Location(item.id, 0, 0, 0, [(0, offset, len(payload))])
         self._redirect(old, meta.locations[item.id])
 
     # Old data
@@ -95,7 +96,7 @@ class Editor:
     def _replaced(self, number: int, payload: bytes) -> bool:
         """Put ``payload`` where the item's bytes are now, if they end the file or leave enough room."""
         location = self._meta.locations.get(number)
-        spans = self._own(number)
+        spans = self._own(self._spans(number))
         if location is None or len(spans) != 1:
             return False
         offset, length = spans[0]
@@ -124,20 +125,13 @@ class Editor:
             self._overwrites.append((at + 8, at + 16, size.to_bytes(8, "big")))
         return True
 
-    def _own(self, number: int) -> list[tuple[int, int]]:
-        """The spans of an item that lie in an mdat box or in idat and that nothing else shares."""
-        location = self._meta.locations.get(number)
-        if location is None:
-            return []
+    def _own(self, mine: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those spans of an item that lie in an mdat box or in idat and that no other item shares in part."""
         size = len(self._view)
         others = [*self._coded]
-        for other in self._meta.locations.values():
-            if other.id != number:
-                others += self._meta.spans(other, size)
-        mine = self._meta.spans(location, size)
-        for inner in self._file.inner:
-            for other in inner.locations.values():
-                if (spans := inner.spans(other, size)) != mine:
+        for meta in (self._meta, *self._file.inner):
+            for other in meta.locations.values():
+                if (spans := meta.spans(other, size)) != mine:
                     others += spans
         homes = [(each.body, each.end) for each in self._file.boxes if each.type == b"mdat"]
         homes += [(self._idat.body, self._idat.end)] if self._idat is not None else []
@@ -148,8 +142,8 @@ class Editor:
             and not any(offset < at + more and at < offset + length for at, more in others)
         ]
 
-    def _release(self, number: int) -> None:
-        for offset, length in self._own(number):
+    def _release(self, spans: list[tuple[int, int]]) -> None:
+        for offset, length in self._own(spans):
             self._overwrite(offset, bytes(length))
 
     def _overwrite(self, offset: int, new: bytes) -> None:
@@ -190,7 +184,7 @@ class Editor:
         spare = following if following is not None and following.type in (b"free", b"skip") else None
         if spare is not None and any(edit[0] == spare.start for edit in self._resizes):
             spare = None
-        parts = self._parts()
+        idat = self._new_idat()
         widths = self._meta.widths
         if self._appended and not (widths[0] and widths[1]):
             # Fields of no width say "from the start" and "all of it", which is not true of what is appended.
@@ -199,7 +193,7 @@ class Editor:
             # The size of the box depends on the widths of its numbers only, so any offsets do to measure it.
             draft = hm.iloc_bytes(self._meta, widths, lambda offset: offset)
             if draft is not None:
-                size = len(self._assembled(parts, draft))
+                size = len(hm.assembled(self._view, self._meta, draft, idat))
                 available = (spare.end if spare is not None else end) - start
                 # A free box behind meta takes what is left over, so that nothing else moves.
                 rest = available - size
@@ -207,36 +201,19 @@ class Editor:
                 self._map((start, start + available, size + room))
                 iloc = hm.iloc_bytes(self._meta, widths, self._moved)
                 if iloc is not None:
-                    new = self._assembled(parts, iloc) + (box(b"free", bytes(room - 8)) if room else b"")
+                    new = hm.assembled(self._view, self._meta, iloc, idat) + (
+                        box(b"free", bytes(room - 8)) if room else b""
+                    )
                     return start, start + available, new
             widths = hm.widened(self._meta, widths)
         raise LabelingError("the item locations of the file cannot be changed; re-save it")
 
-    def _parts(self) -> list[tuple[bytes, bytes]]:
-        """The boxes of the new meta box, but for iloc, which comes empty."""
-        meta, parts = self._meta, []
-        iref = hm.iref_bytes(self._view, meta, self._described, self._dropped) if self._listed else b""
-        for each in meta.boxes:
-            raw = bytes(self._view[each.start : each.end])
-            if each.type == b"iloc":
-                raw = b""
-            elif each.type == b"iinf" and self._listed:
-                raw = hm.iinf_bytes(meta)
-            elif each.type == b"iref" and self._listed:
-                raw, iref = iref, b""
-            elif each.type == b"idat" and each is self._idat:
-                raw = b"".join(
-                    splice(raw, [(s - each.start, e - each.start, new) for s, e, new in self._idat_overwrites])
-                )
-            parts.append((each.type, raw))
-            if each.type == b"iinf" and iref and meta.child(b"iref") is None:
-                parts.append((b"iref", iref))
-        return parts
-
-    def _assembled(self, parts: list[tuple[bytes, bytes]], iloc: bytes) -> bytes:
-        body = self._meta.box.body
-        head = bytes(self._view[body : body + 4])
-        return box(b"meta", head, *(iloc if kind == b"iloc" else raw for kind, raw in parts))
+    def _new_idat(self) -> bytes | None:
+        idat = self._idat
+        if idat is None or not self._idat_overwrites:
+            return None
+        edits = [(start - idat.start, end - idat.start, new) for start, end, new in self._idat_overwrites]
+        return b"".join(splice(self._view[idat.start : idat.end], edits))
 
     # Offsets
 
@@ -252,15 +229,18 @@ class Editor:
         return offset + self._shifts[bisect_right(self._starts, offset)]
 
     def _inner_edits(self) -> list[Edit]:
-        """The iloc boxes of tracks: their numbers change, their size must not, or the movie would move."""
+        """The meta boxes of tracks. Their numbers change, their size must not: the rest of the movie would move."""
         edits: list[Edit] = []
         for inner in self._file.inner:
-            where = inner.child(b"iloc")
-            assert where is not None
-            new = hm.iloc_bytes(inner, inner.widths, self._moved)
-            if new is None or len(new) != where.end - where.start:
-                raise LabelingError("the items of a track cannot be moved; re-save the sequence")
-            edits.append((where.start, where.end, new))
+            start, end = inner.box.start, inner.box.end
+            iloc = hm.iloc_bytes(inner, inner.widths, self._moved)
+            new = hm.assembled(self._view, inner, iloc) if iloc is not None else b""
+            spare = end - start - len(new)
+            if iloc is None or spare < 0 or 0 < spare < 8:
+                raise LabelingError("the items of a track cannot be changed; re-save the sequence")
+            if spare:  # a free box inside meta, as its last child
+                new = (end - start).to_bytes(4, "big") + new[4:] + box(b"free", bytes(spare - 8))
+            edits.append((start, end, new))
         return edits
 
     def _track_edits(self) -> list[Edit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -52,6 +53,7 @@ class Meta:
     """What the meta box says.
 
     ``widths`` are the bytes of iloc's offset, length, base and index fields; ``properties`` the boxes in ipco.
+    An editor changes ``items`` and ``locations``, and notes new items that describe the primary one, and dropped ones.
     """
 
     box: Box
@@ -63,6 +65,8 @@ class Meta:
     widths: tuple[int, int, int, int] = (4, 4, 0, 0)
     properties: list[Box] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    described: list[int] = field(default_factory=list)
+    dropped: set[int] = field(default_factory=set)
 
     def child(self, kind: bytes) -> Box | None:
         """The first child box of this type."""
@@ -192,7 +196,7 @@ def _read_iloc(fields: _Fields, meta: Meta) -> None:
 
 
 def picture_size(view: memoryview, meta: Meta) -> tuple[int, int]:
-    """Width and height of the primary item as its ispe property says, before rotation; 0 where it has none."""
+    """Width and height of the primary item as its ispe and clap properties say, before rotation; else 0."""
     iprp = meta.child(b"iprp")
     if iprp is None:
         return 0, 0
@@ -202,10 +206,15 @@ def picture_size(view: memoryview, meta: Meta) -> tuple[int, int]:
             indices = _associations(_Fields(view, ipma.body, ipma.end), meta.primary)
         except _ShortError:
             continue
-        for index in indices:
-            if 0 < index <= len(properties) and properties[index - 1].type == b"ispe":
-                body = properties[index - 1].body + 4
-                return int.from_bytes(view[body : body + 4], "big"), int.from_bytes(view[body + 4 : body + 8], "big")
+        found = {properties[at - 1].type: properties[at - 1] for at in indices if 0 < at <= len(properties)}
+        clap, ispe = found.get(b"clap"), found.get(b"ispe")
+        if clap is not None and clap.end - clap.body >= 16:
+            width, width_by, height, height_by = struct.unpack_from(">IIII", view, clap.body)
+            if width_by and height_by:
+                return width // width_by, height // height_by
+        if ispe is not None and ispe.end - ispe.body >= 12:
+            size: tuple[int, int] = struct.unpack_from(">II", view, ispe.body + 4)
+            return size
     return 0, 0
 
 
@@ -248,8 +257,8 @@ def iinf_bytes(meta: Meta) -> bytes:
     return full_box(b"iinf", int(wide), len(raws).to_bytes(4 if wide else 2, "big"), *raws)
 
 
-def iref_bytes(view: memoryview, meta: Meta, described: list[int], dropped: set[int]) -> bytes:
-    """The iref box: as it was, without ``dropped`` items, and with ``described`` items describing the primary one."""
+def iref_bytes(view: memoryview, meta: Meta) -> bytes:
+    """The iref box: as it was, without dropped items, and with the new ones describing the primary item."""
     old = meta.child(b"iref")
     version = view[old.body] if old is not None else int(meta.primary > 0xFFFF)
     size = 2 if version == 0 else 4
@@ -258,10 +267,10 @@ def iref_bytes(view: memoryview, meta: Meta, described: list[int], dropped: set[
         raw = bytes(view[each.body : each.end])
         source = int.from_bytes(raw[:size], "big")
         targets = [raw[at : at + size] for at in range(size + 2, len(raw) - size + 1, size)]
-        kept = [target for target in targets if int.from_bytes(target, "big") not in dropped]
-        if source not in dropped and (kept or not targets):
+        kept = [target for target in targets if int.from_bytes(target, "big") not in meta.dropped]
+        if source not in meta.dropped and (kept or not targets):
             references.append(box(each.type, raw[:size], len(kept).to_bytes(2, "big"), *kept))
-    for number in described:
+    for number in meta.described:
         if meta.primary:
             primary = meta.primary.to_bytes(size, "big")
             references.append(box(b"cdsc", number.to_bytes(size, "big"), b"\0\1", primary))
@@ -312,3 +321,24 @@ def widened(meta: Meta, widths: tuple[int, int, int, int]) -> tuple[int, int, in
     if result == widths:
         raise LabelingError("the item locations of the file cannot be changed; re-save it")
     return result
+
+
+def assembled(view: memoryview, meta: Meta, iloc: bytes, idat: bytes | None = None) -> bytes:
+    """The meta box for what ``meta`` says now, with this iloc box and, where given, this idat box."""
+    listed = bool(meta.described or meta.dropped)
+    iref = iref_bytes(view, meta) if listed else b""
+    parts = [bytes(view[meta.box.body : meta.box.body + 4])]
+    for each in meta.boxes:
+        if each.type == b"iloc":
+            parts.append(iloc)
+        elif each.type == b"iinf" and listed:
+            parts.append(iinf_bytes(meta))
+            if meta.child(b"iref") is None:
+                parts.append(iref)
+        elif each.type == b"iref" and listed:
+            parts.append(iref)
+        elif each.type == b"idat" and idat is not None:
+            parts.append(idat)
+        else:
+            parts.append(bytes(view[each.start : each.end]))
+    return box(b"meta", *parts)

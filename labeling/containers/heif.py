@@ -78,12 +78,12 @@ def _read_items(file: File, meta: hm.Meta, title: str, collector: Collector) -> 
     size = len(file.view)
     seen = [meta.spans(location, size) for location in meta.locations.values()]
     _read_meta_items(file, meta, title, "item", collector)
-    for inner in file.inner:
+    for index, inner in enumerate(file.inner):
         # The items of a track are mostly those of the file, said again.
-        for number, location in tuple(inner.locations.items()):
-            if inner.spans(location, size) in seen:
-                inner.items.pop(number, None)
-        _read_meta_items(file, inner, f"{title} track", "track item", collector)
+        said = [number for number, location in inner.locations.items() if inner.spans(location, size) in seen]
+        for number in said:
+            inner.items.pop(number, None)
+        _read_meta_items(file, inner, f"{title} track", f"track {index} item", collector)
 
 
 def _read_meta_items(file: File, meta: hm.Meta, title: str, keyword: str, collector: Collector) -> None:
@@ -98,6 +98,9 @@ def _read_meta_items(file: File, meta: hm.Meta, title: str, keyword: str, collec
         if collector.full:
             return
         span, data, problem = item_data(file, meta, item, collector)
+        if span[0] + span[1] > len(file.view):
+            file.problems.append(f"the file is cut off: {where} reaches behind its end")
+            span = (min(span[0], len(file.view)), 0)
         if kind is Kind.EXIF and not problem:
             data = _tiff_of(data)
         collector.add(kind, where, (span[0], sum(span)), data, f"{keyword} {item.id}", problem=problem)
@@ -173,6 +176,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     for block in changes.drop:
         if block not in contents.blocks:
             raise foreign_block(block)
+    if changes == Changes():
+        return [data]
     for payload in (changes.xmp, changes.exif):
         if payload is not None and len(payload) > MAX_PAYLOAD:
             raise LabelingError(f"the metadata is {len(payload)} bytes, more than the {MAX_PAYLOAD} of one item")
@@ -207,8 +212,9 @@ def _main(kept: list[Block], kind: Kind) -> int:
 def _drop(editor: Editor, block: Block) -> None:
     if block.keyword.startswith("item "):
         editor.remove_item(int(block.keyword[5:]))
-    elif block.keyword.startswith("track item "):
-        raise LabelingError(f"the metadata of a track ({block.where}) cannot be dropped; re-save the sequence")
+    elif block.keyword.startswith("track "):
+        _, index, _, number = block.keyword.split()
+        editor.remove_item(int(number), editor.inner[int(index)])
     elif block.kind is Kind.ICC:
         raise LabelingError("the colour profile of a HEIF or AVIF picture is part of the picture; it cannot be dropped")
     else:

@@ -48,11 +48,15 @@ def read(data: Buffer) -> Contents:
     collector.warnings += tiff.problems
     first = tiff.ifds[0]
     width, height = _number(tiff, first, _WIDTH), _number(tiff, first, _HEIGHT)
-    if first.next_offset_at > len(data):
-        collector.problems.append("the file is cut off inside its first directory")
+    if tiff.cut:
+        collector.problems.append("the file is cut off: a directory reaches behind its end")
     elif not width or not height:
         collector.problems.append("its first directory has no picture size")
     for ifd in tiff.ifds:
+        for entry in ifd.entries.values():
+            if entry.value_offset + entry.length > len(data) and not collector.problems:
+                message = f"the file is cut off: tag 0x{entry.tag:04X} of {ifd.name} reaches behind its end"
+                collector.problems.append(message)
         _read_tags(tiff, ifd, collector)
     _read_exif(tiff, collector)
     coded = _merged(_spans(tiff, collector))
@@ -87,7 +91,8 @@ def _read_tags(tiff: Tiff, ifd: Ifd, collector: Collector) -> None:
         if not problem and entry.value_offset + entry.length > len(tiff.data):
             problem = "it reaches behind the end of the file"
         value = b"" if problem else tiff.value(entry)
-        span = (entry.value_offset, entry.value_offset + entry.length)
+        size = len(tiff.data)
+        span = (min(entry.value_offset, size), min(entry.value_offset + entry.length, size))
         collector.add(kind, f"TIFF {ifd.name} tag 0x{tag:04X}", span, value, ifd.name, problem=problem)
 
 
@@ -193,6 +198,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     for block in changes.drop:
         if block not in contents.blocks:
             raise foreign_block(block)
+    if changes == Changes():
+        return [data]
     if changes.xmp is not None and len(changes.xmp) > MAX_PAYLOAD:
         raise LabelingError(f"the XMP is {len(changes.xmp)} bytes, more than the {MAX_PAYLOAD} we put in one TIFF tag")
     tiff = read_tiff(data, max_ifds=MAX_PAGES)

@@ -114,8 +114,8 @@ def _take(view: memoryview, name: bytes, pos: int, body_end: int, end: int, walk
         if kind is Kind.EXIF and bytes(view[body : body + 6]) == _EXIF_PREFIX:
             start = min(body + 6, body_end)
         title = _title(name)
-        late = bool(walk.coded)
-        walk.collector.add(kind, f"WebP {title} chunk", (pos, end), view[start:body_end], title, late)
+        # Never late: behind the picture is where RFC 9649 2.7 puts EXIF and XMP.
+        walk.collector.add(kind, f"WebP {title} chunk", (pos, end), view[start:body_end], title)
     elif name == b"VP8X" and not walk.flags_at:
         if body_end - body < 10 or pos != 12:
             walk.collector.problems.append(f"the VP8X chunk at offset {pos} is not sound")
@@ -153,6 +153,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     for block in changes.drop:
         if block not in contents.blocks:
             raise foreign_block(block)
+    if changes == Changes():
+        return [data]
     walk = _walk(data)
     dropped = {block.offset for block in changes.drop}
     kept = [block for block in contents.blocks if block.offset not in dropped]
@@ -184,7 +186,7 @@ def _placed(kept: list[Block], kind: Kind, chunk: bytes, home: int) -> list[Edit
     main = next((block for block in kept if block.kind is kind), None)
     if main is None:
         return [(home, home, chunk)]
-    if not main.late:  # before the picture decoders do not look for it
+    if main.offset < home:  # in front of the picture, where readers may not look for it
         return [(main.offset, main.offset + main.length, b""), (home, home, chunk)]
     return [(main.offset, main.offset + main.length, chunk)]
 

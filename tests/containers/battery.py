@@ -103,6 +103,60 @@ def _png_16_bit() -> bytes:
     return encoded(Image.fromarray(np.arange(48 * 40, dtype=np.uint16).reshape(40, 48) * 31), "PNG")
 
 
+def webp_full() -> bytes:
+    """EXIF, ICC and XMP in one WebP."""
+    return encoded(noise(), "WEBP", exif=exif(), icc_profile=icc(), xmp=OLD_PACKET)
+
+
+def webp_animated() -> bytes:
+    first, *others = _frames()
+    return encoded(first, "WEBP", save_all=True, append_images=others, duration=50)
+
+
+def _rgba() -> Image.Image:
+    picture = noise().convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    return picture
+
+
+def tiff(pages: int = 1, **options: Any) -> bytes:
+    """A TIFF as tifffile writes it: either byte order, BigTIFF, several pages."""
+    import tifffile
+
+    out = io.BytesIO()
+    samples = np.stack([np.asarray(frame) for frame in _frames(pages)])
+    tifffile.imwrite(out, samples, photometric="rgb", metadata=None, software="software", **options)
+    return out.getvalue()
+
+
+def tiff_full() -> bytes:
+    """Descriptive tags, an Exif directory, ICC, XMP and compressed strips in one TIFF."""
+    tags = Image.Exif()
+    tags[0x010F] = "a camera"
+    tags.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0a comment"
+    return encoded(noise(), "TIFF", exif=tags, icc_profile=icc(), tiffinfo={700: OLD_PACKET}, compression="tiff_lzw")
+
+
+def heic(**options: Any) -> bytes:
+    """A HEIC as libheif writes it."""
+    import pillow_heif
+
+    out = io.BytesIO()
+    pillow_heif.from_pillow(noise()).save(out, quality=60, **options)
+    return out.getvalue()
+
+
+def avif_full() -> bytes:
+    """EXIF, ICC and XMP in one AVIF, as libavif writes it."""
+    return encoded(noise(), "AVIF", exif=exif(), icc_profile=icc(), xmp=OLD_PACKET)
+
+
+def avif_animated(**options: Any) -> bytes:
+    """A file with a movie: its chunk offsets, and the items that its tracks repeat, must follow when boxes move."""
+    first, *others = _frames()
+    return encoded(first, "AVIF", save_all=True, append_images=others, duration=50, speed=10, **options)
+
+
 SAMPLES = [
     Sample("jpeg", "jpeg", lambda: encoded(noise(), "JPEG"), "image/jpeg"),
     Sample("jpeg-full", "jpeg", jpeg_full, "image/jpeg"),
@@ -116,6 +170,22 @@ SAMPLES = [
     Sample("png-animated", "png", png_animated, "image/apng"),
     Sample("gif", "gif", lambda: encoded(noise().quantize(32), "GIF"), "image/gif", exif=False),
     Sample("gif-animated", "gif", gif_animated, "image/gif", exif=False),
+    Sample("webp", "webp", lambda: encoded(noise(), "WEBP"), "image/webp"),
+    Sample("webp-lossless-alpha", "webp", lambda: encoded(_rgba(), "WEBP", lossless=True), "image/webp"),
+    Sample("webp-lossy-alpha", "webp", lambda: encoded(_rgba(), "WEBP"), "image/webp"),
+    Sample("webp-full", "webp", webp_full, "image/webp"),
+    Sample("webp-animated", "webp", webp_animated, "image/webp"),
+    Sample("tiff", "tiff", tiff, "image/tiff"),
+    Sample("tiff-big-endian-pages", "tiff", lambda: tiff(3, byteorder=">"), "image/tiff"),
+    Sample("tiff-tiles", "tiff", lambda: tiff(tile=(16, 16)), "image/tiff"),
+    Sample("tiff-big", "tiff", lambda: tiff(2, bigtiff=True), "image/tiff"),
+    Sample("tiff-full", "tiff", tiff_full, "image/tiff"),
+    Sample("heic", "heif", heic, "image/heic"),
+    Sample("heic-full", "heif", lambda: heic(exif=exif(), xmp=OLD_PACKET), "image/heic"),
+    Sample("avif", "heif", lambda: encoded(noise(), "AVIF", speed=10), "image/avif"),
+    Sample("avif-full", "heif", avif_full, "image/avif"),
+    Sample("avif-animated", "heif", avif_animated, "image/avif"),
+    Sample("avif-animated-full", "heif", lambda: avif_animated(exif=exif(), xmp=OLD_PACKET), "image/avif"),
 ]
 
 
@@ -139,12 +209,9 @@ def exiftool(*paths: Path) -> list[dict[str, Any]]:
 
 def foreign(tags: dict[str, Any]) -> dict[str, Any]:
     """The tags that a new XMP packet leaves alone; places in the file are not among them, for they may move."""
-    ours = ("XMP", "System:", "File:", "ExifTool:", "Composite:", "SourceFile", "GIF:GIFVersion")
-    return {
-        key: value
-        for key, value in tags.items()
-        if not key.startswith(ours) and not key.endswith(("Offset", "Offsets", "Start"))
-    }
+    ours = ("XMP", "System:", "File:", "ExifTool:", "Composite:", "SourceFile", "GIF:GIFVersion", "RIFF:WebP_Flags")
+    moved = ("Offset", "Offsets", "Start", "MediaDataSize", "ApplicationNotes", "AvgBitrate")
+    return {key: value for key, value in tags.items() if not key.startswith(ours) and not key.endswith(moved)}
 
 
 # What Contents say
