@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 
 import click
 
@@ -54,6 +55,7 @@ def group() -> None:
 
 def main() -> None:
     """Entry point of ``aigc-label``."""
+    warnings.simplefilter("ignore")  # what Pillow thinks of a file is in our own report, with what to do
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A file name that is no Unicode must not stop a report; \\udcXX is a valid escape in JSON, too.

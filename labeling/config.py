@@ -161,13 +161,18 @@ def origin(value: str) -> Any:
 
 def style(values: dict[str, Any], folder: Path = Path()) -> Any:
     """A visible style from plain values (those of the ``[visible]`` table). Raises :class:`LabelingError`."""
-    from labeling.marks.visible import Style
+    from labeling.marks.visible import Style, check_asset
 
     known = {"height": "height_ratio", "margin": "margin_ratio"}
     arguments = {known.get(key, key): value for key, value in values.items()}
     for key in ("font", "logo"):
         if key in arguments:
-            arguments[key] = read_file(folder / arguments[key], f"the {key}")
+            path = folder / arguments[key]
+            arguments[key] = read_file(path, f"the {key}")
+            try:
+                check_asset(key, arguments[key])
+            except LabelingError as error:
+                raise LabelingError(f"{path}: {error}") from error
     return Style(**arguments)
 
 

@@ -109,7 +109,7 @@ def label_pixels(image: Any, format: str, label: Label, options: Options, *, nam
     )
     contents = containers.read(painted.data)
     data = b"".join(_with_metadata(painted.data, contents, metadata.Found(), label, options, packet))
-    data = _signed(data, contents.media_type, label, options, parent=None)
+    data = _signed(data, contents.media_type, label, options)
     _check(data, label)
     how = [painted.how] if painted.how else []
     return LabeledImage(data, label, options, name=name, visible=_visible_mark(painted, options), how=how)
@@ -159,7 +159,8 @@ def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], o
     result = b"".join(pieces)
     if painted is None:
         _check_untouched(source, contents, result, name)
-    result = _signed(result, contents.media_type, label, options, parent=source if found.c2pa else None)
+    parent = source if found.c2pa else None
+    result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted is not None)
     _check(result, label)
     return LabeledImage(result, label, options, name=name, visible=visible, how=how)
 
@@ -239,12 +240,14 @@ def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:
     return drop, new_exif
 
 
-def _signed(data: bytes, media_type: str, label: Label, options: Options, *, parent: bytes | None) -> bytes:
+def _signed(
+    data: bytes, media_type: str, label: Label, options: Options, *, parent: bytes | None = None, painted: bool = True
+) -> bytes:
     if options.signer is None:
         return data
     from labeling.marks import credentials
 
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type)
+    claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=painted)
     return credentials.sign(data, media_type, options.signer, claim, parent=parent)
 
 

@@ -112,7 +112,7 @@ def _is_pil(source: Any) -> bool:
 
 def contents_of_image(image: Any) -> Contents:
     """What is known of a PIL image's metadata. It has no file any more; what Pillow kept of one is in ``info``."""
-    blocks = []
+    blocks: list[Block] = []
     for key, value in image.info.items():
         if not isinstance(key, str) or not isinstance(value, str | bytes):
             continue

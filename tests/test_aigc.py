@@ -19,7 +19,9 @@ FULL = {
     "ContentPropagator": CODE, "PropagateID": "id-1", "ReservedCode2": "",
 }  # fmt: skip
 
-values = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), max_size=60)
+values = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), max_size=60
+)
 names = values.filter(str.strip)
 
 
@@ -68,6 +70,8 @@ def test_wrapped_bare_and_prefixed_forms_are_all_read(content: str) -> None:
             assert (mark.status, mark.value) == (Status.PRESENT, FULL)
 
 
+DRAFT = {"ContentPropagator": "Propagator", "PropagateID": "PropatorID", "ReservedCode1": "ReserveCode1"}
+
 DEFECTIVE = {
     "encoded twice": (json.dumps(json.dumps(FULL)), "CN-IMPLICIT-TWICE"),
     "wrapped and encoded twice": (json.dumps({"AIGC": json.dumps(FULL)}), "CN-IMPLICIT-TWICE"),
@@ -89,10 +93,7 @@ DEFECTIVE = {
     "extra key": (json.dumps(FULL | {"Time": "now"}), "CN-IMPLICIT-EXTRA-KEYS"),
     "empty producer": (json.dumps(FULL | {"ContentProducer": ""}), "CN-IMPLICIT-REQUIRED"),
     "camel case": (json.dumps({k[0].lower() + k[1:]: v for k, v in FULL.items()}), "CN-IMPLICIT-KEY-NAME"),
-    "draft names": (
-        json.dumps({{"ContentPropagator": "Propagator", "PropagateID": "PropatorID"}.get(k, k): v for k, v in FULL.items()}),
-        "CN-IMPLICIT-KEY-NAME",
-    ),
+    "draft names": (json.dumps({DRAFT.get(k, k): v for k, v in FULL.items()}), "CN-IMPLICIT-KEY-NAME"),
     "2023": (json.dumps({"AIGC": {"ServiceProvider": "x", "Time": "t", "ContentID": "1"}}), "CN-IMPLICIT-LEGACY"),
 }  # fmt: skip
 

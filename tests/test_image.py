@@ -19,6 +19,7 @@ import labeling
 from labeling import Labeler, containers
 from labeling.findings import Status
 from labeling.marks import aigc, iptc
+
 from .pictures import MAKERS, rgb
 
 pillow_heif.register_heif_opener()
@@ -190,7 +191,9 @@ def test_exif_is_written_only_where_asked_for(tmp_path: Path) -> None:
     source.write_bytes(MAKERS["orientation-6.jpg"]())
     PLAIN.label_file(source, tmp_path / "plain.jpg")
     assert "IFD0:Software" not in exiftool(tmp_path / "plain.jpg")
-    asked = Labeler(producer=PRODUCER, visible=False, generator="m", generator_version="1", exif=True, description="AI生成")
+    asked = Labeler(
+        producer=PRODUCER, visible=False, generator="m", generator_version="1", exif=True, description="AI生成"
+    )
     asked.label_file(source, tmp_path / "exif.jpg")
     tags = exiftool(tmp_path / "exif.jpg")
     assert (tags["IFD0:Software"], tags["IFD0:ImageDescription"], tags["IFD0:Make"]) == ("m 1", "AI生成", "Maker")
@@ -202,7 +205,8 @@ def test_an_ai_source_type_that_is_there_is_kept(tmp_path: Path) -> None:
     rgb().save(source)
     composite = iptc.VOCABULARY + "compositeSynthetic"
     subprocess.run(
-        ["exiftool", "-q", "-overwrite_original", f"-XMP-iptcExt:DigitalSourceType={composite}", str(source)], check=True
+        ["exiftool", "-q", "-overwrite_original", f"-XMP-iptcExt:DigitalSourceType={composite}", str(source)],
+        check=True,
     )
     PLAIN.label_file(source, tmp_path / "b.png")
     assert exiftool(tmp_path / "b.png")["XMP-iptcExt:DigitalSourceType"] == composite

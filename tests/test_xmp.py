@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from pathlib import Path
@@ -108,7 +109,9 @@ BOMB = "<!DOCTYPE l [" + "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else 
         wrapped("<d:x/>" * 60_000),
         b"\xff\xfe<\0a",
         wrapped("\x01"),
-        wrapped("<t:AIGC>\ud800</t:AIGC>".encode("utf-8", "surrogatepass").decode("latin-1")).decode().encode("latin-1"),
+        wrapped("<t:AIGC>\ud800</t:AIGC>".encode("utf-8", "surrogatepass").decode("latin-1"))
+        .decode()
+        .encode("latin-1"),
     ],
     ids=range(13),
 )
@@ -123,10 +126,8 @@ def test_broken_or_hostile_packets_are_refused_at_once(raw: bytes) -> None:
 def test_damage_raises_nothing_but_our_error(junk: bytes, at: int) -> None:
     good = wrapped("<t:AIGC>one</t:AIGC><d:x>y</d:x>", ' d:z="1"')
     raw = good[:at] + junk + good[at + len(junk) // 2 :]
-    try:
+    with contextlib.suppress(XmpError):
         xmp.parse(xmp.update(raw, {AIGC: "v"}))
-    except XmpError:
-        pass
 
 
 def test_exiftool_reads_what_we_splice_into_a_packet_that_exiftool_wrote(tmp_path: Path) -> None:
@@ -134,7 +135,9 @@ def test_exiftool_reads_what_we_splice_into_a_packet_that_exiftool_wrote(tmp_pat
     tags = ["-XMP-dc:Creator=Somebody", "-XMP-dc:Title=A & B", "-XMP-xmp:Rating=5", "-XMP-photoshop:City=北京"]
     subprocess.run(["exiftool", "-q", *tags, str(file)], check=True)
     before = _dump(file)
-    file.write_bytes(xmp.update(file.read_bytes(), {AIGC: '{"Label":"1","x":"<&>\'"}', DST: iptc.VOCABULARY + iptc.TRAINED}))
+    file.write_bytes(
+        xmp.update(file.read_bytes(), {AIGC: '{"Label":"1","x":"<&>\'"}', DST: iptc.VOCABULARY + iptc.TRAINED})
+    )
     after = _dump(file)
     assert after.pop("XMP-TC260:Aigc") == '{"Label":"1","x":"<&>\'"}'
     assert after.pop("XMP-iptcExt:DigitalSourceType") == iptc.VOCABULARY + iptc.TRAINED

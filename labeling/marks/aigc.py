@@ -148,14 +148,17 @@ def _comparable(mark: Mark) -> dict[str, Any]:
 
 def _text(content: bytes | str) -> str:
     if isinstance(content, bytes):
-        for encoding in ("utf-8-sig", "gb18030", "latin-1"):
-            try:
-                content = content.decode(encoding)
-                break
-            except UnicodeDecodeError:
-                continue
-    assert isinstance(content, str)
+        content = _decoded(content)
     return content.strip(" \t\r\n\0\ufeff")
+
+
+def _decoded(content: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
 
 
 def _may_hold_label(text: str) -> bool:

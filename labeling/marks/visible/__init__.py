@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from labeling.marks.visible.paint import LabelPainter
+from labeling.marks.visible.paint import LabelPainter, check_asset
 from labeling.marks.visible.read import read_visible
 from labeling.marks.visible.style import POSITIONS, Style
 from labeling.marks.visible.wording import Wording, judge
 
-__all__ = ["POSITIONS", "LabelPainter", "Style", "Wording", "judge", "read_visible"]
+__all__ = ["POSITIONS", "LabelPainter", "Style", "Wording", "check_asset", "judge", "read_visible"]

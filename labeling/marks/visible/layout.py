@@ -49,7 +49,7 @@ class _Wish:
     def candidates(self) -> list[tuple[str, ...]]:
         """The wording as wished, then shorter ones that still comply, then those stacked for narrow pictures."""
         texts = [self.style.text, *(t for t in _SHORTER if judge(t, self.languages).complies and t != self.style.text)]
-        rows = [(text,) for text in texts]
+        rows: list[tuple[str, ...]] = [(text,) for text in texts]
         rows += [tuple(self.style.text.split()) for _ in range(" " in self.style.text.strip())]
         if judge("AI生成", self.languages).complies:
             rows += [("AI", "生成"), ("AI", "生", "成")]

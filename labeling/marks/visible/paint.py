@@ -59,7 +59,7 @@ class LabelPainter:
             )
         fonts.require_glyphs(self.style.text, self.style.font)
         if self.style.logo is not None:
-            open_logo(self.style.logo)
+            check_asset("logo", self.style.logo)
         self._measured = threading.local()
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
@@ -93,6 +93,14 @@ class LabelPainter:
             "position": self.style.position,
         }
         return Mark("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
+
+
+def check_asset(kind: str, data: bytes) -> None:
+    """Raise :class:`LabelingError` if a "font" or "logo" file's bytes cannot be used."""
+    if kind == "font":
+        fonts.face(data, 16)
+    else:
+        open_logo(data)
 
 
 def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:

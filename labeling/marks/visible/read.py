@@ -155,8 +155,8 @@ def _finding(pixels: NDArray[np.uint8], line: _Line, languages: tuple[str, ...])
     defects: list[Defect] = []
     if height_ratio < MIN_RATIO:
         message = (
-            f"text height is {height_ratio:.1%} of the shortest side instead of 5 % (ink of {ink:.0f} px measured in the "
-            f"picture, em box {ink * EM:.0f} px)"
+            f"text height is {height_ratio:.1%} of the shortest side instead of 5 % "
+            f"(measured in the picture: ink of {ink:.0f} px, so an em box of {ink * EM:.0f} px)"
         )
         defects.append(Defect("CN-VISIBLE-SIZE", _CLAUSE, message))
     if ratio < wcag.REQUIRED - 1.5:  # measured through noise and compression: well below 4.5 before it is said
@@ -184,7 +184,14 @@ def _ink(pixels: NDArray[np.uint8], line: _Line) -> tuple[float, float]:
 
 
 def _position(line: _Line, width: int, height: int) -> str:
+    """The edge that the text is at, and the third of it: a logo may stand between the text and the corner."""
     reach = NEAR * min(width, height)
     vertical = "top" if line.top <= reach else "bottom" if height - line.bottom <= reach else ""
-    horizontal = "left" if line.left <= reach else "right" if width - line.right <= reach else ""
+    middle = (line.left + line.right) / 2
+    if vertical:
+        horizontal = "left" if middle < width / 3 else "right" if middle > width * 2 / 3 else ""
+    else:
+        horizontal = "left" if line.left <= reach else "right"
+        middle = (line.top + line.bottom) / 2
+        vertical = "top" if middle < height / 4 else "bottom" if middle > height * 3 / 4 else ""
     return "-".join(part for part in (vertical, horizontal) if part)
