@@ -14,7 +14,8 @@ from . import _common
 
 @click.command("inspect")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+              help="Form of the list.")  # fmt: skip
 def command(files: tuple[str, ...], form: str) -> None:
     """List everything that a file's metadata holds, raw and in file order. Nothing is judged.
 
