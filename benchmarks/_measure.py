@@ -1,0 +1,104 @@
+"""Timing two ways of doing the same work against each other, and the rows of the table."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How much to do. ``scratch`` is an empty folder; everything that is written goes below it."""
+
+    scratch: Path
+    quick: bool = False
+
+    def repetitions(self, full: int) -> int:
+        """As many as the row asks for, or just enough to see that it works."""
+        return 3 if self.quick else full
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. ``ours``/``other`` are in ``unit``; ``value`` is what ``limit`` is about.
+
+    ``limit`` is the most that ``value`` may be, or, with ``at_least``, the least. Without one the row only informs.
+    """
+
+    work: str
+    versus: str
+    ours: float
+    other: float | None
+    unit: str
+    value: float
+    limit: float | None
+    target: str
+    form: str = "{:.2f}×"
+    at_least: bool = False
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the target is reached; ``None`` where there is none."""
+        if self.limit is None:
+            return None
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+def alternate(ours: Work, other: Work, repetitions: int, *, between: Work | None = None) -> tuple[list[float], ...]:
+    """Seconds of each repetition of both, after one of each that does not count.
+
+    They take turns, and who begins changes every time: whatever else slows the machine down hits both alike.
+    ``between`` is done before each, outside the clock.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(-1, repetitions):
+        order = (0, 1) if number % 2 else (1, 0)
+        for which in order:
+            if between is not None:
+                between()
+            start = time.perf_counter()
+            (ours, other)[which]()
+            elapsed = time.perf_counter() - start
+            if number >= 0:
+                times[which].append(elapsed)
+    return times
+
+
+def detail(ours: Sequence[float], other: Sequence[float]) -> dict[str, Any]:
+    """What the table has no room for: repetitions and quartiles, in seconds."""
+    return {
+        "repetitions": len(ours),
+        "quartiles_ours": _quartiles(ours),
+        "quartiles_other": _quartiles(other),
+    }
+
+
+def _quartiles(times: Sequence[float]) -> list[float]:
+    return statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else list(times)
+
+
+def race(
+    work: str, versus: str, ours: Work, other: Work, repetitions: int, limit: float | None, target: str, **more: Any
+) -> Row:
+    """A row from two pieces of work of some milliseconds; ``value`` is ours divided by the other."""
+    mine, theirs = alternate(ours, other, repetitions)
+    a, b = statistics.median(mine), statistics.median(theirs)
+    return Row(work, versus, a * 1e3, b * 1e3, "ms", a / b, limit, target, detail=detail(mine, theirs), **more)
+
+
+def run(command: Sequence[str | Path], *, output: Path | None = None, codes: tuple[int, ...] = (0,)) -> None:
+    """Run a process to its end; its standard output goes to a file, or nowhere. Raises on other exit codes."""
+    with Path(output or os.devnull).open("wb") as stream:
+        done = subprocess.run([str(part) for part in command], stdout=stream, stderr=subprocess.PIPE, check=False)
+    if done.returncode not in codes:
+        words = done.stderr.decode("utf-8", "replace").strip()[-400:]
+        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {words}")

@@ -1,0 +1,97 @@
+"""One large file, and what a signature adds to a small one."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import PRODUCER, _pictures, memory
+from benchmarks._measure import Row, Settings, alternate, detail
+
+WIDTH, HEIGHT = 4000, 3000
+QUALITY = 92
+
+
+def _ours(labeler: Any, source: Path, target: Path) -> Any:
+    return labeler.label_file(source, target)
+
+
+def _pillow(source: Path, target: Path, font: Path) -> None:
+    """What one would write by hand: decode, draw, encode at the same quality."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    with Image.open(source) as image:
+        image.load()
+        draw = ImageDraw.Draw(image)
+        letters = ImageFont.truetype(font, round(0.06 * min(image.size)))
+        place = (image.width - image.width // 50, image.height - image.height // 50)
+        draw.text(place, "AI生成", "white", letters, anchor="rd", stroke_width=4, stroke_fill="black")
+        image.save(target, "JPEG", quality=QUALITY)
+
+
+def _psnr_outside(before: Path, after: Path, box: tuple[int, int, int, int]) -> float:
+    """PSNR in dB of all samples outside ``box`` (left, top, right, bottom); infinite if they are equal."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(before) as one, Image.open(after) as other:
+        difference = np.asarray(one).astype(np.int32) - np.asarray(other)
+    left, top, right, bottom = box
+    outside = np.ones(difference.shape[:2], bool)
+    outside[top:bottom, left:right] = False
+    error = float(np.mean(difference[outside] ** 2))
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def _whole_blocks(box: list[int]) -> tuple[int, int, int, int]:
+    """The box with the MCUs (16×16 at 4:2:0) that it touches, and one more: decoders smooth chroma across blocks."""
+    left, top, right, bottom = box
+    return (
+        max(0, left // 16 * 16 - 16), max(0, top // 16 * 16 - 16), -(-right // 16) * 16 + 16, -(-bottom // 16) * 16 + 16
+    )  # fmt: skip
+
+
+def jpeg_12mp(settings: Settings) -> Iterator[Row]:
+    """A JPEG file of 12 megapixels, visible mark and metadata, file to file."""
+    import labeling
+    from labeling.marks import visible
+
+    source, ours, other = (settings.scratch / f"{name}.jpg" for name in ("source", "ours", "pillow"))
+    _pictures.photo(WIDTH, HEIGHT).save(source, "JPEG", quality=QUALITY)
+    font = next((Path(visible.__file__).parent / "font").glob("*.[ot]tf"))
+    labeler = labeling.Labeler(producer=PRODUCER)
+    mine, theirs = alternate(
+        partial(_ours, labeler, source, ours), partial(_pillow, source, other, font), settings.repetitions(15)
+    )
+    a, b = statistics.median(mine), statistics.median(theirs)
+    yield Row(
+        "12 MP JPEG file, visible + metadata", "Pillow decode, draw, encode", a * 1e3, b * 1e3, "ms", a / b, 3.0,
+        "≤ 3×", detail={**detail(mine, theirs), "bytes": source.stat().st_size},
+    )  # fmt: skip
+    report = labeler.label_file(source, ours).report
+    box = _whole_blocks(next(mark.value["box"] for mark in report.marks if mark.mark == "visible"))
+    psnr, lossy = _psnr_outside(source, ours, box), _psnr_outside(source, other, box)
+    yield Row(
+        "  PSNR outside the label", "Pillow's", psnr, lossy, "dB", psnr, math.inf, "infinite",
+        form="{:.0f} dB", at_least=True,
+    )  # fmt: skip
+
+
+def c2pa_bytes(settings: Settings) -> Iterator[Row]:
+    """What AIGC, IPTC and a signed manifest add to a JPEG file of which the picture stays as it is."""
+    import labeling
+
+    source = settings.scratch / "plain.jpg"
+    _pictures.photo().save(source, "JPEG", quality=QUALITY)
+    size = source.stat().st_size
+    signers = (("key from PEM", memory.pem_signer()), ("key behind a callback", memory.callback_signer()))
+    for words, signer in signers:
+        labeler = labeling.Labeler(
+            producer=PRODUCER, generator="benchmark", generator_version="1", visible=False, signer=signer
+        )
+        added = len(labeler.label_image(source.read_bytes()).data) - size
+        yield Row(f"bytes added with C2PA, {words}", "—", added, None, "bytes", added, 8192, "≤ 8192", form="{:.0f}")

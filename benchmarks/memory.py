@@ -1,0 +1,90 @@
+"""Pictures in memory: labelled and coded, against coded only by Pillow with the same settings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import PRODUCER, _pictures
+from benchmarks._measure import Row, Settings, race
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from labeling import Signer
+
+QUALITY = 92
+
+
+def pem_signer() -> Signer:
+    """ES256 with a key of the process, from a test chain."""
+    from labeling.marks.credentials import Signer, make_test_chain
+
+    chain = make_test_chain("es256")
+    return Signer.from_pem(chain.cert_pem, chain.key_pem)
+
+
+def callback_signer() -> Signer:
+    """ES256 through a callback: what a KMS does, without its way through the network."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from labeling.marks.credentials import Signer, make_test_chain
+
+    chain = make_test_chain("es256")
+    key = serialization.load_pem_private_key(chain.key_pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return Signer.from_callback(lambda message: key.sign(message, ec.ECDSA(hashes.SHA256())), chain.cert_pem)
+
+
+def _pillow(image: Image.Image, kind: str, **options: Any) -> int:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return len(out.getvalue())
+
+
+def _ours(labeler: Any, image: Image.Image, kind: str) -> int:
+    return len(labeler.label_image(image, kind).data)
+
+
+def _labeler(**more: Any) -> Any:
+    import labeling
+
+    return labeling.Labeler(producer=PRODUCER, generator="benchmark", generator_version="1", quality=QUALITY, **more)
+
+
+def jpeg(settings: Settings) -> Iterator[Row]:
+    """PIL image → labelled JPEG bytes: visible, AIGC and IPTC."""
+    image = _pictures.photo()
+    yield race(
+        "1024² picture → labelled JPEG q92", "Pillow save, unlabelled",
+        partial(_ours, _labeler(), image, "jpeg"), partial(_pillow, image, "JPEG", quality=QUALITY),
+        settings.repetitions(101), 1.25, "≤ 1.25×",
+    )  # fmt: skip
+
+
+def jpeg_signed(settings: Settings) -> Iterator[Row]:
+    """The same and a C2PA manifest; the callback's row has no target of its own."""
+    image = _pictures.photo()
+    for words, signer, limit in (("", pem_signer(), 1.6), (", key behind a callback", callback_signer(), None)):
+        yield race(
+            f"the same, C2PA-signed{words}", "Pillow save, unlabelled",
+            partial(_ours, _labeler(signer=signer), image, "jpeg"), partial(_pillow, image, "JPEG", quality=QUALITY),
+            settings.repetitions(51), limit, "≤ 1.6×" if limit else "",
+        )  # fmt: skip
+
+
+def png(settings: Settings) -> Iterator[Row]:
+    """PIL image → labelled PNG bytes, and how large they are, for three kinds of picture."""
+    labeler = _labeler()
+    for kind, make in _pictures.KINDS.items():
+        image = make()
+        yield race(
+            f"1024² {kind} → labelled PNG", "Pillow save, unlabelled",
+            partial(_ours, labeler, image, "png"), partial(_pillow, image, "PNG"),
+            settings.repetitions(15), 0.5, "≤ 0.5×",
+        )  # fmt: skip
+        ours, other = _ours(labeler, image, "png"), _pillow(image, "PNG")
+        yield Row(f"  its size, {kind}", "Pillow's", ours / 1024, other / 1024, "KiB", ours / other, 1.10, "≤ 1.10×")
