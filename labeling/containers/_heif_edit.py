@@ -25,6 +25,8 @@ class Editor:
     def __init__(self, file: File, meta: hm.Meta, coded: tuple[tuple[int, int], ...]) -> None:
         self._file, self._meta, self._view, self._coded = file, meta, file.view, coded
         self.inner = file.inner
+        for each in (meta, *file.inner):
+            self._bound(each)
         self._idat = meta.child(b"idat")
         self._overwrites: list[Edit] = []  # of the same length, outside of the meta box
         self._idat_overwrites: list[Edit] = []
@@ -32,6 +34,15 @@ class Editor:
         self._appended: list[bytes] = []
         self._starts: list[int] = []
         self._shifts: list[int] = []
+
+    def _bound(self, meta: hm.Meta) -> None:
+        """Give extents that run to the end of the file their true length, for the file will grow."""
+        for location in meta.locations.values():
+            if location.method == 0 and meta.widths[1] and any(not length for _, _, length in location.extents):
+                lengths = [length for _, length in meta.spans(location, len(self._view))]
+                indices = [(index, offset) for index, offset, _ in location.extents]
+                if lengths:
+                    location.extents = [(*at, length) for at, length in zip(indices, lengths, strict=True)]
 
     # Requests
 
@@ -43,6 +54,8 @@ class Editor:
     def remove_item(self, number: int, inner: hm.Meta | None = None) -> None:
         """Leave out an item, of the file or of a track, and overwrite its data with zeros."""
         meta = inner or self._meta
+        if number == meta.primary:
+            raise LabelingError("the metadata item is the primary item, the picture itself; it cannot be dropped")
         location = meta.locations.get(number)
         spans = meta.spans(location, len(self._view)) if location is not None else []
         self._release(spans)
@@ -116,6 +129,8 @@ class Editor:
     def _grow(self, last: Box, by: int) -> bool:
         """Change the size that the last box's header says, whichever of its three forms that has."""
         size, at = last.end - last.start + by, last.start
+        if any(offset < last.body and at < offset + length for offset, length in self._coded):
+            return False
         said = int.from_bytes(self._view[at : at + 4], "big")
         if said > 1:
             if size > _MAX_32:
@@ -173,8 +188,8 @@ class Editor:
             e[0] == last.start for e in self._resizes
         ):
             return
-        if last.end - last.start > _MAX_32:
-            raise LabelingError("the last box of the file is larger than 4 GiB and has no size; re-save it")
+        if last.end - last.start > _MAX_32 or any(at < last.body and last.start < at + n for at, n in self._coded):
+            raise LabelingError("the last box of the file has no size and cannot be given one; re-save the file")
         self._overwrites.append((last.start, last.start + 4, (last.end - last.start).to_bytes(4, "big")))
 
     def _meta_edit(self) -> Edit:

@@ -95,8 +95,9 @@ def coded_spans(file: File, problems: list[str]) -> list[tuple[int, int]]:
         spans += track.spans()
     merged: list[tuple[int, int]] = []
     for offset, length in sorted(spans):
-        if offset + length > size:
-            problems.append("the file is cut off: picture data reaches behind its end")
+        if offset + length > file.end:
+            # What stands behind the boxes may move, which no offset would follow.
+            problems.append("the file is cut off: picture data reaches behind its last box")
             break
         if merged and offset <= sum(merged[-1]):
             start = merged[-1][0]
@@ -115,10 +116,11 @@ def fixed(file: File) -> str:
     if any(problem.startswith("its iloc") for meta in file.inner for problem in meta.problems):
         return "the items of a track cannot be understood, and so not be moved; re-save it"
     meta = file.meta
-    offsets = [
-        start for location in meta.locations.values() if not location.method for start, _ in meta.spans(location, 0)
-    ]
-    offsets += [offset for track in file.tracks for offset in track.offsets]
-    if any(meta.box.start <= offset < meta.box.end for offset in offsets):
-        return "item data lies inside the meta box by file offset, which cannot be moved; re-save it"
+    spans = [span for track in file.tracks for span in track.spans()]
+    for location in meta.locations.values():
+        if not location.method:
+            spans += meta.spans(location, file.end)
+    changed = [(each.start, each.end) for each in file.boxes if each.type in (b"ftyp", b"meta", b"moov")]
+    if any(offset < end and start < offset + length for offset, length in spans for start, end in changed):
+        return "item data overlaps the boxes that describe it, which cannot be moved; re-save it"
     return ""

@@ -52,7 +52,8 @@ class Location:
 class Meta:
     """What the meta box says.
 
-    ``widths`` are the bytes of iloc's offset, length, base and index fields; ``properties`` the boxes in ipco.
+    ``widths`` are the bytes of iloc's offset, length, base and index fields; ``properties`` the boxes in ipco,
+    ``unread`` what else is in iinf.
     An editor changes ``items`` and ``locations``, and notes new items that describe the primary one, and dropped ones.
     """
 
@@ -65,6 +66,7 @@ class Meta:
     widths: tuple[int, int, int, int] = (4, 4, 0, 0)
     properties: list[Box] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unread: list[bytes] = field(default_factory=list)
     described: list[int] = field(default_factory=list)
     dropped: set[int] = field(default_factory=set)
 
@@ -148,9 +150,17 @@ def _read_iinf(fields: _Fields, meta: Meta) -> None:
     if found.problem or len(found.boxes) < count:
         meta.problems.append(f"its iinf box announces {count} items, {len(found.boxes)} are there")
     for each in found.boxes:
-        item = _item(fields.raw[each.start : each.end], each.body - each.start)
-        if item is not None:
-            meta.items.setdefault(item.id, item)
+        raw = _sized(fields.raw[each.start : each.end])
+        item = _item(raw, each.body - each.start)
+        if item is not None and item.id not in meta.items:
+            meta.items[item.id] = item
+        else:
+            meta.unread.append(raw)
+
+
+def _sized(raw: bytes) -> bytes:
+    """A box whose size says "to the end" with its true one: something may follow it from now on."""
+    return raw if any(raw[:4]) else len(raw).to_bytes(4, "big") + raw[4:]
 
 
 def _item(raw: bytes, body: int) -> Item | None:
@@ -252,7 +262,7 @@ def new_item(meta: Meta, kind: bytes, content_type: str = "") -> Item:
 
 def iinf_bytes(meta: Meta) -> bytes:
     """The iinf box for the items that ``meta`` has now."""
-    raws = [item.raw for item in meta.items.values()]
+    raws = [*(item.raw for item in meta.items.values()), *meta.unread]
     wide = len(raws) > 0xFFFF
     return full_box(b"iinf", int(wide), len(raws).to_bytes(4 if wide else 2, "big"), *raws)
 
@@ -340,5 +350,5 @@ def assembled(view: memoryview, meta: Meta, iloc: bytes, idat: bytes | None = No
         elif each.type == b"idat" and idat is not None:
             parts.append(idat)
         else:
-            parts.append(bytes(view[each.start : each.end]))
+            parts.append(_sized(bytes(view[each.start : each.end])))
     return box(b"meta", *parts)

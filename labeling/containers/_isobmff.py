@@ -34,10 +34,10 @@ class Box(NamedTuple):
     end: int
     user: bytes = b""
 
-    @property
-    def name(self) -> str:
-        """The type for people."""
-        return self.type.decode("latin-1").strip()
+
+def printable(raw: bytes) -> str:
+    """A four-character code, or other short text of a file, for people: one line, whatever is in it."""
+    return raw.decode("latin-1").strip().encode("unicode_escape").decode("ascii")
 
 
 class Walk(NamedTuple):
@@ -72,7 +72,7 @@ def walk(view: memoryview, start: int, stop: int, limit: int = MAX_BOXES) -> Wal
         if size < body - pos:
             return Walk(found, pos, f"there is no sound box at offset {pos}")
         if pos + size > stop:
-            name = kind.decode("latin-1").strip()
+            name = printable(kind)
             message = f"the {name} box at offset {pos} says it has {size} bytes, but {stop - pos} are there"
             return Walk(found, pos, message, kind)
         found.append(Box(kind, pos, body, pos + size, user))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from labeling.containers import _heif_meta as hm
 from labeling.containers._heif_edit import Editor
 from labeling.containers._heif_file import File, coded_spans, fixed, parse
-from labeling.containers._isobmff import UUID_C2PA, UUID_XMP, Box
+from labeling.containers._isobmff import UUID_C2PA, UUID_XMP, Box, printable
 from labeling.containers._shared import Collector, foreign_block
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelingError
@@ -92,15 +92,15 @@ def _read_meta_items(file: File, meta: hm.Meta, title: str, keyword: str, collec
             kind, where = Kind.EXIF, f"{title} item Exif"
         elif item.type == b"mime":
             kind = Kind.XMP if item.is_xmp else Kind.APP
-            where = f"{title} item mime {item.content_type}"
+            where = f"{title} item mime {printable(item.content_type[:64].encode('latin-1'))}"
         else:
             continue
         if collector.full:
             return
         span, data, problem = item_data(file, meta, item, collector)
-        if span[0] + span[1] > len(file.view):
-            file.problems.append(f"the file is cut off: {where} reaches behind its end")
-            span = (min(span[0], len(file.view)), 0)
+        if sum(span) > file.end:
+            file.problems.append(f"the file is cut off: {where} reaches behind its last box")
+            span = (min(span[0], file.end), 0)
         if kind is Kind.EXIF and not problem:
             data = _tiff_of(data)
         collector.add(kind, where, (span[0], sum(span)), data, f"{keyword} {item.id}", problem=problem)
@@ -193,10 +193,9 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
         editor.put(_main(kept, Kind.EXIF), b"Exif", "", b"\0\0\0\0" + changes.exif)
     if changes.xmp is not None:
         main = _main(kept, Kind.XMP)
-        for block in kept:
-            if not main and block.kind is Kind.XMP:
-                editor.remove_box(block.offset)  # a uuid box: the packet moves to an item, which is its home here
-                break
+        elsewhere = next((block for block in kept if block.kind is Kind.XMP), None)
+        if not main and elsewhere is not None:
+            _drop(editor, elsewhere)  # a uuid box or an item of a track: the packet moves to an item of the file
         editor.put(main, b"mime", hm.XMP_TYPE, changes.xmp)
     return editor.pieces()
 

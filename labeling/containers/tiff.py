@@ -112,8 +112,11 @@ def _spans(tiff: Tiff, collector: Collector) -> Iterator[tuple[int, int]]:
             if len(offsets) != len(counts) and not collector.problems:
                 collector.problems.append(f"{ifd.name} has {len(offsets)} strips or tiles and {len(counts)} sizes")
             for offset, count in zip(offsets, counts, strict=False):
-                if count <= 0 or offset < 0:
+                if count <= 0:
                     continue  # a sparse tile, which has no bytes
+                if offset < 8:
+                    collector.problems.append(f"picture data of {ifd.name} overlaps the file header")
+                    return
                 if offset + count > size:
                     message = f"the file is cut off: picture data of {ifd.name} reaches behind its end"
                     if message not in collector.problems:

@@ -25,7 +25,7 @@ _head = Struct("<4sI")
 
 @dataclass(slots=True)
 class _Walk:
-    """What has been seen so far. ``end`` is behind the last chunk, ``flags_at`` the VP8X flags (0 if there is none)."""
+    """What has been seen so far. ``end`` is behind the RIFF data, ``flags_at`` the VP8X flags (0 if there are none)."""
 
     collector: Collector = field(default_factory=Collector)
     coded: list[tuple[int, int]] = field(default_factory=list)
@@ -34,6 +34,7 @@ class _Walk:
     frames: int = 0
     alpha: bool = False
     flags_at: int = 0
+    chunks_end: int = 12
     end: int = 12
 
 
@@ -89,14 +90,15 @@ def _walk(data: Buffer) -> _Walk:
         pos = end
     else:
         problems.append(f"more than {MAX_CHUNKS} chunks")
-    walk.end = max(pos, stop)
+    walk.chunks_end, walk.end = pos, max(pos, stop)
     if pos < stop and not problems:
         walk.collector.warnings.append(f"{stop - pos} bytes at offset {pos} are no chunk; they are kept")
     return walk
 
 
 def _title(name: bytes) -> str:
-    return name.decode("ascii", "backslashreplace").replace("\0", "\\0").strip()
+    """A chunk's name for people: one line, whatever bytes it is made of."""
+    return name.decode("latin-1").strip().encode("unicode_escape").decode("ascii")
 
 
 def _take(view: memoryview, name: bytes, pos: int, body_end: int, end: int, walk: _Walk) -> None:
@@ -166,7 +168,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
         exif_ends = [block.offset + block.length for block in kept if block.kind is Kind.EXIF]
         home = max(behind_picture, *exif_ends) if exif_ends else behind_picture
         edits += _placed(kept, Kind.XMP, _chunk(b"XMP ", changes.xmp), home)
-    if walk.end & 1 and not any(start < end == walk.end for start, end, _ in edits):
+    if walk.end & 1 and walk.chunks_end == walk.end and not any(start < end == walk.end for start, end, _ in edits):
         edits.insert(0, (walk.end, walk.end, b"\0"))  # the padding byte that its writer forgot
     edits += _header_edits(data, walk, kept, changes)
     size = walk.end - 8 + sum(len(new) - (end - start) for start, end, new in edits)
