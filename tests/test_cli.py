@@ -177,8 +177,9 @@ def test_positions_and_looks(photo: Path) -> None:
     Image.new("RGBA", (80, 40), (200, 30, 30, 255)).save(logo)
     for position in ("top-left", "left", "bottom"):
         out = photo.parent / f"{position}.png"
-        result = run("add", photo, "--producer", PRODUCER, "--position", position, "--text", "示例AI生成", "--plate", "on",
-                     "--color", "#ffee00", "--opacity", "0.9", "--height", "0.07", "--logo", logo, "-o", out)  # fmt: skip
+        look = ["--plate", "on", "--color", "#ffee00", "--opacity", "0.9", "--height", "0.07", "--logo", logo]
+        words = ["--producer", PRODUCER, "--position", position, "--text", "示例AI生成"]
+        result = run("add", photo, *words, *look, "-o", out)
         assert result.returncode == 0, result.stderr
         _, [report] = report_of(out)
         visible = next(mark for mark in report["marks"] if mark["mark"] == "visible")

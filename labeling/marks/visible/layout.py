@@ -86,7 +86,7 @@ def _laid(wish: _Wish, lines: tuple[str, ...], target: float) -> Layout | None:
     unit = min(fonts.unit_height(line, style.font) for line in lines) if len(lines) > 1 else (
         fonts.unit_height(text, style.font)
     )  # fmt: skip
-    size = math.ceil(target / unit)
+    size = math.ceil((target + 1) / unit)  # the outermost row of ink is only partly covered
     if size > 4 * max(wish.width, wish.height) or size > 20_000:
         return None
     padding = max(2, round(target * 0.42)), max(1, round(target * 0.34))

@@ -167,31 +167,50 @@ def _finding(pixels: NDArray[np.uint8], line: _Line, languages: tuple[str, ...])
 
 
 def _ink(pixels: NDArray[np.uint8], line: _Line) -> tuple[float, float]:
-    """Height of the ink in pixels, and its contrast with what is around it, measured inside the OCR's box."""
+    """Height of the ink in pixels, and its contrast with what is around it.
+
+    What stands out from the ground is ink. The ground is drawn from the rows above and below the text, column by
+    column, so that a gradient or a plate behind it does not count.
+    """
+    pad = max(2, round(0.1 * line.height))
     crop = _crop(pixels, line)
-    values = wcag.luminance(crop) ** 0.5  # nearer to what the eye sees
-    low, high = np.percentile(values, (2, 98))
-    threshold = (low + high) / 2
-    bright = values > threshold
-    ink = bright if bright.mean() < 0.5 else ~bright
-    if not ink.any() or ink.all():
+    linear = wcag.luminance(crop)
+    values = np.sqrt(linear)  # nearer to what the eye sees
+    if values.shape[0] < 4 * pad or values.shape[1] < 4:
         return line.height / 1.3, 1.0
-    rows = ink.mean(axis=1) > 0.25 * ink.mean(axis=1).max()
-    inside = np.flatnonzero(rows)
-    linear = values**2
+    above, below = (_smooth(np.median(rows, axis=0)) for rows in (values[:pad], values[-pad:]))
+    weight = np.linspace(0, 1, values.shape[0])[:, None]
+    relief = values - (above * (1 - weight) + below * weight)
+    inner = relief[pad:-pad]
+    bright, dark = np.percentile(inner, 96), np.percentile(inner, 4)
+    ink = relief > bright / 2 if bright >= -dark else relief < dark / 2
+    share = ink.mean(axis=1)
+    inside = np.flatnonzero(share > 0.22 * share[pad:-pad].max())
+    if not inside.size or not ink.any() or ink.all():
+        return line.height / 1.3, 1.0
     ratio = wcag.contrast(float(np.median(linear[ink])), float(np.median(linear[~ink])))
     return float(inside[-1] - inside[0] + 1), ratio
 
 
+def _smooth(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    window = max(3, row.size // 16) | 1
+    padded = np.pad(row, window // 2, mode="edge")
+    result: NDArray[np.float32] = np.convolve(padded, np.full(window, 1 / window, np.float32), "valid")
+    return result
+
+
 def _position(line: _Line, width: int, height: int) -> str:
-    """The edge that the text is at, and the third of it: a logo may stand between the text and the corner."""
+    """The edge or corner that the text is at; a logo may stand between the text and the corner."""
     reach = NEAR * min(width, height)
     vertical = "top" if line.top <= reach else "bottom" if height - line.bottom <= reach else ""
-    middle = (line.left + line.right) / 2
     if vertical:
-        horizontal = "left" if middle < width / 3 else "right" if middle > width * 2 / 3 else ""
+        horizontal = _side(line.left, width - line.right, "left", "right")
     else:
         horizontal = "left" if line.left <= reach else "right"
-        middle = (line.top + line.bottom) / 2
-        vertical = "top" if middle < height / 4 else "bottom" if middle > height * 3 / 4 else ""
     return "-".join(part for part in (vertical, horizontal) if part)
+
+
+def _side(before: float, after: float, start: str, end: str) -> str:
+    if before < after / 2:
+        return start
+    return end if after < before / 2 else ""
