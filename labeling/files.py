@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import stat
@@ -100,6 +101,17 @@ def _explained(path: Path) -> Iterator[None]:
         raise WriteError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
+def _reads_back(file: BinaryIO | io.FileIO, data: bytes) -> bool:
+    """Say whether ``file`` holds ``data``: a little at a time, which stays in the cache and needs no second copy."""
+    file.seek(0)
+    at = 0
+    while part := file.read(64 << 10):
+        if part != data[at : at + len(part)]:
+            return False
+        at += len(part)
+    return at == len(data)
+
+
 def write_atomically(
     path: Path, pieces: Sequence[Any], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
 ) -> None:
@@ -119,12 +131,11 @@ def write_atomically(
             view = memoryview(data)
             while view:  # an unbuffered write may be a short one
                 view = view[file.write(view) :]
-            file.seek(0)
-            written = file.readall()
-        if written != data:
+            same = _reads_back(file, data)
+        if not same:
             raise WriteError(f"{path}: what was written does not read back the same; check the disk")
         if check is not None:
-            check(written)
+            check(bytes(data))
         with _explained(path):
             temporary.replace(path)
     except BaseException:

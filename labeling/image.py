@@ -56,12 +56,21 @@ class LabeledImage:
     """
 
     def __init__(
-        self, data: bytes, label: Label, options: Options, *, name: str, visible: Mark | None, how: Sequence[str]
+        self,
+        data: bytes,
+        label: Label,
+        options: Options,
+        read_back: tuple[Contents, metadata.Found],
+        *,
+        name: str,
+        visible: Mark | None,
+        how: Sequence[str],
     ) -> None:
         self.data = data
         self.label = label
         self.how = tuple(how)
         self._options = options
+        self._contents, self._found = read_back
         self.name = name
         self._visible = visible
 
@@ -77,15 +86,10 @@ class LabeledImage:
         return self._contents.media_type
 
     @cached_property
-    def _contents(self) -> Contents:
-        return containers.read(self.data)
-
-    @cached_property
     def report(self) -> Report:
         """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
-        found = metadata.scan(self._contents)
-        marks = list(metadata.findings(self._contents, found))
-        marks[1:1] = [credentials_of(self.data, self._contents, found, None)]
+        marks = list(metadata.findings(self._contents, self._found))
+        marks[1:1] = [credentials_of(self.data, self._contents, self._found, None)]
         if self._visible is not None:
             marks.insert(1, self._visible)
         return conclude(self.name, self._contents, marks, [self._options.profile], visible=self._visible is not None)
@@ -110,9 +114,9 @@ def label_pixels(image: Any, format: str, label: Label, options: Options, *, nam
     contents = containers.read(painted.data)
     data = b"".join(_with_metadata(painted.data, contents, metadata.Found(), label, options, packet))
     data = _signed(data, contents.media_type, label, options)
-    _check(data, label)
     how = [painted.how] if painted.how else []
-    return LabeledImage(data, label, options, name=name, visible=_visible_mark(painted, options), how=how)
+    visible = _visible_mark(painted, options)
+    return LabeledImage(data, label, options, _read_back(data, label), name=name, visible=visible, how=how)
 
 
 def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], options: Options) -> LabeledImage:
@@ -157,12 +161,14 @@ def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], o
             how.append("the visible label is there already")
     pieces = _with_metadata(data, contents, found, label, options, found.packet.data if found.packet else None)
     result = b"".join(pieces)
+    read_back = _read_back(result, label)
     if painted is None:
-        _check_untouched(source, contents, result, name)
-    parent = source if found.c2pa else None
-    result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted is not None)
-    _check(result, label)
-    return LabeledImage(result, label, options, name=name, visible=visible, how=how)
+        _check_untouched(source, contents, result, read_back[0], name)
+    if options.signer is not None:
+        parent = source if found.c2pa else None
+        result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted is not None)
+        read_back = _read_back(result, label)
+    return LabeledImage(result, label, options, read_back, name=name, visible=visible, how=how)
 
 
 def _own_label(found: metadata.Found, name: str) -> Label | None:
@@ -265,23 +271,34 @@ def _packet_of_image(image: Any, producer: str) -> bytes | None:
     return found.packet.data if found.packet is not None and not found.broken else None
 
 
-def _check(data: bytes, label: Label) -> None:
-    """Read back what goes out: exactly one AIGC field, in order, and saying what it should."""
-    found = metadata.scan(containers.read(data))
+def _read_back(data: bytes, label: Label) -> tuple[Contents, metadata.Found]:
+    """Read what goes out, once for all who ask: exactly one AIGC field, in order, and saying what it should."""
+    contents = containers.read(data)
+    found = metadata.scan(contents)
     fields = [mark.value for mark in found.aigc]
     wanted = aigc.encode(label)
     if len(fields) != 1 or aigc.dump(fields[0]) != wanted:
         raise WriteError("the label did not read back as it was written; nothing was stored, please report this file")
     if not any(mark.value.get("ai") for mark in found.iptc):
         raise WriteError("the IPTC source type did not read back; nothing was stored, please report this file")
+    return contents, found
 
 
-def _check_untouched(source: bytes, before: Contents, result: bytes, name: str) -> None:
+def _check_untouched(source: bytes, before: Contents, result: bytes, after: Contents, name: str) -> None:
     """A change of metadata leaves the coded picture byte-identical (design, invariant 2)."""
-    after = containers.read(result)
-    old, new = memoryview(source), memoryview(result)
     same = len(before.coded) == len(after.coded) and all(
-        old[a : a + n] == new[b : b + m] for (a, n), (b, m) in zip(before.coded, after.coded, strict=True)
+        n == m and _equal(source, a, result, b, n) for (a, n), (b, m) in zip(before.coded, after.coded, strict=True)
     )
     if not same:
         raise WriteError(f"{name}: the coded picture would have changed; nothing was stored, please report this file")
+
+
+_STEP = 64 << 10
+
+
+def _equal(one: bytes, at: int, other: bytes, place: int, length: int) -> bool:
+    """Compare two spans. By small slices of bytes: comparing memoryviews goes element by element, far slower."""
+    return all(
+        one[at + done : at + min(done + _STEP, length)] == other[place + done : place + min(done + _STEP, length)]
+        for done in range(0, length, _STEP)
+    )

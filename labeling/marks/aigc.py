@@ -243,6 +243,9 @@ def _json(text: str, notes: set[str]) -> Any:
 
 
 def _nesting(text: str) -> int:
+    brackets = text.count("{") + text.count("[") + text.count("(")
+    if brackets <= MAX_NESTING:  # as in every real label: no need to walk through it
+        return brackets
     depth = deepest = 0
     for character in text:
         if character in "{[(":
@@ -324,7 +327,7 @@ def _judge_producer(field: Field) -> list[Defect]:
         else:
             found += [_warning("CN-PROVIDER-CODE", _PG_CODE, message) for message in code.problems()]
     names = ("ContentProducer", "ProduceID", "ContentPropagator", "PropagateID")
-    odd = sorted({c for name in names for c in field.get(name) if not is_usual_character(c)})
+    odd = sorted(c for c in set().union(*map(field.get, names)) if not is_usual_character(c))
     if odd:
         message = f"characters outside 0x21, 0x23-0x5B, 0x5D-0x7E: {''.join(odd[:8])}"
         found.append(_warning("CN-IMPLICIT-CHARACTERS", _ANNEX_E, message))

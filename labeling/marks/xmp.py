@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -267,15 +268,20 @@ _TEMPLATE = (
 ).encode()
 
 
+@cache
+def _blank() -> Packet:
+    return parse(_TEMPLATE)
+
+
 def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
     """Give the packet with the named properties set (or, for ``None``, removed) and nothing else changed.
 
     A property that is there keeps its place and its prefix; further copies of it go. New ones are added in one
     ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` like :func:`parse`.
     """
-    packet = parse(_TEMPLATE if raw is None else raw)
+    packet = _blank() if raw is None else parse(raw)
     if not packet.rdf_qname:
-        packet = parse(_TEMPLATE)
+        packet = _blank()
     edits: list[tuple[int, int, bytes]] = []
     fresh: dict[Name, str] = {}
     for name, value in values.items():
