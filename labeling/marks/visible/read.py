@@ -29,6 +29,9 @@ MAX_ASPECT = 4
 NEAR = 0.12
 """Of the shortest side: text within this distance of the border is at an edge."""
 
+LOGO = 1.5
+"""Of the text's height: so much room a logo may take between the text and the left or right border."""
+
 MAX_READ = 32
 MAX_TEXT = 60
 
@@ -103,8 +106,9 @@ def _detected(pixels: NDArray[np.uint8]) -> list[_Line]:
 
 
 def _at_edge(line: _Line, width: int, height: int) -> bool:
-    distance = min(line.left, line.top, width - line.right, height - line.bottom)
-    return distance <= NEAR * min(width, height)
+    reach = NEAR * min(width, height)
+    beside = min(line.left, width - line.right)
+    return min(line.top, height - line.bottom) <= reach or beside <= reach + LOGO * line.height
 
 
 def _crop(pixels: NDArray[np.uint8], line: _Line) -> NDArray[np.uint8]:
@@ -206,7 +210,7 @@ def _position(line: _Line, width: int, height: int) -> str:
     if vertical:
         horizontal = _side(line.left, width - line.right, "left", "right")
     else:
-        horizontal = "left" if line.left <= reach else "right"
+        horizontal = "left" if line.left <= width - line.right else "right"
     return "-".join(part for part in (vertical, horizontal) if part)
 
 
