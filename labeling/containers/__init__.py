@@ -13,7 +13,19 @@ from typing import Any
 from labeling.containers.base import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelingError, UnsupportedFormat
 
-__all__ = ["FORMATS", "Block", "Buffer", "Changes", "Contents", "Format", "Kind", "identify", "read", "rewrite"]
+__all__ = [
+    "FORMATS",
+    "Block",
+    "Buffer",
+    "Changes",
+    "Contents",
+    "Format",
+    "Kind",
+    "format_named",
+    "identify",
+    "read",
+    "rewrite",
+]
 
 HEAD = 64
 """So many first bytes decide the format."""
@@ -104,9 +116,23 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     Raises :class:`~labeling.errors.LabelingError` if the format or this very file has no place for the change.
     """
     if contents.problems:
-        raise LabelingError(f"the file is damaged ({contents.problems[0]}); repair it first, for example by re-saving it")
+        raise LabelingError(
+            f"the file is damaged ({contents.problems[0]}); repair it first, for example by re-saving it"
+        )
     if contents.fixed:
         raise LabelingError(contents.fixed)
     row = next(row for row in FORMATS if row.name == contents.format)
     pieces: list[Buffer] = _module(row.module).rewrite(data, contents, changes)
     return pieces
+
+
+def format_named(name: str) -> Format:
+    """Look a format up by its name, an extension (with or without its dot) or a media type.
+
+    Raises :class:`~labeling.errors.UnsupportedFormat` that lists the known ones.
+    """
+    wanted = name.lower()
+    for row in FORMATS:
+        if wanted in (row.name, *row.media_types) or f".{wanted.lstrip('.')}" in row.extensions:
+            return row
+    raise UnsupportedFormat(f"there is no format {name!r}; known are {', '.join(row.name for row in FORMATS)}")
