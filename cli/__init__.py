@@ -43,7 +43,7 @@ def group() -> None:
 
     \b
     Examples:
-      aigc-label init --producer 001191110102MACQD9K64010000
+      aigc-label init --producer 001191000000MA00DEM00P10001
       aigc-label add photo.png -o labelled.png
       aigc-label verify labelled.png
       aigc-label verify *.jpg --format json

@@ -29,7 +29,11 @@ def print_table(reports: list[Report]) -> None:
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("File", *profiles, "Origin", *_MARKS):
-        table.add_column(column, overflow="fold" if column == "File" else "ellipsis", no_wrap=column != "File")
+        if column == "File":  # on a narrow terminal the marks give way before the names do
+            longest = max((len(report.path) for report in reports), default=0)
+            table.add_column(column, overflow="fold", min_width=min(longest, 28))
+        else:
+            table.add_column(column, overflow="ellipsis", no_wrap=True)
     for report in reports:
         verdicts = [report.verdicts[name].verdict if name in report.verdicts else "" for name in profiles]
         cells = [Text(str(v), _STYLES.get(str(v), "")) for v in verdicts]

@@ -29,7 +29,7 @@ def command(
 
     \b
     Examples:
-      aigc-label add photo.png --producer 001191110102MACQD9K64010000 -o labelled.png
+      aigc-label add photo.png --producer 001191000000MA00DEM00P10001 -o labelled.png
       aigc-label add *.jpg -o labelled/ --position top-left
       aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem

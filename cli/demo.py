@@ -191,7 +191,7 @@ def _write_sheet(done: list[LabeledFile], reports: list[Report], profile: str, p
 def _entry(labelled: LabeledFile, report: Report, profile: str) -> Entry:
     from ._sheet import Entry
 
-    image = _displayed(labelled.path)
+    image = _displayed(labelled)
     count = _frames(labelled.path)
     frames = f" · {count} frames" if count > 1 else ""
     before, after = labelled.source.stat().st_size, labelled.size
@@ -202,15 +202,19 @@ def _entry(labelled: LabeledFile, report: Report, profile: str) -> Entry:
     return Entry(labelled.path.name, detail, str(report.verdicts[profile].verdict), image, tuple(box) if box else None)
 
 
-def _displayed(path: Path) -> Any:
-    """The first frame as a viewer shows it."""
+def _displayed(labelled: LabeledFile) -> Any:
+    """The first frame as a viewer shows it; where it cannot be decoded, blank paper (the table says why)."""
     from PIL import Image
 
     from labeling import codecs, containers, metadata
 
-    data = path.read_bytes()
+    data = labelled.path.read_bytes()
     contents = containers.read(data)
-    return Image.fromarray(codecs.displayed(data, contents.format, orientation=metadata.scan(contents).orientation))
+    try:
+        orientation = metadata.scan(contents).orientation
+        return Image.fromarray(codecs.displayed(data, contents.format, orientation=orientation))
+    except LabelingError:
+        return Image.new("RGB", (max(1, contents.width), max(1, contents.height)), "white")
 
 
 def _frames(path: Path) -> int:

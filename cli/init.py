@@ -29,8 +29,8 @@ def command(folder: Path, producer: str | None, uscc: str | None, model: str, te
 
     \b
     Examples:
-      aigc-label init --producer 001191110102MACQD9K64010000
-      aigc-label init --uscc 91110102MACQD9K640 --test-signer
+      aigc-label init --producer 001191000000MA00DEM00P10001
+      aigc-label init --uscc 91000000MA00DEM00P --test-signer
     """
     from labeling import config, files
     from labeling.label import ProviderCode
