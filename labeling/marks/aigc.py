@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from labeling.errors import LabelingError
@@ -316,16 +317,22 @@ def _judge_values(field: Field) -> list[Defect]:
     return found
 
 
+_SHOWN = 60  # characters of a name that a message quotes; a code has 27, so that nothing is lost by cutting there
+
+
+@lru_cache(maxsize=256)
+def _judge_code(producer: str) -> tuple[Defect, ...]:
+    """A folder holds few producers and many files: each code is taken apart once."""
+    code = ProviderCode.parse(producer)
+    if code is None:
+        message = f"ContentProducer {producer!r} is a name, not a 27-character provider code"
+        return (_warning("CN-PROVIDER-CODE", _PG_CODE, message),)
+    return tuple(_warning("CN-PROVIDER-CODE", _PG_CODE, message) for message in code.problems())
+
+
 def _judge_producer(field: Field) -> list[Defect]:
-    found: list[Defect] = []
     producer = field.get("ContentProducer")
-    if producer:
-        code = ProviderCode.parse(producer)
-        if code is None:
-            message = f"ContentProducer {producer[:60]!r} is a name, not a 27-character provider code"
-            found.append(_warning("CN-PROVIDER-CODE", _PG_CODE, message))
-        else:
-            found += [_warning("CN-PROVIDER-CODE", _PG_CODE, message) for message in code.problems()]
+    found = list(_judge_code(producer[:_SHOWN])) if producer else []
     names = ("ContentProducer", "ProduceID", "ContentPropagator", "PropagateID")
     odd = sorted(c for c in set().union(*map(field.get, names)) if not is_usual_character(c))
     if odd:

@@ -26,6 +26,8 @@ MAX_DEPTH = 64
 MAX_NODES = 50_000
 MAX_TEXT = 4 << 20
 
+_RDF_ELEMENT = f"{RDF} RDF"  # Expat gives names as "namespace local"
+_VALUE, _RESOURCE, _ITEM = f"{RDF} value", f"{RDF} resource", f"{RDF} li"
 _ABOUT = f"{RDF} about"
 _RDF_ATTRIBUTES = {f"{RDF} {name}" for name in ("about", "ID", "nodeID", "resource", "parseType", "datatype", "bagID")}
 
@@ -169,10 +171,10 @@ class _Reader:
         self.stack.append(element)
 
     def _is_description(self, name: str) -> bool:
-        return bool(self.stack) and self.stack[-1].name == f"{RDF} RDF"
+        return bool(self.stack) and self.stack[-1].name == _RDF_ELEMENT
 
     def _is_property_level(self) -> bool:
-        return len(self.stack) >= 2 and self.stack[-2].name == f"{RDF} RDF"
+        return len(self.stack) >= 2 and self.stack[-2].name == _RDF_ELEMENT
 
     def _attributes(self, element: _Open, attributes: list[str]) -> None:
         values = dict(zip(attributes[::2], attributes[1::2], strict=True))
@@ -193,7 +195,7 @@ class _Reader:
     def _property_attributes(element: _Open, attributes: list[str]) -> None:
         """A property may hold its value in an attribute of itself: rdf:value or rdf:resource."""
         for key, text in zip(attributes[::2], attributes[1::2], strict=True):
-            if key in (f"{RDF} value", f"{RDF} resource"):
+            if key in (_VALUE, _RESOURCE):
                 element.items.append(text)
 
     def _characters(self, text: str) -> None:
@@ -208,11 +210,11 @@ class _Reader:
         at = self.parser.CurrentByteIndex
         end = element.tag_end if element.empty else self.data.find(b">", at) + 1
         text = "".join(element.texts)
-        if element.name == f"{RDF} RDF" and self.rdf is None:
+        if element.name == _RDF_ELEMENT and self.rdf is None:
             self.rdf = (element.tag_end - 2 if element.empty else at, element.empty, element.qname)
-        elif len(self.stack) >= 2 and self.stack[-2].name == f"{RDF} RDF":
+        elif len(self.stack) >= 2 and self.stack[-2].name == _RDF_ELEMENT:
             self._property(element, text, end)
-        elif element.name in (f"{RDF} li", f"{RDF} value"):
+        elif element.name in (_ITEM, _VALUE):
             self._item(text)
 
     def _property(self, element: _Open, text: str, end: int) -> None:
@@ -224,22 +226,20 @@ class _Reader:
     def _item(self, text: str) -> None:
         """Hand a list item's or rdf:value's text up to the property that it is inside of."""
         for depth, element in enumerate(self.stack):
-            if depth >= 2 and self.stack[depth - 2].name == f"{RDF} RDF":
+            if depth >= 2 and self.stack[depth - 2].name == _RDF_ELEMENT:
                 element.items.append(text)
                 return
 
 
 _QNAME = re.compile(rb"[^\s/>=]+")
-_TAG_PART = re.compile(rb"[^\"'>]+|\"[^\"]*\"|'[^']*'")
+_TAG_INSIDE = re.compile(rb"(?:[^\"'>]++|\"[^\"]*\"|'[^']*')*+")
 _ATTRIBUTE = re.compile(rb"""([^\s=/>]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
 def _tag_end(data: bytes, start: int) -> int:
     """Offset behind the ">" of the start tag at ``start``; Expat has already found the tag well-formed."""
-    at = start
-    while part := _TAG_PART.match(data, at):
-        at = part.end()
-    return at + 1
+    inside = _TAG_INSIDE.match(data, start)
+    return (inside.end() if inside else start) + 1
 
 
 def _attribute_spans(data: bytes, element: _Open, keys: list[str]) -> dict[str, tuple[int, int, str]]:
