@@ -14,6 +14,9 @@ _COMMANDS = {
     "add": "put labels on pictures",
     "verify": "say which labels files carry, and whether they comply",
     "inspect": "list everything in a file's metadata, raw",
+    "propagate": "add a platform's half to a label",
+    "transplant": "carry labels over to a re-encoded copy",
+    "trust": "keep the lists that make C2PA signatures trusted",
     "init": "write a commented aigc-label.toml",
     "demo": "label generated pictures and show the result",
 }

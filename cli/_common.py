@@ -15,6 +15,7 @@ from labeling.rules import PROFILES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+AI_TERMS = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
 POSITIONS = ("top-left", "top", "top-right", "right", "bottom-right", "bottom", "bottom-left", "left")
 
 
@@ -57,9 +58,35 @@ def _chain(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
     return apply
 
 
-profile_option = click.option(
-    "--profile", type=click.Choice(list(PROFILES)), default=None, help="Which rules apply (default: cn)."
+class ProfileName(click.ParamType[str]):
+    """The name of a profile, or a path to one in TOML."""
+
+    name = "profile"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(PROFILES)}|FILE.toml]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in PROFILES and not str(value).endswith(".toml"):
+            self.fail(f"{value!r} is neither one of {', '.join(PROFILES)} nor a .toml file", param, ctx)
+        return str(value)
+
+
+profile_option = click.option("--profile", type=ProfileName(), help="Which rules apply (default: cn).")
+
+signer_options = _chain(
+    click.option("--signer-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM) to sign C2PA with."),
+    click.option("--signer-key", type=click.Path(path_type=Path), help="Its private key (PEM)."),
+    click.option("--tsa-url", metavar="URL", help="Time-stamp authority; the only network call there is."),
 )
+
+carry_options = _chain(
+    click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file."),
+    click.option("--in-place", is_flag=True, help="Replace the input itself."),
+    click.option("--dry-run", is_flag=True, help="Do everything but write."),
+    signer_options,
+)
+"""The options of the commands that carry labels on."""
 
 labeler_options = _chain(
     click.option("--config", type=click.Path(path_type=Path), help="Configuration file (default: ./aigc-label.toml)."),
@@ -69,6 +96,8 @@ labeler_options = _chain(
     click.option("--origin", type=click.Choice(["1", "2", "3"]), help="1 generated, 2 possibly, 3 suspected."),
     click.option("--generator", metavar="NAME", help="The system that made the picture."),
     click.option("--generator-version", metavar="V", help="Its version (California asks for it)."),
+    click.option("--provider-name", metavar="NAME", help="The provider's name in plain words, for C2PA."),
+    click.option("--source-type", type=click.Choice(AI_TERMS), help="IPTC digital source type (default: trained…)."),
     click.option("--no-visible", is_flag=True, help="Metadata only: the pixels stay untouched."),
     click.option("--text", metavar="T", help="Wording of the visible label (default: AI生成)."),
     click.option("--position", type=click.Choice(POSITIONS), help="Where it goes (default: bottom-right)."),
@@ -82,14 +111,22 @@ labeler_options = _chain(
     click.option("--description", metavar="T", help="ImageDescription, with --exif."),
     click.option("--quality", type=click.IntRange(1, 100), help="For formats that must be encoded again with loss."),
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures (default 100 000 000)."),
-    click.option("--signer-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM) to sign C2PA with."),
-    click.option("--signer-key", type=click.Path(path_type=Path), help="Its private key (PEM)."),
-    click.option("--tsa-url", metavar="URL", help="Time-stamp authority; the only network call there is."),
+    signer_options,
 )
 """The options that make a labeler, the same for every command that labels."""
 
 _STYLE = ("text", "position", "height", "opacity", "plate", "color", "font", "logo")
-_PLAIN = ("profile", "producer", "generator", "generator_version", "description", "quality", "max_pixels")
+_PLAIN = (
+    "profile",
+    "producer",
+    "generator",
+    "generator_version",
+    "provider_name",
+    "source_type",
+    "description",
+    "quality",
+    "max_pixels",
+)
 
 
 def labeler(options: dict[str, Any]) -> Any:
@@ -115,8 +152,29 @@ def labeler(options: dict[str, Any]) -> Any:
     if values:
         values.setdefault("text", profile(arguments.get("profile", "cn")).text)
         arguments["style"] = config.style(values)
+    if (chosen := signer(options)) is not None:
+        arguments["signer"] = chosen
+    return Labeler(**arguments)
+
+
+def signer(options: dict[str, Any]) -> Any:
+    """The C2PA signer that the options name, if any. Raises :class:`LabelingError`."""
     if bool(options["signer_cert"]) != bool(options["signer_key"]):
         raise LabelingError("signing needs both --signer-cert and --signer-key")
-    if options["signer_cert"]:
-        arguments["signer"] = config.signer(options["signer_cert"], options["signer_key"], options["tsa_url"])
-    return Labeler(**arguments)
+    if not options["signer_cert"]:
+        return None
+    from labeling import config
+
+    return config.signer(options["signer_cert"], options["signer_key"], options["tsa_url"])
+
+
+def tell(done: Any) -> None:
+    """Say what became of one labelled file."""
+    verb = "would write" if done.dry_run else "wrote"
+    verdicts = ", ".join(f"{name}: {v.verdict}" for name, v in done.report.verdicts.items())
+    click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
+    for sentence in done.how:
+        click.echo(f"  {sentence}")
+    for verdict in done.report.verdicts.values():
+        for defect in (*verdict.failed, *verdict.warnings):
+            click.echo(f"  {defect.rule}: {defect.message} ({defect.clause})")

@@ -55,7 +55,7 @@ def command(
             code = 2 if error.exit_code == 2 else code
             continue
         if not quiet:
-            _tell(done)
+            _common.tell(done)
     raise SystemExit(code)
 
 
@@ -74,14 +74,3 @@ def _targets(paths: list[Path], out: Path | None, in_place: bool) -> dict[Path, 
     if len(set(targets.values())) < len(targets):
         raise LabelingError("several inputs have the same name; label them into different folders")
     return targets
-
-
-def _tell(done: Any) -> None:
-    verb = "would write" if done.dry_run else "wrote"
-    verdicts = ", ".join(f"{name}: {v.verdict}" for name, v in done.report.verdicts.items())
-    click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
-    for sentence in done.how:
-        click.echo(f"  {sentence}")
-    for verdict in done.report.verdicts.values():
-        for defect in (*verdict.failed, *verdict.warnings):
-            click.echo(f"  {defect.rule}: {defect.message} ({defect.clause})")

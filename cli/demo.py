@@ -15,7 +15,8 @@ from labeling.errors import LabelingError, WriteError
 from . import _common
 
 if TYPE_CHECKING:
-    from labeling.labeler import LabeledFile, Labeler
+    from labeling.labeler import Labeler
+    from labeling.output import LabeledFile
     from labeling.report import Report
 
     from ._sheet import Entry

@@ -8,20 +8,20 @@ import click
 
 from labeling.errors import LabelingError, MissingDependency
 from labeling.report import FORMATS, Report
-from labeling.rules import PROFILES
 
 from . import _common
 
 
 @click.command("verify")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--profile", "profiles", type=click.Choice(list(PROFILES)), multiple=True,
+@click.option("--profile", "profiles", type=_common.ProfileName(), multiple=True,
               help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table", show_default=True,
               help="Form of the report.")  # fmt: skip
 @click.option("--no-visible", is_flag=True, help="Metadata only: do not look at the pixels.")
 @click.option("--trust", type=click.Path(path_type=Path), multiple=True,
-              help="PEM file with C2PA trust anchors; may be given several times.")  # fmt: skip
+              help="PEM file with C2PA trust anchors beside the stored ones; may be given several times.")  # fmt: skip
+@click.option("--no-stored-trust", is_flag=True, help="Leave the lists of aigc-label trust aside.")
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
 @click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -31,6 +31,7 @@ def command(
     form: str,
     no_visible: bool,
     trust: tuple[Path, ...],
+    no_stored_trust: bool,
     declared_ai: bool,
     max_pixels: int | None,
     quiet: bool,
@@ -48,12 +49,13 @@ def command(
     Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some file could not be read (and none was found
     non-compliant).
     """
+    from labeling.trust import load as load_trust
     from labeling.verification import verify
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
     try:
-        options["trust"] = _trust(trust)
+        options["trust"] = load_trust(trust, use_stored=not no_stored_trust)
     except LabelingError as error:
         _common.fail(error)
     reports: list[Report] = []
@@ -80,12 +82,3 @@ def _unreadable(path: Path, error: LabelingError, names: tuple[str, ...], *, vis
 
     message = str(error).removeprefix(f"{path}: ")
     return unreadable(str(path), message, [profile(name) for name in names], visible=visible)
-
-
-def _trust(paths: tuple[Path, ...]) -> object:
-    if not paths:
-        return None
-    from labeling.config import read_file
-    from labeling.marks.credentials import Trust
-
-    return Trust(b"\n".join(read_file(path, "the trust anchors") for path in paths))

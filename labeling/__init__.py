@@ -31,6 +31,8 @@ __all__ = [
     "__version__",
     "inspect",
     "new_content_id",
+    "propagate",
+    "transplant",
     "verify",
 ]
 
@@ -47,7 +49,9 @@ _HOMES = {
     ),
     "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
     "labeling.image": ("LabeledImage",),
-    "labeling.labeler": ("LabeledFile", "Labeler"),
+    "labeling.labeler": ("Labeler",),
+    "labeling.output": ("LabeledFile",),
+    "labeling.carry": ("propagate", "transplant"),
     "labeling.report": ("Report",),
     "labeling.inspection": ("inspect",),
     "labeling.verification": ("verify",),
@@ -57,6 +61,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from labeling.carry import propagate, transplant
     from labeling.errors import (
         LabelConflict,
         LabelingError,
@@ -70,9 +75,10 @@ if TYPE_CHECKING:
     from labeling.image import LabeledImage
     from labeling.inspection import inspect
     from labeling.label import Label, Origin, ProviderCode, new_content_id
-    from labeling.labeler import LabeledFile, Labeler
+    from labeling.labeler import Labeler
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.visible import Style
+    from labeling.output import LabeledFile
     from labeling.report import Report
     from labeling.verification import verify
 

@@ -125,6 +125,30 @@ def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], o
     ``make`` gets our own label that the file already carries, or ``None``, and gives the label to write. Raises
     :class:`LabelConflict` on another provider's label, :class:`SigningError` where a manifest would break.
     """
+    contents, found = open_file(data, name)
+    own = own_label(found, name)
+    label = make(own)
+    if own is not None and own.producer != label.producer:
+        raise LabelConflict(
+            f"{name}: already labelled by {own.producer}; labels of others must stay (Labelling Measures Art. 10): "
+            "propagate adds your half instead"
+        )
+    require_signer(found, options.signer, name)
+    if options.painter is None:
+        return write(data, name, contents, found, label, options)
+    visible = _already_visible(data, contents, found, options) if own is not None else None
+    if visible is not None:
+        how = ["the visible label is there already"]
+        return write(data, name, contents, found, label, options, visible=visible, how=how)
+    painted = _paint(data, name, contents, found, options)
+    visible = _visible_mark(painted, options)
+    repainted = containers.read(painted.data)
+    found = metadata.scan(repainted)
+    return write(painted.data, name, repainted, found, label, options, visible=visible, how=[painted.how], source=data)
+
+
+def open_file(data: bytes, name: str) -> tuple[Contents, metadata.Found]:
+    """Read a file that is to be rewritten. Raises :class:`LabelingError` where that could not be done without loss."""
     contents = containers.read(data)
     if contents.problems:
         raise UnreadableFile(f"{name}: the file is damaged ({contents.problems[0]}); nothing was written")
@@ -133,45 +157,55 @@ def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], o
     found = metadata.scan(contents)
     if found.broken:
         raise UnreadableFile(f"{name}: {found.broken[0].defects[0].message}; nothing was written")
-    own = _own_label(found, name)
-    label = make(own)
-    if own is not None and own.producer != label.producer:
-        raise LabelConflict(
-            f"{name}: already labelled by {own.producer}; labels of others must stay (Labelling Measures Art. 10): "
-            "propagate adds your half instead"
-        )
-    if found.c2pa and options.signer is None:
+    return contents, found
+
+
+def require_signer(found: metadata.Found, signer: Signer | None, name: str) -> None:
+    """Raise :class:`SigningError` if the file carries a manifest that a change without a signer would break."""
+    if found.c2pa and signer is None:
         raise SigningError(
             f"{name}: carries C2PA content credentials, which labelling would break; give a signer "
             "(--signer-cert, --signer-key) and they are kept as the parent ingredient"
         )
-    painted, source = None, data
-    how: list[str] = []
-    visible: Mark | None = None
-    if options.painter is not None:
-        visible = _already_visible(data, contents, found, options) if own is not None else None
-        if visible is None:
-            painted = _paint(data, name, contents, found, options)
-            visible = _visible_mark(painted, options)
-            how.append(painted.how)
-            data = painted.data
-            contents = containers.read(data)
-            found = metadata.scan(contents)
-        else:
-            how.append("the visible label is there already")
-    pieces = _with_metadata(data, contents, found, label, options, found.packet.data if found.packet else None)
-    result = b"".join(pieces)
-    read_back = _read_back(result, label)
-    if painted is None:
-        _check_untouched(source, contents, result, read_back[0], name)
+
+
+def write(
+    data: bytes,
+    name: str,
+    contents: Contents,
+    found: metadata.Found,
+    label: Label,
+    options: Options,
+    *,
+    values: dict[xmp.Name, str | None] | None = None,
+    visible: Mark | None = None,
+    how: Sequence[str] = (),
+    source: bytes | None = None,
+    parent: tuple[bytes, str] | None = None,
+) -> LabeledImage:
+    """Put the label's metadata into an opened file, sign it, and read it all back.
+
+    ``values`` are the XMP properties beside the AIGC field (default: IPTC's). ``source`` is the file as it came, if its
+    pixels were painted on since. ``parent`` is the file (and its media type) to name as the parent ingredient, if not
+    the source itself.
+    """
+    packet = found.packet.data if found.packet else None
+    result = b"".join(_with_metadata(data, contents, found, label, options, packet, values))
+    read_back = _read_back(result, label, source_type=values is None)
+    if source is None:
+        _check_untouched(data, contents, result, read_back[0], name)
     if options.signer is not None:
-        parent = source if found.c2pa else None
-        result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted is not None)
-        read_back = _read_back(result, label)
+        if parent is None and found.c2pa:
+            parent = source or data, contents.media_type
+        painted = source is not None
+        unsigned = read_back[0]
+        result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted)
+        read_back = _read_back(result, label, source_type=values is None)
+        _check_kept(unsigned, read_back[0], name)
     return LabeledImage(result, label, options, read_back, name=name, visible=visible, how=how)
 
 
-def _own_label(found: metadata.Found, name: str) -> Label | None:
+def own_label(found: metadata.Found, name: str) -> Label | None:
     """The label that the file carries; several are fine as long as they are of one producer: they become one."""
     labels = [aigc.label_of(mark) for mark in found.aigc]
     if any(label is None for label in labels):
@@ -217,12 +251,19 @@ def _visible_mark(painted: Painted, options: Options) -> Mark | None:
 
 
 def _with_metadata(
-    data: bytes, contents: Contents, found: metadata.Found, label: Label, options: Options, packet: bytes | None
+    data: bytes,
+    contents: Contents,
+    found: metadata.Found,
+    label: Label,
+    options: Options,
+    packet: bytes | None,
+    values: dict[xmp.Name, str | None] | None = None,
 ) -> list[Buffer]:
-    """One AIGC carrier, in the format's proper place; every other carrier of our own label goes (6.1 c)."""
-    values: dict[xmp.Name, str | None] = {aigc.XMP_NAME: aigc.encode(label)}
-    if not any(mark.value.get("ai") for mark in found.iptc):  # a more precise AI term of the file's own stays
-        values |= iptc.encode(label, options.source_type)
+    """One AIGC carrier, in the format's proper place; every other carrier of the same label goes (6.1 c)."""
+    if values is None:  # a more precise AI term of the file's own stays
+        is_said = any(mark.value.get("ai") for mark in found.iptc)
+        values = {} if is_said else iptc.encode(label, options.source_type)
+    values = {aigc.XMP_NAME: aigc.encode(label), **values}
     drop, new_exif = _stale_carriers(found)
     if options.exif:
         existing = next((block.data for block in contents.blocks if block.kind is Kind.EXIF), None)
@@ -247,14 +288,21 @@ def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:
 
 
 def _signed(
-    data: bytes, media_type: str, label: Label, options: Options, *, parent: bytes | None = None, painted: bool = True
+    data: bytes,
+    media_type: str,
+    label: Label,
+    options: Options,
+    *,
+    parent: tuple[bytes, str] | None = None,
+    painted: bool = True,
 ) -> bytes:
     if options.signer is None:
         return data
     from labeling.marks import credentials
 
     claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=painted)
-    return credentials.sign(data, media_type, options.signer, claim, parent=parent)
+    before, its_type = parent or (None, None)
+    return credentials.sign(data, media_type, options.signer, claim, parent=before, parent_media_type=its_type)
 
 
 def _packet_of_image(image: Any, producer: str) -> bytes | None:
@@ -265,13 +313,13 @@ def _packet_of_image(image: Any, producer: str) -> bytes | None:
     from labeling.verification import contents_of_image
 
     found = metadata.scan(contents_of_image(image))
-    own = _own_label(found, "the image")
+    own = own_label(found, "the image")
     if own is not None and own.producer != producer:
         raise LabelConflict(f"the image comes from a file labelled by {own.producer}; labels of others must stay")
     return found.packet.data if found.packet is not None and not found.broken else None
 
 
-def _read_back(data: bytes, label: Label) -> tuple[Contents, metadata.Found]:
+def _read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
     """Read what goes out, once for all who ask: exactly one AIGC field, in order, and saying what it should."""
     contents = containers.read(data)
     found = metadata.scan(contents)
@@ -279,7 +327,7 @@ def _read_back(data: bytes, label: Label) -> tuple[Contents, metadata.Found]:
     wanted = aigc.encode(label)
     if len(fields) != 1 or aigc.dump(fields[0]) != wanted:
         raise WriteError("the label did not read back as it was written; nothing was stored, please report this file")
-    if not any(mark.value.get("ai") for mark in found.iptc):
+    if source_type and not any(mark.value.get("ai") for mark in found.iptc):
         raise WriteError("the IPTC source type did not read back; nothing was stored, please report this file")
     return contents, found
 
@@ -291,6 +339,13 @@ def _check_untouched(source: bytes, before: Contents, result: bytes, after: Cont
     )
     if not same:
         raise WriteError(f"{name}: the coded picture would have changed; nothing was stored, please report this file")
+
+
+def _check_kept(before: Contents, after: Contents, name: str) -> None:
+    """Signing inserts a box or segment: everything that is found by its offset must still be found."""
+    held, still = ([(b.kind, b.data) for b in c.blocks if b.kind is not Kind.C2PA] for c in (before, after))
+    if held != still or after.problems:
+        raise WriteError(f"{name}: signing would damage other metadata of this file; label it without a signer")
 
 
 _STEP = 64 << 10

@@ -13,25 +13,12 @@ from labeling import containers, files, image
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.image import LabeledImage
 from labeling.label import Label, Origin, new_content_id
-from labeling.report import Report
+from labeling.output import LabeledFile, settle, store
 from labeling.rules import profile as profile_named
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
     from labeling.marks.visible import Style
-
-
-@dataclass(frozen=True, slots=True)
-class LabeledFile:
-    """A labelled file: where it lies, its label, what was done, and the report. Nothing was written if ``dry_run``."""
-
-    source: Path
-    path: Path
-    label: Label
-    how: tuple[str, ...]
-    report: Report
-    size: int
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,24 +145,9 @@ class Labeler:
         The source is never touched unless ``in_place``. The output appears whole or not at all.
         Raises :class:`LabelingError`.
         """
-        path = Path(source)
-        goal = path if in_place else Path(target) if target is not None else default_target(path)
-        if not in_place and files.same_file(path, goal):
-            raise LabelingError(f"{path}: would be overwritten; name another output or say --in-place")
-        name, data = files.load(path)
-        row = containers.identify(data)
-        if row is None:
-            raise UnsupportedFormat(f"{name}: the content is of no picture format that this version can label")
+        name, data, goal = settle(source, target, in_place=in_place)
         made = image.label_bytes(data, name, self._maker(content_id), self._options)
-        made.name = str(goal)
-        if not dry_run:
-            files.write_atomically(goal, [made.data])
-        return LabeledFile(path, goal, made.label, made.how, made.report, len(made.data), dry_run)
-
-
-def default_target(path: Path) -> Path:
-    """The output's name where none was given: ``photo.labeled.png`` beside ``photo.png``."""
-    return path.with_name(f"{path.stem}.labeled{path.suffix}")
+        return store(made, source, goal, dry_run=dry_run)
 
 
 def _check_source_type(term: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from labeling.findings import Defect, Mark, Severity, Status
 from labeling.rules import Outcome, Verdict
+from labeling.rules.platform import NOTICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Report:
             "marks": [_mark(mark) for mark in self.marks],
             "verdicts": {name: _verdict(verdict) for name, verdict in self.verdicts.items()},
         }
+        if "platform" in self.verdicts and self.origin in NOTICES:
+            result["notice"] = NOTICES[self.origin]
         if self.problems:
             result["problems"] = list(self.problems)
         return result

@@ -77,7 +77,10 @@ FORMATS: tuple[Format, ...] = (
         "heif", "HEIF, HEIC, AVIF", "heif",
         ("image/heic", "image/heif", "image/avif", "image/heic-sequence", "image/heif-sequence"),
         (".heic", ".heif", ".hif", ".avif", ".avifs"),
-        _brands(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis"),
+        _brands(
+            *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+            *(b"mif1", b"mif2", b"msf1", b"avif", b"avis"),
+        ),
         "meta item, mime application/rdf+xml",
     ),
     Format("bmp", "BMP", "bmp", ("image/bmp",), (".bmp", ".dib"), (((0, b"BM"),),)),

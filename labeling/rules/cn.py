@@ -7,13 +7,11 @@ from labeling.rules.engine import Check, Evidence, Profile, signature_failed
 
 
 def _no_implicit(evidence: Evidence) -> str | None:
-    if evidence.of("aigc"):
-        return None
-    return "no implicit label: the metadata holds no AIGC field"
+    return "no implicit label: the metadata holds no AIGC field" if evidence.lacks("aigc") else None
 
 
 def _no_visible(evidence: Evidence) -> str | None:
-    if "visible" in evidence.skipped or evidence.of("visible"):
+    if not evidence.lacks("visible"):
         return None
     return "no explicit label: no text with both an AI and a generation element at an edge or corner"
 

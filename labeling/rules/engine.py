@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,6 +22,11 @@ class Evidence:
     def of(self, mark: str) -> tuple[Mark, ...]:
         """The findings of one kind that found something, however defective."""
         return tuple(m for m in self.marks if m.mark == mark and m.status in FOUND)
+
+    def lacks(self, mark: str) -> bool:
+        """True if the mark was looked for and is not there; what could not be read is never called missing."""
+        states = [m.status for m in self.marks if m.mark == mark]
+        return mark not in self.skipped and not any(s in FOUND or s is Status.UNREADABLE for s in states)
 
 
 class Outcome(StrEnum):
@@ -55,8 +60,9 @@ class Check:
 class Profile:
     """A regime as data: its checks, whose defects count, and what its visible label says.
 
-    ``judged``: defects of these marks are the profile's own; of others only signature failures are
-    worth a warning. ``languages``: in which the wording of a visible label is accepted. ``text``: the default wording.
+    ``judged``: defects of these marks are the profile's own; of others only signature failures are worth a warning.
+    ``ignore``/``errors``: rules that do not count, and warnings that do. ``languages``: in which the wording of a
+    visible label is accepted. ``text``: the default wording.
     """
 
     name: str
@@ -65,26 +71,34 @@ class Profile:
     judged: frozenset[str]
     languages: tuple[str, ...]
     text: str
-    notes: tuple[str, ...] = field(default=())
+    ignore: frozenset[str] = field(default=frozenset())
+    errors: frozenset[str] = field(default=frozenset())
 
 
 def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
     """Form the verdict. A file that could not be read whole is neither compliant nor wanting: inconclusive."""
     failed: list[Defect] = []
     warnings: list[Defect] = []
-    for check in profile.checks:
-        if message := check.fails(evidence):
-            defect = Defect(check.rule, check.clause, message, check.severity)
-            (failed if check.severity is Severity.ERROR else warnings).append(defect)
-    for mark in evidence.marks:
-        for defect in mark.defects:
-            counts = mark.mark in profile.judged and defect.severity is Severity.ERROR
-            if defect not in (failed if counts else warnings):
-                (failed if counts else warnings).append(defect)
+    for defect, own in _defects(evidence, profile):
+        if defect.rule not in profile.ignore:
+            counts = (own and defect.severity is Severity.ERROR) or defect.rule in profile.errors
+            group = failed if counts else warnings
+            if defect not in group:
+                group.append(defect)
     undecided = any(m.status is Status.UNREADABLE for m in evidence.marks if m.mark in profile.judged)
     if not evidence.readable or (undecided and not failed):
         return Verdict(Outcome.INCONCLUSIVE, (), (*failed, *warnings))
     return Verdict(Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT, tuple(failed), tuple(warnings))
+
+
+def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool]]:
+    """All that could be held against the file, and whether it is the profile's own business."""
+    for check in profile.checks:
+        if message := check.fails(evidence):
+            yield Defect(check.rule, check.clause, message, check.severity), True
+    for mark in evidence.marks:
+        for defect in mark.defects:
+            yield defect, mark.mark in profile.judged
 
 
 def signature_failed(evidence: Evidence) -> str | None:

@@ -42,7 +42,7 @@ def _no_watermark(evidence: Evidence) -> str | None:
 
 
 def _no_visible(evidence: Evidence) -> str | None:
-    if "visible" in evidence.skipped or evidence.of("visible"):
+    if not evidence.lacks("visible"):
         return None
     return "no visible label: deployers of deep fakes have to disclose them"
 

@@ -33,7 +33,7 @@ def _missing(fact: str, words: str) -> Callable[[Evidence], str | None]:
 
 
 def _no_manifest_disclosure(evidence: Evidence) -> str | None:
-    if "visible" in evidence.skipped or evidence.of("visible"):
+    if not evidence.lacks("visible"):
         return None
     return "no manifest (visible) disclosure: the user must at least be offered one"
 

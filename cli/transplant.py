@@ -1,0 +1,42 @@
+"""``aigc-label transplant``: the twin of :func:`labeling.transplant`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labeling.errors import LabelingError
+
+from . import _common
+
+
+@click.command("transplant")
+@click.argument("labelled", type=click.Path(path_type=Path))
+@click.argument("copy", type=click.Path(path_type=Path))
+@_common.carry_options
+def command(labelled: Path, copy: Path, **options: Any) -> None:
+    """Carry the labels of LABELLED over to COPY, a re-encoded or resized copy of the same picture.
+
+    A copy that does not show the same picture is refused. C2PA credentials stay behind unless a signer is given: then
+    the original becomes the parent ingredient.
+
+    \b
+    Examples:
+      aigc-label transplant labelled.png small.webp -o small-labelled.webp
+    """
+    from labeling.carry import transplant
+
+    try:
+        done = transplant(
+            labelled,
+            copy,
+            options["out"],
+            signer=_common.signer(options),
+            in_place=options["in_place"],
+            dry_run=options["dry_run"],
+        )
+    except LabelingError as error:
+        _common.fail(error)
+    _common.tell(done)

@@ -1,0 +1,101 @@
+"""Profiles of one's own, from TOML: a known profile made stricter or milder, with its own name.
+
+name = "newsroom"
+title = "What our picture desk asks"
+extends = "cn"                        # cn, eu, us-ca or platform
+require = ["c2pa", "visible"]         # marks that must be there
+trusted = true                        # C2PA must be signed by somebody on a trust list
+errors = ["CN-PROVIDER-CODE"]         # warnings that count as failures here
+ignore = ["CN-IMPLICIT-ORDER"]        # rules that do not count here
+languages = ["zh", "en"]              # of the visible wording
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from labeling.errors import LabelingError
+from labeling.findings import Signature
+from labeling.rules.engine import Check, Evidence, Profile
+
+MARKS = ("aigc", "visible", "c2pa", "iptc", "exif", "generator", "watermark")
+
+_TYPES: dict[str, type] = {
+    "name": str,
+    "title": str,
+    "extends": str,
+    "require": list,
+    "trusted": bool,
+    "errors": list,
+    "ignore": list,
+    "languages": list,
+    "text": str,
+}
+_MAX = 1 << 20
+
+
+def load(path: Path, known: dict[str, Profile]) -> Profile:
+    """Read a profile. Raises :class:`LabelingError` that names the file and what is wrong in it."""
+    try:
+        with path.open("rb") as file:
+            values = tomllib.loads(file.read(_MAX).decode("utf-8-sig"))
+    except OSError as error:
+        raise LabelingError(f"{path}: the profile cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LabelingError(f"{path}: is not valid TOML: {error}") from error
+    try:
+        return build(values, path.stem, known)
+    except LabelingError as error:
+        raise LabelingError(f"{path}: {error}") from error
+
+
+def build(values: dict[str, Any], name: str, known: dict[str, Profile]) -> Profile:
+    """Make a profile from plain values. Raises :class:`LabelingError`."""
+    _check_types(values)
+    base = known.get(values.get("extends", "cn"))
+    if base is None:
+        raise LabelingError(f"extends names no profile; known are {', '.join(known)}")
+    required = values.get("require", [])
+    if unknown := [mark for mark in required if mark not in MARKS]:
+        raise LabelingError(f"require names no mark: {unknown[0]!r}; known are {', '.join(MARKS)}")
+    checks = [*base.checks, *(_required(mark) for mark in required)]
+    if values.get("trusted"):
+        checks.append(Check("CUSTOM-TRUSTED", "the profile's own", _not_trusted))
+    return replace(
+        base,
+        name=values.get("name", name),
+        title=values.get("title", values.get("name", name)),
+        checks=tuple(checks),
+        judged=base.judged | frozenset(required),
+        languages=tuple(values.get("languages", base.languages)),
+        text=values.get("text", base.text),
+        ignore=frozenset(values.get("ignore", ())),
+        errors=frozenset(values.get("errors", ())),
+    )
+
+
+def _check_types(values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        if key not in _TYPES:
+            raise LabelingError(f"unknown key {key}; known are {', '.join(_TYPES)}")
+        strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
+        if type(value) is not _TYPES[key] or not strings:
+            raise LabelingError(f"{key} has a value of the wrong type")
+
+
+def _required(mark: str) -> Check:
+    def fails(evidence: Evidence) -> str | None:
+        return f"the profile asks for a mark that is not there: {mark}" if evidence.lacks(mark) else None
+
+    checked: Callable[[Evidence], str | None] = fails
+    return Check(f"CUSTOM-REQUIRED-{mark.upper()}", "the profile's own", checked)
+
+
+def _not_trusted(evidence: Evidence) -> str | None:
+    if any(mark.signature is Signature.TRUSTED for mark in evidence.of("c2pa")):
+        return None
+    return "no C2PA manifest signed by somebody on a trust list that was given"

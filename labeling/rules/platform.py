@@ -1,0 +1,52 @@
+"""A platform's duty towards uploads: Labelling Measures Art. 6.
+
+It checks the metadata, takes the uploader's declaration, looks for other traces, and shows a notice for each of the
+three classes. What it finds decides the notice; only a label that cannot be relied on is a failure.
+"""
+
+from __future__ import annotations
+
+from labeling.findings import Severity
+from labeling.rules.engine import Check, Evidence, Profile, signature_failed
+
+ARTICLE = "Labelling Measures Art. 6"
+
+NOTICES: dict[str, dict[str, str]] = {
+    "confirmed": {
+        "zh": "本内容为人工智能生成合成内容",
+        "en": "This content was generated or synthesised by AI.",
+        "clause": f"{ARTICLE}(1)",
+    },
+    "possible": {
+        "zh": "本内容可能为人工智能生成合成内容",
+        "en": "This content may have been generated or synthesised by AI.",
+        "clause": f"{ARTICLE}(2)",
+    },
+    "suspected": {
+        "zh": "本内容疑似人工智能生成合成内容",
+        "en": "This content is suspected to have been generated or synthesised by AI.",
+        "clause": f"{ARTICLE}(3)",
+    },
+}
+"""The notice that goes around the content, by origin; content of which nothing is known gets none."""
+
+
+def _no_propagation(evidence: Evidence) -> str | None:
+    for mark in evidence.of("aigc"):
+        value = mark.value
+        if not value.get("ContentPropagator") or value.get("ContentPropagator") == value.get("ContentProducer"):
+            return "the propagator's half is not filled yet: add it when the content is published (propagate)"
+    return None
+
+
+PROFILE = Profile(
+    name="platform",
+    title="China: duties of platforms (Labelling Measures Art. 6)",
+    checks=(
+        Check("PLATFORM-PROPAGATOR", ARTICLE, _no_propagation, Severity.WARNING),
+        Check("C2PA-BROKEN", "Labelling Measures Art. 10", signature_failed, Severity.WARNING),
+    ),
+    judged=frozenset({"aigc"}),
+    languages=("zh",),
+    text="AI生成",
+)
