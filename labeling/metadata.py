@@ -53,13 +53,21 @@ def _xmp(block: Block, found: Found) -> None:
             Mark(mark, Status.UNREADABLE, block.where, {}, Signature.NONE, (defect,)) for mark in ("aigc", "iptc")
         ]
         return
+    split: dict[str, dict[str, str]] = {}
     for prop in packet.properties:
         where = f"{block.where}, {prop.form} {prop.qname}"
         if prop.name == aigc.XMP_NAME:
             found.label(aigc.read(prop.text, where, named=True), block)
-        elif prop.name.local.upper() == aigc.FIELD:
+        elif aigc.FIELD in prop.name.local.upper():
             found.label(aigc.read(prop.text, where, named=False, foreign_namespace=prop.name.namespace), block)
+        elif prop.name.local == aigc.BASE64_NAME:
+            foreign = "" if prop.name.namespace == aigc.NAMESPACE else prop.name.namespace
+            found.label(aigc.read(prop.text, where, named=False, foreign_namespace=foreign), block)
+        elif prop.name.local in aigc.KEYS:
+            split.setdefault(prop.name.namespace, {}).setdefault(prop.name.local, prop.text)
         _trace(prop.name.local, prop.text, where, found)
+    for namespace, values in split.items():
+        found.label(aigc.read_split(values, block.where, namespace), block)
     if (mark := iptc.read(packet, block.where)) is not None:
         found.iptc.append(mark)
 
@@ -77,8 +85,9 @@ def _exif(block: Block, found: Found) -> None:
 
 
 def _text(block: Block, found: Found) -> None:
-    named = block.keyword.upper() == aigc.FIELD
-    found.label(aigc.read(block.data, block.where, named=named), block) if named else None
+    name = block.keyword.upper()
+    if aigc.FIELD in name:  # a name that merely contains AIGC counts if the value is a label (GB 45438-2025 6.1)
+        found.label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
     _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
 

@@ -8,7 +8,9 @@ the schema of 2023.
 from __future__ import annotations
 
 import ast
+import binascii
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -32,13 +34,15 @@ KEYS = (
     "ReservedCode2",
 )
 REQUIRED = ("Label", "ContentProducer", "ProduceID")
-LEGACY_KEYS = ("ServiceProvider", "ServiceUser", "Time", "ContentId", "ContentID")  # the guide of 2023
+LEGACY_PROVIDER = "ServiceProvider"
+LEGACY_KEYS = (LEGACY_PROVIDER, "ServiceUser", "Time", "ContentId", "ContentID")  # the guide of 2023
 DRAFT_NAMES = {
     "propagator": "ContentPropagator",
     "propatorid": "PropagateID",
     "reservecode1": "ReservedCode1",
     "reservecode2": "ReservedCode2",
 }
+BASE64_NAME = "XmpKvBase64"  # a property that holds base64 of AIGC={...}: seen from a watermarking API
 _CANONICAL = {key.lower(): key for key in KEYS} | DRAFT_NAMES
 
 MAX_TEXT = 256 << 10
@@ -112,15 +116,34 @@ def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: st
 
     ``named``: the carrier itself is called AIGC, so whatever it holds was meant as the label. Elsewhere (UserComment,
     ImageDescription, a comment) the value counts only if it is wrapped in ``{"AIGC":…}`` or has one of the seven
-    key names.
+    key names, or is of the schema of 2023.
     ``foreign_namespace``: the XMP namespace, where it is not the standard's. Gives ``None`` where there is no label.
     """
-    text = _text(content)
+    defects: list[Defect] = []
+    text = _text(content, defects)
     if not named and not _may_hold_label(text):
         return None
     field = _field(text, named=named and not foreign_namespace)
     if field is None:
         return None
+    return _mark(replace(field, defects=(*defects, *field.defects)), where, foreign_namespace)
+
+
+def read_split(values: dict[str, str], where: str, namespace: str) -> Mark | None:
+    """Judge properties of one XMP namespace that may be the seven keys one by one, instead of one JSON object.
+
+    ``values`` are texts by local name. They are a label if one of the standard's own two ids is there with another
+    key: ``Label`` alone is a colour in photo managers.
+    """
+    keys = [key for key in values if key in KEYS]
+    if len(keys) < 2 or not {"ContentProducer", "ProduceID"} & set(keys):
+        return None
+    message = f"the keys are properties of the namespace {namespace!r}, not one AIGC field that holds JSON"
+    field = Field({key: values[key] for key in keys}, False, (_defect("CN-IMPLICIT-SPLIT", _ANNEX_E, message),))
+    return _mark(field, where, "")
+
+
+def _mark(field: Field, where: str, foreign_namespace: str) -> Mark:
     defects = [*field.defects, *_judge(field)]
     if foreign_namespace:
         message = f"the property is in the namespace {foreign_namespace!r} instead of {NAMESPACE}"
@@ -147,24 +170,52 @@ def _comparable(mark: Mark) -> dict[str, Any]:
     return {_CANONICAL.get(key.lower(), key): value for key, value in mark.value.items() if value not in ("", None)}
 
 
-def _text(content: bytes | str) -> str:
+def _text(content: bytes | str, defects: list[Defect]) -> str:
+    """The carrier's text without what surrounds it; says in ``defects`` how its encoding departs from JSON's."""
     if isinstance(content, bytes):
-        content = _decoded(content)
-    return content.strip(" \t\r\n\0\ufeff")
-
-
-def _decoded(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
+        content, encoding = _decoded(content)
+        if encoding:
+            message = f"the text is {encoding}, but JSON between systems is UTF-8"
+            defects.append(_defect("CN-IMPLICIT-ENCODING", "RFC 8259 8.1", message))
+    text = _without_surrogates(content.strip(" \t\r\n\0\ufeff"))
+    if text.startswith(_BASE64_OF_LABEL) and len(text) <= MAX_TEXT:
         try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return content.decode("latin-1")
+            decoded = binascii.a2b_base64(text).decode()
+        except (ValueError, UnicodeDecodeError):
+            return text
+        defects.append(_defect("CN-IMPLICIT-BASE64", _ANNEX_E, "the field is in Base64, not plain JSON"))
+        return _text(decoded, []) if not decoded.startswith(_BASE64_OF_LABEL) else text
+    return text
+
+
+_BASE64_OF_LABEL = ("QUlHQ", "eyJ", "eyA", "eyc")  # AIGC, {" and the like
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_UTF_16 = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"{\0", "utf-16-le"), (b"\0{", "utf-16-be"))
+
+
+def _decoded(content: bytes) -> tuple[str, str]:
+    """The text, and the name of its encoding where that is not UTF-8."""
+    for mark, encoding in _UTF_16:
+        if content.startswith(mark):
+            return content.decode(encoding, "replace"), "UTF-16"
+    try:
+        return content.decode("utf-8-sig"), ""
+    except UnicodeDecodeError:
+        pass
+    try:
+        return content.decode("gb18030"), "GB 18030"
+    except UnicodeDecodeError:
+        return content.decode("latin-1"), "of no known encoding"
+
+
+def _without_surrogates(text: str) -> str:
+    """Half a surrogate pair is no character: no report could be written with it."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def _may_hold_label(text: str) -> bool:
     head = text[:MAX_TEXT]
-    return "{" in head and ("AIGC" in head.upper() or any(key in head for key in KEYS))
+    return "{" in head and ("AIGC" in head.upper() or any(key in head for key in (*KEYS, LEGACY_PROVIDER)))
 
 
 def _field(text: str, *, named: bool) -> Field | None:
@@ -183,13 +234,18 @@ def _field(text: str, *, named: bool) -> Field | None:
             inner = _parse(inner, defects)
         if isinstance(inner, dict):
             value, wrapped = inner, True
-    if isinstance(value, dict) and (wrapped or named or any(_is_key(key) for key in value)):
+    if isinstance(value, dict) and (wrapped or named or any(map(_is_key, value)) or _is_legacy(value)):
         return Field(value, wrapped, tuple(defects))
     if not named:
         return None
     if not any(d.rule == "CN-IMPLICIT-JSON" for d in defects):
         defects.append(_defect("CN-IMPLICIT-JSON", _ANNEX_E, "the field's value is not a JSON object"))
     return Field({"raw": text[:200]}, False, tuple(defects))
+
+
+def _is_legacy(value: dict[str, Any]) -> bool:
+    """The schema of 2023: its provider and another of its keys, for each alone is a common word."""
+    return LEGACY_PROVIDER in value and sum(key in LEGACY_KEYS for key in value) > 1
 
 
 def _is_key(key: str) -> bool:
@@ -208,7 +264,24 @@ def _parse(text: str, defects: list[Defect]) -> Any:
             break
         defects.append(_defect("CN-IMPLICIT-TWICE", _ANNEX_E, "the JSON object is encoded twice"))
         value = _json(value, notes)
+    if _SURROGATE_ESCAPE.search(text):  # a pair of escapes is a character and stays; half a pair is none
+        value = _cleaned(value, notes)
     defects += [_defect("CN-IMPLICIT-JSON", _ANNEX_E, note) for note in sorted(notes)]
+    return value
+
+
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _cleaned(value: Any, notes: set[str]) -> Any:
+    """A parsed value (its depth is bounded) with U+FFFD for each lone surrogate."""
+    if isinstance(value, dict):
+        return {_cleaned(key, notes): _cleaned(item, notes) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item, notes) for item in value]
+    if isinstance(value, str) and _SURROGATES.search(value):
+        notes.add("the JSON has half a surrogate pair, which is no character")
+        return _without_surrogates(value)
     return value
 
 
