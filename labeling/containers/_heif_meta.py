@@ -311,14 +311,22 @@ def iloc_bytes(meta: Meta, widths: tuple[int, int, int, int], moved: Callable[[i
 
 
 def _moved(location: Location, moved: Callable[[int], int], base_size: int) -> tuple[int, list[tuple[int, int, int]]]:
-    """Base and extents after the move; the base moves if all extents move alike, else it is folded into them."""
+    """Base and extents after the move; the base moves if all extents move alike, else it is folded into them.
+
+    Where the box has base offsets, an item of one extent has its place in the base and nothing in the extent: a base of
+    0 beside others that are not is read as "no base" by some editors, and as one to be moved by others.
+    """
     if location.method or location.reference:
         return location.base, location.extents
     shifts = {moved(location.base + offset) - location.base - offset for _, offset, _ in location.extents}
     if base_size and location.base and len(shifts) == 1:
         return location.base + shifts.pop(), location.extents
     base = location.base
-    return 0, [(index, moved(base + offset), length) for index, offset, length in location.extents]
+    places = [(index, moved(base + offset), length) for index, offset, length in location.extents]
+    if base_size and len(places) == 1 and places[0][1] < 1 << 8 * base_size:
+        index, place, length = places[0]
+        return place, [(index, 0, length)]
+    return 0, places
 
 
 def widened(meta: Meta, widths: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
