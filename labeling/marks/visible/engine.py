@@ -38,6 +38,7 @@ def _engine() -> Any:
             "Global.log_level": "critical",
             "Det.limit_type": "max",  # the reader chooses the size itself: the detector must not scale it up again
             "Det.limit_side_len": 8192,
+            "Rec.rec_img_shape": [3, 48, 48],  # least width: short labels are not padded to 320 pixels
             "EngineConfig.onnxruntime.intra_op_num_threads": threads,
         }
     )

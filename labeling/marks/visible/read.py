@@ -1,69 +1,36 @@
 """Reading a visible label back: OCR at the edges of the picture, then the rules on wording, size and position.
 
-One pass of the text detector over the whole picture at a small size finds where text is; only text at an edge or a
-corner is then read, from the full picture. Text in the middle is part of the picture, not a label (GB 45438-2025 5.2).
+Text in the middle is part of the picture, not a label (GB 45438-2025 5.2). Nor is every sentence at an edge that speaks
+of AI: see :func:`labeling.marks.visible.wording.statement`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
+from labeling.marks.visible.lines import NEAR, Line, Turn, at_edge, columns, detected, readings
+from labeling.marks.visible.measure import EM, measure
 from labeling.marks.visible.style import MIN_RATIO
-from labeling.marks.visible.wording import judge
+from labeling.marks.visible.wording import joins, judge, mended, statement
 
-SIDE = 448
-"""The detector sees the picture with its shortest side at so many pixels: a label of 5 % is then 22 pixels high."""
-
-MAX_ASPECT = 4
-"""Longer pictures are looked at in windows at both ends and in the middle."""
-
-NEAR = 0.12
-"""Of the shortest side: text within this distance of the border is at an edge."""
-
-LOGO = 1.5
-"""Of the text's height: so much room a logo may take between the text and the left or right border."""
+SMALLEST = 0.012
+"""Of the shortest side: lower boxes are not read."""
 
 MAX_READ = 32
 MAX_TEXT = 60
+MAX_ASPECT = 60
 
-EM = 1.08
-"""Height of the em box against the ink of an ideograph: the standard's "height" is taken as the rendered box."""
+LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
+"""The 2023 guide (TC260-PG-20233A) asked for 20 pixels or 0.3 % of the area."""
 
 _CLAUSE = "GB 45438-2025 5.2"
-_BROKEN_AI = re.compile(r"A\s?[Il1|!丨](?=\s*[生合])")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A piece of text: its box in pixels of the picture, and what it says."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    text: str = ""
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-    def joined(self, other: _Line, gap: str) -> _Line:
-        return _Line(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
-            f"{self.text}{gap}{other.text}",
-        )
 
 
 def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh",)) -> Mark:
@@ -72,141 +39,88 @@ def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh
     ``languages`` are those in which the profile accepts the wording. Raises
     :class:`~labeling.errors.MissingDependency` without an OCR engine.
     """
-    height, width = pixels.shape[:2]
-    shortest = min(width, height)
-    lines = [line for line in _detected(pixels) if _at_edge(line, width, height) and line.height >= 0.012 * shortest]
-    lines.sort(key=lambda line: -line.height)
-    texts = engine.recognise([_crop(pixels, line) for line in lines[:MAX_READ]])
-    found = [replace(line, text=_mended(text)) for line, text in zip(lines, texts, strict=False) if text]
-    labels = [line for line in (*found, *_pairs(found)) if len(line.text) <= MAX_TEXT]
-    labels = [line for line in labels if judge(line.text, languages).complies]
+    labels = [line for line in _read(pixels) if statement(line.text, languages)]
     if not labels:
         return Mark("visible", Status.ABSENT)
-    best = max(labels, key=lambda line: line.height)
-    return _finding(pixels, best, languages)
+    return _finding(pixels, max(labels, key=lambda line: line.thickness), languages)
 
 
-def _detected(pixels: NDArray[np.uint8]) -> list[_Line]:
+def _read(pixels: NDArray[np.uint8]) -> list[Line]:
+    """Every text at an edge, single lines and neighbours that belong together."""
     height, width = pixels.shape[:2]
-    shortest = min(width, height)
-    span = MAX_ASPECT * shortest
-    longest = max(width, height)
-    starts = [0] if longest <= span else [0, (longest - span) // 2, longest - span]
-    lines: list[_Line] = []
-    for start in starts:
-        dx, dy = (start, 0) if width >= height else (0, start)
-        window = pixels[dy : dy + min(height, span), dx : dx + min(width, span)]
-        scale = SIDE / shortest
-        size = max(32, round(window.shape[1] * scale)), max(32, round(window.shape[0] * scale))
-        small = Image.fromarray(window).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        for left, top, right, bottom in engine.detect(np.asarray(small)):
-            fx, fy = window.shape[1] / size[0], window.shape[0] / size[1]
-            lines.append(_Line(left * fx + dx, top * fy + dy, right * fx + dx, bottom * fy + dy))
-    return lines
+    least = SMALLEST * min(width, height)
+    boxes = [line for line in detected(pixels) if min(line.height, line.width) >= least]
+    boxes = [line for line in (*boxes, *columns(boxes)) if at_edge(line, width, height)]
+    boxes = [line for line in boxes if max(line.height, line.width) <= MAX_ASPECT * min(line.height, line.width)]
+    boxes.sort(key=lambda line: -min(line.height, line.width))
+    ways = [way for line in boxes for way in readings(pixels, line)][:MAX_READ]
+    texts = engine.recognise([crop for _, crop in ways])
+    found = [replace(line, text=mended(text)) for (line, _), text in zip(ways, texts, strict=True) if text]
+    return [line for line in (*found, *_pairs(found)) if len(line.text) <= MAX_TEXT]
 
 
-def _at_edge(line: _Line, width: int, height: int) -> bool:
-    reach = NEAR * min(width, height)
-    beside = min(line.left, width - line.right)
-    return min(line.top, height - line.bottom) <= reach or beside <= reach + LOGO * line.height
-
-
-def _crop(pixels: NDArray[np.uint8], line: _Line) -> NDArray[np.uint8]:
-    pad = 0.12 * line.height
-    top, bottom = max(0, int(line.top - pad)), int(line.bottom + pad) + 1
-    left, right = max(0, int(line.left - pad)), int(line.right + pad) + 1
-    return pixels[top:bottom, left:right]
-
-
-def _mended(text: str) -> str:
-    """OCR takes the I of AI for l, 1 or a bar; only in front of a generation element is that put right."""
-    return _BROKEN_AI.sub("AI", text.strip())
-
-
-def _pairs(lines: list[_Line]) -> list[_Line]:
-    """Neighbours that belong together: side by side, or stacked on narrow pictures."""
-    joined: list[_Line] = []
+def _pairs(lines: list[Line]) -> list[Line]:
+    """Neighbours of which one ends with what the other goes on with: side by side, or stacked on narrow pictures."""
+    joined: list[Line] = []
     for one in lines:
         for other in lines:
-            if one is other:
+            if one is other or one.turn or other.turn or not joins(one.text, other.text):
                 continue
             tall = min(one.height, other.height)
             rows = min(one.bottom, other.bottom) - max(one.top, other.top)
-            columns = min(one.right, other.right) - max(one.left, other.left)
-            narrow = min(one.right - one.left, other.right - other.left)
-            if rows > 0.5 * tall and 0 <= other.left - one.right + 0.3 * tall <= 1.8 * tall:
-                joined.append(replace(one.joined(other, ""), text=_mended(one.text + other.text)))
-            elif columns > 0.5 * narrow and 0 <= other.top - one.bottom + 0.3 * tall <= 1.3 * tall:
-                joined.append(replace(one.joined(other, ""), bottom=one.bottom, text=_mended(one.text + other.text)))
+            overlap = min(one.right, other.right) - max(one.left, other.left)
+            beside = rows > 0.5 * tall and -0.3 * tall <= other.left - one.right <= 1.5 * tall
+            below = overlap > 0.5 * min(one.width, other.width) and -0.3 * tall <= other.top - one.bottom <= tall
+            if max(one.height, other.height) < 1.5 * tall and (beside or below):
+                whole = one.union(other)
+                # The height of the text is that of one line.
+                joined.append(replace(whole, text=mended(whole.text)) if beside else replace(other, text=whole.text))
     return joined
 
 
-def _finding(pixels: NDArray[np.uint8], line: _Line, languages: tuple[str, ...]) -> Mark:
+def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) -> Mark:
     height, width = pixels.shape[:2]
-    ink, ratio = _ink(pixels, line)
-    height_ratio = ink * EM / min(width, height)
     wording = judge(line.text, languages)
+    size = measure(pixels, line, wording.generation_element)
+    height_ratio = size.ink * EM / min(width, height)
     where = _position(line, width, height)
     value: dict[str, Any] = {
         "text": line.text,
         "box": [round(line.left), round(line.top), round(line.right), round(line.bottom)],
         "height_ratio": round(height_ratio, 4),
-        "contrast": round(ratio, 2),
+        "contrast": round(size.contrast, 2),
         "position": where,
     }
     if wording.vendor:
         value["vendor"] = wording.vendor
+    if line.turn:
+        value["turned"] = str(line.turn)
     defects: list[Defect] = []
     if height_ratio < MIN_RATIO:
-        message = (
-            f"text height is {height_ratio:.1%} of the shortest side instead of 5 % "
-            f"(measured in the picture: ink of {ink:.0f} px, so an em box of {ink * EM:.0f} px)"
-        )
-        defects.append(Defect("CN-VISIBLE-SIZE", _CLAUSE, message))
-    if ratio < wcag.REQUIRED - 1.5:  # measured through noise and compression: well below 4.5 before it is said
-        message = f"contrast of about {ratio:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
+        defects.append(Defect("CN-VISIBLE-SIZE", _CLAUSE, _too_small(size.ink * EM, line, width, height)))
+    if size.contrast < wcag.REQUIRED - 1.5:  # measured through noise and compression: well below 4.5 before it is said
+        message = f"contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
         defects.append(Defect("CN-VISIBLE-CONTRAST", _CLAUSE, message, Severity.WARNING))
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
     return Mark("visible", status, where, value, Signature.NONE, tuple(defects))
 
 
-def _ink(pixels: NDArray[np.uint8], line: _Line) -> tuple[float, float]:
-    """Height of the ink in pixels, and its contrast with what is around it.
-
-    What stands out from the ground is ink. The ground is drawn from the rows above and below the text, column by
-    column, so that a gradient or a plate behind it does not count.
-    """
-    pad = max(2, round(0.1 * line.height))
-    crop = _crop(pixels, line)
-    linear = wcag.luminance(crop)
-    values = np.sqrt(linear)  # nearer to what the eye sees
-    if values.shape[0] < 4 * pad or values.shape[1] < 4:
-        return line.height / 1.3, 1.0
-    above, below = (_smooth(np.median(rows, axis=0)) for rows in (values[:pad], values[-pad:]))
-    weight = np.linspace(0, 1, values.shape[0])[:, None]
-    relief = values - (above * (1 - weight) + below * weight)
-    inner = relief[pad:-pad]
-    bright, dark = np.percentile(inner, 96), np.percentile(inner, 4)
-    ink = relief > bright / 2 if bright >= -dark else relief < dark / 2
-    share = ink.mean(axis=1)
-    inside = np.flatnonzero(share > 0.22 * share[pad:-pad].max())
-    if not inside.size or not ink.any() or ink.all():
-        return line.height / 1.3, 1.0
-    ratio = wcag.contrast(float(np.median(linear[ink])), float(np.median(linear[~ink])))
-    return float(inside[-1] - inside[0] + 1), ratio
+def _too_small(em: float, line: Line, width: int, height: int) -> str:
+    words = (
+        f"text height is {em / min(width, height):.1%} of the shortest side instead of 5 % "
+        f"(measured in the picture: ink of {em / EM:.0f} px, so an em box of {em:.0f} px)"
+    )
+    if em >= LEGACY_PIXELS or line.width * line.height >= LEGACY_AREA * width * height:
+        words += "; it satisfied the guide of 2023 (20 px or 0.3 % of the area), which GB 45438-2025 replaced"
+    return words
 
 
-def _smooth(row: NDArray[np.float32]) -> NDArray[np.float32]:
-    window = max(3, row.size // 16) | 1
-    padded = np.pad(row, window // 2, mode="edge")
-    result: NDArray[np.float32] = np.convolve(padded, np.full(window, 1 / window, np.float32), "valid")
-    return result
-
-
-def _position(line: _Line, width: int, height: int) -> str:
+def _position(line: Line, width: int, height: int) -> str:
     """The edge or corner that the text is at; a logo may stand between the text and the corner."""
     reach = NEAR * min(width, height)
     vertical = "top" if line.top <= reach else "bottom" if height - line.bottom <= reach else ""
+    if vertical and line.turn and line.top > reach / 3 and height - line.bottom > reach / 3:
+        vertical = ""  # tall text at a side reaches far up and down
     if vertical:
         horizontal = _side(line.left, width - line.right, "left", "right")
     else:

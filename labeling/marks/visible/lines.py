@@ -1,0 +1,205 @@
+"""Where text is on a picture: boxes from the detector, put together to lines, and the crops to be read.
+
+The detector looks once at the whole picture, reduced; only text at an edge or a corner is read, from the full picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from labeling.marks.visible import engine
+
+Pixels = NDArray[np.uint8]
+
+SIDE = 368
+"""The detector sees the picture with its shortest side at so many pixels: a label of 5 % is then 18 pixels high."""
+
+BORDER = 8
+"""Pixels of the picture's own edge repeated around the reduced picture: the detector loses text that touches its frame."""
+
+MAX_ASPECT = 4
+"""Longer pictures are looked at in windows at both ends and in the middle."""
+
+NEAR = 0.12
+"""Of the shortest side: text within this distance of the upper or lower border is at an edge."""
+
+NEAR_SIDE = 0.08
+"""The same for the left and right border. Text between the corners must also be clearly nearer to one side, as lines of
+a page are not."""
+
+ONE_SIDED = 0.4
+"""The margin on the near side against the one on the far side, at most."""
+
+LOGO = 1.5
+"""Of the text's height: so much room a logo may take between the text and the left or right border …"""
+
+MAX_LOGO = 0.12
+"""… and at most so much of the shortest side."""
+
+TALL = 1.6
+"""A box so much higher than wide holds turned or stacked text."""
+
+
+class Turn(StrEnum):
+    """How a line runs: as usual, turned to read upwards or downwards, or upright characters one under the other."""
+
+    NONE = ""
+    UP = "up"
+    DOWN = "down"
+    STACKED = "stacked"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A piece of text: its box in pixels of the picture, how it runs, and what it says.
+
+    ``parts``: where it was put together from two lines, the box of the second, whose height is the text's.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str = ""
+    turn: Turn = Turn.NONE
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def thickness(self) -> float:
+        """Across the direction of reading."""
+        return min(self.width, self.height) if self.turn else self.height
+
+    def union(self, other: Line) -> Line:
+        return Line(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+            self.text + other.text,
+            self.turn,
+        )
+
+
+def detected(pixels: Pixels) -> list[Line]:
+    """Boxes of text on a picture, (H, W, 3) uint8 RGB."""
+    height, width = pixels.shape[:2]
+    shortest, longest = min(width, height), max(width, height)
+    span = MAX_ASPECT * shortest
+    starts = [0] if longest <= span else [0, (longest - span) // 2, longest - span]
+    found: list[Line] = []
+    for start in starts:
+        dx, dy = (start, 0) if width >= height else (0, start)
+        window = pixels[dy : dy + min(height, span), dx : dx + min(width, span)]
+        scale = SIDE / shortest
+        size = max(16, round(window.shape[1] * scale)), max(16, round(window.shape[0] * scale))
+        small = Image.fromarray(window).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+        padded = np.pad(np.asarray(small), ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
+        fx, fy = window.shape[1] / size[0], window.shape[0] / size[1]
+        for box in engine.detect(padded):
+            left, top, right, bottom = (value - BORDER for value in box)
+            line = Line(
+                max(0.0, left * fx) + dx,
+                max(0.0, top * fy) + dy,
+                min(float(window.shape[1]), right * fx) + dx,
+                min(float(window.shape[0]), bottom * fy) + dy,
+            )
+            if line.width >= 4 and line.height >= 4:
+                found.append(line)
+    return found
+
+
+def at_edge(line: Line, width: int, height: int) -> bool:
+    """Whether the box is at an edge or a corner of the picture (GB 45438-2025 5.2)."""
+    shortest = min(width, height)
+    if min(line.top, height - line.bottom) <= NEAR * shortest:
+        return True
+    near, far = sorted((line.left, width - line.right))
+    logo = min(LOGO * min(line.height, line.width), MAX_LOGO * shortest)
+    return near <= NEAR_SIDE * shortest + logo and near <= ONE_SIDED * far
+
+
+def columns(lines: list[Line]) -> Iterator[Line]:
+    """Boxes one under the other that may be the characters of stacked text: one tall box for all of them."""
+    squares = sorted((line for line in lines if 0.3 < line.width / line.height < TALL), key=lambda line: line.top)
+    taken: set[int] = set()
+    for i, first in enumerate(squares):
+        if i in taken:
+            continue
+        whole, count = first, 1
+        for j, other in enumerate(squares[i + 1 :], i + 1):
+            overlap = min(whole.right, other.right) - max(whole.left, other.left)
+            gap = other.top - whole.bottom
+            if overlap > 0.5 * min(whole.width, other.width) and -0.5 * other.height < gap < 0.8 * other.width:
+                whole, count = whole.union(other), count + 1
+                taken.add(j)
+        if count > 1 and whole.height > TALL * whole.width:
+            yield whole
+
+
+def readings(pixels: Pixels, line: Line) -> list[tuple[Line, Pixels]]:
+    """The ways to read a box: one crop for a usual line; for a tall one turned both ways and laid side by side."""
+    if line.height <= TALL * line.width:
+        return [(line, crop(pixels, line))]
+    upright = crop(pixels, line)
+    result = [
+        (_turned(line, Turn.UP), np.rot90(upright, -1)),
+        (_turned(line, Turn.DOWN), np.rot90(upright, 1)),
+    ]
+    result += [(_turned(line, Turn.STACKED), strip) for strip in _side_by_side(upright)]
+    return result
+
+
+def _turned(line: Line, turn: Turn) -> Line:
+    return Line(line.left, line.top, line.right, line.bottom, "", turn)
+
+
+def crop(pixels: Pixels, line: Line, pad: float = 0.12) -> Pixels:
+    """The box and ``pad`` of its thickness around it, as far as there is picture."""
+    around = pad * min(line.height, line.width)
+    top, bottom = max(0, int(line.top - around)), int(line.bottom + around) + 1
+    left, right = max(0, int(line.left - around)), int(line.right + around) + 1
+    return pixels[top:bottom, left:right]
+
+
+def _side_by_side(upright: Pixels) -> Iterator[Pixels]:
+    """Characters that stand one under the other, laid in a row.
+
+    How many there are is not known: the pitch is between the ink's width and a quarter more. Each cut is moved to the
+    calmest row nearby, which is the gap between two characters.
+    """
+    height, width = upright.shape[:2]
+    gray = upright.astype(np.float32).mean(axis=2)
+    unrest = np.abs(np.diff(gray, axis=1)).mean(axis=1)
+    span = height - 0.3 * width  # the box stands out by about a sixth of the width at each end
+    counts = sorted({max(2, round(span / (factor * width))) for factor in (0.66, 0.76, 0.88)})
+    for count in counts:
+        if count > 12:
+            continue
+        pitch = span / count
+        cuts = [0]
+        for index in range(1, count):
+            middle = round(0.15 * width + index * pitch)
+            low, high = max(cuts[-1] + 1, int(middle - 0.22 * pitch)), min(height - 1, int(middle + 0.22 * pitch) + 1)
+            cuts.append(low + int(unrest[low:high].argmin()) if high > low else middle)
+        cuts.append(height)
+        tall = max(b - a for a, b in zip(cuts, cuts[1:], strict=False))
+        strip = np.concatenate([_centred(upright[a:b], tall) for a, b in zip(cuts, cuts[1:], strict=False)], axis=1)
+        yield strip
+
+
+def _centred(cell: Pixels, tall: int) -> Pixels:
+    missing = tall - cell.shape[0]
+    return np.pad(cell, ((missing // 2, missing - missing // 2), (0, 0), (0, 0)), mode="edge")
