@@ -60,7 +60,8 @@ class LabeledImage:
         data: bytes,
         label: Label,
         options: Options,
-        read_back: tuple[Contents, metadata.Found],
+        contents: Contents,
+        found: metadata.Found | None = None,
         *,
         name: str,
         visible: Mark | None,
@@ -70,7 +71,8 @@ class LabeledImage:
         self.label = label
         self.how = tuple(how)
         self._options = options
-        self._contents, self._found = read_back
+        self._contents = contents
+        self._scanned = found
         self.name = name
         self._visible = visible
 
@@ -88,8 +90,9 @@ class LabeledImage:
     @cached_property
     def report(self) -> Report:
         """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
-        marks = list(metadata.findings(self._contents, self._found))
-        marks[1:1] = [credentials_of(self.data, self._contents, self._found, None)]
+        found = self._scanned or metadata.scan(self._contents)
+        marks = list(metadata.findings(self._contents, found))
+        marks[1:1] = [credentials_of(self.data, self._contents, found, None)]
         if self._visible is not None:
             marks.insert(1, self._visible)
         return conclude(self.name, self._contents, marks, [self._options.profile], visible=self._visible is not None)
@@ -103,6 +106,9 @@ def label_pixels(image: Any, format: str, label: Label, options: Options, *, nam
     from labeling import codecs
 
     packet = _packet_of_image(image, label.producer)
+    # These coders put a packet where it belongs by themselves, which saves taking the file apart once more.
+    carried = format.lower() in _CARRY_XMP and not options.exif
+    values = {aigc.XMP_NAME: aigc.encode(label), **iptc.encode(label, options.source_type)}
     painted = codecs.encode(
         image,
         format,
@@ -110,13 +116,21 @@ def label_pixels(image: Any, format: str, label: Label, options: Options, *, nam
         quality=options.quality,
         lossless=options.lossless,
         max_pixels=options.max_pixels,
+        xmp=(carried_packet := xmp.update(packet, values) if carried else None),
     )
-    contents = containers.read(painted.data)
-    data = b"".join(_with_metadata(painted.data, contents, metadata.Found(), label, options, packet))
-    data = _signed(data, contents.media_type, label, options)
+    data = painted.data
+    if not carried:
+        data = b"".join(_with_metadata(data, containers.read(data), metadata.Found(), label, options, packet))
+    media_type = containers.format_named(format).media_types[0]
+    data = _signed(data, media_type, label, options)
+    contents = containers.read(data)
+    if not _holds_only(contents, carried_packet):
+        _check_label(metadata.scan(contents), label)
     how = [painted.how] if painted.how else []
-    visible = _visible_mark(painted, options)
-    return LabeledImage(data, label, options, _read_back(data, label), name=name, visible=visible, how=how)
+    return LabeledImage(data, label, options, contents, name=name, visible=_visible_mark(painted, options), how=how)
+
+
+_CARRY_XMP = ("jpeg", "jpg", "png", "webp")
 
 
 def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], options: Options) -> LabeledImage:
@@ -191,18 +205,18 @@ def write(
     """
     packet = found.packet.data if found.packet else None
     result = b"".join(_with_metadata(data, contents, found, label, options, packet, values))
-    read_back = _read_back(result, label, source_type=values is None)
+    after, seen = _read_back(result, label, source_type=values is None)
     if source is None:
-        _check_untouched(data, contents, result, read_back[0], name)
+        _check_untouched(data, contents, result, after, name)
     if options.signer is not None:
         if parent is None and found.c2pa:
             parent = source or data, contents.media_type
         painted = source is not None
-        unsigned = read_back[0]
+        unsigned = after
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted)
-        read_back = _read_back(result, label, source_type=values is None)
-        _check_kept(unsigned, read_back[0], name)
-    return LabeledImage(result, label, options, read_back, name=name, visible=visible, how=how)
+        after, seen = _read_back(result, label, source_type=values is None)
+        _check_kept(unsigned, after, name)
+    return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how)
 
 
 def own_label(found: metadata.Found, name: str) -> Label | None:
@@ -319,17 +333,31 @@ def _packet_of_image(image: Any, producer: str) -> bytes | None:
     return found.packet.data if found.packet is not None and not found.broken else None
 
 
+_WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)
+
+
+def _holds_only(contents: Contents, packet: bytes | None) -> bool:
+    """True if ``packet``, made a moment ago, is there to the byte and nothing else could hold a label."""
+    rest = [b for b in contents.blocks if b.kind not in _WITHOUT_LABELS and b.keyword != "JFIF"]
+    return packet is not None and len(rest) == 1 and rest[0].data == packet and not contents.problems
+
+
 def _read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
-    """Read what goes out, once for all who ask: exactly one AIGC field, in order, and saying what it should."""
+    """Read what goes out, once for all who ask."""
     contents = containers.read(data)
     found = metadata.scan(contents)
+    _check_label(found, label, source_type=source_type)
+    return contents, found
+
+
+def _check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
+    """Exactly one AIGC field, in order, and saying what it should."""
     fields = [mark.value for mark in found.aigc]
     wanted = aigc.encode(label)
     if len(fields) != 1 or aigc.dump(fields[0]) != wanted:
         raise WriteError("the label did not read back as it was written; nothing was stored, please report this file")
     if source_type and not any(mark.value.get("ai") for mark in found.iptc):
         raise WriteError("the IPTC source type did not read back; nothing was stored, please report this file")
-    return contents, found
 
 
 def _check_untouched(source: bytes, before: Contents, result: bytes, after: Contents, name: str) -> None:

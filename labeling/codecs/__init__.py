@@ -69,6 +69,7 @@ def encode(
     quality: int | None = None,
     lossless: bool = False,
     max_pixels: int | None = None,
+    xmp: bytes | None = None,
 ) -> Painted:
     """Code pixels as a picture file with an overlay on them, in one encode.
 
@@ -76,7 +77,8 @@ def encode(
     modified.
     ``format``: jpeg, png, webp, tiff, gif, avif or heif. Without ``painter`` the picture is only coded. ``quality``
     defaults to 92 for JPEG and 90 for WebP, AVIF and HEIF. The ICC profile, EXIF, XMP and resolution that sit
-    in ``image.info`` are kept. An EXIF orientation there is respected: the overlay is upright as displayed.
+    in ``image.info`` are kept; ``xmp`` takes the place of the packet there. An EXIF orientation there is respected:
+    the overlay is upright as displayed.
 
     Raises :class:`~labeling.errors.LabelingError` for pixels or options that cannot be coded,
     :class:`~labeling.errors.MissingDependency` if the format's optional library is not installed.
@@ -89,6 +91,8 @@ def encode(
         raise UnsupportedFormat(f"pictures cannot be coded as {format}; choose one of {known}")
     _check_quality(quality)
     own, notes = _memory.prepare(image, name, max_pixels or MAX_PIXELS)
+    if xmp is not None:
+        own.info["xmp"] = xmp
     width, height = own.size
     box = (0, 0, 0, 0)
     if painter is not None:

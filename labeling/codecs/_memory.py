@@ -136,7 +136,7 @@ def put(image: Image.Image, plan: Plan, overlay: Pixels) -> None:
     if image.mode in ("RGB", "L", "YCbCr"):  # Pillow's own blending: this is the path that has to be fast
         layer = Image.fromarray(overlay)
         colour = layer.convert("RGB") if image.mode == "YCbCr" else layer  # there is no way from RGBA to YCbCr
-        image.paste(colour.convert(image.mode), (left, top), layer.getchannel("A"))
+        image.paste(colour.convert(image.mode), (left, top), layer)
     elif image.mode == "RGBA":
         image.alpha_composite(Image.fromarray(overlay), (left, top))
     else:

@@ -14,9 +14,14 @@ REQUIRED = 4.5
 AIM = 5.2
 """What is drawn aims higher, so that lossy coding does not bring it below what is required."""
 
+ROWS = 32
+
 _s = np.arange(256) / 255
 _LINEAR = np.where(_s <= 0.04045, _s / 12.92, ((_s + 0.055) / 1.055) ** 2.4)
 _R, _G, _B = ((_LINEAR * weight).astype(np.float32) for weight in (0.2126, 0.7152, 0.0722))
+
+
+_TABLES: list[list[float]] = [_R.tolist(), _G.tolist(), _B.tolist()]
 
 
 def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -29,7 +34,7 @@ def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def luminance_of(color: tuple[int, int, int]) -> float:
     """Relative luminance of one colour."""
-    return float(_R[color[0]] + _G[color[1]] + _B[color[2]])
+    return _TABLES[0][color[0]] + _TABLES[1][color[1]] + _TABLES[2][color[2]]
 
 
 def contrast(one: float, other: float) -> float:
@@ -38,11 +43,16 @@ def contrast(one: float, other: float) -> float:
 
 
 def extremes(backdrops: Sequence[NDArray[Any]]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """The darkest and the lightest colour that occur under the label in any frame, as sRGB."""
+    """The darkest and the lightest colour that occur under the label in any frame, as sRGB.
+
+    At least ROWS rows and columns are looked at: what is thinner than the strokes of the text does not hide it.
+    """
     dark, light = (1.1, (0, 0, 0)), (-0.1, (255, 255, 255))
     for backdrop in backdrops:
-        values = luminance(backdrop).ravel()
-        flat = backdrop.reshape(-1, 3)
+        step = max(1, min(backdrop.shape[:2]) // ROWS)
+        sample = backdrop[::step, ::step]
+        values = luminance(sample).ravel()
+        flat = sample.reshape(-1, 3)
         low, high = int(values.argmin()), int(values.argmax())
         if values[low] < dark[0]:
             dark = (float(values[low]), tuple(map(int, flat[low])))  # type: ignore[assignment]
@@ -59,8 +69,9 @@ def over(color: tuple[int, int, int], alpha: float, under: tuple[int, int, int])
 
 def worst(ink: tuple[int, int, int], opacity: float, grounds: Sequence[tuple[int, int, int]]) -> float:
     """The lowest contrast of (translucent) ink against any of the colours it lies on."""
-    inks = [luminance_of(over(ink, opacity, ground)) for ground in grounds]
     under = [luminance_of(ground) for ground in grounds]
-    if min(under) <= luminance_of(ink) <= max(under) and len(set(grounds)) > 1:
+    own = luminance_of(ink)
+    if grounds[0] != grounds[-1] and min(under) <= own <= max(under):
         return 1.0  # the ground passes through the ink's own luminance somewhere
+    inks = [own] if opacity == 1 else [luminance_of(over(ink, opacity, ground)) for ground in grounds]
     return min(contrast(i, u) for i in inks for u in under)

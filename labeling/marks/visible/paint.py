@@ -107,7 +107,8 @@ def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:
     """The plainest look whose contrast holds; every last one is safe on any picture. Gives its contrast, too."""
     best: tuple[_Look, float] | None = None
     for look in _looks(style, dark, light):
-        grounds = [wcag.over(look.ground, max(look.plate, look.outline), end) for end in (dark, light)]
+        cover = look.plate or look.outline
+        grounds = [wcag.over(look.ground, cover, end) for end in (dark, light)] if cover else [dark, light]
         ratio = wcag.worst(look.ink, look.opacity, grounds)
         if ratio >= wcag.AIM:
             return look, ratio
@@ -117,9 +118,13 @@ def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:
     return best
 
 
-def _looks(style: Style, dark: Color, light: Color) -> list[_Look]:
-    middle = wcag.luminance_of(dark) + wcag.luminance_of(light)
-    inks = [style.ink] if style.ink else [WHITE, BLACK] if middle < 0.4 else [BLACK, WHITE]
+def _looks(style: Style, dark: Color, light: Color) -> tuple[_Look, ...]:
+    return _all_looks(style, wcag.luminance_of(dark) + wcag.luminance_of(light) < 0.4)
+
+
+@lru_cache(maxsize=64)
+def _all_looks(style: Style, in_the_dark: bool) -> tuple[_Look, ...]:
+    inks = [style.ink] if style.ink else [WHITE, BLACK] if in_the_dark else [BLACK, WHITE]
     looks: list[_Look] = []
     for opacity in dict.fromkeys((style.opacity, 1.0)):
         if style.plate != "on":
@@ -132,7 +137,7 @@ def _looks(style: Style, dark: Color, light: Color) -> list[_Look]:
             looks += [_Look(ink, opacity, ground, outline=1.0)]
         else:
             looks += [_Look(ink, opacity, ground, plate=alpha) for alpha in (PLATE_ALPHA, 0.75, 0.88, 1.0)]
-    return looks
+    return tuple(looks)
 
 
 @lru_cache(maxsize=128)
