@@ -172,6 +172,10 @@ def _packed(values: Samples, depth: int) -> Samples:
     return packed
 
 
+_EVEN = 0.8
+"""Part of the samples that equal their neighbours, from which on a picture is a flat drawing."""
+
+
 def _compress(carrier: Samples) -> bytes:
     """Code with the best of three settings, judged on some rows.
 
@@ -189,9 +193,12 @@ def _compress(carrier: Samples) -> bytes:
         )
     ]
     sample = _bands(carrier)
-    lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
-    lengths[0] = lengths[0] * 49 // 50  # where nothing compresses, the first is the fastest
-    best = settings[lengths.index(min(lengths))]
+    if max((sample[1:] == sample[:-1]).mean(), (sample[:, 1:] == sample[:, :-1]).mean()) > _EVEN:
+        best = settings[1]  # flat drawings: the trials would take longer than they can save
+    else:
+        lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
+        lengths[0] = lengths[0] * 49 // 50  # where nothing compresses, the first is the fastest
+        best = settings[lengths.index(min(lengths))]
     done, coded = cv2.imencode(".png", np.ascontiguousarray(carrier), best)
     if not done:
         raise LabelingError("the PNG could not be coded; the picture is too large for the coder")
