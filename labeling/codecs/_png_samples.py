@@ -193,7 +193,7 @@ def _compress(carrier: Samples) -> bytes:
         )
     ]
     sample = _bands(carrier)
-    if max((sample[1:] == sample[:-1]).mean(), (sample[:, 1:] == sample[:, :-1]).mean()) > _EVEN:
+    if _evenness(sample) > _EVEN:
         best = settings[1]  # flat drawings: the trials would take longer than they can save
     else:
         lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
@@ -203,6 +203,12 @@ def _compress(carrier: Samples) -> bytes:
     if not done:
         raise LabelingError("the PNG could not be coded; the picture is too large for the coder")
     return bytes(coded)
+
+
+def _evenness(sample: Samples) -> float:
+    """The part of the samples that equal the one above, or the one on the left, whichever is more."""
+    pairs = ((sample[1:], sample[:-1]), (sample[:, 1:], sample[:, :-1]))
+    return max(float(np.count_nonzero(a == b)) / max(1, a.size) for a, b in pairs)
 
 
 def _bands(carrier: Samples, count: int = 4, share: int = 16) -> Samples:
