@@ -158,12 +158,12 @@ def _glyphs(text: str, which: int, size: int, *, stacked: bool) -> tuple[Image.I
     box = image.getbbox()
     assert box is not None
     counted = [c for c in text if "\u3400" <= c <= "\u9fff"] or [c for c in text if c.isupper()]
-    boxes = [drawer.getbbox(c) for c in counted]
+    boxes = [face(which, 1000).getbbox(c) for c in counted]  # at the small size boxes are rounded outwards
     if stacked:
-        ink: float = float(np.mean([b - t for _, t, _, b in boxes]))
+        ink = float(np.mean([b - t for _, t, _, b in boxes]))
     else:
-        ink = max(b for *_, b in boxes) - min(t for _, t, _, _ in boxes)
-    return image.crop(box), ink
+        ink = float(max(b for *_, b in boxes) - min(t for _, t, _, _ in boxes))
+    return image.crop(box), ink * size / 1000
 
 
 def _place(where: str, size: tuple[int, int], box: tuple[int, int], margin: int) -> tuple[int, int]:

@@ -7,7 +7,8 @@ pictures do not disturb that, as they disturb every measure of where ink begins 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
@@ -18,8 +19,9 @@ from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible.lines import Line, Turn, crop
 
-EM = 1.08
-"""Height of the em box against the ink of an ideograph: the standard's "height" is taken as the rendered box."""
+EM = 1.06
+"""Height of the em box against the ink of a line of ideographs (0.92 to 0.96 em in Noto): the standard's "height" is
+taken as the rendered box."""
 
 TALL = 40
 """The line's box is brought to so many pixels, its padding not counted; the text in it is then about 28 high."""
@@ -28,10 +30,17 @@ STEP = 1.045
 SIZES = tuple(round(17 * STEP**n, 2) for n in range(20))
 """Sizes tried, in pixels per em: 0.43 to 0.98 of the box."""
 
+CLEAR = 0.72
+"""Below this correlation outlined and thin strokes are tried as well."""
+
 SURE = 0.42
 """Below this correlation the fit is not believed."""
 
+_KNOWN = "生成合"
+"""Ideographs of generation elements that our font has."""
+
 _PAD = 0.3
+_BESIDE = 5
 _DRAWN = 160
 _MARGIN = 0.12
 
@@ -46,86 +55,144 @@ class Measure:
 
 def measure(pixels: NDArray[np.uint8], line: Line, element: str) -> Measure:
     """Measure a line on a picture, (H, W, 3) uint8. ``element`` is its generation element as written."""
-    region = crop(pixels, line, _PAD)
-    if line.turn is Turn.UP:
-        region = np.rot90(region, -1)
-    elif line.turn is Turn.DOWN:
-        region = np.rot90(region, 1)
-    text = "".join(c for c in element if "\u3400" <= c <= "\u9fff" and c in "生成合")
-    if text:
-        fit = _fitted(region, line.thickness, text[-1] if line.turn is Turn.STACKED else text)
-        if fit is not None:
-            return fit
-    return _by_rows(region, line.thickness)
+    upright = crop(pixels, line, _PAD)
+    ideographs = "".join(c for c in element if c in _KNOWN)
+    if not line.turn:
+        fit = _fitted(upright, line.thickness, (ideographs or element,))
+    else:
+        # OCR reads stacked text lying on its side as well, so that its word on the direction is not final.
+        turned = np.rot90(upright, -1 if line.turn is Turn.UP else 1)
+        fit = _fitted(turned, line.thickness, (ideographs or element,))
+        if ideographs and fit.fit.score < CLEAR:
+            fit = max(fit, _fitted(upright, line.thickness, tuple(dict.fromkeys(ideographs))), key=_score)
+        upright = turned
+    return fit.measured() if fit.fit.score >= SURE else _by_rows(upright, line.thickness)
 
 
-def _fitted(region: NDArray[np.uint8], thickness: float, text: str) -> Measure | None:
+def _score(fitted: _Fitted) -> float:
+    return fitted.fit.score
+
+
+def _fitted(region: NDArray[np.uint8], thickness: float, pieces: tuple[str, ...]) -> _Fitted:
+    """Find the size at which one of the pieces lies best on a region whose text runs from left to right."""
     import cv2
 
     scale = TALL / thickness
     size = max(8, round(region.shape[1] * scale)), max(8, round(region.shape[0] * scale))
     gray = np.sqrt(wcag.luminance(region))  # nearer to what the eye sees
     image = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    image = cv2.copyMakeBorder(image, *[_BESIDE] * 4, cv2.BORDER_REPLICATE)  # text may touch the border
     image -= cv2.GaussianBlur(image, (0, 0), 0.4 * TALL)
-    scores = np.zeros(len(SIZES))
-    spots: list[tuple[int, int, float]] = [(0, 0, 0.0)] * len(SIZES)
-    for index, em in enumerate(SIZES):
-        template = _template(text, em)
+    best = _Fit()
+    for look in _Look:
+        for piece in pieces:
+            # Letters differ in width from font to font, ideographs do not.
+            for stretch in (1.0,) if piece[0] in _KNOWN else (0.86, 0.93, 1.0, 1.08):
+                best = max(best, _scan(image, piece, look, stretch), key=lambda fit: fit.score)
+        if best.score >= CLEAR:
+            break
+    return _Fitted(region, size, best)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A fit on a region, which was brought to ``size`` for it."""
+
+    region: NDArray[np.uint8]
+    size: tuple[int, int]
+    fit: _Fit
+
+    def measured(self) -> Measure:
+        unit = 1 / EM if self.fit.text[0] in _KNOWN else fonts.unit_height("AI", None)
+        em = self.fit.em * self.region.shape[0] / self.size[1]
+        return Measure(em * unit, _contrast(self.region, self.fit, self.size))
+
+
+class _Look(StrEnum):
+    """Kinds of template: bold strokes, the same with a rim of the opposite colour, and thin ones with a rim."""
+
+    PLAIN = "plain"
+    OUTLINED = "outlined"
+    THIN = "thin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """The best place of a template: its size in pixels per em, where it lies, and whether the text is the brighter."""
+
+    score: float = 0.0
+    em: float = 0.0
+    left: int = 0
+    top: int = 0
+    bright: bool = True
+    text: str = ""
+    stretch: float = 1.0
+
+
+def _scan(image: NDArray[np.float32], text: str, look: _Look, stretch: float) -> _Fit:
+    """Lay a template over the picture in all sizes."""
+    import cv2
+
+    fits = []
+    for em in SIZES:
+        template = _template(text, look, stretch, em)
         if template.shape[0] > image.shape[0] or template.shape[1] > image.shape[1]:
-            continue
+            break
         low, high, at_low, at_high = cv2.minMaxLoc(cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED))
-        scores[index] = max(high, -low)
-        spots[index] = (*at_high, 1.0) if high >= -low else (*at_low, -1.0)  # dark text correlates negatively
-    best = int(scores.argmax())
-    if scores[best] < SURE:
-        return None
-    em = SIZES[best] * STEP ** _peak(scores, best)
-    across, down, sign = spots[best]
-    em_pixels = em * region.shape[0] / size[1]
-    ratio = _contrast(region, text, SIZES[best], across, down, sign, size)
-    return Measure(em_pixels / EM, ratio)
+        # Dark text correlates negatively.
+        spot, bright = (at_high, True) if high >= -low else (at_low, False)
+        fits.append(_Fit(max(high, -low), em, int(spot[0]), int(spot[1]), bright, text, stretch))
+    if not fits:
+        return _Fit()
+    best = max(range(len(fits)), key=lambda index: fits[index].score)
+    if 0 < best < len(fits) - 1:
+        before, here, after = (fit.score for fit in fits[best - 1 : best + 2])
+        bend = before - 2 * here + after
+        if bend < 0:  # the vertex of the parabola through the three
+            return replace(fits[best], em=fits[best].em * STEP ** (0.5 * (before - after) / bend))
+    return fits[best]
 
 
-def _peak(scores: NDArray[np.float64], best: int) -> float:
-    """Where between its neighbours the maximum lies: the vertex of a parabola, in steps."""
-    if not 0 < best < scores.size - 1 or not scores[best - 1] or not scores[best + 1]:
-        return 0.0
-    bend = scores[best - 1] - 2 * scores[best] + scores[best + 1]
-    return float(0.5 * (scores[best - 1] - scores[best + 1]) / bend) if bend < 0 else 0.0
+@lru_cache(maxsize=16)
+def _drawn(text: str, look: _Look) -> NDArray[np.float32]:
+    """The text at a large size, 1 on its strokes, 0 on the ground, -1 on the rim; with a margin."""
+    import cv2
 
-
-@lru_cache(maxsize=8)
-def _drawn(text: str) -> NDArray[np.float32]:
-    """Coverage 0..1 of the text at a large size, with a margin."""
     drawer = fonts.face(None, _DRAWN)
     left, top, right, bottom = drawer.getbbox(text)
     margin = round(_MARGIN * _DRAWN)
     image = Image.new("L", (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin))
     ImageDraw.Draw(image).text((margin - left, margin - top), text, fill=255, font=drawer)
-    return np.asarray(image, np.float32) / 255
+    mask = np.asarray(image, np.float32) / 255
+    if look is _Look.PLAIN:
+        return mask
+    if look is _Look.THIN:
+        mask = cv2.erode(mask, np.ones((7, 7), np.uint8))
+    rim = 2 * round(_DRAWN / 13) + 1
+    result: NDArray[np.float32] = 2 * mask - cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (rim, rim)))
+    return result
 
 
-@lru_cache(maxsize=128)
-def _template(text: str, em: float) -> NDArray[np.float32]:
+@lru_cache(maxsize=512)
+def _template(text: str, look: _Look, stretch: float, em: float) -> NDArray[np.float32]:
     import cv2
 
-    drawn = _drawn(text)
-    size = round(drawn.shape[1] * em / _DRAWN), round(drawn.shape[0] * em / _DRAWN)
+    drawn = _drawn(text, look)
+    size = round(drawn.shape[1] * stretch * em / _DRAWN), round(drawn.shape[0] * em / _DRAWN)
     reduced = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA)
     result: NDArray[np.float32] = cv2.GaussianBlur(reduced, (0, 0), 0.5).astype(np.float32)
     return result
 
 
-def _contrast(
-    region: NDArray[np.uint8], text: str, em: float, across: int, down: int, sign: float, size: tuple[int, int]
-) -> float:
+def _contrast(region: NDArray[np.uint8], fit: _Fit, size: tuple[int, int]) -> float:
     """Contrast of the strokes with the ring around them, in the picture's own pixels."""
     import cv2
 
     fx, fy = region.shape[1] / size[0], region.shape[0] / size[1]
-    mask = _template(text, em)
+    size_tried = min(SIZES, key=lambda em: abs(em - fit.em))
+    mask = _template(fit.text, _Look.PLAIN, fit.stretch, size_tried)
     wide, high = max(1, round(mask.shape[1] * fx)), max(1, round(mask.shape[0] * fy))
-    left, top = round(across * fx), round(down * fy)
+    left, top = max(0, round((fit.left - _BESIDE) * fx)), max(0, round((fit.top - _BESIDE) * fy))
     part = wcag.luminance(region[top : top + high, left : left + wide])
     cover = cv2.resize(mask, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
     strokes = cover > 0.6
@@ -133,7 +200,7 @@ def _contrast(
     if strokes.sum() < 8 or ring.sum() < 8:
         return 1.0
     # Our strokes are bold: of thinner ones only the pixels that lean to the ink's side count.
-    ink = float(np.percentile(part[strokes], 65 if sign > 0 else 35))
+    ink = float(np.percentile(part[strokes], 65 if fit.bright else 35))
     return wcag.contrast(ink, float(np.median(part[ring])))
 
 
