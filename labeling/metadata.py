@@ -91,6 +91,13 @@ def _text(block: Block, found: Found) -> None:
     _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
 
+def _property(block: Block, found: Found) -> None:
+    """A document's property is its author's words: a title may name a generator, and only a label says something."""
+    name = block.keyword.upper()
+    if aigc.FIELD in name:
+        found.label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
+
+
 def _plain(block: Block, found: Found) -> None:
     """JPEG comment and APPn segments, GIF comments: a label counts where its own words say that it is one."""
     data = block.data[: aigc.MAX_TEXT]
@@ -113,6 +120,7 @@ _READERS: dict[Kind, Callable[[Block, Found], None]] = {
     Kind.XMP: _xmp,
     Kind.EXIF: _exif,
     Kind.TEXT: _text,
+    Kind.PROPERTY: _property,
     Kind.COMMENT: _plain,
     Kind.APP: _plain,
     Kind.C2PA: _c2pa,

@@ -6,12 +6,13 @@ No network call is made, and nothing in a file is followed anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files, metadata
 from labeling.containers import Block, Contents, Kind
 from labeling.errors import LabelingError, MissingDependency, UnsupportedFormat
-from labeling.findings import Defect, Mark, Signature, Status
+from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.label import Origin
 from labeling.report import Report
 from labeling.rules import Evidence, Profile, evaluate
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Trust
 
 UNKNOWN = "application/octet-stream"
+
+UNJUDGED = frozenset({"jxl"})
+"""Formats whose manifests c2pa's reader does not find, although the container holds them."""
 
 
 def verify(
@@ -50,14 +54,26 @@ def verify(
         try:
             contents = containers.read(data)
         except UnsupportedFormat as error:
-            return unreadable(name, str(error), profiles, visible=visible)
+            kind = containers.unread(data)
+            media_type = kind.media_type if kind is not None else UNKNOWN
+            return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
     found = metadata.scan(contents)
     marks = list(metadata.findings(contents, found))
     marks[1:1] = [credentials_of(data, contents, found, trust)]
     if visible:
         pixels_of = source if _is_pil(source) else data
         marks.insert(1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels))
-    return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai)
+    notes = () if _is_pil(source) else notes_on_name(name, contents)
+    return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
+
+
+def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
+    """A file whose name claims another format than its content has: read by content all the same, but worth telling."""
+    claimed = containers.claimed_by(name)
+    if claimed is None or claimed[0] == contents.format:
+        return ()
+    message = f"the name says {claimed[1]}, but the content is {contents.media_type}; it was read by its content"
+    return (Defect("FILE-NAME", "the file format", message, Severity.WARNING),)
 
 
 def conclude(
@@ -68,21 +84,26 @@ def conclude(
     *,
     visible: bool = True,
     declared_ai: bool = False,
+    notes: tuple[Defect, ...] = (),
 ) -> Report:
-    """Form the report from findings."""
+    """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
     readable = not contents.problems
     evidence = Evidence(tuple(marks), readable, frozenset() if visible else frozenset({"visible"}))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
+    if notes:
+        verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)
     return Report(name, contents.media_type, readable, origin, tuple(marks), verdicts, contents.problems)
 
 
-def unreadable(name: str, problem: str, profiles: list[Profile], *, visible: bool = True) -> Report:
+def unreadable(
+    name: str, problem: str, profiles: list[Profile], *, visible: bool = True, media_type: str = UNKNOWN
+) -> Report:
     """The report on something that could not be read at all: nothing is called absent."""
     defect = Defect("FILE-UNREADABLE", "the file format", problem)
     kinds = ("aigc", "visible", "c2pa", "iptc") if visible else ("aigc", "c2pa", "iptc")
     marks = [Mark(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,)) for kind in kinds]
-    contents = Contents("", UNKNOWN, problems=(problem,))
+    contents = Contents("", media_type, problems=(problem,))
     return conclude(name, contents, marks, profiles, visible=visible)
 
 
@@ -94,7 +115,7 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     """
     labels = evidence.of("aigc")
     if labels:
-        values = {str(mark.value.get("Label", Origin.GENERATED)) for mark in labels}
+        values = {str(_label_value(mark)) for mark in labels}
         if values == {Origin.POSSIBLE}:
             return "possible"
         return "suspected" if values == {Origin.SUSPECTED} else "confirmed"
@@ -104,6 +125,11 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     if ai or evidence.of("visible") or evidence.of("generator") or evidence.of("watermark"):
         return "suspected"
     return "none"
+
+
+def _label_value(mark: Mark) -> Any:
+    """``Label`` in whatever case it is written; a label that does not say is taken to say "generated"."""
+    return next((value for key, value in mark.value.items() if key.lower() == "label"), Origin.GENERATED)
 
 
 def _is_pil(source: Any) -> bool:
@@ -135,6 +161,10 @@ def credentials_of(data: bytes, contents: Contents, found: metadata.Found, trust
         if contents.problems:
             return Mark("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
         return Mark("c2pa", Status.ABSENT)
+    if contents.format in UNJUDGED:
+        message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
+        defect = Defect("C2PA-UNSUPPORTED", "C2PA 2.2 A.3", message, Severity.WARNING)
+        return Mark("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (defect,))
     from labeling.marks import credentials
 
     return credentials.read(data, contents.media_type, trust=trust)

@@ -26,6 +26,10 @@ ON_FILES = {
     "tiff": "only the strips or tiles under it change, on every page",
     "heif": "coded again at a stated quality",
     "bmp": "–",
+    "jxl": "–",
+    "pdf": "–",
+    "svg": "–",
+    "markdown": "–",
 }
 
 
@@ -49,7 +53,8 @@ def formats_table() -> str:
     signable = set(c2pa.Builder.get_supported_mime_types())
     rows = []
     for row in FORMATS:
-        carrier = row.carrier or "no place exists: refused, PNG offered"
+        nowhere = "no place exists: refused, PNG offered" if row.name == "bmp" else "read, not yet written"
+        carrier = row.carrier or nowhere
         drawn = ON_FILES[row.name] if row.name in _PAINTERS else "–"
         from_memory = "yes" if row.name in ENCODERS else "–"
         signed = "yes" if row.carrier and row.media_types[0] in signable else "–"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 from labeling.containers.base import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelingError, UnsupportedFormat
@@ -21,10 +22,13 @@ __all__ = [
     "Contents",
     "Format",
     "Kind",
+    "Unread",
+    "claimed_by",
     "format_named",
     "identify",
     "read",
     "rewrite",
+    "unread",
 ]
 
 HEAD = 64
@@ -36,7 +40,8 @@ class Format:
     """One row of the table.
 
     ``signatures``: the file is of this format if all (offset, bytes) pairs of any one tuple match its head.
-    ``carrier`` says where a label is written, for people; empty where the format has no place for one.
+    ``carrier`` says where a label is written, for people; empty where the format has no place for one or is only
+    read. ``sniffed``: the format has no signature, or not always; its module says in ``looks_like(data)`` if it is it.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Format:
     extensions: tuple[str, ...]
     signatures: tuple[tuple[tuple[int, bytes], ...], ...]
     carrier: str = ""
+    sniffed: bool = False
 
 
 def _brands(*brands: bytes) -> tuple[tuple[tuple[int, bytes], ...], ...]:
@@ -84,17 +90,77 @@ FORMATS: tuple[Format, ...] = (
         "meta item, mime application/rdf+xml",
     ),
     Format("bmp", "BMP", "bmp", ("image/bmp",), (".bmp", ".dib"), (((0, b"BM"),),)),
+    Format("jxl", "JPEG XL", "jxl", ("image/jxl",), (".jxl",),
+           (((0, b"\0\0\0\x0cJXL \r\n\x87\n"),), ((0, b"\xff\x0a"),))),
+    Format("pdf", "PDF", "pdf", ("application/pdf",), (".pdf",), (((0, b"%PDF-"),),), sniffed=True),
+    Format("svg", "SVG", "svg", ("image/svg+xml",), (".svg",), (), sniffed=True),
+    Format("markdown", "Markdown", "markdown", ("text/markdown",), (".md", ".markdown", ".mdx", ".txt"), (),
+           sniffed=True),
+)  # fmt: skip
+
+
+class Unread(NamedTuple):
+    """A kind of file that is recognised but not read yet: saying so is better than calling its labels absent."""
+
+    title: str
+    media_type: str
+    extensions: tuple[str, ...]
+    signatures: tuple[tuple[int, bytes], ...]
+
+
+UNREAD: tuple[Unread, ...] = (
+    Unread("QuickTime video", "video/quicktime", (".mov", ".qt"),
+           ((4, b"ftypqt  "), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"pnot"))),
+    Unread("MPEG-4 audio", "audio/mp4", (".m4a", ".m4b"), ((4, b"ftypM4A "), (4, b"ftypM4B "))),
+    Unread("MP4 video", "video/mp4", (".mp4", ".m4v"), ((4, b"ftypisom"), (4, b"ftypiso"), (4, b"ftypmp4"),
+           (4, b"ftypM4V"), (4, b"ftypavc1"), (4, b"ftypdash"), (4, b"ftypmsdh"), (4, b"ftypcmf"), (4, b"ftyp3g"),
+           (4, b"ftypf4v"), (4, b"ftypMSNV"), (4, b"styp"))),
+    Unread("ISO media file (MP4 or its like)", "video/mp4", (), ((4, b"ftyp"),)),
+    Unread("Matroska or WebM video", "video/x-matroska", (".mkv", ".webm", ".mka"), ((0, b"\x1aE\xdf\xa3"),)),
+    Unread("AVI video", "video/x-msvideo", (".avi",), ((8, b"AVI "),)),
+    Unread("Flash video", "video/x-flv", (".flv",), ((0, b"FLV\1"),)),
+    Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), ((0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3"))),
+    Unread("WAV audio", "audio/wav", (".wav",), ((8, b"WAVE"),)),
+    Unread("MP3 audio", "audio/mpeg", (".mp3",), ((0, b"ID3"), (0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2"))),
+    Unread("FLAC audio", "audio/flac", (".flac",), ((0, b"fLaC"),)),
+    Unread("Ogg audio or video", "application/ogg", (".ogg", ".oga", ".ogv", ".opus"), ((0, b"OggS"),)),
+    Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), ((0, b"PK\3\4"),)),
 )  # fmt: skip
 
 
 def identify(head: Buffer) -> Format | None:
-    """Say which format ``head`` (the first bytes of a file) belongs to; the name of the file has no say."""
+    """Say which format ``head`` (the first bytes of a file, or all of them) belongs to; its name has no say.
+
+    Formats without a signature are told by their text, for which the whole file may be needed.
+    """
     first = bytes(head[:HEAD])
     for row in FORMATS:
         for signature in row.signatures:
             if all(first[at : at + len(magic)] == magic for at, magic in signature):
                 return row
+    if unread(first) is not None:
+        return None
+    return next((row for row in FORMATS if row.sniffed and _module(row.module).looks_like(head)), None)
+
+
+def unread(head: Buffer) -> Unread | None:
+    """Say which kind of file that is not read yet ``head`` belongs to, if any."""
+    first = bytes(head[:HEAD])
+    for row in UNREAD:
+        if any(first[at : at + len(magic)] == magic for at, magic in row.signatures):
+            if row.media_type == "video/x-matroska" and b"webm" in first:
+                return row._replace(title="WebM video", media_type="video/webm")
+            return row
     return None
+
+
+def claimed_by(name: str) -> tuple[str, str] | None:
+    """What a file's name claims by its extension: (format name, or "" for one that is not read; title)."""
+    extension = PurePath(name).suffix.lower()
+    for row in FORMATS:
+        if extension in row.extensions:
+            return row.name, row.title
+    return next((("", row.title) for row in UNREAD if extension in row.extensions), None)
 
 
 def _module(name: str) -> Any:
@@ -108,6 +174,8 @@ def read(data: Buffer) -> Contents:
     """
     row = identify(data)
     if row is None:
+        if (kind := unread(data)) is not None:
+            raise UnsupportedFormat(f"{kind.title} is not yet supported: whether it carries labels was not looked at")
         raise UnsupportedFormat("the content is of no format that this version knows")
     contents: Contents = _module(row.module).read(data)
     return contents

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     XMP = "xmp"  # an XMP packet
     EXIF = "exif"  # a TIFF structure (from the byte-order mark on, without "Exif\0\0")
     TEXT = "text"  # text with a keyword (PNG text chunks)
+    PROPERTY = "property"  # a named property of a document (PDF Info, front matter): its author's words
     COMMENT = "comment"  # text without a keyword (JPEG COM, GIF comment)
     IPTC = "iptc"  # IIM records or the 8BIM resources that hold them
     ICC = "icc"
