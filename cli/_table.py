@@ -1,13 +1,31 @@
-"""The report as people read it on a terminal."""
+"""The report as people read it on a terminal.
+
+A row per file, then the findings: each set of findings once, over the files that share it, so that a folder of a
+thousand pictures with the same fault reads as one fault. Names are cut in the middle only where a terminal is too
+narrow for them; what goes into a pipe or a file is never cut.
+"""
 
 from __future__ import annotations
 
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from labeling.findings import Signature
 from labeling.report import Report, status_of
+from labeling.reports._names import in_folder
+from labeling.reports.messages import clause, sentence, word
+from labeling.rules import Outcome
+
+if TYPE_CHECKING:
+    from labeling.findings import Defect
 
 _STYLES = {
     "compliant": "bold green",
@@ -20,54 +38,187 @@ _STYLES = {
     "conflict": "red",
     "unreadable": "yellow",
 }
+_SIGNS = {"present": "✓", "absent": "–", "defective": "✗", "duplicate": "✗", "conflict": "✗", "unreadable": "?"}
 _MARKS = ("aigc", "visible", "c2pa", "iptc")
 
+_NAME = 24
+"""A name is not cut to fewer cells than this; a still narrower terminal gets folded names."""
 
-def print_table(reports: list[Report]) -> None:
-    """Print a row per file and, under the table, each finding with its clause."""
+_NAMED = 12
+"""So many files are named over findings that they share."""
+
+_PIPE = 160
+"""Width where there is no terminal to ask: findings fit on a line each."""
+
+Line = tuple[str, str, str, str]
+"""Rule, sentence, clause, style: one finding as printed."""
+
+
+def print_table(reports: list[Report], language: str = "en", console: Console | None = None) -> None:
+    """Print a row per file and, under the table, the findings with their clauses."""
+    console = console or _console()
+    folder, names = in_folder([report.path for report in reports])
+    names = [_clean(name) for name in names]
+    if folder:
+        console.print(Text(f"{word('folder', language)} {_clean(folder)}", "dim"), soft_wrap=True)
+    table, legend = _overview(reports, names, language, console)
+    console.print(table, soft_wrap=not console.is_terminal)
+    if legend:
+        console.print(Text(legend, "dim"))
+    _details(console, reports, names, language)
+    console.print()
+    if len(reports) > 1:
+        console.print(_summary(reports, language))
+    console.print(word("disclaimer", language), style="dim")
+
+
+def table_text(reports: list[Report], language: str = "en") -> str:
+    """The same for a file: no colours, nothing cut."""
+    out = io.StringIO()
+    print_table(reports, language, Console(file=out, width=_PIPE, highlight=False, no_color=True))
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _console() -> Console:
     console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE
+    return console
+
+
+def _overview(reports: list[Report], names: list[str], language: str, console: Console) -> tuple[Table, str]:
+    """The table, and the legend of its signs where there was no room for words."""
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
+    marks = [mark for mark in _MARKS if mark != "visible" or any(status_of(report, mark) for report in reports)]
+    longest = max((cell_len(name) for name in names), default=0)
+    rows = [_row(report, profiles, marks, language, words=True) for report in reports]
+    heads = [*profiles, word("origin", language), *(word(mark, language) for mark in marks)]
+    room = console.width - _width(rows, heads)
+    legend = ""
+    if console.is_terminal and room < min(longest, 40):
+        rows = [_row(report, profiles, marks, language, words=False) for report in reports]
+        room = console.width - _width(rows, heads)
+        signs = (("✓", "present"), ("–", "absent"), ("✗", "defective"), ("?", "unreadable"))
+        legend = "  ".join(f"{sign} {word(status, language)}" for sign, status in signs)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("File", *profiles, "Origin", *_MARKS):
-        if column == "File":  # on a narrow terminal the marks give way before the names do
-            longest = max((len(report.path) for report in reports), default=0)
-            table.add_column(column, overflow="fold", min_width=min(longest, 28))
-        else:
-            table.add_column(column, overflow="ellipsis", no_wrap=True)
-    for report in reports:
-        verdicts = [report.verdicts[name].verdict if name in report.verdicts else "" for name in profiles]
-        cells = [Text(str(v), _STYLES.get(str(v), "")) for v in verdicts]
-        marks = [_mark(report, mark) for mark in _MARKS]
-        table.add_row(Text(_clean(report.path)), *cells, Text(report.origin), *marks)
-    console.print(table)
-    for report in reports:
-        _details(console, report)
-    console.print("\nAn unsigned label is a claim and not proof; that no label is there proves nothing.", style="dim")
+    table.add_column(word("file", language), overflow="fold")
+    for head in heads:
+        table.add_column(head, no_wrap=True, overflow="ellipsis")
+    cut = max(room, _NAME) if console.is_terminal else longest
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(Text(elide(name, cut)), *row)
+    return table, legend
 
 
-def _mark(report: Report, mark: str) -> Text:
+def _width(rows: list[list[Text]], heads: list[str]) -> int:
+    """Cells that all columns but the first take, with the gaps before them."""
+    columns = zip(*([Text(head) for head in heads], *rows), strict=True)
+    return sum(max(text.cell_len for text in column) + 2 for column in columns)
+
+
+def _row(report: Report, profiles: list[str], marks: list[str], language: str, *, words: bool) -> list[Text]:
+    verdicts = [str(report.verdicts[name].verdict) if name in report.verdicts else "" for name in profiles]
+    cells = [Text(word(verdict, language) if verdict else "", _STYLES.get(verdict, "")) for verdict in verdicts]
+    return [*cells, Text(word(report.origin, language)), *(_mark(report, mark, language, words) for mark in marks)]
+
+
+def _mark(report: Report, mark: str, language: str, words: bool) -> Text:
     status = status_of(report, mark)
+    text = word(status or "unchecked", language) if words else _SIGNS.get(status, "·")
+    cell = Text(text, _STYLES.get(status, "dim"))
     signatures = {m.signature for m in report.marks if m.mark == mark} - {None, Signature.NONE}
-    text = Text(status or "not checked", _STYLES.get(status, "dim"))
-    for signature in signatures:
-        text.append(f" ({signature})", style="red" if signature is Signature.FAILED else "")
+    for signature in sorted(str(s) for s in signatures):
+        said = word(f"signature:{signature}", language)
+        cell.append(f" ({said})" if words else f" {said}", style="red" if signature == Signature.FAILED else "")
+    return cell
+
+
+def _details(console: Console, reports: list[Report], names: list[str], language: str) -> None:
+    """Findings that every file has come first and once, then those of each group of files that share theirs."""
+    found = [_distinct(_lines(report, language)) for report in reports]
+    common = [line for line in found[0] if all(line in lines for lines in found)] if len(found) > 2 else []
+    groups: dict[tuple[Line, ...], list[str]] = {}
+    for name, lines in zip(names, found, strict=True):
+        if own := tuple(line for line in lines if line not in common):
+            groups.setdefault(own, []).append(name)
+    if common:
+        _group(console, Text(word("every file", language), "bold"), common)
+    for own, sharing in groups.items():
+        heading = Text("\n".join(sharing[:_NAMED]), "bold")
+        if len(sharing) > _NAMED:
+            heading.append("\n" + word("more", language, n=len(sharing) - _NAMED), "dim")
+        _group(console, heading, own)
+
+
+def _group(console: Console, heading: Text, lines: Sequence[Line]) -> None:
+    console.print()
+    console.print(heading, soft_wrap=True)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for rule, said, cited, style in lines:
+        text = Text(_clean(said))
+        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{cited}]", "dim") if cited else text)
+    console.print(grid)
+
+
+def _lines(report: Report, language: str) -> Iterator[Line]:
+    for problem in report.problems:
+        yield word("damaged", language), problem, "", "yellow"
+    for verdict in report.verdicts.values():
+        for style, defects in (("red", verdict.failed), ("yellow", verdict.warnings)):
+            for defect in defects:
+                yield defect.rule, _said(defect, language), clause(defect.clause, language), style
+    for mark in report.marks:
+        if mark.mark == "generator":
+            yield word("evidence", language), f"{mark.value.get('generator', '')}: {mark.where}", "", "cyan"
+
+
+def _distinct(lines: Iterator[Line]) -> list[Line]:
+    """Each finding once: what is an error under one profile is not repeated as a warning of another."""
+    best: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        known = best.setdefault(line[:2], line)
+        if known[3] == "yellow" and line[3] == "red":
+            best[line[:2]] = line
+    return list(best.values())
+
+
+def _said(defect: Defect, language: str) -> str:
+    said, detail = sentence(defect, language)
+    return f"{said} {detail}" if detail else said
+
+
+def _summary(reports: list[Report], language: str) -> Text:
+    """How many files there are, and how many of each verdict; a file counts by the worst of its profiles."""
+    order = (Outcome.NONCOMPLIANT, Outcome.INCONCLUSIVE, Outcome.COMPLIANT)
+    counts = Counter(
+        next((o for o in order if any(v.verdict is o for v in report.verdicts.values())), Outcome.INCONCLUSIVE)
+        for report in reports
+    )
+    text = Text(word("files", language, n=len(reports)), "bold")
+    for outcome in order:
+        if counts[outcome]:
+            text.append("  ").append(f"{counts[outcome]} {word(str(outcome), language)}", _STYLES[str(outcome)])
     return text
 
 
-def _details(console: Console, report: Report) -> None:
-    lines = [("damaged", "", problem, "yellow") for problem in report.problems]
-    for verdict in report.verdicts.values():
-        lines += [(d.rule, d.clause, d.message, "red") for d in verdict.failed]
-        lines += [(d.rule, d.clause, d.message, "yellow") for d in verdict.warnings]
-    if not lines:
-        return
-    console.print()
-    console.print(Text(_clean(report.path), "bold"))
-    for rule, clause, message, style in dict.fromkeys(lines):
-        text = Text("  ").append(rule, style).append(f"  {_clean(message)}")
-        console.print(text.append(f"  [{clause}]" if clause else "", "dim"))
+def elide(name: str, width: int) -> str:
+    """Cut a name in the middle to so many terminal cells: its beginning and its end, with the extension, tell most."""
+    if cell_len(name) <= width:
+        return name
+    head, tail = "", ""
+    room = width - 1
+    for front, back in zip(name, reversed(name), strict=True):
+        if cell_len(head + front) + cell_len(tail) > room:
+            break
+        head += front
+        if cell_len(head) + cell_len(back + tail) > room:
+            break
+        tail = back + tail
+    return f"{head}…{tail}"
 
 
 def _clean(text: str) -> str:
     """What a file or its name says must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c.isprintable() or c == "\N{ZERO WIDTH JOINER}" else "\N{REPLACEMENT CHARACTER}" for c in text)

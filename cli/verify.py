@@ -7,17 +7,20 @@ from pathlib import Path
 import click
 
 from labeling.errors import LabelingError, MissingDependency
-from labeling.report import FORMATS, Report
+from labeling.report import Report
 
-from . import _common
+from . import _common, _output
 
 
 @click.command("verify")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--profile", "profiles", type=_common.ProfileName(), multiple=True,
               help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table", show_default=True,
+@click.option("--format", "form", type=click.Choice(_output.FORMATS), default="table", show_default=True,
               help="Form of the report.")  # fmt: skip
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
+              help="Language of table and html; what programs parse stays English.")  # fmt: skip
 @click.option("--no-visible", is_flag=True, help="Metadata only: do not look at the pixels.")
 @click.option("--trust", type=click.Path(path_type=Path), multiple=True,
               help="PEM file with C2PA trust anchors beside the stored ones; may be given several times.")  # fmt: skip
@@ -29,6 +32,8 @@ def command(
     files: tuple[str, ...],
     profiles: tuple[str, ...],
     form: str,
+    out: Path | None,
+    lang: str,
     no_visible: bool,
     trust: tuple[Path, ...],
     no_stored_trust: bool,
@@ -45,33 +50,38 @@ def command(
       aigc-label verify photo.png
       aigc-label verify *.jpg --profile cn --profile eu --format json
       aigc-label verify upload.png --no-visible --format jsonl
+      aigc-label verify *.jpg --format html --lang zh -o report.html
 
     Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some file could not be read (and none was found
     non-compliant).
     """
+    from labeling.reports.exhibit import Exhibit, exhibit
     from labeling.trust import load as load_trust
     from labeling.verification import verify
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
+    paths = _common.expand(files)
     try:
+        _output.check(out, paths)
         options["trust"] = load_trust(trust, use_stored=not no_stored_trust)
     except LabelingError as error:
         _common.fail(error)
     reports: list[Report] = []
-    for path in _common.progress(_common.expand(files), quiet=quiet):
+    exhibits: list[Exhibit | None] = []
+    for path in _common.progress(paths, quiet=quiet):
         try:
             reports.append(verify(path, names, **options))  # type: ignore[arg-type]
         except MissingDependency as error:
             _common.fail(error)
         except LabelingError as error:
             reports.append(_unreadable(path, error, names, visible=not no_visible))
-    if form == "table":
-        from ._table import print_table
-
-        print_table(reports)
-    else:
-        click.echo(FORMATS[form](reports), nl=False)
+        if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
+            exhibits.append(exhibit(path, max_pixels=max_pixels))
+    try:
+        _output.emit(form, reports, exhibits, lang, out)
+    except LabelingError as error:
+        _common.fail(error)
     codes = {report.exit_code for report in reports}
     raise SystemExit(1 if 1 in codes else max(codes, default=0))
 

@@ -1,0 +1,53 @@
+"""Where a report goes: to standard output, or to a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labeling.errors import WriteError
+
+if TYPE_CHECKING:
+    from labeling.report import Report
+    from labeling.reports.exhibit import Exhibit
+
+FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
+
+
+def check(out: Path | None, sources: Sequence[Path]) -> None:
+    """Refuse a place for the report that cannot be meant, before the work is done and not after it."""
+    from labeling.files import same_file
+
+    if out is None:
+        return
+    if out.is_dir():
+        raise WriteError(f"{out}: is a folder; name a file in it")
+    if not out.parent.is_dir():
+        raise WriteError(f"{out}: the folder {out.parent} does not exist; create it first")
+    if any(same_file(out, source) for source in sources):
+        raise WriteError(f"{out}: is one of the files to verify; name another file for the report")
+
+
+def emit(form: str, reports: list[Report], exhibits: Sequence[Exhibit | None], language: str, out: Path | None) -> None:
+    """Print the report, or write it to ``out``. Raises :class:`WriteError`."""
+    if form == "table":
+        from . import _table
+
+        if out is None:
+            _table.print_table(reports, language)
+            return
+        text = _table.table_text(reports, language)
+    else:
+        from labeling.reports import render
+
+        text = render(form, reports, language=language, exhibits=exhibits)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        from labeling.files import write_atomically
+
+        # A name that is no Unicode must not stop a report; \udcXX is a valid escape in JSON, too.
+        write_atomically(out, [text.encode("utf-8", "backslashreplace")])

@@ -1,0 +1,240 @@
+"""One file of the HTML page: its picture with the label's box, its marks, and its findings with their clauses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from labeling.findings import Mark, Signature, Status
+from labeling.report import Report
+from labeling.reports._markup import Html, el, joined
+from labeling.reports.exhibit import Exhibit
+from labeling.reports.messages import clause, sentence, word
+from labeling.rules import Outcome
+
+MAX_FIELDS = 64
+"""So many raw fields of a mark are shown."""
+
+GLYPHS = {
+    "compliant": "✓", "noncompliant": "✗", "inconclusive": "?",
+    "present": "✓", "absent": "–", "defective": "✗", "duplicate": "✗", "conflict": "✗", "unreadable": "?",
+    "unchecked": "·",
+}  # fmt: skip
+"""A shape beside each colour, for readers who do not see it and for printers that have none."""
+
+_TONES = {
+    "compliant": "good", "present": "good", "trusted": "good", "valid": "good",
+    "noncompliant": "bad", "defective": "bad", "duplicate": "bad", "conflict": "bad", "failed": "bad", "error": "bad",
+    "inconclusive": "open", "unreadable": "open", "unsupported": "open", "warning": "open",
+}  # fmt: skip
+
+
+def chip(name: str, text: str) -> Html:
+    """A status as a coloured chip with a shape."""
+    glyph = el("span", GLYPHS[name], aria_hidden="true") if name in GLYPHS else None
+    return el("span", glyph, text, class_=f"chip {_TONES.get(name, 'quiet')}")
+
+
+def worst(report: Report) -> str:
+    """The verdict that a file is sorted and filtered by: the worst of its profiles."""
+    outcomes = {verdict.verdict for verdict in report.verdicts.values()}
+    order = (Outcome.NONCOMPLIANT, Outcome.INCONCLUSIVE, Outcome.COMPLIANT)
+    return str(next((outcome for outcome in order if outcome in outcomes), Outcome.INCONCLUSIVE))
+
+
+def card(number: int, report: Report, shown: Exhibit | None, language: str) -> Html:
+    """An ``article`` with everything that the report says of one file."""
+    verdicts = [
+        el("li", el("span", name, class_="profile"), chip(str(verdict.verdict), word(str(verdict.verdict), language)))
+        for name, verdict in report.verdicts.items()
+    ]
+    head = el(
+        "header",
+        el("h3", el("span", f"{number}. ", class_="number"), el("bdi", report.path)),
+        el("ul", *verdicts, class_="verdicts"),
+    )
+    body = joined(
+        _notice(report, language),
+        _facts(report, shown, language),
+        el("h4", word("findings", language)),
+        _findings(report, language),
+        el("h4", word("marks", language)),
+        _marks(report, language),
+        _raw(report, language),
+    )
+    return el(
+        "article", head, el("div", _figure(report, shown, language), el("div", body, class_="said"), class_="columns"),
+        id=f"f{number}", data_row=number, data_verdict=worst(report), data_origin=report.origin,
+    )  # fmt: skip
+
+
+def _figure(report: Report, shown: Exhibit | None, language: str) -> Html:
+    if shown is None or not shown.thumbnail:
+        return el("figure", el("div", word("no picture", language), class_="placeholder"))
+    uri = "data:image/jpeg;base64," + base64.b64encode(shown.thumbnail).decode("ascii")
+    picture = el("img", src=uri, alt=word("thumbnail", language))
+    boxes = [_rectangle(mark) for mark in report.marks if mark.mark == "visible"]
+    boxes = [box for box in boxes if box is not None]
+    if not boxes:
+        return el("figure", el("div", picture, class_="picture"))
+    overlay = el("svg", *boxes, viewBox=f"0 0 {shown.width} {shown.height}", preserveAspectRatio="none",
+                 aria_hidden="true")  # fmt: skip
+    caption = el("figcaption", el("span", class_="swatch"), word("box", language))
+    return el("figure", el("div", picture, overlay, class_="picture"), caption)
+
+
+def _rectangle(mark: Mark) -> Html | None:
+    """The box of a visible label, drawn twice: a dark line on a light one is seen on every picture."""
+    box = mark.value.get("box")
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
+        return None
+    left, top, right, bottom = box
+    at = {"x": left, "y": top, "width": max(0, right - left), "height": max(0, bottom - top)}
+    return joined(el("rect", class_="halo", **at), el("rect", class_="line", **at))
+
+
+def _notice(report: Report, language: str) -> Html | None:
+    notice = report.to_dict().get("notice")
+    if not isinstance(notice, dict):
+        return None
+    own, other = ("zh", "en") if language == "zh" else ("en", "zh")
+    return el(
+        "p",
+        el("strong", word("notice", language)), " ", el("q", notice.get(own, "")), " ",
+        el("q", notice.get(other, ""), lang="zh-CN" if other == "zh" else "en", class_="aside"), " ",
+        el("span", clause(str(notice.get("clause", "")), language), class_="clause"),
+        class_="notice",
+    )  # fmt: skip
+
+
+def _facts(report: Report, shown: Exhibit | None, language: str) -> Html:
+    rows: list[tuple[str, object]] = [
+        ("origin", joined(el("strong", word(report.origin, language)), " — ", word(f"why:{report.origin}", language))),
+        ("type", report.media_type),
+    ]
+    if shown is not None:
+        pixels = f"{shown.width} × {shown.height}, " if shown.width else ""
+        rows.append(("size", f"{pixels}{shown.size:,} {word('bytes', language)}"))
+        rows.append(("sha256", el("code", shown.sha256)))
+    rows += [("damaged", el("bdi", problem)) for problem in report.problems]
+    pairs = (joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows)
+    return el("dl", *pairs, class_="facts")
+
+
+def _findings(report: Report, language: str) -> Html:
+    seen: dict[tuple[str, Any], list[str]] = {}
+    for name, verdict in report.verdicts.items():
+        for severity, defects in (("error", verdict.failed), ("warning", verdict.warnings)):
+            for defect in defects:
+                seen.setdefault((severity, defect), []).append(name)
+    if not seen:
+        return el("p", word("no findings", language), class_="aside")
+    rows = []
+    for (severity, defect), profiles in sorted(seen.items(), key=lambda item: item[0][0]):  # errors come first
+        said, detail = sentence(defect, language)
+        rows.append(el(
+            "tr",
+            el("td", chip(severity, word(severity, language))),
+            el("td", el("span", said, class_="sentence"),
+               el("small", el("bdi", detail), lang="en") if detail else None),
+            el("td", el("code", defect.rule), el("small", clause(defect.clause, language))),
+            el("td", ", ".join(profiles)),
+        ))  # fmt: skip
+    return _table(("severity", "finding", "rule", "profile"), rows, language, "findings")
+
+
+def _marks(report: Report, language: str) -> Html:
+    """A row for each mark that is there, and one line for those that are not."""
+    rows = []
+    missing = [word(f"long:{mark.mark}", language) for mark in report.marks if mark.status is Status.ABSENT]
+    for mark in report.marks:
+        if mark.status is Status.ABSENT:
+            continue
+        signature = str(mark.signature or Signature.NONE)
+        signed = None
+        if mark.mark in ("aigc", "c2pa") and mark.status is not Status.UNREADABLE:
+            signed = joined(
+                chip(signature, word(f"signature:{signature}", language)),
+                el("small", word(f"{mark.mark}:{signature}", language)),
+            )
+        rows.append(el(
+            "tr",
+            el("th", word(f"long:{mark.mark}", language), scope="row"),
+            el("td", chip(str(mark.status), word(str(mark.status), language))),
+            el("td", _says(mark, language), el("small", el("bdi", mark.where)) if mark.where else None),
+            el("td", signed or el("span", "–", class_="aside")),
+        ))  # fmt: skip
+    absent = word("comma", language).join(missing)
+    return joined(
+        _table(("mark", "status", "says", "signature"), rows, language, "marks") if rows else None,
+        el("p", el("span", word("absent:", language), class_="key"), " ", absent, class_="missing")
+        if missing
+        else None,
+    )
+
+
+def _says(mark: Mark, language: str) -> Html | None:
+    """The few values of a mark that a reader looks for first."""
+    value = mark.value
+    facts: list[tuple[str, object]] = []
+    if mark.mark == "aigc":
+        label = value.get("Label")
+        meaning = word(f"Label:{label}", language) if label in ("1", "2", "3") else ""
+        facts = [("label", f"{label} {meaning}" if label is not None else None)]
+        facts += [("producer", value.get("ContentProducer")), ("content id", value.get("ProduceID"))]
+        if value.get("ContentPropagator") not in (None, "", value.get("ContentProducer")):
+            facts.append(("propagator", value["ContentPropagator"]))
+    elif mark.mark == "visible":
+        height, contrast = value.get("height_ratio"), value.get("contrast")
+        facts = [("text", value.get("text"))]
+        facts.append(("height", f"{height:.1%}" if isinstance(height, float) else None))
+        facts.append(("contrast", f"{contrast:.1f} : 1" if isinstance(contrast, int | float) else None))
+    elif mark.mark == "c2pa":
+        facts = [("signer", value.get("issuer") or value.get("common_name"))]
+        stamp = value.get("time") or (word("no time stamp", language) if value else None)
+        facts += [("time stamp", stamp), ("source type", _term(value.get("digital_source_type")))]
+        facts += [("made with", value.get("software_agent") or value.get("claim_generator"))]
+    elif mark.mark == "iptc":
+        facts = [("source type", _term(value.get("DigitalSourceType"))), ("made with", value.get("AISystemUsed"))]
+    elif mark.mark == "generator":
+        facts = [("made with", value.get("generator")), ("confidence", value.get("confidence"))]
+    known = [(key, fact) for key, fact in facts if fact not in (None, "")]
+    if not known:
+        return None
+    items = (
+        el("li", el("span", word(key, language), class_="key"), " ", el("bdi", _plain(fact))) for key, fact in known
+    )
+    return el("ul", *items, class_="says")
+
+
+def _term(value: object) -> str | None:
+    return (str(value).rpartition("/")[2] or str(value)) if value else None
+
+
+def _raw(report: Report, language: str) -> Html | None:
+    """Every field as the file has it, for whoever wants to see for themselves."""
+    parts = []
+    for mark in report.marks:
+        fields = [
+            (key, value) for key, value in mark.value.items() if value not in (None, "", [], {}) or key in _ALWAYS
+        ]
+        if fields:
+            parts.append(el("h5", word(f"long:{mark.mark}", language)))
+            rows = [joined(el("dt", key), el("dd", el("bdi", _plain(value)))) for key, value in fields[:MAX_FIELDS]]
+            parts.append(el("dl", *rows, class_="raw"))
+    return el("details", el("summary", word("raw", language)), *parts) if parts else None
+
+
+_ALWAYS = frozenset({
+    "Label", "ContentProducer", "ProduceID", "ReservedCode1", "ContentPropagator", "PropagateID", "ReservedCode2",
+})  # fmt: skip
+
+
+def _table(columns: tuple[str, ...], rows: list[Html], language: str, kind: str) -> Html:
+    header = el("tr", *(el("th", word(f"column:{name}", language), scope="col") for name in columns))
+    return el("div", el("table", el("thead", header), el("tbody", *rows), class_=kind), class_="scroll")
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

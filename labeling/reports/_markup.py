@@ -1,0 +1,65 @@
+"""HTML that cannot be injected into: text becomes markup through :func:`el` alone, which escapes it.
+
+Everything that a file or its name says is hostile here. Besides the characters with a meaning in HTML, those without a
+shape are dangerous: a right-to-left override turns ``gpj.exe`` into ``exe.jpg`` for the reader. They are spelled out.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+
+MAX_TEXT = 2000
+"""Characters of one value that are shown; the JSON report has them all."""
+
+_KEPT = "\n\t\N{ZERO WIDTH JOINER}"  # emoji are joined by the latter
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def visible(text: str) -> str:
+    """Spell out control characters, directional marks and halves of surrogate pairs, as in ``[U+202E]``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _SHAPELESS and c not in _KEPT else c for c in text)
+
+
+_SHAPELESS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def escaped(value: object) -> Html:
+    """Text as markup; of a text that is too long to be read, the beginning and how much more there is."""
+    if isinstance(value, Html):
+        return value
+    text = str(value)
+    if len(text) > MAX_TEXT:
+        text = f"{text[:MAX_TEXT]}… (+{len(text) - MAX_TEXT:,})"
+    return Html(html.escape(visible(text)))
+
+
+def el(tag: str, *children: object, **attributes: object) -> Html:
+    """An element. Children that are no :class:`Html` are escaped, ``None`` is left out, and so are attributes of
+    ``None`` or ``False``. Underscores end or join attribute names: ``class_``, ``data_verdict``."""
+    parts = [f"<{tag}"]
+    for name, value in attributes.items():
+        if value is None or value is False:
+            continue
+        name = name.rstrip("_").replace("_", "-")
+        parts.append(f" {name}" if value is True else f' {name}="{html.escape(visible(str(value)))}"')
+    parts.append(">")
+    if tag not in _VOID:
+        parts += [escaped(child) for child in children if child is not None]
+        parts.append(f"</{tag}>")
+    return Html("".join(parts))
+
+
+_VOID = frozenset({"img", "input", "meta", "link"})
+
+
+def joined(*parts: object) -> Html:
+    """Several pieces in a row."""
+    return Html("".join(escaped(part) for part in parts if part is not None))

@@ -1,0 +1,153 @@
+"""The report as one self-contained page: to be opened from a disk, printed, and handed on.
+
+Nothing is loaded from anywhere and nothing in a file can become markup: the page's own policy allows its one style
+sheet and its one script by their hashes, and pictures that are in the page. Without the script all is readable; it
+only sorts. Filters are style sheet alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from labeling.report import Report, status_of
+from labeling.reports._card import GLYPHS, card, chip, worst
+from labeling.reports._markup import Html, el, joined
+from labeling.reports._names import in_folder
+from labeling.reports.exhibit import Exhibit
+from labeling.reports.messages import TAGS, profile_title, word
+
+VERDICTS = ("noncompliant", "inconclusive", "compliant")
+"""In the order of the page: what needs somebody's attention comes first."""
+
+ORIGINS = ("confirmed", "possible", "suspected", "none")
+
+_MARKS = ("aigc", "visible", "c2pa", "iptc")
+
+
+def to_html(
+    reports: Iterable[Report],
+    *,
+    exhibits: Sequence[Exhibit | None] = (),
+    language: str = "en",
+    created: datetime | None = None,
+) -> str:
+    """One HTML page. ``exhibits`` go with the reports in their order; without them there are no pictures.
+
+    ``language`` is en or zh. ``created`` is the date on the page, by default now.
+    """
+    reports = list(reports)
+    folder, names = in_folder([report.path for report in reports])
+    reports = [replace(report, path=name) for report, name in zip(reports, names, strict=True)]
+    shown = [*exhibits, *[None] * (len(reports) - len(exhibits))]
+    order = sorted(range(len(reports)), key=lambda i: VERDICTS.index(worst(reports[i])))
+    numbered = [(number, reports[i], shown[i]) for number, i in enumerate(order, 1)]
+    profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
+    style, script = _asset("page.css"), _asset("page.js")
+    main = el(
+        "main",
+        _filters(reports, language),
+        el("section", el("h2", word("overview", language)), _overview(numbered, profiles, language)),
+        el("section", el("h2", word("details", language)), *(card(*row, language) for row in numbered), class_="cards"),
+    )
+    body = joined(_header(reports, profiles, folder, created or datetime.now(UTC), language), main, _footer(language))
+    head = joined(
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", word("title", language)),
+        el("style", style),
+    )
+    page = el("html", el("head", head), el("body", body, el("script", script)), lang=TAGS[language])
+    return f"<!doctype html>\n{page}\n"
+
+
+def _asset(name: str) -> Html:
+    return Html(importlib.resources.files("labeling.reports").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """A Content Security Policy (W3C CSP 3) under which nothing but this page's own parts works."""
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
+    own = [f"'sha256-{value}'" for value in hashes]
+    rules = ("default-src 'none'", "img-src data:", f"style-src {own[0]}", f"script-src {own[1]}")
+    return "; ".join((*rules, "base-uri 'none'", "form-action 'none'"))
+
+
+def _header(reports: list[Report], profiles: list[str], folder: str, created: datetime, language: str) -> Html:
+    from labeling import __version__
+
+    stamp = created.astimezone(UTC)
+    looked = any(mark.mark == "visible" for report in reports for mark in report.marks)
+    rules = el("ul", *(el("li", el("code", name), " ", profile_title(name, language)) for name in profiles))
+    rows: list[tuple[str, object]] = [
+        ("date", el("time", f"{stamp:%Y-%m-%d %H:%M} UTC", datetime=stamp.isoformat(timespec="seconds"))),
+        ("tool", f"aigc-label {__version__}"),
+        ("scope", word("scope:all" if looked else "scope:metadata", language)),
+        ("profiles", rules),
+    ]
+    if folder:
+        rows.append(("folder", el("bdi", folder)))
+    facts = el("dl", *(joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows), class_="facts")
+    return el("header", el("h1", word("title", language)), facts, class_="page")
+
+
+def _filters(reports: list[Report], language: str) -> Html:
+    """Counts that are filters as well: radio buttons, and rules of the style sheet that hide what is not chosen."""
+    groups = (
+        ("verdict", "by verdict", VERDICTS, Counter(worst(report) for report in reports)),
+        ("origin", "by origin", ORIGINS, Counter(report.origin for report in reports)),
+    )
+    parts = []
+    for name, legend, values, counts in groups:
+        choices = [_choice(name, "all", len(reports), word("all", language), checked=True)]
+        choices += [_choice(name, value, counts[value], word(value, language)) for value in values]
+        parts.append(el("fieldset", el("legend", word(legend, language)), el("div", *choices, class_="tiles")))
+    return el("section", *parts, class_="filters", aria_label=word("summary", language))
+
+
+def _choice(group: str, value: str, count: int, text: str, *, checked: bool = False) -> Html:
+    identity = f"{group}-{value}"
+    return joined(
+        el("input", type="radio", name=group, id=identity, checked=checked, disabled=not count),
+        el("label", el("b", count), el("span", text), for_=identity, class_=f"tile {value}"),
+    )
+
+
+def _overview(numbered: list[tuple[int, Report, Exhibit | None]], profiles: list[str], language: str) -> Html:
+    marks = [mark for mark in _MARKS if mark != "visible" or any(status_of(r, mark) for _, r, _ in numbered)]
+    columns = ["#", word("file", language), *profiles, word("origin", language), *(word(m, language) for m in marks)]
+    head = el("tr", *(el("th", name, scope="col", aria_sort="ascending" if name == "#" else None) for name in columns))
+    rows = el("tbody", *(_row(number, report, profiles, marks, language) for number, report, _ in numbered))
+    compact = len(profiles) > 2  # the marks' words give way to their signs, which the caption explains
+    caption = el("caption", word("caption", language), " " + word("legend", language) if compact else None)
+    table = el("table", caption, el("thead", head), rows, class_="overview compact" if compact else "overview")
+    return el("div", table, class_="scroll")
+
+
+def _row(number: int, report: Report, profiles: list[str], marks: list[str], language: str) -> Html:
+    def cells() -> Iterator[Html]:
+        yield el("td", number, class_="number")
+        yield el("th", el("a", el("bdi", report.path), href=f"#f{number}"), scope="row")
+        for name in profiles:
+            verdict = str(report.verdicts[name].verdict) if name in report.verdicts else ""
+            yield el("td", chip(verdict, word(verdict, language)) if verdict else None)
+        yield el("td", word(report.origin, language))
+        for mark in marks:
+            status = status_of(report, mark) or "unchecked"
+            sign = el("span", GLYPHS[status], aria_hidden="true", class_="sign")
+            said = el("span", word(status, language), class_="word")
+            yield el("td", el("span", sign, said, class_=f"plain {status}", title=word(status, language)))
+
+    return el("tr", *cells(), data_row=number, data_verdict=worst(report), data_origin=report.origin)
+
+
+def _footer(language: str) -> Html:
+    return el("footer", el("p", word("disclaimer", language)), el("p", word("how", language)))

@@ -1,0 +1,242 @@
+"""The words of reports in each language: columns, verdicts, origins, rules and clauses.
+
+Only reports for people are translated. The machine-readable forms stay English, since programs compare their words.
+"""
+
+from __future__ import annotations
+
+import re
+
+from labeling.findings import Defect
+from labeling.reports.rules_text import RULES
+
+LANGUAGES = ("en", "zh")
+TAGS = {"en": "en", "zh": "zh-CN"}
+"""BCP 47 tags, for ``lang`` attributes."""
+
+_WORDS: dict[str, tuple[str, str]] = {
+    # verdicts and origins
+    "compliant": ("compliant", "合规"),
+    "noncompliant": ("noncompliant", "不合规"),
+    "inconclusive": ("inconclusive", "无法判定"),
+    "confirmed": ("confirmed", "已确认"),
+    "possible": ("possible", "可能"),
+    "suspected": ("suspected", "疑似"),
+    "none": ("none", "未发现"),
+    # status and signature of a mark
+    "present": ("present", "有"),
+    "absent": ("absent", "无"),
+    "defective": ("defective", "有缺陷"),
+    "duplicate": ("duplicate", "重复"),
+    "conflict": ("conflict", "相互矛盾"),
+    "unreadable": ("unreadable", "无法读取"),
+    "unchecked": ("not checked", "未检查"),
+    "signature:trusted": ("trusted", "可信"),
+    "signature:valid": ("valid", "有效"),
+    "signature:failed": ("failed", "无效"),
+    "signature:unsupported": ("unsupported", "不支持"),
+    "signature:none": ("none", "无"),
+    # marks
+    "aigc": ("aigc", "隐式标识"),
+    "visible": ("visible", "显式标识"),
+    "c2pa": ("c2pa", "C2PA"),
+    "iptc": ("iptc", "IPTC"),
+    "exif": ("exif", "EXIF"),
+    "generator": ("generator", "生成痕迹"),
+    "watermark": ("watermark", "数字水印"),
+    "long:aigc": ("Implicit label (AIGC field)", "隐式标识（AIGC 字段）"),
+    "long:visible": ("Visible label", "显式标识"),
+    "long:c2pa": ("Content credentials (C2PA)", "内容凭证（C2PA）"),
+    "long:iptc": ("IPTC source type", "IPTC 数字来源类型"),
+    "long:exif": ("EXIF", "EXIF"),
+    "long:generator": ("Generator trace", "生成工具痕迹"),
+    "long:watermark": ("Imperceptible watermark", "不可见数字水印"),
+    # tables
+    "file": ("File", "文件"),
+    "type": ("Type", "类型"),
+    "origin": ("Origin", "来源"),
+    "damaged": ("damaged", "文件损坏"),
+    "evidence": ("trace", "痕迹"),
+    "disclaimer": (
+        "An unsigned label is a claim and not proof; that no label is there proves nothing.",
+        "未经签名的标识只是声明而非证明；没有标识也不能证明任何事。",
+    ),
+    "every file": ("Every file", "所有文件"),
+    "more": ("and {n} more", "等另外 {n} 个文件"),
+    "files": ("{n} files", "共 {n} 个文件"),
+    "files:1": ("1 file", "共 1 个文件"),
+    "folder": ("Folder", "目录"),
+    # the page
+    "title": ("AI content label report", "人工智能生成合成内容标识核验报告"),
+    "date": ("Date", "核验时间"),
+    "legend": (
+        "✓ present, – absent, ✗ defective, ? unreadable, · not checked.",
+        "✓ 有，– 无，✗ 有缺陷，? 无法读取，· 未检查。",
+    ),
+    "tool": ("Tool", "核验工具"),
+    "scope": ("Checked", "核验范围"),
+    "scope:all": ("visible label and metadata", "显式标识与元数据"),
+    "scope:metadata": ("metadata only; the visible label was not looked for", "仅元数据，未检查显式标识"),
+    "profiles": ("Rules", "适用规则"),
+    "summary": ("Summary and filters", "汇总与筛选"),
+    "by verdict": ("Files by verdict", "按结论"),
+    "by origin": ("Files by origin", "按来源"),
+    "all": ("all", "全部"),
+    "overview": ("Overview", "总览"),
+    "caption": ("What needs attention comes first.", "需要处理的文件排在前面。"),
+    "details": ("Files", "逐个文件"),
+    "no picture": ("no picture to show", "无法显示图像"),
+    "thumbnail": ("the picture, reduced", "图像缩略图"),
+    "box": ("visible label as found", "检出的显式标识"),
+    "notice": ("Notice that a platform has to show:", "平台应当显示的提示："),
+    "size": ("Size", "大小"),
+    "bytes": ("bytes", "字节"),
+    "sha256": ("SHA-256", "SHA-256"),
+    "findings": ("Findings", "核验发现"),
+    "no findings": ("Nothing to object to.", "未发现问题。"),
+    "absent:": ("Not there:", "未检出："),
+    "comma": (", ", "、"),
+    "marks": ("Labels and marks", "标识与标记"),
+    "raw": ("All fields as the file has them", "文件中的原始字段"),
+    "error": ("error", "不符合"),
+    "warning": ("warning", "提示"),
+    "column:severity": ("Severity", "级别"),
+    "column:finding": ("Finding", "说明"),
+    "column:rule": ("Rule and clause", "规则与条款"),
+    "column:profile": ("Profile", "适用规则"),
+    "column:mark": ("Mark", "标识"),
+    "column:status": ("Status", "状态"),
+    "column:says": ("Says", "内容"),
+    "column:signature": ("Signature", "签名"),
+    "why:confirmed": ("an implicit label says that AI made it", "隐式标识表明其由人工智能生成合成"),
+    "why:possible": (
+        "a label or the uploader says that AI may have made it",
+        "标识或上传者声明其可能由人工智能生成合成",
+    ),
+    "why:suspected": (
+        "no implicit label claims it, but other traces of AI are there",
+        "未发现隐式标识的确认，但存在其他生成合成痕迹",
+    ),
+    "why:none": (
+        "nothing speaks of AI, which proves nothing",
+        "未发现任何相关标识或痕迹；这并不能证明内容非人工智能生成",
+    ),
+    "aigc:trusted": ("matches the label; the key is one you pinned", "与标识内容一致，公钥为预先指定的可信公钥"),
+    "aigc:valid": ("matches the label; the key is the file's own", "与标识内容一致，公钥来自文件本身，身份未证实"),
+    "aigc:failed": ("does not match the label", "与标识内容不一致"),
+    "aigc:unsupported": ("security data of a form that cannot be checked", "安全数据的形式无法核验"),
+    "aigc:none": ("unsigned: a claim, not proof", "未签名：仅为声明"),
+    "c2pa:trusted": ("intact; the signer is on a trust list", "内容完整，签名者在信任列表中"),
+    "c2pa:valid": ("intact; the signer is on no trust list given", "内容完整，签名者不在所提供的信任列表中"),
+    "c2pa:failed": ("broken: see the findings", "验证失败，详见核验发现"),
+    "c2pa:unsupported": ("of a kind that cannot be checked", "采用的方式无法核验"),
+    "c2pa:none": ("could not be checked", "无法核验"),
+    "label": ("Label", "生成合成标签"),
+    "Label:1": ("(generated)", "（属于）"),
+    "Label:2": ("(may be generated)", "（可能）"),
+    "Label:3": ("(suspected)", "（疑似）"),
+    "producer": ("Producer", "生成合成服务提供者"),
+    "content id": ("Content number", "内容制作编号"),
+    "propagator": ("Propagator", "内容传播服务提供者"),
+    "text": ("Text", "文字"),
+    "height": ("Height", "高度"),
+    "contrast": ("Contrast", "对比度"),
+    "signer": ("Signer", "签名者"),
+    "time stamp": ("Time stamp", "时间戳"),
+    "no time stamp": ("none", "无"),
+    "source type": ("Source type", "来源类型"),
+    "made with": ("Made with", "生成工具"),
+    "confidence": ("Confidence", "可信度"),
+    "how": (
+        "Files were read offline; signatures were checked against the trust lists given, and no others. The thumbnails "
+        "are reduced pictures; SHA-256 identifies the file that was examined.",
+        "核验在离线状态下进行；签名仅依据所提供的信任列表核验。缩略图为缩小后的图像；SHA-256 用于确认被核验的文件。",
+    ),
+}
+
+_PROFILES = {
+    "cn": "中国：《人工智能生成合成内容标识办法》与 GB 45438-2025",
+    "platform": "中国：网络信息内容传播平台的义务（《标识办法》第六条）",
+    "eu": "欧盟：《人工智能法》第 50 条",
+    "us-ca": "美国加利福尼亚州：SB 942、AB 853",
+}
+
+
+def word(key: str, language: str = "en", **values: object) -> str:
+    """The word of a report for ``key``; a key that is none is its own word. ``values`` fill its placeholders."""
+    pair = _WORDS.get(key)
+    text = key if pair is None else pair[language == "zh"]
+    return text.format(**values) if values else text
+
+
+def profile_title(name: str, language: str = "en") -> str:
+    """A profile's title; custom profiles, of which only the name is known here, have none but that."""
+    from labeling.rules import PROFILES
+
+    if language == "zh" and name in _PROFILES:
+        return _PROFILES[name]
+    return PROFILES[name].title if name in PROFILES else name
+
+
+def sentence(defect: Defect, language: str = "en") -> tuple[str, str]:
+    """What a defect says: the sentence, and beside it the English original where that tells more.
+
+    A message in English is whole. In Chinese the sentence is the rule's; what the file itself says (a value, a number,
+    a parser's answer) stands in the original, which is given only if there is such a part.
+    """
+    if language != "zh" or defect.rule not in RULES:
+        return defect.message, ""
+    particular = _PARTICULAR.search(defect.message) and not _FIXED.match(defect.rule)
+    return RULES[defect.rule][1], defect.message if particular else ""
+
+
+_PARTICULAR = re.compile(r"[:'\"(\d]")
+"""A message with a quotation, a number or a colon speaks of this file; one without says only what the rule says."""
+
+_FIXED = re.compile(r"EU-|US-CA-|PLATFORM-|C2PA-BROKEN|CN-\w+-(MISSING|SKIPPED)")
+"""Checks of a regime: whatever the file, they say the same."""
+
+_CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"Labelling Measures Art\. (\d+)(?:\((\d)\))?", "《人工智能生成合成内容标识办法》第{0}条"),
+        (r"Deep Synthesis Provisions Art\. (\d+)", "《互联网信息服务深度合成管理规定》第{0}条"),
+        (r"AI Act Art\. (\d+)\((\d+)\)", "欧盟《人工智能法》第 {0} 条第 {1} 款"),
+        (r"Code of Practice on marking and labelling ?", "《标记与标识行为准则》"),
+        (r"Cal\. Bus\. & Prof\. Code (\S+)", "《加州商业与职业法典》第 {0} 条"),
+        (r"GB 45438-2025 Annex (\w)", "GB 45438-2025 附录 {0}"),
+        (r"GB 45438-2025,? (\d[\d.]*)(?: (\w)\))?", "GB 45438-2025 第 {0} 条{1}"),
+        (r"(TC260-PG-\w+) (\w[\w.]*)", "{0} 第 {1} 条"),
+        (r"IPTC Photo Metadata ([\d.]+), Digital Source Type", "IPTC 图片元数据标准 {0},数字来源类型"),
+        (r"the file format", "文件格式规范"),
+        (r"; ", "；"),
+    )
+)
+_NUMERALS = "零一二三四五六七八九十"
+
+
+def clause(text: str, language: str = "en") -> str:
+    """A clause as it is cited: in Chinese a law by its Chinese title, a technical standard by its number."""
+    if language != "zh":
+        return text
+    for pattern, words in _CLAUSES:
+        text = pattern.sub(lambda match, words=words: _cited(words, match), text)  # type: ignore[misc]
+    return text
+
+
+def _cited(words: str, match: re.Match[str]) -> str:
+    parts = [part or "" for part in match.groups()]
+    if "第{0}条" in words:  # articles of Chinese law, and their items, are cited in Chinese numerals
+        item = f"第（{_numeral(int(parts[1]))}）项" if parts[1:] and parts[1] else ""
+        return words.format(_numeral(int(parts[0]))) + item
+    if words.startswith("GB") and parts[1:] and parts[1]:
+        parts[1] = f" {parts[1]})"
+    return words.format(*parts)
+
+
+def _numeral(number: int) -> str:
+    """A Chinese numeral for 1 to 99."""
+    tens, ones = divmod(number, 10)
+    if not tens:
+        return _NUMERALS[ones]
+    return (_NUMERALS[tens] if tens > 1 else "") + "十" + (_NUMERALS[ones] if ones else "")
