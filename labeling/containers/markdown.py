@@ -75,7 +75,9 @@ def _blocks(raw: bytes) -> list[Found]:
     front = _front(raw)
     found = [("front matter", *each) for each in _entries(front)]
     floor = front[-1][0] if front else 0
-    return found + [("block at the end", *each) for each in _entries(_last(raw, floor))]
+    # Prose may end in a line like "Note: see above", or in a list below such a line: only a mapping is metadata there.
+    last = [each for each in _entries(_last(raw, floor)) if each[2].startswith("{") and each[2].endswith("}")]
+    return found + [("block at the end", *each) for each in last]
 
 
 def _lines(raw: bytes, start: int, stop: int) -> list[Line]:
@@ -106,10 +108,7 @@ def _last(raw: bytes, floor: int) -> list[Line]:
     start = end - 1
     while start > 0 and (not lines[start][1].strip() or lines[start][1][0] in " \t}"):
         start -= 1
-    if start < 0 or (key := _KEY.match(lines[start][1])) is None:
-        return []
-    # One line of prose may end like "Note: see above": without a mapping below or beside it, it is prose.
-    if start == end - 1 and not (key[2] or "").lstrip().startswith("{"):
+    if start < 0 or _KEY.match(lines[start][1]) is None:
         return []
     if start > 0 and lines[start - 1][1].strip() not in ("", "---"):
         return []
