@@ -10,16 +10,62 @@ from PIL import Image, ImageDraw, ImageFont
 Face = Callable[[int, int], ImageFont.FreeTypeFont]
 
 HEADLINES = (
-    "AI生成", "AI生成艺术展", "人工智能生成内容峰会", "AI改变世界", "AI 绘画大赛", "AI", "生成式AI应用大会", "AIGC 2026", "智能时代",
-    "夏日音乐节", "AI合成主播", "GRAND OPENING", "AI SUMMIT", "新品发布", "AI生成，无限可能", "人工智能合成技术", "OPEN AI DAY",
-)  # fmt: skip
+    "AI生成",
+    "AI生成艺术展",
+    "人工智能生成内容峰会",
+    "AI改变世界",
+    "AI 绘画大赛",
+    "AI",
+    "生成式AI应用大会",
+    "AIGC 2026",
+    "智能时代",
+    "夏日音乐节",
+    "AI合成主播",
+    "GRAND OPENING",
+    "AI SUMMIT",
+    "新品发布",
+    "AI生成，无限可能",
+    "人工智能合成技术",
+    "OPEN AI DAY",
+)
 LINES = (
-    "人工智能改变生活", "让我们一起走进智能时代", "本次活动由市科技馆主办", "生成与合成技术的历史", "时间：9月1日 14:00", "地点：中关村国际会议中心",
-    "AI 助手已上线", "扫码关注我们", "今天天气很好，我们去公园吧", "合成氨工业的发展", "版权所有 翻印必究", "第三章 机器学习基础", "图3-2 生成对抗网络",
-    "The quick brown fox jumps over the lazy dog", "AI is changing the way we work", "All rights reserved", "Terms and Privacy",
-    "请输入验证码", "电力生成系统", "AI学院招生简章", "人工智能学院", "AI 课程 零基础入门", "感谢您的观看", "MADE IN CHINA", "Made with AI", "即梦AI",
-    "AI修图 一键美化", "豆包", "智能生成报告", "生成二维码", "合成照片", "会议纪要自动生成", "AI 搜索", "PAINT 生成", "AIR 合成", "图像合成软件",
-)  # fmt: skip
+    "人工智能改变生活",
+    "让我们一起走进智能时代",
+    "本次活动由市科技馆主办",
+    "生成与合成技术的历史",
+    "时间：9月1日 14:00",
+    "地点：中关村国际会议中心",
+    "AI 助手已上线",
+    "扫码关注我们",
+    "今天天气很好，我们去公园吧",
+    "合成氨工业的发展",
+    "版权所有 翻印必究",
+    "第三章 机器学习基础",
+    "图3-2 生成对抗网络",
+    "The quick brown fox jumps over the lazy dog",
+    "AI is changing the way we work",
+    "All rights reserved",
+    "Terms and Privacy",
+    "请输入验证码",
+    "电力生成系统",
+    "AI学院招生简章",
+    "人工智能学院",
+    "AI 课程 零基础入门",
+    "感谢您的观看",
+    "MADE IN CHINA",
+    "Made with AI",
+    "即梦AI",
+    "AI修图 一键美化",
+    "豆包",
+    "智能生成报告",
+    "生成二维码",
+    "合成照片",
+    "会议纪要自动生成",
+    "AI 搜索",
+    "PAINT 生成",
+    "AIR 合成",
+    "图像合成软件",
+)
 MENUS = (
     ("文件", "编辑", "视图", "插入", "格式", "工具", "帮助"),
     ("首页", "发现", "AI", "消息", "我的"),
@@ -30,16 +76,20 @@ MENUS = (
     ("14:32", "5G", "AI"),
 )
 SUBTITLES = (
-    "人工智能改变生活", "AI正在改变每一个行业", "我们的未来由自己创造", "他说：这是AI干的", "How AI changed my life", "用人工智能合成蛋白质的新方法",
-    "生成模型是怎样工作的？", "下面请看AI如何作曲",
-)  # fmt: skip
+    "人工智能改变生活",
+    "AI正在改变每一个行业",
+    "我们的未来由自己创造",
+    "他说：这是AI干的",
+    "How AI changed my life",
+    "用人工智能合成蛋白质的新方法",
+    "生成模型是怎样工作的？",
+    "下面请看AI如何作曲",
+)
 
 _PAPER = ((255, 255, 255), (250, 246, 235), (24, 26, 32), (238, 242, 250))
 
 
-def page(
-    number: int, size: tuple[int, int], rng: np.random.Generator, face: Face
-) -> tuple[str, Image.Image]:
+def page(number: int, size: tuple[int, int], rng: np.random.Generator, face: Face) -> tuple[str, Image.Image]:
     """Page ``number``: its kind, and the picture."""
     kind = ("poster", "screenshot", "document", "sign", "subtitle", "chat")[number % 6]
     makers = {"poster": _poster, "screenshot": _screenshot, "document": _document, "sign": _sign,
@@ -84,8 +134,8 @@ def _poster(size: tuple[int, int], rng: np.random.Generator, face: Face) -> Imag
         draw.text((width / 2, y), line, "white", font, "mm", stroke_width=1, stroke_fill="black")
         y += font.size * 1.5
     edge = _pick(LINES, rng)
-    draw.text((width * 0.5, height * 0.96), edge, "white", _fitted(edge, face, which, min(size) * 0.045, width * 0.9), "mm",
-              stroke_width=1, stroke_fill="black")  # fmt: skip
+    font = _fitted(edge, face, which, min(size) * 0.045, width * 0.9)
+    draw.text((width * 0.5, height * 0.96), edge, "white", font, "mm", stroke_width=1, stroke_fill="black")
     return image
 
 
@@ -94,7 +144,10 @@ def _screenshot(size: tuple[int, int], rng: np.random.Generator, face: Face) -> 
     image, ink = _blank(size, rng)
     draw, which, (width, height) = ImageDraw.Draw(image), int(rng.integers(4)), size
     bar = min(size) * rng.uniform(0.06, 0.1)
-    for y, menu in ((bar / 2, MENUS[int(rng.integers(len(MENUS)))]), (height - bar / 2, MENUS[int(rng.integers(len(MENUS)))])):
+    for y, menu in (
+        (bar / 2, MENUS[int(rng.integers(len(MENUS)))]),
+        (height - bar / 2, MENUS[int(rng.integers(len(MENUS)))]),
+    ):
         draw.rectangle((0, y - bar / 2, width, y + bar / 2), fill=tuple(int(c) for c in rng.integers(120, 200, 3)))
         step = width / len(menu)
         for column, word in enumerate(menu):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files, metadata
 from labeling.containers import Block, Contents, Kind
-from labeling.errors import LabelingError, MissingDependency, UnsupportedFormat
+from labeling.errors import UnsupportedFormat
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.label import Origin
 from labeling.report import Report
@@ -174,15 +174,7 @@ def visible_of(
     source: Any, contents: Contents, orientation: int, profiles: list[Profile], max_pixels: int | None
 ) -> Mark:
     """The finding on the visible mark, in the languages that the profiles accept."""
-    from labeling.codecs import displayed
-    from labeling.marks import visible
+    from labeling.visibility import look
 
-    try:
-        pixels = displayed(source, contents.format, orientation=orientation, max_pixels=max_pixels)
-        languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
-        return visible.read_visible(pixels, languages=languages)
-    except MissingDependency:
-        raise
-    except LabelingError as error:
-        defect = Defect("FILE-PIXELS", "GB 45438-2025 5.2", f"the picture could not be decoded: {error}")
-        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+    languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
+    return look(source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels)

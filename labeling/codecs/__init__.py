@@ -13,12 +13,14 @@ from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from PIL import Image
 
     from labeling.codecs.base import Painted, Painter, Pixels
 
-__all__ = ["MAX_PIXELS", "Painted", "displayed", "encode", "paint_file"]
+__all__ = ["MAX_PIXELS", "Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file"]
 
 MAX_PIXELS = 100_000_000
 """Default limit on the pixels of one frame; an animation may have four times as many in all."""
@@ -123,6 +125,28 @@ def displayed(
     from labeling.codecs import _decoders
 
     return _decoders.displayed(source, format, orientation, max_pixels or MAX_PIXELS)
+
+
+def displayed_on_black(
+    source: Buffer | Image.Image, format: str, *, orientation: int = 1, max_pixels: int | None = None
+) -> Pixels | None:
+    """Decode as :func:`displayed`, but transparency over black; ``None`` if the first frame is opaque."""
+    from labeling.codecs import _decoders
+
+    return _decoders.displayed_on_black(source, format, orientation, max_pixels or MAX_PIXELS)
+
+
+def displayed_frames(
+    data: Buffer, format: str, *, count: int = 2, orientation: int = 1, max_pixels: int | None = None
+) -> Iterator[Pixels]:
+    """Decode ``count`` later frames of an animation, evenly spread, the last one included: as :func:`displayed`.
+
+    Yields nothing for a still picture; pages of a TIFF file are no animation. Frames depend on those before them, so
+    of a long animation only the part is sampled that has ``max_pixels`` pixels in all.
+    """
+    from labeling.codecs import _decoders
+
+    return _decoders.displayed_frames(data, format, count, orientation, max_pixels or MAX_PIXELS)
 
 
 def _check_quality(quality: int | None) -> None:

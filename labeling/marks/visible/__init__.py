@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from labeling.marks.visible.measure import kept
 from labeling.marks.visible.paint import LabelPainter, check_asset
 from labeling.marks.visible.read import read_visible
 from labeling.marks.visible.style import POSITIONS, Style
 from labeling.marks.visible.wording import Wording, judge
 
-__all__ = ["POSITIONS", "LabelPainter", "Style", "Wording", "check_asset", "judge", "read_visible"]
+__all__ = ["POSITIONS", "LabelPainter", "Style", "Wording", "check_asset", "judge", "kept", "read_visible"]

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,25 +27,36 @@ _lock = threading.Lock()
 def _engine() -> Any:
     logger = logging.getLogger("RapidOCR")
     level = logger.level
+    threads = int(os.environ.get("AIGC_LABEL_OCR_THREADS", "0")) or min(4, os.cpu_count() or 1)
     try:
         import rapidocr
-    except ImportError as error:
+
+        _require_models(Path(rapidocr.__file__).parent / "models")
+        engine = rapidocr.RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "Det.limit_type": "max",  # the reader chooses the size itself: the detector must not scale it up again
+                "Det.limit_side_len": 8192,
+                "Rec.rec_img_shape": [3, 48, 48],  # least width: short labels are not padded to 320 pixels
+                "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+            }
+        )
+        engine(np.zeros((64, 64, 3), np.uint8))  # loads the detector
+    except ImportError as error:  # RapidOCR itself only notices a missing onnxruntime when it loads a model
         raise MissingDependency(
             f"reading visible labels needs OCR: pip install rapidocr onnxruntime ({error})"
         ) from error
-    threads = int(os.environ.get("AIGC_LABEL_OCR_THREADS", "0")) or min(4, os.cpu_count() or 1)
-    engine = rapidocr.RapidOCR(
-        params={
-            "Global.log_level": "critical",
-            "Det.limit_type": "max",  # the reader chooses the size itself: the detector must not scale it up again
-            "Det.limit_side_len": 8192,
-            "Rec.rec_img_shape": [3, 48, 48],  # least width: short labels are not padded to 320 pixels
-            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-        }
-    )
-    engine(np.zeros((64, 64, 3), np.uint8))  # loads the detector
     logger.setLevel(max(level, logging.CRITICAL))
     return engine
+
+
+def _require_models(folder: Path) -> None:
+    """RapidOCR would fetch a model that is missing from its wheel; verification makes no network call."""
+    for kind in ("det", "rec"):
+        if not any(folder.glob(f"*{kind}*.onnx")):
+            raise MissingDependency(
+                f"RapidOCR's {kind} model is missing from {folder}: pip install --force-reinstall rapidocr"
+            )
 
 
 def _model(name: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ SIDE = 368
 """The detector sees the picture with its shortest side at so many pixels: a label of 5 % is then 18 pixels high."""
 
 BORDER = 8
-"""Pixels of the picture's own edge repeated around the reduced picture: the detector loses text that touches its frame."""
+"""Pixels of its edge repeated around the reduced picture: the detector loses text that touches its frame."""
 
 MAX_ASPECT = 4
 """Longer pictures are looked at in windows at both ends and in the middle."""
@@ -46,6 +47,9 @@ TALL = 1.6
 """A box so much higher than wide holds turned or stacked text."""
 
 
+_MARGIN = 0.2
+
+
 class Turn(StrEnum):
     """How a line runs: as usual, turned to read upwards or downwards, or upright characters one under the other."""
 
@@ -57,10 +61,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A piece of text: its box in pixels of the picture, how it runs, and what it says.
-
-    ``parts``: where it was put together from two lines, the box of the second, whose height is the text's.
-    """
+    """A piece of text: its box in pixels of the picture, how it runs, and what it says."""
 
     left: float
     top: float
@@ -177,26 +178,26 @@ def crop(pixels: Pixels, line: Line, pad: float = 0.12) -> Pixels:
 def _side_by_side(upright: Pixels) -> Iterator[Pixels]:
     """Characters that stand one under the other, laid in a row.
 
-    How many there are is not known: the pitch is between the ink's width and a quarter more. Each cut is moved to the
-    calmest row nearby, which is the gap between two characters.
+    How many there are is not known: the pitch is about half to three quarters of the crop's width, which depends on how
+    closely the detector's box fits. Each cut is moved to the calmest row nearby, the gap between two characters.
     """
     height, width = upright.shape[:2]
     gray = upright.astype(np.float32).mean(axis=2)
     unrest = np.abs(np.diff(gray, axis=1)).mean(axis=1)
-    span = height - 0.3 * width  # the box stands out by about a sixth of the width at each end
-    counts = sorted({max(2, round(span / (factor * width))) for factor in (0.66, 0.76, 0.88)})
+    span = height - 2 * _MARGIN * width  # so much of the crop is above the first and below the last character
+    counts = sorted({max(2, round(span / (factor * width))) for factor in (0.52, 0.62, 0.74)})
     for count in counts:
         if count > 12:
             continue
         pitch = span / count
         cuts = [0]
         for index in range(1, count):
-            middle = round(0.15 * width + index * pitch)
+            middle = round(_MARGIN * width + index * pitch)
             low, high = max(cuts[-1] + 1, int(middle - 0.22 * pitch)), min(height - 1, int(middle + 0.22 * pitch) + 1)
             cuts.append(low + int(unrest[low:high].argmin()) if high > low else middle)
         cuts.append(height)
-        tall = max(b - a for a, b in zip(cuts, cuts[1:], strict=False))
-        strip = np.concatenate([_centred(upright[a:b], tall) for a, b in zip(cuts, cuts[1:], strict=False)], axis=1)
+        tall = max(b - a for a, b in pairwise(cuts))
+        strip = np.concatenate([_centred(upright[a:b], tall) for a, b in pairwise(cuts)], axis=1)
         yield strip
 
 

@@ -1,15 +1,17 @@
 """How high the text of a label is, and how well it stands out from what is around it.
 
-OCR has said what is written, so the height is found by laying the generation element (生成, 合成), drawn in our own font,
-over the picture in many sizes: the size that correlates best is the size of the text. Plates, outlines and busy
+OCR has said what is written, so the height is found by laying the generation element (生成, 合成), drawn in our own
+font, over the picture in many sizes: the size that correlates best is the size of the text. Plates, outlines and busy
 pictures do not disturb that, as they disturb every measure of where ink begins and ends.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,9 @@ SURE = 0.42
 
 _KNOWN = "生成合"
 """Ideographs of generation elements that our font has."""
+
+_SAME = 0.75
+"""Correlation above which two frames show the same text."""
 
 _PAD = 0.3
 _BESIDE = 5
@@ -79,9 +84,10 @@ def _fitted(region: NDArray[np.uint8], thickness: float, pieces: tuple[str, ...]
 
     scale = TALL / thickness
     size = max(8, round(region.shape[1] * scale)), max(8, round(region.shape[0] * scale))
-    gray = np.sqrt(wcag.luminance(region))  # nearer to what the eye sees
-    image = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    image = cv2.copyMakeBorder(image, *[_BESIDE] * 4, cv2.BORDER_REPLICATE)  # text may touch the border
+    gray: NDArray[np.float32] = np.sqrt(wcag.luminance(region))  # nearer to what the eye sees
+    image: Any = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    # Text may touch the border.
+    image = cv2.copyMakeBorder(image, _BESIDE, _BESIDE, _BESIDE, _BESIDE, cv2.BORDER_REPLICATE)
     image -= cv2.GaussianBlur(image, (0, 0), 0.4 * TALL)
     best = _Fit()
     for look in _Look:
@@ -163,9 +169,9 @@ def _drawn(text: str, look: _Look) -> NDArray[np.float32]:
     margin = round(_MARGIN * _DRAWN)
     image = Image.new("L", (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin))
     ImageDraw.Draw(image).text((margin - left, margin - top), text, fill=255, font=drawer)
-    mask = np.asarray(image, np.float32) / 255
+    mask: Any = np.asarray(image, np.float32) / 255
     if look is _Look.PLAIN:
-        return mask
+        return cast("NDArray[np.float32]", mask)
     if look is _Look.THIN:
         mask = cv2.erode(mask, np.ones((7, 7), np.uint8))
     rim = 2 * round(_DRAWN / 13) + 1
@@ -230,3 +236,22 @@ def _smooth(row: NDArray[np.float32]) -> NDArray[np.float32]:
     padded = np.pad(row, window // 2, mode="edge")
     result: NDArray[np.float32] = np.convolve(padded, np.full(window, 1 / window, np.float32), "valid")
     return result
+
+
+def kept(first: NDArray[np.uint8], later: NDArray[np.uint8], box: Sequence[int]) -> bool:
+    """Tell cheaply whether what stands in a box, (left, top, right, bottom), of one frame still stands in another.
+
+    Both are (H, W, 3) uint8. Fine detail is compared, so that a change of the ground does not count. ``False`` means
+    that somebody has to read the later frame.
+    """
+    import cv2
+
+    if first.shape != later.shape:
+        return False
+    left, top, right, bottom = box
+    details = []
+    for frame in (first, later):
+        gray: Any = np.sqrt(wcag.luminance(frame[top:bottom, left:right]))
+        details.append((gray - cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.25 * (bottom - top)))).ravel())
+    strength = float(np.linalg.norm(details[0]) * np.linalg.norm(details[1]))
+    return strength > 0 and float(details[0] @ details[1]) > _SAME * strength

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
-from labeling.marks.visible.lines import NEAR, Line, Turn, at_edge, columns, detected, readings
+from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, readings
 from labeling.marks.visible.measure import EM, measure
 from labeling.marks.visible.style import MIN_RATIO
 from labeling.marks.visible.wording import joins, judge, mended, statement
@@ -55,7 +55,11 @@ def _read(pixels: NDArray[np.uint8]) -> list[Line]:
     boxes.sort(key=lambda line: -min(line.height, line.width))
     ways = [way for line in boxes for way in readings(pixels, line)][:MAX_READ]
     texts = engine.recognise([crop for _, crop in ways])
-    found = [replace(line, text=mended(text)) for (line, _), text in zip(ways, texts, strict=True) if text]
+    found = [
+        replace(line, text=mended(text, turned=bool(line.turn)))
+        for (line, _), text in zip(ways, texts, strict=True)
+        if text
+    ]
     return [line for line in (*found, *_pairs(found)) if len(line.text) <= MAX_TEXT]
 
 

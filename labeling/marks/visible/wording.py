@@ -41,31 +41,41 @@ def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
     return Wording(complies, ai[0] if ai else "", generation[0] if generation else "", vendor)
 
 
-# --- what OCR read -----------------------------------------------------------------------------------------------------
+# --- what OCR read ---------------------------------------------------------------------------------------------------
 
 _BROKEN_AI_ZH = re.compile(r"(?<![A-Za-z])A\s?[IlTi1|!丨](?=\s?[生合])")
 _BROKEN_AI_EN = re.compile(r"(?<![A-Za-z])A[l1|](?=[\s-]?generated\b)|(?<=\bby )A[l1|](?![A-Za-z])", re.IGNORECASE)
+_LYING_AI = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
 _BROKEN_MADE = re.compile(r"(?<=AI)(\s?)生[咸戌威戍]|(?<=智[能慧])(\s?)生[咸戌威戍]")
 
 
-def mended(text: str) -> str:
-    """Put right what OCR confuses: I with l, 1, T or a bar, 成 with 咸 or 戌, and only where the other element stands
-    beside it."""
+def mended(text: str, *, turned: bool = False) -> str:
+    """Put right what OCR confuses: I with l, 1, T or a bar, 成 with 咸 or 戌.
+
+    Only where the other element stands beside it. In ``turned`` text an I lies on its side, and is lost or a dash.
+    """
     text = unicodedata.normalize("NFKC", text.strip())
+    if turned:
+        text = _LYING_AI.sub("AI", text)
     text = _BROKEN_AI_EN.sub("AI", _BROKEN_AI_ZH.sub("AI", text))
     return _BROKEN_MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
 
 
-_AI = r"(?:AI|人工智[能慧](?:技术|技術)?(?![大工小]))"
+_AI = r"(?:AI|人工智[能慧])(?:技术|技術|模型|算法)?"
 _MADE = r"(?:生成|合成|產生|辅助生成|輔助生成|自动生成|創作|创作)"
-_THING = r"(?:的)?(?:内容|內容|图片|圖片|图像|圖像|影像|图|圖|照片|作品|视频|視頻|插画|插圖|画面|畫面|效果图|素材|标识|标签|物|画)?"
+_THING = (
+    "的?(?:内容|內容|图片|圖片|图像|圖像|影像|图|圖|照片|作品|视频|視頻|"
+    "插画|插圖|画面|畫面|效果图|素材|标识|标签|物|画)?"
+)
 _STATEMENT_ZH = re.compile(
-    rf"(?P<head>.*?)(?:{_AI}[\s·・:：\-—]*{_MADE}(?:[/、和与及]?{_MADE})*|{_MADE}式?(?:来源|方式)?[:：\s]*{_AI}){_THING}(?P<tail>.*)",
+    rf"(?P<head>.*?)(?:{_AI}[\s·・:：\-—]*{_MADE}(?:[/、和与及]?{_MADE})*"
+    rf"|{_MADE}(?:来源|方式)?[:：\s]*{_AI}){_THING}(?P<tail>.*)",
     re.IGNORECASE,
 )
 _STATEMENT_EN = re.compile(
     r"(?P<head>.*?)(?:(?<![a-z])AI[\s-]*(?:generated|synthesi[sz]ed|synthetic)"
-    r"|\b(?:generated|synthesi[sz]ed|synthetic(?: media)?)(?: \w+)? (?:by|with|using|through) (?:an? )?(?:\w+ )?AI(?![a-z]))"
+    r"|\b(?:generated|synthesi[sz]ed|synthetic(?: media)?)(?: \w+)?"
+    r" (?:by|with|using|through) (?:an? )?(?:\w+ )?AI(?![a-z]))"
     r"(?:[\s-]*(?:content|image|picture|photo|video|media|art|artwork|illustration)s?)?(?P<tail>.*)",
     re.IGNORECASE,
 )
@@ -78,8 +88,8 @@ _TRAILS = ("仅供", "僅供", "请", "請", "非真实", "不代表", "注意",
 def statement(text: str, languages: tuple[str, ...] = ("zh",)) -> bool:
     """Tell whether a text *says of this picture* that it was generated, not only contains both elements.
 
-    "AI生成技术峰会" and "AI改变生活，生成…" have AI and generation as their subject. So the elements have to stand side by
-    side; before them at most a name or "本图片由"; behind them at most what was generated, and then a stop or the end.
+    "AI生成技术峰会" and "AI改变生活，生成…" have AI and generation as their subject. So the elements have to stand side
+    by side; before them at most a name or "本图片由"; behind them at most what was generated, and a stop or the end.
     """
     if not judge(text, languages).complies:
         return False
@@ -95,7 +105,7 @@ def _is_affix(head: str, tail: str, letters: re.Pattern[str]) -> bool:
     head = _BREAKS.split(head)[-1] if not _BREAKS.search(head[-1:]) else head
     tail = tail.strip(" .。·・)）]】'\"”》>|｜")
     limit = _MAX_HEAD if letters is _CJK else 2 * _MAX_HEAD
-    if len(head.strip()) > limit or head.rstrip().endswith("式"):
+    if len(head.strip()) > limit:
         return False
     if not tail or tail.lower().startswith(_TRAILS) or _BREAKS.match(tail):
         return True

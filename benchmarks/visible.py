@@ -1,0 +1,110 @@
+"""How well and how fast visible labels are read: ``python -m benchmarks.visible``.
+
+Recall, text heights and false alarms over the procedural sets of :mod:`benchmarks.visible_set`, and the time of one
+check of a 1024×1024 picture against RapidOCR with its defaults on the same picture, in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks import visible_set
+from benchmarks._measure import alternate
+from labeling.findings import Status
+from labeling.marks.visible import read_visible
+from labeling.marks.visible.measure import EM
+
+TOLERANCE = 0.1
+
+
+@dataclass(slots=True)
+class Reading:
+    """What came out over a set of pictures: names of the missed and the false, relative errors of height by name."""
+
+    count: int = 0
+    missed: list[str] = field(default_factory=list)
+    false: list[str] = field(default_factory=list)
+    errors: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def recall(self) -> float:
+        """Share of labelled pictures whose label was found."""
+        return 1 - len(self.missed) / self.count
+
+    @property
+    def within(self) -> float:
+        """Share of the labels found whose height is within the tolerance."""
+        return sum(abs(error) <= TOLERANCE for error in self.errors.values()) / max(1, len(self.errors))
+
+
+def read(examples: Iterable[visible_set.Example]) -> Reading:
+    """Read every picture and compare with the truth."""
+    reading = Reading()
+    for example in examples:
+        reading.count += 1
+        mark = read_visible(example.pixels, languages=example.languages)
+        found = mark.status is not Status.ABSENT
+        if example.text and not found:
+            reading.missed.append(example.name)
+        elif found and not example.text:
+            reading.false.append(f"{example.name}: {mark.value['text']!r} {mark.where}")
+        elif found:
+            truth = example.ink * EM / min(example.pixels.shape[:2])
+            reading.errors[example.name] = mark.value["height_ratio"] / truth - 1
+    return reading
+
+
+def race(repetitions: int) -> tuple[list[float], list[float]]:
+    """Seconds of a check and of RapidOCR with its defaults, on ten pictures of 1024×1024 with and without a label."""
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(params={"Global.log_level": "critical"})
+    ours: list[float] = []
+    theirs: list[float] = []
+    every = (*visible_set.labelled(200), *visible_set.unlabelled(200))
+    pictures = [example.pixels for example in every if example.pixels.shape[:2] == (1024, 1024)]
+    for pixels in pictures[:: max(1, len(pictures) // 10)][:10]:
+        picture = np.ascontiguousarray(pixels)
+        mine, other = alternate(lambda p=picture: read_visible(p), lambda p=picture: engine(p), repetitions)
+        ours += mine
+        theirs += other
+    return ours, theirs
+
+
+def main() -> None:
+    """Entry point. Ends with 0 whatever the figures are."""
+    parser = argparse.ArgumentParser("python -m benchmarks.visible", description=__doc__)
+    parser.add_argument("--count", type=int, default=600, help="pictures in each of the two sets")
+    parser.add_argument("--repetitions", type=int, default=5, help="of each of the ten timed pictures")
+    parser.add_argument("--names", action="store_true", help="name every picture that went wrong")
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        with_label, without = read(visible_set.labelled(arguments.count)), read(visible_set.unlabelled(arguments.count))
+        errors = sorted(map(abs, with_label.errors.values()))
+        bias = statistics.median(with_label.errors.values())
+        print(f"labelled    {with_label.count}: recall {with_label.recall:.2%} (target 99 %)")
+        print(f"height      {with_label.within:.2%} within ±10 %; median error {errors[len(errors) // 2]:.1%}, "
+              f"95th percentile {errors[int(0.95 * len(errors))]:.1%}, "
+              f"largest {errors[-1]:.1%}, bias {bias:+.1%}")  # fmt: skip
+        print(
+            f"unlabelled  {without.count}: {len(without.false)} false alarms (target 0.5 %), half of them full of text"
+        )
+        missed = Counter(name.split()[1].split("/")[0] for name in with_label.missed)
+        print("missed by style:", ", ".join(f"{style} {count}" for style, count in missed.items()) or "none")
+        if arguments.names:
+            wrong = [f"{error:+.1%} {name}" for name, error in with_label.errors.items() if abs(error) > TOLERANCE]
+            print(*with_label.missed, *wrong, *without.false, sep="\n")
+        ours, theirs = race(arguments.repetitions)
+        a, b = statistics.median(ours), statistics.median(theirs)
+        print(f"1024×1024   {a * 1e3:.0f} ms against {b * 1e3:.0f} ms of RapidOCR's defaults: {b / a:.1f}× faster")
+
+
+if __name__ == "__main__":
+    main()

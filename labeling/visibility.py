@@ -1,0 +1,66 @@
+"""Looking for the visible label in a whole file: the first frame, transparency on either ground, and later frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from labeling import codecs
+from labeling.errors import LabelingError, MissingDependency
+from labeling.findings import Defect, Mark, Signature, Status
+
+if TYPE_CHECKING:
+    from labeling.codecs.base import Pixels
+
+_CLAUSE = "GB 45438-2025 5.2"
+
+
+def look(
+    source: Any, format: str, *, orientation: int, languages: tuple[str, ...], max_pixels: int | None = None
+) -> Mark:
+    """Form the finding on the visible label of a file's content or a PIL image.
+
+    A picture that cannot be decoded gives an ``unreadable`` finding. Raises
+    :class:`~labeling.errors.MissingDependency` without an OCR engine.
+    """
+    from labeling.marks.visible import read_visible
+
+    try:
+        pixels = codecs.displayed(source, format, orientation=orientation, max_pixels=max_pixels)
+        mark = read_visible(pixels, languages=languages)
+        if mark.status is Status.ABSENT:
+            # White ink on a transparent ground is there for whoever lays the picture on a dark page.
+            dark = codecs.displayed_on_black(source, format, orientation=orientation, max_pixels=max_pixels)
+            return mark if dark is None else read_visible(dark, languages=languages)
+        if isinstance(source, bytes | bytearray | memoryview):
+            return _over_time(mark, pixels, source, format, orientation, languages, max_pixels)
+        return mark
+    except MissingDependency:
+        raise
+    except LabelingError as error:
+        defect = Defect("FILE-PIXELS", _CLAUSE, f"the picture could not be decoded: {error}")
+        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+
+
+def _over_time(
+    mark: Mark,
+    first: Pixels,
+    data: bytes | bytearray | memoryview,
+    format: str,
+    orientation: int,
+    languages: tuple[str, ...],
+    max_pixels: int | None,
+) -> Mark:
+    """Add a defect if an animation does not keep its label; the frame in the middle and the last one are looked at."""
+    from labeling.marks.visible import kept, read_visible
+
+    for frame in codecs.displayed_frames(data, format, orientation=orientation, max_pixels=max_pixels):
+        if (
+            kept(first, frame, mark.value["box"])
+            or read_visible(frame, languages=languages).status is not Status.ABSENT
+        ):
+            continue
+        message = "the label of the first frame is not in a later frame of the animation: every frame has to carry it"
+        defect = Defect("CN-VISIBLE-FRAMES", _CLAUSE, message)
+        return replace(mark, status=Status.DEFECTIVE, defects=(*mark.defects, defect))
+    return mark

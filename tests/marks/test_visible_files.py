@@ -1,0 +1,167 @@
+"""The visible label in files: turned, transparent and animated pictures, and without an OCR engine."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import labeling
+from labeling import codecs
+from labeling.findings import Mark, Status
+from labeling.marks.visible import LabelPainter, Style, kept, read_visible
+from labeling.marks.visible import font as fonts
+from labeling.visibility import look
+from tests.pictures import rgb
+
+
+def scene(seed: int = 1, *, label: bool = True) -> Image.Image:
+    image = rgb(480, 360, seed)
+    if not label:
+        return image
+    painted = codecs.encode(image, "png", LabelPainter(Style(plate="on")))
+    return Image.open(io.BytesIO(painted.data)).convert("RGB")
+
+
+def looked(image: Image.Image, format: str, **options: object) -> Mark:
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return look(out.getvalue(), format.lower(), orientation=1, languages=("zh",))
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
+def test_an_animation_has_to_keep_its_label(format: str) -> None:
+    labelled = [scene(seed) for seed in (1, 2, 3, 4)]
+    whole = looked(labelled[0], format, save_all=True, append_images=labelled[1:], duration=80)
+    assert whole.status is Status.PRESENT
+    vanishing = [*labelled[:3], scene(4, label=False)]
+    mark = looked(vanishing[0], format, save_all=True, append_images=vanishing[1:], duration=80)
+    assert mark.status is Status.DEFECTIVE
+    assert [defect.rule for defect in mark.defects] == ["CN-VISIBLE-FRAMES"]
+    assert mark.defects[0].clause.startswith("GB 45438-2025")
+
+
+def test_later_frames_are_sampled_as_pillow_shows_them() -> None:
+    out = io.BytesIO()
+    frames = [rgb(64, 48, seed) for seed in range(9)]
+    frames[0].save(out, "PNG", save_all=True, append_images=frames[1:], duration=50)
+    sampled = list(codecs.displayed_frames(out.getvalue(), "png", count=2))
+    assert [np.array_equal(a, np.asarray(frames[i])) for a, i in zip(sampled, (4, 8), strict=True)] == [True, True]
+    turned = next(codecs.displayed_frames(out.getvalue(), "png", count=1, orientation=6))
+    assert np.array_equal(turned, np.rot90(np.asarray(frames[8]), -1))
+    few = list(codecs.displayed_frames(out.getvalue(), "png", count=3, max_pixels=64 * 48 * 3))
+    assert [np.array_equal(a, np.asarray(frames[i])) for a, i in zip(few, (1, 2), strict=True)] == [True, True]
+    still = io.BytesIO()
+    frames[0].save(still, "PNG")
+    assert list(codecs.displayed_frames(still.getvalue(), "png")) == []
+
+
+def test_the_same_text_on_another_ground_is_kept() -> None:
+    one, other, bare = (np.asarray(scene(1)), np.asarray(scene(2)), np.asarray(scene(2, label=False)))
+    box = LabelPainter(Style(plate="on")).box(480, 360)
+    assert kept(one, other, box)
+    assert not kept(one, bare, box)
+    assert not kept(one, other[:-1], box)
+
+
+@pytest.mark.parametrize(("ink", "found"), [("white", True), ("black", True)])
+def test_ink_on_a_transparent_ground_is_found_whatever_lies_behind(ink: str, found: bool) -> None:
+    image = Image.new("RGBA", (480, 360), (0, 0, 0, 0))
+    ImageDraw.Draw(image).text((380, 320), "AI生成", fill=ink, font=fonts.face(None, 24))
+    assert (looked(image, "PNG").status is not Status.ABSENT) is found
+
+
+def test_black_ground_is_only_given_for_what_is_transparent() -> None:
+    out = io.BytesIO()
+    image = Image.new("RGBA", (8, 6), (200, 100, 50, 255))
+    image.save(out, "PNG")
+    assert codecs.displayed_on_black(out.getvalue(), "png") is None
+    assert codecs.displayed_on_black(image.convert("RGB"), "") is None
+    image.putpixel((0, 0), (200, 100, 50, 0))
+    black = codecs.displayed_on_black(image, "", orientation=6)
+    assert black is not None
+    assert black.shape == (8, 6, 3)
+    assert black[0, 5].tolist() == [0, 0, 0]  # the corner that was at the top left
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_label_is_read_as_a_viewer_shows_it(orientation: int) -> None:
+    turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    scene().transpose(turns[orientation]).save(out, "JPEG", quality=90, exif=exif)
+    report = labeling.verify(out.getvalue())
+    mark = next(mark for mark in report.marks if mark.mark == "visible")
+    assert (mark.status, mark.where) == (Status.PRESENT, "bottom-right")
+
+
+def test_threads_share_one_engine_and_agree() -> None:
+    pixels = np.asarray(scene())
+    with ThreadPoolExecutor(4) as pool:
+        marks = list(pool.map(lambda _: read_visible(pixels), range(8)))
+    assert all(mark == marks[0] for mark in marks)
+    assert marks[0].value["text"] == "AI生成"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (40, 4000), (9000, 60), (16, 16)])
+def test_tiny_and_thin_pictures_are_read_without_a_label(size: tuple[int, int]) -> None:
+    assert read_visible(np.full((size[1], size[0], 3), 90, np.uint8)).status is Status.ABSENT
+
+
+@pytest.mark.parametrize("size", [(4000, 240), (240, 4000), (96, 96)])
+def test_labels_on_long_and_small_pictures_are_found(size: tuple[int, int]) -> None:
+    painted = codecs.encode(rgb(*size), "png", LabelPainter(Style(height_ratio=0.12)))
+    with Image.open(io.BytesIO(painted.data)) as image:
+        mark = read_visible(np.asarray(image.convert("RGB")))
+    assert mark.status is Status.PRESENT
+
+
+def test_too_small_but_within_the_guide_of_2023_says_so() -> None:
+    image = rgb(1200, 1000)
+    ImageDraw.Draw(image).text((1050, 950), "AI生成", fill="white", font=fonts.face(None, 32),
+                               stroke_width=3, stroke_fill="black")  # fmt: skip
+    (defect,) = read_visible(np.asarray(image)).defects
+    assert defect.rule == "CN-VISIBLE-SIZE"
+    assert "guide of 2023" in defect.message
+
+
+@pytest.mark.parametrize("missing", ["rapidocr", "onnxruntime"])
+def test_without_an_engine_the_pip_line_is_given_and_no_visible_works(missing: str) -> None:
+    program = f"""
+        import sys
+        sys.modules[{missing!r}] = None
+        import io, labeling
+        from PIL import Image
+        out = io.BytesIO()
+        Image.new("RGB", (64, 64)).save(out, "PNG")
+        assert labeling.verify(out.getvalue(), visible=False).readable
+        try:
+            labeling.verify(out.getvalue())
+        except labeling.LabelingError as error:
+            print(type(error).__name__, error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("MissingDependency ")
+    assert "pip install rapidocr onnxruntime" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_reading_prints_nothing_and_leaves_logging_alone() -> None:
+    program = """
+        import logging
+        import numpy as np
+        before = logging.getLogger().level, list(logging.getLogger().handlers)
+        from labeling.marks.visible import read_visible
+        read_visible(np.zeros((64, 64, 3), np.uint8))
+        assert before == (logging.getLogger().level, list(logging.getLogger().handlers))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
