@@ -105,8 +105,11 @@ def _overview(reports: list[Report], names: list[str], language: str, console: C
     for head in heads:
         table.add_column(head, no_wrap=True, overflow="ellipsis")
     cut = max(room, _NAME) if console.is_terminal else longest
-    for name, row in zip(names, rows, strict=True):
-        table.add_row(Text(elide(name, cut)), *row)
+    short = [elide(name, cut) for name in names]
+    if len(set(short)) < len(set(names)):
+        short = names  # folded, then: two files must not look like one
+    for name, row in zip(short, rows, strict=True):
+        table.add_row(Text(name), *row)
     return table, legend
 
 
@@ -172,6 +175,8 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
     for mark in report.marks:
         if mark.mark == "generator":
             yield word("evidence", language), f"{mark.value.get('generator', '')}: {mark.where}", "", "cyan"
+    if notice := report.to_dict().get("notice"):
+        yield word("to show", language), notice[language], clause(notice["clause"], language), "cyan"
 
 
 def _distinct(lines: Iterator[Line]) -> list[Line]:

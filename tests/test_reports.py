@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import io
 import json
@@ -10,6 +11,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -316,6 +319,26 @@ def test_unknown_forms_and_languages_are_refused() -> None:
     assert all(render(form, []) for form in FORMATS if form != "jsonl")
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    samples = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in samples]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_colour_of_text_is_legible_in_both_schemes_and_on_paper() -> None:
+    style = (ROOT / "labeling" / "reports" / "page.css").read_text(encoding="utf-8")
+    schemes = [dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in re.findall(r":root {(.*?)}", style, re.S)]
+    assert len(schemes) == 3
+    pairs = [(ink, ground) for ink in ("ink", "quiet", "link", "good", "bad", "open") for ground in ("page", "sheet")]
+    pairs += [(tone, f"{tone}-ground") for tone in ("good", "bad", "open")]
+    pairs += [("quiet", "mute-ground"), ("ink", "mute-ground")]
+    for scheme in schemes:
+        for ink, ground in pairs:
+            light, dark = sorted((luminance(scheme[ink]), luminance(scheme[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
 # --- exhibits ---------------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +419,92 @@ def test_a_place_that_cannot_be_meant_is_refused_before_any_work(desk: Path, tmp
     refused(run("verify", desk / "plain.png", "-o", tmp_path / "no" / "r.html"), 2, "does not exist")
     assert (desk / "plain.png").read_bytes() == before
     assert list(tmp_path.iterdir()) == []
+
+
+# --- the terminal -----------------------------------------------------------------------------------------------------
+
+
+def on_a_terminal(width: int, *arguments: str | Path) -> list[str]:
+    """The lines that ``verify`` shows on a terminal of so many columns, colours taken off."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
+    command = [sys.executable, "-m", "labeling.cli", "verify", "-q", *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdout=theirs, stdin=theirs, stderr=theirs, env=environment | {"TERM": "xterm-256color"}
+    )
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # Linux says so when the other end is closed
+        while part := os.read(ours, 65536):
+            said += part
+    os.close(ours)
+    process.wait(timeout=30)
+    return re.sub(r"\x1b\[[\d;]*m", "", said.decode()).replace("\r", "").splitlines()
+
+
+def cells(text: str) -> int:
+    """Columns on a terminal: wide and full-width characters take two (Unicode Annex 11)."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_table_fits_the_terminal(desk: Path, tmp_path: Path, width: int, language: str) -> None:
+    long = ["一个非常非常长的中文文件名称用来测试终端表格的显示效果_最终版本_修改三.png", "x" * 120 + "😀.png"]
+    for name in (*long, "short.png"):
+        shutil.copy(desk / "plain.png", tmp_path / name)
+    lines = on_a_terminal(width, *sorted(tmp_path.iterdir()), "--no-visible", "--lang", language)
+    start = next(i for i, line in enumerate(lines) if line.startswith(("File", "文件")))
+    rows = lines[start : start + 4]
+    assert all(cells(line) <= width for line in rows), rows
+    said = "无" if language == "zh" else "absent" if width == 120 else "–"  # signs where words have no room
+    assert all(said in row for row in rows[1:])
+    assert any(row.startswith("short.png ") for row in rows)
+    assert sum("….png" in row or "三.png" in row or "😀.png" in row for row in rows) == 2  # cut in the middle
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_names_that_would_look_the_same_when_cut_are_folded(desk: Path, tmp_path: Path) -> None:
+    names = ["a" * 50 + middle + "b" * 50 + ".png" for middle in "xy"]
+    for name in names:
+        shutil.copy(desk / "plain.png", tmp_path / name)
+    lines = on_a_terminal(80, *sorted(tmp_path.iterdir()), "--no-visible")
+    assert all(cells(line) <= 80 for line in lines if "noncompliant" in line)
+    folded = "".join(line.split(" ")[0] for line in lines)
+    assert all(name in folded for name in names)
+    assert "…" not in folded
+
+
+def test_equal_findings_of_many_files_are_said_once(desk: Path, tmp_path: Path) -> None:
+    for i in range(20):
+        shutil.copy(desk / "plain.png", tmp_path / f"{i:02}.png")
+    shutil.copy(desk / "labelled.png", tmp_path / "good.png")
+    said = run("verify", *sorted(tmp_path.iterdir()), "--no-visible").stdout
+    assert said.count("CN-IMPLICIT-MISSING") == said.count("CN-VISIBLE-SKIPPED") == 1
+    assert said.count("Every file\n") == said.count("and 8 more\n") == 1
+    assert re.search(r"^21 files  20 noncompliant  1 compliant$", said, re.MULTILINE)
+    assert said.startswith(f"Folder {tmp_path}\n")
+
+
+@given(name=st.text(alphabet="ab中😀é.", max_size=60), width=st.integers(3, 40))
+def test_a_name_is_cut_in_the_middle_to_the_cells_there_are(name: str, width: int) -> None:
+    from labeling.cli._table import elide
+
+    shown = elide(name, width)
+    if cells(name) <= width:
+        assert shown == name
+    else:
+        head, tail = shown.split("…")
+        assert width - 3 <= cells(shown) <= width
+        assert name.startswith(head)
+        assert name.endswith(tail)
 
 
 # --- the page in a browser --------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "origin": ("Origin", "来源"),
     "damaged": ("damaged", "文件损坏"),
     "evidence": ("trace", "痕迹"),
+    "to show": ("to show", "应当提示"),
     "disclaimer": (
         "An unsigned label is a claim and not proof; that no label is there proves nothing.",
         "未经签名的标识只是声明而非证明；没有标识也不能证明任何事。",

@@ -29,6 +29,10 @@ RULES: dict[str, tuple[str, str]] = {
         "The visible label must be legible.",
         "显式标识与背景对比度不足，不易辨认。",
     ),
+    "CN-VISIBLE-FRAMES": (
+        "Every frame of an animation must carry the visible label.",
+        "动图中存在没有显式标识的帧。",
+    ),
     # China: the form of the implicit label
     "CN-IMPLICIT-BASE64": (
         "The label's value must be plain JSON, not Base64.",
@@ -101,6 +105,10 @@ RULES: dict[str, tuple[str, str]] = {
     "CN-PROVIDER-CODE": (
         "Providers should be named by their 27-character code.",
         "服务提供者未使用有效的 27 位编码。",
+    ),
+    "CN-SECURITY-SIGNATURE": (
+        "The signature in the security data must match the label.",
+        "安全数据中的签名与标识内容不符，标识可能已被篡改。",
     ),
     # China: platforms
     "PLATFORM-PROPAGATOR": (
