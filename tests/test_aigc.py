@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 
@@ -94,6 +95,19 @@ DEFECTIVE = {
     "empty producer": (json.dumps(FULL | {"ContentProducer": ""}), "CN-IMPLICIT-REQUIRED"),
     "camel case": (json.dumps({k[0].lower() + k[1:]: v for k, v in FULL.items()}), "CN-IMPLICIT-KEY-NAME"),
     "draft names": (json.dumps({DRAFT.get(k, k): v for k, v in FULL.items()}), "CN-IMPLICIT-KEY-NAME"),
+    "lone surrogate": (json.dumps(FULL).replace("id-1", "id\\udc00"), "CN-IMPLICIT-JSON"),
+    "lone surrogate in a key": ('{"Label":"1","\\ud800":"x"}', "CN-IMPLICIT-JSON"),
+    "UTF-16": (json.dumps(FULL).encode("utf-16"), "CN-IMPLICIT-ENCODING"),
+    "UTF-16 without a mark": (json.dumps(FULL).encode("utf-16-be"), "CN-IMPLICIT-ENCODING"),
+    "GB 18030": (json.dumps(FULL | {"ContentProducer": "某公司"}, ensure_ascii=False).encode("gb18030"),
+                 "CN-IMPLICIT-ENCODING"),
+    "bytes of no encoding": (json.dumps(FULL).encode() + b"\xff", "CN-IMPLICIT-ENCODING"),
+    "base64": (base64.b64encode(b"AIGC=" + json.dumps(FULL).encode()), "CN-IMPLICIT-BASE64"),
+    "base64 of an object": (base64.b64encode(json.dumps(FULL).encode()), "CN-IMPLICIT-BASE64"),
+    "Infinity": (json.dumps(FULL | {"ReservedCode1": float("inf")}), "CN-IMPLICIT-JSON"),
+    "a huge number": (json.dumps(FULL)[:-1] + ',"n":' + "9" * 5000 + "}", "CN-IMPLICIT-JSON"),
+    "a comma too many": (json.dumps(FULL)[:-1] + ",}", "CN-IMPLICIT-JSON"),
+    "cut off": (json.dumps(FULL)[:-20], "CN-IMPLICIT-JSON"),
     "2023": (json.dumps({"AIGC": {"ServiceProvider": "x", "Time": "t", "ContentID": "1"}}), "CN-IMPLICIT-LEGACY"),
 }  # fmt: skip
 
@@ -107,6 +121,7 @@ def test_what_real_products_get_wrong_is_defective_never_absent(name: str) -> No
     assert mark is not None
     assert mark.status is Status.DEFECTIVE
     assert rule in rules(mark)
+    json.dumps(mark.value, ensure_ascii=False).encode()  # a report can be written with it
     assert all(d.clause and d.message for d in mark.defects)
 
 
@@ -124,6 +139,21 @@ def test_shuffled_keys_and_a_bare_name_are_only_warned_of() -> None:
 ])  # fmt: skip
 def test_look_alikes_in_places_that_are_not_called_aigc_are_no_label(content: str) -> None:
     assert read(content, named=False) is None
+
+
+@pytest.mark.parametrize("wrong", ["id\\ud800", "\\ud83d\\ude00"])
+def test_half_a_surrogate_pair_is_replaced_and_a_whole_one_is_a_character(wrong: str) -> None:
+    mark = read(json.dumps(FULL).replace("id-1", wrong))
+    assert mark is not None
+    assert mark.value["ProduceID"] == ("id\ufffd" if wrong.startswith("id") else "\U0001f600")
+    assert (mark.status is Status.DEFECTIVE) == wrong.startswith("id")
+
+
+@pytest.mark.parametrize("values", [
+    {"Label": "Red", "CreateDate": "x"}, {"Label": "1"}, {"ContentProducer": "x"}, {"Label": "1", "Title": "x"},
+])  # fmt: skip
+def test_a_colour_label_is_no_label(values: dict[str, str]) -> None:
+    assert aigc.read_split(values, "here", "urn:x") is None
 
 
 def test_a_namespace_of_the_tools_own_counts_only_with_a_key_of_the_seven() -> None:

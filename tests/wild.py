@@ -239,3 +239,30 @@ JXL = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \0\0\0\0jxl ")
 def jxl(*boxes: bytes) -> bytes:
     """A JPEG XL container around the header of an 8 x 8 codestream (ISO/IEC 18181-1, 9.2.1)."""
     return JXL + b"".join(boxes) + box(b"jxlc", bytes.fromhex("ff0a0108000000"))
+
+
+# Documents
+
+
+def svg_dc(producer: str) -> bytes:
+    """Keys as properties in the namespace of Dublin Core, declared on the root."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:rdf="{RDF}" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f'<metadata><rdf:RDF><rdf:Description rdf:about="" dc:Label="1" dc:ContentProducer="{producer}"/></rdf:RDF>'
+        "</metadata></svg>"
+    ).encode()
+
+
+def pdf_info(value: str) -> bytes:
+    """The shortest PDF that has an Info dictionary; readers find its objects by search."""
+    held = value.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    return (
+        "%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
+        f"2 0 obj\n<< /AIGC ({held}) >>\nendobj\ntrailer\n<< /Root 1 0 R /Info 2 0 R >>\n%%EOF\n"
+    ).encode()
+
+
+def markdown(value: dict[str, Any], quote: str, indent: str) -> bytes:
+    """A document that begins with front matter."""
+    held = "".join(f"{indent}{key}: {quote}{text}{quote}\n" for key, text in value.items())
+    return f"---\nAIGC:\n{held}---\n".encode()

@@ -66,7 +66,7 @@ class File:
             seen.add(at)
             try:
                 trailer = self._section(self.base + at)
-            except (Malformed, ValueError, TypeError, IndexError):
+            except (Malformed, ValueError, TypeError, IndexError, KeyError):
                 break
             self.trailer = {**trailer, **self.trailer}  # the newest section comes first and wins
             pending += [trailer[key] for key in ("XRefStm", "Prev") if isinstance(trailer.get(key), int)]

@@ -12,7 +12,10 @@ MAX_DEPTH = 32
 MAX_TOKENS = 200_000
 """Objects read of one file: what metadata hangs on is a few hundred."""
 
-MAX_STRING = 1 << 20
+MAX_STRING = 1 << 18
+
+_MAX_BLANK = 1 << 18
+"""Bytes of blanks and comments that may stand in one place."""
 
 
 class Name(str):
@@ -101,7 +104,7 @@ class Lexer:
 
 def skip(data: bytes | memoryview, at: int) -> int:
     """The offset behind blanks and comments."""
-    found = _BLANK.match(data, at)
+    found = _BLANK.match(data, at, at + _MAX_BLANK)
     return found.end() if found else at
 
 

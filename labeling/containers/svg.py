@@ -20,7 +20,9 @@ FIXED = "SVG files are read but not yet written; label the picture that is made 
 
 MAX_SIZE = 64 << 20
 MAX_DEPTH = 512
-MAX_NODES = 1_000_000
+MAX_MARKUP = 1_000_000
+"""Signs "<" and "=" in the document, so that neither elements nor attributes are more; maps of 100 000 paths pass."""
+
 HEAD = 4096
 """So many first bytes must show the root element."""
 
@@ -29,6 +31,10 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns# RDF"
 _MANIFEST = "http://c2pa.org/manifest manifest"
 _XMPMETA = "adobe:ns:meta/ xmpmeta"
 
+MAX_ATTRIBUTES = 20_000
+"""Attributes of one element (its tag alone would have to be parsed whole)."""
+
+_LONG = re.compile(rb"[^<]{65536,}")  # what stands between two tags, or a tag, that could hold so many
 _ROOT = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?svg[\s/>]")
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1", "windows-1252", "gb2312", "gbk", "gb18030", "big5", "utf-16"}
@@ -62,6 +68,10 @@ def read(data: Buffer) -> Contents:
         text, problem = _utf8(bytes(data))
         if problem:
             collector.problems.append(problem)
+        elif text.count(b"<") + text.count(b"=") > MAX_MARKUP:
+            collector.problems.append(f"it has more than {MAX_MARKUP} elements and attributes")
+        elif any(found[0].count(b"=") > MAX_ATTRIBUTES for found in _LONG.finditer(text)):
+            collector.problems.append(f"an element of it has more than {MAX_ATTRIBUTES} attributes")
         else:
             reader.run(text)
     return Contents(
@@ -109,7 +119,6 @@ class _Reader:
         self.width = self.height = 0
         self.data = b""
         self.stack: list[str] = []
-        self.nodes = 0
         self.scope: list[tuple[str, str]] = []  # namespace declarations in force
         self.rdf: tuple[int, int, bytes] | None = None  # depth, start, declarations
         self.held: tuple[int, int, str] | None = None  # depth, start, name of a child of metadata
@@ -131,7 +140,8 @@ class _Reader:
         except expat.ExpatError as error:
             note(self.collector.problems, f"it is not well-formed XML ({error})")
         except _Refused as error:
-            note(self.collector.problems, str(error))
+            if str(error) not in self.collector.problems:
+                note(self.collector.problems, str(error))
 
     def _entity(self, *_: Any) -> None:
         raise _Refused("it declares XML entities, which are not expanded; save it without them")
@@ -145,9 +155,8 @@ class _Reader:
         self.scope.pop()
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self.nodes += 1
-        if self.nodes > MAX_NODES or len(self.stack) >= MAX_DEPTH:
-            raise _Refused(f"it has more than {MAX_NODES} elements or is nested deeper than {MAX_DEPTH}")
+        if len(self.stack) >= MAX_DEPTH:
+            raise _Refused(f"it is nested deeper than {MAX_DEPTH}")
         if not self.stack:
             self._root(attributes)
         depth, at = len(self.stack), self.parser.CurrentByteIndex
@@ -184,11 +193,17 @@ class _Reader:
         self.stack.pop()
         depth = len(self.stack)
         if self.rdf is not None and self.rdf[0] == depth:
+            self._check_room()
             self._end_rdf(*self.rdf[1:])
             self.rdf = None
         elif self.held is not None and self.held[0] == depth:
+            self._check_room()
             self._end_held(*self.held[1:])
             self.held = None
+
+    def _check_room(self) -> None:
+        if self.collector.full:  # says so in the problems itself; nothing more is to be gained from reading on
+            raise _Refused(self.collector.problems[-1])
 
     def _end_tag(self) -> tuple[int, bool]:
         """Where the element ends that Expat reports the end of, and whether it had no end tag of its own."""

@@ -99,8 +99,10 @@ def test_svg_text_and_colour_labels_are_no_label(inner: str) -> None:
 @pytest.mark.parametrize(("data", "problem"), [
     (svg("&a;", head='<!DOCTYPE svg [<!ENTITY a "AIGC">]>'), "entities"),
     (svg("<g>" * 600 + "</g>" * 600), "nested"), (svg("")[:-4], "well-formed"), (svg("<a></b>"), "well-formed"),
-    (svg("", head='<?xml version="1.0" encoding="EBCDIC-CP-US"?>'), "encoding"),
-])  # fmt: skip
+    (svg("", head='<?xml version="1.0" encoding="EBCDIC-CP-US"?>'), "encoding"), (svg("<a/>" * 1_000_001), "elements"),
+    (svg("<a " + " ".join(f'a{n}="1"' for n in range(30_000)) + "/>"), "attributes"),
+    (svg("<metadata>" + "<x>y</x>" * 5000 + "</metadata>"), "4096 metadata blocks"),
+], ids=range(8))  # fmt: skip
 def test_svg_that_is_not_sound_is_unreadable(data: bytes, problem: str) -> None:
     assert problem in unreadable(data)
 
