@@ -103,7 +103,7 @@ def _overview(reports: list[Report], names: list[str], language: str, console: C
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(word("file", language), overflow="fold")
     for head in heads:
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
+        table.add_column(Text(head), no_wrap=True, overflow="ellipsis")
     cut = max(room, _NAME) if console.is_terminal else longest
     short = [elide(name, cut) for name in names]
     if len(set(short)) < len(set(names)):
@@ -161,7 +161,7 @@ def _group(console: Console, heading: Text, lines: Sequence[Line]) -> None:
     grid.add_column(overflow="fold")
     for rule, said, cited, style in lines:
         text = Text(_clean(said))
-        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{cited}]", "dim") if cited else text)
+        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{_clean(cited)}]", "dim") if cited else text)
     console.print(grid)
 
 

@@ -493,6 +493,15 @@ def test_equal_findings_of_many_files_are_said_once(desk: Path, tmp_path: Path) 
     assert said.startswith(f"Folder {tmp_path}\n")
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_a_file_says_steers_the_terminal(text: str) -> None:
+    from labeling.cli._table import table_text
+
+    said = table_text([hostile_report(text), hostile_report("[/bold] [red]")])
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", said)
+    assert "[/bold] [red]" in said
+
+
 @given(name=st.text(alphabet="ab中😀é.", max_size=60), width=st.integers(3, 40))
 def test_a_name_is_cut_in_the_middle_to_the_cells_there_are(name: str, width: int) -> None:
     from labeling.cli._table import elide

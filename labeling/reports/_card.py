@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
-from labeling.findings import Mark, Signature, Status
+from labeling.findings import Defect, Mark, Signature, Status
 from labeling.report import Report
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.exhibit import Exhibit
@@ -123,23 +122,29 @@ def _facts(report: Report, shown: Exhibit | None, language: str) -> Html:
 
 
 def _findings(report: Report, language: str) -> Html:
-    seen: dict[tuple[str, Any], list[str]] = {}
+    """A row for each defect: as heavy as its strictest profile takes it, with the others beside that one."""
+    held: dict[Defect, dict[str, str]] = {}
     for name, verdict in report.verdicts.items():
         for severity, defects in (("error", verdict.failed), ("warning", verdict.warnings)):
             for defect in defects:
-                seen.setdefault((severity, defect), []).append(name)
-    if not seen:
+                held.setdefault(defect, {}).setdefault(name, severity)
+    if not held:
         return el("p", word("no findings", language), class_="aside")
     rows = []
-    for (severity, defect), profiles in sorted(seen.items(), key=lambda item: item[0][0]):  # errors come first
+    for defect, profiles in sorted(held.items(), key=lambda item: min(item[1].values())):  # errors come first
+        severity = min(profiles.values())
         said, detail = sentence(defect, language)
+        lighter = [
+            el("small", f"{name}: {word(other, language)}") for name, other in profiles.items() if other != severity
+        ]
         rows.append(el(
             "tr",
             el("td", chip(severity, word(severity, language))),
             el("td", el("span", said, class_="sentence"),
                el("small", el("bdi", detail), lang="en") if detail else None),
             el("td", el("code", defect.rule), el("small", clause(defect.clause, language))),
-            el("td", ", ".join(profiles)),
+            el("td", ", ".join(name for name, other in profiles.items() if other == severity),
+               *lighter),
         ))  # fmt: skip
     return _table(("severity", "finding", "rule", "profile"), rows, language, "findings")
 

@@ -126,8 +126,9 @@ def _overview(numbered: list[tuple[int, Report, Exhibit | None]], profiles: list
     columns = ["#", word("file", language), *profiles, word("origin", language), *(word(m, language) for m in marks)]
     head = el("tr", *(el("th", name, scope="col", aria_sort="ascending" if name == "#" else None) for name in columns))
     rows = el("tbody", *(_row(number, report, profiles, marks, language) for number, report, _ in numbered))
-    compact = len(profiles) > 2  # the marks' words give way to their signs, which the caption explains
-    caption = el("caption", word("caption", language), " " + word("legend", language) if compact else None)
+    compact = len(profiles) > 2  # the marks' words give way to their signs, as on paper
+    legend = el("span", " ", word("legend", language), class_="legend")
+    caption = el("caption", word("caption", language), legend)
     table = el("table", caption, el("thead", head), rows, class_="overview compact" if compact else "overview")
     return el("div", table, class_="scroll")
 
