@@ -4,6 +4,9 @@
 PYTHON ?= python3
 MEDIA ?=
 OUT ?= demo-output
+N ?=
+SEED ?= 0
+SECONDS ?= 0
 VENV := .venv
 
 ifeq ($(OS),Windows_NT)
@@ -15,7 +18,7 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-style lint-types lint-imports bench docs clean
+.PHONY: help demo test lint lint-style lint-types lint-imports bench fuzz docs clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -63,9 +66,12 @@ lint-imports: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev  ## the figures: ours, the alternative, the ratio
 	$(BIN)/python -m benchmarks
 
+fuzz: $(VENV)/.installed-dev  ## read and label 20 000 mutated files (N=files, SECONDS=time, SEED=number)
+	$(BIN)/python -m tests.fuzzing $(if $(N),--count $(N)) --seconds $(SECONDS) --seed $(SEED) --keep fuzz-findings
+
 docs: $(VENV)/.installed-dev  ## write the generated tables of README.md and docs/ anew
 	$(BIN)/python tools/make_docs.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo-output fuzz-findings build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -167,7 +167,12 @@ def credentials_of(data: bytes, contents: Contents, found: metadata.Found, trust
         return Mark("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (defect,))
     from labeling.marks import credentials
 
-    return credentials.read(data, contents.media_type, trust=trust)
+    mark = credentials.read(data, contents.media_type, trust=trust)
+    if mark.status is Status.ABSENT:  # c2pa's own reader of the container stumbled, and takes that for an absence
+        message = "the file holds a manifest that cannot be taken out of it: the file is damaged"
+        defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", message)
+        return Mark("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (defect,))
+    return mark
 
 
 def visible_of(

@@ -15,8 +15,8 @@ from labeling.containers._shared import Collector, Edit, foreign_block, note, sp
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelingError
 
-MAX_CHUNKS = 1 << 20
-"""So many chunks are walked in one file: with 8 KiB IDAT chunks that is a file of 8 GiB."""
+MAX_CHUNKS = 1 << 18
+"""So many chunks are walked in one file: with 8 KiB IDAT chunks that is a file of 2 GiB."""
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "Raw profile type "

@@ -32,6 +32,7 @@ class _Walk:
     width: int = 0
     height: int = 0
     frames: int = 0
+    stills: int = 0
     alpha: bool = False
     flags_at: int = 0
     chunks_end: int = 12
@@ -47,6 +48,8 @@ def read(data: Buffer) -> Contents:
             problems.append("it has no picture (VP8, VP8L or ANMF chunk)")
         elif not walk.width or not walk.height:
             problems.append("its picture header is damaged")
+        elif walk.stills > 1:  # read by decoders in the simple layout, refused in the extended one that a label needs
+            problems.append(f"it holds {walk.stills} pictures outside of an animation")
         if walk.end < len(data):
             warnings.append(f"{len(data) - walk.end} bytes follow the RIFF data; they are kept")
     return Contents(
@@ -109,6 +112,7 @@ def _take(view: memoryview, name: bytes, pos: int, body_end: int, end: int, walk
         else:
             walk.coded.append((pos, end - pos))
         walk.frames += name == b"ANMF"
+        walk.stills += name in (b"VP8 ", b"VP8L")
         if not walk.flags_at:
             _picture_header(bytes(view[body : min(body + 10, body_end)]), name, walk)
     elif (kind := _KINDS.get(name)) is not None:

@@ -24,6 +24,7 @@ XML = "http://www.w3.org/XML/1998/namespace"
 MAX_DEPTH = 64
 MAX_NODES = 50_000
 MAX_TEXT = 4 << 20
+_MAX_EQUALS = 4 * MAX_NODES  # Expat hands over all attributes of an element at once: they are bounded before that
 
 _RDF_ELEMENT = f"{RDF} RDF"  # Expat gives names as "namespace local"
 _VALUE, _RESOURCE, _ITEM = f"{RDF} value", f"{RDF} resource", f"{RDF} li"
@@ -258,7 +259,10 @@ def parse(raw: bytes) -> Packet:
 
     Raises :class:`XmpError` where it is not well-formed, declares a document type, or is beyond the bounds.
     """
-    return _Reader(_utf8(raw)).run()
+    data = _utf8(raw)
+    if data.count(b"=") > _MAX_EQUALS:
+        raise XmpError("the XMP packet has too many attributes")
+    return _Reader(data).run()
 
 
 _TEMPLATE = (
