@@ -133,6 +133,22 @@ def test_clauses_are_cited_as_chinese_law_is(english: str, chinese: str) -> None
     assert messages.clause(english) == english
 
 
+def test_a_chinese_sentence_says_no_more_than_the_finding_and_keeps_its_particulars() -> None:
+    particular = Defect("CN-IMPLICIT-KEYS", "GB 45438-2025 Annex E", "of the seven keys these are missing: Label")
+    assert messages.sentence(particular, "zh") == ("隐式标识缺少标准规定的键。", particular.message)
+    assert messages.sentence(particular) == (particular.message, "")
+    general = Defect("EU-MARKED", "AI Act Art. 50(2)", "no machine-readable mark says that the content is generated")
+    assert messages.sentence(general, "zh")[1] == ""
+    unknown = Defect("MY-RULE", "our own", "what a later version finds")
+    assert messages.sentence(unknown, "zh") == (unknown.message, "")
+    said = {
+        severity: messages.sentence(Defect("CN-SECURITY-SIGNATURE", "", "the signature", severity), "zh")[0]
+        for severity in Severity
+    }
+    assert "不符" in said[Severity.ERROR]
+    assert "不作判断" in said[Severity.WARNING]
+
+
 # --- SARIF ------------------------------------------------------------------------------------------------------------
 
 

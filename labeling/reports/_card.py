@@ -163,11 +163,12 @@ def _marks(report: Report, language: str) -> Html:
                 chip(signature, word(f"signature:{signature}", language)),
                 el("small", word(f"{mark.mark}:{signature}", language)),
             )
+        where = el("small", el("bdi", mark.where)) if mark.where and mark.mark != "visible" else None
         rows.append(el(
             "tr",
             el("th", word(f"long:{mark.mark}", language), scope="row"),
             el("td", chip(str(mark.status), word(str(mark.status), language))),
-            el("td", _says(mark, language), el("small", el("bdi", mark.where)) if mark.where else None),
+            el("td", _says(mark, language), where),
             el("td", signed or el("span", "–", class_="aside")),
         ))  # fmt: skip
     absent = word("comma", language).join(missing)
@@ -192,7 +193,8 @@ def _says(mark: Mark, language: str) -> Html | None:
             facts.append(("propagator", value["ContentPropagator"]))
     elif mark.mark == "visible":
         height, contrast = value.get("height_ratio"), value.get("contrast")
-        facts = [("text", value.get("text"))]
+        place = word(f"at:{mark.where}", language).removeprefix("at:") if mark.where else None
+        facts = [("text", value.get("text")), ("position", place)]
         facts.append(("height", f"{height:.1%}" if isinstance(height, float) else None))
         facts.append(("contrast", f"{contrast:.1f} : 1" if isinstance(contrast, int | float) else None))
     elif mark.mark == "c2pa":

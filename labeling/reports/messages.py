@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from labeling.findings import Defect
-from labeling.reports.rules_text import RULES
+from labeling.findings import Defect, Severity
+from labeling.reports.rules_text import MILDER, RULES
 
 LANGUAGES = ("en", "zh")
 TAGS = {"en": "en", "zh": "zh-CN"}
@@ -142,6 +142,15 @@ _WORDS: dict[str, tuple[str, str]] = {
     "text": ("Text", "文字"),
     "height": ("Height", "高度"),
     "contrast": ("Contrast", "对比度"),
+    "at:top-left": ("top-left", "左上角"),
+    "at:top": ("top", "上边缘"),
+    "at:top-right": ("top-right", "右上角"),
+    "at:right": ("right", "右边缘"),
+    "at:bottom-right": ("bottom-right", "右下角"),
+    "at:bottom": ("bottom", "下边缘"),
+    "at:bottom-left": ("bottom-left", "左下角"),
+    "at:left": ("left", "左边缘"),
+    "position": ("Position", "位置"),
     "signer": ("Signer", "签名者"),
     "time stamp": ("Time stamp", "时间戳"),
     "no time stamp": ("none", "无"),
@@ -188,7 +197,8 @@ def sentence(defect: Defect, language: str = "en") -> tuple[str, str]:
     if language != "zh" or defect.rule not in RULES:
         return defect.message, ""
     particular = _PARTICULAR.search(defect.message) and not _FIXED.match(defect.rule)
-    return RULES[defect.rule][1], defect.message if particular else ""
+    mild = MILDER.get(defect.rule) if defect.severity is Severity.WARNING else None
+    return mild or RULES[defect.rule][1], defect.message if particular else ""
 
 
 _PARTICULAR = re.compile(r"[:'\"(\d]")

@@ -64,7 +64,7 @@ RULES: dict[str, tuple[str, str]] = {
     ),
     "CN-IMPLICIT-LABEL": (
         "Label must be 1 (generated), 2 (possibly generated) or 3 (suspected).",
-        "生成合成标签（Label）的取值不是 1（属于）、2（可能）或 3（疑似）。",
+        "生成合成标签（Label）的取值应为字符串“1”（属于）、“2”（可能）或“3”（疑似）。",
     ),
     "CN-IMPLICIT-LEGACY": (
         "The keys are those of the practice guide of 2023, not the standard's seven.",
@@ -205,6 +205,14 @@ RULES: dict[str, tuple[str, str]] = {
     ),
     "C2PA-TIME-STAMP": ("The time stamp must hold.", "时间戳无效。"),
     # IPTC, XMP, files
+    "IPTC-DST-CONFLICT": (
+        "A file must have one DigitalSourceType.",
+        "文件中的数字来源类型有多个互不一致的值。",
+    ),
+    "IPTC-DST-NAMESPACE": (
+        "DigitalSourceType must be in the namespace of IPTC Extension.",
+        "数字来源类型属性未使用 IPTC 扩展命名空间。",
+    ),
     "IPTC-DST-TERM": (
         "DigitalSourceType must be a term of the IPTC vocabulary.",
         "数字来源类型不是 IPTC 词表中的术语。",
@@ -220,3 +228,8 @@ RULES: dict[str, tuple[str, str]] = {
     "FILE-UNREADABLE": ("The file must be readable.", "文件无法读取。"),
 }
 """Rule id → (English, Chinese)."""
+
+MILDER: dict[str, str] = {
+    "CN-SECURITY-SIGNATURE": "安全数据中的签名无法核验，不作判断。",
+}
+"""Rules whose warnings say something else than their errors, in Chinese."""
