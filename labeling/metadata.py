@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from labeling.containers import Block, Contents, Kind
 from labeling.findings import Defect, Mark, Signature, Status
-from labeling.marks import aigc, exif, generator, iptc, xmp
+from labeling.marks import aigc, exif, generator, iim, iptc, xmp
 
 
 @dataclass(slots=True)
@@ -65,11 +65,22 @@ def _xmp(block: Block, found: Found) -> None:
             found.label(aigc.read(prop.text, where, named=False, foreign_namespace=foreign), block)
         elif prop.name.local in aigc.KEYS:
             split.setdefault(prop.name.namespace, {}).setdefault(prop.name.local, prop.text)
-        _trace(prop.name.local, prop.text, where, found)
+        if prop.name.namespace != iptc.NAMESPACE:
+            _trace(prop.name.local, prop.text, where, found)
     for namespace, values in split.items():
         found.label(aigc.read_split(values, block.where, namespace), block)
     if (mark := iptc.read(packet, block.where)) is not None:
         found.iptc.append(mark)
+        return
+    # What IPTC properties say of an AI system is part of the mark; without a mark it is a trace.
+    for prop in packet.properties:
+        if prop.name.namespace == iptc.NAMESPACE:
+            _trace(prop.name.local, prop.text, f"{block.where}, {prop.form} {prop.qname}", found)
+
+
+def _iim(block: Block, found: Found) -> None:
+    for name, text in iim.read(block.data).texts:
+        _trace(name, text, f"{block.where} IIM {name}", found)
 
 
 def _exif(block: Block, found: Found) -> None:
@@ -88,7 +99,8 @@ def _text(block: Block, found: Found) -> None:
     name = block.keyword.upper()
     if aigc.FIELD in name:  # a name that merely contains AIGC counts if the value is a label (GB 45438-2025 6.1)
         found.label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
-    _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
+    if generator.looked_at(block.keyword):
+        _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
 
 def _property(block: Block, found: Found) -> None:
@@ -119,6 +131,7 @@ def _trace(key: str, text: str, where: str, found: Found) -> None:
 _READERS: dict[Kind, Callable[[Block, Found], None]] = {
     Kind.XMP: _xmp,
     Kind.EXIF: _exif,
+    Kind.IPTC: _iim,
     Kind.TEXT: _text,
     Kind.PROPERTY: _property,
     Kind.COMMENT: _plain,

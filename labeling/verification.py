@@ -122,7 +122,9 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     if declared_ai:
         return "possible"
     ai = any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc")))
-    if ai or evidence.of("visible") or evidence.of("generator") or evidence.of("watermark"):
+    # A mention in prose (confidence "low") is worth a line in the report and no suspicion.
+    traces = any(m.value.get("confidence") != "low" for m in evidence.of("generator"))
+    if ai or traces or evidence.of("visible") or evidence.of("watermark"):
         return "suspected"
     return "none"
 

@@ -23,6 +23,11 @@ _TEXT_TAGS = {
     0x013B: "Artist",
     0x8298: "Copyright",
     USER_COMMENT: "UserComment",
+    0x9C9B: "XPTitle",
+    0x9C9C: "XPComment",
+    0x9C9D: "XPAuthor",
+    0x9C9E: "XPKeywords",
+    0x9C9F: "XPSubject",
 }
 LABEL_TAGS = ("UserComment", "ImageDescription")
 """Where labels have been seen: UserComment (Exif IFD and IFD0), ImageDescription (the schema of 2023)."""
@@ -51,7 +56,13 @@ def read(data: bytes) -> Fields:
             entry = ifd.entries.get(tag)
             if entry is not None:
                 raw = tiff.value(entry, limit=MAX_TEXT)
-                texts.append((name, _comment(raw, tiff.byte_order) if tag == USER_COMMENT else _ascii(raw)))
+                if tag == USER_COMMENT:
+                    text = _comment(raw, tiff.byte_order)
+                elif tag >= 0x9C9B:  # Windows writes its own tags in UTF-16, little-endian whatever the file is
+                    text = raw.decode("utf-16-le", "replace").rstrip("\0 ")
+                else:
+                    text = _ascii(raw)
+                texts.append((name, text))
         if ifd.name == "IFD0" and (entry := ifd.entries.get(ORIENTATION)) is not None:
             value = int.from_bytes(tiff.value(entry, limit=2), "little" if tiff.byte_order == "<" else "big")
             orientation = value if 1 <= value <= 8 else 1

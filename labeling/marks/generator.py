@@ -1,54 +1,254 @@
 """Traces that generators leave in a file. They are evidence for "suspected", never a label, and never written.
 
-Each trace has a confidence: "high" where nothing but a generator writes it, "low" where other software may.
+A trace is one named text (PNG keyword, EXIF tag, XMP property, IIM dataset) that looks as a generator writes it. The
+same name in prose proves nothing: a caption may speak of Midjourney. So each row of :data:`TRACES` has a confidence:
+
+- ``high``: only this generator writes that; structure, or its name where the writing software names itself.
+- ``medium``: a statement that the picture is generated, or a form that others could in principle write too.
+- ``low``: a mention. It is reported, but alone makes nothing suspected (:func:`labeling.verification.origin_of`).
+
+The texts are a stranger's: each pattern runs in linear time, on a bounded beginning, and only where its
+needle is in it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from labeling.findings import Mark, Signature, Status
+
+HIGH, MEDIUM, LOW = "high", "medium", "low"
+
+MAX_TEXT = 64 << 10
+"""Characters looked at of one text: parameters come first, and node graphs show what they are at once."""
+
+MAX_SHOWN = 160
+"""Characters of the text that go into the finding."""
+
+SOFTWARE = ("software", "creatortool", "originatingprogram")
+"""Where the software that wrote the picture names itself."""
+
+CREDIT = ("credit", "artist", "author", "creator", "byline", "source", "xpauthor")
+"""Where the maker is named."""
+
+PROSE = (
+    *("imagedescription", "description", "usercomment", "comment", "title", "caption", "headline", "keywords"),
+    *("objectname", "specialinstructions", "instructions", "subject"),
+    *("xptitle", "xpcomment", "xpsubject", "xpkeywords"),
+)
+"""Where people write."""
+
+PARAMETERS = ("parameters", "usercomment", "comment", "description", "imagedescription", "xpcomment")
+"""Where generators of the Stable Diffusion family put their settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One row: which generator, in which field (by key), what the text looks like, and how sure that is."""
+    """One row of the table.
+
+    ``keys``: names of the field, lower case, without prefix. ``needles``: one of them (lower case) is in the text
+    before ``pattern`` (and ``also``, where there is one) is searched in it, in any case; ``longest`` is how many
+    characters the text may have (0: any number).
+    """
 
     generator: str
     keys: tuple[str, ...]
-    looks: Callable[[str], object]
-    confidence: str = "high"
+    needles: tuple[str, ...]
+    pattern: str
+    confidence: str
+    note: str
+    longest: int = 0
+    also: str = ""
 
 
-def _search(pattern: str) -> Callable[[str], object]:
-    return re.compile(pattern, re.IGNORECASE).search
+_SD_SETTINGS = r"\bSteps: \d{1,5}[,|] ?[A-Z]"
+
+STRUCTURES: tuple[Trace, ...] = (
+    Trace("Forge", PARAMETERS, ("version: f",), r"\bVersion: f\d", HIGH, "settings, version f…",
+          also=_SD_SETTINGS),
+    Trace("SD.Next", PARAMETERS, ("app: sd.next",), r"\bApp: SD\.Next\b", HIGH, "settings, App: SD.Next",
+          also=_SD_SETTINGS),
+    Trace("Stable Diffusion web UI", PARAMETERS, ("steps: ",), _SD_SETTINGS, HIGH,
+          "`Steps: …, Sampler: …`; also written by Civitai and many others", also=r"\b(?:Sampler|Seed|CFG scale): "),
+    Trace("Stable Diffusion web UI", ("postprocessing", "extras"), ("upscal",), r"\bUpscaler?\b", LOW,
+          "upscaled there: the picture itself may be a photograph"),
+    Trace("Fooocus", ("fooocus_scheme",), ("fooocus", "a1111"), r"\A(?:fooocus|a1111)", HIGH, "PNG keyword"),
+    Trace("Fooocus", PARAMETERS, ("fooocus",), r'"(?:metadata_scheme|version)"\s?:\s?"fooocus', HIGH, "settings, JSON"),
+    Trace("SwarmUI", PARAMETERS, ("sui_image_params",), r'"sui_image_params"\s?:', HIGH, "settings, JSON"),
+    Trace("ComfyUI", ("prompt", "workflow"), ('"class_type"', '"last_node_id"', '"nodes"'),
+          r'"(?:class_type|last_node_id|nodes)"\s?:', HIGH, "node graph in PNG text"),
+    Trace("ComfyUI", ("make", "model", "imagedescription", "usercomment"), ("prompt", "workflow"),
+          r"\A\s?(?:prompt|workflow)\s?:\s?\{", HIGH, "node graph in the EXIF of WebP"),
+    Trace("InvokeAI", ("invokeai_metadata", "invokeai_graph", "invokeai_workflow", "sd-metadata"), ("{",), r"\{", HIGH,
+          "PNG keywords"),
+    Trace("InvokeAI", ("dream",), ("-s",), r"\s-S ?\d", HIGH, "PNG keyword of old versions, a command line"),
+    Trace("Easy Diffusion", ("use_stable_diffusion_model",), ("",), r"\S", HIGH, "PNG keyword"),
+    Trace("NovelAI", ("comment", "usercomment"), ('"request_type"',), r'"request_type"\s?:\s?"\w{0,40}GenerateRequest"',
+          HIGH, "settings, JSON"),
+    Trace("NovelAI", ("comment", "usercomment"), ('"uc"',), r'\A\{.*"(?:n_samples|sampler|signed_hash)"\s?:', MEDIUM,
+          "settings, JSON with `uc`"),
+    Trace("NovelAI", ("source",), ("stable diffusion", "novelai"),
+          r"\A(?:Stable Diffusion|NovelAI Diffusion)(?: \w{1,10}){0,2} [0-9A-F]{8}\b", HIGH, "model name and hash"),
+    Trace("Midjourney", PROSE, ("job id: ",), r"\bJob ID: [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+          HIGH, "prompt and job id"),
+    Trace("Midjourney", PROSE, ("--ar ", "--niji ", "--stylize "), r"\s--(?:ar \d+:\d+|niji \d|stylize \d)", MEDIUM,
+          "prompt with its switches, without a job id"),
+    Trace("xAI Grok", ("imagedescription", "usercomment", "description"), ("signature: ",),
+          r"\ASignature: ?[A-Za-z0-9+/_=-]{40}", MEDIUM, "a signature in Base64 stands for the description"),
+    Trace("xAI Grok", ("artist",), ("-",), r"\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z",
+          LOW, "a random UUID stands for the artist; others may do so"),
+    Trace("FLUX", SOFTWARE, ("ai generated;",), r"\AAI generated;\w{3,10};", HIGH, "software of Black Forest Labs"),
+    Trace("FLUX", ("make",), ("black forest labs",), r"\ABlack Forest Labs\b", HIGH, "EXIF Make"),
+    Trace("Google AI", (*CREDIT, *SOFTWARE, *PROSE), ("google ai", "generated with google"),
+          r"\A(?:(?:Made|Edited|Created|Generated) with Google AI\b|AI[- ]Generated with Google)", HIGH,
+          "IPTC Credit of Gemini, Imagen and Google Photos", 80),
+    Trace("Apple", (*CREDIT, *SOFTWARE), ("clean up", "image playground"),
+          r"\A(?:Apple Photos Clean Up|(?:Apple |Made with )?Image Playground)\b", HIGH,
+          "Image Playground; Clean Up, an edit by AI", 80),
+    Trace("Meta AI", (*CREDIT, *PROSE), ("imagined with ", "meta ai"),
+          r"\A(?:Imagined with (?:Meta )?AI|(?:Made|Created|Generated) (?:with|by) Meta AI|Meta AI)\W?\Z", MEDIUM,
+          "a statement of the whole text", 60),
+    Trace("Samsung Galaxy AI", ("photoeditor_re_edit_data",), ("genaitype",), r'genAIType\\?"\s?:\s?[1-9]', MEDIUM,
+          "edited with it; a value of 0 says that it was not"),
+    Trace("Dreamina/Jimeng", ("usercomment", "comment"), ('"aigc_info"', '"dreamina"'),
+          r'"aigc_info"\s?:|"source_info"\s?:\s?"dreamina"', HIGH, "JSON of ByteDance's editors"),
+    Trace("ByteDance", ("usercomment", "comment", "aigcinfo", "aigc_info"), ('"aigc_label_type"',),
+          r'"aigc_label_type"\s?:\s?"?[1-9]', MEDIUM, "label type other than 0"),
+    Trace("ByteDance", ("usercomment", "comment", "aigcinfo", "aigc_info"), ('"aigc_label_type"',),
+          r'"aigc_label_type"\s?:', LOW, "label type 0, whose meaning is not published"),
+    Trace("LiblibAI", ("contentinfo",), ("liblib", "contentid"), r"liblib|\"?ContentId\"?", HIGH, "PNG keyword"),
+    Trace("Hugging Face job", ("hf-job-id",), ("-",), r"\A[0-9a-fA-F]{8,24}", MEDIUM, "PNG keyword; names no model"),
+    Trace("GB 45438-2025", (*PROSE, "copyright"), ("45438",), r"\bAIGC\b[^\n]{0,40}45438", MEDIUM,
+          "names the standard, holds no label", 300),
+    Trace("Digital Source Type elsewhere", (*CREDIT, *PROSE), ("digitalsourcetype/",),
+          r"digitalsourcetype/(?:trainedAlgorithmicMedia|compositeWithTrainedAlgorithmicMedia|compositeSynthetic)\b",
+          MEDIUM, "the term of an AI source, in a field not meant for it"),
+    Trace("IPTC AI system", ("aisystemused",), ("",), r"\S", HIGH,
+          "IPTC 2025.1 property, without a Digital Source Type"),
+    Trace("IPTC AI system", ("aipromptinformation", "aipromptwritername", "aisystemversionused"), ("",), r"\S", MEDIUM,
+          "IPTC 2025.1 property, without a Digital Source Type"),
+)  # fmt: skip
+
+NAMES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("Stable Diffusion", ("stable diffusion", "stability ai", "dreamstudio", "automatic1111"),
+     r"\b(?:Stable Diffusion|Stability AI|DreamStudio|AUTOMATIC1111)\b"),
+    ("ComfyUI", ("comfyui",), r"\bComfyUI\b"),
+    ("Fooocus", ("fooocus",), r"\bFooocus\b"),
+    ("SD.Next", ("sd.next",), r"\bSD\.Next\b"),
+    ("InvokeAI", ("invokeai", "invoke ai"), r"\bInvoke ?AI\b"),
+    ("NovelAI", ("novelai",), r"\bNovelAI\b"),
+    ("Midjourney", ("midjourney", "nijijourney"), r"\b(?:Midjourney|nijijourney)\b"),
+    ("OpenAI", ("dall", "openai", "chatgpt", "gpt-image"), r"\b(?:DALL[-·. ]?E\b|OpenAI\b|ChatGPT\b|gpt-image)"),
+    ("Google AI", ("gemini", "imagen "), r"\b(?:Google (?:Gemini|Imagen)|Gemini \d[.\d]* \w{1,10} Image|Imagen \d)\b"),
+    ("xAI Grok", ("grok",), r"\b(?:xAI Grok|Grok(?: |-)(?:Imagine|Image|\d))"),
+    ("Adobe Firefly", ("adobe firefly",), r"\bAdobe Firefly\b"),
+    ("Draw Things", ("draw things",), r"\ADraw Things\b|\bDraw Things (?:app|\d)"),
+    ("Leonardo", ("leonardo.ai", "leonardo ai"), r"\bLeonardo[. ]AI\b"),
+    ("Ideogram", ("ideogram ai", "ideogram.ai"), r"\bIdeogram[. ]AI\b"),
+    ("Microsoft", ("microsoft designer", "bing image creator"), r"\b(?:Microsoft Designer|Bing Image Creator)\b"),
+    ("FLUX", ("flux.1", "flux.2"), r"\bFLUX\.[12]\b"),
+    ("Recraft", ("recraft",), r"\ARecraft(?:\.ai| AI)?\b"),
+    ("Krea", ("krea.ai", "krea ai"), r"\bKrea[. ]AI\b"),
+    ("Playground AI", ("playground ai",), r"\bPlayground AI\b"),
+    ("NightCafe", ("nightcafe",), r"\bNightCafe\b"),
+    ("Craiyon", ("craiyon",), r"\bCraiyon\b"),
+    ("Runway", ("runwayml", "runway gen-"), r"\b(?:RunwayML|Runway Gen-\d)"),
+    ("Dreamina/Jimeng", ("dreamina", "即梦"), r"\bDreamina\b|即梦AI"),
+    ("Doubao", ("豆包ai", "seedream"), r"豆包AI|\bSeedream\b"),
+    ("Kling", ("kling ai", "klingai", "可灵"), r"\bKling ?AI\b|可灵AI"),
+    ("Qwen/Wan", ("qwen-image", "通义万相", "tongyi wanxiang"), r"\bQwen-Image\b|通义万相|\bTongyi Wanxiang\b"),
+    ("LiblibAI", ("liblib",), r"\bLiblib(?:AI|\.art)?\b"),
+)  # fmt: skip
+
+_STATED = r"(?:generated|created|made|imagined|painted|drawn) (?:by|with|using|in) "
 
 
-TRACES: tuple[Trace, ...] = (
-    Trace(
-        "Stable Diffusion web UI", ("parameters", "usercomment"), lambda text: "Steps: " in text and "Sampler: " in text
-    ),
-    Trace("ComfyUI", ("prompt", "workflow"), _search(r'"(class_type|last_node_id|nodes)"\s*:')),
-    Trace("InvokeAI", ("invokeai_metadata", "sd-metadata", "dream"), _search(r"\S")),
-    Trace("NovelAI", ("software", "source", "description", "title"), _search(r"\bNovelAI\b")),
-    Trace("Midjourney", ("description", "author", "software"), _search(r"\bJob ID: [0-9a-f-]{36}|\bMidjourney\b")),
-    Trace("Dreamina/Jimeng", ("usercomment", "comment"), _search(r'"aigc_info"\s*:|"source_info"\s*:\s*"dreamina"')),
-    Trace("LiblibAI", ("contentinfo",), _search(r"liblib|\"?ContentId\"?")),
-    Trace("Adobe Firefly", ("software", "creatortool"), _search(r"\bFirefly\b")),
-    Trace("DALL-E", ("software", "description"), _search(r"\bDALL.?E\b")),
-    Trace("Draw Things", ("creatortool", "software"), _search(r"\bDraw Things\b")),
-    Trace("Google AI", ("credit", "software"), _search(r"\b(Made|Edited) with Google AI\b")),
-    Trace("Samsung Galaxy AI", ("photoeditor_re_edit_data",), _search(r"\S"), "low"),
-)
+def _named() -> tuple[Trace, ...]:
+    """Three rows for each generator's name: as the software, as the maker or in a statement, and anywhere in prose."""
+    software = [Trace(name, SOFTWARE, needles, pattern, HIGH, "names itself as the software", 200)
+                for name, needles, pattern in NAMES]  # fmt: skip
+    credits_ = [Trace(name, CREDIT, needles, pattern, MEDIUM, "named as the maker, in a short text", 60)
+                for name, needles, pattern in NAMES]  # fmt: skip
+    stated = [Trace(name, PROSE, needles, rf"{_STATED}(?:{pattern.replace(chr(92) + 'A', '')})", MEDIUM,
+                    "“generated by …”, and not much more", 80) for name, needles, pattern in NAMES]  # fmt: skip
+    mentions = [Trace(name, PROSE, needles, pattern, LOW, "a mention in prose") for name, needles, pattern in NAMES]
+    return (*software, *credits_, *stated, *mentions)
+
+
+GENERAL: tuple[Trace, ...] = (
+    Trace("Canva", SOFTWARE, ("canva",), r"\ACanva\b", LOW, "an editor that can generate, and mostly does not"),
+    Trace("not named", (*PROSE, *CREDIT, *SOFTWARE), ("ai",),
+          r"\A\W{0,3}(?:this (?:image|picture|photo) (?:is|was) )?"
+          r"(?:AI[- ]generated|generated (?:by|with|using) (?:AI|artificial intelligence)|made with AI)"
+          r"(?: (?:image|picture|photo|art|content))?\W{0,3}\Z", MEDIUM, "a statement of the whole text", 80),
+    Trace("not named", (*PROSE, *CREDIT, *SOFTWARE), ("生成", "合成"),
+          r"\A[^\n]{0,12}(?:AI|人工智能)(?:生成|合成)[^\n]{0,12}\Z", MEDIUM, "the wording of the visible label", 40),
+)  # fmt: skip
+
+TRACES: tuple[Trace, ...] = (*STRUCTURES, *GENERAL, *_named())
+"""The table; docs/traces.md shows it. Of the rows that match one text the surest is reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row ready for use; ``rank`` orders rows from the surest on."""
+
+    rank: int
+    trace: Trace
+    pattern: re.Pattern[str]
+    also: re.Pattern[str] | None
+
+    def fits(self, text: str) -> bool:
+        if self.trace.longest and len(text) > self.trace.longest:
+            return False
+        return bool(self.pattern.search(text)) and (self.also is None or bool(self.also.search(text)))
+
+
+_Rows = tuple[tuple[str, tuple[_Row, ...]], ...]
+
+
+@cache
+def _by_key() -> dict[str, _Rows]:
+    """The rows by the field they look at and their needles, so that a text is searched once for each needle."""
+    order = (HIGH, MEDIUM, LOW)
+    flags = re.IGNORECASE | re.DOTALL
+    found: dict[str, dict[str, list[_Row]]] = {}
+    for rank, trace in enumerate(sorted(TRACES, key=lambda each: order.index(each.confidence))):
+        row = _Row(rank, trace, re.compile(trace.pattern, flags), re.compile(trace.also, flags) if trace.also else None)
+        for key in trace.keys:
+            for needle in trace.needles:
+                found.setdefault(key, {}).setdefault(needle, []).append(row)
+    return {key: tuple((needle, tuple(rows)) for needle, rows in needles.items()) for key, needles in found.items()}
 
 
 def read(key: str, text: str, where: str) -> Mark | None:
-    """Match one named text (PNG keyword, EXIF tag or XMP property, by its local name) against the table."""
+    """Match one named text (PNG keyword, EXIF tag, XMP property or IIM dataset, by its local name) against the table.
+
+    The finding's value has ``generator``, ``confidence`` (high, medium, low) and ``text``, the beginning of the text.
+    """
     key = key.lower()
-    for trace in TRACES:
-        if key in trace.keys and trace.looks(text[:65536]):
-            value = {"generator": trace.generator, "confidence": trace.confidence, "text": text[:160]}
-            return Mark("generator", Status.PRESENT, where, value, Signature.NONE)
-    return None
+    if key not in _by_key() or not (text := text[:MAX_TEXT].strip("\0\t\r\n ")):
+        return None
+    trace = _match_short(key, text) if len(text) <= _SHORT else _match(key, text)
+    if trace is None:
+        return None
+    value = {"generator": trace.generator, "confidence": trace.confidence, "text": text[:MAX_SHOWN]}
+    return Mark("generator", Status.PRESENT, where, value, Signature.NONE)
+
+
+def _match(key: str, text: str) -> Trace | None:
+    lower = text.lower()
+    near = [row for needle, rows in _by_key()[key] if needle in lower for row in rows]
+    return next((row.trace for row in sorted(near, key=lambda each: each.rank) if row.fits(text)), None)
+
+
+_SHORT = 200
+_match_short = lru_cache(maxsize=4096)(_match)
+"""Many files of a run were written by the same software and makers: what was matched once is known."""
+
+
+def looked_at(key: str) -> bool:
+    """Whether any row looks at a field of this name: what is not need not be decoded."""
+    return key.lower() in _by_key()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from labeling.findings import Defect, Mark, Signature, Status
 from labeling.label import Label
-from labeling.marks.xmp import Name, Packet
+from labeling.marks.xmp import Name, Packet, Property
 
 NAMESPACE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -40,6 +40,7 @@ TERMS = (
     "softwareImage",
 )
 
+_CANONICAL = {term.lower(): term for term in TERMS}
 _STANDARD = "IPTC Photo Metadata 2025.1, Digital Source Type"
 
 
@@ -66,25 +67,43 @@ def is_ai(value: str) -> bool:
 
 
 def read(packet: Packet, where: str) -> Mark | None:
-    """Judge the packet's DigitalSourceType; ``None`` where it has none. The value's ``ai`` says whether it means AI."""
-    found = packet.find(DIGITAL_SOURCE_TYPE)
+    """Judge the packet's DigitalSourceType; ``None`` where it has none. The value's ``ai`` says whether it means AI.
+
+    A property of that name in another namespace is read too, and called defective. Of several values one that means
+    AI is shown: a second value must not hide it.
+    """
+    found = packet.find(DIGITAL_SOURCE_TYPE) or _elsewhere(packet)
     if not found:
         return None
-    value = found[0].text.strip()
+    values = [prop.text.strip() for prop in found]
+    value = next(filter(is_ai, values), values[0])
     content: dict[str, object] = {"DigitalSourceType": value, "ai": is_ai(value)}
     for name in (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE):
         if text := packet.get(name):
             content[name.local] = text
     defects = _judge(value)
+    if found[0].name != DIGITAL_SOURCE_TYPE:
+        message = f"the property {found[0].qname} is not in the namespace {NAMESPACE}, where readers look for it"
+        defects = (Defect("IPTC-DST-NAMESPACE", _STANDARD, message), *defects)
+    if len({term_of(each).lower() for each in values}) > 1:
+        terms = ", ".join(dict.fromkeys(each[:80] for each in values[:4]))
+        conflict = Defect("IPTC-DST-CONFLICT", _STANDARD, f"the packet has values that differ: {terms}")
+        return Mark("iptc", Status.CONFLICT, where, content, Signature.NONE, (conflict, *defects))
     status = Status.DEFECTIVE if defects else Status.PRESENT
     return Mark("iptc", status, where, content, Signature.NONE, defects)
 
 
+def _elsewhere(packet: Packet) -> list[Property]:
+    """Properties of that name under a wrong namespace or in wrong case; only where the value is of the vocabulary."""
+    local = DIGITAL_SOURCE_TYPE.local.lower()
+    return [p for p in packet.properties if p.name.local.lower() == local and term_of(p.text).lower() in _CANONICAL]
+
+
 def _judge(value: str) -> tuple[Defect, ...]:
-    term = term_of(value)
-    if value.startswith(VOCABULARY) and term in TERMS:
+    term = _CANONICAL.get(term_of(value).lower())
+    if term is not None and value == VOCABULARY + term:
         return ()
-    if term in TERMS:
+    if term is not None:
         message = f"the value is {value[:80]!r}, not the full URI {VOCABULARY}{term}"
         return (Defect("IPTC-DST-URI", _STANDARD, message),)
     return (Defect("IPTC-DST-TERM", _STANDARD, f"{value[:80]!r} is no term of {VOCABULARY}"),)

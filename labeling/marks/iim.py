@@ -1,0 +1,101 @@
+"""IPTC-IIM: the texts of the datasets in which generators leave traces.
+
+Specification: IPTC-NAA Information Interchange Model 4.2; Adobe Photoshop File Formats, "Image Resource Blocks". IIM
+has no dataset for the Digital Source Type, which exists in XMP only: what is found here is evidence, not a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MAX_RESOURCES = 1024
+"""Image resource blocks looked at; a Photoshop file has some thirty."""
+
+MAX_DATASETS = 4096
+"""Datasets looked at of one block."""
+
+MAX_TEXT = 64 << 10
+"""Bytes taken of one value."""
+
+DATASETS = {
+    5: "ObjectName",
+    25: "Keywords",
+    40: "SpecialInstructions",
+    65: "OriginatingProgram",
+    80: "Byline",
+    105: "Headline",
+    110: "Credit",
+    115: "Source",
+    120: "Caption",
+}
+"""Datasets of the application record (2:xx) that are read, by the name that the table of traces uses."""
+
+_RESOURCE_SIGNATURES = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")
+_IIM_RESOURCE = 0x0404
+_TAG_MARKER = 0x1C
+_APPLICATION_RECORD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The texts found, as (name, text) in file order, and what was malformed ("" where nothing is)."""
+
+    texts: tuple[tuple[str, str], ...]
+    problem: str
+
+
+def read(data: bytes) -> Fields:
+    """Read a block of IIM datasets, or of image resources that hold one. Never raises; what came first still counts."""
+    texts: list[tuple[str, str]] = []
+    problem = ""
+    bodies = _resources(data) if data[:4] in _RESOURCE_SIGNATURES else iter((data,))
+    for body in bodies:
+        problem = _datasets(body, texts) or problem
+    return Fields(tuple(texts), problem)
+
+
+def _resources(data: bytes) -> Iterator[bytes]:
+    """The IIM bodies among the image resources: signature, id, Pascal name and length, each padded to even length."""
+    at = 0
+    for _ in range(MAX_RESOURCES):
+        if data[at : at + 4] not in _RESOURCE_SIGNATURES or at + 12 > len(data):
+            return
+        name = (data[at + 6] + 2) & ~1  # with its length byte
+        size_at = at + 6 + name
+        body = size_at + 4
+        size = int.from_bytes(data[size_at:body], "big")
+        if data[at + 4 : at + 6] == _IIM_RESOURCE.to_bytes(2, "big"):
+            yield data[body : body + size]
+        at = body + size + (size & 1)
+
+
+def _datasets(data: bytes, texts: list[tuple[str, str]]) -> str:
+    at = 0
+    for _ in range(MAX_DATASETS):
+        if at + 5 > len(data) or data[at] != _TAG_MARKER:
+            rest = data[at : at + 16].strip(b"\0")  # TIFF pads the block to whole words
+            return "an IIM dataset does not begin with its tag marker" if rest else ""
+        record, number = data[at + 1], data[at + 2]
+        length = int.from_bytes(data[at + 3 : at + 5], "big")
+        at += 5
+        if length & 0x8000:  # extended dataset: the length of the length, IIM 1.6
+            size = length & 0x7FFF
+            if size > 4:
+                return "an IIM dataset has a length of more than four bytes"
+            length = int.from_bytes(data[at : at + size], "big")
+            at += size
+        if at + length > len(data):
+            return "an IIM dataset reaches out of its block"
+        if record == _APPLICATION_RECORD and number in DATASETS:
+            texts.append((DATASETS[number], _text(data[at : at + min(length, MAX_TEXT)])))
+        at += length
+    return f"more than {MAX_DATASETS} IIM datasets"
+
+
+def _text(raw: bytes) -> str:
+    """UTF-8 where it is valid, else Latin-1: dataset 1:90, which names the character set, is often missing or wrong."""
+    try:
+        return raw.decode().strip("\0 ")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").strip("\0 ")
