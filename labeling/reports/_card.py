@@ -108,15 +108,17 @@ def _notice(report: Report, language: str) -> Html | None:
 
 
 def _facts(report: Report, shown: Exhibit | None, language: str) -> Html:
+    unknown = report.origin == "none" and not report.readable
+    why = word("why:unreadable" if unknown else f"why:{report.origin}", language)
     rows: list[tuple[str, object]] = [
-        ("origin", joined(el("strong", word(report.origin, language)), " — ", word(f"why:{report.origin}", language))),
+        ("origin", joined(el("strong", word(report.origin, language)), " — ", why)),
         ("type", report.media_type),
     ]
     if shown is not None:
         pixels = f"{shown.width} × {shown.height}, " if shown.width else ""
         rows.append(("size", f"{pixels}{shown.size:,} {word('bytes', language)}"))
         rows.append(("sha256", el("code", shown.sha256)))
-    rows += [("damaged", el("bdi", problem)) for problem in report.problems]
+    rows += [("problem", el("bdi", problem)) for problem in report.problems]
     pairs = (joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows)
     return el("dl", *pairs, class_="facts")
 

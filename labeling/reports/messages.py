@@ -55,7 +55,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "file": ("File", "文件"),
     "type": ("Type", "类型"),
     "origin": ("Origin", "来源"),
-    "damaged": ("damaged", "文件损坏"),
+    "damaged": ("problem", "问题"),
+    "problem": ("Problem", "问题"),
     "evidence": ("trace", "痕迹"),
     "to show": ("to show", "应当提示"),
     "disclaimer": (
@@ -121,6 +122,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "why:none": (
         "nothing speaks of AI, which proves nothing",
         "未发现任何相关标识或痕迹；这并不能证明内容非人工智能生成",
+    ),
+    "why:unreadable": (
+        "the file could not be read whole, so that nothing can be said",
+        "文件无法完整读取，不能得出结论",
     ),
     "aigc:trusted": ("matches the label; the key is one you pinned", "与标识内容一致，公钥为预先指定的可信公钥"),
     "aigc:valid": ("matches the label; the key is the file's own", "与标识内容一致，公钥来自文件本身，身份未证实"),
