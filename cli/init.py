@@ -20,8 +20,17 @@ EXAMPLE_PRODUCER = "my-service"
 @click.option("--uscc", metavar="CODE", help="Unified social credit code: the provider code is built from it.")
 @click.option("--model", metavar="CODE", default="0000", help="Four-character model code, with --uscc.")
 @click.option("--test-signer", is_flag=True, help="Also make a certificate chain and key for trying C2PA out.")
+@click.option("--test-sm2-key", is_flag=True, help="Also make an SM2 key for trying security data out.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-def command(folder: Path, producer: str | None, uscc: str | None, model: str, test_signer: bool, force: bool) -> None:
+def command(
+    folder: Path,
+    producer: str | None,
+    uscc: str | None,
+    model: str,
+    test_signer: bool,
+    test_sm2_key: bool,
+    force: bool,
+) -> None:
     """Write a commented aigc-label.toml into FOLDER (default: here).
 
     The test chain is signed by a root that says in its name that nobody trusts it: verifiers show such files as valid,
@@ -50,7 +59,11 @@ def command(folder: Path, producer: str | None, uscc: str | None, model: str, te
         if test_signer:
             outputs += _test_chain(folder)
             c2pa = 'cert = "test-signer.pem"\nkey = "test-signer-key.pem"\n# tsa_url = "http://timestamp.example.com"'
-        text = config.TEMPLATE.format(producer=producer or EXAMPLE_PRODUCER, c2pa=c2pa)
+        security = '# sm2_key = "sm2-key.pem"'
+        if test_sm2_key:
+            outputs += _test_sm2_key(folder)
+            security = 'sm2_key = "test-sm2-key.pem"'
+        text = config.TEMPLATE.format(producer=producer or EXAMPLE_PRODUCER, c2pa=c2pa, security=security)
         outputs.append((path, text.encode(), 0o666))
         for target, _, _ in outputs:
             if os.path.lexists(target) and not force:
@@ -68,6 +81,18 @@ def command(folder: Path, producer: str | None, uscc: str | None, model: str, te
         click.echo(f"note: {problem}")
     if test_signer:
         click.echo("The certificate chain is for tests only: nobody trusts it, and nobody should.")
+    if test_sm2_key:
+        click.echo("The SM2 key is for tests; whoever pins test-sm2-public.pem sees its signatures as trusted.")
+
+
+def _test_sm2_key(folder: Path) -> list[tuple[Path, bytes, int]]:
+    from labeling.marks.security import Sm2Key
+
+    key = Sm2Key.generate()
+    return [
+        (folder / "test-sm2-public.pem", key.public_pem(), 0o666),
+        (folder / "test-sm2-key.pem", key.to_pem(), 0o600),
+    ]
 
 
 def _test_chain(folder: Path) -> list[tuple[Path, bytes, int]]:

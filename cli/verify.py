@@ -25,6 +25,8 @@ from . import _common, _output
 @click.option("--trust", type=click.Path(path_type=Path), multiple=True,
               help="PEM file with C2PA trust anchors beside the stored ones; may be given several times.")  # fmt: skip
 @click.option("--no-stored-trust", is_flag=True, help="Leave the lists of aigc-label trust aside.")
+@click.option("--pinned", type=click.Path(path_type=Path), multiple=True,
+              help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
 @click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -37,6 +39,7 @@ def command(
     no_visible: bool,
     trust: tuple[Path, ...],
     no_stored_trust: bool,
+    pinned: tuple[Path, ...],
     declared_ai: bool,
     max_pixels: int | None,
     quiet: bool,
@@ -55,6 +58,7 @@ def command(
     Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some file could not be read (and none was found
     non-compliant).
     """
+    from labeling.config import pinned as load_pinned
     from labeling.reports.exhibit import Exhibit, exhibit
     from labeling.trust import load as load_trust
     from labeling.verification import verify
@@ -64,6 +68,7 @@ def command(
     paths = _common.expand(files)
     try:
         _output.check(out, paths)
+        options["pinned"] = tuple(key for path in pinned for key in load_pinned(path))
         options["trust"] = load_trust(trust, use_stored=not no_stored_trust)
     except LabelingError as error:
         _common.fail(error)

@@ -49,6 +49,13 @@ producer = "{producer}"
 # Signing makes the metadata tamper-evident. "aigc-label init --test-signer" makes a chain for trying it out.
 {c2pa}
 
+[security]
+# Security data (TC260-PG-202511A): a signature over the label in ReservedCode1. "aigc-label init --test-sm2-key" makes
+# a key for trying it out; pip install 'aigc-labeling[sm2]'.
+{security}
+# Public keys that verify --pinned aigc-label.toml trusts: hexadecimal digits, or PEM files.
+# pinned = ["producer-sm2.pem"]
+
 [limits]
 # max_pixels = 100000000
 # quality = 92                  # for pictures that have to be encoded again with loss
@@ -71,6 +78,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
     "embedded": {"exif": bool, "description": str},
     "c2pa": {"cert": str, "key": str, "tsa_url": str},
+    "security": {"sm2_key": str, "pinned": list},
     "limits": {"max_pixels": int, "quality": int},
 }
 
@@ -111,7 +119,19 @@ class Config:
             arguments["signer"] = signer(
                 self.path.parent / c2pa["cert"], self.path.parent / c2pa["key"], c2pa.get("tsa_url")
             )
+        if "sm2_key" in self.values["security"]:
+            arguments["security_key"] = security_key(self.path.parent / self.values["security"]["sm2_key"])
         return arguments
+
+    def pinned(self) -> tuple[bytes, ...]:
+        """The public SM2 keys of ``[security] pinned``, 65 bytes each. Raises :class:`LabelingError`."""
+        keys: list[bytes] = []
+        for entry in self.values["security"].get("pinned", []):
+            if not isinstance(entry, str):
+                raise LabelingError(f"{self.path}: security.pinned must be a list of strings")
+            is_hex = len(entry) >= 64 and all(c in "0123456789abcdefABCDEF" for c in entry)
+            keys += _read_pinned(entry, self.path) if is_hex else pinned(self.path.parent / entry)
+        return tuple(keys)
 
 
 def load(path: Path) -> Config:
@@ -185,6 +205,32 @@ def signer(cert: Path, key: Path, tsa_url: str | None = None) -> Any:
         return Signer.from_pem(chain, secret, tsa_url=tsa_url)
     except SigningError as error:
         raise SigningError(f"{cert}, {key}: {error}") from error
+
+
+def security_key(path: Path) -> Any:
+    """The SM2 key that signs security data, from a PEM file. Raises :class:`LabelingError`."""
+    from labeling.marks.security import Sm2Key
+
+    try:
+        return Sm2Key.from_pem(read_file(path, "the SM2 key", 1 << 16))
+    except SigningError as error:
+        raise SigningError(f"{path}: {error}") from error
+
+
+def pinned(path: Path) -> tuple[bytes, ...]:
+    """Public SM2 keys from a file: PEM, hexadecimal lines, or the ``[security] pinned`` of a configuration file."""
+    if path.suffix.lower() == ".toml":
+        return load(path).pinned()
+    return _read_pinned(read_file(path, "the list of keys", 1 << 20).decode("utf-8-sig", "replace"), path)
+
+
+def _read_pinned(text: str, path: Path) -> tuple[bytes, ...]:
+    from labeling.marks.security import read_pinned
+
+    try:
+        return read_pinned(text)
+    except LabelingError as error:
+        raise LabelingError(f"{path}: {error}") from error
 
 
 def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import config as configuration
 from labeling import containers, files, image
-from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.errors import LabelingError, SigningError, UnsupportedFormat
 from labeling.image import LabeledImage
 from labeling.label import Label, Origin, new_content_id
 from labeling.output import LabeledFile, settle, store
@@ -18,6 +18,7 @@ from labeling.rules import profile as profile_named
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
+    from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
 
 
@@ -29,7 +30,8 @@ class Labeler:
     ``signer``: a :class:`~labeling.marks.credentials.Signer` for C2PA. ``style``: how the visible mark looks;
     ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
     ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
-    ImageDescription too. ``quality``: for lossy encodes.
+    ImageDescription too. ``quality``: for lossy encodes. ``security_key``: an SM2 key
+    (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
     """
 
     producer: str
@@ -46,6 +48,7 @@ class Labeler:
     description: str = ""
     quality: int | None = None
     max_pixels: int = image.MAX_PIXELS
+    security_key: SecurityKey | None = field(default=None, repr=False)
     _options: image.Options = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,23 +116,44 @@ class Labeler:
                     f"the bytes are {made.media_type}, not {format}; decode them to change the format"
                 )
             return made
-        label = self._label(content_id or new_content_id(), datetime.now(UTC))
+        label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
         return image.label_pixels(picture, format or "png", label, options)
 
     def _maker(self, content_id: str | None) -> Any:
         def make(own: Label | None) -> Label:
             """A second labelling keeps the content id and the time of the first unless told otherwise."""
             if own is None or own.producer != self.producer or content_id not in (None, own.content_id):
-                return self._label(content_id or new_content_id(), datetime.now(UTC))
-            return replace(
+                return self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
+            label = replace(
                 self._label(own.content_id),
                 propagator=own.propagator,
                 propagate_id=own.propagate_id,
                 security=own.security,
                 propagator_security=own.propagator_security,
             )
+            return self._secured(label)
 
         return make
+
+    def _secured(self, label: Label) -> Label:
+        """The label with security data by our key, unless it carries a signature that holds already.
+
+        Raises :class:`SigningError` where a signature would be left behind that the new label does not fit.
+        """
+        if self.security_key is None and not label.security:
+            return label
+        from labeling.findings import Signature
+        from labeling.marks import security
+
+        fields = {"Label": str(label.origin), "ContentProducer": label.producer, "ProduceID": label.content_id}
+        judged = security.check(label.security, fields).signature
+        if self.security_key is not None and judged is not Signature.VALID:
+            return replace(label, security=security.sign(fields, self.security_key))
+        if judged is Signature.FAILED:
+            raise SigningError(
+                "the label's security data does not fit it (any more); give the SM2 key to sign it again"
+            )
+        return label
 
     def label_file(
         self,

@@ -5,7 +5,7 @@ No network call is made, and nothing in a file is followed anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from labeling.containers import Block, Contents, Kind
 from labeling.errors import UnsupportedFormat
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.label import Origin
+from labeling.marks import aigc
 from labeling.report import Report
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
@@ -37,13 +38,15 @@ def verify(
     trust: Trust | None = None,
     declared_ai: bool = False,
     max_pixels: int | None = None,
+    pinned: Sequence[bytes] = (),
 ) -> Report:
     """Say which labels a picture carries, what is wrong with them, and whether each profile is satisfied.
 
     ``source`` is a path, bytes, a binary file object or a PIL image (of which only ``info`` and pixels are known).
     ``visible=False`` leaves the pixels alone; the report then has no "visible" mark. ``trust`` are the C2PA trust
-    anchors. ``declared_ai``: the uploader says that it is AI (Measures Art. 6). Raises :class:`LabelingError` if the
-    source cannot be read at all; whatever can be opened gives a report, however broken it is.
+    anchors. ``declared_ai``: the uploader says that it is AI (Measures Art. 6). ``pinned``: public SM2 keys whose
+    security data is trusted (:func:`labeling.marks.security.read_pinned`). Raises :class:`LabelingError` if the source
+    cannot be read at all; whatever can be opened gives a report, however broken it is.
     """
     names = [profile] if isinstance(profile, str) else list(profile)
     profiles = [profile_named(name) for name in names]
@@ -58,6 +61,7 @@ def verify(
             media_type = kind.media_type if kind is not None else UNKNOWN
             return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
     found = metadata.scan(contents)
+    found.aigc = [aigc.with_pinned(mark, pinned) for mark in found.aigc]
     marks = list(metadata.findings(contents, found))
     marks[1:1] = [credentials_of(data, contents, found, trust)]
     if visible:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 import binascii
 import json
-import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from labeling.errors import LabelingError
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.label import Label, Origin, ProviderCode, is_usual_character
+from labeling.marks import security
 from labeling.marks.xmp import Name
 
 NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"  # TC260-PG-20259A
@@ -93,6 +94,14 @@ class Field:
                 return value
         return ""
 
+    def canonical(self) -> dict[str, Any]:
+        """The values under the standard's own spelling of their keys; of two spellings the first counts."""
+        found: dict[str, Any] = {}
+        for key, value in self.value.items():
+            if _is_key(key):
+                found.setdefault(_CANONICAL[key.lower()], value)
+        return found
+
 
 def label_of(mark: Mark) -> Label | None:
     """The label that a finding holds; ``None`` where producer or content id is missing or cannot be represented."""
@@ -149,11 +158,23 @@ def _mark(field: Field, where: str, foreign_namespace: str) -> Mark:
     if foreign_namespace:
         message = f"the property is in the namespace {foreign_namespace!r} instead of {NAMESPACE}"
         defects.append(Defect("CN-IMPLICIT-NAMESPACE", "TC260-PG-20259A 6", message))
+    signature, problems = security.check_label(field.canonical())
+    defects += problems
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
-    return Mark("aigc", status, where, field.value, Signature.NONE, tuple(defects))
+    return Mark("aigc", status, where, field.value, signature, tuple(defects))
 
 
-_PLACES = 16
+def with_pinned(mark: Mark, pinned: Sequence[bytes]) -> Mark:
+    """The same finding for somebody who knows these keys: they make a valid signature a trusted one.
+
+    A signature that brings no key of its own can only be judged now.
+    """
+    if not pinned or mark.signature not in (Signature.VALID, Signature.UNSUPPORTED):
+        return mark
+    signature, problems = security.check_label(Field(mark.value, False, ()).canonical(), pinned)
+    defects = (*(each for each in mark.defects if each.rule != security.RULE), *problems)
+    failed = any(defect.severity is Severity.ERROR for defect in problems)
+    return replace(mark, signature=signature, defects=defects, status=Status.DEFECTIVE if failed else mark.status)
 
 
 def only_one(found: list[Mark]) -> list[Mark]:
@@ -164,8 +185,7 @@ def only_one(found: list[Mark]) -> list[Mark]:
         return found
     same = all(_comparable(mark) == _comparable(found[0]) for mark in found)
     status = Status.DUPLICATE if same else Status.CONFLICT
-    places = "; ".join(mark.where for mark in found[:_PLACES])  # thousands would make the report quadratic
-    places += f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
+    places = "; ".join(mark.where for mark in found)
     message = f"{len(found)} labels that {'say the same' if same else 'differ'}: {places}"
     defect = Defect("CN-IMPLICIT-ONE", _6_1_C, message)
     return [replace(mark, status=status, defects=(*mark.defects, defect)) for mark in found]
@@ -299,19 +319,12 @@ def _json(text: str, notes: set[str]) -> Any:
     def constant(name: str) -> None:
         notes.add(f"the JSON holds {name}, which is no JSON value")
 
-    def number(digits: str) -> float | None:
-        value = float(digits)
-        if math.isfinite(value):
-            return value
-        notes.add("the JSON holds a number beyond all bounds")
-        return None
-
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
     except (ValueError, RecursionError):
         pass
     try:  # raw control characters inside strings
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number, strict=False)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, strict=False)
         notes.add("the JSON has raw control characters inside a string")
         return value
     except (ValueError, RecursionError):
@@ -321,20 +334,11 @@ def _json(text: str, notes: set[str]) -> Any:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         notes.add("the value is not JSON")
         return None
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and _is_json(value):
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         notes.add("the value is a Python literal with single quotes, not JSON")
         return value
     notes.add("the value is not JSON")
     return None
-
-
-def _is_json(value: Any) -> bool:
-    """Whether a report can hold a Python literal: sets, bytes, complex and endless numbers have no JSON."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def _nesting(text: str) -> int:

@@ -32,6 +32,7 @@ __all__ = [
     "SecurityKey",
     "Sm2Key",
     "check",
+    "check_label",
     "decode_key",
     "decode_signature",
     "message",
@@ -134,6 +135,18 @@ def check(
     return Result(Signature.VALID, "the signature holds, by a key that only the file itself vouches for")
 
 
+def check_label(fields: Mapping[str, Any], pinned: Sequence[bytes] = ()) -> tuple[Signature, tuple[Defect, ...]]:
+    """Judge both reserved codes of a label: its signature is the producer's; the propagator's can only add defects."""
+    own, other = fields.get("ReservedCode1"), fields.get("ReservedCode2")
+    if not own and not other:
+        return Signature.NONE, ()
+    first = check(own or None, fields, pinned=pinned)
+    if not other or other == own:
+        return first.signature, first.defects
+    second = check(other, fields, half=Half.PROPAGATOR, pinned=pinned)
+    return first.signature, tuple(dict.fromkeys((*first.defects, *second.defects)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Data:
     content: dict[str, Any]
@@ -220,7 +233,7 @@ def _refuted(half: Half) -> Result:
     if half is Half.PROPAGATOR:  # which text a propagator signs is not established: no reason to cry wolf
         return _unjudged("the signature in ReservedCode2 covers neither the propagator's nor the producer's half")
     text = "the signature in ReservedCode1 does not fit Label, ContentProducer and ProduceID: one of them was changed"
-    return Result(Signature.FAILED, text, (_defect(text),))
+    return Result(Signature.FAILED, text, (Defect("CN-SECURITY-SIGNATURE", CLAUSE, text),))
 
 
 def _bindings(data: _Data, signatures: list[dict[str, Any]]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import LabelingError, SigningError
-from labeling.findings import Severity, Signature
+from labeling.findings import Severity, Signature, Status
 from labeling.marks import _sm2, security
 from labeling.marks.security import Half, Sm2Key, check, sign
 
@@ -291,3 +292,89 @@ def test_a_real_signature_over_a_binding_holds_but_does_not_vouch_for_the_label(
     value = "adf5404cff75307641a030c3a67e272dca95116ed243aac93127cc66669e6d3d"
     forged = mark.value["ReservedCode1"].replace(value, "0" * 64)
     assert "something other than the label" in check(forged, mark.value).detail
+
+
+def png() -> bytes:
+    import io
+
+    from PIL import Image
+
+    made = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(made, "PNG")
+    return made.getvalue()
+
+
+def label_in(data: bytes, **options: Any) -> Any:
+    import labeling
+
+    (mark,) = [mark for mark in labeling.verify(data, visible=False, **options).marks if mark.mark == "aigc"]
+    return mark
+
+
+def test_a_labeler_with_a_key_signs_its_labels(key: Sm2Key) -> None:
+    import labeling
+
+    labeler = labeling.Labeler(FIELDS["ContentProducer"], visible=False, security_key=key)
+    made = labeler.label_image(png(), content_id="job-42").data
+    assert label_in(made).signature is Signature.VALID
+    assert label_in(made, pinned=[key.public]).signature is Signature.TRUSTED
+    again = labeler.label_image(made).data
+    assert label_in(again).value == label_in(made).value, "a signature that holds is kept"
+    keyless = labeling.Labeler(FIELDS["ContentProducer"], visible=False)
+    assert label_in(keyless.label_image(made).data).signature is Signature.VALID
+    assert label_in(keyless.label_image(png()).data).signature is Signature.NONE
+    other_origin = labeling.Labeler(FIELDS["ContentProducer"], visible=False, origin=labeling.Origin.POSSIBLE)
+    with pytest.raises(SigningError, match="SM2 key"):
+        other_origin.label_image(made)
+
+
+def test_a_tampered_label_is_defective_and_says_why(key: Sm2Key) -> None:
+    import zlib
+
+    import labeling
+
+    labeler = labeling.Labeler(FIELDS["ContentProducer"], visible=False, security_key=key)
+    made = labeler.label_image(png(), content_id="job-42").data
+    at = made.index(b"iTXt") - 4
+    length = int.from_bytes(made[at : at + 4], "big")
+    chunk = made[at + 4 : at + 8 + length]
+    forged = chunk.replace(b"job-42", b"job-43")
+    assert forged != chunk
+    data = made[: at + 4] + forged + zlib.crc32(forged).to_bytes(4, "big") + made[at + 12 + length :]
+    mark = label_in(data, pinned=[key.public])
+    assert (mark.status, mark.signature) == (Status.DEFECTIVE, Signature.FAILED)
+    assert [defect.rule for defect in mark.defects if defect.severity is Severity.ERROR] == ["CN-SECURITY-SIGNATURE"]
+    assert mark.value["ProduceID"] == "job-43"
+
+
+def test_the_command_line_makes_a_key_signs_and_pins(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from labeling.cli import group
+
+    def run(*arguments: object) -> Any:
+        return CliRunner().invoke(group, [str(argument) for argument in arguments])
+
+    assert run("init", tmp_path, "--producer", FIELDS["ContentProducer"], "--test-sm2-key").exit_code == 0
+    secret = tmp_path / "test-sm2-key.pem"
+    if os.name == "posix":
+        assert secret.stat().st_mode & 0o777 == 0o600
+    openssl("pkey", "-in", secret, "-noout")
+    config, public = tmp_path / "aigc-label.toml", tmp_path / "test-sm2-public.pem"
+    assert openssl("pkey", "-in", secret, "-pubout") == public.read_bytes()
+    (tmp_path / "in.png").write_bytes(png())
+    added = run("add", tmp_path / "in.png", "--no-visible", "--config", config, "-o", tmp_path / "out.png")
+    assert added.exit_code == 0, added.output
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('# pinned = ["producer-sm2.pem"]', f'pinned = ["{public.name}"]'), encoding="utf-8")
+    (tmp_path / "pinned.txt").write_text(f"# key\n{Sm2Key.generate().public.hex()}\n", encoding="utf-8")
+
+    def signature(*pinned: Path) -> str:
+        options = [argument for path in pinned for argument in ("--pinned", path)]
+        report = json.loads(run("verify", tmp_path / "out.png", "--no-visible", "--format", "json", *options).stdout)
+        return next(mark["signature"] for mark in report[0]["marks"] if mark["mark"] == "aigc")
+
+    assert signature() == signature(tmp_path / "pinned.txt") == "valid"
+    assert signature(public) == signature(config) == signature(tmp_path / "pinned.txt", public) == "trusted"
+    assert run("verify", tmp_path / "out.png", "--pinned", secret).exit_code == 2
+    assert run("verify", tmp_path / "out.png", "--pinned", tmp_path / "missing.pem").exit_code == 2
