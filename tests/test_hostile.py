@@ -76,10 +76,11 @@ def label_attributes(count: int) -> bytes:
 
 
 def zlib_of_zeros(size: int) -> bytes:
-    """A zlib stream of ``size`` zero bytes, made piece by piece."""
+    """A zlib stream that unpacks to ``size`` zero bytes: one flushed block of a megabyte, over and over."""
     stream = zlib.compressobj(9)
-    piece = bytes(MB)
-    return b"".join(stream.compress(piece) for _ in range(size // MB)) + stream.flush()
+    first = stream.compress(bytes(MB)) + stream.flush(zlib.Z_FULL_FLUSH)
+    again = stream.compress(bytes(MB)) + stream.flush(zlib.Z_FULL_FLUSH)
+    return first + again * (size // MB - 1)
 
 
 def entity_bomb() -> bytes:
@@ -132,13 +133,9 @@ def heic_many_extents() -> bytes:
 
 
 def nested_boxes(depth: int) -> bytes:
-    data = b""
-    for _ in range(depth):
-        data = struct.pack(">I4s", 8 + len(data) + 4, b"meta") + bytes(4) + data
-    return data
+    return b"".join(struct.pack(">I4sI", 12 * (depth - level), b"meta", 0) for level in range(depth))
 
 
-READABLE = "present"
 DAMAGED = "unreadable"
 WRONG = "defective"
 ANY = ""
@@ -254,9 +251,9 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "10-mb-of-pdf": (lambda: b"%PDF-1.7\n" + b"1 0 obj<<" * MB, ANY),
 }
 
-# Runs in its own process: reads (path) lines, answers with one line of JSON for each.
+# Runs beside the tests: reads paths, and answers each with one line of JSON.
 _CHILD = """
-import json, resource, sys, time
+import json, os, resource, sys, time
 import labeling
 from labeling import Labeler, LabelingError
 from labeling.marks import credentials, visible
@@ -269,6 +266,10 @@ def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM"))
 for line in sys.stdin:
+    if os.fork():  # a process of its own for each attack: memory that an earlier one left behind would count
+        if os.wait()[1]:
+            print(json.dumps({"escaped": ["the process died"]}), flush=True)
+        continue
     with open(line.strip(), "rb") as file:
         data = file.read()
     answer = {"size": len(data), "seconds": {}, "escaped": []}
@@ -281,7 +282,8 @@ for line in sys.stdin:
             if name != "label":
                 json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
             if name == "verify":
-                answer["report"] = result
+                marks = [mark["status"] for mark in result["marks"] if mark["mark"] == "aigc"]
+                answer["readable"], answer["statuses"] = result["readable"], sorted(set(marks))
         except LabelingError as error:
             answer.setdefault("errors", []).append(str(error))
         except BaseException as error:
@@ -289,6 +291,7 @@ for line in sys.stdin:
         answer["seconds"][name] = time.process_time() - start
     answer["peak"] = peak()
     print(json.dumps(answer), flush=True)
+    os._exit(0)
 """
 
 
@@ -313,14 +316,12 @@ def test_an_attack_gives_a_report_or_one_line(name: str, child: subprocess.Popen
     assert child.stdin is not None and child.stdout is not None
     child.stdin.write(f"{path}\n")
     child.stdin.flush()
-    line = child.stdout.readline()
-    assert line, "the process died"
-    answer = json.loads(line)
+    answer = json.loads(child.stdout.readline())
     assert not answer["escaped"]
     assert max(answer["seconds"].values()) < 2, answer["seconds"]
     assert answer["peak"] < 300 * MB, f"{answer['peak'] >> 20} MB for {answer['size']} bytes"
     assert all(len(message.splitlines()) == 1 for message in answer.get("errors", []))
-    statuses = {mark["status"] for mark in answer["report"]["marks"] if mark["mark"] == "aigc"}
+    statuses = answer["statuses"]
     if status:
-        assert status in statuses or (status == DAMAGED and not answer["report"]["readable"]), statuses
+        assert status in statuses or (status == DAMAGED and not answer["readable"]), statuses
         assert "absent" not in statuses
