@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import binascii
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -177,6 +178,9 @@ def with_pinned(mark: Mark, pinned: Sequence[bytes]) -> Mark:
     return replace(mark, signature=signature, defects=defects, status=Status.DEFECTIVE if failed else mark.status)
 
 
+_PLACES = 16
+
+
 def only_one(found: list[Mark]) -> list[Mark]:
     """Apply 6.1 c), exactly one label in a file: two equal ones are duplicates, two that differ a conflict."""
     if not found:
@@ -185,7 +189,8 @@ def only_one(found: list[Mark]) -> list[Mark]:
         return found
     same = all(_comparable(mark) == _comparable(found[0]) for mark in found)
     status = Status.DUPLICATE if same else Status.CONFLICT
-    places = "; ".join(mark.where for mark in found)
+    places = "; ".join(mark.where for mark in found[:_PLACES])  # thousands would make the report quadratic
+    places += f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
     message = f"{len(found)} labels that {'say the same' if same else 'differ'}: {places}"
     defect = Defect("CN-IMPLICIT-ONE", _6_1_C, message)
     return [replace(mark, status=status, defects=(*mark.defects, defect)) for mark in found]
@@ -319,12 +324,19 @@ def _json(text: str, notes: set[str]) -> Any:
     def constant(name: str) -> None:
         notes.add(f"the JSON holds {name}, which is no JSON value")
 
+    def number(digits: str) -> float | None:
+        value = float(digits)
+        if math.isfinite(value):
+            return value
+        notes.add("the JSON holds a number beyond all bounds")
+        return None
+
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
     except (ValueError, RecursionError):
         pass
     try:  # raw control characters inside strings
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, strict=False)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number, strict=False)
         notes.add("the JSON has raw control characters inside a string")
         return value
     except (ValueError, RecursionError):
@@ -334,11 +346,20 @@ def _json(text: str, notes: set[str]) -> Any:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         notes.add("the value is not JSON")
         return None
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and _is_json(value):
         notes.add("the value is a Python literal with single quotes, not JSON")
         return value
     notes.add("the value is not JSON")
     return None
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a report can hold a Python literal: sets, bytes, complex and endless numbers have no JSON."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _nesting(text: str) -> int:
