@@ -119,7 +119,7 @@ ROWS: dict[str, Row] = {
     "A22 no JFIF": Row(jpeg(wild.app1_xmp(wild.bytedance(compact(FULL))), jfif=False), FULL,
                        where="JPEG APP1 XMP, element TC260:AIGC"),
     "A eXIf alone": nothing(png(wild.chunk(b"eXIf", commented(ascii_comment(DREAMINA)))), "suspected"),
-    "A names the standard": nothing(jpeg(wild.segment(0xFE, b"AIGC GB/T 45438-2025 | mastered"))),
+    "A names the standard": nothing(jpeg(wild.segment(0xFE, b"AIGC GB/T 45438-2025 | mastered")), "suspected"),
     "A a user's name": nothing(jpeg(wild.app1_exif(commented(ascii_comment("AI实验 {AIGC}"))))),
     # B: reported by others
     "B APP by JFIF": Row(jpeg(wild.segment(0xE9, b"AIGC" + compact(FULL).encode())), FULL, where="JPEG APP9 AIGC"),
