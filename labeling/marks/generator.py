@@ -111,7 +111,8 @@ STRUCTURES: tuple[Trace, ...] = (
           r"\A(?:Imagined with (?:Meta )?AI|(?:Made|Created|Generated) (?:with|by) Meta AI|Meta AI)\W?\Z", MEDIUM,
           "a statement of the whole text", 60),
     Trace("Samsung Galaxy AI", ("photoeditor_re_edit_data",), ("genaitype",), r'genAIType\\?"\s?:\s?[1-9]', MEDIUM,
-          "edited with it; a value of 0 says that it was not"),
+          "edited with it (0: not); as a named text only, the trailer "
+          "behind a JPEG picture in which phones keep it is not read"),
     Trace("Dreamina/Jimeng", ("usercomment", "comment"), ('"aigc_info"', '"dreamina"'),
           r'"aigc_info"\s?:|"source_info"\s?:\s?"dreamina"', HIGH, "JSON of ByteDance's editors"),
     Trace("ByteDance", ("usercomment", "comment", "aigcinfo", "aigc_info"), ('"aigc_label_type"',),
