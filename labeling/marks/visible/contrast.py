@@ -14,7 +14,7 @@ REQUIRED = 4.5
 AIM = 5.2
 """What is drawn aims higher, so that lossy coding does not bring it below what is required."""
 
-ROWS = 32
+Color = tuple[int, int, int]
 
 _s = np.arange(256) / 255
 _LINEAR = np.where(_s <= 0.04045, _s / 12.92, ((_s + 0.055) / 1.055) ** 2.4)
@@ -32,7 +32,7 @@ def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return result
 
 
-def luminance_of(color: tuple[int, int, int]) -> float:
+def luminance_of(color: Color) -> float:
     """Relative luminance of one colour."""
     return _TABLES[0][color[0]] + _TABLES[1][color[1]] + _TABLES[2][color[2]]
 
@@ -42,14 +42,10 @@ def contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
-def extremes(backdrops: Sequence[NDArray[Any]]) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """The darkest and the lightest colour that occur under the label in any frame, as sRGB.
-
-    At least ROWS rows and columns are looked at: what is thinner than the strokes of the text does not hide it.
-    """
+def extremes(backdrops: Sequence[NDArray[Any]], step: int = 1) -> tuple[Color, Color]:
+    """The darkest and the lightest colour under the label in any frame, as sRGB, of every ``step``-th pixel."""
     dark, light = (1.1, (0, 0, 0)), (-0.1, (255, 255, 255))
     for backdrop in backdrops:
-        step = max(1, min(backdrop.shape[:2]) // ROWS)
         sample = backdrop[::step, ::step]
         values = luminance(sample).ravel()
         flat = sample.reshape(-1, 3)
@@ -61,13 +57,22 @@ def extremes(backdrops: Sequence[NDArray[Any]]) -> tuple[tuple[int, int, int], t
     return dark[1], light[1]
 
 
-def over(color: tuple[int, int, int], alpha: float, under: tuple[int, int, int]) -> tuple[int, int, int]:
+def bounds(backdrops: Sequence[NDArray[Any]]) -> tuple[Color, Color]:
+    """Colours that no pixel under the label is darker, or lighter, than: the least and the most of each channel."""
+    # Row against row first: that is one long vector operation, where channel by channel would be many short ones.
+    rows = [backdrop.reshape(backdrop.shape[0], -1) for backdrop in backdrops]
+    low = np.min([row.min(axis=0).reshape(-1, 3).min(axis=0) for row in rows], axis=0).tolist()
+    high = np.max([row.max(axis=0).reshape(-1, 3).max(axis=0) for row in rows], axis=0).tolist()
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+
+
+def over(color: Color, alpha: float, under: Color) -> Color:
     """Blend ``color`` over ``under``."""
     mixed = [round(c * alpha + u * (1 - alpha)) for c, u in zip(color, under, strict=True)]
     return mixed[0], mixed[1], mixed[2]
 
 
-def worst(ink: tuple[int, int, int], opacity: float, grounds: Sequence[tuple[int, int, int]]) -> float:
+def worst(ink: Color, opacity: float, grounds: Sequence[Color]) -> float:
     """The lowest contrast of (translucent) ink against any of the colours it lies on."""
     under = [luminance_of(ground) for ground in grounds]
     own = luminance_of(ink)
