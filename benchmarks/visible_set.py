@@ -166,7 +166,7 @@ def _jpeg(image: Image.Image, quality: int) -> NDArray[np.uint8]:
 # --- labels ----------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=16)  # each holds its tables of 16 MB
 def face(which: int, size: int) -> ImageFont.FreeTypeFont:
     """One of the fonts at ``size`` pixels per em."""
     path = _SYSTEM / f"{_FACES[which % len(_FACES)]}.ttc"

@@ -12,7 +12,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from labeling.marks.visible import engine
 
@@ -23,6 +22,9 @@ SIDE = 368
 
 BORDER = 8
 """Pixels of its edge repeated around the reduced picture: the detector loses text that touches its frame."""
+
+BUSY = 7.0
+"""Mean step between neighbouring samples of the reduced picture, of 255, from which on it counts as busy."""
 
 MAX_ASPECT = 4
 """Longer pictures are looked at in windows at both ends and in the middle."""
@@ -94,8 +96,10 @@ class Line:
         )
 
 
-def detected(pixels: Pixels) -> list[Line]:
-    """Boxes of text on a picture, (H, W, 3) uint8 RGB."""
+def detected(pixels: Pixels, *, gray: bool = False) -> list[Line]:
+    """Boxes of text on a picture, (H, W, 3) uint8 RGB. ``gray`` drops the colours before the detector sees it."""
+    import cv2
+
     height, width = pixels.shape[:2]
     shortest, longest = min(width, height), max(width, height)
     span = MAX_ASPECT * shortest
@@ -106,10 +110,12 @@ def detected(pixels: Pixels) -> list[Line]:
         window = pixels[dy : dy + min(height, span), dx : dx + min(width, span)]
         scale = SIDE / shortest
         size = max(16, round(window.shape[1] * scale)), max(16, round(window.shape[0] * scale))
-        small = Image.fromarray(window).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        padded = np.pad(np.asarray(small), ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode="edge")
+        small = cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        if gray:
+            small = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        padded = cv2.copyMakeBorder(small, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
         fx, fy = window.shape[1] / size[0], window.shape[0] / size[1]
-        for box in engine.detect(padded):
+        for box in engine.detect(np.asarray(padded, np.uint8)):
             left, top, right, bottom = (value - BORDER for value in box)
             line = Line(
                 max(0.0, left * fx) + dx,
@@ -120,6 +126,16 @@ def detected(pixels: Pixels) -> list[Line]:
             if line.width >= 4 and line.height >= 4:
                 found.append(line)
     return found
+
+
+def busy(pixels: Pixels) -> bool:
+    """Whether a picture is full of fine detail, among which the detector overlooks text: noise, fabric, foliage."""
+    import cv2
+
+    scale = SIDE / min(pixels.shape[:2])
+    size = max(1, round(pixels.shape[1] * min(1.0, scale))), max(1, round(pixels.shape[0] * min(1.0, scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return float(np.abs(np.diff(small.astype(np.int16), axis=1)).mean()) > BUSY if size[0] > 1 else False
 
 
 def at_edge(line: Line, width: int, height: int) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
-from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, readings
+from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, readings
 from labeling.marks.visible.measure import EM, measure
 from labeling.marks.visible.style import MIN_RATIO
 from labeling.marks.visible.wording import joins, judge, mended, statement
@@ -23,9 +23,9 @@ from labeling.marks.visible.wording import joins, judge, mended, statement
 SMALLEST = 0.012
 """Of the shortest side: lower boxes are not read."""
 
-MAX_READ = 32
+MAX_READ = 24
 MAX_TEXT = 60
-MAX_ASPECT = 60
+MAX_ASPECT = 32
 
 LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
 """The 2023 guide (TC260-PG-20233A) asked for 20 pixels or 0.3 % of the area."""
@@ -40,16 +40,18 @@ def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh
     :class:`~labeling.errors.MissingDependency` without an OCR engine.
     """
     labels = [line for line in _read(pixels) if statement(line.text, languages)]
+    if not labels and busy(pixels):
+        labels = [line for line in _read(pixels, gray=True) if statement(line.text, languages)]
     if not labels:
         return Mark("visible", Status.ABSENT)
     return _finding(pixels, max(labels, key=lambda line: line.thickness), languages)
 
 
-def _read(pixels: NDArray[np.uint8]) -> list[Line]:
+def _read(pixels: NDArray[np.uint8], *, gray: bool = False) -> list[Line]:
     """Every text at an edge, single lines and neighbours that belong together."""
     height, width = pixels.shape[:2]
     least = SMALLEST * min(width, height)
-    boxes = [line for line in detected(pixels) if min(line.height, line.width) >= least]
+    boxes = [line for line in detected(pixels, gray=gray) if min(line.height, line.width) >= least]
     boxes = [line for line in (*boxes, *columns(boxes)) if at_edge(line, width, height)]
     boxes = [line for line in boxes if max(line.height, line.width) <= MAX_ASPECT * min(line.height, line.width)]
     boxes.sort(key=lambda line: -min(line.height, line.width))

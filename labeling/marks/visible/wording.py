@@ -36,25 +36,30 @@ def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
     elif "zh" not in languages:
         generation = _GENERATION_EN.search(folded) or generation
     complies = bool(ai and generation)
-    vendor = folded[: min(ai.start(), generation.start())].strip(" ·・-|:：,，") if ai and generation else ""
+    before = folded[: min(ai.start(), generation.start())] if ai and generation else ""
+    vendor = before.strip(" ·・-|:：,，▲△Δ☑")  # OCR takes logos for triangles and ticks
     vendor = "" if vendor in ("内容由", "由", "本内容由", "图片由", "内容为", "該圖片由", "內容由") else vendor
     return Wording(complies, ai[0] if ai else "", generation[0] if generation else "", vendor)
 
 
 # --- what OCR read ---------------------------------------------------------------------------------------------------
 
-_BROKEN_AI_ZH = re.compile(r"(?<![A-Za-z])A\s?[IlTi1|!丨](?=\s?[生合])")
+_BROKEN_AI_ZH = re.compile(r"(?<![A-Za-z])A\s?[IlTLi1|!丨]?(?=\s?(?:生[成咸戌威戍]|合成))")
 _BROKEN_AI_EN = re.compile(r"(?<![A-Za-z])A[l1|](?=[\s-]?generated\b)|(?<=\bby )A[l1|](?![A-Za-z])", re.IGNORECASE)
 _LYING_AI = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
+_BEHEADED = re.compile(r"^工智(?=[能慧](?:生成|合成))")
+_RUN_ON = re.compile(r"(?<=[a-z])AI(?=\s?(?:生成|合成))")
 _BROKEN_MADE = re.compile(r"(?<=AI)(\s?)生[咸戌威戍]|(?<=智[能慧])(\s?)生[咸戌威戍]")
 
 
 def mended(text: str, *, turned: bool = False) -> str:
-    """Put right what OCR confuses: I with l, 1, T or a bar, 成 with 咸 or 戌.
+    """Put right what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, blanks, the first stroke of 人.
 
     Only where the other element stands beside it. In ``turned`` text an I lies on its side, and is lost or a dash.
     """
     text = unicodedata.normalize("NFKC", text.strip())
+    text = _RUN_ON.sub(" AI", _BEHEADED.sub("人工智", text))
+    text = re.sub(r"(?<![A-Za-z])AI(?=generated)", "AI ", text, flags=re.IGNORECASE)
     if turned:
         text = _LYING_AI.sub("AI", text)
     text = _BROKEN_AI_EN.sub("AI", _BROKEN_AI_ZH.sub("AI", text))
