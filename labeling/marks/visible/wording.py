@@ -44,7 +44,7 @@ def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
 
 # --- what OCR read ---------------------------------------------------------------------------------------------------
 
-_BROKEN_AI_ZH = re.compile(r"(?<![A-Za-z])A\s?[IlTLi1|!丨]?(?=\s?(?:生[成咸戌威戍]|合成))")
+_BROKEN_AI_ZH = re.compile(r"(?<![A-Za-z])A\s?[IlTLi1|!丨]{0,2}(?=\s?(?:生[成咸戌威戍]|合成))")
 _BROKEN_AI_EN = re.compile(r"(?<![A-Za-z])A[l1|](?=[\s-]?generated\b)|(?<=\bby )A[l1|](?![A-Za-z])", re.IGNORECASE)
 _LYING_AI = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
 _BEHEADED = re.compile(r"^工智(?=[能慧](?:生成|合成))")
@@ -59,10 +59,10 @@ def mended(text: str, *, turned: bool = False) -> str:
     """
     text = unicodedata.normalize("NFKC", text.strip())
     text = _RUN_ON.sub(" AI", _BEHEADED.sub("人工智", text))
-    text = re.sub(r"(?<![A-Za-z])AI(?=generated)", "AI ", text, flags=re.IGNORECASE)
     if turned:
         text = _LYING_AI.sub("AI", text)
     text = _BROKEN_AI_EN.sub("AI", _BROKEN_AI_ZH.sub("AI", text))
+    text = re.sub(r"(?<![A-Za-z])AI(?=generated)", "AI ", text, flags=re.IGNORECASE)
     return _BROKEN_MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
 
 
