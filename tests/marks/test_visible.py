@@ -175,7 +175,7 @@ def test_the_reader_finds_position_text_and_height(position: str) -> None:
         mark = read_visible(np.asarray(out.convert("RGB")))
     assert (mark.status, mark.where) == (Status.PRESENT, position)
     assert mark.value["text"] == "示例AI生成"
-    assert mark.value["height_ratio"] == pytest.approx(0.06, abs=0.006)
+    assert mark.value["height_ratio"] == pytest.approx(45 / 700, rel=0.1), "drawn at 45 pixels per em"
     left, top, right, bottom = mark.value["box"]
     assert painted.box[0] - 20 <= left < right <= painted.box[2] + 20
     assert painted.box[1] - 20 <= top < bottom <= painted.box[3] + 20
