@@ -174,7 +174,7 @@ def test_inspect_shows_what_is_there_and_controls_no_terminal(photo: Path) -> No
 
 def test_positions_and_looks(photo: Path) -> None:
     logo = photo.parent / "logo.png"
-    Image.new("RGBA", (80, 40), (200, 30, 30, 255)).save(logo)
+    Image.new("RGBA", (40, 40), (200, 30, 30, 255)).save(logo)
     for position in ("top-left", "left", "bottom"):
         out = photo.parent / f"{position}.png"
         look = ["--plate", "on", "--color", "#ffee00", "--opacity", "0.9", "--height", "0.07", "--logo", logo]

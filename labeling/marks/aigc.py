@@ -7,13 +7,9 @@ the schema of 2023.
 
 from __future__ import annotations
 
-import ast
-import binascii
 import json
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,39 +17,27 @@ from labeling.errors import LabelingError
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.label import Label, Origin, ProviderCode, is_usual_character
 from labeling.marks import security
+from labeling.marks._aigc_text import (
+    ANNEX_E,
+    CANONICAL,
+    LEGACY_KEYS,
+    decoded,
+    is_key,
+    may_hold_label,
+    parsed,
+)
+from labeling.marks._aigc_text import FIELD as FIELD
+from labeling.marks._aigc_text import KEYS as KEYS
+from labeling.marks._aigc_text import MAX_TEXT as MAX_TEXT
+from labeling.marks._aigc_text import Field as Field
 from labeling.marks.xmp import Name
 
 NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"  # TC260-PG-20259A
 XMP_NAME = Name(NAMESPACE, "AIGC", "TC260")
-FIELD = "AIGC"
-
-KEYS = (
-    "Label",
-    "ContentProducer",
-    "ProduceID",
-    "ReservedCode1",
-    "ContentPropagator",
-    "PropagateID",
-    "ReservedCode2",
-)
 REQUIRED = ("Label", "ContentProducer", "ProduceID")
-LEGACY_PROVIDER = "ServiceProvider"
-LEGACY_KEYS = (LEGACY_PROVIDER, "ServiceUser", "Time", "ContentId", "ContentID")  # the guide of 2023
-DRAFT_NAMES = {
-    "propagator": "ContentPropagator",
-    "propatorid": "PropagateID",
-    "reservecode1": "ReservedCode1",
-    "reservecode2": "ReservedCode2",
-}
 BASE64_NAME = "XmpKvBase64"  # a property that holds base64 of AIGC={...}: seen from a watermarking API
-_CANONICAL = {key.lower(): key for key in KEYS} | DRAFT_NAMES
-
-MAX_TEXT = 256 << 10
-MAX_NESTING = 16
-
 _6_1 = "GB 45438-2025 6.1"
 _6_1_C = "GB 45438-2025 6.1 c)"
-_ANNEX_E = "GB 45438-2025 Annex E"
 _PG_CODE = "TC260-PG-20252A"
 
 
@@ -78,30 +62,6 @@ def encode(label: Label) -> str:
 def dump(value: dict[str, Any]) -> str:
     """Write an object in the compact form that the standard's examples have."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """The content of one carrier: the object as found, and what was wrong with how it was written."""
-
-    value: dict[str, Any]
-    wrapped: bool
-    defects: tuple[Defect, ...]
-
-    def get(self, key: str) -> str:
-        """The string under one of the seven keys, also where a draft's spelling of it is used; "" if there is none."""
-        for found, value in self.value.items():
-            if _CANONICAL.get(found.lower()) == key and isinstance(value, str):
-                return value
-        return ""
-
-    def canonical(self) -> dict[str, Any]:
-        """The values under the standard's own spelling of their keys; of two spellings the first counts."""
-        found: dict[str, Any] = {}
-        for key, value in self.value.items():
-            if _is_key(key):
-                found.setdefault(_CANONICAL[key.lower()], value)
-        return found
 
 
 def label_of(mark: Mark) -> Label | None:
@@ -131,10 +91,10 @@ def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: st
     ``foreign_namespace``: the XMP namespace, where it is not the standard's. Gives ``None`` where there is no label.
     """
     defects: list[Defect] = []
-    text = _text(content, defects)
-    if not named and not _may_hold_label(text):
+    text = decoded(content, defects)
+    if not named and not may_hold_label(text):
         return None
-    field = _field(text, named=named and not foreign_namespace)
+    field = parsed(text, named=named and not foreign_namespace)
     if field is None:
         return None
     return _mark(replace(field, defects=(*defects, *field.defects)), where, foreign_namespace)
@@ -150,7 +110,7 @@ def read_split(values: dict[str, str], where: str, namespace: str) -> Mark | Non
     if len(keys) < 2 or not {"ContentProducer", "ProduceID"} & set(keys):
         return None
     message = f"the keys are properties of the namespace {namespace!r}, not one AIGC field that holds JSON"
-    field = Field({key: values[key] for key in keys}, False, (_defect("CN-IMPLICIT-SPLIT", _ANNEX_E, message),))
+    field = Field({key: values[key] for key in keys}, False, (_defect("CN-IMPLICIT-SPLIT", ANNEX_E, message),))
     return _mark(field, where, "")
 
 
@@ -197,183 +157,7 @@ def only_one(found: list[Mark]) -> list[Mark]:
 
 
 def _comparable(mark: Mark) -> dict[str, Any]:
-    return {_CANONICAL.get(key.lower(), key): value for key, value in mark.value.items() if value not in ("", None)}
-
-
-def _text(content: bytes | str, defects: list[Defect]) -> str:
-    """The carrier's text without what surrounds it; says in ``defects`` how its encoding departs from JSON's."""
-    if isinstance(content, bytes):
-        content, encoding = _decoded(content)
-        if encoding:
-            message = f"the text is {encoding}, but JSON between systems is UTF-8"
-            defects.append(_defect("CN-IMPLICIT-ENCODING", "RFC 8259 8.1", message))
-    text = _without_surrogates(content.strip(" \t\r\n\0\ufeff"))
-    if text.startswith(_BASE64_OF_LABEL) and len(text) <= MAX_TEXT:
-        try:
-            decoded = binascii.a2b_base64(text).decode()
-        except (ValueError, UnicodeDecodeError):
-            return text
-        defects.append(_defect("CN-IMPLICIT-BASE64", _ANNEX_E, "the field is in Base64, not plain JSON"))
-        return _text(decoded, []) if not decoded.startswith(_BASE64_OF_LABEL) else text
-    return text
-
-
-_BASE64_OF_LABEL = ("QUlHQ", "eyJ", "eyA", "eyc")  # AIGC, {" and the like
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_UTF_16 = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"{\0", "utf-16-le"), (b"\0{", "utf-16-be"))
-
-
-def _decoded(content: bytes) -> tuple[str, str]:
-    """The text, and the name of its encoding where that is not UTF-8."""
-    for mark, encoding in _UTF_16:
-        if content.startswith(mark):
-            return content.decode(encoding, "replace"), "UTF-16"
-    try:
-        return content.decode("utf-8-sig"), ""
-    except UnicodeDecodeError:
-        pass
-    try:
-        return content.decode("gb18030"), "GB 18030"
-    except UnicodeDecodeError:
-        return content.decode("latin-1"), "of no known encoding"
-
-
-def _without_surrogates(text: str) -> str:
-    """Half a surrogate pair is no character: no report could be written with it."""
-    return _SURROGATES.sub("\ufffd", text)
-
-
-def _may_hold_label(text: str) -> bool:
-    head = text[:MAX_TEXT]
-    return "{" in head and ("AIGC" in head.upper() or any(key in head for key in (*KEYS, LEGACY_PROVIDER)))
-
-
-def _field(text: str, *, named: bool) -> Field | None:
-    """Parse the value; ``None`` if it is no label at all and the place is not called AIGC."""
-    defects: list[Defect] = []
-    prefix, brace, _ = text.partition("{")
-    if brace and prefix.rstrip(" =:\0").upper() == FIELD:  # AIGC{…}, AIGC={…}: JPEG APPn and comment segments
-        text = text[len(prefix) :]
-        named = True
-    value = _parse(text, defects)
-    wrapped = False
-    if isinstance(value, dict):
-        inner = next((v for k, v in value.items() if k.upper() == FIELD), None)
-        if isinstance(inner, str):
-            defects.append(_defect("CN-IMPLICIT-TWICE", _ANNEX_E, "the JSON object is encoded twice"))
-            inner = _parse(inner, defects)
-        if isinstance(inner, dict):
-            value, wrapped = inner, True
-    if isinstance(value, dict) and (wrapped or named or any(map(_is_key, value)) or _is_legacy(value)):
-        return Field(value, wrapped, tuple(defects))
-    if not named:
-        return None
-    if not any(d.rule == "CN-IMPLICIT-JSON" for d in defects):
-        defects.append(_defect("CN-IMPLICIT-JSON", _ANNEX_E, "the field's value is not a JSON object"))
-    return Field({"raw": text[:200]}, False, tuple(defects))
-
-
-def _is_legacy(value: dict[str, Any]) -> bool:
-    """The schema of 2023: its provider and another of its keys, for each alone is a common word."""
-    return LEGACY_PROVIDER in value and sum(key in LEGACY_KEYS for key in value) > 1
-
-
-def _is_key(key: str) -> bool:
-    return key.lower() in _CANONICAL
-
-
-def _parse(text: str, defects: list[Defect]) -> Any:
-    """Parse JSON; note each departure from it, and read the usual ones all the same."""
-    if len(text) > MAX_TEXT or _nesting(text) > MAX_NESTING:
-        defects.append(_defect("CN-IMPLICIT-JSON", _ANNEX_E, "the value is too long or too deeply nested for a label"))
-        return None
-    notes: set[str] = set()
-    value = _json(text, notes)
-    for _ in range(2):
-        if not isinstance(value, str):
-            break
-        defects.append(_defect("CN-IMPLICIT-TWICE", _ANNEX_E, "the JSON object is encoded twice"))
-        value = _json(value, notes)
-    if _SURROGATE_ESCAPE.search(text):  # a pair of escapes is a character and stays; half a pair is none
-        value = _cleaned(value, notes)
-    defects += [_defect("CN-IMPLICIT-JSON", _ANNEX_E, note) for note in sorted(notes)]
-    return value
-
-
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def _cleaned(value: Any, notes: set[str]) -> Any:
-    """A parsed value (its depth is bounded) with U+FFFD for each lone surrogate."""
-    if isinstance(value, dict):
-        return {_cleaned(key, notes): _cleaned(item, notes) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cleaned(item, notes) for item in value]
-    if isinstance(value, str) and _SURROGATES.search(value):
-        notes.add("the JSON has half a surrogate pair, which is no character")
-        return _without_surrogates(value)
-    return value
-
-
-def _json(text: str, notes: set[str]) -> Any:
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(items)) < len(items):
-            notes.add("a key of the JSON object occurs twice")
-        return dict(items)
-
-    def constant(name: str) -> None:
-        notes.add(f"the JSON holds {name}, which is no JSON value")
-
-    def number(digits: str) -> float | None:
-        value = float(digits)
-        if math.isfinite(value):
-            return value
-        notes.add("the JSON holds a number beyond all bounds")
-        return None
-
-    try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number)
-    except (ValueError, RecursionError):
-        pass
-    try:  # raw control characters inside strings
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number, strict=False)
-        notes.add("the JSON has raw control characters inside a string")
-        return value
-    except (ValueError, RecursionError):
-        pass
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        notes.add("the value is not JSON")
-        return None
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and _is_json(value):
-        notes.add("the value is a Python literal with single quotes, not JSON")
-        return value
-    notes.add("the value is not JSON")
-    return None
-
-
-def _is_json(value: Any) -> bool:
-    """Whether a report can hold a Python literal: sets, bytes, complex and endless numbers have no JSON."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
-
-
-def _nesting(text: str) -> int:
-    brackets = text.count("{") + text.count("[") + text.count("(")
-    if brackets <= MAX_NESTING:  # as in every real label: no need to walk through it
-        return brackets
-    depth = deepest = 0
-    for character in text:
-        if character in "{[(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}])":
-            depth -= 1
-    return deepest
+    return {CANONICAL.get(key.lower(), key): value for key, value in mark.value.items() if value not in ("", None)}
 
 
 def _defect(rule: str, clause: str, message: str) -> Defect:
@@ -391,48 +175,46 @@ def _judge(field: Field) -> list[Defect]:
     legacy = [key for key in keys if key in LEGACY_KEYS]
     if legacy and "Label" not in keys:
         message = f"the keys {', '.join(legacy)} are those of the practice guide of 2023, not the standard's seven"
-        return [_defect("CN-IMPLICIT-LEGACY", _ANNEX_E, message)]
+        return [_defect("CN-IMPLICIT-LEGACY", ANNEX_E, message)]
     return [*_judge_keys(keys), *_judge_values(field), *_judge_producer(field)]
 
 
 def _judge_keys(keys: list[str]) -> list[Defect]:
     found: list[Defect] = []
-    spelled = {key: _CANONICAL[key.lower()] for key in keys if _is_key(key) and key not in KEYS}
+    spelled = {key: CANONICAL[key.lower()] for key in keys if is_key(key) and key not in KEYS}
     missing = [key for key in KEYS if key not in keys and key not in spelled.values()]
-    extra = [key for key in keys if not _is_key(key)]
+    extra = [key for key in keys if not is_key(key)]
     if spelled:
         message = ", ".join(f"{wrong} instead of {right}" for wrong, right in spelled.items())
-        found.append(_defect("CN-IMPLICIT-KEY-NAME", _ANNEX_E, f"key names other than the standard's: {message}"))
+        found.append(_defect("CN-IMPLICIT-KEY-NAME", ANNEX_E, f"key names other than the standard's: {message}"))
     if missing:
-        found.append(
-            _defect("CN-IMPLICIT-KEYS", _ANNEX_E, f"of the seven keys these are missing: {', '.join(missing)}")
-        )
+        found.append(_defect("CN-IMPLICIT-KEYS", ANNEX_E, f"of the seven keys these are missing: {', '.join(missing)}"))
     if extra:
         shown = ", ".join(key[:40] for key in extra[:5])
-        found.append(_defect("CN-IMPLICIT-EXTRA-KEYS", _ANNEX_E, f"keys beyond the standard's seven: {shown}"))
-    canonical = [_CANONICAL[key.lower()] for key in keys if _is_key(key)]
+        found.append(_defect("CN-IMPLICIT-EXTRA-KEYS", ANNEX_E, f"keys beyond the standard's seven: {shown}"))
+    canonical = [CANONICAL[key.lower()] for key in keys if is_key(key)]
     if canonical != sorted(canonical, key=KEYS.index):
-        found.append(_warning("CN-IMPLICIT-ORDER", _ANNEX_E, "the keys are not in the standard's order"))
+        found.append(_warning("CN-IMPLICIT-ORDER", ANNEX_E, "the keys are not in the standard's order"))
     return found
 
 
 def _judge_values(field: Field) -> list[Defect]:
     found: list[Defect] = []
-    values = {_CANONICAL[key.lower()]: value for key, value in field.value.items() if _is_key(key)}
+    values = {CANONICAL[key.lower()]: value for key, value in field.value.items() if is_key(key)}
     if not_strings := [key for key, value in values.items() if not isinstance(value, str)]:
         message = f"values that are not strings: {', '.join(not_strings)}"
-        found.append(_defect("CN-IMPLICIT-STRINGS", _ANNEX_E, message))
+        found.append(_defect("CN-IMPLICIT-STRINGS", ANNEX_E, message))
     if empty := [key for key in REQUIRED if key in values and values[key] in ("", None)]:
         found.append(_defect("CN-IMPLICIT-REQUIRED", _6_1, f"required values are empty: {', '.join(empty)}"))
     label = values.get("Label")
     if "Label" in values and label not in ("", None) and str(label) not in set(Origin):
         message = f"Label is {str(label)[:40]!r}, not 1 (generated), 2 (possibly) or 3 (suspected)"
-        found.append(_defect("CN-IMPLICIT-LABEL", _ANNEX_E, message))
+        found.append(_defect("CN-IMPLICIT-LABEL", ANNEX_E, message))
     elif "Label" in values and label not in ("", None) and label not in set(Origin):
-        found.append(_defect("CN-IMPLICIT-LABEL", _ANNEX_E, f"Label is the number {label}, not a string"))
+        found.append(_defect("CN-IMPLICIT-LABEL", ANNEX_E, f"Label is the number {label}, not a string"))
     if lonely := [key for key in ("ContentPropagator", "PropagateID") if key in values and not values[key]]:
         message = f"{', '.join(lonely)} empty: the first write repeats the producer's values there"
-        found.append(_warning("CN-IMPLICIT-PROPAGATOR", _ANNEX_E, message))
+        found.append(_warning("CN-IMPLICIT-PROPAGATOR", ANNEX_E, message))
     return found
 
 
@@ -456,5 +238,5 @@ def _judge_producer(field: Field) -> list[Defect]:
     odd = sorted(c for c in set().union(*map(field.get, names)) if not is_usual_character(c))
     if odd:
         message = f"characters outside 0x21, 0x23-0x5B, 0x5D-0x7E: {''.join(odd[:8])}"
-        found.append(_warning("CN-IMPLICIT-CHARACTERS", _ANNEX_E, message))
+        found.append(_warning("CN-IMPLICIT-CHARACTERS", ANNEX_E, message))
     return found
