@@ -127,7 +127,8 @@ def output(command: str, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "labeling.cli", *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-        env=os.environ | {"COLUMNS": "160", "NO_COLOR": "1"}, timeout=120, check=False,
+        env=os.environ | {"COLUMNS": "160", "NO_COLOR": "1", "AIGC_LABEL_HOME": str(folder / "home")},
+        timeout=120, check=False,
     )  # fmt: skip
     return done.stdout
 
