@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
 
 _CLAUSE = "GB 45438-2025 5.2"
+_NOT_DRAWN = ("svg", "pdf", "markdown", "jxl")
 
 
 def look(
@@ -25,6 +26,9 @@ def look(
     """
     from labeling.marks.visible import read_visible
 
+    if format in _NOT_DRAWN:
+        message = f"a {format} file is not drawn here: a visible label in it was not looked for"
+        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (Defect("FILE-PIXELS", _CLAUSE, message),))
     try:
         pixels = codecs.displayed(source, format, orientation=orientation, max_pixels=max_pixels)
         mark = read_visible(pixels, languages=languages)

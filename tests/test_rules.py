@@ -29,7 +29,11 @@ def test_both_labels_are_asked_for() -> None:
 
 @pytest.mark.parametrize("broken", ["aigc", "visible"])
 def test_what_could_not_be_read_is_inconclusive_never_missing(broken: str) -> None:
-    marks = [Mark(m.mark, Status.UNREADABLE) if m.mark == broken else m for m in (AIGC, VISIBLE)]
+    why = Defect("XMP-BROKEN", "x", "y")
+    marks = [
+        Mark(m.mark, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) if m.mark == broken else m
+        for m in (AIGC, VISIBLE)
+    ]
     assert outcome(*marks) == "inconclusive"
     assert outcome(AIGC, VISIBLE, readable=False) == "inconclusive"
 

@@ -92,13 +92,16 @@ def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
 
 
 def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool]]:
-    """All that could be held against the file, and whether it is the profile's own business."""
-    for check in profile.checks:
+    """All that could be held against the file, and whether it is the profile's own business.
+
+    Of a file that could not be read whole nothing is said to be missing; why a mark could not be read is no breach.
+    """
+    for check in profile.checks if evidence.readable else ():
         if message := check.fails(evidence):
             yield Defect(check.rule, check.clause, message, check.severity), True
     for mark in evidence.marks:
         for defect in mark.defects:
-            yield defect, mark.mark in profile.judged
+            yield defect, mark.mark in profile.judged and mark.status is not Status.UNREADABLE
 
 
 def signature_failed(evidence: Evidence) -> str | None:
