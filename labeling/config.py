@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labeling.errors import LabelingError, SigningError
+from labeling.files import read_file
 
 NAME = "aigc-label.toml"
 
@@ -157,13 +158,7 @@ def load(path: Path) -> Config:
 
 def tomllib_load(path: Path) -> dict[str, Any]:
     """Read a small TOML file. Raises :class:`LabelingError` with the line of a mistake."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_CONFIG + 1)
-    except OSError as error:
-        raise LabelingError(f"{path}: cannot be read ({error.strerror}); aigc-label init makes one") from error
-    if len(raw) > MAX_CONFIG:
-        raise LabelingError(f"{path}: too large for a configuration file")
+    raw = read_file(path, "the configuration (aigc-label init makes one)", MAX_CONFIG)
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -231,15 +226,3 @@ def _read_pinned(text: str, path: Path) -> tuple[bytes, ...]:
         return read_pinned(text)
     except LabelingError as error:
         raise LabelingError(f"{path}: {error}") from error
-
-
-def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
-    """Read a file that the user names. Raises :class:`LabelingError`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise LabelingError(f"{path}: {what} cannot be read ({error.strerror})") from error
-    if len(data) > limit:
-        raise LabelingError(f"{path}: {what} is larger than {limit >> 20} MiB")
-    return data

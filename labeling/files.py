@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from labeling.errors import TooLarge, UnreadableFile, WriteError
+from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -75,6 +75,18 @@ def _printable(path: Path) -> str:
 
 def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
+    """Read a small file that the user names: a key, a list, a font. Raises :class:`LabelingError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise LabelingError(f"{path}: {what} cannot be read ({error.strerror})") from error
+    if len(data) > limit:
+        raise LabelingError(f"{path}: {what} is larger than {limit >> 20} MiB")
+    return data
 
 
 def same_file(one: Path, other: Path) -> bool:

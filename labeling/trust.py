@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeling.errors import LabelingError
-from labeling.files import write_atomically
+from labeling.files import read_file, write_atomically
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Trust
@@ -119,14 +119,7 @@ def load(extra: tuple[Path, ...] = (), *, use_stored: bool = True) -> Trust | No
 
 
 def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BUNDLE + 1)
-    except OSError as error:
-        raise LabelingError(f"{path}: the trust list cannot be read ({error.strerror})") from error
-    if len(data) > MAX_BUNDLE:
-        raise LabelingError(f"{path}: larger than {MAX_BUNDLE >> 20} MiB, too large for a trust list")
-    return data
+    return read_file(path, "the trust list", MAX_BUNDLE)
 
 
 def _fetched(url: str) -> bytes:
