@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from labeling.errors import LabelingError
+from labeling.marks.iptc import AI_TERMS
 from labeling.rules import PROFILES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-AI_TERMS = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
 POSITIONS = ("top-left", "top", "top-right", "right", "bottom-right", "bottom", "bottom-left", "left")
 
 
@@ -166,6 +166,12 @@ def signer(options: dict[str, Any]) -> Any:
     from labeling import config
 
     return config.signer(options["signer_cert"], options["signer_key"], options["tsa_url"])
+
+
+def carried(options: dict[str, Any]) -> dict[str, Any]:
+    """The library verb's arguments that ``carry_options`` stand for. Raises :class:`LabelingError`."""
+    same = {name: options[name] for name in ("in_place", "dry_run")}
+    return {"target": options["out"], "signer": signer(options), **same}
 
 
 def tell(done: Any) -> None:

@@ -33,13 +33,10 @@ def command(file: Path, propagator: str, propagate_id: str, security: str, **opt
     try:
         done = propagate(
             file,
-            options["out"],
             propagator=propagator,
             propagate_id=propagate_id,
             security=security,
-            signer=_common.signer(options),
-            in_place=options["in_place"],
-            dry_run=options["dry_run"],
+            **_common.carried(options),
         )
     except LabelingError as error:
         _common.fail(error)

@@ -29,14 +29,7 @@ def command(labelled: Path, copy: Path, **options: Any) -> None:
     from labeling.carry import transplant
 
     try:
-        done = transplant(
-            labelled,
-            copy,
-            options["out"],
-            signer=_common.signer(options),
-            in_place=options["in_place"],
-            dry_run=options["dry_run"],
-        )
+        done = transplant(labelled, copy, **_common.carried(options))
     except LabelingError as error:
         _common.fail(error)
     _common.tell(done)

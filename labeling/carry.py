@@ -83,8 +83,7 @@ def transplant(
     own = image.own_label(found, name)
     if own is not None and own.producer != label.producer:
         raise LabelConflict(f"{name}: carries a label of {own.producer} already; labels of others must stay")
-    if found.c2pa and signer is None:
-        image.require_signer(found, signer, name)
+    image.require_signer(found, signer, name)
     _require_alike((original, before, had), (data, contents, found), from_name, name)
     how = [f"labels carried over from {from_name}"]
     if had.c2pa and signer is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeling.errors import LabelingError, SigningError
-from labeling.files import read_file
+from labeling.files import read_file, read_toml
 
 NAME = "aigc-label.toml"
 
@@ -83,8 +82,6 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "limits": {"max_pixels": int, "quality": int},
 }
 
-MAX_CONFIG = 1 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -137,7 +134,7 @@ class Config:
 
 def load(path: Path) -> Config:
     """Read and check a configuration file. Raises :class:`LabelingError` that names the wrong key."""
-    values = tomllib_load(path)
+    values = read_toml(path, "the configuration (aigc-label init makes one)")
     tables: dict[str, dict[str, Any]] = {name: {} for name in _KEYS}
     for key, value in values.items():
         if isinstance(value, dict) and key in _KEYS:
@@ -154,15 +151,6 @@ def load(path: Path) -> Config:
             if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
                 raise LabelingError(f"{path}: {shown} has a value of the wrong type ({type(value).__name__})")
     return Config(path, tables)
-
-
-def tomllib_load(path: Path) -> dict[str, Any]:
-    """Read a small TOML file. Raises :class:`LabelingError` with the line of a mistake."""
-    raw = read_file(path, "the configuration (aigc-label init makes one)", MAX_CONFIG)
-    try:
-        return tomllib.loads(raw.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LabelingError(f"{path}: is not valid TOML: {error}") from error
 
 
 def origin(value: str) -> Any:

@@ -20,6 +20,8 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 MAX_FILE = 1 << 30
 """A picture file of more bytes is refused."""
 
+MAX_TOML = 1 << 20
+
 
 def load(source: Source) -> tuple[str, bytes]:
     """Give a name to show and the bytes of a path, a bytes object, or a binary file object.
@@ -87,6 +89,17 @@ def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
     if len(data) > limit:
         raise LabelingError(f"{path}: {what} is larger than {limit >> 20} MiB")
     return data
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a small TOML file that the user names. Raises :class:`LabelingError` with the line of a mistake."""
+    import tomllib
+
+    raw = read_file(path, what, MAX_TOML)
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LabelingError(f"{path}: is not valid TOML: {error}") from error
 
 
 def same_file(one: Path, other: Path) -> bool:

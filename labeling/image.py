@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers, metadata
+from labeling.codecs import MAX_PIXELS
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, WriteError
 from labeling.findings import Mark, Status
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from labeling.codecs import Painted
     from labeling.marks.credentials import Signer
     from labeling.marks.visible import LabelPainter
-
-MAX_PIXELS = 100_000_000
-"""A picture of more pixels is refused before it is decoded (adjustable)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import config as configuration
 from labeling import containers, files, image
+from labeling.codecs import MAX_PIXELS
 from labeling.errors import LabelingError, SigningError, UnsupportedFormat
 from labeling.image import LabeledImage
 from labeling.label import Label, Origin, new_content_id
@@ -47,7 +48,7 @@ class Labeler:
     exif: bool = False
     description: str = ""
     quality: int | None = None
-    max_pixels: int = image.MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
     security_key: SecurityKey | None = field(default=None, repr=False)
     _options: image.Options = field(init=False, repr=False, compare=False)
 

@@ -85,8 +85,7 @@ def _iim(block: Block, found: Found) -> None:
 
 def _exif(block: Block, found: Found) -> None:
     fields = exif.read(block.data)
-    if block.problem or fields.problem:
-        pass  # a damaged tail does not hide what came before it: the fields that were read still count
+    # A damaged tail does not hide what came before it: the fields that were read count whatever the problem is.
     found.orientation = found.orientation if found.orientation != 1 else fields.orientation
     for name, text in fields.texts:
         where = f"{block.where} {name}"
@@ -142,17 +141,16 @@ _READERS: dict[Kind, Callable[[Block, Found], None]] = {
 
 def findings(contents: Contents, found: Found) -> Iterator[Mark]:
     """The marks of the metadata in the report's order; what could not be read is never called absent."""
-    unreadable = [m for m in found.broken if m.mark == "aigc"]
-    if found.aigc or not (unreadable or contents.problems):
-        yield from aigc.only_one(found.aigc)
-    else:
-        yield from unreadable or [_lost("aigc", contents)]
-    unreadable = [m for m in found.broken if m.mark == "iptc"]
-    if found.iptc or not (unreadable or contents.problems):
-        yield from found.iptc or [Mark("iptc", Status.ABSENT)]
-    else:
-        yield from unreadable or [_lost("iptc", contents)]
+    yield from aigc.only_one(found.aigc) if found.aigc else _without("aigc", contents, found)
+    yield from found.iptc or _without("iptc", contents, found)
     yield from found.traces
+
+
+def _without(mark: str, contents: Contents, found: Found) -> list[Mark]:
+    """A mark that was not found: absent only if all of the metadata could be read."""
+    if unreadable := [m for m in found.broken if m.mark == mark]:
+        return unreadable
+    return [_lost(mark, contents)] if contents.problems else [Mark(mark, Status.ABSENT)]
 
 
 def _lost(mark: str, contents: Contents) -> Mark:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.codecs import MAX_PIXELS
 from labeling.codecs.base import Box, Painter, Pixels
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
 
 if TYPE_CHECKING:
     from PIL import Image
-
-MAX_PIXELS = 100_000_000
-"""Default limit on the pixels of one frame."""
 
 FRAMES_FACTOR = 4
 """All frames of an animation together may have so many times the pixels of the limit for one frame."""

@@ -12,13 +12,13 @@ languages = ["zh", "en"]              # of the visible wording
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from labeling.errors import LabelingError
+from labeling.files import read_toml
 from labeling.findings import Signature
 from labeling.rules.engine import Check, Evidence, Profile
 
@@ -35,18 +35,11 @@ _TYPES: dict[str, type] = {
     "languages": list,
     "text": str,
 }
-_MAX = 1 << 20
 
 
 def load(path: Path, known: dict[str, Profile]) -> Profile:
     """Read a profile. Raises :class:`LabelingError` that names the file and what is wrong in it."""
-    try:
-        with path.open("rb") as file:
-            values = tomllib.loads(file.read(_MAX).decode("utf-8-sig"))
-    except OSError as error:
-        raise LabelingError(f"{path}: the profile cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LabelingError(f"{path}: is not valid TOML: {error}") from error
+    values = read_toml(path, "the profile")
     try:
         return build(values, path.stem, known)
     except LabelingError as error:
