@@ -109,6 +109,18 @@ labeler_options = _chain(
     click.option("--logo", type=click.Path(path_type=Path), help="Picture to set beside the text (PNG)."),
     click.option("--exif", is_flag=True, help="Write EXIF Software, DateTime and ImageDescription as well."),
     click.option("--description", metavar="T", help="ImageDescription, with --exif."),
+    click.option(
+        "--when",
+        type=click.Choice(["start", "start+end", "start+middle+end", "whole"]),
+        help="Where in a film the visible label is (default: start).",
+    ),
+    click.option("--duration", type=float, metavar="S", help="How long it stays there, in seconds (default 2)."),
+    click.option(
+        "--reencode",
+        type=click.Choice(["auto", "never", "always"]),
+        help="Code only the pictures under a film's label anew (auto), or all; never: refuse rather than all.",
+    ),
+    click.option("--preset", metavar="P", help="Preset of the film's encoder (default: the codec's stated one)."),
     click.option("--quality", type=click.IntRange(1, 100), help="For formats that must be encoded again with loss."),
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures (default 100 000 000)."),
     signer_options,
@@ -116,6 +128,7 @@ labeler_options = _chain(
 """The options that make a labeler, the same for every command that labels."""
 
 _STYLE = ("text", "position", "height", "opacity", "plate", "color", "font", "logo")
+_FILM = {"when": "when", "duration": "seconds", "reencode": "reencode", "preset": "preset"}
 _PLAIN = (
     "profile",
     "producer",
@@ -152,6 +165,11 @@ def labeler(options: dict[str, Any]) -> Any:
     if values:
         values.setdefault("text", profile(arguments.get("profile", "cn")).text)
         arguments["style"] = config.style(values)
+    film = {name: options[key] for key, name in _FILM.items() if options[key] is not None}
+    if film:
+        from labeling.video import FilmOptions
+
+        arguments["film"] = FilmOptions(**film)
     if (chosen := signer(options)) is not None:
         arguments["signer"] = chosen
     return Labeler(**arguments)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "FilmOptions",
     "Label",
     "LabelConflict",
     "LabeledFile",
@@ -50,6 +51,7 @@ _HOMES = {
     "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
     "labeling.image": ("LabeledImage",),
     "labeling.labeler": ("Labeler",),
+    "labeling.video": ("FilmOptions",),
     "labeling.output": ("LabeledFile",),
     "labeling.carry": ("propagate", "transplant"),
     "labeling.report": ("Report",),
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from labeling.output import LabeledFile
     from labeling.report import Report
     from labeling.verification import verify
+    from labeling.video import FilmOptions
 
 
 def __getattr__(name: str) -> Any:

@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labeling import files, image, metadata
-from labeling.errors import LabelConflict, LabelingError
+from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat
 from labeling.image import Options
 from labeling.label import Label, Origin
 from labeling.marks import iptc, xmp
 from labeling.output import LabeledFile, settle, store
 from labeling.rules import profile as profile_named
+from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     from labeling.containers import Contents
@@ -41,7 +42,7 @@ def propagate(
     in_place: bool = False,
     dry_run: bool = False,
 ) -> LabeledFile:
-    """Fill the propagator's half of the label that a picture carries; the producer's half stays as it is.
+    """Fill the propagator's half of the label that a file carries; the producer's half stays as it is.
 
     ``propagator`` is the platform's code (service 2) or name, ``propagate_id`` its number for the content, ``security``
     goes to ReservedCode2. A C2PA manifest becomes the parent ingredient of a new one by ``signer``; without a signer
@@ -55,7 +56,15 @@ def propagate(
     image.require_signer(found, signer, name)
     label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
     options = Options(profile_named(profile), signer=signer)
-    made = image.write(data, name, contents, found, label, options, values={}, how=["the propagator's half was filled"])
+    how = ["the propagator's half was filled"]
+    if isinstance(data, FileBytes):
+        from labeling import video
+
+        with data:
+            draft = video.Draft(data, contents, found)
+            draft.how += how
+            return video.write(draft, name, goal, label, options, values={}, dry_run=dry_run)
+    made = image.write(data, name, contents, found, label, options, values={}, how=how)
     return store(made, source, goal, dry_run=dry_run)
 
 
@@ -77,6 +86,9 @@ def transplant(
     """
     from_name, original = files.load(labelled)
     name, data, goal = settle(copy, target, in_place=in_place)
+    if isinstance(data, FileBytes):
+        data.close()
+        raise UnsupportedFormat(f"{name}: labels are carried over between pictures; label a new film with add")
     before, had = image.open_file(original, from_name)
     label = _one_label(had, from_name)
     contents, found = image.open_file(data, name)

@@ -8,12 +8,13 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, overload
 
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError
+from labeling.spans import FileBytes, Span, copy_span, write_all
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -21,6 +22,10 @@ MAX_FILE = 1 << 30
 """A picture file of more bytes is refused."""
 
 MAX_TOML = 1 << 20
+
+
+HEAD = 64
+"""So many first bytes are shown to who decides whether a file is read at once."""
 
 
 def load(source: Source) -> tuple[str, bytes]:
@@ -31,7 +36,7 @@ def load(source: Source) -> tuple[str, bytes]:
     if isinstance(source, bytes | bytearray | memoryview):
         name, data = "<bytes>", bytes(source)
     elif isinstance(source, str | os.PathLike):
-        name, data = os.fspath(source), _read_path(Path(source))
+        name, data = os.fspath(source), _read_path(Path(source), None)
     elif hasattr(source, "read"):
         name = str(getattr(source, "name", "<stream>"))
         data = source.read(MAX_FILE + 1)
@@ -46,16 +51,40 @@ def load(source: Source) -> tuple[str, bytes]:
     return name, data
 
 
-def _read_path(path: Path) -> bytes:
+def open_source(source: Source, lazy: Callable[[bytes], bool]) -> tuple[str, bytes | FileBytes]:
+    """As :func:`load`, but a file on disk whose first bytes ``lazy`` says yes to is not read: its parts are, as needed.
+
+    Such a file may have any size. Whoever gets a :class:`FileBytes` closes it.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return load(source)
+    name, data = os.fspath(source), _read_path(Path(source), lazy)
+    if not len(data):
+        raise UnreadableFile(f"{name}: the file is empty")
+    return name, data
+
+
+@overload
+def _read_path(path: Path, lazy: None) -> bytes: ...
+@overload
+def _read_path(path: Path, lazy: Callable[[bytes], bool]) -> bytes | FileBytes: ...
+def _read_path(path: Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
     try:
         # Opening a FIFO or a device could block for ever: only regular files are pictures.
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, not a path
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open(fd, "rb", buffering=0))  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
                 raise UnreadableFile(f"{path}: is a folder; name the files in it")
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadableFile(f"{path}: is not a regular file")
+            if lazy is not None:
+                head = file.read(HEAD) or b""
+                if lazy(head):
+                    stack.pop_all()
+                    return FileBytes(file, os.fspath(path))
+                file.seek(0)
             if status.st_size > MAX_FILE:
                 raise TooLarge(f"{path}: larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
             return file.readall() or b""
@@ -137,6 +166,50 @@ def _reads_back(file: BinaryIO | io.FileIO, data: bytes) -> bool:
     return at == len(data)
 
 
+@contextmanager
+def scratch(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """An empty file beside ``path``, on the same disk, gone again at the end whatever happens. Raises :class:`WriteError`.
+
+    Renamed before the end, it stays under its new name.
+    """
+    temporary = path.with_name(f".aigc-{secrets.token_hex(6)}.tmp")
+    with _explained(path):
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode))
+    try:
+        yield temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """An empty file beside ``path`` that takes its name if all goes well. Raises :class:`WriteError`.
+
+    Otherwise nothing of it stays, and a file of that name stays whole.
+    """
+    if path.is_dir():
+        raise WriteError(f"{path}: is a folder; name a file in it")
+    with scratch(path, mode=mode) as temporary:
+        with _explained(path):  # a full disk may show wherever something is written
+            yield temporary
+        with _explained(path):
+            temporary.replace(path)
+
+
+def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
+    """Write ``pieces`` (bytes-like, or spans of other files) to an existing file, one after the other."""
+    fd = os.open(target, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0))
+    try:
+        for piece in pieces:
+            if isinstance(piece, Span):
+                copy_span(piece, fd)
+            else:
+                write_all(fd, piece)
+    finally:
+        os.close(fd)
+
+
 def write_atomically(
     path: Path, pieces: Sequence[Any], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
 ) -> None:
@@ -145,25 +218,12 @@ def write_atomically(
     ``check`` gets the bytes as read back and raises if they are not right. Raises :class:`WriteError`; whatever
     happens, no half-written file stays behind, and a file of that name stays whole.
     """
-    if path.is_dir():
-        raise WriteError(f"{path}: is a folder; name a file in it")
-    temporary = path.with_name(f".aigc-{secrets.token_hex(6)}.tmp")
-    with _explained(path):
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
-    try:
-        with _explained(path), open(fd, "w+b", buffering=0) as file:  # noqa: PTH123
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            view = memoryview(data)
-            while view:  # an unbuffered write may be a short one
-                view = view[file.write(view) :]
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    with staged(path, mode=mode) as temporary:
+        with open(temporary, "r+b", buffering=0) as file:  # noqa: PTH123
+            write_all(file.fileno(), data)
             same = _reads_back(file, data)
         if not same:
             raise WriteError(f"{path}: what was written does not read back the same; check the disk")
         if check is not None:
             check(bytes(data))
-        with _explained(path):
-            temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers, metadata
 from labeling.codecs import MAX_PIXELS
-from labeling.containers import Block, Buffer, Changes, Contents, Kind
+from labeling.containers import Block, Buffer, Changes, Contents, Kind, Media
 from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, WriteError
 from labeling.findings import Mark, Status
 from labeling.label import Label
@@ -123,7 +123,7 @@ def label_pixels(image: Any, format: str, label: Label, options: Options, *, nam
     data = _signed(data, media_type, label, options)
     contents = containers.read(data)
     if not _holds_only(contents, carried_packet):
-        _check_label(metadata.scan(contents), label)
+        check_label(metadata.scan(contents), label)
     how = [painted.how] if painted.how else []
     return LabeledImage(data, label, options, contents, name=name, visible=_visible_mark(painted, options), how=how)
 
@@ -138,17 +138,11 @@ def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], o
     :class:`LabelConflict` on another provider's label, :class:`SigningError` where a manifest would break.
     """
     contents, found = open_file(data, name)
-    own = own_label(found, name)
-    label = make(own)
-    if own is not None and own.producer != label.producer:
-        raise LabelConflict(
-            f"{name}: already labelled by {own.producer}; labels of others must stay (Labelling Measures Art. 10): "
-            "propagate adds your half instead"
-        )
+    label = agreed_label(found, make, name)
     require_signer(found, options.signer, name)
     if options.painter is None:
         return write(data, name, contents, found, label, options)
-    visible = _already_visible(data, contents, found, options) if own is not None else None
+    visible = _already_visible(data, contents, found, options) if found.aigc else None
     if visible is not None:
         how = ["the visible label is there already"]
         return write(data, name, contents, found, label, options, visible=visible, how=how)
@@ -159,7 +153,19 @@ def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], o
     return write(painted.data, name, repainted, found, label, options, visible=visible, how=[painted.how], source=data)
 
 
-def open_file(data: bytes, name: str) -> tuple[Contents, metadata.Found]:
+def agreed_label(found: metadata.Found, make: Callable[[Label | None], Label], name: str) -> Label:
+    """The label to write, made from our own that is there, if any. Raises :class:`LabelConflict` on another's."""
+    own = own_label(found, name)
+    label = make(own)
+    if own is not None and own.producer != label.producer:
+        raise LabelConflict(
+            f"{name}: already labelled by {own.producer}; labels of others must stay (Labelling Measures Art. 10): "
+            "propagate adds your half instead"
+        )
+    return label
+
+
+def open_file(data: Media, name: str) -> tuple[Contents, metadata.Found]:
     """Read a file that is to be rewritten. Raises :class:`LabelingError` where that could not be done without loss."""
     contents = containers.read(data)
     if contents.problems:
@@ -344,11 +350,11 @@ def _read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[
     """Read what goes out, once for all who ask."""
     contents = containers.read(data)
     found = metadata.scan(contents)
-    _check_label(found, label, source_type=source_type)
+    check_label(found, label, source_type=source_type)
     return contents, found
 
 
-def _check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
+def check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
     """Exactly one AIGC field, in order, and saying what it should."""
     fields = [mark.value for mark in found.aigc]
     wanted = aigc.encode(label)

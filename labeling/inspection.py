@@ -17,7 +17,7 @@ def inspect(source: files.Source) -> dict[str, Any]:
     Texts are given up to 4096 characters. Raises :class:`~labeling.errors.LabelingError` if the source cannot be read
     or is of an unknown format.
     """
-    name, data = files.load(source)
+    name, data = files.open_source(source, containers.is_media)
     contents = containers.read(data)
     return {
         "path": name,

@@ -16,22 +16,25 @@ from labeling.image import LabeledImage
 from labeling.label import Label, Origin, new_content_id
 from labeling.output import LabeledFile, settle, store
 from labeling.rules import profile as profile_named
+from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
+    from labeling.video import FilmOptions, Progress
 
 
 @dataclass(frozen=True)
 class Labeler:
-    """Puts labels on pictures. Immutable, safe to share between threads, cheap to keep.
+    """Puts labels on pictures, films and sounds. Immutable, safe to share between threads, cheap to keep.
 
     ``profile``: cn, eu or us-ca; sets the default wording. ``producer``: provider code (27 characters) or name.
     ``signer``: a :class:`~labeling.marks.credentials.Signer` for C2PA. ``style``: how the visible mark looks;
     ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
     ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
-    ImageDescription too. ``quality``: for lossy encodes. ``security_key``: an SM2 key
+    ImageDescription too. ``quality``: for lossy encodes. ``film``: when and how long the visible label is in a film
+    (:class:`~labeling.video.FilmOptions`). ``security_key``: an SM2 key
     (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
     """
 
@@ -49,6 +52,7 @@ class Labeler:
     description: str = ""
     quality: int | None = None
     max_pixels: int = MAX_PIXELS
+    film: FilmOptions | None = None
     security_key: SecurityKey | None = field(default=None, repr=False)
     _options: image.Options = field(init=False, repr=False, compare=False)
 
@@ -111,6 +115,8 @@ class Labeler:
         options = replace(self._options, quality=quality or self.quality, lossless=lossless)
         if isinstance(picture, bytes | bytearray | memoryview):
             name, data = files.load(picture)
+            if containers.is_media(data):
+                raise UnsupportedFormat("the bytes are a film or sound; write them to a file and use label_file")
             made = image.label_bytes(data, name, self._maker(content_id), options)
             if format is not None and made.media_type not in containers.format_named(format).media_types:
                 raise UnsupportedFormat(
@@ -164,13 +170,23 @@ class Labeler:
         content_id: str | None = None,
         in_place: bool = False,
         dry_run: bool = False,
+        progress: Progress | None = None,
     ) -> LabeledFile:
-        """Label a picture file. The output goes to ``target``, or beside the source as ``NAME.labeled.EXT``.
+        """Label a file: a picture, film or sound, by its content.
 
-        The source is never touched unless ``in_place``. The output appears whole or not at all.
+        The output goes to ``target``, or beside the source as ``NAME.labeled.EXT``. The source is never touched unless
+        ``in_place``. The output appears whole or not at all. ``progress`` is told of a film how many seconds of how
+        many have been coded anew.
         Raises :class:`LabelingError`.
         """
         name, data, goal = settle(source, target, in_place=in_place)
+        if isinstance(data, FileBytes):
+            from labeling import video
+
+            film = replace(self.film or video.FilmOptions(), progress=progress)
+            with data:
+                maker = self._maker(content_id)
+                return video.label_film(data, name, goal, maker, self._options, film, dry_run=dry_run)
         made = image.label_bytes(data, name, self._maker(content_id), self._options)
         return store(made, source, goal, dry_run=dry_run)
 

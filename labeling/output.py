@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeling import containers, files
+from labeling.containers import Media
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.image import LabeledImage
 from labeling.label import Label
@@ -33,18 +34,19 @@ def default_target(path: Path) -> Path:
 
 def settle(
     source: str | os.PathLike[str], target: str | os.PathLike[str] | None, *, in_place: bool
-) -> tuple[str, bytes, Path]:
-    """Decide where the output goes, and read the source: its name, its bytes, and the output's path.
+) -> tuple[str, Media, Path]:
+    """Decide where the output goes, and open the source: its name, its content, and the output's path.
 
-    Raises :class:`LabelingError` where the source would be overwritten unasked, or is no picture.
+    A film or sound is opened and not read (:class:`~labeling.spans.FileBytes`, for the caller to close). Raises
+    :class:`LabelingError` where the source would be overwritten unasked, or is of no format that we know.
     """
     path = Path(source)
     goal = path if in_place else Path(target) if target is not None else default_target(path)
     if not in_place and files.same_file(path, goal):
         raise LabelingError(f"{path}: would be overwritten; name another output or say --in-place")
-    name, data = files.load(path)
+    name, data = files.open_source(path, containers.is_media)
     if containers.identify(data) is None:
-        raise UnsupportedFormat(f"{name}: the content is of no picture format that this version can label")
+        raise UnsupportedFormat(f"{name}: the content is of no format that this version can label")
     return name, data, goal
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files, metadata
-from labeling.containers import Block, Contents, Kind
+from labeling.containers import Block, Contents, Kind, Media
 from labeling.errors import UnsupportedFormat
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.label import Origin
@@ -50,10 +50,11 @@ def verify(
     """
     names = [profile] if isinstance(profile, str) else list(profile)
     profiles = [profile_named(name) for name in names]
+    data: Media = b""
     if _is_pil(source):
-        name, data, contents = "<image>", b"", contents_of_image(source)
+        name, contents = "<image>", contents_of_image(source)
     else:
-        name, data = files.load(source)  # type: ignore[arg-type]
+        name, data = files.open_source(source, containers.is_media)  # type: ignore[arg-type]
         try:
             contents = containers.read(data)
         except UnsupportedFormat as error:
@@ -161,7 +162,7 @@ def contents_of_image(image: Any) -> Contents:
     return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
 
 
-def credentials_of(data: bytes, contents: Contents, found: metadata.Found, trust: Trust | None) -> Mark:
+def credentials_of(data: Media, contents: Contents, found: metadata.Found, trust: Trust | None) -> Mark:
     """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest."""
     if not found.c2pa:
         if contents.problems:
@@ -185,7 +186,11 @@ def visible_of(
     source: Any, contents: Contents, orientation: int, profiles: list[Profile], max_pixels: int | None
 ) -> Mark:
     """The finding on the visible mark, in the languages that the profiles accept."""
+    languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
+    if contents.format and containers.format_named(contents.format).media:
+        from labeling import films
+
+        return films.look(source, contents.format, languages=languages, max_pixels=max_pixels)
     from labeling.visibility import look
 
-    languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
     return look(source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
-from labeling.containers.base import Block, Buffer, Changes, Contents, Kind
+from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Media, Piece
 from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.spans import FileBytes
 
 __all__ = [
     "FORMATS",
@@ -22,10 +23,13 @@ __all__ = [
     "Contents",
     "Format",
     "Kind",
+    "Media",
+    "Piece",
     "Unread",
     "claimed_by",
     "format_named",
     "identify",
+    "is_media",
     "read",
     "rewrite",
     "unread",
@@ -42,6 +46,9 @@ class Format:
     ``signatures``: the file is of this format if all (offset, bytes) pairs of any one tuple match its head.
     ``carrier`` says where a label is written, for people; empty where the format has no place for one or is only
     read. ``sniffed``: the format has no signature, or not always; its module says in ``looks_like(data)`` if it is it.
+    ``media``: films and sounds, which are read in parts and lie in files of any size. ``fields``: the home of a label
+    is a named text (``Changes.named``) and not an XMP packet; ``packets``: there is a place for an XMP packet as well.
+    ``home``: what a text that stands in that home has for ``where``, up to its name.
     """
 
     name: str
@@ -52,11 +59,39 @@ class Format:
     signatures: tuple[tuple[tuple[int, bytes], ...], ...]
     carrier: str = ""
     sniffed: bool = False
+    media: bool = False
+    fields: bool = False
+    packets: bool = True
+    home: str = ""
 
 
 def _brands(*brands: bytes) -> tuple[tuple[tuple[int, bytes], ...], ...]:
     return tuple(((4, b"ftyp"), (8, brand)) for brand in brands)
 
+
+_MEDIA: tuple[Format, ...] = (
+    Format("mp4", "MP4, MOV, M4V, M4A", "mp4",
+           ("video/mp4", "video/quicktime", "audio/mp4", "video/x-m4v", "video/3gpp"),
+           (".mp4", ".mov", ".m4v", ".m4a", ".m4b", ".qt", ".3gp", ".3g2"),
+           tuple(((4, kind),) for kind in (b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp")),
+           "moov/udta/meta, keys entry AIGC", media=True, fields=True, home="MP4 moov/udta/meta keys mdta:"),
+    Format("matroska", "Matroska, WebM", "matroska",
+           ("video/x-matroska", "video/webm", "audio/x-matroska", "audio/webm"), (".mkv", ".webm", ".mka"),
+           (((0, b"\x1aE\xdf\xa3"),),), "Tags/Tag/SimpleTag AIGC", media=True, fields=True, home="Matroska SimpleTag AIGC", packets=False),
+    Format("avi", "AVI", "avi", ("video/x-msvideo",), (".avi",), (((0, b"RIFF"), (8, b"AVI ")),),
+           "LIST INFO, chunk AIGC", media=True, fields=True, home="AVI LIST INFO "),
+    Format("flv", "FLV", "flv", ("video/x-flv",), (".flv",), (((0, b"FLV\1"),),), "onMetaData, property AIGC",
+           media=True, fields=True, home="FLV onMetaData AIGC"),
+    Format("wav", "WAV", "wav", ("audio/wav",), (".wav",),
+           (((0, b"RIFF"), (8, b"WAVE")), ((0, b"RF64"), (8, b"WAVE"))), "RIFF chunk AIGC", media=True, fields=True, home="WAV RIFF "),
+    Format("mp3", "MP3", "mp3", ("audio/mpeg",), (".mp3",),
+           tuple(((0, head),) for head in (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa")),
+           "ID3v2 TXXX frame AIGC", media=True, fields=True, home="MP3 ID3v2 TXXX "),
+    Format("flac", "FLAC", "flac", ("audio/flac",), (".flac",), (((0, b"fLaC"),),), "Vorbis comment AIGC=",
+           media=True, fields=True, packets=False, home="FLAC Vorbis comment "),
+    Format("ogg", "OGG, Opus", "ogg", ("audio/ogg", "video/ogg"), (".ogg", ".oga", ".ogv", ".opus"),
+           (((0, b"OggS"),),), "Vorbis comment AIGC=", media=True, fields=True, packets=False),
+)  # fmt: skip
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -96,6 +131,7 @@ FORMATS: tuple[Format, ...] = (
     Format("svg", "SVG", "svg", ("image/svg+xml",), (".svg",), (), sniffed=True),
     Format("markdown", "Markdown", "markdown", ("text/markdown",), (".md", ".markdown", ".mdx", ".txt"), (),
            sniffed=True),
+    *_MEDIA,
 )  # fmt: skip
 
 
@@ -109,26 +145,12 @@ class Unread(NamedTuple):
 
 
 UNREAD: tuple[Unread, ...] = (
-    Unread("QuickTime video", "video/quicktime", (".mov", ".qt"),
-           ((4, b"ftypqt  "), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (4, b"pnot"))),
-    Unread("MPEG-4 audio", "audio/mp4", (".m4a", ".m4b"), ((4, b"ftypM4A "), (4, b"ftypM4B "))),
-    Unread("MP4 video", "video/mp4", (".mp4", ".m4v"), ((4, b"ftypisom"), (4, b"ftypiso"), (4, b"ftypmp4"),
-           (4, b"ftypM4V"), (4, b"ftypavc1"), (4, b"ftypdash"), (4, b"ftypmsdh"), (4, b"ftypcmf"), (4, b"ftyp3g"),
-           (4, b"ftypf4v"), (4, b"ftypMSNV"), (4, b"styp"))),
-    Unread("ISO media file (MP4 or its like)", "video/mp4", (), ((4, b"ftyp"),)),
-    Unread("Matroska or WebM video", "video/x-matroska", (".mkv", ".webm", ".mka"), ((0, b"\x1aE\xdf\xa3"),)),
-    Unread("AVI video", "video/x-msvideo", (".avi",), ((8, b"AVI "),)),
-    Unread("Flash video", "video/x-flv", (".flv",), ((0, b"FLV\1"),)),
     Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), ((0, b"\0\0\1\xba"), (0, b"\0\0\1\xb3"))),
-    Unread("WAV audio", "audio/wav", (".wav",), ((8, b"WAVE"),)),
-    Unread("MP3 audio", "audio/mpeg", (".mp3",), ((0, b"ID3"), (0, b"\xff\xfb"), (0, b"\xff\xf3"), (0, b"\xff\xf2"))),
-    Unread("FLAC audio", "audio/flac", (".flac",), ((0, b"fLaC"),)),
-    Unread("Ogg audio or video", "application/ogg", (".ogg", ".oga", ".ogv", ".opus"), ((0, b"OggS"),)),
     Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), ((0, b"PK\3\4"),)),
 )  # fmt: skip
 
 
-def identify(head: Buffer) -> Format | None:
+def identify(head: Buffer | FileBytes) -> Format | None:
     """Say which format ``head`` (the first bytes of a file, or all of them) belongs to; its name has no say.
 
     Formats without a signature are told by their text, for which the whole file may be needed.
@@ -143,13 +165,17 @@ def identify(head: Buffer) -> Format | None:
     return next((row for row in FORMATS if row.sniffed and _module(row.module).looks_like(head)), None)
 
 
-def unread(head: Buffer) -> Unread | None:
+def is_media(head: Buffer) -> bool:
+    """Say whether these first bytes are those of a film or sound: such a file is read in parts, never whole."""
+    row = identify(bytes(head[:HEAD]))
+    return row is not None and row.media
+
+
+def unread(head: Buffer | FileBytes) -> Unread | None:
     """Say which kind of file that is not read yet ``head`` belongs to, if any."""
     first = bytes(head[:HEAD])
     for row in UNREAD:
         if any(first[at : at + len(magic)] == magic for at, magic in row.signatures):
-            if row.media_type == "video/x-matroska" and b"webm" in first:
-                return row._replace(title="WebM video", media_type="video/webm")
             return row
     return None
 
@@ -167,7 +193,7 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def read(data: Buffer) -> Contents:
+def read(data: Buffer | FileBytes) -> Contents:
     """Find all metadata in ``data``.
 
     Raises :class:`~labeling.errors.UnsupportedFormat` if the content is of no format that we know.
@@ -177,12 +203,22 @@ def read(data: Buffer) -> Contents:
         if (kind := unread(data)) is not None:
             raise UnsupportedFormat(f"{kind.title} is not yet supported: whether it carries labels was not looked at")
         raise UnsupportedFormat("the content is of no format that this version knows")
-    contents: Contents = _module(row.module).read(data)
+    contents: Contents = _module(row.module).read(_whole(data) if row.media else data)
     return contents
 
 
-def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
+def _whole(data: Buffer | FileBytes) -> Media:
+    return data if isinstance(data, bytes | FileBytes) else bytes(data)
+
+
+@overload
+def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]: ...
+@overload
+def rewrite(data: Media, contents: Contents, changes: Changes, also: Any) -> list[Piece]: ...
+def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, also: Any = None) -> Any:
     """Give the pieces of a copy of ``data`` with its metadata changed and its coded picture untouched.
+
+    ``also`` is a change of the film for the same copy, where the format's codec made one (MP4).
 
     Raises :class:`~labeling.errors.LabelingError` if the format or this very file has no place for the change.
     """
@@ -193,8 +229,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     if contents.fixed:
         raise LabelingError(contents.fixed)
     row = next(row for row in FORMATS if row.name == contents.format)
-    pieces: list[Buffer] = _module(row.module).rewrite(data, contents, changes)
-    return pieces
+    more = () if also is None else (also,)
+    return _module(row.module).rewrite(_whole(data) if row.media else data, contents, changes, *more)
 
 
 def format_named(name: str) -> Format:

@@ -137,7 +137,7 @@ def tracks(view: memoryview, moov: Box) -> tuple[list[Track], str]:
         table = tables.get(b"stco") or tables.get(b"co64")
         if table is None:
             return found, "a track has no chunk offsets"
-        offsets = _table(view, table, 4, "I" if table.type == b"stco" else "Q")
+        offsets = rows_of(view, table, 4, "I" if table.type == b"stco" else "Q")
         samples, sizes = _sizes(view, tables.get(b"stsz"))
         found.append(Track(handler, table, offsets, samples, sizes, _runs(view, tables.get(b"stsc"))))
     return found, ""
@@ -149,7 +149,7 @@ def children(view: memoryview, parent: Box, kind: bytes = b"") -> list[Box]:
     return [each for each in found if each.type == kind] if kind else found
 
 
-def _table(view: memoryview, where: Box, at: int, code: str) -> array[int]:
+def rows_of(view: memoryview, where: Box, at: int, code: str) -> array[int]:
     """Big-endian numbers behind a count that stands ``at`` bytes into the box; as many as there is room for."""
     rows: array[int] = array(code)
     start = where.body + at + 4
@@ -177,7 +177,7 @@ def _sizes(view: memoryview, stsz: Box | None) -> tuple[int, array[int] | int]:
     common = int.from_bytes(view[stsz.body + 4 : stsz.body + 8], "big")
     if common:
         return int.from_bytes(view[stsz.body + 8 : stsz.body + 12], "big"), common
-    sizes = _table(view, stsz, 8, "I")
+    sizes = rows_of(view, stsz, 8, "I")
     return len(sizes), sizes
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, overload
 
-from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Kind
+from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Changes, Kind, Media, Piece
 from labeling.errors import LabelingError
+from labeling.spans import FileBytes, Span
 
 Edit = tuple[int, int, bytes]
 """start, end, replacement: an insertion has ``start == end``, a removal an empty replacement."""
+
+MediaEdit = tuple[int, int, bytes | Span]
+"""The same, where the replacement may be a run of another file."""
 
 
 MAX_MESSAGES = 100
@@ -85,13 +90,17 @@ class Collector:
         return out, ""
 
 
-def splice(data: Buffer, edits: Iterable[Edit]) -> list[Buffer]:
-    """The pieces of ``data`` with ``edits`` carried out: views of the original between the replacements.
+@overload
+def splice(data: Buffer, edits: Iterable[Edit]) -> list[Buffer]: ...
+@overload
+def splice(data: Media, edits: Iterable[MediaEdit]) -> list[Piece]: ...
+def splice(data: Buffer | FileBytes, edits: Iterable[MediaEdit]) -> Any:
+    """The pieces of ``data`` with ``edits`` carried out: views or spans of the original between the replacements.
 
     Edits must not overlap; several insertions at one place stay in the given order, before a removal there.
     """
-    view = memoryview(data)
-    pieces: list[Buffer] = []
+    view: Any = _Spans(data) if isinstance(data, FileBytes) else memoryview(data)
+    pieces: list[Piece] = []
     at = 0
     for start, end, replacement in sorted(edits, key=lambda edit: edit[:2]):
         if start > at:
@@ -100,8 +109,21 @@ def splice(data: Buffer, edits: Iterable[Edit]) -> list[Buffer]:
             pieces.append(replacement)
         at = end
     if at < len(view):
-        pieces.append(view[at:])
+        pieces.append(view[at : len(view)])
     return pieces
+
+
+class _Spans:
+    """A file whose slices are spans: places and no bytes."""
+
+    def __init__(self, data: FileBytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice) -> Span:
+        return Span(self._data, part.start, part.stop)
 
 
 def foreign_block(block: Block) -> LabelingError:
@@ -109,3 +131,15 @@ def foreign_block(block: Block) -> LabelingError:
     return LabelingError(
         f"{block.where} at offset {block.offset} is not in this file; read the file again before changing it"
     )
+
+
+def pick(blocks: tuple[Block, ...], changes: Changes) -> tuple[set[int], list[Block]]:
+    """The offsets of what is to go, and the blocks that stay.
+
+    Raises :class:`LabelingError` if a block to be dropped is none of this file.
+    """
+    for block in changes.drop:
+        if block not in blocks:
+            raise foreign_block(block)
+    gone = {block.offset for block in changes.drop}
+    return gone, [block for block in blocks if block.offset not in gone]

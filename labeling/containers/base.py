@@ -9,6 +9,7 @@ out :class:`Block` objects and takes :class:`Changes`. Every module of this pack
 ``read`` never raises on broken content: it returns what it could find and says in ``problems`` what
 it could not. It raises nothing but :class:`~labeling.errors.LabelingError`. ``rewrite`` returns the new
 file as a list of pieces, most of them views of ``data``, so that nothing is copied until it is written.
+Modules of films and sounds (``Format.media``) get :data:`Media` and give :data:`Piece` lists: they never hold the file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ import mmap
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from labeling.spans import FileBytes, Span
+
 Buffer = bytes | bytearray | memoryview | mmap.mmap
+
+Media = bytes | FileBytes
+"""Films and sounds: slices of either are bytes, and only slices are ever asked for, each of a bounded size."""
+
+Piece = Buffer | Span
+"""What a new file is made of: bytes, or a run of the old file that is copied and not read."""
 
 MAX_BLOCKS = 4096
 """At most so many metadata blocks are looked at in one file; more is reported as a problem."""
@@ -71,7 +80,8 @@ class Contents:
     identical. ``width``/``height`` are as coded, before any orientation; 0 where unknown. ``problems`` is damage
     that makes the rest untrustworthy: a verifier calls such a file unreadable, a writer refuses it.
     ``warnings`` is oddness that is none (bytes after the end, a bad CRC on an ancillary chunk).
-    ``fixed`` says why this very file cannot be rewritten ("" if it can).
+    ``fixed`` says why this very file cannot be rewritten ("" if it can). ``seconds`` is how long a film or sound lasts,
+    0 where unknown.
     """
 
     format: str
@@ -84,6 +94,7 @@ class Contents:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fixed: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +104,11 @@ class Changes:
     ``xmp`` is a whole XMP packet (UTF-8): it takes the place of the file's main packet, or goes
     to the format's home for one. The main packet is the first XMP block that is no Extended XMP (keyword
     ``extension:…``) and is not dropped. ``exif`` likewise is a TIFF structure. ``drop`` are blocks of the same
-    ``Contents`` to be left out.
+    ``Contents`` to be left out. ``named`` is a name and its text, for formats whose home for a label is one
+    (``Format.fields``): it takes the place of the first block of that very name that stands in that home, or is added.
     """
 
     xmp: bytes | None = None
     exif: bytes | None = None
     drop: tuple[Block, ...] = field(default=())
+    named: tuple[str, str] | None = None

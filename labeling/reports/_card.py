@@ -199,6 +199,7 @@ def _says(mark: Mark, language: str) -> Html | None:
         facts = [("text", value.get("text")), ("position", place)]
         facts.append(("height", f"{height:.1%}" if isinstance(height, float) else None))
         facts.append(("contrast", f"{contrast:.1f} : 1" if isinstance(contrast, int | float) else None))
+        facts.append(("seconds", _span(value.get("seconds"))))
     elif mark.mark == "c2pa":
         facts = [("signer", value.get("issuer") or value.get("common_name"))]
         stamp = value.get("time") or (word("no time stamp", language) if value else None)
@@ -215,6 +216,11 @@ def _says(mark: Mark, language: str) -> Html | None:
         el("li", el("span", word(key, language), class_="key"), " ", el("bdi", _plain(fact))) for key, fact in known
     )
     return el("ul", *items, class_="says")
+
+
+def _span(seconds: object) -> str | None:
+    """From when to when the label of a film or sound is there."""
+    return "–".join(f"{second:.2f}" for second in seconds) + " s" if isinstance(seconds, list) else None
 
 
 def _term(value: object) -> str | None:

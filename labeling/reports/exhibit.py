@@ -5,12 +5,18 @@ Made while the file is at hand, one file at a time: of a thousand large pictures
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from labeling import containers, files, metadata
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnreadableFile
+from labeling.spans import COPY_STEP, FileBytes
+
+if TYPE_CHECKING:
+    from labeling.codecs.base import Pixels
 
 SIDE = 320
 """Longest side of a thumbnail in pixels; as JPEG that is some 10 to 40 KB."""
@@ -37,28 +43,57 @@ def exhibit(source: files.Source, *, max_pixels: int | None = None) -> Exhibit |
     """Take the fingerprint and the thumbnail of a path, bytes or file object.
 
     A file that cannot be read gives ``None``, a picture that cannot be decoded an exhibit without thumbnail: both are
-    told by the file's report, and no reason to have none.
+    told by the file's report, and no reason to have none. Of a film the first frame is shown.
     """
     try:
-        _, data = files.load(source)
+        _, data = files.open_source(source, containers.is_media)
     except LabelingError:
         return None
-    plain = Exhibit(len(data), hashlib.sha256(data).hexdigest())
-    try:
-        width, height, thumbnail = _thumbnail(data, max_pixels)
-    except LabelingError:
-        return plain
-    return Exhibit(plain.size, plain.sha256, width, height, thumbnail)
+    with contextlib.ExitStack() as stack:
+        if isinstance(data, FileBytes):
+            stack.enter_context(data)
+        try:
+            plain = Exhibit(len(data), _sha256(data))
+        except LabelingError:
+            return None
+        try:
+            width, height, thumbnail = _thumbnail(data, max_pixels)
+        except LabelingError:
+            return plain
+        return Exhibit(plain.size, plain.sha256, width, height, thumbnail)
 
 
-def _thumbnail(data: bytes, max_pixels: int | None) -> tuple[int, int, bytes]:
+def _sha256(data: bytes | FileBytes) -> str:
+    digest = hashlib.sha256()
+    for at in range(0, len(data), COPY_STEP):
+        digest.update(data[at : at + COPY_STEP])
+    return digest.hexdigest()
+
+
+def _pixels(data: bytes | FileBytes, max_pixels: int | None) -> Pixels:
+    from labeling.codecs import MAX_PIXELS, displayed
+
+    row = containers.identify(data)
+    if row is not None and row.media:
+        from labeling.codecs.video import sample
+
+        frames = sample.opened(data, row.name, max_pixels=max_pixels or MAX_PIXELS).frames()
+        first = next(frames, None)
+        if first is None:
+            raise UnreadableFile("a sound has no picture to show")
+        pixels = first.rgb()
+        frames.close()
+        return pixels
+    still = data[: len(data)]
+    contents = containers.read(still)
+    orientation = metadata.scan(contents).orientation
+    return displayed(still, contents.format, orientation=orientation, max_pixels=max_pixels)
+
+
+def _thumbnail(data: bytes | FileBytes, max_pixels: int | None) -> tuple[int, int, bytes]:
     from PIL import Image
 
-    from labeling.codecs import displayed
-
-    contents = containers.read(data)
-    orientation = metadata.scan(contents).orientation
-    pixels = displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
+    pixels = _pixels(data, max_pixels)
     height, width = pixels.shape[:2]
     small = Image.fromarray(pixels)
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)

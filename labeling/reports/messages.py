@@ -147,6 +147,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "text": ("Text", "文字"),
     "height": ("Height", "高度"),
     "contrast": ("Contrast", "对比度"),
+    "seconds": ("Time", "时间"),
     "at:top-left": ("top-left", "左上角"),
     "at:top": ("top", "上边缘"),
     "at:top-right": ("top-right", "右上角"),

@@ -33,6 +33,14 @@ RULES: dict[str, tuple[str, str]] = {
         "Every frame of an animation must carry the visible label.",
         "动图中存在没有显式标识的帧。",
     ),
+    "CN-VISIBLE-TIME": (
+        "A film must show the visible label from its first picture on, for at least 2 s.",
+        "视频起始画面未持续显示显式标识：应当自首帧起以正常播放速度显示不少于 2 秒。",
+    ),
+    "CN-AUDIBLE-SPEECH": (
+        "A sound must carry a spoken label or the rhythm short-long-short-short; spoken labels are not recognised.",
+        "音频起始和末尾未检出“短长短短”节奏标识；本工具不识别语音标识，因此不作判断，请人工试听。",
+    ),
     # China: the form of the implicit label
     "CN-IMPLICIT-BASE64": (
         "The label's value must be plain JSON, not Base64.",
@@ -224,7 +232,10 @@ RULES: dict[str, tuple[str, str]] = {
     "XMP-BROKEN": ("The XMP packet must be well-formed.", "XMP 数据包损坏，无法解析。"),
     "FILE-DAMAGED": ("The file must be readable to its end.", "文件已损坏，无法完整读取。"),
     "FILE-NAME": ("The name's extension should agree with the content.", "文件扩展名与实际内容的格式不符。"),
-    "FILE-PIXELS": ("The picture must be decodable.", "图像无法解码，未能检查显式标识。"),
+    "FILE-PIXELS": (
+        "The picture, film or sound must be decodable.",
+        "图像、视频或音频无法解码，未能检查显式标识。",
+    ),
     "FILE-UNREADABLE": ("The file must be readable.", "文件无法读取。"),
 }
 """Rule id → (English, Chinese)."""

@@ -40,15 +40,17 @@ def check(result: bytes, store: bytes, signer: Signer, media_type: str, kind: Ha
             pass
         else:
             return
-    _full(result, media_type, _label(store))
+    validate(io.BytesIO(result), media_type, store)
     _seen.add((os.getpid(), kind))
 
 
-def _full(result: bytes, media_type: str, label: str) -> None:
+def validate(result: Any, media_type: str, store: bytes) -> None:
+    """Have c2pa's reader validate a stream. Raises ``ValueError`` unless it holds ``store`` and that is valid."""
     import c2pa
 
+    label = _jumbf.parse(store).label
     try:
-        with c2pa.Reader(media_type, io.BytesIO(result), context=_context.for_reading_back()) as reader:
+        with c2pa.Reader(media_type, result, context=_context.for_reading_back()) as reader:
             state = reader.get_validation_state()
             results = reader.get_validation_results() or {}
             active = (reader.get_active_manifest() or {}).get("label")
@@ -59,10 +61,6 @@ def _full(result: bytes, media_type: str, label: str) -> None:
         raise ValueError(f"c2pa calls it {state}: {', '.join(map(str, failures)) or 'no reason given'}")
     if active != label:
         raise ValueError("the file carries another manifest than the one just written")
-
-
-def _label(store: bytes) -> str:
-    return _jumbf.parse(store).label
 
 
 def _quick(result: bytes, store: bytes, signer: Signer) -> None:

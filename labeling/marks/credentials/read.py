@@ -15,6 +15,7 @@ from labeling.errors import LabelingError
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.marks.credentials import _context
 from labeling.marks.credentials._store import Facts, facts, text
+from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     import mmap
@@ -91,7 +92,7 @@ class Trust:
         return {"anchors": [signers, stamps] if self.tsa_pem else [signers]}
 
 
-def read(data: Buffer, media_type: str, *, trust: Trust | None = None) -> Mark:
+def read(data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = None) -> Mark:
     """Judge the active manifest of a file.
 
     Without ``trust`` no signer is known and the best signature is "valid". ``value`` holds what the manifest says
@@ -111,7 +112,7 @@ def read(data: Buffer, media_type: str, *, trust: Trust | None = None) -> Mark:
     return _judge(found)
 
 
-def _facts(data: Buffer, media_type: str, trust: Trust | None) -> Facts | Mark:
+def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None) -> Facts | Mark:
     import c2pa
 
     try:
@@ -119,7 +120,7 @@ def _facts(data: Buffer, media_type: str, trust: Trust | None) -> Facts | Mark:
     except c2pa.C2paError as error:
         raise LabelingError(f"the trust list cannot be used: {_line(error)}") from None
     try:
-        with c2pa.Reader(media_type, io.BytesIO(data), context=judge) as reader:
+        with c2pa.Reader(media_type, _stream(data), context=judge) as reader:
             store = json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
         return Mark(MARK, Status.ABSENT)
@@ -128,6 +129,10 @@ def _facts(data: Buffer, media_type: str, trust: Trust | None) -> Facts | Mark:
     if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
         return _unreadable("the reader's answer is no manifest store")
     return facts(store)
+
+
+def _stream(data: Buffer | FileBytes) -> Any:
+    return data.stream() if isinstance(data, FileBytes) else io.BytesIO(data)
 
 
 def _unreadable(problem: str) -> Mark:

@@ -17,7 +17,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
 from labeling.marks.credentials import _context, _readback
@@ -122,6 +122,33 @@ def sign(
     return result
 
 
+def sign_stream(
+    content: BinaryIO,
+    target: BinaryIO,
+    media_type: str,
+    signer: Signer,
+    claim: Claim,
+    *,
+    parent: BinaryIO | None = None,
+) -> None:
+    """As :func:`sign`, from stream to stream, for films and sounds: nothing is held in memory.
+
+    ``target`` can be written and read; c2pa's reader validates it at the end. ``parent`` is of the same media type. The
+    errors are those of :func:`sign`.
+    """
+    signer.check_dates()
+    job = _Job(b"", _supported(media_type), signer, _definition(claim, edit=parent is not None))
+    if parent is not None:
+        job.parent = parent, job.media_type
+    store = job.build("callback" if signer.remote else "key", content, target)
+    target.flush()
+    target.seek(0)
+    try:
+        _readback.validate(target, job.media_type, store)
+    except ValueError as error:
+        raise WriteError(f"the signed file does not validate ({error}); nothing was kept, please report this") from None
+
+
 class _Job:
     """One file on its way through c2pa's builder."""
 
@@ -130,38 +157,43 @@ class _Job:
         self.media_type = media_type
         self.signer = signer
         self.definition = definition
-        self.parent: tuple[bytes, str] | None = None
+        self.parent: tuple[Any, str] | None = None
 
     def run(self) -> tuple[bytes, bytes]:
         """The signed file and its manifest store."""
         if not self.signer.remote:
-            return self._build("key")
+            return self._built("key")
         if self.signer.tsa_url is None:  # a time stamp is over the signature: it must be the real one from the start
-            result, store = self._build("stand-in")
+            result, store = self._built("stand-in")
             sealed = self._seal(result, store)
             if sealed is not None:
                 return sealed
-        return self._build("callback")
+        return self._built("callback")
 
-    def _build(self, kind: str) -> tuple[bytes, bytes]:
+    def _built(self, kind: str) -> tuple[bytes, bytes]:
+        target = io.BytesIO()
+        store = self.build(kind, io.BytesIO(self.data), target)
+        return target.getvalue(), store
+
+    def build(self, kind: str, content: Any, target: Any) -> bytes:
+        """Sign what a stream holds into another one; gives the manifest store."""
         import c2pa
 
         native = self.signer.native(kind)
-        target = io.BytesIO()
         self.signer.take_error()
         try:
             with c2pa.Builder.from_json(self.definition, context=_context.for_signing()) as builder:
                 if self.parent is not None:
                     source, media_type = self.parent
                     ingredient = '{"title": "parent", "relationship": "parentOf", "label": "parent"}'
-                    builder.add_ingredient(ingredient, media_type, io.BytesIO(source))
-                store: bytes = builder.sign(native, self.media_type, io.BytesIO(self.data), target)
+                    builder.add_ingredient(ingredient, media_type, source if hasattr(source, "read") else io.BytesIO(source))
+                store: bytes = builder.sign(native, self.media_type, content, target)
         except c2pa.C2paError as error:
             ours = self.signer.take_error()
             if ours is not None:
                 raise ours  # noqa: B904  # it has its own cause: what the callback raised
             raise self._explain(error) from None
-        return target.getvalue(), store
+        return store
 
     def _seal(self, result: bytes, store: bytes) -> tuple[bytes, bytes] | None:
         """Replace the stand-in's signature; ``None`` where the store is not in one piece (GIF, long JPEG)."""

@@ -1,0 +1,283 @@
+"""Copying a film track by track with PyAV, with new packets in place of some of its video's.
+
+Only the bytes of the file that is named are read, by the demuxer of the format that its content has: no playlist, path
+or address in it is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labeling.codecs.video._scan import Scan
+from labeling.codecs.video.base import Packet, Stream
+from labeling.codecs.video.segment import Reencoder, codec_of
+from labeling.errors import LabelingError, UnreadableFile
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "flv": "flv"}
+CODECS = {"libdav1d": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8"}
+"""Decoder's name → codec's, where they differ."""
+
+_MUXERS: dict[str, dict[str, str]] = {
+    "matroska": {"default_mode": "passthrough", "avoid_negative_ts": "disabled"},
+    "webm": {"default_mode": "passthrough", "avoid_negative_ts": "disabled"},
+    "avi": {},
+    "flv": {"flvflags": "no_duration_filesize+add_keyframe_index"},
+    "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},
+    "mov": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},
+}
+_STATISTICS = ("BPS", "NUMBER_OF_BYTES", "_STATISTICS_")
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn what PyAV raises into a :class:`LabelingError` that says what happened."""
+    import av
+
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(error, av.error.FFmpegError):
+            raise
+        raise UnreadableFile(f"the film cannot be read or written ({error.strerror}); is it complete?") from error
+    except av.error.FFmpegError as error:
+        raise UnreadableFile(f"the film cannot be read or written ({error.strerror}); is it complete?") from error
+
+
+@contextmanager
+def reading(path: Path, format: str) -> Iterator[InputContainer]:
+    """Open a film."""
+    import av
+
+    with clear_errors():
+        container = av.open(f"file:{path}", format=DEMUXERS[format], metadata_errors="replace")
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def muxer_of(path: Path, format: str) -> str:
+    """Tell WebM from Matroska and MOV from MP4 by the first bytes, since FFmpeg's demuxers do not."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if format == "matroska":
+        return "webm" if b"webm" in head else "matroska"
+    if format == "mp4":
+        return "mov" if head[4:12] == b"ftypqt  " else "mp4"
+    return format
+
+
+def video_of(container: InputContainer) -> VideoStream | None:
+    """Find the first track of moving pictures; a cover is none."""
+    from av.stream import Disposition
+
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    return next((stream for stream in container.streams.video if not stream.disposition & covers), None)
+
+
+def tag_of(stream: Any) -> str:
+    """Give the four characters by which the container names the codec."""
+    context = stream.codec_context
+    tag = str(context.codec_tag) if context is not None else ""
+    return tag if len(tag) == 4 and tag.isascii() and tag.isprintable() else ""
+
+
+def encodes(encoder: str, pix_fmt: str) -> bool:
+    """Say whether an encoder takes pictures of this pixel format as they are."""
+    import av
+
+    return any(form.name == pix_fmt for form in av.Codec(encoder, "w").video_formats or ())
+
+
+def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[Any]]:
+    """Give the packets of one track, or of all, in the order of the file."""
+    from av.stream import Discard
+
+    if only is not None:
+        for other in container.streams:
+            if other is not only:
+                other.discard = Discard.all
+    for packet in container.demux() if only is None else container.demux(only):
+        if packet.size or packet.dts is not None:
+            if packet.has_sidedata("encryption_info"):
+                raise LabelingError("the film is encrypted; label it before it is encrypted")
+            yield packet
+
+
+class Copier:
+    """Copies all tracks; runs of the video go through a :class:`Reencoder` each."""
+
+    def __init__(
+        self,
+        index: int,
+        stream: Stream,
+        scan: Scan,
+        reencoder: Callable[[], Reencoder],
+        extradata: bytes,
+        report: Callable[[float], None],
+    ) -> None:
+        self.index, self.stream, self.scan, self.reencoder = index, stream, scan, reencoder
+        self.extradata, self.report = extradata, report
+        self.codec = codec_of(stream)
+        self.runs = iter(scan.runs)
+        self.run_: tuple[int, int | None] | None = next(self.runs, None)
+        self.now: Reencoder | None = None
+        self.number = -1
+        self.before: int | None = None
+        self.fresh = False  # the packet before was new: a copied one is a re-entry
+        self.durations: dict[int, int] = {}
+
+    def run(self, source: InputContainer, target: Path, muxer: str, extradata: bytes, codec: str) -> None:
+        """Write the target. ``extradata`` and ``codec`` are the video's."""
+        import av
+
+        covers = _covers(source) if muxer == "matroska" else {}
+        with av.open(f"file:{target}", "w", format=muxer, container_options=_MUXERS[muxer]) as out:
+            for cover, picture in covers.items():
+                words = source.streams[cover].metadata
+                out.add_attachment(words.get("filename", "cover"), words.get("mimetype", "image/jpeg"), picture)
+            tracks = _tracks(source, out, covers, self.index, extradata, codec, self.stream)
+            out.metadata.update(source.metadata)
+            chapters = source.chapters()
+            if chapters:
+                out.set_chapters(chapters)
+            video = tracks[self.index]
+            for packet in packets(source):
+                track = tracks.get(packet.stream_index)
+                if packet.stream_index == self.index:
+                    for made in self._video(packet):
+                        made.stream = video
+                        out.mux_one(made)
+                elif track is not None:
+                    packet.stream = track
+                    out.mux_one(packet)
+            for made in self._end():
+                made.stream = video
+                out.mux_one(made)
+            out.start_encoding()
+
+    def _video(self, packet: Any) -> list[Any]:
+        """Pass on one packet of the video, or what comes of it."""
+        self.number += 1
+        if packet.dts is not None or packet.pts is not None:
+            self.before = self.scan.dts(self.number, packet.dts, self.before)
+        dts = self.before if self.before is not None else 0
+        done: list[Any] = []
+        if self.now is not None and self.run_ is not None and self.number == self.run_[1]:
+            done = self._end()
+            self.run_ = next(self.runs, None)
+        if self.run_ is not None and self.number == self.run_[0]:
+            self.now = self.reencoder()
+        if self.now is not None:
+            pts = dts if packet.pts is None else packet.pts
+            if packet.duration:
+                self.durations[pts] = packet.duration
+            return done + self._made(self.now.feed(Packet(pts, dts, packet.is_keyframe, bytes(packet))))
+        if packet.dts is None and packet.pts is not None:
+            packet.dts = dts
+        if self.fresh:
+            self.fresh = False
+            whole = self.codec.reentry(bytes(packet))
+            if len(whole) != packet.size:
+                packet = _with_data(packet, whole)
+        return [*done, packet]
+
+    def _end(self) -> list[Any]:
+        if self.now is None:
+            return []
+        left = self._made(self.now.finish())
+        self.now, self.fresh = None, True
+        self.durations.clear()
+        return left
+
+    def _made(self, given: list[Packet]) -> list[Any]:
+        import av
+
+        if given and self.now is not None and self.now.extradata != self.extradata:
+            raise LabelingError("the video's coding changes within the film")
+        made = []
+        for pts, dts, key, data in given:
+            packet: av.Packet[Any] = av.Packet(data)
+            packet.pts, packet.dts, packet.is_keyframe, packet.time_base = pts, dts, key, self.stream.time_base
+            packet.duration = self.durations.pop(pts, 0)
+            made.append(packet)
+        if given:
+            self.report(self.scan.seconds(given[-1].pts))
+        return made
+
+
+def _with_data(packet: Any, data: bytes) -> Any:
+    import av
+
+    made: av.Packet[Any] = av.Packet(data)
+    made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
+    made.time_base, made.is_keyframe = packet.time_base, packet.is_keyframe
+    return made
+
+
+def _covers(source: InputContainer) -> dict[int, bytes]:
+    """Take Matroska's attached pictures, which FFmpeg reads as tracks but does not write as such: a demuxer's first."""
+    from av.stream import Disposition
+
+    wanted = {stream.index for stream in source.streams.video if stream.disposition & Disposition.attached_pic}
+    found: dict[int, bytes] = {}
+    for packet in source.demux(*(source.streams[index] for index in wanted)) if wanted else ():
+        if packet.stream_index in wanted and packet.size:
+            found[packet.stream_index] = bytes(packet)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def _tracks(
+    source: InputContainer,
+    out: OutputContainer,
+    covers: Container[int],
+    index: int,
+    extradata: bytes,
+    codec: str,
+    stream: Stream,
+) -> dict[int, Any]:
+    """Make the same tracks in the target."""
+    tracks: dict[int, Any] = {}
+    for old in source.streams:
+        if old.index in covers:
+            continue
+        new: Any
+        try:
+            if old.index == index and codec != stream.codec:
+                new = out.add_mux_stream(codec, rate=stream.rate, width=stream.width, height=stream.height)
+                new.time_base = stream.time_base
+            else:
+                new = out.add_stream_from_template(old, opaque=True)
+        except (ValueError, LookupError) as error:
+            raise LabelingError(
+                f"track {old.index} ({old.type}) is of a kind that cannot be copied into this container ({error}); "
+                "remove it first, or label the film without the visible text (--no-visible)"
+            ) from error
+        new.metadata.update(
+            {
+                name: text
+                for name, text in old.metadata.items()
+                if old.index != index or not name.startswith(_STATISTICS)
+            }
+        )
+        new.disposition = old.disposition
+        tag = tag_of(old) if old.type == "video" else ""
+        if old.index == index and new.codec_context is not None:
+            new.codec_context.extradata = extradata or None
+            aspect = getattr(old, "sample_aspect_ratio", None)  # the container's own, if it has one
+            if aspect:
+                new.codec_context.sample_aspect_ratio = aspect
+        if tag and out.format.name in ("avi", "mp4", "mov") and new.codec_context is not None:
+            new.codec_context.codec_tag = tag
+        tracks[old.index] = new
+    return tracks

@@ -1,0 +1,159 @@
+"""Parameter sets of H.264: the few facts of an SPS that new pictures have to share (ITU-T H.264 7.3.2.1, Annex E)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labeling.codecs.video.bits import (
+    BitReader,
+    damaged,
+    is_annex_b,
+    join_nals,
+    split_start_codes,
+    unescape,
+)
+
+SPS, PPS = 7, 8
+_CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+
+
+@dataclass(frozen=True, slots=True)
+class Sps:
+    """``crop`` is left, right, top, bottom in crop units; ``chroma_at`` is -1 where the VUI says nothing."""
+
+    id: int
+    profile: int
+    constraints: int
+    level: int
+    chroma: int
+    depth: tuple[int, int]
+    refs: int
+    size: tuple[int, int]
+    frames_only: bool
+    crop: tuple[int, int, int, int]
+    chroma_at: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """What a decoder configuration holds. ``length`` is the bytes of a NAL unit's length, 0 for start codes (Annex B).
+
+    ``tail`` is what avcC has behind its PPS (chroma format and depths, for the high profiles).
+    """
+
+    sps: tuple[bytes, ...]
+    pps: tuple[bytes, ...]
+    length: int
+    tail: bytes = b""
+
+
+def read_sets(extradata: bytes) -> Sets:
+    """Read avcC (ISO/IEC 14496-15 5.3.3.1) or a byte stream. Raises :class:`UnreadableFile`."""
+    if is_annex_b(extradata):
+        nals = split_start_codes(extradata)
+        return Sets(
+            tuple(nal for nal in nals if nal[0] & 31 == SPS), tuple(nal for nal in nals if nal[0] & 31 == PPS), 0
+        )
+    if len(extradata) < 7 or extradata[0] != 1:
+        raise damaged("it has no decoder configuration")
+    at = 6
+    found: list[tuple[bytes, ...]] = []
+    count = extradata[5] & 31
+    for kind in (SPS, PPS):
+        nals = []
+        for _ in range(count):
+            length = int.from_bytes(extradata[at : at + 2], "big")
+            nal = extradata[at + 2 : at + 2 + length]
+            if len(nal) < max(length, 2):
+                raise damaged("its decoder configuration is cut short")
+            nals.append(nal)
+            at += 2 + length
+        found.append(tuple(nals))
+        if kind == SPS:
+            count = extradata[at] if at < len(extradata) else 0
+            at += 1
+    return Sets(found[0], found[1], (extradata[4] & 3) + 1, extradata[at:])
+
+
+def write_sets(sets: Sets, head: bytes) -> bytes:
+    """Write avcC, whose first four bytes (version, profile, compatibility, level) are ``head``; or a byte stream."""
+    if not sets.length:
+        return join_nals([*sets.sps, *sets.pps], 0)
+    if len(sets.sps) > 31 or len(sets.pps) > 255:
+        raise damaged("it has more parameter sets than a decoder configuration can hold")
+    parts = [head, bytes([0xFC | (sets.length - 1), 0xE0 | len(sets.sps)])]
+    for nal in sets.sps:
+        parts += [len(nal).to_bytes(2, "big"), nal]
+    parts.append(bytes([len(sets.pps)]))
+    for nal in sets.pps:
+        parts += [len(nal).to_bytes(2, "big"), nal]
+    return b"".join([*parts, sets.tail])
+
+
+def pps_ids(nal: bytes) -> tuple[int, int]:
+    """Give a PPS's own id and that of its SPS."""
+    reader = BitReader(unescape(nal)[1:])
+    return reader.ue(), reader.ue()
+
+
+def read_sps(nal: bytes) -> Sps:
+    """Read an SPS. Raises :class:`UnreadableFile` if it is damaged."""
+    r = BitReader(unescape(nal)[1:])
+    profile, constraints, level = r.u(8), r.u(8), r.u(8)
+    own = r.ue()
+    chroma, depth = 1, (8, 8)
+    if profile in _CHROMA_PROFILES:
+        chroma = r.ue()
+        if chroma == 3:
+            r.flag()
+        depth = (8 + r.ue(), 8 + r.ue())
+        r.flag()
+        if r.flag():
+            for index in range(12 if chroma == 3 else 8):
+                if r.flag():
+                    _skip_list(r, 16 if index < 6 else 64)
+    r.ue()
+    order = r.ue()
+    if order == 0:
+        r.ue()
+    elif order == 1:
+        r.flag()
+        r.se()
+        r.se()
+        cycle = r.ue()
+        if cycle > 255:
+            raise damaged("its parameter set is not valid")
+        for _ in range(cycle):
+            r.se()
+    refs = r.ue()
+    r.flag()
+    size = (r.ue() + 1, r.ue() + 1)
+    frames_only = r.flag()
+    if not frames_only:
+        r.flag()
+        size = (size[0], size[1] * 2)
+    r.flag()
+    crop = (r.ue(), r.ue(), r.ue(), r.ue()) if r.flag() else (0, 0, 0, 0)
+    at = _chroma_place(r) if r.flag() else -1
+    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, at)
+
+
+def _skip_list(r: BitReader, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + r.se()) % 256
+        last = following or last
+
+
+def _chroma_place(r: BitReader) -> int:
+    """Read a VUI up to where chroma samples lie, top field; -1 if it does not say."""
+    if r.flag() and r.u(8) == 255:
+        r.u(32)
+    if r.flag():
+        r.flag()
+    if r.flag():
+        r.u(4)
+        if r.flag():
+            r.u(24)
+    return r.ue() if r.flag() else -1

@@ -1,0 +1,202 @@
+"""Looking through a film's video packets once, to know which of them the overlay touches. Nothing is decoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from labeling.codecs.video.base import Codec, Join, Packet, Plan, Reordering
+
+HEAD = 24
+"""Packets kept from the beginning: a picture can be decoded from them, whatever the order of decoding."""
+
+
+class Raw(NamedTuple):
+    """A packet as a demuxer gives it; a duration of 0 is not known."""
+
+    pts: int | None
+    dts: int | None
+    duration: int
+    data: bytes
+
+
+@dataclass(slots=True)
+class Scan:
+    """What is known after looking. Runs are ranges of packet numbers, end exclusive; None is the film's."""
+
+    plan: Plan
+    tick: Fraction
+    step: int
+    """Ticks of one picture at the nominal rate."""
+    runs: list[tuple[int, int | None]] = field(default_factory=list)
+    ranges: list[tuple[int, int | None]] = field(default_factory=list)
+    """The runs in ticks: pts of the first picture, pts of the first one behind."""
+    head: list[Packet] = field(default_factory=list)
+    first: int = 0
+    last: int = 0
+    """pts at which the film ends, as far as it was looked at."""
+    timed: bool = True
+    intra: bool = True
+    clean: bool = True
+    opened: bool = False
+    """There are joins behind the overlay that could not be used, since pictures after them refer back."""
+    depth: int = 0
+    lead: tuple[int, int] = (0, 0)
+    """How many packets come before the first with a dts, and that dts."""
+    seen: list[tuple[int, int, int | None]] = field(default_factory=list)
+    """For each span of the plan: pts of its first picture, pts of its last one's end, pts of the first one behind."""
+
+    def wanted(self, pts: int) -> bool:
+        """Say whether the picture at this time gets the overlay."""
+        return any(low <= pts and (high is None or pts < high) for low, high in self.limits)
+
+    @property
+    def limits(self) -> list[tuple[int, int | None]]:
+        """The plan in ticks."""
+        return [(self._at(start), None if end is None else self._at(end)) for start, end in self.plan]
+
+    def _at(self, seconds: float) -> int:
+        return self.first + math.ceil(Fraction(seconds).limit_denominator(1_000_000) / self.tick)
+
+    def seconds(self, pts: int) -> float:
+        """Give the time since the first shown picture."""
+        return float((pts - self.first) * self.tick)
+
+    def dts(self, number: int, dts: int | None, before: int | None) -> int:
+        """Tell the dts of a packet that has none (Matroska's first ones), ``before`` being that of the one before."""
+        if dts is not None:
+            return dts
+        if before is not None and number >= self.lead[0]:
+            return before
+        return self.lead[1] - (self.lead[0] - number)
+
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """Give when the overlay is shown."""
+        return tuple(
+            (self.seconds(low), self.seconds(high if behind is None else behind)) for low, high, behind in self.seen
+        )
+
+
+def look_through(raws: Iterable[Raw], codec: Codec, scan: Scan, *, partial: bool) -> Scan:
+    """Look through the packets, in the order of decoding, up to a clean join behind the plan, or to the end.
+
+    Without ``partial`` joins are not asked for: one run takes all.
+    """
+    pieces = _Pieces(scan, codec, partial)
+    for raw in raws:
+        if codec.hidden(raw.data):
+            pieces.number += 1
+        elif pieces.add(*raw):
+            return pieces.closed(whole=False)
+    return pieces.closed(whole=True)
+
+
+class _Pieces:
+    """Cuts the packets at clean joins and keeps the pieces that the plan touches."""
+
+    def __init__(self, scan: Scan, codec: Codec, partial: bool) -> None:
+        self.scan, self.codec, self.partial = scan, codec, partial
+        self.order = Reordering()
+        self.limits: list[tuple[int, int | None]] = []
+        self.early: list[tuple[int, int]] = []  # pts and end of pictures before it is known which is shown first
+        self.start, self.begin, self.touched = 0, 0, False  # of the piece that is going on
+        self.seen: dict[int, tuple[int, int, int | None]] = {}
+        self.known: int | None = None
+        self.late: list[int] = []  # pts of packets before the first dts
+        self.number = -1
+
+    def add(self, pts: int | None, dts: int | None, duration: int, data: bytes) -> bool:
+        """Take one packet; say whether enough is known."""
+        scan = self.scan
+        self.number += 1
+        if pts is None:
+            scan.timed = False
+            pts = dts if dts is not None else 0
+        self._reorder(pts, dts)
+        joint = self.codec.join(data) if self.partial else Join.NONE
+        scan.intra &= joint is Join.CLEAN
+        if self.number == 0:
+            scan.clean = joint is Join.CLEAN
+        if len(scan.head) < HEAD:
+            scan.head.append(Packet(pts, dts if dts is not None else pts, joint is not Join.NONE, data))
+        if joint is Join.CLEAN and self.number > 0:
+            self._close(pts)
+            if scan.clean and self._behind(pts):
+                self._place(pts, pts)
+                return True
+        elif joint is Join.OPEN and self.touched and self._behind(pts):
+            scan.opened = True
+        self._place(pts, pts + (duration or scan.step))
+        return False
+
+    def _reorder(self, pts: int, dts: int | None) -> None:
+        if self.known is None and dts is None:
+            self.late.append(pts)
+            return
+        if self.known is None and dts is not None:
+            self.scan.lead = (self.number, dts)
+            for index, other in enumerate(self.late):
+                self.order.add(other, dts - len(self.late) + index)
+        self.known = self.known if dts is None else dts
+        self.order.add(pts, self.known or 0)
+
+    def _place(self, pts: int, end: int) -> None:
+        """Tell which spans a picture is in. Which is shown first is known once as many came as can be put off."""
+        self.scan.last = max(self.scan.last, end) if self.number else end
+        if not self.limits:
+            self.early.append((pts, end))
+            if len(self.early) >= HEAD:
+                self._settle()
+            return
+        for index, (low, high) in enumerate(self.limits):
+            if pts < low:
+                continue
+            inside = high is None or pts < high
+            first, last, behind = self.seen.get(index, (pts, pts, None))
+            if inside:
+                self.seen[index] = (min(first, pts), max(last, end), behind)
+                self.touched = True
+            elif index in self.seen:
+                self.seen[index] = (first, last, pts if behind is None else min(behind, pts))
+
+    def _settle(self) -> None:
+        self.scan.first = self.begin = min((pts for pts, _ in self.early), default=0)
+        self.limits = self.scan.limits
+        early, self.early = sorted(self.early), []
+        last = self.scan.last
+        for pts, end in early:
+            self._place(pts, end)
+        self.scan.last = max(self.scan.last, last)
+
+    def _close(self, pts: int) -> None:
+        """End the piece that has been going on, before the join at ``pts``."""
+        if not self.limits:
+            self._settle()
+        if self.touched:
+            runs, ranges = self.scan.runs, self.scan.ranges
+            if runs and runs[-1][1] == self.start:
+                runs[-1], ranges[-1] = (runs[-1][0], self.number), (ranges[-1][0], pts)
+            else:
+                runs.append((self.start, self.number))
+                ranges.append((self.begin, pts))
+        self.start, self.begin, self.touched = self.number, pts, False
+
+    def _behind(self, pts: int) -> bool:
+        return all(high is not None and pts >= high for _, high in self.limits)
+
+    def closed(self, *, whole: bool) -> Scan:
+        """End the last piece, which goes to the end of the film if that was seen, and give all that was found."""
+        if not self.limits:
+            self._settle()
+        if whole and (self.touched or not self.partial):
+            self.touched = True
+            self.number += 1
+            self._close(self.scan.last)
+            self.scan.runs[-1] = (self.scan.runs[-1][0], None)
+            self.scan.ranges[-1] = (self.scan.ranges[-1][0], None)
+        self.scan.depth = self.order.depth()
+        self.scan.seen = [self.seen[index] for index in sorted(self.seen)]
+        return self.scan

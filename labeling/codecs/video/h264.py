@@ -1,0 +1,185 @@
+"""H.264: a new part gets parameter sets of its own, under ids that the source does not use.
+
+An IDR picture activates the sets that it names, so a decoder that has both changes over at the join and back again, and
+the copied part is decoded from the very bytes that it was coded with (ITU-T H.264 7.4.1.2.1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labeling.codecs.video._h264_sets import (
+    PPS,
+    SPS,
+    Sets,
+    Sps,
+    pps_ids,
+    read_sets,
+    read_sps,
+    write_sets,
+)
+from labeling.codecs.video.base import ALWAYS, Encoding, Join, Stream, coding
+from labeling.codecs.video.bits import (
+    damaged,
+    join_nals,
+    sei_types,
+    split_lengths,
+    split_start_codes,
+)
+from labeling.errors import LabelingError
+
+if TYPE_CHECKING:
+    import av
+
+_SLICE, _PARTITION, _IDR, _SEI, _AUD = 1, 2, 5, 6, 9
+_RECOVERY_POINT = 6
+_CARRIED = frozenset({4, 5, 45, 47, 137, 144, 147})
+"""SEI messages that speak of the picture and not of its coding (D.1): captions and other user data, frame packing,
+display orientation, mastering display, light level, transfer."""
+
+_PROFILES = {66: "baseline", 77: "main", 100: "high", 110: "high10", 122: "high422", 244: "high444"}
+_REFS = {"ultrafast": 1, "superfast": 1, "veryfast": 1, "faster": 2, "fast": 2, "medium": 3, "slow": 5, "slower": 8}
+_BY_START_CODES = frozenset({"avc3", "avc4"})  # sample entries whose parameter sets may be in band
+
+
+class H264:
+    """See :class:`labeling.codecs.video.base.Codec`."""
+
+    copies = False
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.sets = read_sets(stream.extradata) if stream.extradata else Sets((), (), 0)
+        self.sps = read_sps(self.sets.sps[0]) if self.sets.sps else None
+        self.own: Sets | None = None
+        self._in_band = not self.sets.length or stream.tag in _BY_START_CODES
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`."""
+        if self.sps is None or not self.sets.pps:
+            return f"its H.264 parameter sets are in the packets only; {ALWAYS}"
+        try:
+            sizes = {(sps.size, sps.crop, sps.chroma, sps.depth) for sps in map(read_sps, self.sets.sps)}
+        except LabelingError:
+            return f"one of its H.264 parameter sets is not readable; {ALWAYS}"
+        if len(sizes) > 1:
+            return f"its picture size changes within the stream; {ALWAYS}"
+        if self.sps.profile not in _PROFILES:
+            return f"H.264 profile {self.sps.profile} cannot be encoded here; {ALWAYS}, in another profile"
+        if self.sps.depth[0] != self.sps.depth[1] or not self.sps.chroma:
+            return f"luma without chroma, or of another bit depth, cannot be encoded here; {ALWAYS}, in another profile"
+        if self._free() < 0:
+            return f"it uses every H.264 parameter set id; {ALWAYS}"
+        return ""
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`: an IDR picture is clean, a recovery point or a lone I picture is not."""
+        found = Join.NONE
+        for nal in self._split(data):
+            kind = nal[0] & 31
+            if kind == _IDR:
+                return Join.CLEAN
+            if kind == _SEI and _RECOVERY_POINT in sei_types(nal, 1):
+                found = Join.OPEN
+            elif kind in (_SLICE, _PARTITION):
+                break
+        return found
+
+    def hidden(self, data: bytes) -> bool:
+        """See :class:`Codec`: none are in H.264."""
+        return False
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        from av.codec.context import Flags
+
+        _, preset, crf, _ = coding(self.stream, encoding.settings)
+        sps = self.sps if not self.refusal() else None  # what cannot be kept is left to the encoder
+        refs = _REFS.get(preset, 16)
+        params = {"open-gop": "0", "bframes": "0", "b-pyramid": "none"}
+        options = {"preset": preset, "crf": str(crf), "forced-idr": "1", "a53cc": "0", "udu_sei": "0"}
+        context.flags |= Flags.global_header
+        if sps is not None:
+            options["profile"] = _PROFILES[sps.profile]
+            params["level"] = "1b" if sps.level == 9 or (sps.level == 11 and sps.constraints & 16) else str(sps.level)
+            params["sps-id"] = str(self._free())
+            refs = max(1, min(refs, sps.refs))
+            if sps.chroma_at >= 0:
+                params["chromaloc"] = str(sps.chroma_at)
+            if not sps.frames_only:  # fields, or frames in a stream that may have fields
+                params["fake-interlaced"] = "0" if encoding.interlaced else "1"
+        if encoding.interlaced:
+            context.flags |= Flags.interlaced_dct
+        if encoding.intra:
+            params["keyint"] = "1"
+        elif encoding.depth and (sps is None or (sps.refs >= 2 and sps.profile != 66)):
+            params["bframes"] = "3"
+            if encoding.depth >= 2 and (sps is None or sps.refs >= 4):
+                params["b-pyramid"] = "normal"
+        params["ref"] = str(refs)
+        options["x264-params"] = ":".join(f"{name}={value}" for name, value in params.items())
+        return options
+
+    def extradata(self, context: av.VideoCodecContext) -> bytes:
+        """See :class:`Codec`."""
+        nals = split_start_codes(context.extradata or b"")
+        sps = tuple(nal for nal in nals if nal[0] & 31 == SPS)
+        pps = tuple(nal for nal in nals if nal[0] & 31 == PPS)
+        if not sps or not pps:
+            raise LabelingError("the H.264 encoder gave no parameter sets; please report this")
+        new = read_sps(sps[0])
+        if not self.refusal() and self.sps is not None and _shape(new) != _shape(self.sps):
+            raise LabelingError(f"the H.264 encoder cannot keep the stream's coded size or sample format; {ALWAYS}")
+        tail = b""
+        if new.profile not in (66, 77, 88):
+            tail = bytes([0xFC | new.chroma, 0xF8 | (new.depth[0] - 8), 0xF8 | (new.depth[1] - 8), 0])
+        self.own = Sets(sps, pps, self.sets.length, tail)
+        return write_sets(self.own, b"\1" + sps[0][1:4])
+
+    def carried(self, data: bytes) -> list[bytes]:
+        """See :class:`Codec`: SEI messages. Raises if parameter sets change here, which the new part would swallow."""
+        kept = []
+        for nal in self._split(data):
+            kind = nal[0] & 31
+            if (kind == SPS and nal not in self.sets.sps) or (kind == PPS and nal not in self.sets.pps):
+                raise LabelingError(f"its H.264 parameter sets change within the part to be encoded anew; {ALWAYS}")
+            if kind == _SEI and (types := sei_types(nal, 1)) and _CARRIED.issuperset(types):
+                kept.append(nal)
+        return kept
+
+    def pack(self, data: bytes, carried: list[bytes], key: bool) -> bytes:
+        """See :class:`Codec`. The encoder's own user data, which lists its options, is left out."""
+        nals = [nal for nal in split_start_codes(data) if nal[0] & 31 != _SEI or 5 not in sei_types(nal, 1)]
+        at = next((index for index, nal in enumerate(nals) if 0 < nal[0] & 31 <= _IDR), 0)
+        nals[at:at] = carried
+        if key and self._in_band and self.own is not None:
+            at = 1 if nals and nals[0][0] & 31 == _AUD else 0
+            nals[at:at] = [*self.own.sps, *self.own.pps]
+        return join_nals(nals, self.sets.length)
+
+    def joined(self, new: bytes) -> bytes:
+        """See :class:`Codec`."""
+        added = read_sets(new)
+        both = Sets(self.sets.sps + added.sps, self.sets.pps + added.pps, self.sets.length, self.sets.tail)
+        return write_sets(both, self.stream.extradata[:4])
+
+    def reentry(self, data: bytes) -> bytes:
+        """See :class:`Codec`: where sets are in band, the source's may have been in a packet that is no more."""
+        if not self._in_band or any(nal[0] & 31 == SPS for nal in self._split(data)):
+            return data
+        return join_nals([*self.sets.sps, *self.sets.pps, *self._split(data)], self.sets.length)
+
+    def _split(self, data: bytes) -> list[bytes]:
+        return split_lengths(data, self.sets.length) if self.sets.length else split_start_codes(data)
+
+    def _free(self) -> int:
+        """Find an id that neither SPS nor PPS of the source have; -1 if there is none."""
+        try:
+            used = {read_sps(nal).id for nal in self.sets.sps} | {pps_ids(nal)[0] for nal in self.sets.pps}
+        except LabelingError as error:
+            raise damaged("a parameter set is not valid") from error
+        return next((number for number in range(31, 0, -1) if number not in used), -1)
+
+
+def _shape(sps: Sps) -> tuple[object, ...]:
+    return sps.size, sps.chroma, sps.depth

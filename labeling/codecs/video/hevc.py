@@ -1,0 +1,307 @@
+"""HEVC: as in H.264 a new part has parameter sets of its own, whose ids are changed after encoding.
+
+x265 numbers its sets 0. In a slice header the id of its PPS comes right at the beginning, as one bit for 0; an id from
+15 to 30 has nine bits, so that all behind it moves by a whole byte, and the slice need not be understood
+(ITU-T H.265 7.3.6.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labeling.codecs.video.base import ALWAYS, Encoding, Join, Stream, coding
+from labeling.codecs.video.bits import (
+    BitReader,
+    code_ue,
+    damaged,
+    escape,
+    from_bits,
+    is_annex_b,
+    join_nals,
+    sei_types,
+    split_lengths,
+    split_start_codes,
+    unescape,
+)
+from labeling.errors import LabelingError
+
+if TYPE_CHECKING:
+    import av
+
+VPS, SPS, PPS, _AUD, _SEI, _SEI_AFTER = 32, 33, 34, 35, 39, 40
+_BLA, _IDR, _CRA = range(16, 19), (19, 20), 21
+_DOLBY_VISION = (62, 63)
+_CARRIED = frozenset({4, 5, 45, 47, 137, 144, 147})
+_PPS_IDS = tuple(number for number in range(30, 14, -1) if (number + 1) % 4)
+"""Ids whose code ends in bits that keep the byte behind it from being 0: emulation prevention stays as it is."""
+_IN_BAND = frozenset({"hev1", "hev2"})
+_REFS = {"ultrafast": 1, "superfast": 1, "veryfast": 2, "faster": 2, "fast": 3, "medium": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids of a new part's sets."""
+
+    vps: int
+    sps: int
+    pps: int
+
+
+class Hevc:
+    """See :class:`labeling.codecs.video.base.Codec`."""
+
+    copies = False
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.length, self.sets = _read_sets(stream.extradata) if stream.extradata else (0, {})
+        self._in_band = not self.length or stream.tag in _IN_BAND
+        self._ids: Ids | None = None
+        self._own: list[bytes] = []
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`."""
+        if not (self.sets.get(SPS) and self.sets.get(PPS) and self.sets.get(VPS)):
+            return f"its HEVC parameter sets are in the packets only; {ALWAYS}"
+        if self.stream.tag.startswith("dv"):
+            return f"it is Dolby Vision, which cannot be encoded here; {ALWAYS}, without it"
+        if _facts(self.sets[SPS][0])[2] not in (1, 2, 4):  # Main, Main 10, format range extensions
+            return f"HEVC of its profile cannot be encoded here; {ALWAYS}, in another profile"
+        if self._free() is None:
+            return f"it uses every HEVC parameter set id; {ALWAYS}"
+        return ""
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`. A CRA or BLA picture may have leading pictures that refer back, so it is not clean."""
+        for nal in self._split(data):
+            kind = nal[0] >> 1 & 63
+            if kind in _IDR:
+                return Join.CLEAN
+            if kind == _CRA or kind in _BLA:
+                return Join.OPEN
+            if kind < 32:
+                break
+        return Join.NONE
+
+    def hidden(self, data: bytes) -> bool:
+        """See :class:`Codec`."""
+        return False
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        from av.codec.context import Flags
+
+        _, preset, crf, _ = coding(self.stream, encoding.settings)
+        context.flags |= Flags.global_header
+        params = {"open-gop": "0", "info": "0", "repeat-headers": "0", "log-level": "none", "bframes": "0"}
+        refs = _REFS.get(preset, 4)
+        if not self.refusal():
+            tier, level, _, pictures = _facts(self.sets[SPS][0])
+            params |= {"level-idc": str(level // 3), "high-tier": str(tier)}
+            refs = max(1, min(refs, pictures - 1))
+        if encoding.depth and refs >= 2:
+            params |= {"bframes": "3", "b-pyramid": "1" if encoding.depth >= 2 else "0"}
+        params |= {"ref": str(refs), "keyint": "1" if encoding.intra else "300"}
+        return {
+            "preset": preset,
+            "crf": str(crf),
+            "forced-idr": "1",
+            "a53cc": "0",
+            "udu_sei": "0",
+            "x265-params": ":".join(f"{name}={value}" for name, value in params.items()),
+        }
+
+    def extradata(self, context: av.VideoCodecContext) -> bytes:
+        """See :class:`Codec`."""
+        self._ids = None if self.refusal() else self._free()
+        nals = split_start_codes(context.extradata or b"")
+        by_kind = {kind: [nal for nal in nals if nal[0] >> 1 & 63 == kind] for kind in (VPS, SPS, PPS)}
+        if not all(by_kind.values()):
+            raise LabelingError("the HEVC encoder gave no parameter sets; please report this")
+        if self._ids is not None:
+            by_kind = {kind: [_renumbered(nal, self._ids) for nal in group] for kind, group in by_kind.items()}
+        self._own = [nal for group in by_kind.values() for nal in group]
+        if not self.length:
+            return join_nals(self._own, 0)
+        return _write_sets(_head(by_kind[SPS][0], self.length), by_kind)
+
+    def carried(self, data: bytes) -> list[bytes]:
+        """See :class:`Codec`: SEI messages before the picture."""
+        kept = []
+        for nal in self._split(data):
+            kind = nal[0] >> 1 & 63
+            if kind in (VPS, SPS, PPS) and nal not in self.sets.get(kind, ()):
+                raise LabelingError(f"its HEVC parameter sets change within the part to be encoded anew; {ALWAYS}")
+            if kind in _DOLBY_VISION:
+                raise LabelingError(f"it is Dolby Vision, which cannot be encoded here; {ALWAYS}, without it")
+            if kind == _SEI and (types := sei_types(nal, 2)) and _CARRIED.issuperset(types):
+                kept.append(nal)
+        return kept
+
+    def pack(self, data: bytes, carried: list[bytes], key: bool) -> bytes:
+        """See :class:`Codec`."""
+        nals = [self._slice(nal) if nal[0] >> 1 & 63 < 32 else nal for nal in split_start_codes(data)]
+        nals = [nal for nal in nals if nal[0] >> 1 & 63 not in (VPS, SPS, PPS)]
+        at = next((index for index, nal in enumerate(nals) if nal[0] >> 1 & 63 < 32), 0)
+        nals[at:at] = carried
+        if key and self._in_band:
+            at = 1 if nals and nals[0][0] >> 1 & 63 == _AUD else 0
+            nals[at:at] = self._own
+        return join_nals(nals, self.length)
+
+    def joined(self, new: bytes) -> bytes:
+        """See :class:`Codec`."""
+        _, added = _read_sets(new)
+        kinds = sorted(self.sets.keys() | added.keys())
+        both = {kind: [*self.sets.get(kind, ()), *added.get(kind, ())] for kind in kinds}
+        if not self.length:
+            return join_nals([nal for group in both.values() for nal in group], 0)
+        return _write_sets(self.stream.extradata[:22], both)
+
+    def reentry(self, data: bytes) -> bytes:
+        """See :class:`Codec`: where sets are in band, the source's may have been in a packet that is no more."""
+        if not self._in_band or any(nal[0] >> 1 & 63 == SPS for nal in self._split(data)):
+            return data
+        sets = [nal for kind in (VPS, SPS, PPS) for nal in self.sets.get(kind, ())]
+        return join_nals([*sets, *self._split(data)], self.length)
+
+    def _split(self, data: bytes) -> list[bytes]:
+        nals = split_lengths(data, self.length) if self.length else split_start_codes(data)
+        return [nal for nal in nals if len(nal) > 2]
+
+    def _slice(self, nal: bytes) -> bytes:
+        """Change the PPS id of a slice from 0 to ours: the bit 1 becomes nine bits, and one byte becomes two."""
+        if self._ids is None:
+            return nal
+        at = 2 if 16 <= nal[0] >> 1 & 63 <= 23 else 1  # flags before the id
+        head, rest = nal[2] >> (8 - at), nal[2] & ((1 << (7 - at)) - 1)
+        if not nal[2] >> (7 - at) & 1:
+            raise LabelingError("the HEVC encoder numbers its parameter sets in an unknown way; please report this")
+        bits = (head << 9 | self._ids.pps + 1) << (7 - at) | rest
+        return nal[:2] + bits.to_bytes(2, "big") + nal[3:]
+
+    def _free(self) -> Ids | None:
+        """Find ids that the source does not use."""
+        vps = {nal[2] >> 4 for nal in self.sets.get(VPS, ())}
+        sps = {_sps_id(nal) for nal in self.sets.get(SPS, ())}
+        pps = {BitReader(unescape(nal)[2:]).ue() for nal in self.sets.get(PPS, ())}
+        free = [
+            next((n for n in range(15, 0, -1) if n not in vps), None),
+            next((n for n in range(15, 0, -1) if n not in sps), None),
+            next((n for n in _PPS_IDS if n not in pps), None),
+        ]
+        return Ids(*(n for n in free if n is not None)) if None not in free else None
+
+
+def _read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
+    """Read hvcC (ISO/IEC 14496-15 8.3.3.1) or a byte stream: size of a length, and NAL units by type."""
+    sets: dict[int, list[bytes]] = {}
+    if is_annex_b(extradata):
+        for nal in split_start_codes(extradata):
+            if len(nal) > 2:
+                sets.setdefault(nal[0] >> 1 & 63, []).append(nal)
+        return 0, sets
+    if len(extradata) < 23:
+        raise damaged("it has no decoder configuration")
+    at = 23
+    for _ in range(extradata[22]):
+        kind, count = extradata[at : at + 1], int.from_bytes(extradata[at + 1 : at + 3], "big")
+        at += 3
+        for _ in range(count):
+            length = int.from_bytes(extradata[at : at + 2], "big")
+            nal = extradata[at + 2 : at + 2 + length]
+            if len(nal) < max(length, 3):
+                raise damaged("its decoder configuration is cut short")
+            sets.setdefault(kind[0] & 63, []).append(nal)
+            at += 2 + length
+    return (extradata[21] & 3) + 1, sets
+
+
+def _write_sets(head: bytes, sets: dict[int, list[bytes]]) -> bytes:
+    """Write hvcC. All sets are in it: array_completeness is 1, as the sample entry hvc1 demands."""
+    parts = [head, bytes([len(sets)])]
+    for kind, group in sets.items():
+        parts += [bytes([0x80 | kind if kind in (VPS, SPS, PPS) else kind]), len(group).to_bytes(2, "big")]
+        for nal in group:
+            parts += [len(nal).to_bytes(2, "big"), nal]
+    return b"".join(parts)
+
+
+def _to_sps_id(nal: bytes) -> tuple[BitReader, int]:
+    """Read an SPS up to its id (7.3.2.2): the reader there, and the number of sub-layers above the first."""
+    r = BitReader(unescape(nal)[2:])
+    r.u(4)
+    layers = r.u(3)
+    r.u(1 + 96)
+    present = [(r.flag(), r.flag()) for _ in range(layers)]
+    if layers:
+        r.u(2 * (8 - layers))
+    for profile, level in present:
+        r.u((88 if profile else 0) + (8 if level else 0))
+    return r, layers
+
+
+def _sps_id(nal: bytes) -> int:
+    return _to_sps_id(nal)[0].ue()
+
+
+def _facts(nal: bytes) -> tuple[int, int, int, int]:
+    """Give an SPS's tier, level, profile, and how many pictures the decoder has to hold (of the highest sub-layer)."""
+    data = unescape(nal)
+    r, layers = _to_sps_id(nal)
+    r.ue()
+    if r.ue() == 3:
+        r.flag()
+    r.ue()
+    r.ue()
+    if r.flag():
+        for _ in range(4):
+            r.ue()
+    for _ in range(3):
+        r.ue()
+    pictures = 1
+    for _ in range(layers + 1 if r.flag() else 1):
+        pictures = r.ue() + 1
+        r.ue()
+        r.ue()
+    return data[3] >> 5 & 1, data[14], data[3] & 31, pictures
+
+
+def _head(sps: bytes, length: int) -> bytes:
+    """Write the first 22 bytes of hvcC from an SPS."""
+    data = unescape(sps)
+    r, layers = _to_sps_id(sps)
+    r.ue()
+    chroma = r.ue()
+    if chroma == 3:
+        r.flag()
+    r.ue()
+    r.ue()
+    if r.flag():
+        for _ in range(4):
+            r.ue()
+    luma, other = r.ue(), r.ue()
+    nested = data[2] & 1
+    layout = layers + 1 << 3 | nested << 2 | (length - 1)
+    fixed = b"\xf0\0\xfc" + bytes([0xFC | chroma, 0xF8 | luma, 0xF8 | other]) + b"\0\0" + bytes([layout])
+    return b"\1" + data[3:15] + fixed
+
+
+def _renumbered(nal: bytes, ids: Ids) -> bytes:
+    """Change the ids of a parameter set, which are all 0 in it."""
+    kind = nal[0] >> 1 & 63
+    if kind == VPS:
+        return nal[:2] + bytes([ids.vps << 4 | nal[2] & 15]) + nal[3:]
+    body = unescape(nal)[2:]
+    if kind == PPS:
+        r = BitReader(body)
+        r.ue()
+        r.ue()
+        bits = code_ue(ids.pps) + code_ue(ids.sps) + r.rest()
+    else:
+        r, _ = _to_sps_id(nal)
+        before = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b")[4 : r.at]
+        r.ue()
+        bits = format(ids.vps, "04b") + before + code_ue(ids.sps) + r.rest()
+    return nal[:2] + escape(from_bits(bits))

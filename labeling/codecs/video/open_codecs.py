@@ -1,0 +1,237 @@
+"""VP8, VP9 and AV1, whose key frames reset everything; codecs that have nothing but key frames; and all others.
+
+A VP9 packet is a superframe: pictures that are not shown travel with one that is. So do those of an AV1 temporal unit.
+In both, each key frame says what the stream is like, so that a decoder changes over by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from labeling.codecs.video.base import ALWAYS, NAMES, Encoding, Join, Stream, coding
+from labeling.codecs.video.bits import damaged
+
+if TYPE_CHECKING:
+    import av
+
+KEY_INTERVAL = 300
+"""Pictures from one key frame to the next, at most, where the source has fewer."""
+
+_OBU_SEQUENCE, _OBU_DELIMITER, _OBU_FRAME_HEADER, _OBU_METADATA, _OBU_FRAME = 1, 2, 3, 5, 6
+_MAX_OBUS = 4096
+_PRORES = {"apco": 0, "apcs": 1, "apcn": 2, "apch": 3, "ap4h": 4, "ap4x": 5}
+_QUANTISER = 118  # FFmpeg's scale of quantisers (FF_QP2LAMBDA)
+
+
+class _Simple:
+    """What most codecs have in common: nothing is carried over, nothing joined."""
+
+    copies = False
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`."""
+        return ""
+
+    def hidden(self, data: bytes) -> bool:
+        """See :class:`Codec`."""
+        return False
+
+    def extradata(self, context: av.VideoCodecContext) -> bytes:
+        """See :class:`Codec`."""
+        return self.stream.extradata
+
+    def carried(self, data: bytes) -> Any:
+        """See :class:`Codec`."""
+        return ()
+
+    def pack(self, data: bytes, carried: Any, key: bool) -> bytes:
+        """See :class:`Codec`."""
+        return data
+
+    def joined(self, new: bytes) -> bytes:
+        """See :class:`Codec`."""
+        return self.stream.extradata
+
+    def reentry(self, data: bytes) -> bytes:
+        """See :class:`Codec`."""
+        return data
+
+
+class Vp9(_Simple):
+    """See :class:`Codec`. VP9 bitstream specification, 6.2 and Annex B."""
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`: the encoder that comes with PyAV knows eight bits only."""
+        if first and first[0] >> 4 & 1:
+            return f"VP9 of more than 8 bits cannot be encoded here; {ALWAYS}, in another codec"
+        return ""
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`: the first picture of a superframe is at its beginning."""
+        if not data or data[0] >> 6 != 2:
+            raise damaged("a packet is not VP9")
+        bits = data[0] & 0x3F
+        profile = (bits >> 5 & 1) | (bits >> 4 & 1) << 1
+        bits = (bits << (1 if profile == 3 else 0)) & 0x0F
+        existing, inter, shown = bits >> 3 & 1, bits >> 2 & 1, bits >> 1 & 1
+        return Join.CLEAN if not existing and not inter and shown else Join.NONE
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        _, speed, crf, _ = coding(self.stream, encoding.settings)
+        context.gop_size = 1 if encoding.intra else KEY_INTERVAL
+        context.bit_rate = 0
+        return {"deadline": "good", "cpu-used": speed, "crf": str(crf), "b": "0", "row-mt": "1", "auto-alt-ref": "1"}
+
+
+class Vp8(_Simple):
+    """See :class:`Codec`. RFC 6386, 9.1."""
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`."""
+        return Join.CLEAN if data and data[0] & 1 == 0 and data[0] & 16 else Join.NONE
+
+    def hidden(self, data: bytes) -> bool:
+        """See :class:`Codec`: VP8 has its hidden pictures in packets of their own."""
+        return bool(data) and not data[0] & 16
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        _, speed, crf, _ = coding(self.stream, encoding.settings)
+        context.gop_size = 1 if encoding.intra else KEY_INTERVAL
+        rate = str(max(4_000_000, 8 * context.width * context.height * 30 // 8))  # never what limits the quality
+        return {"deadline": "good", "cpu-used": speed, "crf": str(crf), "qmin": "0", "b": rate, "auto-alt-ref": "0"}
+
+
+class Av1(_Simple):
+    """See :class:`Codec`. AV1 bitstream specification 5.3 to 5.9; AV1 in ISO-BMFF 2.4."""
+
+    copies = True  # decoder and encoder have threads of their own, which may still read a picture
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`."""
+        if len(self.stream.extradata) > 2 and self.stream.extradata[1] >> 5:
+            return f"only AV1 of the Main profile (4:2:0) can be encoded here; {ALWAYS}, in H.264"
+        return ""
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`: a shown key frame that comes first in its temporal unit."""
+        for kind, body, _ in _obus(data):
+            if kind in (_OBU_FRAME_HEADER, _OBU_FRAME):
+                first = body[0] if body else 0xFF  # show_existing_frame, frame_type u(2), show_frame
+                return Join.CLEAN if first >> 4 == 1 else Join.NONE
+        return Join.NONE
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        _, preset, crf, _ = coding(self.stream, encoding.settings)
+        context.gop_size = 1 if encoding.intra else KEY_INTERVAL
+        os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes to stderr, and has no other switch
+        return {"preset": preset, "crf": str(crf), "svtav1-params": "tune=0"}
+
+    def carried(self, data: bytes) -> list[bytes]:
+        """See :class:`Codec`: metadata (HDR, user data)."""
+        return [whole for kind, _, whole in _obus(data) if kind == _OBU_METADATA]
+
+    def pack(self, data: bytes, carried: Sequence[bytes], key: bool) -> bytes:
+        """See :class:`Codec`: temporal delimiters are not stored in files; metadata follows the sequence header."""
+        parts = [(kind, whole) for kind, _, whole in _obus(data) if kind != _OBU_DELIMITER]
+        at = next((index for index, (kind, _) in enumerate(parts) if kind != _OBU_SEQUENCE), 0)
+        return b"".join([*(whole for _, whole in parts[:at]), *carried, *(whole for _, whole in parts[at:])])
+
+    def reentry(self, data: bytes) -> bytes:
+        """See :class:`Codec`: the source's sequence header has to be in band again."""
+        if any(kind == _OBU_SEQUENCE for kind, _, _ in _obus(data)):
+            return data
+        header = b"".join(whole for kind, _, whole in _obus(self.stream.extradata[4:]) if kind == _OBU_SEQUENCE)
+        if not header:
+            raise damaged("its AV1 sequence header is missing")
+        return header + data
+
+
+class Intra(_Simple):
+    """Codecs of which every picture stands alone: Motion JPEG and ProRes."""
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`."""
+        return Join.CLEAN
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        quantiser = coding(self.stream, encoding.settings).crf
+        if encoding.interlaced:
+            from av.codec.context import Flags
+
+            context.flags |= Flags.interlaced_dct
+        if self.stream.codec == "prores":
+            profile = _PRORES.get(self.stream.tag, 4 if "444" in encoding.pix_fmt else 3)
+            return {"profile": str(profile), "vendor": "apl0", "alpha_bits": "16" if "a" in encoding.pix_fmt else "0"}
+        return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
+
+
+class Whole(_Simple):
+    """Codecs that are only encoded as a whole: the new stream has a configuration of its own."""
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`."""
+        return f"{NAMES.get(self.stream.codec, self.stream.codec)} cannot be encoded anew in part; {ALWAYS}"
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`: not known, and not needed."""
+        return Join.NONE
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`."""
+        from av.codec.context import Flags
+
+        quantiser = coding(self.stream, encoding.settings).crf
+        if self.stream.extradata:
+            context.flags |= Flags.global_header
+        if encoding.interlaced and self.stream.codec != "ffv1":
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        if self.stream.codec == "ffv1":
+            return {"level": "3", "slicecrc": "1"}
+        context.gop_size = 24
+        return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
+
+    def extradata(self, context: av.VideoCodecContext) -> bytes:
+        """See :class:`Codec`."""
+        return context.extradata or b""
+
+
+CODECS: dict[str, type[Vp9 | Vp8 | Av1 | Intra]] = {"vp9": Vp9, "vp8": Vp8, "av1": Av1, "mjpeg": Intra, "prores": Intra}
+
+
+def _obus(data: bytes) -> list[tuple[int, bytes, bytes]]:
+    """List the OBUs of a temporal unit: type, the first bytes of the payload, and the whole."""
+    found: list[tuple[int, bytes, bytes]] = []
+    at = 0
+    while at < len(data):
+        head = data[at]
+        start = at + 1 + (head >> 2 & 1)
+        if head & 0x80 or len(found) >= _MAX_OBUS:
+            raise damaged("a packet is not AV1")
+        size = len(data) - start
+        if head & 2:
+            size, start = _leb128(data, start)
+        if start + size > len(data):
+            raise damaged("a packet's OBUs do not fit into it")
+        found.append((head >> 3 & 15, data[start : start + min(size, 8)], data[at : start + size]))
+        at = start + size
+    return found
+
+
+def _leb128(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for index in range(8):
+        if at + index >= len(data):
+            break
+        value |= (data[at + index] & 0x7F) << (7 * index)
+        if not data[at + index] & 0x80:
+            return value, at + index + 1
+    raise damaged("a length in an AV1 packet is not valid")

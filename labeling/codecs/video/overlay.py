@@ -1,0 +1,228 @@
+"""The overlay on decoded frames: laid out as displayed, turned into coded pixels, blended into the planes in place.
+
+What is under the label changes all the time, and a film is not known beforehand. So the painter is shown a black and
+a white backdrop: the look that it then chooses is legible on everything, and stays the same for the whole film.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.codecs._pixels import as_stored, make_plan
+from labeling.codecs.base import Box, Painter
+from labeling.codecs.video._samples import FULL_RANGE, Component, Format, channels, format_of, matrix_of
+from labeling.errors import LabelingError, UnsupportedFormat
+
+if TYPE_CHECKING:
+    import av
+
+Saved = list[NDArray[Any]]
+
+MAX_ASPECT = 32
+"""A pixel that is so many times wider than high, or the other way round, is a damaged header."""
+
+_TURNS = {0: (1, 2), 90: (6, 5), 180: (3, 4), 270: (8, 7)}
+"""Degrees clockwise → the EXIF orientation that means the same, without and with mirroring."""
+
+
+def supports(pix_fmt: str) -> bool:
+    """Say whether frames of this pixel format (FFmpeg's name) can be drawn on."""
+    return format_of(pix_fmt) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    """What is blended into one component: ``sample = (sample · keep + add) >> shift``, then ``& mask``.
+
+    ``rows`` and ``columns`` are slices of its plane, in samples.
+    """
+
+    plane: int
+    rows: slice
+    columns: slice
+    keep: NDArray[Any]
+    add: NDArray[Any]
+    shift: int
+    mask: int
+
+
+class FrameOverlay:
+    """One overlay for all frames of one size. Safe to share between threads once it is made.
+
+    ``width`` × ``height``: the coded frame, in pixels. A player shows it stretched by ``sample_aspect`` (width : height
+    of one pixel), then turned by ``rotation`` degrees clockwise (0, 90, 180 or 270), then, if ``mirrored``, left and
+    right exchanged. The label is upright, and as large as it has to be, in what is shown then.
+
+    ``displayed`` is the size (width, height) of what is shown, in square pixels: the axis in which pixels are longer
+    than in the other counts as many more. ``box`` is the label's box in it, ``coded`` the box in the coded frame.
+
+    Raises :class:`LabelingError` if nothing legible fits, or for a turn or a shape of pixel that does not exist.
+    """
+
+    def __init__(
+        self,
+        painter: Painter,
+        width: int,
+        height: int,
+        *,
+        rotation: int = 0,
+        mirrored: bool = False,
+        sample_aspect: Fraction = Fraction(1),
+    ) -> None:
+        if rotation % 360 not in _TURNS:
+            raise LabelingError(f"the video is turned by {rotation} degrees; only quarter turns can be labelled")
+        if not Fraction(1, MAX_ASPECT) <= sample_aspect <= MAX_ASPECT:
+            raise LabelingError(f"the video has pixels of {sample_aspect} : 1, which cannot be; repair its header")
+        self.size = width, height
+        one = Fraction(1)
+        square = round(width * max(sample_aspect, one)), round(height / min(sample_aspect, one))
+        plan = make_plan(painter, *square, _TURNS[rotation % 360][mirrored])
+        self.displayed = plan.width, plan.height
+        self.box = plan.box
+        shape = plan.box[3] - plan.box[1], plan.box[2] - plan.box[0], 3
+        shown = painter.paint([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)])
+        stored = as_stored(shown, plan.orientation)
+        self.coded = _coded_box(plan.stored, square, self.size)
+        self._ink = _resized(stored, self.coded)
+        self._patches: dict[tuple[str, int, int, int], list[_Patch]] = {}
+
+    def draw(self, frame: av.VideoFrame) -> None:
+        """Blend the label into ``frame``, in place; nothing outside the box's chroma grid is touched.
+
+        Whether the planes may be written to is for the caller to know: a decoder goes on reading the frames that it gave
+        out. :meth:`save` before and :meth:`restore` before the next call of the decoder are enough, unless it decodes
+        several frames at a time (``thread_type`` FRAME or AUTO): then it reads them meanwhile. Raises :class:`UnsupportedFormat` for pixel formats that are not known,
+        :class:`LabelingError` for a frame of another size.
+        """
+        for patch, view in self._views(frame):
+            mixed = np.multiply(view, patch.keep, dtype=patch.keep.dtype)
+            mixed += patch.add
+            mixed >>= patch.shift
+            if patch.mask:
+                mixed &= patch.mask
+            view[...] = mixed
+
+    def save(self, frame: av.VideoFrame) -> Saved:
+        """Copy what :meth:`draw` will touch: some kilobytes."""
+        return [view.copy() for _, view in self._views(frame)]
+
+    def restore(self, frame: av.VideoFrame, saved: Saved) -> None:
+        """Put back what :meth:`save` copied, into the same frame."""
+        for (_, view), samples in zip(self._views(frame), saved, strict=True):
+            view[...] = samples
+
+    def _views(self, frame: av.VideoFrame) -> list[tuple[_Patch, NDArray[Any]]]:
+        """The samples that each patch goes to, writable and not copied."""
+        name = frame.format.name
+        key = name, frame.colorspace, frame.color_range, frame.color_trc
+        patches = self._patches.get(key)
+        form = format_of(name)
+        if form is None:
+            raise UnsupportedFormat(f"frames of pixel format {name} cannot be drawn on; convert the video to yuv420p")
+        if (frame.width, frame.height) != self.size:
+            raise LabelingError(
+                f"the frame is {frame.width}×{frame.height} pixels, not {self.size[0]}×{self.size[1]} as those before"
+            )
+        if patches is None:
+            patches = self._patches[key] = self._prepared(form, *key[1:])
+        planes = frame.planes
+        arrays = [_samples(plane, form.dtype) for plane in planes]
+        return [(patch, arrays[patch.plane][patch.rows, patch.columns]) for patch in patches]
+
+    def _prepared(self, form: Format, colorspace: int, color_range: int, transfer: int) -> list[_Patch]:
+        """Once for each kind of frame: alpha and colour at the resolution of each component."""
+        full = color_range == FULL_RANGE or (form.full and color_range != 1)
+        matrix = matrix_of(colorspace, self.size[1])
+        box, ink = _aligned(self._ink, self.coded, form.grid, self.size)
+        alpha = ink[..., 3]
+        colour = ink[..., :3] / np.maximum(alpha, 1e-6)[..., None]
+        values = channels(colour, form, matrix, full, transfer)
+        return [_patch(part, form, box, self.size, alpha, values[part.channel]) for part in form.components]
+
+
+def _samples(plane: Any, dtype: str) -> NDArray[Any]:
+    """A plane's rows as a writable view (rows, samples); rows that lie bottom-up in memory are put right."""
+    stride: int = plane.line_size
+    flat = np.frombuffer(plane, dtype)
+    rows = flat.reshape(-1, abs(stride) // flat.itemsize)
+    return rows if stride > 0 else rows[::-1]
+
+
+def _coded_box(box: Box, square: tuple[int, int], size: tuple[int, int]) -> Box:
+    """The box in coded pixels, never smaller than what it is in square ones."""
+    across, down = Fraction(size[0], square[0]), Fraction(size[1], square[1])
+    return math.floor(box[0] * across), math.floor(box[1] * down), math.ceil(box[2] * across), math.ceil(box[3] * down)
+
+
+def _resized(overlay: NDArray[np.uint8], box: Box) -> NDArray[np.floating[Any]]:
+    """Premultiplied (H, W, 4) float32, 0–1, of the box's size. Premultiplied, so that clear pixels lend no colour."""
+    ink: NDArray[Any] = np.true_divide(overlay, 255, dtype=np.float32)
+    ink[..., :3] *= ink[..., 3:]
+    wanted = box[2] - box[0], box[3] - box[1]
+    if wanted == (ink.shape[1], ink.shape[0]):
+        return ink
+    import cv2
+
+    smaller: NDArray[Any] = cv2.resize(ink, wanted, interpolation=cv2.INTER_AREA)
+    return smaller
+
+
+def _aligned(
+    ink: NDArray[np.floating[Any]], box: Box, grid: tuple[int, int], size: tuple[int, int]
+) -> tuple[Box, NDArray[np.floating[Any]]]:
+    """The box widened to the grid on which chroma lies, and the overlay with clear pixels there.
+
+    Where the grid reaches beyond an odd frame, the last pixels are repeated: the chroma sample there belongs to those
+    that exist, and to nothing else.
+    """
+    left, top = box[0] // grid[0] * grid[0], box[1] // grid[1] * grid[1]
+    right, bottom = -(-box[2] // grid[0]) * grid[0], -(-box[3] // grid[1]) * grid[1]
+    inside = min(right, size[0]), min(bottom, size[1])
+    clear = (box[1] - top, inside[1] - box[3]), (box[0] - left, inside[0] - box[2]), (0, 0)
+    wide: NDArray[Any] = np.pad(ink, clear)
+    wide = np.pad(wide, ((0, bottom - inside[1]), (0, right - inside[0]), (0, 0)), mode="edge")
+    return (left, top, right, bottom), wide
+
+
+def _patch(
+    part: Component, form: Format, box: Box, size: tuple[int, int], alpha: NDArray[Any], value: NDArray[Any]
+) -> _Patch:
+    """Average alpha and colour down to the component's samples, and turn them into whole numbers.
+
+    Eight bits are mixed in 16, more in 32: ``keep`` is 256 or 65536 where the frame stays as it is, and then it stays
+    exactly so. For samples in the upper bits ``add`` rounds to the lowest of them, and ``mask`` clears those below.
+    """
+    across, down = 1 << part.across, 1 << part.down
+    shift, dtype = (8, np.uint16) if form.dtype == "u1" else (16, np.uint32)
+    cover = _averaged(alpha, across, down)
+    shade = _averaged(alpha * value, across, down) / np.maximum(cover, 1e-6)
+    keep = np.rint((1 - cover) * (1 << shift))
+    half = 1 << shift + form.shift - 1
+    # A colour is at most the peak, so that sums stay below 2 ** 16 and 2 ** 32.
+    peak = (1 << form.bits) - 1
+    add = np.rint(np.minimum(shade, peak) * (1 << form.shift) * ((1 << shift) - keep)) + half
+    left, top = box[0] // across, box[1] // down
+    right, bottom = min(box[2] // across, -(-size[0] // across)), min(box[3] // down, -(-size[1] // down))
+    inside = slice(0, bottom - top), slice(0, right - left)
+    return _Patch(
+        plane=part.plane,
+        rows=slice(top, bottom),
+        columns=slice(part.offset + left * part.step, part.offset + (right - 1) * part.step + 1, part.step),
+        keep=np.ascontiguousarray(keep[inside].astype(dtype)),
+        add=np.ascontiguousarray(add[inside].astype(dtype)),
+        shift=shift,
+        mask=(0xFFFF << form.shift) & 0xFFFF if form.shift else 0,
+    )
+
+
+def _averaged(values: NDArray[Any], across: int, down: int) -> NDArray[np.float64]:
+    height, width = values.shape
+    blocks = values.astype(np.float64).reshape(height // down, down, width // across, across)
+    means: NDArray[np.float64] = blocks.mean(axis=(1, 3))
+    return means

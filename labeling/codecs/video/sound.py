@@ -1,0 +1,210 @@
+"""The sound of a film that is being written: packets copied from a file, or samples encoded, as far as the pictures go.
+
+Sound starts with the first picture and ends with the last one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeling.codecs._pixels import one_line
+from labeling.errors import LabelingError, UnreadableFile
+
+if TYPE_CHECKING:
+    import av
+    from av.audio.stream import AudioStream
+
+    Packet = av.Packet[AudioStream]
+
+COPIED = {
+    "mp4": ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
+    "mov": ("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"),
+    "matroska": ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le", "pcm_s24le"),
+    "webm": ("opus", "vorbis"),
+    "avi": ("mp3", "ac3", "pcm_s16le"),
+    "flv": ("aac",),
+}
+"""Container (libavformat's name) → codecs whose packets it takes and players play; others are encoded anew."""
+
+ENCODERS = {"webm": "libopus", "matroska": "libopus", "avi": "libmp3lame"}
+"""Everywhere else AAC."""
+
+BITS_PER_CHANNEL = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000}
+
+STEREO = ("avi", "flv")
+"""Containers that take no more than two channels: MP3 in AVI, AAC in FLV; more are mixed down."""
+
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+
+_READ = "aac,ac3,aiff,amr,avi,caf,eac3,flac,flv,live_flv,matroska,webm,mov,mp4,mp3,ogg,w64,wav,wv"
+"""Demuxers that follow no path in the file: playlists are not among them."""
+
+_OPTIONS = {"format_whitelist": _READ, "protocol_whitelist": "file"}
+
+_CHUNK = 1 << 15
+
+
+class Sound:
+    """The one audio track of an output ``container``, still without a packet.
+
+    ``source`` is the path of a file with sound, whose first audio track is taken, or an array of float32 (-1 to 1) or
+    int16, (samples, channels) or (samples,), of ``rate`` samples a second. Raises :class:`LabelingError`.
+    """
+
+    def __init__(self, container: av.container.OutputContainer, form: str, source: Any, rate: int | None) -> None:
+        self._open = ExitStack()
+        self._next: Packet | None = None
+        self.how = ""
+        try:
+            if isinstance(source, np.ndarray):
+                self._packets = self._from_array(container, form, source, rate)
+            elif isinstance(source, str | os.PathLike):
+                self._packets = self._from_file(container, form, os.fspath(source))
+            else:
+                raise LabelingError(f"audio must be the path of a file or an array, not {type(source).__name__}")
+        except BaseException:
+            self._open.close()
+            raise
+
+    def until(self, seconds: float) -> Iterator[Packet]:
+        """The packets that begin before ``seconds`` and were not given yet."""
+        while (packet := self._next or next(self._packets, None)) is not None:
+            self._next = packet
+            if packet.pts is not None and packet.time_base is not None and packet.pts * packet.time_base >= seconds:
+                return
+            self._next = None
+            yield packet
+
+    def close(self) -> None:
+        """Close the source. Give all packets out before."""
+        self._open.close()
+
+    def _from_file(self, container: av.container.OutputContainer, form: str, path: str) -> Iterator[Packet]:
+        import av
+
+        with _reading(path):
+            # A Windows drive and a colon in a name look like protocols, "file:" keeps them paths.
+            source = self._open.enter_context(av.open(f"file:{Path(path).absolute()}", options=_OPTIONS))
+        if not source.streams.audio:
+            raise LabelingError(f"{path}: holds no sound; name another file, or leave audio out")
+        track = source.streams.audio[0]
+        # What a player would skip at the start lies before this time, and goes on to be skipped.
+        start = Fraction(max(source.start_time or 0, 0), 1_000_000)
+        channels = track.codec_context.channels
+        if track.codec_context.codec.canonical_name in COPIED[form] and (channels <= 2 or form not in STEREO):
+            self.how = "audio packets copied"
+            return _copied(path, source, track, container.add_stream_from_template(track), start)
+        rate = track.codec_context.sample_rate
+        with _reading(path):
+            frames = _decoded(path, source, track, start)
+            return self._encoded(container, form, rate, _LAYOUTS.get(channels, "stereo"), frames)
+
+    def _from_array(
+        self, container: av.container.OutputContainer, form: str, samples: np.ndarray[Any, Any], rate: int | None
+    ) -> Iterator[Packet]:
+        if samples.ndim == 1:
+            samples = samples[:, None]
+        if samples.dtype not in (np.float32, np.int16) or samples.ndim != 2 or samples.shape[1] not in _LAYOUTS:
+            raise LabelingError(
+                f"audio must be float32 or int16 of shape (samples, channels) with 1, 2, 6 or 8 channels, "
+                f"not {samples.dtype} {samples.shape}"
+            )
+        if not isinstance(rate, int) or not 8000 <= rate <= 192_000:
+            raise LabelingError(f"audio_rate must say how many samples a second there are (8000 to 192000), not {rate}")
+        if samples.dtype == np.float32 and not np.isfinite(samples).all():
+            raise LabelingError("the audio holds NaN or infinite values; check what the model gave")
+        layout = _LAYOUTS[samples.shape[1]]
+        return self._encoded(container, form, rate, layout, _chunks(samples, rate, layout))
+
+    def _encoded(
+        self,
+        container: av.container.OutputContainer,
+        form: str,
+        rate: int,
+        layout: str,
+        frames: Iterator[av.AudioFrame],
+    ) -> Iterator[Packet]:
+        import av
+
+        encoder = ENCODERS.get(form, "aac")
+        # What is no rate of the encoder becomes 48 kHz, which all of them have.
+        rate = rate if rate in (av.Codec(encoder, "w").audio_rates or ()) else 48_000
+        layout = "stereo" if form in STEREO and layout != "mono" else layout
+        stream: Any = container.add_stream(encoder, rate=rate, layout=layout)
+        channels = len(stream.layout.channels)
+        stream.bit_rate = BITS_PER_CHANNEL[encoder] * channels
+        self.how = f"audio encoded ({encoder}, {stream.bit_rate // 1000} kbit/s)"
+        return _encode(stream, layout, rate, frames)
+
+
+def _copied(path: str, source: Any, track: Any, stream: Any, start: Fraction) -> Iterator[Packet]:
+    shift = round(start / track.time_base)
+    packets = source.demux(track)
+    while True:
+        with _reading(path):
+            packet = next(packets, None)
+        if packet is None:
+            return
+        if packet.pts is None or packet.dts is None:  # the last one, which tells a decoder to give out what it has
+            continue
+        packet.pts -= shift
+        packet.dts -= shift
+        packet.stream = stream
+        yield packet
+
+
+def _decoded(path: str, source: Any, track: Any, start: Fraction) -> Iterator[av.AudioFrame]:
+    frames = source.decode(track)
+    while True:
+        with _reading(path):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        if frame.pts is not None:
+            frame.pts -= round(start / frame.time_base)
+        yield frame
+
+
+def _chunks(samples: np.ndarray[Any, Any], rate: int, layout: str) -> Iterator[av.AudioFrame]:
+    import av
+
+    for at in range(0, len(samples), _CHUNK):
+        part = np.ascontiguousarray(samples[at : at + _CHUNK]).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(part, "flt" if part.dtype == np.float32 else "s16", layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
+        yield frame
+
+
+def _encode(stream: Any, layout: str, rate: int, frames: Iterator[av.AudioFrame]) -> Iterator[Packet]:
+    import av
+
+    resampler: av.AudioResampler | None = None
+    for frame in _then_none(frames):
+        if resampler is None:  # the frame size is known once the encoder is open
+            resampler = av.AudioResampler(stream.format.name, layout, rate, stream.codec_context.frame_size or None)
+        for piece in resampler.resample(frame):
+            yield from stream.encode(piece)
+    yield from stream.encode(None)
+
+
+def _then_none(frames: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame | None]:
+    yield from frames
+    yield None
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    import av
+
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise UnreadableFile(f"{path}: the sound cannot be read ({reason}); give a file that plays") from error

@@ -1,0 +1,193 @@
+"""EBML (RFC 8794): elements within elements, each an ID, a size and a body. Nothing here knows Matroska."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from labeling.containers.base import Media
+from labeling.errors import LabelingError
+
+HEADER = 12
+"""An element's ID and size take at most so many bytes: an ID of Matroska up to 4 (RFC 9559, 5), a size up to 8."""
+
+MAX_DEPTH = 16
+MAX_CHILDREN = 1 << 21
+"""So many elements are looked at inside one master element that is read whole."""
+
+VOID, CRC32 = 0xEC, 0xBF
+UNKNOWN = -1
+"""The end of an element of unknown size (RFC 8794, 6.2): live streams have them."""
+
+_STEP = 4096
+
+
+class EbmlError(LabelingError):
+    """These bytes are no sound EBML."""
+
+
+class Element(NamedTuple):
+    """One element: its ID stands at ``start``, its content at ``body``; ``end`` (or UNKNOWN) is behind it."""
+
+    id: int
+    start: int
+    body: int
+    end: int
+
+    def moved(self, by: int) -> Element:
+        """The same element counted from another origin."""
+        return Element(self.id, self.start + by, self.body + by, self.end + by)
+
+
+class Window:
+    """A film's bytes a page at a time: headers are tiny and near each other, and each slice is a call of the system."""
+
+    def __init__(self, data: Media) -> None:
+        self._data = data
+        self._base, self._page = 0, b""
+
+    def element(self, pos: int) -> Element | None:
+        """The header that stands at ``pos``, or None if none does."""
+        found = header(self.at(pos, HEADER), 0)
+        return None if found is None else Element(found.id, pos, found.body + pos, _shifted(found.end, pos))
+
+    def at(self, pos: int, count: int) -> bytes:
+        """``count`` bytes from ``pos``, fewer at the end of the file."""
+        if not self._base <= pos <= pos + count <= self._base + len(self._page):
+            self._base, self._page = pos, self._data[pos : pos + max(count, _STEP)]
+        return self._page[pos - self._base : pos - self._base + count]
+
+
+def _shifted(end: int, by: int) -> int:
+    return UNKNOWN if end == UNKNOWN else end + by
+
+
+def header(data: bytes, at: int) -> Element | None:
+    """Decode the ID and size at ``at`` (RFC 8794, 4 to 6); None if they are cut off or none."""
+    if at >= len(data) or not 0x10 <= data[at] < 0xFF:
+        return None
+    id_end = at + 9 - data[at].bit_length()
+    if id_end >= len(data) or not data[id_end]:
+        return None
+    width = 9 - data[id_end].bit_length()
+    body = id_end + width
+    if body > len(data):
+        return None
+    size = int.from_bytes(data[id_end:body], "big") & (1 << 7 * width) - 1
+    end = UNKNOWN if size == (1 << 7 * width) - 1 else body + size
+    return Element(int.from_bytes(data[at:id_end], "big"), at, body, end)
+
+
+def children(data: bytes, parent: Element) -> Iterator[Element]:
+    """The elements right inside ``parent``, whose whole body is in ``data``. Raises :class:`EbmlError`."""
+    at = parent.body
+    for _ in range(MAX_CHILDREN):
+        if at >= parent.end:
+            return
+        child = header(data, at)
+        if child is None:
+            raise EbmlError(f"no element stands at byte {at - parent.start} of the element 0x{parent.id:X}")
+        if child.end == UNKNOWN or child.end > parent.end:
+            raise EbmlError(f"the element 0x{child.id:X} reaches beyond the element 0x{parent.id:X} around it")
+        yield child
+        at = child.end
+    raise EbmlError(f"more than {MAX_CHILDREN} elements in the element 0x{parent.id:X}")
+
+
+def unsigned(data: bytes, element: Element) -> int:
+    """An unsigned integer (RFC 8794, 7.2); of a longer one than there can be, its first 8 bytes."""
+    return int.from_bytes(data[element.body : min(element.end, element.body + 8)], "big")
+
+
+def text(data: bytes, element: Element) -> bytes:
+    """A string without the zeros that may end it (RFC 8794, 13)."""
+    return data[element.body : element.end].partition(b"\0")[0]
+
+
+# Writing
+
+
+def coded_size(size: int, width: int = 0) -> bytes:
+    """A size of ``width`` bytes, of more where it does not fit. Raises :class:`EbmlError` beyond 8 bytes.
+
+    The highest value of each width means an unknown size and is not used.
+    """
+    for count in range(max(width, 1), 9):
+        if size < (1 << 7 * count) - 1:
+            return (size | 1 << 7 * count).to_bytes(count, "big")
+    raise EbmlError(f"{size} bytes are more than an element can hold")
+
+
+def coded_id(number: int) -> bytes:
+    """An element's ID as it stands in a file: its length is part of it."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def made(number: int, body: bytes, width: int = 0) -> bytes:
+    """A whole element; its size field has ``width`` bytes, or more where needed."""
+    return coded_id(number) + coded_size(len(body), width) + body
+
+
+def void(room: int) -> bytes:
+    """A Void element that takes ``room`` bytes, of which there must be 2 (RFC 8794, 11.3.2)."""
+    for width in range(1, 9):
+        size = room - 1 - width
+        if 0 <= size < (1 << 7 * width) - 1:
+            return made(VOID, bytes(size), width)
+    raise EbmlError(f"a Void element cannot take {room} bytes")
+
+
+def fitted(element: bytes, room: int) -> bytes | None:
+    """``element`` and a Void behind it, ``room`` bytes together; None if they do not fit.
+
+    One byte is too little for a Void: then the element's size field becomes longer.
+    """
+    spare = room - len(element)
+    if spare == 1:
+        return widened(element)
+    return None if spare < 0 else element + (void(spare) if spare else b"")
+
+
+def widened(element: bytes) -> bytes | None:
+    """The element with a size field that is one byte longer; None if that is the longest already."""
+    parts = header(element, 0)
+    assert parts is not None
+    width = parts.body - len(coded_id(parts.id)) + 1
+    return made(parts.id, element[parts.body :], width) if width <= 8 else None
+
+
+def rebuilt(
+    data: bytes,
+    element: Element,
+    masters: Collection[int],
+    change: Callable[[Element], bytes | None],
+    added: Mapping[int, bytes] | None = None,
+    depth: int = 0,
+) -> bytes:
+    """``element`` with some of what is in it replaced, all else kept to the byte.
+
+    ``change`` gives the bytes that replace a child, or None; children whose ID is in ``masters`` are entered. ``added``
+    goes to the end of the master that starts at its key. Sizes follow, keeping their width, and so do checksums
+    (RFC 8794, 11.3.1). Raises :class:`EbmlError`.
+    """
+    if depth > MAX_DEPTH:
+        raise EbmlError(f"elements are nested more than {MAX_DEPTH} deep")
+    parts: list[bytes] = []
+    summed = False
+    for child in children(data, element):
+        if child.id == CRC32 and child.start == element.body:
+            summed = True
+            continue
+        new = change(child)
+        if new is None:
+            if child.id in masters:
+                new = rebuilt(data, child, masters, change, added, depth + 1)
+            else:
+                new = data[child.start : child.end]
+        parts.append(new)
+    parts.append((added or {}).get(element.start, b""))
+    body = b"".join(parts)
+    if summed:
+        body = made(CRC32, zlib.crc32(body).to_bytes(4, "little")) + body
+    return made(element.id, body, element.body - element.start - len(coded_id(element.id)))

@@ -1,0 +1,328 @@
+"""Changing the movie box of an ISO media file, and everything that says where something lies.
+
+The new movie box takes the place of the old one. Bytes that it needs more (or less) are taken from a ``free`` box
+behind it where there is one; otherwise what follows moves, and every absolute offset with it: chunk offsets, auxiliary
+information of encryption, base offsets of fragments, and their index.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from labeling.containers import _isobmff, _mp4_lists, mp4
+from labeling.containers._isobmff import UUID_XMP, Box, box, children
+from labeling.containers._shared import Edit, MediaEdit, foreign_block, splice
+from labeling.containers.base import Block, Changes, Media, Piece
+from labeling.errors import LabelingError
+from labeling.spans import Span
+
+_NOTHING = (b"free", b"skip")
+_MAX_FRAGMENT = 16 << 20
+
+
+class Inside(NamedTuple):
+    """A change inside the movie box; ``parents`` are the boxes whose sizes follow."""
+
+    start: int
+    end: int
+    data: bytes
+    parents: tuple[Box, ...]
+
+
+Surgery = tuple[list[Inside], list[MediaEdit]]
+"""Changes inside the movie box, and in the rest of the file."""
+
+
+def rewrite(data: Media, layout: mp4.Layout, changes: Changes, also: Surgery = ([], [])) -> list[Piece]:
+    """The pieces of a copy with its metadata changed, and ``also`` its film. Raises :class:`LabelingError`."""
+    moov = layout.moov
+    assert moov is not None
+    view = memoryview(layout.movie)
+    inside, outside = _of_drops(layout, view, changes.drop)
+    if changes.named is not None:
+        inside += _of_name(view, mp4.inner(layout), *changes.named, {edit.start for edit in inside})
+    if changes.xmp is not None:
+        _put_packet(data, layout, view, changes, inside, outside)
+    outside += also[1]
+    movie = grown(layout.movie, [*_merged(inside), *also[0]])
+    for wide in (False, True):
+        movie_now = with_wide_offsets(movie) if wide else movie
+        edits: list[MediaEdit] = [*outside, *_placed(layout, len(movie_now), outside)]
+        moved = mover([*edits, (moov.start, moov.end, movie_now)])
+        try:
+            result = with_offsets(movie_now, moved)
+        except OverflowError:
+            continue  # 32 bits no longer hold a chunk offset
+        edits += [(moov.start, moov.end, result), *_of_fragments(data, layout, moved)]
+        return splice(data, edits)
+    raise LabelingError("its chunk offsets cannot be moved; re-mux the file first")
+
+
+def mover(edits: list[MediaEdit]) -> Callable[[int], int]:
+    """A function that says where the byte at an offset lies after the edits."""
+    steps = sorted((end, len(new) - (end - start)) for start, end, new in edits)
+    if not any(delta for _, delta in steps):
+        return lambda at: at
+    import bisect
+
+    ends = [end for end, _ in steps]
+    sums = [0]
+    for _, delta in steps:
+        sums.append(sums[-1] + delta)
+    return lambda at: at + sums[bisect.bisect_right(ends, at)]
+
+
+def grown(movie: bytes, edits: list[Inside]) -> bytes:
+    """The movie box with changes carried out and the sizes of the boxes around them corrected."""
+    deltas: dict[int, tuple[Box, int]] = {}
+    for edit in edits:
+        for parent in edit.parents:
+            _, sofar = deltas.get(parent.start, (parent, 0))
+            deltas[parent.start] = parent, sofar + len(edit.data) - (edit.end - edit.start)
+    flat: list[MediaEdit] = [(edit.start, edit.end, edit.data) for edit in edits]
+    for parent, delta in deltas.values():
+        if not delta:
+            continue
+        size = parent.end - parent.start + delta
+        if int.from_bytes(movie[parent.start : parent.start + 4], "big") == 1:
+            flat.append((parent.start + 8, parent.start + 16, size.to_bytes(8, "big")))
+        else:  # also a size of 0, "to the end": it may not stay the last box
+            flat.append((parent.start, parent.start + 4, size.to_bytes(4, "big")))
+    return _joined(splice(movie, flat))
+
+
+def _joined(pieces: Sequence[Piece]) -> bytes:
+    return b"".join(piece for piece in pieces if not isinstance(piece, Span))
+
+
+def _merged(edits: list[Inside]) -> list[Inside]:
+    """A box that goes takes the changes inside it with it."""
+    gone = [edit for edit in edits if not edit.data and edit.end > edit.start]
+    return [
+        edit for edit in edits
+        if not any(other is not edit and other.start <= edit.start and edit.end <= other.end for other in gone)
+    ]  # fmt: skip
+
+
+def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> Surgery:
+    assert layout.moov is not None
+    inside: list[Inside] = []
+    outside: list[MediaEdit] = []
+    known = {layout.moov.start + text.start: text for text in mp4.texts(view, mp4.inner(layout))}
+    renumbered: dict[int, set[int]] = {}
+    for block in drop:
+        text = known.get(block.offset)
+        if text is not None:
+            if text.entry:
+                renumbered.setdefault(text.parents[-1].start, set()).add(text.entry)
+            else:
+                inside.append(Inside(text.start, text.end, b"", text.parents))
+        elif any(each.start == block.offset and each.type == b"uuid" for each in layout.boxes):
+            outside.append((block.offset, block.offset + block.length, b""))
+        else:
+            raise foreign_block(block)
+    for text in known.values():  # without their key the items behind it get other numbers
+        if text.entry and (gone := renumbered.pop(text.parents[-1].start, None)):
+            found = _mp4_lists.key_list(view, text.parents[-2], text.parents[:-2])
+            assert found is not None
+            inside += _without(view, found, gone)
+    return inside, outside
+
+
+def _without(view: memoryview, found: _mp4_lists.KeyList, gone: set[int]) -> list[Inside]:
+    assert found.keys is not None and found.ilst is not None
+    numbers = {old: new for new, old in enumerate((n for n in range(1, len(found.names) + 1) if n not in gone), 1)}
+    names = [name for number, name in enumerate(found.names, 1) if number in numbers]
+    items = b"".join(
+        box(numbers[number].to_bytes(4, "big"), bytes(view[item.body : item.end]))
+        for item in children(view, found.ilst)
+        if (number := int.from_bytes(item.type, "big")) in numbers
+    )
+    around = (*found.parents, found.meta)
+    return [
+        Inside(found.keys.start, found.keys.end, _mp4_lists.keys_box(names), around),
+        Inside(found.ilst.start, found.ilst.end, box(b"ilst", items), around),
+    ]
+
+
+def _of_name(view: memoryview, moov: Box, name: str, text: str, taken: set[int]) -> list[Inside]:
+    """Put a named text into ``moov/udta/meta``, beside what is in the list already."""
+    udta = next(iter(children(view, moov, b"udta")), None)
+    if udta is None:
+        return [Inside(moov.end, moov.end, box(b"udta", _mp4_lists.new_meta(name, text)), (moov,))]
+    lists = (_mp4_lists.key_list(view, meta, (moov, udta)) for meta in children(view, udta, b"meta"))
+    found = next((each for each in lists if each is not None), None)
+    if found is None or found.keys is None or found.ilst is None or found.keys.start in taken:
+        return [Inside(_end_of(view, udta), _end_of(view, udta), _mp4_lists.new_meta(name, text), (moov, udta))]
+    around = (moov, udta, found.meta)
+    key = (b"mdta", name.encode())
+    if key not in found.names:
+        names = [*found.names, key]
+        return [
+            Inside(found.keys.start, found.keys.end, _mp4_lists.keys_box(names), around),
+            Inside(found.ilst.end, found.ilst.end, _mp4_lists.data_item(len(names), text), (*around, found.ilst)),
+        ]
+    number = found.names.index(key) + 1
+    item = _mp4_lists.data_item(number, text)
+    held = [each for each in children(view, found.ilst) if int.from_bytes(each.type, "big") == number]
+    if not held:
+        return [Inside(found.ilst.end, found.ilst.end, item, (*around, found.ilst))]
+    edits = [Inside(each.start, each.end, b"", (*around, found.ilst)) for each in held[1:]]
+    return [Inside(held[0].start, held[0].end, item, (*around, found.ilst)), *edits]
+
+
+def _end_of(view: memoryview, udta: Box) -> int:
+    """Where to add to a ``udta`` box: QuickTime closes the list with four zero bytes, which stay at the end."""
+    return _isobmff.walk(view, udta.body, udta.end).end
+
+
+def _put_packet(
+    data: Media, layout: mp4.Layout, view: memoryview, changes: Changes, inside: list[Inside], outside: list[MediaEdit]
+) -> None:
+    """An XMP packet: in ``udta/XMP_`` of QuickTime files, in a uuid box of others (XMP specification, part 3)."""
+    moov, packet = mp4.inner(layout), changes.xmp or b""
+    dropped = {start for start, _, _ in outside}
+    for each in layout.boxes:
+        if each.type == b"uuid" and each.user == UUID_XMP and each.start not in dropped:
+            outside.append((each.start, each.end, box(b"uuid", UUID_XMP, packet)))
+            return
+    for udta in children(view, moov, b"udta"):
+        for old in children(view, udta, b"XMP_"):
+            inside.append(Inside(old.start, old.end, box(b"XMP_", packet), (moov, udta)))
+            return
+    ftyp = layout.first(b"ftyp")
+    if ftyp is None or data[ftyp.body : ftyp.body + 4] == b"qt  ":
+        udta = next(iter(children(view, moov, b"udta")), None)
+        if udta is not None:
+            inside.append(Inside(_end_of(view, udta), _end_of(view, udta), box(b"XMP_", packet), (moov, udta)))
+        elif (own := next((e for e in inside if e.data[4:8] == b"udta"), None)) is not None:
+            inside.remove(own)
+            inside.append(own._replace(data=box(b"udta", own.data[8:], box(b"XMP_", packet))))
+        else:
+            inside.append(Inside(moov.end, moov.end, box(b"udta", box(b"XMP_", packet)), (moov,)))
+        return
+    assert layout.moov is not None
+    last = layout.first(b"mfra")  # readers look for it at the very end
+    late = any(each.type == b"mdat" and each.end <= layout.moov.start for each in layout.boxes)
+    at = last.start if last and late else layout.boxes[-1].end if late else layout.moov.end
+    outside.append((at, at, box(b"uuid", UUID_XMP, packet)))
+
+
+def _placed(layout: mp4.Layout, size: int, outside: list[MediaEdit]) -> list[Edit]:
+    """Take what the movie box and the packet behind it need from free space there, or give back what they leave."""
+    assert layout.moov is not None
+    stop = layout.moov.end
+    need = size - (layout.moov.end - layout.moov.start)
+    need += sum(len(new) - (end - start) for start, end, new in outside if start == end == stop)
+    free: list[Box] = [each for each in layout.boxes if each.start == stop and each.type in _NOTHING]
+    if need == 0 or not any(each.start >= stop and each.type in (b"mdat", b"moof") for each in layout.boxes):
+        return []
+    if not free:
+        return [(stop, stop, box(b"free", bytes(-need - 8)))] if need <= -8 else []
+    room = free[0]
+    for after in layout.boxes:  # several in a row are one
+        if after.start == room.end and after.type in _NOTHING:
+            room = room._replace(end=after.end)
+    left = room.end - room.start - need
+    if left != 0 and left < 8:
+        return []
+    return [(room.start, room.end, box(b"free", bytes(left - 8)) if left else b"")] if left <= _MAX_FRAGMENT else []
+
+
+def sample_tables(view: memoryview) -> Iterator[Box]:
+    """The ``stbl`` box of every track."""
+    moov = _isobmff.walk(view, 0, len(view)).boxes[0]
+    for trak in children(view, moov, b"trak"):
+        for mdia in children(view, trak, b"mdia"):
+            for minf in children(view, mdia, b"minf"):
+                yield from children(view, minf, b"stbl")
+
+
+def with_offsets(movie: bytes, moved: Callable[[int], int]) -> bytes:
+    """The movie box with every absolute offset moved. Raises :class:`OverflowError` where 32 bits are too few."""
+    edits: list[Edit] = []
+    view = memoryview(movie)
+    for stbl in sample_tables(view):
+        for table in children(view, stbl):
+            at = table.body + 8
+            if table.type in (b"stco", b"co64"):
+                code = "I" if table.type == b"stco" else "Q"
+            elif table.type == b"saio":
+                at = table.body + (16 if view[table.body + 3] & 1 else 8)
+                code = "Q" if view[table.body] else "I"
+            else:
+                continue
+            rows = _isobmff.rows_of(view, table, at - table.body - 4, code)
+            fresh = array(code, map(moved, rows))
+            if fresh != rows:
+                edits.append((at, at + len(rows) * rows.itemsize, _isobmff.table_bytes(fresh)))
+    return _joined(splice(movie, edits)) if edits else movie
+
+
+def with_wide_offsets(movie: bytes) -> bytes:
+    """The movie box with 64-bit chunk offsets in place of 32-bit ones."""
+    view = memoryview(movie)
+    moov = _isobmff.walk(view, 0, len(view)).boxes[0]
+    edits: list[Inside] = []
+    for trak in children(view, moov, b"trak"):
+        for mdia in children(view, trak, b"mdia"):
+            for minf in children(view, mdia, b"minf"):
+                for stbl in children(view, minf, b"stbl"):
+                    for table in children(view, stbl, b"stco"):
+                        wide = array("Q", _isobmff.rows_of(view, table, 4, "I"))
+                        new = box(b"co64", bytes(4), len(wide).to_bytes(4, "big"), _isobmff.table_bytes(wide))
+                        edits.append(Inside(table.start, table.end, new, (moov, trak, mdia, minf, stbl)))
+    return grown(movie, edits)
+
+
+def _of_fragments(data: Media, layout: mp4.Layout, moved: Callable[[int], int]) -> Iterator[Edit]:
+    """Absolute places in fragments (tfhd), in their index at the end (tfra) and at the start (sidx)."""
+    if not any(each.type in (b"moof", b"sidx", b"mfra") for each in layout.boxes) or moved(len(data)) == len(data):
+        return
+    for each in layout.boxes:
+        if each.type not in (b"moof", b"sidx", b"mfra"):
+            continue
+        if each.end - each.start > _MAX_FRAGMENT:
+            raise LabelingError("a fragment's header is too large to be read; re-mux the file first")
+        raw = data[each.start : each.end]
+        view, whole = memoryview(raw), Box(each.type, 0, each.body - each.start, each.end - each.start)
+        if each.type == b"sidx":
+            yield from _of_index(raw, whole, each, moved)
+        for traf in children(view, whole, b"traf") if each.type == b"moof" else []:
+            for tfhd in children(view, traf, b"tfhd"):
+                if raw[tfhd.body + 3] & 1 and tfhd.end - tfhd.body >= 16:
+                    at = each.start + tfhd.body + 8
+                    place = moved(int.from_bytes(raw[tfhd.body + 8 : tfhd.body + 16], "big"))
+                    yield at, at + 8, place.to_bytes(8, "big")
+        for tfra in children(view, whole, b"tfra") if each.type == b"mfra" else []:
+            yield from _of_random_access(raw, tfra, each.start, moved)
+
+
+def _of_index(raw: bytes, sidx: Box, each: Box, moved: Callable[[int], int]) -> Iterator[Edit]:
+    wide = 8 if raw[sidx.body] else 4
+    at = sidx.body + 12 + wide
+    first = int.from_bytes(raw[at : at + wide], "big")
+    fresh = moved(each.end + first) - moved(each.end)
+    if fresh != first and 0 <= fresh < 1 << (8 * wide):
+        yield each.start + at, each.start + at + wide, fresh.to_bytes(wide, "big")
+
+
+def _of_random_access(raw: bytes, tfra: Box, start: int, moved: Callable[[int], int]) -> Iterator[Edit]:
+    wide = 8 if raw[tfra.body] else 4
+    lengths = int.from_bytes(raw[tfra.body + 8 : tfra.body + 12], "big")
+    tail = 3 + (lengths >> 4 & 3) + (lengths >> 2 & 3) + (lengths & 3)
+    step = 2 * wide + tail
+    count = min(int.from_bytes(raw[tfra.body + 12 : tfra.body + 16], "big"), (tfra.end - tfra.body - 16) // step)
+    for row in range(count):
+        at = tfra.body + 16 + row * step + wide
+        place = moved(int.from_bytes(raw[at : at + wide], "big"))
+        if place >= 1 << (8 * wide):
+            raise LabelingError("its index of fragments cannot hold the new places; re-mux the file first")
+        yield start + at, start + at + wide, place.to_bytes(wide, "big")
+
+
+def first_entry(view: memoryview, stsd: Box) -> Box:
+    """The first sample description of a ``stsd`` box, which is a full box with a count."""
+    return _isobmff.walk(view, stsd.body + 8, stsd.end).boxes[0]

@@ -1,0 +1,102 @@
+"""Vorbis comments (Xiph.org, Vorbis I specification, 5), as FLAC and the codecs in OGG have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labeling.containers._shared import Collector, note
+from labeling.containers.base import Kind
+from labeling.errors import LabelingError
+
+MAX_ENTRIES = 4096
+
+VENDOR = b"aigc-labeling"
+"""Who wrote a comment header where there was none."""
+
+_PICTURES = {"METADATA_BLOCK_PICTURE", "COVERART"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One comment: its bytes ("NAME=text", UTF-8) and where its length field stands, counted from the beginning."""
+
+    at: int
+    raw: bytes
+
+    @property
+    def name(self) -> str:
+        """The name as written; readers take no notice of its case."""
+        return self.raw.partition(b"=")[0].decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """A whole comment header: ``rest`` is what follows the comments (Vorbis' framing bit, Opus' padding)."""
+
+    vendor: bytes = VENDOR
+    entries: tuple[Entry, ...] = ()
+    rest: bytes = b""
+
+
+def parse(raw: bytes) -> Comments:
+    """Cut a comment header into comments. Raises :class:`LabelingError` if it is damaged."""
+    at = 4 + int.from_bytes(raw[:4], "little")
+    if at + 4 > len(raw):
+        raise LabelingError("its comment header is cut off")
+    vendor = raw[4:at]
+    count = int.from_bytes(raw[at : at + 4], "little")
+    if count > MAX_ENTRIES:
+        raise LabelingError(f"its comment header has {count} comments, more than the {MAX_ENTRIES} that are read")
+    at += 4
+    entries: list[Entry] = []
+    for _ in range(count):
+        end = at + 4 + int.from_bytes(raw[at : at + 4], "little")
+        if at + 4 > len(raw) or end > len(raw):
+            raise LabelingError("its comment header is cut off")
+        entries.append(Entry(at, raw[at + 4 : end]))
+        at = end
+    return Comments(vendor, tuple(entries), raw[at:])
+
+
+def build(comments: Comments) -> bytes:
+    """The bytes of a comment header."""
+    parts = [_sized(comments.vendor), len(comments.entries).to_bytes(4, "little")]
+    return b"".join([*parts, *(_sized(entry.raw) for entry in comments.entries), comments.rest])
+
+
+def _sized(raw: bytes) -> bytes:
+    return len(raw).to_bytes(4, "little") + raw
+
+
+def take(raw: bytes, where: str, place: Callable[[int], int], collector: Collector) -> None:
+    """Take the comments of a header as blocks; ``place`` says where in the file a byte of it is."""
+    try:
+        comments = parse(raw)
+    except LabelingError as error:
+        note(collector.problems, str(error))
+        return
+    for entry in comments.entries:
+        name, text = entry.name, entry.raw.partition(b"=")[2]
+        if name.upper() not in _PICTURES:
+            start, end = place(entry.at), place(entry.at + 4 + len(entry.raw) - 1) + 1
+            title = name.encode("unicode_escape").decode("ascii")
+            collector.add(Kind.TEXT, f"{where} {title}", (start, end), text, name)
+
+
+def changed(comments: Comments, gone: set[int], put: tuple[int | None, str, str] | None) -> Comments:
+    """The comments without those at ``gone``; ``put`` (place of the one to be replaced, name, text) is a new one.
+
+    Raises :class:`LabelingError` for a name that a comment cannot have (ASCII 0x20 to 0x7D without "=").
+    """
+    entries = list(comments.entries)
+    if put is not None:
+        at, name, text = put
+        if not name or not all(" " <= char <= "}" and char != "=" for char in name):
+            raise LabelingError(f"{name!r} cannot be the name of a Vorbis comment: use ASCII without '='")
+        new = Entry(-1, f"{name}={text}".encode())
+        if at is None:
+            entries.append(new)
+        else:
+            entries = [new if entry.at == at else entry for entry in entries]
+    return Comments(comments.vendor, tuple(entry for entry in entries if entry.at not in gone), comments.rest)

@@ -1,0 +1,210 @@
+"""MP3: MPEG audio frames (ISO/IEC 11172-3, 13818-3) behind an ID3v2 tag; a label is a TXXX frame of the tag.
+
+Behind the sound ID3v1, APEv2, Lyrics3 and further ID3v2 tags may stand; they stay where they are. A FLAC file behind an
+ID3v2 tag, which C2PA makes of every FLAC file, is handed to :mod:`.flac`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labeling.containers import _id3, flac
+from labeling.containers._shared import Collector, note, pick, splice
+from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
+from labeling.errors import LabelingError
+
+_SEARCHED = 1 << 16  # for the first frame, behind the tag
+_KBITS = {
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES = (44100, 48000, 32000)
+_APE_FOOTER, _ID3V1, _LYRICS_END = 32, 128, 15
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What an MPEG audio frame's header says; ``length`` in bytes, 0 in free format, where only decoding tells."""
+
+    length: int
+    samples: int
+    rate: int
+    kbits: int
+    side: int  # bytes of header and side information, behind which a Xing header stands
+
+
+@dataclass(slots=True)
+class _Walk:
+    collector: Collector = field(default_factory=Collector)
+    tags: list[_id3.Tag] = field(default_factory=list)
+    first: int = 0  # where the leading tags end
+    sound: int = 0
+    sound_end: int = 0
+    seconds: float = 0.0
+
+    def leading(self) -> _id3.Tag | None:
+        """The tag at the very beginning, which is the home of a label."""
+        return self.tags[0] if self.tags and self.tags[0].at == 0 else None
+
+
+def read(data: Media) -> Contents:
+    """Find the metadata of an MP3 file; see :mod:`labeling.containers.base`."""
+    after = _id3.behind_tags(data)
+    if after and data[after : after + 4] == b"fLaC":
+        return flac.read(data)
+    walk = _walk(data)
+    return Contents(
+        "mp3",
+        "audio/mpeg",
+        tuple(walk.collector.blocks),
+        ((walk.sound, walk.sound_end - walk.sound),) if walk.sound_end > walk.sound else (),
+        problems=tuple(walk.collector.problems),
+        warnings=tuple(walk.collector.warnings),
+        seconds=walk.seconds,
+    )
+
+
+def _walk(data: Media) -> _Walk:
+    walk = _Walk()
+    collector = walk.collector
+    walk.tags = _id3.leading_tags(data, collector, "MP3 ID3v2")
+    walk.first = _id3.behind_tags(data)
+    if collector.problems:
+        return walk
+    walk.sound_end = _tail(data, walk)
+    found = _first_frame(data, walk.first, walk.sound_end)
+    if found is None:
+        collector.problems.append(f"no MPEG audio frame is found at offset {walk.first}, where the sound should begin")
+        return walk
+    walk.sound, frame = found
+    if walk.sound > walk.first and any(data[walk.first : walk.sound]):
+        note(collector.warnings, f"{walk.sound - walk.first} bytes before the first frame are no sound; they are kept")
+    _duration(data, walk, frame)
+    return walk
+
+
+def _tail(data: Media, walk: _Walk) -> int:
+    """Where the sound ends and tags of other kinds begin; ID3v2 tags among them are read."""
+    end, start = len(data), walk.first
+    if end - start >= _ID3V1 and data[end - _ID3V1 : end - _ID3V1 + 3] == b"TAG":
+        end -= _ID3V1
+    for _ in range(_id3.MAX_TAGS):
+        foot = data[max(start, end - _APE_FOOTER) : end]
+        if foot[:8] == b"APETAGEX" and len(foot) == _APE_FOOTER:
+            size = int.from_bytes(foot[12:16], "little") + (_APE_FOOTER if foot[23] & 0x80 else 0)
+        elif foot[-9:] == b"LYRICS200" and foot[-15:-9].isdigit():
+            size = int(foot[-15:-9]) + _LYRICS_END
+        elif (size := _id3.span(foot[-_id3.HEADER :])) and foot[-_id3.HEADER :][:3] == b"3DI":
+            if size <= end - start:
+                tag = _id3.read(data, end - size, end, walk.collector, "MP3 ID3v2 (at the end)")
+                walk.tags += [tag] if tag is not None else []
+        else:
+            break
+        if not 0 < size <= end - start:
+            note(walk.collector.warnings, f"a tag before offset {end} says it is longer than the file; it is kept")
+            break
+        end -= size
+    return end
+
+
+def _first_frame(data: Media, start: int, stop: int) -> tuple[int, _Frame] | None:
+    """The first frame header that is followed by another one, or by the end."""
+    window = data[start : min(stop, start + _SEARCHED)]
+    proper = len(window) - len(window.lstrip(b"\0"))
+    at = window.find(b"\xff")
+    while at >= 0:
+        frame = _parse(window[at : at + 4])
+        if frame is not None:
+            follows = start + at + frame.length
+            alone = not frame.length or follows >= stop
+            # Where the sound has to begin, a frame may be alone; elsewhere any few bytes look like one.
+            if at == proper if alone else _parse(data[follows : follows + 4]) is not None:
+                return start + at, frame
+        at = window.find(b"\xff", at + 1)
+    return None
+
+
+def _parse(head: bytes) -> _Frame | None:
+    """A frame's header (ISO/IEC 11172-3, 2.4.2.3)."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)  # version: 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
+    rate_index, bits = head[2] >> 2 & 3, head[2] >> 4
+    if version == 1 or layer == 4 or rate_index == 3 or bits == 15:
+        return None
+    rate = _RATES[rate_index] >> (0 if version == 3 else 1 if version == 2 else 2)
+    lower = 1 if version == 3 else 2
+    samples = 384 if layer == 1 else 1152 // (lower if layer == 3 else 1)
+    kbits = _KBITS[lower, layer if lower == 1 else min(layer, 2)][bits - 1] if bits else 0
+    slot = 4 if layer == 1 else 1
+    length = (samples // 8 // slot * kbits * 1000 // rate + (head[2] >> 1 & 1)) * slot if bits else 0
+    mono = head[3] >> 6 == 3
+    side = {(1, False): 32, (1, True): 17, (2, False): 17, (2, True): 9}[lower, mono]
+    return _Frame(length, samples, rate, kbits, 4 + side)
+
+
+def _duration(data: Media, walk: _Walk, frame: _Frame) -> None:
+    """How long the sound lasts, and whether all of it is there: of a Xing, Info or VBRI header, or about."""
+    raw = data[walk.sound : walk.sound + max(frame.side + 16, 54)]
+    there = walk.sound_end - walk.sound
+    frames = size = 0
+    xing = raw[frame.side :]
+    if xing[:4] in (b"Xing", b"Info"):
+        flags = int.from_bytes(xing[4:8], "big")
+        numbers = [int.from_bytes(xing[at : at + 4], "big") for at in (8, 12)]
+        frames = numbers.pop(0) if flags & 1 else 0
+        size = numbers.pop(0) if flags & 2 else 0
+    elif raw[36:40] == b"VBRI":
+        size, frames = int.from_bytes(raw[46:50], "big"), int.from_bytes(raw[50:54], "big")
+    if size > there:
+        note(walk.collector.problems, f"the file is cut off: its sound should be {size} bytes, {there} are there")
+    if frames:
+        walk.seconds = frames * frame.samples / frame.rate
+    elif frame.kbits:
+        walk.seconds = there / (frame.kbits * 125)
+    if frame.length > there:
+        note(walk.collector.problems, "the file is cut off: its first frame is not complete")
+
+
+# Writing
+
+
+def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
+    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
+    gone, kept = pick(contents.blocks, changes)
+    if changes.exif is not None:
+        raise LabelingError("MP3 has no place for EXIF; leave it out")
+    walk = _walk(data)
+    home = walk.leading()
+    puts: dict[int, list[tuple[int | None, bytes]]] = {}  # by the offset of the tag
+    for name, new in _frames(home.version if home is not None else 4, changes).items():
+        old = _replaced(walk.tags, kept, name)
+        at = next((tag.at for tag in walk.tags if old is not None and tag.at <= old < tag.end), 0)
+        tag = next((tag for tag in walk.tags if tag.at == at), None)
+        if tag is not None and home is not None and tag.version != home.version:
+            new = _frames(tag.version, changes)[name]
+        puts.setdefault(at, []).append((old, new))
+    return splice(data, _id3.tag_edits(walk.tags, gone, puts))
+
+
+def _frames(version: int, changes: Changes) -> dict[str, bytes]:
+    """The new frames, by the keyword of those that they replace; "" stands for an XMP packet."""
+    new: dict[str, bytes] = {}
+    if changes.named is not None:
+        new[changes.named[0]] = _id3.user_text(version, *changes.named)
+    if changes.xmp is not None:
+        new[""] = _id3.private(version, changes.xmp)
+    return new
+
+
+def _replaced(tags: list[_id3.Tag], kept: list[Block], keyword: str) -> int | None:
+    """The offset of the frame that a new one takes the place of."""
+    offsets = {block.offset for block in kept}
+    for frame in (frame for tag in tags for frame in tag.frames if frame.at in offsets):
+        named = frame.name in (b"TXXX", b"TXX") and frame.keyword == keyword
+        if frame.kind is Kind.XMP if not keyword else named:
+            return frame.at
+    return None

@@ -1,0 +1,224 @@
+"""The explicit label of a sound: the rhythm short-long-short-short (GB 45438-2025 5.3), Morse code for "AI".
+
+The standard gives neither lengths nor pitch. Ours, for writing: one unit is 0.12 s; short is 1 unit and long 3; silence
+of 1 unit between tones and of 3 between the letters; a sine of 880 Hz with edges of 6 ms, its peak at half of full
+scale. The reader takes other speeds, pitches and proportions as well, but asks for one steady pitch, even levels and
+quiet around. Spoken labels are not recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNIT = 0.12
+"""Seconds of a short tone."""
+
+PITCH = 880.0
+LEVEL = 0.5
+"""Peak of the tone, of full scale."""
+
+EDGE = 0.006
+"""Seconds in which a tone comes and goes, so that it does not click."""
+
+PATTERN = ((True, 1), (False, 1), (True, 3), (False, 3), (True, 1), (False, 1), (True, 1))
+"""Tone or silence, and for how many units."""
+
+UNITS = (0.05, 0.3)
+PITCHES = (400.0, 3000.0)
+"""Speeds and pitches that are recognised: seconds, Hz."""
+
+LONG = (1.8, 4.3)
+"""Length of the long tone in units: whoever takes "long" for twice or four times "short" is understood, too."""
+
+SURE = 0.6
+"""Lower confidence is not reported."""
+
+MAX_RATE = 768_000
+
+_WINDOW, _HOP = 0.032, 0.008
+_MAX_LINES = 12
+_DEPTH, _STEP = 36, 3
+"""Thresholds are tried down to so many dB below a line's loudest moment, in such steps."""
+
+_FLOOR = 1e-9
+_CONTRAST, _UNEVEN, _SWING = 8.0, 4.0, 2.5
+"""dB between tone and gaps, at least; between the tones, at most; standard deviation within a tone, at most."""
+
+_STRAY = 0.4
+"""Spectral lines by which the pitch may differ from tone to tone: speech and glides do by more."""
+
+_OWN = 0.7
+"""Share of a tone's moments in which nothing else is louder, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """One rhythm that was found: from when to when in seconds, its unit in seconds, pitch in Hz, confidence 0..1."""
+
+    start: float
+    end: float
+    unit: float
+    pitch: float
+    confidence: float
+
+
+def cue(rate: int, channels: int) -> NDArray[np.float32]:
+    """The rhythm as samples, (samples, channels) float32 in -1..1, at ``rate`` samples a second; 1.32 s long."""
+    parts = []
+    for tone, units in PATTERN:
+        count = round(units * UNIT * rate)
+        if not tone:
+            parts.append(np.zeros(count))
+            continue
+        at = np.arange(count) / rate
+        rise = np.minimum(1.0, np.minimum(at, at[::-1]) / EDGE)
+        parts.append(LEVEL * np.sin(2 * np.pi * PITCH * at) * (0.5 - 0.5 * np.cos(np.pi * rise)))
+    mono = np.concatenate(parts).astype(np.float32)
+    return np.repeat(mono[:, None], channels, axis=1)
+
+
+def find(samples: NDArray[np.float32], rate: int) -> list[Rhythm]:
+    """Find the rhythm in mono samples, (n,) float32, at ``rate`` samples a second, in the order of time.
+
+    Of what overlaps, only the surest is given. Meant for seconds to a minute of sound.
+    """
+    if not 2 * PITCHES[0] <= rate <= MAX_RATE or samples.size < UNITS[0] * 8 * rate:
+        return []
+    power = _spectrum(samples, rate)
+    found = [rhythm for line in _lines(power) for rhythm in _in_line(power, line, samples.size / rate)]
+    chosen: list[Rhythm] = []
+    for one in sorted(found, key=lambda rhythm: -rhythm.confidence):
+        if all(one.end <= other.start or one.start >= other.end for other in chosen):
+            chosen.append(one)
+    return sorted(chosen, key=lambda rhythm: rhythm.start)
+
+
+@dataclass(frozen=True, slots=True)
+class _Power:
+    """Short-time power, (frames, lines) float32; ``first`` is the number of line 0, ``width`` Hz the distance of lines.
+
+    Frame 0 is centred ``_WINDOW / 2`` before the first sample.
+    """
+
+    values: NDArray[np.float32]
+    first: int
+    width: float
+
+    def seconds(self, frame: float) -> float:
+        return frame * _HOP - _WINDOW / 2
+
+
+def _spectrum(samples: NDArray[np.float32], rate: int) -> _Power:
+    size, hop = round(_WINDOW * rate), _HOP * rate
+    padded = np.pad(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), size)
+    starts = np.arange(0, padded.size - size, hop).astype(np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
+    width = rate / size
+    low, high = int(PITCHES[0] / width) - 3, int(PITCHES[1] / width) + 4
+    lines = np.fft.rfft(windows * np.hanning(size).astype(np.float32), axis=1)[:, max(0, low) : high]
+    values = (np.abs(lines) / (size / 4)) ** 2
+    return _Power(values.astype(np.float32), max(0, low), width)
+
+
+def _lines(power: _Power) -> list[int]:
+    """The spectral lines that are the loudest for long enough: one of them holds the rhythm, if any does."""
+    values = power.values
+    top = values.argmax(axis=1)
+    heard = values.max(axis=1) > max(_FLOOR, float(values.max()) * 1e-4)
+    counts = np.bincount(top[heard], minlength=values.shape[1]).astype(int)
+    below, here, above = counts[:-2], counts[1:-1], counts[2:]
+    around = below + here + above
+    least = 6 * UNITS[0] / _HOP * 0.6
+    good = np.flatnonzero((around >= least) & (here > 0) & (here >= below) & (here >= above))
+    return [int(line) + 1 for line in good[np.argsort(-around[good], kind="stable")][:_MAX_LINES]]
+
+
+def _in_line(power: _Power, line: int, length: float) -> Iterator[Rhythm]:
+    """Rhythms that one spectral line holds, by every threshold between tone and silence."""
+    energy = power.values[:, line - 1 : line + 2].sum(axis=1)
+    level = 10 * np.log10(energy + _FLOOR)
+    level = np.median(np.stack([np.roll(level, 1), level, np.roll(level, -1)]), axis=0)  # padding is at either end
+    loudest = float(level.max())
+    for below in range(_STEP, _DEPTH + 1, _STEP):
+        on = np.concatenate([[False], level > loudest - below, [False]])
+        edges = np.flatnonzero(on[1:] != on[:-1])
+        if edges.size < 8:
+            continue
+        runs = edges.reshape(-1, 2)
+        for at in _matches(runs[:, 0] * _HOP, runs[:, 1] * _HOP):
+            rhythm = _judged(power, level, line, runs[at : at + 4], length)
+            if rhythm is not None:
+                yield rhythm
+
+
+def _matches(begins: NDArray[Any], ends: NDArray[Any]) -> NDArray[np.intp]:
+    """Which runs, in seconds, begin a short-long-short-short: by their lengths, and the silence between and around."""
+    count = begins.size - 3
+    tone = ends - begins
+    gap = np.concatenate([[np.inf], begins[1:] - ends[:-1], [np.inf]])  # what is before the first and after the last
+    one, long, three, four = (tone[k : k + count] for k in range(4))
+    before, first, between, last, after = (gap[k : k + count] for k in range(5))
+    short, pause = (one + three + four) / 3, (first + last) / 2
+    # A threshold nearer to the silence makes tones longer and gaps shorter: the mean of both does not change.
+    unit = (short + pause) / 2
+    slack = 0.25 * unit + 1.5 * _HOP
+    good = (unit > UNITS[0] * 0.9) & (unit < UNITS[1] * 1.1)
+    for each in (one, three, four):
+        good &= (np.abs(each - short) <= slack) & (each > 2.5 * _HOP)
+    good &= (long >= np.maximum(LONG[0] * unit, 1.6 * short)) & (long <= LONG[1] * unit + _HOP)
+    good &= (np.abs(first - last) <= 1.5 * slack) & (pause >= 0.4 * short) & (pause <= 2.5 * short)
+    good &= (between >= 0.8 * pause) & (between <= 5 * unit)
+    quiet = np.maximum(2 * unit, 0.8 * between)
+    return np.flatnonzero(good & (before >= quiet) & (after >= quiet))
+
+
+def _judged(power: _Power, level: NDArray[Any], line: int, runs: NDArray[np.intp], length: float) -> Rhythm | None:
+    """What lengths alone do not tell: even levels, quiet gaps, one pitch, and nothing louder beside it.
+
+    ``runs``: begins and ends of the four tones in frames, (4, 2).
+    """
+    begins, ends = runs[:, 0], runs[:, 1]
+    margins = np.where(ends - begins > 6, 2, 1)
+    inner = [slice(*run) for run in zip(begins + margins, ends - margins, strict=True)]
+    levels = [float(level[part].mean()) for part in inner]
+    swing = max(float(level[part].std()) for part in inner)
+    gaps = np.concatenate([level[end + 1 : begin - 1] for end, begin in zip(ends[:-1], begins[1:], strict=True)])
+    if max(levels) - min(levels) > _UNEVEN or swing > _SWING or not gaps.size:
+        return None
+    tone, silence = float(np.mean(levels)), float(np.median(gaps))
+    pitches = [_pitch(power, line, part) for part in inner]
+    loudest = np.concatenate([power.values[part].argmax(axis=1) for part in inner])
+    own = float(np.mean(np.abs(loudest - line) <= 1))
+    if tone - silence < _CONTRAST or max(pitches) - min(pitches) > _STRAY or own < _OWN:
+        return None
+    confidence = _likeness(np.clip(level, silence, tone), runs) * (0.5 + 0.5 * own)
+    if not confidence >= SURE:
+        return None
+    short, pause = float((ends - begins)[[0, 2, 3]].mean()), float((begins[[1, 3]] - ends[[0, 2]]).mean())
+    first, last = max(0.0, power.seconds(int(begins[0]))), min(length, power.seconds(int(ends[-1]) - 1))
+    hertz = (power.first + line + float(np.mean(pitches))) * power.width
+    unit = (short + pause) / 2 * _HOP
+    return Rhythm(round(first, 2), round(last, 2), round(unit, 3), round(hertz), round(confidence, 2))
+
+
+def _likeness(level: NDArray[Any], runs: NDArray[np.intp]) -> float:
+    """Correlation of the level with the rhythm itself and as much quiet around as there is behind the first tone."""
+    quiet = max(2, int(runs[1, 0] - runs[0, 1]))
+    start = max(0, int(runs[0, 0]) - quiet)
+    shape = level[start : int(runs[3, 1]) + quiet]
+    mask = np.zeros(shape.size)
+    for begin, end in runs:
+        mask[begin - start : end - start] = 1
+    return float(np.corrcoef(shape, mask)[0, 1]) if shape.std() > 0 and mask.std() > 0 else 0.0
+
+
+def _pitch(power: _Power, line: int, part: slice) -> float:
+    """Where between the lines the tone lies, in lines."""
+    below, here, above = (float(v) for v in np.log(power.values[part, line - 1 : line + 2].mean(axis=0) + _FLOOR))
+    bend = below - 2 * here + above
+    return 0.5 * (below - above) / bend if bend < 0 else 0.0

@@ -1,0 +1,154 @@
+"""A large file as bytes that are read when asked for, and pieces of it that are copied without being read.
+
+Films are never held in memory, and never mapped either: a mapped file that another program cuts short kills the
+process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from labeling.errors import UnreadableFile
+
+COPY_STEP = 1 << 20
+
+
+class FileBytes:
+    """The bytes of an open file. ``len()`` and slices are all there is; a slice reads just that part.
+
+    Raises :class:`UnreadableFile` if the file becomes shorter while it is used.
+    """
+
+    def __init__(self, file: BinaryIO | Any, name: str) -> None:
+        self._file = file  # kept open: it owns the descriptor
+        self.fd: int = file.fileno()
+        self.name = name
+        self._size = os.fstat(self.fd).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, step = part.indices(self._size)
+        if step != 1:
+            raise ValueError("only runs of bytes can be read")
+        return self.read(start, max(0, stop - start))
+
+    def read(self, start: int, count: int) -> bytes:
+        """``count`` bytes from ``start``, all of them."""
+        parts: list[bytes] = []
+        while count > 0:
+            try:
+                part = _pread(self.fd, min(count, 1 << 30), start)
+            except OSError as error:
+                raise UnreadableFile(f"{self.name}: cannot be read ({error.strerror})") from error
+            if not part:
+                raise UnreadableFile(f"{self.name}: became shorter while it was read; try again when it is complete")
+            parts.append(part)
+            start += len(part)
+            count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def stream(self) -> BinaryIO:
+        """The file as a stream of its own, with its own position, for who wants one."""
+        return io.BufferedReader(_Raw(self), 1 << 16)
+
+    def close(self) -> None:
+        """Close the file; nothing can be read any more."""
+        self._file.close()
+
+    def __enter__(self) -> FileBytes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Raw(io.RawIOBase):
+    def __init__(self, data: FileBytes) -> None:
+        self._data, self._at = data, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = max(0, offset + (0, self._at, len(self._data))[whence])
+        return self._at
+
+    def readinto(self, target: Any) -> int:
+        part = self._data[self._at : self._at + len(target)]
+        target[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of bytes of a file, to be copied into another one; its length is that of the run."""
+
+    source: FileBytes
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Write all of ``data``: one call may write less."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def copy_span(span: Span, fd: int) -> None:
+    """Append a span to the file behind ``fd``: inside the kernel where the system can do that.
+
+    Raises :class:`UnreadableFile` if the source has become shorter, :class:`OSError` if writing fails.
+    """
+    at = span.start
+    copy = getattr(os, "copy_file_range", None)
+    while copy is not None and at < span.end:
+        try:
+            done = copy(span.source.fd, fd, min(span.end - at, 1 << 30), at)
+        except OSError as error:
+            if error.errno in _NOT_BY_KERNEL:
+                break  # other file systems, or an old kernel: by hand
+            raise
+        if not done:
+            raise UnreadableFile(f"{span.source.name}: became shorter while it was copied; nothing was written")
+        at += done
+    while at < span.end:
+        part = span.source.read(at, min(COPY_STEP, span.end - at))
+        write_all(fd, part)
+        at += len(part)
+
+
+def _not_by_kernel() -> frozenset[int]:
+    import errno
+
+    return frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF})
+
+
+_NOT_BY_KERNEL = _not_by_kernel()
+
+if hasattr(os, "pread"):
+    _pread = os.pread
+else:  # Windows
+    import threading
+
+    _seek_lock = threading.Lock()
+
+    def _pread(fd: int, count: int, at: int) -> bytes:
+        with _seek_lock:
+            os.lseek(fd, at, os.SEEK_SET)
+            return os.read(fd, count)
