@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +50,35 @@ def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
         yield from bar
 
 
+@contextmanager
+def film_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, float], None] | None]:
+    """A line on the terminal while a film is coded: how far it is, how fast, and how long it will take."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    import time
+
+    start = last = time.monotonic()
+    shown = False
+
+    def tell(done: float, total: float) -> None:
+        nonlocal last, shown
+        now = time.monotonic()
+        if now - start < 1 or now - last < 0.2:
+            return
+        last, shown = now, True
+        speed = done / (now - start)
+        left = (total - done) / speed if speed else 0
+        line = f"{path.name}: {done:.0f} of {total:.0f} s, {speed:.1f}× real time, {left:.0f} s left"
+        click.echo(f"\r\033[K{line}", nl=False, err=True)
+
+    try:
+        yield tell
+    finally:
+        if shown:
+            click.echo("\r\033[K", nl=False, err=True)
+
+
 def _chain(*decorators: Callable[[Any], Any]) -> Callable[[Function], Function]:
     def apply(function: Function) -> Function:
         for decorator in reversed(decorators):
@@ -73,6 +103,10 @@ class ProfileName(click.ParamType[str]):
 
 
 profile_option = click.option("--profile", type=ProfileName(), help="Which rules apply (default: cn).")
+
+sidecar_option = click.option(
+    "--sidecar", is_flag=True, help="Where a film cannot hold a C2PA manifest: write it beside it, as NAME.c2pa."
+)
 
 signer_options = _chain(
     click.option("--signer-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM) to sign C2PA with."),
@@ -118,12 +152,13 @@ labeler_options = _chain(
     click.option(
         "--reencode",
         type=click.Choice(["auto", "never", "always"]),
-        help="Code only the pictures under a film's label anew (auto), or all; never: refuse rather than all.",
+        help="Code anew what is under a film's label (auto), or all; never: refuse rather than all.",
     ),
     click.option("--preset", metavar="P", help="Preset of the film's encoder (default: the codec's stated one)."),
     click.option("--quality", type=click.IntRange(1, 100), help="For formats that must be encoded again with loss."),
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures (default 100 000 000)."),
     signer_options,
+    sidecar_option,
 )
 """The options that make a labeler, the same for every command that labels."""
 
@@ -157,8 +192,9 @@ def labeler(options: dict[str, Any]) -> Any:
         raise LabelingError("no producer: give --producer CODE, or write it down once with aigc-label init")
     if options["origin"]:
         arguments["origin"] = config.origin(options["origin"])
-    if options["exif"]:
-        arguments["exif"] = True
+    for flag in ("exif", "sidecar"):
+        if options[flag]:
+            arguments[flag] = True
     if options["no_visible"]:
         arguments["visible"] = False
     values = {key: options[key] for key in _STYLE if options[key] is not None}

@@ -22,7 +22,7 @@ from . import _common
 def command(
     files: tuple[str, ...], out: Path | None, in_place: bool, dry_run: bool, quiet: bool, **options: Any
 ) -> None:
-    """Put labels on pictures: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
+    """Put labels on pictures, films and sounds: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
 
     The output goes to -o, or beside the input as NAME.labeled.EXT; the input is never touched unless --in-place.
     Another provider's label is never overwritten.
@@ -33,21 +33,28 @@ def command(
       aigc-label add *.jpg -o labelled/ --position top-left
       aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
+      aigc-label add film.mp4 --when start+end -o labelled.mp4
     """
     paths = _common.expand(files)
     try:
         labeler = _common.labeler(options)
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
-            raise LabelingError("--content-id names one picture; leave it out and each file gets its own")
+            raise LabelingError("--content-id names one file; leave it out and each file gets its own")
     except LabelingError as error:
         _common.fail(error)
     code = 0
     for path in _common.progress(paths, quiet=quiet):
         try:
-            done = labeler.label_file(
-                path, targets[path], content_id=options["content_id"], in_place=in_place, dry_run=dry_run
-            )
+            with _common.film_progress(path, quiet=quiet) as told:
+                done = labeler.label_file(
+                    path,
+                    targets[path],
+                    content_id=options["content_id"],
+                    in_place=in_place,
+                    dry_run=dry_run,
+                    progress=told,
+                )
         except LabelingError as error:
             message = str(error) if str(path) in str(error) else f"{path}: {error}"
             _common.complain(message)

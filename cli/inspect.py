@@ -44,8 +44,9 @@ def command(files: tuple[str, ...], form: str) -> None:
 
 def _show(entry: dict[str, Any]) -> None:
     size = f"{entry['width']}×{entry['height']}" + (f", {entry['frames']} frames" if entry["frames"] > 1 else "")
+    size += f", {entry['seconds']:g} s" if entry["seconds"] else ""
     click.secho(f"{entry['path']}", bold=True)
-    click.echo(f"  {entry['media_type']}, {size}, {entry['bytes']} bytes ({entry['coded_bytes']} coded picture)")
+    click.echo(f"  {entry['media_type']}, {size}, {entry['bytes']} bytes ({entry['coded_bytes']} coded)")
     for problem in entry["problems"]:
         click.secho(f"  damaged: {problem}", fg="red")
     for warning in entry["warnings"]:

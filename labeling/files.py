@@ -168,9 +168,9 @@ def _reads_back(file: BinaryIO | io.FileIO, data: bytes) -> bool:
 
 @contextmanager
 def scratch(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """An empty file beside ``path``, on the same disk, gone again at the end whatever happens. Raises :class:`WriteError`.
+    """An empty file beside ``path``, on the same disk, gone again at the end whatever happens.
 
-    Renamed before the end, it stays under its new name.
+    Raises :class:`WriteError`. Renamed before the end, it stays under its new name.
     """
     temporary = path.with_name(f".aigc-{secrets.token_hex(6)}.tmp")
     with _explained(path):

@@ -34,6 +34,7 @@ class Options:
 
     ``painter`` draws the visible mark (``None``: none is drawn). ``signer`` signs with C2PA. ``source_type`` is
     the term of the IPTC vocabulary. ``quality`` is for lossy encodes (``None``: the codec's stated default).
+    ``sidecar``: where a film has no place for a manifest, it is written beside it.
     """
 
     profile: Profile
@@ -45,6 +46,7 @@ class Options:
     quality: int | None = None
     lossless: bool = False
     max_pixels: int = MAX_PIXELS
+    sidecar: bool = False
 
 
 class LabeledImage:

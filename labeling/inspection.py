@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from labeling import containers, files
 from labeling.containers import Block, Kind
 from labeling.marks import exif, xmp
+from labeling.spans import FileBytes
 
 MAX_SHOWN = 4096
 
@@ -18,7 +20,8 @@ def inspect(source: files.Source) -> dict[str, Any]:
     or is of an unknown format.
     """
     name, data = files.open_source(source, containers.is_media)
-    contents = containers.read(data)
+    with data if isinstance(data, FileBytes) else contextlib.nullcontext():
+        contents = containers.read(data)
     return {
         "path": name,
         "format": contents.format,
@@ -27,6 +30,7 @@ def inspect(source: files.Source) -> dict[str, Any]:
         "width": contents.width,
         "height": contents.height,
         "frames": contents.frames,
+        "seconds": round(contents.seconds, 3),
         "coded_bytes": sum(length for _, length in contents.coded),
         "blocks": [_block(block) for block in contents.blocks],
         "problems": list(contents.problems),

@@ -19,9 +19,13 @@ from labeling.rules import profile as profile_named
 from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from fractions import Fraction
+
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
+    from labeling.recording import Recording
     from labeling.video import FilmOptions, Progress
 
 
@@ -34,7 +38,8 @@ class Labeler:
     ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
     ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
     ImageDescription too. ``quality``: for lossy encodes. ``film``: when and how long the visible label is in a film
-    (:class:`~labeling.video.FilmOptions`). ``security_key``: an SM2 key
+    (:class:`~labeling.video.FilmOptions`). ``sidecar``: a film whose format has no place for a C2PA manifest gets one
+    beside it, ``NAME.c2pa``. ``security_key``: an SM2 key
     (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
     """
 
@@ -53,6 +58,7 @@ class Labeler:
     quality: int | None = None
     max_pixels: int = MAX_PIXELS
     film: FilmOptions | None = None
+    sidecar: bool = False
     security_key: SecurityKey | None = field(default=None, repr=False)
     _options: image.Options = field(init=False, repr=False, compare=False)
 
@@ -75,6 +81,7 @@ class Labeler:
             description=self.description,
             quality=self.quality,
             max_pixels=self.max_pixels,
+            sidecar=self.sidecar,
         )
         object.__setattr__(self, "_options", options)
 
@@ -125,6 +132,42 @@ class Labeler:
             return made
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
         return image.label_pixels(picture, format or "png", label, options)
+
+    def open_video(
+        self,
+        path: str | os.PathLike[str],
+        size: tuple[int, int],
+        fps: float | Fraction,
+        *,
+        content_id: str | None = None,
+        codec: str = "h264",
+        seconds: float | None = None,
+        **coding: Any,
+    ) -> Recording:
+        """Open a film to write frames into, straight from a generator: ``with labeler.open_video(…) as film``.
+
+        ``path`` decides the container (.mp4, .mov, .mkv, .webm, .avi, .flv); ``size`` is (width, height) in pixels;
+        ``codec`` is h264, hevc, vp9 or av1. The label is on every frame, or ``seconds`` long (at least 2).
+        ``coding``: quality, preset, pix_fmt, audio, audio_rate, as
+        :class:`~labeling.codecs.video.writer.VideoWriter` has them. Raises :class:`LabelingError`.
+        """
+        from labeling.recording import Recording
+
+        label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
+        coding = {"quality": self.quality, "codec": codec} | coding
+        return Recording(path, label, self._options, size, fps, seconds=seconds, coding=coding)
+
+    def label_frames(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """Give copies of frames (ndarrays or PIL images of one size) with the visible label, for other encoders.
+
+        The metadata is for whoever writes the file: :meth:`label_file` with ``visible=False`` afterwards.
+        Raises :class:`LabelingError`.
+        """
+        from labeling.codecs.video.frames import label_frames
+
+        if self._options.painter is None:
+            raise LabelingError("this labeler draws no visible label; make one with visible=True")
+        return label_frames(frames, self._options.painter)
 
     def _maker(self, content_id: str | None) -> Any:
         def make(own: Label | None) -> Label:

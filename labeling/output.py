@@ -12,6 +12,7 @@ from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.image import LabeledImage
 from labeling.label import Label
 from labeling.report import Report
+from labeling.spans import FileBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def settle(
     if not in_place and files.same_file(path, goal):
         raise LabelingError(f"{path}: would be overwritten; name another output or say --in-place")
     name, data = files.open_source(path, containers.is_media)
-    if containers.identify(data) is None:
+    if not isinstance(data, FileBytes) and containers.identify(data) is None:
         raise UnsupportedFormat(f"{name}: the content is of no format that this version can label")
     return name, data, goal
 

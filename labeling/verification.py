@@ -5,8 +5,11 @@ No network call is made, and nothing in a file is followed anywhere.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files, metadata
@@ -18,6 +21,7 @@ from labeling.marks import aigc
 from labeling.report import Report
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
+from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,7 +44,7 @@ def verify(
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),
 ) -> Report:
-    """Say which labels a picture carries, what is wrong with them, and whether each profile is satisfied.
+    """Say which labels a picture, film or sound carries, what is wrong with them, and whether each profile holds.
 
     ``source`` is a path, bytes, a binary file object or a PIL image (of which only ``info`` and pixels are known).
     ``visible=False`` leaves the pixels alone; the report then has no "visible" mark. ``trust`` are the C2PA trust
@@ -51,23 +55,26 @@ def verify(
     names = [profile] if isinstance(profile, str) else list(profile)
     profiles = [profile_named(name) for name in names]
     data: Media = b""
-    if _is_pil(source):
-        name, contents = "<image>", contents_of_image(source)
-    else:
-        name, data = files.open_source(source, containers.is_media)  # type: ignore[arg-type]
-        try:
-            contents = containers.read(data)
-        except UnsupportedFormat as error:
-            kind = containers.unread(data)
-            media_type = kind.media_type if kind is not None else UNKNOWN
-            return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
-    found = metadata.scan(contents)
-    found.aigc = [aigc.with_pinned(mark, pinned) for mark in found.aigc]
-    marks = list(metadata.findings(contents, found))
-    marks[1:1] = [credentials_of(data, contents, found, trust)]
-    if visible:
-        pixels_of = source if _is_pil(source) else data
-        marks.insert(1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels))
+    with contextlib.ExitStack() as stack:
+        if _is_pil(source):
+            name, contents = "<image>", contents_of_image(source)
+        else:
+            name, data = files.open_source(source, containers.is_media)  # type: ignore[arg-type]
+            if isinstance(data, FileBytes):
+                stack.enter_context(data)
+            try:
+                contents = containers.read(data)
+            except UnsupportedFormat as error:
+                kind = containers.unread(data)
+                media_type = kind.media_type if kind is not None else UNKNOWN
+                return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
+        found = metadata.scan(contents)
+        found.aigc = [aigc.with_pinned(mark, pinned) for mark in found.aigc]
+        marks = list(metadata.findings(contents, found))
+        marks[1:1] = [credentials_of(data, contents, found, trust, _store_beside(source, contents))]
+        if visible:
+            pixels_of = source if _is_pil(source) else data
+            marks.insert(1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels))
     notes = () if _is_pil(source) else notes_on_name(name, contents)
     return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
 
@@ -162,8 +169,35 @@ def contents_of_image(image: Any) -> Contents:
     return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
 
 
-def credentials_of(data: Media, contents: Contents, found: metadata.Found, trust: Trust | None) -> Mark:
-    """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest."""
+WITHOUT_PLACE = frozenset({"matroska", "flv", "ogg"})
+"""Formats that have no place for a manifest (C2PA 2.2, A): one may lie in a file beside them."""
+
+MAX_STORE = 16 << 20
+
+
+def sidecar_of(path: str | os.PathLike[str]) -> Path:
+    """Where the manifest of a file lies that cannot hold one: ``film.mkv.c2pa`` beside ``film.mkv``."""
+    return Path(f"{os.fspath(path)}.c2pa")
+
+
+def _store_beside(source: Any, contents: Contents) -> bytes | None:
+    if contents.format not in WITHOUT_PLACE or not isinstance(source, str | os.PathLike):
+        return None
+    path = sidecar_of(source)
+    return files.read_file(path, "the C2PA manifest beside the film", MAX_STORE) if path.is_file() else None
+
+
+def credentials_of(
+    data: Media, contents: Contents, found: metadata.Found, trust: Trust | None, store: bytes | None = None
+) -> Mark:
+    """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest.
+
+    ``store`` is a manifest store that lies beside the file.
+    """
+    if store is not None:
+        from labeling.marks import credentials
+
+        return credentials.read(data, contents.media_type, trust=trust, store=store)
     if not found.c2pa:
         if contents.problems:
             return Mark("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)

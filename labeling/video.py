@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from labeling import containers, files, image, metadata
 from labeling.containers import Block, Changes, Contents, Kind, Media
-from labeling.errors import LabelingError, UnsupportedFormat, WriteError
+from labeling.errors import LabelingError, WriteError
 from labeling.findings import Mark, Status
 from labeling.image import Options
 from labeling.label import Label
 from labeling.marks import aigc, iptc, xmp
 from labeling.output import LabeledFile
+from labeling.report import Report
 from labeling.spans import FileBytes
-from labeling.verification import conclude, credentials_of
+from labeling.verification import WITHOUT_PLACE, conclude, credentials_of, sidecar_of
 
 if TYPE_CHECKING:
     from labeling.codecs.video.base import Settings
@@ -165,10 +166,19 @@ def _cut(
 def _remux(
     draft: Draft, scratch: Path, options: Options, film: FilmOptions, settings: Settings, stack: contextlib.ExitStack
 ) -> None:
-    raise UnsupportedFormat(
-        f"a visible label cannot be drawn on {draft.contents.media_type} files of this kind yet; "
-        "convert the film to MP4, or label the metadata alone with --no-visible"
-    )
+    """Other containers, and fragments, are written anew by FFmpeg's muxers; packets are copied but for the label's."""
+    from labeling.codecs.video import remux
+
+    assert options.painter is not None and isinstance(draft.data, FileBytes)
+    painted = remux.paint(
+        Path(draft.data.name), scratch, draft.contents.format, options.painter, film.spans(draft.contents.seconds),
+        reencode=film.reencode, settings=settings, progress=film.progress,
+    )  # fmt: skip
+    draft.visible = options.painter.finding(painted.box, *painted.displayed)
+    draft.how += painted.how
+    draft.data = stack.enter_context(FileBytes(scratch.open("rb"), str(scratch)))
+    draft.contents = containers.read(draft.data)
+    draft.found = metadata.scan(draft.contents)
 
 
 def _already_visible(draft: Draft, options: Options) -> Mark | None:
@@ -193,7 +203,7 @@ def write(
     ``values`` are the XMP properties (default: IPTC's, where the format has a place for a packet).
     """
     changes = _changes(draft, label, options, values)
-    signer = _signer(draft, options)
+    signer, store = _signer(draft, options), None
     pieces = containers.rewrite(draft.data, draft.contents, changes, draft.film)
     place = files.scratch if dry_run else files.staged
     with place(goal) as target:
@@ -201,8 +211,12 @@ def write(
         if signer is not None:
             _sign(target, draft, label, signer, options.source_type)
         with FileBytes(target.open("rb"), str(goal)) as result:
-            report_on = _read_back(result, draft, name, label, options, checked=signer is None)
+            if signer is None and options.signer is not None and options.sidecar:
+                store = _sign_beside(result, goal, draft, label, options.signer, options.source_type)
+            report_on = _read_back(result, draft, name, label, options, store, checked=signer is None)
         size = target.stat().st_size
+    if store is not None and not dry_run:
+        files.write_atomically(sidecar_of(goal), [store])
     return LabeledFile(Path(name), goal, label, tuple(draft.how), report_on, size, dry_run)
 
 
@@ -231,15 +245,14 @@ def _changes(draft: Draft, label: Label, options: Options, values: dict[xmp.Name
     return Changes(new, None, (*drop, *found.c2pa), (aigc.FIELD, aigc.encode(label)))
 
 
-UNSIGNED = ("matroska", "flv", "ogg")
-"""Formats that have no place for a C2PA manifest (C2PA 2.2, A)."""
-
-
 def _signer(draft: Draft, options: Options) -> Signer | None:
     """Who signs; where the format cannot be signed that is said, since its other labels can still be written."""
-    if options.signer is not None and draft.contents.format in UNSIGNED:
+    if options.signer is not None and draft.contents.format in WITHOUT_PLACE:
         title = containers.format_named(draft.contents.format).title
-        draft.how.append(f"not signed: {title} has no place for a C2PA manifest; convert to MP4 if it has to be")
+        if not options.sidecar:
+            draft.how.append(
+                f"not signed: {title} has no place for a C2PA manifest; --sidecar puts one beside the file"
+            )
         return None
     return options.signer
 
@@ -258,11 +271,30 @@ def _sign(target: Path, draft: Draft, label: Label, signer: Signer, source_type:
         signed.replace(target)
 
 
+def _sign_beside(result: FileBytes, goal: Path, draft: Draft, label: Label, signer: Signer, source_type: str) -> bytes:
+    """A manifest store for a file of its own beside the film (C2PA 2.2, 11.4: external manifests)."""
+    from labeling.marks import credentials
+
+    claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type)
+    draft.how.append(f"C2PA manifest beside the file: {sidecar_of(goal).name}")
+    with result.stream() as content:
+        return credentials.sign_beside(content, draft.contents.media_type, signer, claim)
+
+
 def _stream(data: Media) -> BinaryIO:
     return data.stream() if isinstance(data, FileBytes) else io.BytesIO(data)
 
 
-def _read_back(result: FileBytes, draft: Draft, name: str, label: Label, options: Options, *, checked: bool) -> Any:
+def _read_back(
+    result: FileBytes,
+    draft: Draft,
+    name: str,
+    label: Label,
+    options: Options,
+    store: bytes | None,
+    *,
+    checked: bool,
+) -> Report:
     after = containers.read(result)
     seen = metadata.scan(after)
     if after.problems:
@@ -272,7 +304,7 @@ def _read_back(result: FileBytes, draft: Draft, name: str, label: Label, options
     if not draft.painted and checked:
         _check_untouched(draft.source, draft.contents, result, after, name)
     marks = list(metadata.findings(after, seen))
-    marks[1:1] = [credentials_of(result, after, seen, None)]
+    marks[1:1] = [credentials_of(result, after, seen, None, store)]
     if draft.visible is not None:
         marks.insert(1, draft.visible)
     return conclude(result.name, after, marks, [options.profile], visible=draft.visible is not None)

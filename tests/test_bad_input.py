@@ -76,7 +76,7 @@ def test_a_wrong_extension_is_labelled_by_content(photo: Path) -> None:
 
 def test_text_video_and_bmp_have_no_place_for_a_label(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello " * 50)
-    refused(add(tmp_path / "a.png"), 3, "a.png", "no picture format")
+    refused(add(tmp_path / "a.png"), 3, "a.png", "no format")
     Image.new("RGB", (80, 80)).save(tmp_path / "a.bmp")
     refused(add(tmp_path / "a.bmp"), 2, "a.bmp", "PNG")
     only(tmp_path, "a.png", "a.bmp")

@@ -30,7 +30,16 @@ ON_FILES = {
     "pdf": "–",
     "svg": "–",
     "markdown": "–",
+    "mp4": "only the groups of pictures under it are coded anew (H.264, HEVC, VP9, AV1); the rest is bit-exact",
+    "matroska": "the same, in a re-muxed copy",
+    "avi": "the same, in a re-muxed copy",
+    "flv": "the same, in a re-muxed copy",
+    "wav": "–",
+    "mp3": "–",
+    "flac": "–",
+    "ogg": "–",
 }
+FILMS = ("mp4", "matroska", "avi", "flv")
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -55,8 +64,8 @@ def formats_table() -> str:
     for row in FORMATS:
         nowhere = "no place exists: refused, PNG offered" if row.name == "bmp" else "read, not yet written"
         carrier = row.carrier or nowhere
-        drawn = ON_FILES[row.name] if row.name in _PAINTERS else "–"
-        from_memory = "yes" if row.name in ENCODERS else "–"
+        drawn = ON_FILES[row.name] if row.name in _PAINTERS or row.name in FILMS else "–"
+        from_memory = "yes" if row.name in ENCODERS or row.name in FILMS else "–"
         signed = "yes" if row.carrier and row.media_types[0] in signable else "–"
         rows.append((row.title, carrier, drawn, from_memory, signed))
     return table(("Format", "AIGC field and IPTC go to", "Visible label on a file", "From memory", "C2PA"), rows)

@@ -133,6 +133,8 @@ class _Reader:
                 return
             self._take(name, at, end)
             at = end
+        if any(body[at:]):
+            note(self.collector.problems, f"the ID3v2 tag at offset {tag.at} has no frame at {self._place(at)}")
 
     def _extended(self) -> int:
         """Where the frames begin.
@@ -162,11 +164,11 @@ class _Reader:
         plain = int.from_bytes(raw, "big")
         if self.tag.version == 3:
             return plain
-        safe = synchsafe(raw)
-        if safe == plain or (max(raw) < 0x80 and self._begins(at + 10 + safe)):
-            return safe
         # Some writers of 2.4 (iTunes for years) kept the plain sizes of 2.3.
-        return plain if self._begins(at + 10 + plain) else safe
+        if max(raw) >= 0x80:
+            return plain
+        safe = synchsafe(raw)
+        return plain if not self._begins(at + 10 + safe) and self._begins(at + 10 + plain) else safe
 
     def _begins(self, at: int) -> bool:
         """Whether a frame, the padding or the end is at ``at``."""
@@ -316,11 +318,10 @@ def user_text(version: int, name: str, text: str) -> bytes:
     """A whole TXXX frame (TXX in 2.2), in the plainest coding that its version has for it."""
     if version == 4:
         body = b"\3" + name.encode() + b"\0" + text.encode()
+    elif name.isascii() and text.isascii():  # of Latin-1 the half that nobody takes for UTF-8
+        body = b"\0" + name.encode() + b"\0" + text.encode()
     else:
-        try:
-            body = b"\0" + name.encode("latin-1") + b"\0" + text.encode("latin-1")
-        except UnicodeEncodeError:
-            body = b"\1" + b"\xff\xfe" + (name + "\0").encode("utf-16-le") + b"\xff\xfe" + text.encode("utf-16-le")
+        body = b"\1" + b"\xff\xfe" + (name + "\0").encode("utf-16-le") + b"\xff\xfe" + text.encode("utf-16-le")
     return _frame(version, b"TXX" if version == 2 else b"TXXX", body)
 
 

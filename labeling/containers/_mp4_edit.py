@@ -194,9 +194,9 @@ def _put_packet(
             return
     ftyp = layout.first(b"ftyp")
     if ftyp is None or data[ftyp.body : ftyp.body + 4] == b"qt  ":
-        udta = next(iter(children(view, moov, b"udta")), None)
-        if udta is not None:
-            inside.append(Inside(_end_of(view, udta), _end_of(view, udta), box(b"XMP_", packet), (moov, udta)))
+        if holders := children(view, moov, b"udta"):
+            end = _end_of(view, holders[0])
+            inside.append(Inside(end, end, box(b"XMP_", packet), (moov, holders[0])))
         elif (own := next((e for e in inside if e.data[4:8] == b"udta"), None)) is not None:
             inside.remove(own)
             inside.append(own._replace(data=box(b"udta", own.data[8:], box(b"XMP_", packet))))

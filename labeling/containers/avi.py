@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 from labeling.containers._riff import (
+    MAX_CHUNKS,
     UNFINISHED,
     Chunk,
     Plan,
@@ -35,6 +36,9 @@ MAX_RIFFS = 4096
 
 MAX_SEGMENTS = 1 << 16
 """So many entries of OpenDML super indexes are followed, of all streams together."""
+
+MAX_HEADERS = 4 << 20
+"""So many bytes the list of headers may have."""
 
 _HAS_INDEX = 0x10
 _NAMED_TEXTS = {b"strn", b"IDIT", b"ISMP"}
@@ -105,6 +109,9 @@ def _walk(data: Media) -> _Walk:
         if riff.cut and not walk.fixed:
             problems.append(f"the file is cut off: the RIFF chunk at offset {at} is longer than the file")
         _riff(data, riff, walk)
+        if sum(len(children) for _, children in walk.riffs) > MAX_CHUNKS:
+            note(problems, f"more than {MAX_CHUNKS} chunks in its RIFF chunks")
+            return walk
         at = riff.end
     if at < size:
         note(walk.collector.warnings, f"{size - at} bytes follow the RIFF data; they are kept")
@@ -144,6 +151,9 @@ def _riff(data: Media, riff: Chunk, walk: _Walk) -> None:
 
 def _headers(data: Media, hdrl: Chunk, walk: _Walk) -> None:
     collector = walk.collector
+    if hdrl.length > MAX_HEADERS:
+        note(collector.problems, f"its list of headers is {hdrl.length} bytes, more than the {MAX_HEADERS} we look at")
+        return
     for chunk in chunks(data, hdrl.body, hdrl.stop, collector):
         if chunk.cut:
             note(collector.problems, f"the {title(chunk.name)} header at offset {chunk.at} is cut off")

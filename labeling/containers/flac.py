@@ -77,6 +77,9 @@ def _walk(data: Media) -> _Walk:
         return walk
     _stream_info(data, walk)
     for block in walk.comments:
+        if refusal := collector.refusal(block.end - block.body):
+            note(collector.problems, f"the VORBIS_COMMENT block at offset {block.at} {refusal}")
+            break
         body = data[block.body : block.end]
         _vorbis_comment.take(body, _WHERE, block.body.__add__, collector)
     if len(walk.comments) > 1:

@@ -16,8 +16,8 @@ from labeling.containers._shared import Collector, Edit, note, pick, splice
 from labeling.containers.base import MAX_TOTAL, Block, Changes, Contents, Media, Piece
 from labeling.errors import LabelingError
 
-MAX_PAGES = 1 << 22
-"""So many pages are walked of one file: 16 GB of pages of the usual size."""
+MAX_PAGES = 1 << 20
+"""So many pages are walked of one file, if it is chained: 4 GB of pages of the usual size."""
 
 MAX_STREAMS = 256
 """So many streams are looked at, of all chains together."""
@@ -310,12 +310,19 @@ def _laid(data: Media, stream: _Stream, comments: bytes) -> list[Edit]:
 
 
 def _later(data: Media, after: Page) -> Iterator[Page]:
-    """The pages of the same stream behind ``after``."""
+    """The pages of the same stream behind ``after``, up to where another link of the chain begins.
+
+    Raises :class:`LabelingError` if there is anything but pages before that.
+    """
+    last = _ogg.last_page(data)
+    end = last.end if last is not None else len(data)
     at = after.end
     for _ in range(MAX_PAGES):
-        page = _ogg.page_at(data, at)
-        if page is None:
-            return
+        page = _ogg.page_at(data, at) if at < end else None
+        if page is None or page.flags & _ogg.BEGINS:
+            break
         if page.serial == after.serial:
             yield page
         at = page.end
+    if at < end and (page is None or not page.flags & _ogg.BEGINS):
+        raise LabelingError(f"the OGG has no sound page at offset {at}, or too many pages; re-mux it first")

@@ -32,8 +32,8 @@ UNITS = (0.05, 0.3)
 PITCHES = (400.0, 3000.0)
 """Speeds and pitches that are recognised: seconds, Hz."""
 
-LONG = (1.8, 4.3)
-"""Length of the long tone in units: whoever takes "long" for twice or four times "short" is understood, too."""
+LONG = (1.6, 4.4)
+"""Length of the long tone against a short one: some take "long" for twice or four times "short"."""
 
 SURE = 0.6
 """Lower confidence is not reported."""
@@ -46,6 +46,7 @@ _DEPTH, _STEP = 36, 3
 """Thresholds are tried down to so many dB below a line's loudest moment, in such steps."""
 
 _FLOOR = 1e-9
+_CLIP = 100.0
 _CONTRAST, _UNEVEN, _SWING = 8.0, 4.0, 2.5
 """dB between tone and gaps, at least; between the tones, at most; standard deviation within a tone, at most."""
 
@@ -115,7 +116,8 @@ class _Power:
 
 def _spectrum(samples: NDArray[np.float32], rate: int) -> _Power:
     size, hop = round(_WINDOW * rate), _HOP * rate
-    padded = np.pad(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), size)
+    sound = np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -_CLIP, _CLIP)
+    padded = np.pad(sound, size)
     starts = np.arange(0, padded.size - size, hop).astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
     width = rate / size
@@ -166,12 +168,12 @@ def _matches(begins: NDArray[Any], ends: NDArray[Any]) -> NDArray[np.intp]:
     short, pause = (one + three + four) / 3, (first + last) / 2
     # A threshold nearer to the silence makes tones longer and gaps shorter: the mean of both does not change.
     unit = (short + pause) / 2
-    slack = 0.25 * unit + 1.5 * _HOP
-    good = (unit > UNITS[0] * 0.9) & (unit < UNITS[1] * 1.1)
+    slack = 0.15 * unit + 1.5 * _HOP
+    good = (unit > UNITS[0] * 0.8) & (unit < UNITS[1] * 1.1)
     for each in (one, three, four):
         good &= (np.abs(each - short) <= slack) & (each > 2.5 * _HOP)
-    good &= (long >= np.maximum(LONG[0] * unit, 1.6 * short)) & (long <= LONG[1] * unit + _HOP)
-    good &= (np.abs(first - last) <= 1.5 * slack) & (pause >= 0.4 * short) & (pause <= 2.5 * short)
+    good &= (long >= LONG[0] * short) & (long <= LONG[1] * np.maximum(short, unit))
+    good &= (np.abs(first - last) <= 1.5 * slack) & (pause >= 0.4 * short) & (pause <= 2 * short)
     good &= (between >= 0.8 * pause) & (between <= 5 * unit)
     quiet = np.maximum(2 * unit, 0.8 * between)
     return np.flatnonzero(good & (before >= quiet) & (after >= quiet))

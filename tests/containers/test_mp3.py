@@ -17,8 +17,8 @@ from labeling.containers import Changes, Kind, _id3
 from labeling.containers._shared import Collector
 from labeling.errors import LabelingError
 
+from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import PACKET, SOURCE, exiftool
-from .test_riff import LABEL, coded, ffmpeg, ffprobe, packets, texts, write
 
 ASCII = '{"Label":"1","ContentProducer":"001191110102MACQD9K64010000"}'
 
@@ -264,8 +264,6 @@ def signed(data: bytes, media_type: str) -> bytes:
     ],
 )
 def test_a_manifest_of_c2pa_is_found_and_can_be_left_out(suffix: str, media_type: str, format: str) -> None:
-    from .test_riff import FILM
-
     video = ("-c:v", "mpeg4") if suffix == ".avi" else ()
     before = ffmpeg(suffix, "-metadata", "title=hi", *video, inputs=FILM if video else ("sine=d=0.3",))
     labelled = write(before, named=("AIGC", LABEL))
@@ -294,9 +292,18 @@ def test_what_is_no_mp3_behind_its_tag() -> None:
     assert containers.read(title + bytes(500) + sound()).warnings == ()
 
 
-@pytest.mark.parametrize("bad", [frame(4, "TI:2", b"\3hi"), b"TIT2" + safe(5000) + b"\0\0\3hi", b"TIT2\0\0"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        frame(4, "TI:2", b"\3hi"),
+        b"TIT2" + safe(5000) + b"\0\0\3hi",
+        b"TIT2\0\0\0\xca\0\0\3hi" + bytes(99),
+        b"TIT2\0\0",
+        bytes(20) + frame(4, "TIT2", b"\3hi"),
+    ],
+)
 def test_a_damaged_tag_is_a_problem(bad: bytes) -> None:
-    assert containers.read(tag(4, frame(4, "TALB", b"\3x") + bad) + sound()).problems or len(bad) < 10
+    assert containers.read(tag(4, frame(4, "TALB", b"\3x") + bad) + sound()).problems
 
 
 def test_every_truncation_is_told_of() -> None:

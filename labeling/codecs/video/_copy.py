@@ -25,9 +25,10 @@ DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "flv": "flv"}
 CODECS = {"libdav1d": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8"}
 """Decoder's name → codec's, where they differ."""
 
+_MATROSKA = {"default_mode": "passthrough", "avoid_negative_ts": "disabled", "write_crc32": "0"}
 _MUXERS: dict[str, dict[str, str]] = {
-    "matroska": {"default_mode": "passthrough", "avoid_negative_ts": "disabled"},
-    "webm": {"default_mode": "passthrough", "avoid_negative_ts": "disabled"},
+    "matroska": _MATROSKA,
+    "webm": _MATROSKA,
     "avi": {},
     "flv": {"flvflags": "no_duration_filesize+add_keyframe_index"},
     "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},

@@ -66,7 +66,7 @@ class Coding(NamedTuple):
 DEFAULTS = {
     "h264": Coding("libx264", "faster", 17),
     "hevc": Coding("libx265", "veryfast", 16),
-    "vp9": Coding("libvpx-vp9", "5", 18),
+    "vp9": Coding("libvpx-vp9", "6", 16),
     "vp8": Coding("libvpx", "5", 6),
     "av1": Coding("libsvtav1", "9", 16),
     "prores": Coding("prores_ks", "", 0, "the rate of its profile"),

@@ -1,8 +1,8 @@
 """A label on the film of an MP4 or MOV file, by surgery: pictures under it are coded anew, all else stays where it is.
 
 The new samples take the places of the old ones, one for one: chunks, decoding times, edit lists, other tracks and
-metadata are as before. Only sizes, display times and sync marks of those samples change, and the decoder's configuration
-gets a second set of parameters beside the first.
+metadata are as before. Only sizes, display times and sync marks of those samples change, and the decoder's
+configuration gets a second set of parameters beside the first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -260,7 +261,7 @@ class _Surgery:
                 stop = self.track.offsets[end] + self.track.sizes[end]
                 new = Span(fresh, self.places[begin], self.places[end] + self.sizes[end])
                 found.append((start, stop, new))
-        for begin, end in self.segments:  # what follows may need what the container kept apart until now
+        for _, end in self.segments:  # what follows may need what the container kept apart until now
             if end < len(self.track.sizes) and end not in self.places:
                 old = self._sample(end)
                 if (again := self.codec.reentry(old)) != old:
@@ -268,7 +269,7 @@ class _Surgery:
                     found.append((at, at + len(old), again))
                     self.sizes[end] = len(again)
         found.sort(key=lambda edit: edit[0])
-        if any(one[1] > other[0] for one, other in zip(found, found[1:], strict=False)):
+        if any(one[1] > other[0] for one, other in pairwise(found)):
             raise LabelingError("the film's samples overlap; re-mux the file first")
         return found
 
@@ -319,9 +320,11 @@ class _Surgery:
         """What was done, for people."""
         words = describe(self.stream, self.settings)
         if self.whole:
-            why = (
-                f" ({self.why})" if self.why else " (the label, or the group of pictures under it, is all of the film)"
+            everywhere = self.ranges[0][0] <= self.shown[0] and self.ranges[-1][1] >= self.shown[-1]
+            behind = (
+                "the label is on all of it" if everywhere else "no closed group of pictures begins behind the label"
             )
+            why = f" ({self.why or behind})"
             return f"film coded anew as {words}{why}; sound and all else copied"
         scale = self.track.scale
         parts = [
@@ -329,9 +332,7 @@ class _Surgery:
             f"{(max(self.track.pts[n] for n in range(begin, end)) - self.shown[0]) / scale:.2f} s"
             for begin, end in self.segments
         ]
-        return (
-            f"pictures at {', '.join(parts)} coded anew as {words}; all others, sound and the rest copied bit-exactly"
-        )
+        return f"pictures at {', '.join(parts)} coded anew as {words}; all else copied bit-exactly"
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

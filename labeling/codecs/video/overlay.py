@@ -95,10 +95,12 @@ class FrameOverlay:
     def draw(self, frame: av.VideoFrame) -> None:
         """Blend the label into ``frame``, in place; nothing outside the box's chroma grid is touched.
 
-        Whether the planes may be written to is for the caller to know: a decoder goes on reading the frames that it gave
-        out. :meth:`save` before and :meth:`restore` before the next call of the decoder are enough, unless it decodes
-        several frames at a time (``thread_type`` FRAME or AUTO): then it reads them meanwhile. Raises :class:`UnsupportedFormat` for pixel formats that are not known,
-        :class:`LabelingError` for a frame of another size.
+        Whether the planes may be written to is for the caller to know: a decoder goes on reading the frames that it
+        gave out. :meth:`save` before and :meth:`restore` before the next call of the decoder are enough, unless it
+        decodes several frames at a time (``thread_type`` FRAME or AUTO): then it reads them meanwhile.
+
+        Raises :class:`UnsupportedFormat` for pixel formats that are not known, :class:`LabelingError` for a frame of
+        another size.
         """
         for patch, view in self._views(frame):
             mixed = np.multiply(view, patch.keep, dtype=patch.keep.dtype)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labeling.codecs.base import Painter
-from labeling.codecs.video import _copy, segment
+from labeling.codecs.video import _copy, _display, segment
 from labeling.codecs.video._scan import Raw, Scan, look_through
 from labeling.codecs.video.base import (
     DEFAULTS,
@@ -47,6 +47,7 @@ class Film(NamedTuple):
     mirrored: bool
     aspect: Fraction
     pix_fmt: str
+    reorders: bool
 
 
 def paint(
@@ -130,7 +131,8 @@ def _look(container: InputContainer) -> Film:
         raise LabelingError(f"pictures of the pixel format {pix_fmt} cannot be drawn on; convert the video to yuv420p")
     aspect = video.sample_aspect_ratio or Fraction(1)
     seconds = (container.duration or 0) / 1e6
-    return Film(stream, video.index, seconds, rotation, mirrored, aspect if aspect > 0 else Fraction(1), pix_fmt)
+    aspect = aspect if aspect > 0 else Fraction(1)
+    return Film(stream, video.index, seconds, rotation, mirrored, aspect, pix_fmt, context.reorder_depth > 0)
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> Iterator[Any]:
@@ -165,14 +167,16 @@ def _turn(frame: Any) -> tuple[int, bool]:
 
 def _obstacle(film: Film, scan: Scan) -> str:
     """Say why only a part cannot be encoded; "" if it can."""
+    first = scan.head[0].data if scan.head else b""
+    if refusal := segment.refusal(film.stream, first):
+        return refusal.partition(";")[0]
     if not scan.timed:
         return "its packets do not say when their pictures are shown"
     if not scan.clean:
         return "it does not begin with a picture that can be decoded alone"
     if scan.opened:
         return "its groups of pictures are open: pictures after a key frame refer back to those before it"
-    first = scan.head[0].data if scan.head else b""
-    return segment.refusal(film.stream, first).partition(";")[0]
+    return ""
 
 
 class _Job:
@@ -204,6 +208,8 @@ class _Job:
                 for packet in _copy.packets(container, container.streams[self.film.track])
             )
             look_through(raws, segment.codec_of(stream), scan, partial=partial)
+        # AVI has one time for a packet, and FFmpeg's guess at the other is wrong where pictures are reordered.
+        scan.timed &= not (self.muxer == "avi" and self.film.reorders)
         if not scan.head:
             raise UnreadableFile("the video has no pictures; the file is damaged")
         if not scan.seen:
@@ -215,7 +221,8 @@ class _Job:
         codec = self.film.stream.codec if not how else self._whole_codec()
         options: dict[str, Any] = {"depth": scan.depth, "intra": scan.intra}
         if how:
-            options = {"depth": scan.depth, "codec": codec, "paced": not scan.timed}
+            aspect = self.film.aspect if self.film.aspect != 1 else None
+            options = {"depth": scan.depth, "codec": codec, "paced": not scan.timed, "aspect": aspect}
         if self.muxer == "avi":
             options["depth"] = 0  # AVI does not say when pictures are shown: they have to come in order
         new = _configuration(self.film.stream, scan, self.settings, options)
@@ -228,6 +235,8 @@ class _Job:
         copier = _copy.Copier(self.film.track, self.film.stream, scan, reencoder, new, self._report)
         with _copy.reading(self.source, self.format) as container, _copy.clear_errors():
             copier.run(container, self.target, self.muxer, extradata if codec == self.film.stream.codec else b"", codec)
+        if self.muxer in ("matroska", "webm"):
+            self._display()
         encoded = tuple(
             (scan.seconds(low), scan.seconds(scan.last if high is None else high)) for low, high in scan.ranges
         )
@@ -240,6 +249,10 @@ class _Job:
             after,
             _words(how, encoded, after, made, scan),
         )
+
+    def _display(self) -> None:
+        width, height, aspect = self.film.stream.width, self.film.stream.height, self.film.aspect
+        _display.set_display(self.target, max(1, round(width * aspect)), height)
 
     def _whole_codec(self) -> str:
         """Choose what the whole film is encoded with: its own codec if its pictures can be, or one that can."""

@@ -111,6 +111,7 @@ class Reencoder:
 
     For whole streams only: ``codec`` encodes them with another codec. ``paced`` is for packets whose pts are not
     known: the n-th picture is shown at the n-th dts, and nothing is said if there are fewer pictures than packets.
+    ``aspect`` is the shape of a pixel, width : height, where the coded stream's own is not to be kept.
     """
 
     def __init__(
@@ -124,9 +125,11 @@ class Reencoder:
         intra: bool = False,
         codec: str = "",
         paced: bool = False,
+        aspect: Fraction | None = None,
     ) -> None:
         self._stream, self._overlay, self._wanted, self._settings = stream, overlay, wanted, settings
         self._depth, self._intra, self._paced = 0 if paced else depth, intra, paced
+        self._aspect = aspect
         self._source = codec_of(stream)
         self._alike = codec in ("", stream.codec)
         self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="")
@@ -255,7 +258,7 @@ class Reencoder:
         encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
         encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
         encoder.colorspace, encoder.color_range = frame.colorspace, frame.color_range
-        aspect = self._decoder.sample_aspect_ratio
+        aspect = self._aspect or self._decoder.sample_aspect_ratio
         if aspect:
             encoder.sample_aspect_ratio = aspect
         rate = self._stream.rate if 0 < self._stream.rate <= 1000 else Fraction(25)

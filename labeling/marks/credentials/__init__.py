@@ -7,8 +7,8 @@ standard is done by c2pa-python, which is imported when first used. Nothing here
 from __future__ import annotations
 
 from labeling.marks.credentials.read import Trust, read
-from labeling.marks.credentials.sign import Claim, sign, sign_stream
+from labeling.marks.credentials.sign import Claim, sign, sign_beside, sign_stream
 from labeling.marks.credentials.signer import Signer
 from labeling.marks.credentials.testchain import TestChain, make_test_chain
 
-__all__ = ["Claim", "Signer", "TestChain", "Trust", "make_test_chain", "read", "sign", "sign_stream"]
+__all__ = ["Claim", "Signer", "TestChain", "Trust", "make_test_chain", "read", "sign", "sign_beside", "sign_stream"]

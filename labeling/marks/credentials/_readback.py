@@ -44,13 +44,16 @@ def check(result: bytes, store: bytes, signer: Signer, media_type: str, kind: Ha
     _seen.add((os.getpid(), kind))
 
 
-def validate(result: Any, media_type: str, store: bytes) -> None:
-    """Have c2pa's reader validate a stream. Raises ``ValueError`` unless it holds ``store`` and that is valid."""
+def validate(result: Any, media_type: str, store: bytes, *, beside: bool = False) -> None:
+    """Have c2pa's reader validate a stream with ``store`` in it, or ``beside`` it.
+
+    Raises ``ValueError`` unless that is what it finds, and it is valid.
+    """
     import c2pa
 
     label = _jumbf.parse(store).label
     try:
-        with c2pa.Reader(media_type, result, context=_context.for_reading_back()) as reader:
+        with c2pa.Reader(media_type, result, store if beside else None, context=_context.for_reading_back()) as reader:
             state = reader.get_validation_state()
             results = reader.get_validation_results() or {}
             active = (reader.get_active_manifest() or {}).get("label")

@@ -92,27 +92,27 @@ class Trust:
         return {"anchors": [signers, stamps] if self.tsa_pem else [signers]}
 
 
-def read(data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = None) -> Mark:
+def read(data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = None, store: bytes | None = None) -> Mark:
     """Judge the active manifest of a file.
 
-    Without ``trust`` no signer is known and the best signature is "valid". ``value`` holds what the manifest says
-    (see :class:`~labeling.marks.credentials._store.Facts`), ``validation_state`` and ``validation_codes`` as c2pa's
-    reader gives them. Never raises on a broken file: that is a finding. Raises :class:`LabelingError` only for an
-    unusable trust list.
+    ``store`` is a manifest store that lies beside the file. Without ``trust`` no signer is known and the best signature
+    is "valid". ``value`` holds what the manifest says (see :class:`~labeling.marks.credentials._store.Facts`),
+    ``validation_state`` and ``validation_codes`` as c2pa's reader gives them. Never raises on a broken file: that is a
+    finding. Raises :class:`LabelingError` only for an unusable trust list.
     """
-    found = _facts(data, media_type, trust)
+    found = _facts(data, media_type, trust, store)
     if isinstance(found, Mark):
         return found
     if trust and found.state == "Trusted" and f"[{_TSA_LIST}]" in found.trusted_by:
         # c2pa-rs 0.91 lets the roots of time-stamp authorities vouch for signers as well. They must not: ask again
         # without them, since a root may be on both lists.
-        again = _facts(data, media_type, replace(trust, tsa_pem=b""))
+        again = _facts(data, media_type, replace(trust, tsa_pem=b""), store)
         if isinstance(again, Facts) and again.state != "Trusted":
             found.state, found.failures = "Valid", (*found.failures, _UNTRUSTED)
     return _judge(found)
 
 
-def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None) -> Facts | Mark:
+def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, beside: bytes | None) -> Facts | Mark:
     import c2pa
 
     try:
@@ -120,7 +120,7 @@ def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None) -> Fa
     except c2pa.C2paError as error:
         raise LabelingError(f"the trust list cannot be used: {_line(error)}") from None
     try:
-        with c2pa.Reader(media_type, _stream(data), context=judge) as reader:
+        with c2pa.Reader(media_type, _stream(data), beside, context=judge) as reader:
             store = json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
         return Mark(MARK, Status.ABSENT)

@@ -149,6 +149,22 @@ def sign_stream(
         raise WriteError(f"the signed file does not validate ({error}); nothing was kept, please report this") from None
 
 
+def sign_beside(content: BinaryIO, media_type: str, signer: Signer, claim: Claim) -> bytes:
+    """Sign a file whose format has no place for a manifest: gives the manifest store, for a file beside it.
+
+    The errors are those of :func:`sign`.
+    """
+    signer.check_dates()
+    job = _Job(b"", media_type, signer, _definition(claim, edit=False))
+    store = job.build("callback" if signer.remote else "key", content, io.BytesIO(), embed=False)
+    content.seek(0)
+    try:
+        _readback.validate(content, media_type, store, beside=True)
+    except ValueError as error:
+        raise WriteError(f"the manifest does not validate ({error}); nothing was kept, please report this") from None
+    return store
+
+
 class _Job:
     """One file on its way through c2pa's builder."""
 
@@ -175,7 +191,7 @@ class _Job:
         store = self.build(kind, io.BytesIO(self.data), target)
         return target.getvalue(), store
 
-    def build(self, kind: str, content: Any, target: Any) -> bytes:
+    def build(self, kind: str, content: Any, target: Any, *, embed: bool = True) -> bytes:
         """Sign what a stream holds into another one; gives the manifest store."""
         import c2pa
 
@@ -186,7 +202,10 @@ class _Job:
                 if self.parent is not None:
                     source, media_type = self.parent
                     ingredient = '{"title": "parent", "relationship": "parentOf", "label": "parent"}'
-                    builder.add_ingredient(ingredient, media_type, source if hasattr(source, "read") else io.BytesIO(source))
+                    held = source if hasattr(source, "read") else io.BytesIO(source)
+                    builder.add_ingredient(ingredient, media_type, held)
+                if not embed:
+                    builder.set_no_embed()
                 store: bytes = builder.sign(native, self.media_type, content, target)
         except c2pa.C2paError as error:
             ours = self.signer.take_error()
