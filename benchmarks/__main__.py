@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, many, memory, startup
+from benchmarks import files, films, frames, many, memory, startup
 from benchmarks._measure import Row, Settings
 
 ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
@@ -28,6 +28,12 @@ ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "verify-files": many.verify,
     "jpeg-12mp": files.jpeg_12mp,
     "c2pa-bytes": files.c2pa_bytes,
+    "films": films.films,
+    "film-long": films.long,
+    "film-whole": films.whole,
+    "film-metadata": films.metadata,
+    "film-verify": films.verify,
+    "frames": frames.frames,
     "startup": startup.startup,
 }
 
@@ -49,7 +55,7 @@ def _arguments() -> argparse.Namespace:
 
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
-    names = ("aigc-labeling", "pillow", "opencv-python-headless", "numpy", "c2pa-python", "jpeglib")
+    names = ("aigc-labeling", "pillow", "opencv-python-headless", "numpy", "c2pa-python", "jpeglib", "av")
     versions = {}
     for name in names:
         try:
@@ -59,6 +65,9 @@ def machine() -> dict[str, Any]:
     if exiftool := shutil.which("exiftool"):
         done = subprocess.run([exiftool, "-ver"], capture_output=True, text=True, check=False)
         versions["exiftool"] = done.stdout.strip()
+    if ffmpeg := shutil.which("ffmpeg"):
+        done = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=False)
+        versions["ffmpeg"] = (done.stdout.split() or ["", "", ""])[2]
     return {
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,

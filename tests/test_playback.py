@@ -40,7 +40,7 @@ const [columns, rows] = [%(columns)d, %(rows)d];
 const video = document.querySelector('video'), canvas = document.createElement('canvas');
 const until = (name) => new Promise((done, fail) => {
   video.addEventListener(name, done, {once: true});
-  video.addEventListener('error', () => fail(new Error(`${name}: ${video.error && video.error.message}`)), {once: true});
+  video.addEventListener('error', () => fail(new Error(`no ${name}`)), {once: true});
 });
 function blocks() {
   const [w, h] = [canvas.width = video.videoWidth, canvas.height = video.videoHeight];
@@ -157,7 +157,8 @@ def decoded(path: Path) -> NDArray[np.float64]:
         capture_output=True, check=True,
     ).stdout  # fmt: skip
     pictures = np.frombuffer(raw, np.uint8).reshape(-1, ROWS, H // ROWS, COLUMNS, W // COLUMNS, 3)
-    return pictures.mean(axis=(2, 4))
+    means: NDArray[np.float64] = pictures.mean(axis=(2, 4))
+    return means
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,7 @@ def test_chromium_seeks_around_the_cut_and_plays_through_it(
         number = round(time * FPS)
         apart = np.abs(source - shown)[:, : ROWS // 2]  # the label is at the bottom
         assert int(apart.mean(axis=(1, 2, 3)).argmin()) == number, time
-        assert apart[number].max() < 6, (time, apart[number].mean(), np.argwhere(apart[number] > 5)[:4], shown[0,0])
+        assert apart[number].mean() < 4, time  # another matrix would make it 10
+        assert apart[number].max() < 20, time  # pure green, which both clip, but not alike
         under = np.abs(source[number] - shown)[ROWS // 2 :].max()
         assert (under > 20) == (time < 2), time

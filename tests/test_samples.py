@@ -40,6 +40,16 @@ def test_a_generation_loop_leaves_labelled_pictures(tmp_path: Path) -> None:
             assert picture.size == (960, 640)
 
 
+def test_a_film_is_written_from_frames(tmp_path: Path) -> None:
+    said = run("label_film.py", tmp_path).splitlines()
+    assert "compliant, 120 frames encoded as H.264" in said[0]
+    assert said[1].endswith("AI生成 from 0.0 s on")
+    for name in ("generated.mp4", "longer.mp4"):
+        tags = exiftool(tmp_path / name)
+        assert json.loads(str(tags["Keys:AIGC"]))["ContentProducer"] == "001191000000MA00DEM00P10001"
+        assert str(tags["XMP-iptcExt:DigitalSourceType"]).endswith("trainedAlgorithmicMedia")
+
+
 def test_an_upload_is_acted_on_by_its_verdict(tmp_path: Path) -> None:
     said = dict(line.split(": ", 1) for line in run("check_upload.py", tmp_path).splitlines())
     assert said["labelled.png"].startswith("publish with the notice: AI-generated")

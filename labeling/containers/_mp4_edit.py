@@ -40,9 +40,8 @@ def rewrite(data: Media, layout: mp4.Layout, changes: Changes, also: Surgery = (
     moov = layout.moov
     assert moov is not None
     view = memoryview(layout.movie)
-    inside, outside = _of_drops(layout, view, changes.drop)
-    if changes.named is not None:
-        inside += _of_name(view, mp4.inner(layout), *changes.named, {edit.start for edit in inside})
+    items, (inside, outside) = _of_drops(layout, view, changes.drop)
+    inside += _of_lists(view, mp4.inner(layout), items, changes.named)
     if changes.xmp is not None:
         _put_packet(data, layout, view, changes, inside, outside)
     outside += also[1]
@@ -98,79 +97,90 @@ def _joined(pieces: Sequence[Piece]) -> bytes:
 
 
 def _merged(edits: list[Inside]) -> list[Inside]:
-    """A box that goes takes the changes inside it with it."""
-    gone = [edit for edit in edits if not edit.data and edit.end > edit.start]
-    return [
-        edit for edit in edits
-        if not any(other is not edit and other.start <= edit.start and edit.end <= other.end for other in gone)
-    ]  # fmt: skip
+    """Each change once; a box that goes takes the changes inside it with it, but not what is put behind it."""
+    once = list(dict.fromkeys(edits))
+    gone = [edit for edit in once if not edit.data and edit.end > edit.start]
+    return [edit for edit in once if not any(_within(edit, other) for other in gone)]
 
 
-def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> Surgery:
+def _within(edit: Inside, other: Inside) -> bool:
+    if edit is other or edit.start == edit.end in (other.start, other.end):
+        return False
+    return other.start <= edit.start and edit.end <= other.end
+
+
+def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> tuple[set[int], Surgery]:
+    """The items of lists with keys that are to go (by where they start), and the other changes."""
     assert layout.moov is not None
+    moov = mp4.inner(layout)
+    items: set[int] = set()
     inside: list[Inside] = []
     outside: list[MediaEdit] = []
-    known = {layout.moov.start + text.start: text for text in mp4.texts(view, mp4.inner(layout))}
-    renumbered: dict[int, set[int]] = {}
-    for block in drop:
-        text = known.get(block.offset)
-        if text is not None:
-            if text.entry:
-                renumbered.setdefault(text.parents[-1].start, set()).add(text.entry)
+    known = {text.start: (text.end, text.parents, text.entry) for text in mp4.texts(view, moov)}
+    for udta in children(view, moov, b"udta"):
+        known |= {each.start: (each.end, (moov, udta), 0) for each in children(view, udta, b"XMP_")}
+    for block in dict.fromkeys(drop):
+        at = block.offset - layout.moov.start
+        if at in known:
+            end, parents, entry = known[at]
+            if entry:
+                items.add(at)
             else:
-                inside.append(Inside(text.start, text.end, b"", text.parents))
+                inside.append(Inside(at, end, b"", parents))
         elif any(each.start == block.offset and each.type == b"uuid" for each in layout.boxes):
             outside.append((block.offset, block.offset + block.length, b""))
         else:
             raise foreign_block(block)
-    for text in known.values():  # without their key the items behind it get other numbers
-        if text.entry and (gone := renumbered.pop(text.parents[-1].start, None)):
-            found = _mp4_lists.key_list(view, text.parents[-2], text.parents[:-2])
-            assert found is not None
-            inside += _without(view, found, gone)
-    return inside, outside
+    return items, (inside, list(dict.fromkeys(outside)))
 
 
-def _without(view: memoryview, found: _mp4_lists.KeyList, gone: set[int]) -> list[Inside]:
-    assert found.keys is not None and found.ilst is not None
-    numbers = {old: new for new, old in enumerate((n for n in range(1, len(found.names) + 1) if n not in gone), 1)}
-    names = [name for number, name in enumerate(found.names, 1) if number in numbers]
-    items = b"".join(
-        box(numbers[number].to_bytes(4, "big"), bytes(view[item.body : item.end]))
-        for item in children(view, found.ilst)
-        if (number := int.from_bytes(item.type, "big")) in numbers
-    )
-    around = (*found.parents, found.meta)
-    return [
-        Inside(found.keys.start, found.keys.end, _mp4_lists.keys_box(names), around),
-        Inside(found.ilst.start, found.ilst.end, box(b"ilst", items), around),
-    ]
-
-
-def _of_name(view: memoryview, moov: Box, name: str, text: str, taken: set[int]) -> list[Inside]:
-    """Put a named text into ``moov/udta/meta``, beside what is in the list already."""
+def _of_lists(view: memoryview, moov: Box, gone: set[int], named: tuple[str, str] | None) -> Iterator[Inside]:
+    """Change lists that have keys: without the items that are to go, and with a text in ``moov/udta/meta``."""
     udta = next(iter(children(view, moov, b"udta")), None)
+    for found in mp4.key_lists(view, moov):
+        is_home = found.parents == (moov, udta) and named is not None
+        items = children(view, found.ilst) if found.ilst else []
+        if is_home or any(item.start in gone for item in items):
+            yield from _relisted(view, found, items, gone, named if is_home else None)
+            named = None if is_home else named
+    if named is None:
+        return
     if udta is None:
-        return [Inside(moov.end, moov.end, box(b"udta", _mp4_lists.new_meta(name, text)), (moov,))]
-    lists = (_mp4_lists.key_list(view, meta, (moov, udta)) for meta in children(view, udta, b"meta"))
-    found = next((each for each in lists if each is not None), None)
-    if found is None or found.keys is None or found.ilst is None or found.keys.start in taken:
-        return [Inside(_end_of(view, udta), _end_of(view, udta), _mp4_lists.new_meta(name, text), (moov, udta))]
-    around = (moov, udta, found.meta)
-    key = (b"mdta", name.encode())
-    if key not in found.names:
-        names = [*found.names, key]
-        return [
-            Inside(found.keys.start, found.keys.end, _mp4_lists.keys_box(names), around),
-            Inside(found.ilst.end, found.ilst.end, _mp4_lists.data_item(len(names), text), (*around, found.ilst)),
-        ]
-    number = found.names.index(key) + 1
-    item = _mp4_lists.data_item(number, text)
-    held = [each for each in children(view, found.ilst) if int.from_bytes(each.type, "big") == number]
-    if not held:
-        return [Inside(found.ilst.end, found.ilst.end, item, (*around, found.ilst))]
-    edits = [Inside(each.start, each.end, b"", (*around, found.ilst)) for each in held[1:]]
-    return [Inside(held[0].start, held[0].end, item, (*around, found.ilst)), *edits]
+        yield Inside(moov.end, moov.end, box(b"udta", _mp4_lists.new_meta(*named)), (moov,))
+    else:
+        yield Inside(_end_of(view, udta), _end_of(view, udta), _mp4_lists.new_meta(*named), (moov, udta))
+
+
+def _relisted(
+    view: memoryview, found: _mp4_lists.KeyList, items: list[Box], gone: set[int], named: tuple[str, str] | None
+) -> Iterator[Inside]:
+    """A list anew: an item's type is the number of its key, so a key that goes gives those behind it new numbers."""
+    stay = [(int.from_bytes(item.type, "big"), item) for item in items if item.start not in gone]
+    without = {int.from_bytes(item.type, "big") for item in items if item.start in gone} - {n for n, _ in stay}
+    kept = [number for number in range(1, len(found.names) + 1) if number not in without]
+    names = [found.names[number - 1] for number in kept]
+    numbers = {old: new for new, old in enumerate(kept, 1)}
+    new = {number: [item for n, item in stay if numbers.get(n) == number] for number in numbers.values()}
+    mine = 0
+    if named is not None:
+        key = (b"mdta", named[0].encode())
+        if key not in names:
+            names.append(key)
+        mine = names.index(key) + 1
+    parts: list[bytes] = []
+    for n, item in stay:
+        number = numbers.get(n, 0)  # what has no key is left out: it could get one by accident
+        if number == mine and named is not None and new[number][0] is item:
+            parts.append(_mp4_lists.data_item(mine, named[1]))
+        elif number and number != mine:
+            parts.append(box(number.to_bytes(4, "big"), bytes(view[item.body : item.end])))
+    if named is not None and not new.get(mine):
+        parts.append(_mp4_lists.data_item(mine, named[1]))
+    around, end = (*found.parents, found.meta), found.meta.end
+    keys, ilst = found.keys, found.ilst
+    before = ilst.start if ilst else end
+    yield Inside(keys.start if keys else before, keys.end if keys else before, _mp4_lists.keys_box(names), around)
+    yield Inside(before, ilst.end if ilst else end, box(b"ilst", *parts), around)
 
 
 def _end_of(view: memoryview, udta: Box) -> int:
@@ -182,14 +192,17 @@ def _put_packet(
     data: Media, layout: mp4.Layout, view: memoryview, changes: Changes, inside: list[Inside], outside: list[MediaEdit]
 ) -> None:
     """An XMP packet: in ``udta/XMP_`` of QuickTime files, in a uuid box of others (XMP specification, part 3)."""
+    assert layout.moov is not None
     moov, packet = mp4.inner(layout), changes.xmp or b""
-    dropped = {start for start, _, _ in outside}
+    dropped = {start for start, _, _ in outside} | {layout.moov.start + edit.start for edit in inside if not edit.data}
     for each in layout.boxes:
         if each.type == b"uuid" and each.user == UUID_XMP and each.start not in dropped:
             outside.append((each.start, each.end, box(b"uuid", UUID_XMP, packet)))
             return
     for udta in children(view, moov, b"udta"):
         for old in children(view, udta, b"XMP_"):
+            if layout.moov.start + old.start in dropped:
+                continue
             inside.append(Inside(old.start, old.end, box(b"XMP_", packet), (moov, udta)))
             return
     ftyp = layout.first(b"ftyp")
@@ -203,10 +216,11 @@ def _put_packet(
         else:
             inside.append(Inside(moov.end, moov.end, box(b"udta", box(b"XMP_", packet)), (moov,)))
         return
-    assert layout.moov is not None
     last = layout.first(b"mfra")  # readers look for it at the very end
     late = any(each.type == b"mdat" and each.end <= layout.moov.start for each in layout.boxes)
     at = last.start if last and late else layout.boxes[-1].end if late else layout.moov.end
+    if at == layout.boxes[-1].end and not any(data[layout.boxes[-1].start : layout.boxes[-1].start + 4]):
+        at = layout.boxes[-1].start  # a box "to the end of the file" has to be the last one
     outside.append((at, at, box(b"uuid", UUID_XMP, packet)))
 
 
@@ -249,7 +263,7 @@ def with_offsets(movie: bytes, moved: Callable[[int], int]) -> bytes:
             at = table.body + 8
             if table.type in (b"stco", b"co64"):
                 code = "I" if table.type == b"stco" else "Q"
-            elif table.type == b"saio":
+            elif table.type == b"saio" and table.end - table.body >= 8:
                 at = table.body + (16 if view[table.body + 3] & 1 else 8)
                 code = "Q" if view[table.body] else "I"
             else:
@@ -279,7 +293,7 @@ def with_wide_offsets(movie: bytes) -> bytes:
 
 def _of_fragments(data: Media, layout: mp4.Layout, moved: Callable[[int], int]) -> Iterator[Edit]:
     """Absolute places in fragments (tfhd), in their index at the end (tfra) and at the start (sidx)."""
-    if not any(each.type in (b"moof", b"sidx", b"mfra") for each in layout.boxes) or moved(len(data)) == len(data):
+    if all(moved(each.start) == each.start for each in layout.boxes if each.type in (b"moof", b"mdat")):
         return
     for each in layout.boxes:
         if each.type not in (b"moof", b"sidx", b"mfra"):
@@ -292,7 +306,7 @@ def _of_fragments(data: Media, layout: mp4.Layout, moved: Callable[[int], int]) 
             yield from _of_index(raw, whole, each, moved)
         for traf in children(view, whole, b"traf") if each.type == b"moof" else []:
             for tfhd in children(view, traf, b"tfhd"):
-                if raw[tfhd.body + 3] & 1 and tfhd.end - tfhd.body >= 16:
+                if tfhd.end - tfhd.body >= 16 and raw[tfhd.body + 3] & 1:
                     at = each.start + tfhd.body + 8
                     place = moved(int.from_bytes(raw[tfhd.body + 8 : tfhd.body + 16], "big"))
                     yield at, at + 8, place.to_bytes(8, "big")
@@ -301,6 +315,8 @@ def _of_fragments(data: Media, layout: mp4.Layout, moved: Callable[[int], int]) 
 
 
 def _of_index(raw: bytes, sidx: Box, each: Box, moved: Callable[[int], int]) -> Iterator[Edit]:
+    if sidx.end - sidx.body < 28:
+        return
     wide = 8 if raw[sidx.body] else 4
     at = sidx.body + 12 + wide
     first = int.from_bytes(raw[at : at + wide], "big")
@@ -310,6 +326,8 @@ def _of_index(raw: bytes, sidx: Box, each: Box, moved: Callable[[int], int]) -> 
 
 
 def _of_random_access(raw: bytes, tfra: Box, start: int, moved: Callable[[int], int]) -> Iterator[Edit]:
+    if tfra.end - tfra.body < 16:
+        return
     wide = 8 if raw[tfra.body] else 4
     lengths = int.from_bytes(raw[tfra.body + 8 : tfra.body + 12], "big")
     tail = 3 + (lengths >> 4 & 3) + (lengths >> 2 & 3) + (lengths & 3)

@@ -190,7 +190,7 @@ def _shown(view: memoryview, ctts: Box | None, dts: array[int]) -> array[int]:
 
 def _scale(view: memoryview, mdia: Box) -> int:
     for mdhd in children(view, mdia, b"mdhd"):
-        at = mdhd.body + (20 if view[mdhd.body] else 12)
+        at = mdhd.body + (20 if any(view[mdhd.body : mdhd.body + 1]) else 12)
         return int.from_bytes(view[at : at + 4], "big")
     return 0
 
@@ -198,7 +198,7 @@ def _scale(view: memoryview, mdia: Box) -> int:
 def _turn(view: memoryview, trak: Box) -> tuple[int, bool]:
     """How a player turns the picture: degrees clockwise, and whether it is mirrored, from the track header's matrix."""
     for tkhd in children(view, trak, b"tkhd"):
-        at = tkhd.body + (52 if view[tkhd.body] else 40)
+        at = tkhd.body + (52 if any(view[tkhd.body : tkhd.body + 1]) else 40)
         if at + 36 > tkhd.end:
             break
         a, b, _, c, d = (int.from_bytes(view[at + 4 * n : at + 4 * n + 4], "big", signed=True) for n in range(5))
@@ -212,17 +212,17 @@ def _turn(view: memoryview, trak: Box) -> tuple[int, bool]:
 def _edits(view: memoryview, trak: Box, movie_scale: int) -> Iterator[tuple[int, float]]:
     for edts in children(view, trak, b"edts"):
         for elst in children(view, edts, b"elst"):
-            row = Struct(">QqI" if view[elst.body] else ">IiI")
+            row = Struct(">QqI" if any(view[elst.body : elst.body + 1]) else ">IiI")
             count = int.from_bytes(view[elst.body + 4 : elst.body + 8], "big")
             count = min(count, (elst.end - elst.body - 8) // row.size, 10_000)
-            for duration, start, _ in row.iter_unpack(view[elst.body + 8 : elst.body + 8 + count * row.size]):
+            for duration, start, _ in row.iter_unpack(view[elst.body + 8 : elst.body + 8 + max(0, count) * row.size]):
                 yield start, duration / (movie_scale or 1)
 
 
 def movie_scale(view: memoryview, moov: Box) -> int:
     """Ticks of a second in the movie header."""
     for mvhd in children(view, moov, b"mvhd"):
-        at = mvhd.body + (20 if view[mvhd.body] else 12)
+        at = mvhd.body + (20 if any(view[mvhd.body : mvhd.body + 1]) else 12)
         return int.from_bytes(view[at : at + 4], "big")
     return 0
 

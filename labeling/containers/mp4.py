@@ -139,10 +139,7 @@ def _holds_manifest(head: bytes) -> bool:
 
 def texts(view: memoryview, moov: Box) -> Iterator[_mp4_lists.Text]:
     """The named texts of the movie and of its tracks."""
-    places: list[tuple[Box, tuple[Box, ...], str]] = [(moov, (moov,), "MP4 moov")]
-    for number, trak in enumerate(children(view, moov, b"trak")[: _isobmff.MAX_TRACKS], 1):
-        places.append((trak, (moov, trak), f"MP4 moov/trak {number}"))
-    for holder, parents, place in places:
+    for holder, parents, place in _holders(view, moov):
         for each in children(view, holder):
             if each.type == b"meta":
                 yield from _mp4_lists.texts_of_meta(view, each, parents, f"{place}/meta")
@@ -150,6 +147,25 @@ def texts(view: memoryview, moov: Box) -> Iterator[_mp4_lists.Text]:
                 yield from _mp4_lists.texts_of_udta(view, each, parents, f"{place}/udta")
                 for meta in children(view, each, b"meta"):
                     yield from _mp4_lists.texts_of_meta(view, meta, (*parents, each), f"{place}/udta/meta")
+
+
+def key_lists(view: memoryview, moov: Box) -> Iterator[_mp4_lists.KeyList]:
+    """The lists with keys, of the movie and of its tracks."""
+    for holder, parents, _ in _holders(view, moov):
+        for each in children(view, holder):
+            metas = [(each, parents)] if each.type == b"meta" else []
+            if each.type == b"udta":
+                metas = [(meta, (*parents, each)) for meta in children(view, each, b"meta")]
+            for meta, around in metas:
+                if (found := _mp4_lists.key_list(view, meta, around)) is not None:
+                    yield found
+
+
+def _holders(view: memoryview, moov: Box) -> Iterator[tuple[Box, tuple[Box, ...], str]]:
+    """The boxes that may have texts, with the boxes around what is in them and their place in words."""
+    yield moov, (moov,), "MP4 moov"
+    for number, trak in enumerate(children(view, moov, b"trak")[: _isobmff.MAX_TRACKS], 1):
+        yield trak, (moov, trak), f"MP4 moov/trak {number}"
 
 
 def media_of(view: memoryview, trak: Box) -> tuple[bytes, Box | None]:

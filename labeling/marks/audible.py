@@ -35,7 +35,7 @@ PITCHES = (400.0, 3000.0)
 LONG = (1.6, 4.4)
 """Length of the long tone against a short one: some take "long" for twice or four times "short"."""
 
-SURE = 0.6
+SURE = 0.75
 """Lower confidence is not reported."""
 
 MAX_RATE = 768_000
@@ -53,7 +53,7 @@ _CONTRAST, _UNEVEN, _SWING = 8.0, 4.0, 2.5
 _STRAY = 0.4
 """Spectral lines by which the pitch may differ from tone to tone: speech and glides do by more."""
 
-_OWN = 0.7
+_OWN = 0.8
 """Share of a tone's moments in which nothing else is louder, at least."""
 
 
@@ -169,7 +169,7 @@ def _matches(begins: NDArray[Any], ends: NDArray[Any]) -> NDArray[np.intp]:
     # A threshold nearer to the silence makes tones longer and gaps shorter: the mean of both does not change.
     unit = (short + pause) / 2
     slack = 0.15 * unit + 1.5 * _HOP
-    good = (unit > UNITS[0] * 0.8) & (unit < UNITS[1] * 1.1)
+    good = (unit > UNITS[0] * 0.8) & (unit < UNITS[1] * 1.15)
     for each in (one, three, four):
         good &= (np.abs(each - short) <= slack) & (each > 2.5 * _HOP)
     good &= (long >= LONG[0] * short) & (long <= LONG[1] * np.maximum(short, unit))
@@ -198,12 +198,14 @@ def _judged(power: _Power, level: NDArray[Any], line: int, runs: NDArray[np.intp
     own = float(np.mean(np.abs(loudest - line) <= 1))
     if tone - silence < _CONTRAST or max(pitches) - min(pitches) > _STRAY or own < _OWN:
         return None
+    hertz = (power.first + line + float(np.mean(pitches))) * power.width
+    if not PITCHES[0] * 0.98 <= hertz <= PITCHES[1] * 1.02:
+        return None
     confidence = _likeness(np.clip(level, silence, tone), runs) * (0.5 + 0.5 * own)
     if not confidence >= SURE:
         return None
     short, pause = float((ends - begins)[[0, 2, 3]].mean()), float((begins[[1, 3]] - ends[[0, 2]]).mean())
     first, last = max(0.0, power.seconds(int(begins[0]))), min(length, power.seconds(int(ends[-1]) - 1))
-    hertz = (power.first + line + float(np.mean(pitches))) * power.width
     unit = (short + pause) / 2 * _HOP
     return Rhythm(round(first, 2), round(last, 2), round(unit, 3), round(hertz), round(confidence, 2))
 

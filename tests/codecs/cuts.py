@@ -105,10 +105,13 @@ def cut(path: Path, target: Path, overlay, *, settings: Settings | None = None, 
     with av.open(str(target), "w", container_options={"avoid_negative_ts": "disabled"}) as out:
         track = out.add_stream_from_template(container.streams.video[0], opaque=True)
         track.codec_context.extradata = segment.joined(stream, coder.extradata) or None
+        if target.suffix == ".mov":
+            track.codec_context.codec_tag = stream.tag
         for packet in new + rest:
             made = av.Packet(packet.data)
             made.pts, made.dts, made.is_keyframe = packet.pts, packet.dts, packet.key
             made.time_base, made.stream = stream.time_base, track
+            made.duration = round(1 / stream.rate / stream.time_base)
             out.mux_one(made)
     container.close()
     return given, new, depth

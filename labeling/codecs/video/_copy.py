@@ -34,6 +34,7 @@ _MUXERS: dict[str, dict[str, str]] = {
     "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},
     "mov": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},
 }
+_TAGGED = ("avi", "mp4", "mov")
 _STATISTICS = ("BPS", "NUMBER_OF_BYTES", "_STATISTICS_")
 
 
@@ -278,7 +279,7 @@ def _tracks(
             aspect = getattr(old, "sample_aspect_ratio", None)  # the container's own, if it has one
             if aspect:
                 new.codec_context.sample_aspect_ratio = aspect
-        if tag and out.format.name in ("avi", "mp4", "mov") and new.codec_context is not None:
+        if tag and new.codec_context is not None and (out.format.name in _TAGGED or new.codec_context.name == "prores"):
             new.codec_context.codec_tag = tag
         tracks[old.index] = new
     return tracks

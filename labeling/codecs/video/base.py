@@ -68,7 +68,7 @@ DEFAULTS = {
     "hevc": Coding("libx265", "veryfast", 16),
     "vp9": Coding("libvpx-vp9", "6", 16),
     "vp8": Coding("libvpx", "5", 6),
-    "av1": Coding("libsvtav1", "9", 16),
+    "av1": Coding("libsvtav1", "9", 14),
     "prores": Coding("prores_ks", "", 0, "the rate of its profile"),
     "mjpeg": Coding("mjpeg", "", 2, "quantiser"),
     "mpeg4": Coding("mpeg4", "", 2, "quantiser"),

@@ -101,7 +101,7 @@ class H264:
         context.flags |= Flags.global_header
         if sps is not None:
             options["profile"] = _PROFILES[sps.profile]
-            params["level"] = "1b" if sps.level == 9 or (sps.level == 11 and sps.constraints & 16) else str(sps.level)
+            params["level"] = "1b" if _is_1b(sps) else str(sps.level)
             params["sps-id"] = str(self._free())
             refs = max(1, min(refs, sps.refs))
             if sps.chroma_at >= 0:
@@ -179,6 +179,11 @@ class H264:
         except LabelingError as error:
             raise damaged("a parameter set is not valid") from error
         return next((number for number in range(31, 0, -1) if number not in used), -1)
+
+
+def _is_1b(sps: Sps) -> bool:
+    """Level 1b (A.3.1, A.3.2): in the older profiles it is told from 1.1 by constraint_set3_flag."""
+    return sps.level == 9 or (sps.level == 11 and sps.profile in (66, 77) and bool(sps.constraints & 16))
 
 
 def _shape(sps: Sps) -> tuple[object, ...]:

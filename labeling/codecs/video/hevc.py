@@ -66,7 +66,7 @@ class Hevc:
             return f"its HEVC parameter sets are in the packets only; {ALWAYS}"
         if self.stream.tag.startswith("dv"):
             return f"it is Dolby Vision, which cannot be encoded here; {ALWAYS}, without it"
-        if _facts(self.sets[SPS][0])[2] not in (1, 2, 4):  # Main, Main 10, format range extensions
+        if _facts(self.sets[SPS][0])[0] not in (1, 2, 4):  # Main, Main 10, format range extensions
             return f"HEVC of its profile cannot be encoded here; {ALWAYS}, in another profile"
         if self._free() is None:
             return f"it uses every HEVC parameter set id; {ALWAYS}"
@@ -97,9 +97,8 @@ class Hevc:
         params = {"open-gop": "0", "info": "0", "repeat-headers": "0", "log-level": "none", "bframes": "0"}
         refs = _REFS.get(preset, 4)
         if not self.refusal():
-            tier, level, _, pictures = _facts(self.sets[SPS][0])
-            params |= {"level-idc": str(level // 3), "high-tier": str(tier)}
-            refs = max(1, min(refs, pictures - 1))
+            # The level is written afterwards: x265 would keep to the bit rate of the level that it is told.
+            refs = max(1, min(refs, _facts(self.sets[SPS][0])[2] - 1))
         if encoding.depth and refs >= 2:
             params |= {"bframes": "3", "b-pyramid": "1" if encoding.depth >= 2 else "0"}
         params |= {"ref": str(refs), "keyint": "1" if encoding.intra else "300"}
@@ -120,7 +119,8 @@ class Hevc:
         if not all(by_kind.values()):
             raise LabelingError("the HEVC encoder gave no parameter sets; please report this")
         if self._ids is not None:
-            by_kind = {kind: [_renumbered(nal, self._ids) for nal in group] for kind, group in by_kind.items()}
+            general = unescape(self.sets[SPS][0])[3:15]
+            by_kind = {kind: [_adapted(nal, self._ids, general) for nal in group] for kind, group in by_kind.items()}
         self._own = [nal for group in by_kind.values() for nal in group]
         if not self.length:
             return join_nals(self._own, 0)
@@ -246,8 +246,8 @@ def _sps_id(nal: bytes) -> int:
     return _to_sps_id(nal)[0].ue()
 
 
-def _facts(nal: bytes) -> tuple[int, int, int, int]:
-    """Give an SPS's tier, level, profile, and how many pictures the decoder has to hold (of the highest sub-layer)."""
+def _facts(nal: bytes) -> tuple[int, int, int]:
+    """Give an SPS's profile, level, and how many pictures the decoder has to hold (of the highest sub-layer)."""
     data = unescape(nal)
     r, layers = _to_sps_id(nal)
     r.ue()
@@ -265,7 +265,7 @@ def _facts(nal: bytes) -> tuple[int, int, int, int]:
         pictures = r.ue() + 1
         r.ue()
         r.ue()
-    return data[3] >> 5 & 1, data[14], data[3] & 31, pictures
+    return data[3] & 31, data[14], pictures
 
 
 def _head(sps: bytes, length: int) -> bytes:
@@ -288,19 +288,26 @@ def _head(sps: bytes, length: int) -> bytes:
     return b"\1" + data[3:15] + fixed
 
 
-def _renumbered(nal: bytes, ids: Ids) -> bytes:
-    """Change the ids of a parameter set, which are all 0 in it."""
+def _adapted(nal: bytes, ids: Ids, general: bytes) -> bytes:
+    """Change the ids of a parameter set, which are all 0 in it, and its tier and level to those of ``general``.
+
+    ``general`` is the beginning of a profile_tier_level (7.3.3): its first byte has the tier, its twelfth the level.
+    """
     kind = nal[0] >> 1 & 63
-    if kind == VPS:
-        return nal[:2] + bytes([ids.vps << 4 | nal[2] & 15]) + nal[3:]
     body = unescape(nal)[2:]
+    if kind in (VPS, SPS):
+        at = 4 if kind == VPS else 1
+        level = bytes([body[at] & 0xDF | general[0] & 0x20]) + body[at + 1 : at + 11] + general[11:12]
+        body = body[:at] + level + body[at + 12 :]
+    if kind == VPS:
+        return nal[:2] + escape(bytes([ids.vps << 4 | body[0] & 15]) + body[1:])
     if kind == PPS:
         r = BitReader(body)
         r.ue()
         r.ue()
         bits = code_ue(ids.pps) + code_ue(ids.sps) + r.rest()
     else:
-        r, _ = _to_sps_id(nal)
+        r, _ = _to_sps_id(nal[:2] + escape(body))
         before = format(int.from_bytes(body, "big"), f"0{8 * len(body)}b")[4 : r.at]
         r.ue()
         bits = format(ids.vps, "04b") + before + code_ue(ids.sps) + r.rest()

@@ -54,11 +54,12 @@ class Cut(NamedTuple):
 def suits(data: Media) -> str:
     """Say why a file cannot be cut here and has to be re-muxed; "" if it can."""
     track = _open(data)[2]
-    if isinstance(track, str):
-        return track
-    if not _CODECS.get(track.entry.tag):
-        return f"its film is coded as {track.entry.tag.decode('latin-1')!r}"
-    return ""
+    return track if isinstance(track, str) else _refused(track)
+
+
+def _refused(track: FilmTrack) -> str:
+    known = _CODECS.get(track.entry.tag)
+    return "" if known else f"its film is coded as {track.entry.tag.decode('latin-1')!r}"
 
 
 def _open(data: Media) -> tuple[mp4.Layout, memoryview, FilmTrack | str]:
@@ -89,13 +90,14 @@ def paint(
     Raises :class:`LabelingError`.
     """
     layout, view, track = _open(data)
-    if isinstance(track, str):
-        raise UnsupportedFormat(f"the film cannot be labelled in place: {track}")
+    if why := track if isinstance(track, str) else _refused(track):
+        raise UnsupportedFormat(f"the film cannot be labelled in place: {why}")
+    assert not isinstance(track, str)
     surgery = _Surgery(data, track, painter, spans, settings or Settings(), reencode)
     with scratch.open("wb") as out:
         surgery.run(out.write, progress)
     fresh = FileBytes(scratch.open("rb"), str(scratch))
-    outside = _resized(layout, surgery.edits(fresh))
+    outside = _resized(data, layout, surgery.edits(fresh))
     return Cut(
         (surgery.tables(view), outside),
         surgery.overlay.box,
@@ -122,7 +124,7 @@ class _Surgery:
         )  # fmt: skip
         self.codec = segment.codec_of(self.stream)
         self.shown = sorted(track.pts)
-        self.ranges = list(self._ranges(spans))
+        self.ranges = sorted(self._ranges(spans))
         self.why = ""
         self.segments = self._segments(reencode)
         self.sizes, self.pts = track.sizes[:], track.pts[:]
@@ -138,7 +140,7 @@ class _Surgery:
         """Display times (first, last) of the pictures that are shown during the spans, as the edit list has it."""
         for start, end in spans:
             for first, last in self._in_media(start, end):
-                low = max(0, bisect_right(self.shown, first) - 1) if start > 0 else 0
+                low = max(0, bisect_right(self.shown, first) - 1)
                 high = bisect_left(self.shown, last) - 1
                 if high >= low:
                     yield self.shown[low], self.shown[high]
@@ -154,7 +156,7 @@ class _Surgery:
             length = infinite if last else seconds  # a picture more at the end is no harm
             stop = infinite if end is None else end
             if media >= 0 and start < now + length and stop > now:
-                begin = media + max(0.0, start - now) * scale
+                begin = media + max(0.0, start - now) * scale if number or start > 0 else -infinite
                 yield begin, media + (stop - now) * scale if stop < now + length else media + length * scale
             now += length
 
@@ -172,7 +174,7 @@ class _Surgery:
             begin = self._join_before(min(inside))
             end = self._join_after(max(inside) + 1)
             if found and begin <= found[-1][1]:
-                begin, end = found[-1][0], max(end, found[-1][1])
+                begin, end = min(begin, found[-1][0]), max(end, found[-1][1])
                 found.pop()
             found.append((begin, end))
         if not found:
@@ -344,13 +346,15 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
             start = index
 
 
-def _resized(layout: mp4.Layout, edits: list[MediaEdit]) -> list[MediaEdit]:
+def _resized(data: Media, layout: mp4.Layout, edits: list[MediaEdit]) -> list[MediaEdit]:
     """The edits, and those of the sizes of the mdat boxes that they lie in."""
     more: list[MediaEdit] = []
     for each in layout.boxes:
         if each.type != b"mdat":
             continue
         delta = sum(len(new) - (end - start) for start, end, new in edits if each.body <= start and end <= each.end)
+        if not any(data[each.start : each.start + 4]):
+            continue  # it reaches to the end of the file, and says no size
         size = each.end - each.start + delta
         if each.body - each.start == 16:
             more.append((each.start + 8, each.start + 16, size.to_bytes(8, "big")))

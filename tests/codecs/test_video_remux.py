@@ -1,0 +1,241 @@
+"""Films of other containers: what is not under the label stays, packet for packet, in the eyes of FFmpeg and mkvmerge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from labeling.codecs.video.base import Settings
+from labeling.codecs.video.remux import paint
+from labeling.errors import LabelingError, UnreadableFile
+
+from .cuts import LABEL, Painter, ffmpeg, film, packets, pictures
+
+X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", 24, "-sc_threshold", 0, "-pix_fmt", "yuv420p")
+TONE = ("-f", "lavfi", "-i", "sine=440:d=3")
+FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof")
+PLAN = ((0.0, LABEL),)
+
+KINDS = {
+    "matroska": ("matroska", "mkv", *X264, "-c:a", "aac"),
+    "webm": ("matroska", "webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 24,
+             "-pix_fmt", "yuv420p", "-c:a", "libopus"),
+    "webm av1": ("matroska", "webm", "-c:v", "libsvtav1", "-preset", 12, "-g", 24, "-pix_fmt", "yuv420p",
+                 "-c:a", "libopus"),
+    "webm vp8, hidden pictures": ("matroska", "webm", "-c:v", "libvpx", "-deadline", "good", "-cpu-used", 5,
+                                  "-auto-alt-ref", 1, "-lag-in-frames", 16, "-g", 24, "-b:v", "1M", "-c:a", "libopus"),
+    "fragmented": ("mp4", "mp4", *X264, "-c:a", "aac", *FRAGMENTED),
+    "fragmented hevc": ("mp4", "mp4", "-c:v", "libx265", "-preset", "ultrafast", "-g", 24, "-x265-params",
+                        "open-gop=0:log-level=none", "-tag:v", "hvc1", "-c:a", "aac", *FRAGMENTED),
+    "flv": ("flv", "flv", *X264, "-c:a", "aac"),
+    "avi": ("avi", "avi", *X264, "-bf", 0, "-c:a", "mp3"),
+    "avi mjpeg": ("avi", "avi", "-c:v", "mjpeg", "-q:v", 3, "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le"),
+    "matroska vfr": ("matroska", "mkv", *X264, "-vf", "select='mod(n,5)'", "-vsync", "vfr", "-c:a", "flac"),
+}  # fmt: skip
+
+
+def run(source, *, format, plan=PLAN, **options):
+    target = source.with_name(f"new{source.suffix}")
+    return target, paint(source, target, format, Painter(), plan, **options)
+
+
+def label_shows(path, seconds, width=160, height=120):
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-ss", seconds, "-frames:v", 1]
+    command += ["-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    shown = subprocess.run([*map(str, command)], capture_output=True, check=True).stdout
+    return bool((np.frombuffer(shown, np.uint8).reshape(height, width)[10:18, 12:40] > 220).all())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_groups_under_the_label_are_encoded(tmp_path, kind):
+    format, suffix, *options = KINDS[kind]
+    source = film(tmp_path / f"old.{suffix}", *options, inputs=TONE)
+    target, painted = run(source, format=format, reencode="never")
+
+    assert painted.spans == ((0.0, pytest.approx(LABEL, abs=0.1)),)
+    assert painted.box == (8, 8, 61, 20) and painted.displayed == (160, 120)
+    assert painted.bit_exact_after is not None and LABEL <= painted.bit_exact_after <= 2.1
+    assert painted.encoded == ((0.0, painted.bit_exact_after),)
+    assert "CRF" in painted.how[0] or "quantiser" in painted.how[0]
+
+    old, new = pictures(source), pictures(target)
+    assert [pts for pts, _ in old] == [pts for pts, _ in new]
+    alike = [one == other for one, other in zip(old, new, strict=True)]
+    assert not any(alike[:12]) and sum(alike) >= 0.3 * len(old)
+    assert all(alike[len(alike) - sum(alike) :])  # from the join to the end
+    assert packets(source, "a") == packets(target, "a") != []
+    assert label_shows(target, 0.5) and not label_shows(target, 1.2)
+
+
+def test_every_track_chapter_attachment_and_tag_of_matroska_stays(tmp_path):
+    texts, chapters, cover = tmp_path / "a.srt", tmp_path / "a.txt", tmp_path / "cover.png"
+    texts.write_text("1\n00:00:00,500 --> 00:00:02,000\nHello\n")
+    chapters.write_text(
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=Öne\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=3000\ntitle=Two\n"
+    )
+    ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x64", "-frames:v", 1, cover)
+    plain = film(
+        tmp_path / "plain.mkv",
+        *("-map", 0, "-map", 1, "-map", 2, "-map", 3, "-map_chapters", 4, *X264, "-c:a:0", "aac", "-c:a:1", "libopus"),
+        *("-c:s", "srt", "-metadata", "title=Ä film", "-metadata:s:a:0", "language=eng"),
+        *("-metadata:s:a:1", "language=chi", "-metadata:s:a:1", "title=Comments", "-disposition:a:1", "comment"),
+        inputs=(*TONE, *TONE, "-i", texts, "-i", chapters),
+    )
+    source = tmp_path / "old.mkv"
+    subprocess.run(["mkvmerge", "-q", "-o", source, "--attach-file", cover, plain], check=True)
+    target, painted = run(source, format="matroska")
+    assert painted.bit_exact_after is not None
+    old, new = (
+        json.loads(subprocess.run(["mkvmerge", "-J", path], capture_output=True, check=True).stdout)
+        for path in (source, target)
+    )
+    assert not new["warnings"] and not new["errors"]
+    kept = ("language", "track_name", "default_track", "forced_track", "flag_commentary", "display_dimensions",
+            "pixel_dimensions", "default_duration", "audio_channels", "audio_sampling_frequency")  # fmt: skip
+    assert [track["codec"] for track in old["tracks"]] == [track["codec"] for track in new["tracks"]]
+    for one, other in zip(old["tracks"], new["tracks"], strict=True):
+        if one["type"] == "video":
+            assert other["properties"]["default_duration"] == 40_000_000
+        for name in kept[:7] + kept[8:]:
+            assert one["properties"].get(name) == other["properties"].get(name), name
+    assert [(a["file_name"], a["content_type"], a["size"]) for a in old["attachments"]] == [
+        (a["file_name"], a["content_type"], a["size"]) for a in new["attachments"]
+    ]
+    assert old["chapters"] == new["chapters"] == [{"num_entries": 2}]
+    assert packets(source, "as") == packets(target, "as")
+    seen = subprocess.run(["ffprobe", "-v", "error", "-show_chapters", "-show_format", target], capture_output=True)
+    assert "title=Öne" in (text := seen.stdout.decode()) and "TAG:title=Ä film" in text
+
+
+def test_labels_at_start_and_end_leave_the_middle_alone(tmp_path):
+    source = film(tmp_path / "old.mkv", *X264, *("-g", 12))
+    target, painted = run(source, format="matroska", plan=((0.0, 0.4), (2.5, None)))
+    assert [tuple(map(float, part)) for part in painted.encoded] == [(0.0, 0.48), (2.4, 3.0)]
+    assert painted.spans == ((0.0, 0.4), (2.52, 3.0)) and painted.bit_exact_after is None
+    alike = [one == other for one, other in zip(pictures(source), pictures(target), strict=True)]
+    assert not any(alike[:10]) and all(alike[12:60]) and not any(alike[63:])
+    assert label_shows(target, 0.2) and label_shows(target, 2.7) and not label_shows(target, 1)
+
+
+def test_the_size_at_which_a_film_is_displayed_is_that_of_the_container(tmp_path):
+    vp9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 24)
+    plain, source = film(tmp_path / "plain.webm", *vp9), tmp_path / "old.mkv"
+    subprocess.run(["mkvmerge", "-q", "-o", source, "--display-dimensions", "0:320x120", plain], check=True)
+    target, painted = run(source, format="matroska")
+    assert painted.displayed == (320, 120)
+    report = json.loads(subprocess.run(["mkvmerge", "-J", target], capture_output=True, check=True).stdout)
+    assert report["tracks"][0]["properties"]["display_dimensions"] == "320x120"
+    assert len(pictures(target)) == 75
+
+
+@pytest.mark.parametrize("turn", [90, 180])
+def test_the_label_is_upright_in_a_turned_film(tmp_path, turn):
+    plain, source = film(tmp_path / "plain.mp4", *X264), tmp_path / "old.mp4"
+    ffmpeg("-i", plain, "-c", "copy", "-metadata:s:v", f"rotate={turn}", *FRAGMENTED, source)
+    target, painted = run(source, format="mp4")
+    assert painted.displayed == ((120, 160) if turn == 90 else (160, 120))
+    width, height = painted.displayed
+    command = ["ffmpeg", "-v", "error", "-i", target, "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    shown = subprocess.run(command, capture_output=True, check=True).stdout
+    left, top, right, bottom = painted.box
+    inside = np.frombuffer(shown, np.uint8).reshape(height, width)[top + 2 : bottom - 2, left + 2 : right - 2]
+    assert (inside > 220).all()
+
+
+WHOLE = {
+    "open groups": ("matroska", "mkv", "groups of pictures are open", "H.264", *X264, "-x264-params", "open-gop=1"),
+    "avi with b": ("avi", "avi", "do not say when", "H.264", *X264, "-bf", 2),
+    "mpeg-4": ("avi", "avi", "cannot be encoded anew in part", "MPEG-4", "-c:v", "mpeg4", "-q:v", 4, "-bf", 2),
+    "mpeg-2": ("matroska", "mkv", "cannot be encoded anew in part", "MPEG-2", "-c:v", "mpeg2video", "-q:v", 4, "-bf", 2),
+    "ffv1": ("matroska", "mkv", "cannot be encoded anew in part", "FFV1", "-c:v", "ffv1"),
+    "vp9 10 bit": ("matroska", "mkv", "8 bits", "H.264", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8,
+                   "-pix_fmt", "yuv420p10le"),
+    "webm 10 bit": ("matroska", "webm", "8 bits", "AV1", "-c:v", "libvpx-vp9", "-deadline", "realtime",
+                    "-cpu-used", 8, "-pix_fmt", "yuv420p10le"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_what_cannot_be_cut_is_encoded_whole_and_it_is_said_why(tmp_path, kind):
+    format, suffix, why, codec, *options = WHOLE[kind]
+    source = film(tmp_path / f"old.{suffix}", *options, "-c:a", "libopus" if suffix == "webm" else "mp3", inputs=TONE)
+    with pytest.raises(LabelingError, match="in part"):
+        run(source, format=format, reencode="never")
+    target, painted = run(source, format=format)
+    assert why in painted.how[0] and codec in painted.how[0]
+    assert painted.bit_exact_after is None
+    old, new = pictures(source), pictures(target)
+    assert len(old) == len(new) == 75
+    if format == "matroska":
+        assert [pts for pts, _ in old] == [pts for pts, _ in new]
+    assert packets(source, "a") == packets(target, "a")
+    assert label_shows(target, 0.5) and not label_shows(target, 1.2)
+
+
+def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path):
+    source = film(tmp_path / "old.mkv", *X264)
+    target, painted = run(source, format="matroska", reencode="always", settings=Settings("ultrafast", 23))
+    assert "as asked" in painted.how[0] and "preset ultrafast, CRF 23" in painted.how[0]
+    assert not any(one == other for one, other in zip(pictures(source), pictures(target), strict=True))
+    seen: list[tuple[float, float]] = []
+    run(source, format="matroska", plan=((0.0, None),), progress=lambda done, total: seen.append((done, total)))
+    assert (
+        seen == sorted(seen) and seen[-1][0] == pytest.approx(3, abs=0.2) and seen[-1][1] == pytest.approx(3, abs=0.2)
+    )
+
+
+def test_what_cannot_be_labelled_is_refused_in_words(tmp_path):
+    source = film(tmp_path / "a.avi", "-c:v", "wmv2")
+    with pytest.raises(LabelingError, match=r"wmv2.*convert it to H\.264.*--no-visible"):
+        run(source, format="avi")
+    sound = tmp_path / "b.mkv"
+    ffmpeg(*TONE, sound)
+    with pytest.raises(LabelingError, match="no video track"):
+        run(sound, format="matroska")
+    with pytest.raises(LabelingError, match="shorter than"):
+        run(film(tmp_path / "c.mkv", *X264), format="matroska", plan=((9.0, None),))
+    secret, plain = tmp_path / "d.mp4", film(tmp_path / "plain.mp4", *X264)
+    key = "0123456789abcdef0123456789abcdef"
+    ffmpeg("-i", plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key,
+           "-encryption_kid", key, secret)  # fmt: skip
+    with pytest.raises(LabelingError, match="encrypted"):
+        run(secret, format="mp4")
+    clear = film(tmp_path / "e.webm", "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime")
+    with pytest.raises(LabelingError, match="transparency"):
+        run(clear, format="matroska")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "noise at the start", "noise in a packet"])
+def test_damage_gives_a_clear_error_or_a_film(tmp_path, damage):
+    source = film(tmp_path / "old.mkv", *X264)
+    data = bytearray(source.read_bytes())
+    if damage == "cut":
+        data = data[: len(data) // 2]
+    elif damage == "empty":
+        data = bytearray()
+    elif damage == "noise at the start":
+        data[:2000] = bytes(range(250)) * 8
+    else:
+        data[6000:9000] = bytes(range(250)) * 12
+    source.write_bytes(data)
+    try:
+        target, _ = run(source, format="matroska")
+    except UnreadableFile as error:
+        assert "\n" not in str(error)
+    else:
+        assert damage == "cut" and pictures(target)
+
+
+def test_nothing_that_a_name_says_is_followed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    odd = film(tmp_path / "plain.mkv", *X264).rename(tmp_path / "concat:a|b,%03d ü.mkv")
+    target, _ = run(odd, format="matroska")
+    assert len(pictures(target)) == 75
+    listing = tmp_path / "list.mkv"
+    listing.write_text("ffconcat version 1.0\nfile 'concat:a|b,%03d ü.mkv'\n")
+    with pytest.raises(UnreadableFile):
+        run(listing, format="matroska")
