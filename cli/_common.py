@@ -201,7 +201,7 @@ def labeler(options: dict[str, Any]) -> Any:
     if values:
         values.setdefault("text", profile(arguments.get("profile", "cn")).text)
         arguments["style"] = config.style(values)
-    film = {name: options[key] for key, name in _FILM.items() if options[key] is not None}
+    film = arguments.pop("film", {}) | {name: options[key] for key, name in _FILM.items() if options[key] is not None}
     if film:
         from labeling.video import FilmOptions
 

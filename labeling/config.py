@@ -41,6 +41,12 @@ producer = "{producer}"
 # font = "fonts/Brand.otf"
 # logo = "logo.png"
 
+[film]
+# when = "start"                # start+end, start+middle+end, whole
+# seconds = 2.0                 # how long the visible label stays there; the standard's minimum is 2
+# reencode = "auto"             # never: refuse rather than code all of a film anew; always
+# preset = "faster"             # of the film's encoder
+
 [embedded]
 # exif = false                  # also write EXIF Software, DateTime and ImageDescription
 # description = ""
@@ -48,6 +54,7 @@ producer = "{producer}"
 [c2pa]
 # Signing makes the metadata tamper-evident. "aigc-label init --test-signer" makes a chain for trying it out.
 {c2pa}
+# sidecar = false               # beside films that have no place for a manifest: NAME.c2pa
 
 [security]
 # Security data (TC260-PG-202511A): a signature over the label in ReservedCode1. "aigc-label init --test-sm2-key" makes
@@ -76,8 +83,9 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "font": str,
         "logo": str,
     },
+    "film": {"when": str, "seconds": (int, float), "reencode": str, "preset": str},
     "embedded": {"exif": bool, "description": str},
-    "c2pa": {"cert": str, "key": str, "tsa_url": str},
+    "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
     "security": {"sm2_key": str, "pinned": list},
     "limits": {"max_pixels": int, "quality": int},
 }
@@ -91,7 +99,10 @@ class Config:
     values: dict[str, dict[str, Any]]
 
     def labeler_arguments(self) -> dict[str, Any]:
-        """Keyword arguments for :class:`labeling.Labeler`. Raises :class:`LabelingError` if the producer is missing."""
+        """Keyword arguments for :class:`labeling.Labeler`; ``film`` is those of its ``FilmOptions``, as a mapping.
+
+        Raises :class:`LabelingError`.
+        """
         top, generator = self.values[""], self.values["generator"]
         embedded, limits = self.values["embedded"], self.values["limits"]
         arguments: dict[str, Any] = {
@@ -110,7 +121,11 @@ class Config:
 
             visible.setdefault("text", profile(arguments.get("profile", "cn")).text)
             arguments["style"] = style(visible, self.path.parent)
-        c2pa = self.values["c2pa"]
+        if self.values["film"]:
+            arguments["film"] = dict(self.values["film"])
+        c2pa = dict(self.values["c2pa"])
+        if "sidecar" in c2pa:
+            arguments["sidecar"] = c2pa.pop("sidecar")
         if c2pa:
             if not ("cert" in c2pa and "key" in c2pa):
                 raise SigningError(f"{self.path}: [c2pa] needs both cert and key")

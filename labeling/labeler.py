@@ -91,7 +91,12 @@ class Labeler:
 
         Raises :class:`LabelingError` that names the file and the key that is wrong.
         """
-        return cls(**(configuration.load(Path(path)).labeler_arguments() | overrides))
+        arguments = configuration.load(Path(path)).labeler_arguments() | overrides
+        if isinstance(arguments.get("film"), dict):
+            from labeling.video import FilmOptions
+
+            arguments["film"] = FilmOptions(**arguments["film"])
+        return cls(**arguments)
 
     def _label(self, content_id: str, created: datetime | None = None) -> Label:
         return Label(
