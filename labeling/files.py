@@ -140,7 +140,8 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the system says of writing to ``path`` into :class:`WriteError`."""
     try:
         yield
     except PermissionError:
@@ -173,7 +174,7 @@ def scratch(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     Raises :class:`WriteError`. Renamed before the end, it stays under its new name.
     """
     temporary = path.with_name(f".aigc-{secrets.token_hex(6)}.tmp")
-    with _explained(path):
+    with explained(path):
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode))
     try:
         yield temporary
@@ -190,10 +191,12 @@ def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """
     if path.is_dir():
         raise WriteError(f"{path}: is a folder; name a file in it")
+    if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
+        raise WriteError(f"{path}: is not a regular file; name another output")
     with scratch(path, mode=mode) as temporary:
-        with _explained(path):  # a full disk may show wherever something is written
+        with explained(path):  # a full disk may show wherever something is written
             yield temporary
-        with _explained(path):
+        with explained(path):
             temporary.replace(path)
 
 

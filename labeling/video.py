@@ -204,6 +204,10 @@ def write(
     """
     changes = _changes(draft, label, options, values)
     signer, store = _signer(draft, options), None
+    if not (dry_run or draft.painted or options.signer) and files.same_file(Path(name), goal):
+        done = _patched(draft, name, goal, changes, label, options)
+        if done is not None:
+            return done
     pieces = containers.rewrite(draft.data, draft.contents, changes, draft.film)
     place = files.scratch if dry_run else files.staged
     with place(goal) as target:
@@ -218,6 +222,24 @@ def write(
     if store is not None and not dry_run:
         files.write_atomically(sidecar_of(goal), [store])
     return LabeledFile(Path(name), goal, label, tuple(draft.how), report_on, size, dry_run)
+
+
+def _patched(
+    draft: Draft, name: str, goal: Path, changes: Changes, label: Label, options: Options
+) -> LabeledFile | None:
+    """Change an MP4 file where it stands, if it has room for that: no matter how large it is."""
+    from labeling.containers import _mp4_inplace
+
+    data = draft.data
+    if draft.contents.format != "mp4" or not isinstance(data, FileBytes):
+        return None
+    change = _mp4_inplace.patch(data, changes)
+    if change is None:
+        return None
+    with files.explained(goal), _mp4_inplace.applied(data, change), FileBytes(goal.open("rb"), str(goal)) as result:
+        report = _read_back(result, draft, name, label, options, None, checked=True)
+    draft.how.append("changed in place, in the free space behind the movie box")
+    return LabeledFile(Path(name), goal, label, tuple(draft.how), report, len(data))
 
 
 def _changes(draft: Draft, label: Label, options: Options, values: dict[xmp.Name, str | None] | None) -> Changes:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import labeling
-from labeling import FilmOptions, Labeler, LabelingError, Signer, spans
+from labeling import FilmOptions, Labeler, LabelingError, Signer, containers, spans
+from labeling.containers import Changes, _mp4_inplace
 from labeling.findings import Signature, Status
 from labeling.marks.credentials import make_test_chain
 
@@ -290,3 +291,56 @@ def test_the_configuration_speaks_of_films(tmp_path: Path) -> None:
     path.write_text(f'producer = "{PRODUCER}"\n[film]\nseconds = 1\n', encoding="utf-8")
     with pytest.raises(LabelingError, match="at least 2 seconds"):
         Labeler.from_config(path)
+
+
+def test_a_large_film_with_room_is_changed_in_place(films: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "room.mp4"
+    command = ["ffmpeg", "-v", "error", "-i", str(films("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
+    subprocess.run(command, check=True)
+    before, node = path.read_bytes(), path.stat().st_ino
+    sound, shown = packets(path, "a"), pictures(path)
+    quiet = Labeler(PRODUCER, visible=False)
+    for content_id in ("first", "second-and-longer"):
+        done = quiet.label_file(path, in_place=True, content_id=content_id)
+        assert any("in place" in sentence for sentence in done.how)
+        assert (path.stat().st_ino, path.stat().st_size) == (node, len(before))
+        value = labeling.verify(path, visible=False).marks[0].value
+        assert value["ProduceID"] == content_id
+        assert packets(path, "a") == sound
+        assert pictures(path) == shown
+        told = subprocess.run(["exiftool", "-G1", "-a", "-AIGC", str(path)], capture_output=True, text=True).stdout
+        assert told.count("[Keys]") >= 1
+        assert content_id in told
+
+
+def test_an_edit_in_place_is_taken_back_on_failure_and_every_step_of_it_plays(
+    films: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "room.mp4"
+    command = ["ffmpeg", "-v", "error", "-i", str(films("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
+    subprocess.run(command, check=True)
+    shown = pictures(path)
+    with spans.FileBytes(path.open("rb"), str(path)) as data:
+        change = _mp4_inplace.patch(data, Changes(named=("AIGC", '{"Label":"1"}'), xmp=b"<x/>"))
+        assert change is not None
+        with pytest.raises(RuntimeError, match="stop"), _mp4_inplace.applied(data, change):
+            raise RuntimeError("stop")
+        assert not any(b.keyword == "AIGC" for b in containers.read(data).blocks)
+        for done in range(len(change.switches) + 1):  # killed behind any of the writes
+            step = bytearray(path.read_bytes())
+            for place, new in (*change.bodies, *change.switches[:done]):
+                step[place : place + len(new)] = new
+            (tmp_path / "step.mp4").write_bytes(step)
+            assert pictures(tmp_path / "step.mp4") == shown
+            contents = containers.read(bytes(step))
+            assert not contents.problems
+            labels = [b for b in contents.blocks if b.keyword == "AIGC"]
+            assert len(labels) == (1 if done > 1 else 0)
+
+
+def test_a_device_is_never_replaced(films: Callable[[str], Path], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(labeling.WriteError, match="not a regular file"):
+        Labeler(PRODUCER, visible=False).label_file(films("wav"), pipe)
+    assert pipe.is_fifo()

@@ -39,13 +39,9 @@ def rewrite(data: Media, layout: mp4.Layout, changes: Changes, also: Surgery = (
     """The pieces of a copy with its metadata changed, and ``also`` its film. Raises :class:`LabelingError`."""
     moov = layout.moov
     assert moov is not None
-    view = memoryview(layout.movie)
-    items, (inside, outside) = _of_drops(layout, view, changes.drop)
-    inside += _of_lists(view, mp4.inner(layout), items, changes.named)
-    if changes.xmp is not None:
-        _put_packet(data, layout, view, changes, inside, outside)
+    inside, outside = edits_of(data, layout, changes)
     outside += also[1]
-    movie = grown(layout.movie, [*_merged(inside), *also[0]])
+    movie = grown(layout.movie, [*inside, *also[0]])
     for wide in (False, True):
         movie_now = with_wide_offsets(movie) if wide else movie
         edits: list[MediaEdit] = [*outside, *_placed(layout, len(movie_now), outside)]
@@ -57,6 +53,16 @@ def rewrite(data: Media, layout: mp4.Layout, changes: Changes, also: Surgery = (
         edits += [(moov.start, moov.end, result), *_of_fragments(data, layout, moved)]
         return splice(data, edits)
     raise LabelingError("its chunk offsets cannot be moved; re-mux the file first")
+
+
+def edits_of(data: Media, layout: mp4.Layout, changes: Changes) -> Surgery:
+    """The changes of metadata, inside the movie box and outside it."""
+    view = memoryview(layout.movie)
+    items, (inside, outside) = _of_drops(layout, view, changes.drop)
+    inside += _of_lists(view, mp4.inner(layout), items, changes.named)
+    if changes.xmp is not None:
+        _put_packet(data, layout, view, changes, inside, outside)
+    return _merged(inside), outside
 
 
 def mover(edits: list[MediaEdit]) -> Callable[[int], int]:
@@ -137,18 +143,25 @@ def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> 
 def _of_lists(view: memoryview, moov: Box, gone: set[int], named: tuple[str, str] | None) -> Iterator[Inside]:
     """Change lists that have keys: without the items that are to go, and with a text in ``moov/udta/meta``."""
     udta = next(iter(children(view, moov, b"udta")), None)
-    for found in mp4.key_lists(view, moov):
-        is_home = found.parents == (moov, udta) and named is not None
+    lists = list(mp4.key_lists(view, moov))
+    home = next((each for each in lists if each.parents == (moov, udta)), None)
+    other = next((each for each in lists if each.parents == (moov,)), None) if named and home is None else None
+    for found in lists:
         items = children(view, found.ilst) if found.ilst else []
-        if is_home or any(item.start in gone for item in items):
-            yield from _relisted(view, found, items, gone, named if is_home else None)
-            named = None if is_home else named
-    if named is None:
+        if found is other and named is not None:
+            kept = [item for item in items if item.start not in gone]
+            yield from _put_list(
+                found, _mp4_lists.with_key(found.names, named[0]), [view[i.start : i.end] for i in kept]
+            )
+        elif (found is home and named is not None) or any(item.start in gone for item in items):
+            yield from _relisted(view, found, items, gone, named if found is home else None)
+    if named is None or home is not None:
         return
+    new = _mp4_lists.new_meta(*named, other.names if other else ())
     if udta is None:
-        yield Inside(moov.end, moov.end, box(b"udta", _mp4_lists.new_meta(*named)), (moov,))
+        yield Inside(_end_of(view, moov), _end_of(view, moov), box(b"udta", new), (moov,))
     else:
-        yield Inside(_end_of(view, udta), _end_of(view, udta), _mp4_lists.new_meta(*named), (moov, udta))
+        yield Inside(_end_of(view, udta), _end_of(view, udta), new, (moov, udta))
 
 
 def _relisted(
@@ -163,10 +176,8 @@ def _relisted(
     new = {number: [item for n, item in stay if numbers.get(n) == number] for number in numbers.values()}
     mine = 0
     if named is not None:
-        key = (b"mdta", named[0].encode())
-        if key not in names:
-            names.append(key)
-        mine = names.index(key) + 1
+        names = _mp4_lists.with_key(tuple(names), named[0])
+        mine = names.index((b"mdta", named[0].encode())) + 1
     parts: list[bytes] = []
     for n, item in stay:
         number = numbers.get(n, 0)  # what has no key is left out: it could get one by accident
@@ -176,16 +187,27 @@ def _relisted(
             parts.append(box(number.to_bytes(4, "big"), bytes(view[item.body : item.end])))
     if named is not None and not new.get(mine):
         parts.append(_mp4_lists.data_item(mine, named[1]))
+    yield from _put_list(found, names, parts)
+
+
+def _put_list(
+    found: _mp4_lists.KeyList, names: list[tuple[bytes, bytes]], items: Sequence[bytes | memoryview]
+) -> Iterator[Inside]:
     around, end = (*found.parents, found.meta), found.meta.end
     keys, ilst = found.keys, found.ilst
     before = ilst.start if ilst else end
     yield Inside(keys.start if keys else before, keys.end if keys else before, _mp4_lists.keys_box(names), around)
-    yield Inside(before, ilst.end if ilst else end, box(b"ilst", *parts), around)
+    yield Inside(before, ilst.end if ilst else end, box(b"ilst", *map(bytes, items)), around)
 
 
-def _end_of(view: memoryview, udta: Box) -> int:
-    """Where to add to a ``udta`` box: QuickTime closes the list with four zero bytes, which stay at the end."""
-    return _isobmff.walk(view, udta.body, udta.end).end
+def _end_of(view: memoryview, holder: Box) -> int:
+    """Where to add a box to another one.
+
+    QuickTime closes ``udta`` with four zero bytes, which stay at the end; so does a box whose size is 0, "to the end".
+    """
+    found = _isobmff.walk(view, holder.body, holder.end)
+    last = found.boxes[-1] if found.boxes else None
+    return last.start if last is not None and not any(view[last.start : last.start + 4]) else found.end
 
 
 def _put_packet(
@@ -214,7 +236,8 @@ def _put_packet(
             inside.remove(own)
             inside.append(own._replace(data=box(b"udta", own.data[8:], box(b"XMP_", packet))))
         else:
-            inside.append(Inside(moov.end, moov.end, box(b"udta", box(b"XMP_", packet)), (moov,)))
+            end = _end_of(view, moov)
+            inside.append(Inside(end, end, box(b"udta", box(b"XMP_", packet)), (moov,)))
         return
     last = layout.first(b"mfra")  # readers look for it at the very end
     late = any(each.type == b"mdat" and each.end <= layout.moov.start for each in layout.boxes)

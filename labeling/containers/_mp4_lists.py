@@ -142,7 +142,18 @@ def keys_box(names: list[tuple[bytes, bytes]]) -> bytes:
     return full_box(b"keys", 0, len(names).to_bytes(4, "big"), entries)
 
 
-def new_meta(name: str, text: str) -> bytes:
-    """A ``meta`` box with one key, as FFmpeg and the practice guide write it."""
+def new_meta(name: str, text: str, shared: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
+    """A ``meta`` box with one text, as FFmpeg and the practice guide write it; ``shared`` are keys that it is to have.
+
+    FFmpeg applies the keys of the first list that it meets to the items of all: numbers have to be the same in all.
+    """
+    names = with_key(shared, name)
     hdlr = full_box(b"hdlr", 0, bytes(4), b"mdta", bytes(12), b"\0")
-    return full_box(b"meta", 0, hdlr, keys_box([(b"mdta", name.encode())]), box(b"ilst", data_item(1, text)))
+    item = data_item(names.index((b"mdta", name.encode())) + 1, text)
+    return full_box(b"meta", 0, hdlr, keys_box(names), box(b"ilst", item))
+
+
+def with_key(names: tuple[tuple[bytes, bytes], ...], name: str) -> list[tuple[bytes, bytes]]:
+    """The keys, and this one behind them if it is not there."""
+    key = (b"mdta", name.encode())
+    return [*names] if key in names else [*names, key]

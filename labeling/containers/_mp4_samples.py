@@ -148,6 +148,8 @@ def _offsets(
     """Where each sample lies, and for each chunk its first sample and how many it has."""
     offsets: array[int] = array("Q")
     chunks: list[tuple[int, int]] = []
+    if not runs:
+        return offsets, chunks
     ends = [first for first, _, _ in runs[1:]] + [len(starts) + 1]
     for (first, per_chunk, _), end in zip(runs, ends, strict=True):
         for chunk in range(max(1, first), min(end, len(starts) + 1)):

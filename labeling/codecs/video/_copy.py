@@ -6,6 +6,7 @@ or address in it is followed.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from labeling.codecs.video._scan import Scan
 from labeling.codecs.video.base import Packet, Stream
 from labeling.codecs.video.segment import Reencoder, codec_of
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError, UnreadableFile, WriteError
 
 if TYPE_CHECKING:
     import av
@@ -45,12 +46,15 @@ def clear_errors() -> Iterator[None]:
 
     try:
         yield
-    except OSError as error:
-        if not isinstance(error, av.error.FFmpegError):
-            raise
-        raise UnreadableFile(f"the film cannot be read or written ({error.strerror}); is it complete?") from error
-    except av.error.FFmpegError as error:
-        raise UnreadableFile(f"the film cannot be read or written ({error.strerror}); is it complete?") from error
+    except (av.error.FFmpegError, *_RAISED) as error:
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            raise WriteError(f"the film cannot be written ({words})") from error
+        raise UnreadableFile(f"the film cannot be re-muxed ({words}): it is damaged, or of an unknown kind") from error
+
+
+_RAISED = (ValueError, ArithmeticError, LookupError, MemoryError, RuntimeError)
+"""What PyAV's own code raises on odd streams: names that it does not know, times and sizes out of range."""
 
 
 @contextmanager
@@ -136,6 +140,7 @@ class Copier:
         self.before: int | None = None
         self.fresh = False  # the packet before was new: a copied one is a re-entry
         self.durations: dict[int, int] = {}
+        self.reached = 0.0
 
     def run(self, source: InputContainer, target: Path, muxer: str, extradata: bytes, codec: str) -> None:
         """Write the target. ``extradata`` and ``codec`` are the video's."""
@@ -212,7 +217,8 @@ class Copier:
             packet.duration = self.durations.pop(pts, 0)
             made.append(packet)
         if given:
-            self.report(self.scan.seconds(given[-1].pts))
+            self.reached = max(self.reached, self.scan.seconds(given[-1].pts))
+            self.report(self.reached)
         return made
 
 

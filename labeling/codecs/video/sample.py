@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Box, Pixels
+from labeling.containers._riff import chunk_at
 from labeling.errors import MissingDependency, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.spans import FileBytes
 
@@ -37,6 +38,12 @@ MAX_READ = 1 << 30
 
 SOUND_RATE = 8000
 """Samples a second that sound is brought to: cues lie below 3 kHz."""
+
+MAX_TEXTS = 256
+"""Chunks of a RIFF file that are kept from FFmpeg."""
+
+RATES = (1000, 768_000)
+"""Samples a second that are believed: a resampler for absurd ones needs gigabytes."""
 
 MAX_ASPECT = 16
 """Sample aspect ratios beyond this are nonsense and are left alone."""
@@ -131,6 +138,7 @@ class Film:
 
     def __init__(self, data: bytes | FileBytes, format: str, limit: int) -> None:
         self._data, self._demuxer, self._limit = data, DEMUXERS[format], limit
+        self._hidden = _texts(data)
         self._origin: float | None = None
         with decoding(), self._opened() as container:
             self.pictures = _video(container) is not None
@@ -164,6 +172,8 @@ class Film:
         begin, got, wanted = start, 0, round(seconds * SOUND_RATE)
         with decoding(), self._opened() as container:
             stream = container.streams.audio[0]
+            if not RATES[0] <= (_known(stream).sample_rate or 0) <= RATES[1]:
+                raise UnreadableFile(f"{stream.codec_context.sample_rate} samples a second make no sense")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
             origin = float((stream.start_time or 0) * (stream.time_base or 0))
             if start:
@@ -183,7 +193,7 @@ class Film:
     def _opened(self) -> Iterator[InputContainer]:
         import av
 
-        source: Any = _Reader(self._data)
+        source: Any = _Reader(self._data, self._hidden)
         limits = {"max_pixels": str(self._limit)}  # for the frames that FFmpeg decodes to know the streams
         with av.open(source, format=self._demuxer, options=limits, metadata_errors="replace") as container:
             yield container
@@ -270,6 +280,21 @@ def _video(container: InputContainer) -> VideoStream | None:
     return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
 
 
+def _texts(data: bytes | FileBytes) -> tuple[int, ...]:
+    """Where a RIFF file's own texts are: FFmpeg sets memory aside for them by what they say of their size."""
+    found: list[int] = []
+    at = 12
+    while data[:4] in (b"RIFF", b"RF64", b"BW64") and at + 8 <= len(data) and len(found) < MAX_TEXTS:
+        chunk = chunk_at(data, at, len(data))
+        if chunk.name not in _SOUND and not (chunk.form and chunk.form != b"INFO"):
+            found.append(at)
+        at = chunk.end
+    return tuple(found)
+
+
+_SOUND = frozenset({b"RIFF", b"fmt ", b"fact", b"data", b"ds64", b"idx1", b"JUNK"})
+
+
 def _known(stream: Any) -> Any:
     """The stream's decoder; PyAV has none for codecs that FFmpeg cannot decode."""
     if stream.codec_context is None:
@@ -305,15 +330,23 @@ def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
 
 
 class _Reader:
-    """What PyAV reads a file through: nothing but its bytes, and at most :data:`MAX_READ` of them."""
+    """What PyAV reads a file through: nothing but its bytes, and at most :data:`MAX_READ` of them.
 
-    def __init__(self, data: bytes | FileBytes) -> None:
-        self._data, self._at, self._left = data, 0, MAX_READ
+    At the offsets ``hidden`` it reads "JUNK", the name of a RIFF chunk that is skipped.
+    """
+
+    def __init__(self, data: bytes | FileBytes, hidden: tuple[int, ...] = ()) -> None:
+        self._data, self._at, self._left, self._hidden = data, 0, MAX_READ, hidden
 
     def read(self, count: int) -> bytes:
-        part = self._data[self._at : self._at + min(count, self._left)]
+        start = self._at
+        part = self._data[start : start + min(count, self._left)]
         self._at += len(part)
         self._left -= len(part)
+        for at in self._hidden:
+            if start - 4 < at < self._at:
+                first, last = max(0, at - start), min(len(part), at + 4 - start)
+                part = part[:first] + b"JUNK"[first + start - at : last + start - at] + part[last:]
         return part
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from labeling.codecs import MAX_PIXELS
 from labeling.codecs.video.base import (
     Codec,
     Encoding,
@@ -23,7 +24,7 @@ from labeling.codecs.video.base import (
     describe,
     reorder_depth,
 )
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError, TooLarge, UnreadableFile
 
 if TYPE_CHECKING:
     import av
@@ -131,6 +132,7 @@ class Reencoder:
         self._depth, self._intra, self._paced = 0 if paced else depth, intra, paced
         self._aspect = aspect
         self._source = codec_of(stream)
+        self._strict = not paced and not self._source.refusal()  # decoders of older codecs doubt sound pictures
         self._alike = codec in ("", stream.codec)
         self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="")
         self._codec = self._source if self._alike else codec_of(self._target)
@@ -190,7 +192,7 @@ class Reencoder:
         if self._waiting and not self._paced:
             raise self._undecodable(min(self._waiting))
         if self._encoder is not None:
-            done += self._packed(self._encoder.encode(None))
+            done += self._packed(self._encode(None))
         if len(self._slots) > len(self._waiting):
             raise LabelingError("the encoder gave fewer pictures than it got; please report this")
         return done
@@ -212,7 +214,7 @@ class Reencoder:
         if self._paced and self._waiting:
             frame.pts = min(self._waiting)
         known = self._waiting.pop(frame.pts, None) if frame.pts is not None else None
-        if known is None or frame.is_corrupt:
+        if known is None or (frame.is_corrupt and self._strict):
             raise self._undecodable(frame.pts)
         encoder = self._encoder or self._open(frame)
         pts, (key, carried) = int(frame.pts or 0), known
@@ -232,13 +234,19 @@ class Reencoder:
             self.drawn += 1
         frame.pict_type = 1 if key or number == 0 else 0  # 1 asks for a key frame, 0 leaves it to the encoder
         frame.pts, frame.time_base = number, encoder.time_base
-        try:
-            done = encoder.encode(frame)
-        except OSError as error:
-            raise LabelingError(f"the encoder failed ({error}); try other settings") from error
+        done = self._encode(frame)
         if overlay is not None and saved is not None:
             overlay.restore(frame, saved)  # the decoder still predicts from this picture
         return self._packed(done)
+
+    def _encode(self, frame: av.VideoFrame | None) -> list[Any]:
+        import av
+
+        assert self._encoder is not None
+        try:
+            return list(self._encoder.encode(frame))
+        except (av.error.FFmpegError, ValueError) as error:
+            raise LabelingError(f"the encoder failed ({error}); try other settings") from error
 
     def _packed(self, packets: list[Any]) -> list[Packet]:
         given = []
@@ -269,7 +277,7 @@ class Reencoder:
         encoder.options = self._codec.prepare(encoder, encoding)
         try:
             encoder.open()
-        except (OSError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError) as error:
             raise LabelingError(
                 f"{frame.format.name} pictures cannot be encoded with {encoder.name} here ({error}); "
                 "convert the video first, or label it without the visible text (--no-visible)"
@@ -289,6 +297,8 @@ def _decoder(stream: Stream) -> av.VideoCodecContext:
     """A decoder whose pictures may be drawn on and put back before the next packet: it never works ahead."""
     import av
 
+    if stream.width * stream.height > MAX_PIXELS:
+        raise TooLarge(f"pictures of {stream.width} × {stream.height} pixels are beyond the limit of {MAX_PIXELS}")
     try:
         made: av.VideoCodecContext = av.CodecContext.create(_DECODERS.get(stream.codec, stream.codec), "r")  # type: ignore[assignment]
     except (ValueError, av.error.FFmpegError) as error:
@@ -300,5 +310,6 @@ def _decoder(stream: Stream) -> av.VideoCodecContext:
     made.extradata = stream.extradata or None
     if len(stream.tag) == 4 and stream.tag.isascii():
         made.codec_tag = stream.tag  # ProRes decoders tell its kinds apart by it
+    made.options = {"max_pixels": str(MAX_PIXELS)}
     made.thread_type = "SLICE"
     return made
