@@ -72,8 +72,8 @@ def _repeated(source: Path, target: Path, times: int) -> Path:
 def _labeler(**more: Any) -> Any:
     import labeling
 
-    film = labeling.FilmOptions(preset=PRESET, **more)
-    return labeling.Labeler(producer=PRODUCER, quality=CRF, film=film)
+    film = labeling.FilmOptions(preset=PRESET, crf=CRF, **more)
+    return labeling.Labeler(producer=PRODUCER, film=film)
 
 
 def _burnt(settings: Settings, source: Path, *, always: bool = False) -> Work:
@@ -126,7 +126,7 @@ def films(settings: Settings) -> Iterator[Row]:
     )  # fmt: skip
     yield first
     command: list[str | Path] = [
-        _cli(), "add", source, "-o", ours, "--producer", PRODUCER, "--preset", PRESET, "--quality", str(CRF), "-q",
+        _cli(), "add", source, "-o", ours, "--producer", PRODUCER, "--preset", PRESET, "--crf", str(CRF), "-q",
     ]  # fmt: skip
     mine, _ = alternate(partial(run, command), lambda: None, settings.repetitions(5), between=_settle)
     other = first.other or 0.0  # that of the row before: another minute of ffmpeg would tell nothing new
@@ -175,7 +175,7 @@ def long(settings: Settings) -> Iterator[Row]:
     source, ours = _source(settings), settings.scratch / "ours.mp4"
     tenfold = _repeated(source, settings.scratch / "long.mp4", 10)
     label = _labeler().label_file
-    repetitions = settings.repetitions(7)
+    repetitions = settings.repetitions(5)
     mine, short = alternate(partial(label, tenfold, ours), partial(label, source, ours), repetitions, between=_settle)
     copy, _ = alternate(_copy(tenfold, settings), lambda: None, repetitions, between=_settle)
     a, b, c = map(statistics.median, (mine, short, copy))
@@ -207,7 +207,7 @@ def metadata(settings: Settings) -> Iterator[Row]:
     words = f"{size / 1e9:.2f} GB MP4, metadata only"
     label = labeling.Labeler(producer=PRODUCER, visible=False).label_file
     command: list[str | Path] = [_cli(), "add", "--no-visible", "--producer", PRODUCER, "-q", source, "-o", ours]
-    copy, repetitions = _copy(source, settings), settings.repetitions(9)
+    copy, repetitions = _copy(source, settings), settings.repetitions(5)
     for row, work, limit in (
         (f"{words}, {IN_PROCESS}", partial(label, source, ours), 1.3),
         ("  the same by aigc-label", partial(run, command), None),

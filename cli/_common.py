@@ -155,6 +155,9 @@ labeler_options = _chain(
         help="Code anew what is under a film's label (auto), or all; never: refuse rather than all.",
     ),
     click.option("--preset", metavar="P", help="Preset of the film's encoder (default: the codec's stated one)."),
+    click.option(
+        "--crf", type=click.IntRange(0, 63), help="Quality of the film's encoder, 0 is best (default: stated)."
+    ),
     click.option("--quality", type=click.IntRange(1, 100), help="For formats that must be encoded again with loss."),
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures (default 100 000 000)."),
     signer_options,
@@ -163,7 +166,7 @@ labeler_options = _chain(
 """The options that make a labeler, the same for every command that labels."""
 
 _STYLE = ("text", "position", "height", "opacity", "plate", "color", "font", "logo")
-_FILM = {"when": "when", "duration": "seconds", "reencode": "reencode", "preset": "preset"}
+_FILM = {"when": "when", "duration": "seconds", "reencode": "reencode", "preset": "preset", "crf": "crf"}
 _PLAIN = (
     "profile",
     "producer",

@@ -46,6 +46,7 @@ producer = "{producer}"
 # seconds = 2.0                 # how long the visible label stays there; the standard's minimum is 2
 # reencode = "auto"             # never: refuse rather than code all of a film anew; always
 # preset = "faster"             # of the film's encoder
+# crf = 17                      # its quality: 0 is best
 
 [embedded]
 # exif = false                  # also write EXIF Software, DateTime and ImageDescription
@@ -83,7 +84,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "font": str,
         "logo": str,
     },
-    "film": {"when": str, "seconds": (int, float), "reencode": str, "preset": str},
+    "film": {"when": str, "seconds": (int, float), "reencode": str, "preset": str, "crf": int},
     "embedded": {"exif": bool, "description": str},
     "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
     "security": {"sm2_key": str, "pinned": list},

@@ -157,9 +157,11 @@ class Labeler:
         :class:`~labeling.codecs.video.writer.VideoWriter` has them. Raises :class:`LabelingError`.
         """
         from labeling.recording import Recording
+        from labeling.video import FilmOptions
 
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
-        coding = {"quality": self.quality, "codec": codec} | coding
+        film = self.film or FilmOptions()
+        coding = {"quality": film.crf, "preset": film.preset, "codec": codec} | coding
         return Recording(path, label, self._options, size, fps, seconds=seconds, coding=coding)
 
     def label_frames(self, frames: Iterable[Any]) -> Iterator[Any]:

@@ -44,6 +44,7 @@ class FilmOptions:
 
     ``when`` is one of :data:`WHEN`; ``seconds`` is how long it stays each time. ``reencode``: auto (only the groups of
     pictures under the label where that can be proven right, else all), never (refuse rather than all), always.
+    ``preset`` and ``crf`` are those of the film's encoder (default: the codec's stated ones, visually lossless).
     ``progress`` is told seconds done and seconds in all.
     """
 
@@ -51,6 +52,7 @@ class FilmOptions:
     seconds: float = LEAST_SECONDS
     reencode: str = "auto"
     preset: str | None = None
+    crf: int | None = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -132,7 +134,7 @@ def _draw(
         return
     from labeling.codecs.video.base import Settings
 
-    settings = Settings(film.preset, options.quality)
+    settings = Settings(film.preset, film.crf)
     scratch = stack.enter_context(files.scratch(goal))
     try:
         if draft.contents.format == "mp4":

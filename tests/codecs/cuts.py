@@ -45,7 +45,8 @@ def pictures(path: Path) -> list[tuple[str, str]]:
     """(pts, MD5) of every picture of the first video track, as FFmpeg decodes it, without a word of complaint."""
     command = ["ffmpeg", "-v", "warning", "-nostdin", "-i", path, "-map", "0:v:0", "-f", "framemd5", "-"]
     done = subprocess.run(command, capture_output=True, text=True)
-    complaints = [line for line in done.stderr.splitlines() if "deprecated pixel format" not in line]
+    harmless = "deprecated pixel format", "Guessed Channel Layout"
+    complaints = [line for line in done.stderr.splitlines() if not any(words in line for words in harmless)]
     assert done.returncode == 0 and not complaints, complaints
     lines = [line.split(",") for line in done.stdout.splitlines() if not line.startswith("#")]
     return [(line[2].strip(), line[5].strip()) for line in lines]
@@ -59,7 +60,7 @@ def packets(path: Path, kinds: str) -> list[tuple[object, ...]]:
     for kind in kinds:
         done = subprocess.run([*command, "-select_streams", kind], capture_output=True, text=True, check=True)
         found += [tuple(line.split(",")) for line in done.stdout.splitlines()]
-    return found
+    return sorted(found)
 
 
 def opened(path: Path) -> tuple[av.container.InputContainer, Stream, list[Packet]]:

@@ -78,8 +78,24 @@ DEFAULTS = {
 """Visually lossless defaults per codec: the one place where quality is chosen. VP8's, VP9's and AV1's are speeds."""
 
 
+_WORDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+PRESETS: dict[str, tuple[str, ...]] = {
+    "libx264": _WORDS,
+    "libx265": _WORDS,
+    "libvpx-vp9": tuple(map(str, range(9))),
+    "libvpx": tuple(map(str, range(17))),
+    "libsvtav1": tuple(map(str, range(14))),
+}
+"""What each encoder takes for a preset, or calls its speed."""
+
+_WORST = {"libx264": 51, "libx265": 51, "libvpx-vp9": 63, "libvpx": 63, "libsvtav1": 63}
+
+
 def coding(stream: Stream, settings: Settings) -> Coding:
-    """Give the encoder with the preset and quality to use. Raises :class:`LabelingError` if there is no encoder."""
+    """Give the encoder with the preset and quality to use.
+
+    Raises :class:`LabelingError` if there is no encoder, or it does not know the preset or quality.
+    """
     default = DEFAULTS.get(stream.codec)
     if default is None:
         raise LabelingError(
@@ -87,6 +103,12 @@ def coding(stream: Stream, settings: Settings) -> Coding:
             "or label it without the visible text (--no-visible)"
         )
     encoder, preset, crf, unit = default
+    name = NAMES.get(stream.codec, stream.codec)
+    if settings.preset is not None and settings.preset not in PRESETS.get(encoder, ()):
+        known = ", ".join(PRESETS.get(encoder, ())) or "none"
+        raise LabelingError(f"{name} has no preset {settings.preset!r}; choose one of {known}")
+    if settings.crf is not None and not 0 <= settings.crf <= _WORST.get(encoder, 63):
+        raise LabelingError(f"the quality (CRF) of {name} is 0 to {_WORST.get(encoder, 63)}, not {settings.crf}")
     return Coding(encoder, settings.preset or preset, crf if settings.crf is None else settings.crf, unit)
 
 

@@ -39,8 +39,8 @@ MAX_READ = 1 << 30
 SOUND_RATE = 8000
 """Samples a second that sound is brought to: cues lie below 3 kHz."""
 
-MAX_TEXTS = 256
-"""Chunks of a RIFF file that are kept from FFmpeg."""
+MAX_CHUNKS = 1024
+"""Chunks of a RIFF file that are looked through for what to keep from FFmpeg."""
 
 RATES = (1000, 768_000)
 """Samples a second that are believed: a resampler for absurd ones needs gigabytes."""
@@ -284,7 +284,9 @@ def _texts(data: bytes | FileBytes) -> tuple[int, ...]:
     """Where a RIFF file's own texts are: FFmpeg sets memory aside for them by what they say of their size."""
     found: list[int] = []
     at = 12
-    while data[:4] in (b"RIFF", b"RF64", b"BW64") and at + 8 <= len(data) and len(found) < MAX_TEXTS:
+    for _ in range(MAX_CHUNKS if data[:4] in (b"RIFF", b"RF64", b"BW64") else 0):
+        if at + 8 > len(data):
+            break
         chunk = chunk_at(data, at, len(data))
         if chunk.name not in _SOUND and not (chunk.form and chunk.form != b"INFO"):
             found.append(at)
