@@ -155,6 +155,7 @@ labeler_options = _chain(
         help="Code anew what is under a film's label (auto), or all; never: refuse rather than all.",
     ),
     click.option("--preset", metavar="P", help="Preset of the film's encoder (default: the codec's stated one)."),
+    click.option("--audio-cue", type=click.Choice(["rhythm"]), help="Mix an audible label into a sound (WAV)."),
     click.option(
         "--crf", type=click.IntRange(0, 63), help="Quality of the film's encoder, 0 is best (default: stated)."
     ),
@@ -205,6 +206,8 @@ def labeler(options: dict[str, Any]) -> Any:
         values.setdefault("text", profile(arguments.get("profile", "cn")).text)
         arguments["style"] = config.style(values)
     film = arguments.pop("film", {}) | {name: options[key] for key, name in _FILM.items() if options[key] is not None}
+    if options["audio_cue"]:
+        film["audio_cue"] = True
     if film:
         from labeling.video import FilmOptions
 

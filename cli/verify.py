@@ -28,6 +28,7 @@ from . import _common, _output
 @click.option("--pinned", type=click.Path(path_type=Path), multiple=True,
               help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
+@click.option("--everywhere", is_flag=True, help="Say of films whether the label is in the middle and at the end, too.")
 @click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
@@ -41,10 +42,11 @@ def command(
     no_stored_trust: bool,
     pinned: tuple[Path, ...],
     declared_ai: bool,
+    everywhere: bool,
     max_pixels: int | None,
     quiet: bool,
 ) -> None:
-    """Say which labels pictures carry, what is wrong with them, and whether they comply.
+    """Say which labels pictures, films and sounds carry, what is wrong with them, and whether they comply.
 
     No network call is made. An unsigned label is a claim and not proof; that no label is there proves nothing.
 
@@ -65,6 +67,7 @@ def command(
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
+    options["everywhere"] = everywhere
     paths = _common.expand(files)
     try:
         _output.check(out, paths)

@@ -47,6 +47,7 @@ producer = "{producer}"
 # reencode = "auto"             # never: refuse rather than code all of a film anew; always
 # preset = "faster"             # of the film's encoder
 # crf = 17                      # its quality: 0 is best
+# audio_cue = false             # mix the rhythm of GB 45438-2025 5.3 into WAV files
 
 [embedded]
 # exif = false                  # also write EXIF Software, DateTime and ImageDescription
@@ -84,7 +85,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "font": str,
         "logo": str,
     },
-    "film": {"when": str, "seconds": (int, float), "reencode": str, "preset": str, "crf": int},
+    "film": {"when": str, "seconds": (int, float), "reencode": str, "preset": str, "crf": int, "audio_cue": bool},
     "embedded": {"exif": bool, "description": str},
     "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
     "security": {"sm2_key": str, "pinned": list},

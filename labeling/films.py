@@ -126,17 +126,18 @@ def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Mark:
         until, whole = _followed(seen, shots, reader)
         mark = _timed(seen.mark, film, 0.0, until)
         if not whole:
-            defect = Defect("CN-VISIBLE-TIME", _CLAUSE, _too_short(until, film.seconds))
+            message = f"the label is seen for the first {until:.2f} s only: {_asked(film.seconds)}"
+            defect = Defect("CN-VISIBLE-TIME", _CLAUSE, message)
     elif (later := _later(seen.shot, shots, reader)) is not None:
         shots.close()
         seen = later
         since, until = _around(seen, film)
         mark = _timed(seen.mark, film, since, until)
-        message = (
+        words = (
             f"the label is seen from {since:.2f} s to {until:.2f} s: it has to be there from the first picture shown, "
             f"and for {LEAST:.0f} s"
         )
-        defect = Defect("CN-VISIBLE-TIME", _CLAUSE, message)
+        defect = Defect("CN-VISIBLE-TIME", _CLAUSE, words)
     else:
         mark = seen.mark
     shots.close()
@@ -186,12 +187,10 @@ def _final(shot: Frame) -> bool:
     return shot.last or shot.end >= LEAST - ROUNDING
 
 
-def _too_short(until: float, duration: float) -> str:
+def _asked(duration: float) -> str:
     if 0 < duration < LEAST:
-        return (
-            f"the label is seen for the first {until:.2f} s only: a film of {duration:.2f} s has to show it throughout"
-        )
-    return f"the label is seen for the first {until:.2f} s only: it has to be there for {LEAST:.0f} s at normal speed"
+        return f"a film of {duration:.2f} s has to show it throughout"
+    return f"it has to be there for {LEAST:.0f} s at normal speed"
 
 
 def _later(first: Frame, shots: Iterator[Frame], reader: _Reader) -> _Seen | None:

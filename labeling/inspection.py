@@ -65,7 +65,9 @@ def _content(block: Block) -> dict[str, Any]:
         fields = exif.read(block.data)
         shown: dict[str, Any] = {"tags": {name: text[:MAX_SHOWN] for name, text in fields.texts}}
         return shown | ({"problem": fields.problem} if fields.problem else {})
-    if block.kind in (Kind.TEXT, Kind.PROPERTY, Kind.COMMENT) or (block.kind is Kind.APP and block.data[:1] in b"{A"):
+    if block.kind in (Kind.TEXT, Kind.PROPERTY, Kind.COMMENT, Kind.USER) or (
+        block.kind is Kind.APP and block.data[:1] in b"{A"
+    ):
         return {"text": _text(block.data)}
     return {"payload_bytes": len(block.data)}
 

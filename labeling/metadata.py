@@ -118,6 +118,15 @@ def _plain(block: Block, found: Found) -> None:
         _trace("comment", data.decode("utf-8", "replace"), block.where, found)
 
 
+def _user(block: Block, found: Found) -> None:
+    """User data in a coded film is no place for a label (one per file: 6.1 c); one that is there is a trace of it."""
+    text = block.data[: aigc.MAX_TEXT].decode("utf-8", "replace").strip("\0 \r\n\t")
+    if aigc.read(text, block.where, named=False) is not None:
+        value = {"generator": "AIGC field in the coded film", "confidence": generator.HIGH, "text": text[:160]}
+        found.traces.append(Mark("generator", Status.PRESENT, block.where, value, Signature.NONE))
+    _trace("comment", text, block.where, found)
+
+
 def _c2pa(block: Block, found: Found) -> None:
     found.c2pa.append(block)
 
@@ -136,6 +145,7 @@ _READERS: dict[Kind, Callable[[Block, Found], None]] = {
     Kind.COMMENT: _plain,
     Kind.APP: _plain,
     Kind.C2PA: _c2pa,
+    Kind.USER: _user,
 }
 
 

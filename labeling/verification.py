@@ -43,14 +43,16 @@ def verify(
     declared_ai: bool = False,
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),
+    everywhere: bool = False,
 ) -> Report:
     """Say which labels a picture, film or sound carries, what is wrong with them, and whether each profile holds.
 
     ``source`` is a path, bytes, a binary file object or a PIL image (of which only ``info`` and pixels are known).
     ``visible=False`` leaves the pixels alone; the report then has no "visible" mark. ``trust`` are the C2PA trust
-    anchors. ``declared_ai``: the uploader says that it is AI (Measures Art. 6). ``pinned``: public SM2 keys whose
-    security data is trusted (:func:`labeling.marks.security.read_pinned`). Raises :class:`LabelingError` if the source
-    cannot be read at all; whatever can be opened gives a report, however broken it is.
+    anchors. ``everywhere``: say of a film whether the label is in its middle and at its end as well. ``declared_ai``:
+    the uploader says that it is AI (Measures Art. 6). ``pinned``: public SM2 keys whose security data is trusted
+    (:func:`labeling.marks.security.read_pinned`). Raises :class:`LabelingError` if the source cannot be read at all;
+    whatever can be opened gives a report, however broken it is.
     """
     names = [profile] if isinstance(profile, str) else list(profile)
     profiles = [profile_named(name) for name in names]
@@ -74,7 +76,9 @@ def verify(
         marks[1:1] = [credentials_of(data, contents, found, trust, _store_beside(source, contents))]
         if visible:
             pixels_of = source if _is_pil(source) else data
-            marks.insert(1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels))
+            marks.insert(
+                1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
+            )
     notes = () if _is_pil(source) else notes_on_name(name, contents)
     return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
 
@@ -217,14 +221,20 @@ def credentials_of(
 
 
 def visible_of(
-    source: Any, contents: Contents, orientation: int, profiles: list[Profile], max_pixels: int | None
+    source: Any,
+    contents: Contents,
+    orientation: int,
+    profiles: list[Profile],
+    max_pixels: int | None,
+    *,
+    everywhere: bool = False,
 ) -> Mark:
     """The finding on the visible mark, in the languages that the profiles accept."""
     languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
     if contents.format and containers.format_named(contents.format).media:
         from labeling import films
 
-        return films.look(source, contents.format, languages=languages, max_pixels=max_pixels)
+        return films.look(source, contents.format, languages=languages, everywhere=everywhere, max_pixels=max_pixels)
     from labeling.visibility import look
 
     return look(source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels)

@@ -27,6 +27,7 @@ from labeling.verification import WITHOUT_PLACE, conclude, credentials_of, sidec
 
 if TYPE_CHECKING:
     from labeling.codecs.video.base import Settings
+    from labeling.codecs.video.mp4 import Opened
     from labeling.marks.credentials import Signer
 
 WHEN = ("start", "start+end", "start+middle+end", "whole")
@@ -45,6 +46,8 @@ class FilmOptions:
     ``when`` is one of :data:`WHEN`; ``seconds`` is how long it stays each time. ``reencode``: auto (only the groups of
     pictures under the label where that can be proven right, else all), never (refuse rather than all), always.
     ``preset`` and ``crf`` are those of the film's encoder (default: the codec's stated ones, visually lossless).
+    ``audio_cue``: mix the rhythm of GB 45438-2025 5.3 into the start of a sound; only PCM in WAV can be changed without
+    coding it anew, other sounds are refused.
     ``progress`` is told seconds done and seconds in all.
     """
 
@@ -53,6 +56,7 @@ class FilmOptions:
     reencode: str = "auto"
     preset: str | None = None
     crf: int | None = None
+    audio_cue: bool = False
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -125,6 +129,9 @@ def _draw(
     ours: bool,
 ) -> None:
     """The visible label: in place where the format's surgery can do it, else in a re-muxed copy."""
+    if not draft.contents.width and film.audio_cue:
+        _mix_cue(draft, name, goal, stack)
+        return
     if not draft.contents.width:
         draft.how.append("a sound has no picture to draw on; an audible label (GB 45438-2025 5.3) was not added")
         return
@@ -140,23 +147,51 @@ def _draw(
         if draft.contents.format == "mp4":
             from labeling.codecs.video import mp4
 
-            why = mp4.suits(draft.data)
-            if not why:
-                _cut(draft, scratch, options, film, settings, stack)
+            opened = mp4.opened(draft.data)
+            if not isinstance(opened, str):
+                _cut(draft, opened, scratch, options, film, settings, stack)
                 return
         _remux(draft, scratch, options, film, settings, stack)
     except LabelingError as error:
         raise type(error)(str(error) if name in str(error) else f"{name}: {error}") from error
 
 
+def _mix_cue(draft: Draft, name: str, goal: Path, stack: contextlib.ExitStack) -> None:
+    from labeling import films
+    from labeling.codecs import audio
+    from labeling.marks import audible
+
+    mark = films.look(draft.data, draft.contents.format, languages=())
+    if mark.status is Status.PRESENT:
+        draft.visible = mark
+        draft.how.append("the audible label is there already")
+        return
+    scratch = stack.enter_context(files.scratch(goal))
+    try:
+        files.write_pieces(scratch, audio.mix_cue(draft.data, audible.cue))
+    except LabelingError as error:
+        raise type(error)(f"{name}: {error}") from error
+    draft.data = stack.enter_context(FileBytes(scratch.open("rb"), str(scratch)))
+    draft.contents = containers.read(draft.data)
+    draft.found = metadata.scan(draft.contents)
+    draft.visible = films.look(draft.data, draft.contents.format, languages=())
+    draft.how.append("the rhythm short-long-short-short was mixed into the start; all other samples are as before")
+
+
 def _cut(
-    draft: Draft, scratch: Path, options: Options, film: FilmOptions, settings: Settings, stack: contextlib.ExitStack
+    draft: Draft,
+    opened: Opened,
+    scratch: Path,
+    options: Options,
+    film: FilmOptions,
+    settings: Settings,
+    stack: contextlib.ExitStack,
 ) -> None:
     from labeling.codecs.video import mp4
 
     assert options.painter is not None
     cut = mp4.paint(
-        draft.data, options.painter, film.spans(draft.contents.seconds), scratch,
+        draft.data, opened, options.painter, film.spans(opened.seconds), scratch,
         reencode=film.reencode, settings=settings, progress=film.progress,
     )  # fmt: skip
     stack.callback(cut.close)

@@ -6,117 +6,22 @@ import io
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from labeling import films
 from labeling.codecs.video import sample
-from labeling.findings import Mark, Status
-from labeling.marks import audible
+from labeling.findings import Status
 from labeling.marks.visible import LabelPainter, Style
 from labeling.reports.exhibit import exhibit
-from labeling.spans import FileBytes
 
-Pixels = NDArray[np.uint8]
-Shot = tuple[float, Pixels]
-
-FORMATS = {".mp4": "mp4", ".mov": "mp4", ".m4a": "mp4", ".mkv": "matroska", ".webm": "matroska", ".opus": "ogg"}
-
-
-def scene(width: int, height: int, seconds: float) -> Pixels:
-    """A gradient with a disc that moves across it."""
-    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
-    picture = (np.stack([80 + 90 * x, 70 + 60 * y, 140 - 70 * x * y], axis=2)).astype(np.uint8)
-    at = int(width * (0.2 + 0.2 * seconds) % width), height // 3
-    return cv2.circle(picture, at, height // 8, (200, 180, 40), -1)  # type: ignore[return-value]
-
-
-def labelled(pixels: Pixels, painter: LabelPainter) -> Pixels:
-    height, width = pixels.shape[:2]
-    left, top, right, bottom = painter.box(width, height)
-    overlay = painter.paint([pixels[top:bottom, left:right]]).astype(float)
-    cover, out = overlay[..., 3:] / 255, pixels.copy()
-    under = out[top:bottom, left:right]
-    out[top:bottom, left:right] = (under * (1 - cover) + overlay[..., :3] * cover).round().astype(np.uint8)
-    return out
-
-
-def shots(
-    since: float,
-    until: float,
-    *,
-    length: float = 2.4,
-    fps: float = 25,
-    size: tuple[int, int] = (480, 270),
-    **style: Any,
-) -> Iterator[Shot]:
-    """Frames of ``length`` seconds that carry the label from ``since`` to ``until``."""
-    painter = LabelPainter(Style(**style))
-    for number in range(round(length * fps)):
-        at = number / fps
-        pixels = scene(*size, at)
-        yield at, labelled(pixels, painter) if since - 1e-6 <= at < until - 1e-6 else pixels
-
-
-def film(
-    path: Path,
-    frames: Iterator[Shot],
-    codec: str = "libx264",
-    *,
-    tick: int = 12800,
-    aspect: Fraction | None = None,
-    turn: Callable[[Pixels], Pixels] = lambda pixels: pixels,
-    rotation: int = 0,
-    sound: NDArray[np.float32] | None = None,
-    options: dict[str, str] | None = None,
-) -> Path:
-    """Write frames with PyAV; each is shown until the next. ``sound`` is mono at 48 kHz."""
-    with av.open(str(path), "w") as out:
-        stream: Any = out.add_stream(codec, rate=25, options=options or {})
-        voice: Any = out.add_stream("aac", rate=48000, layout="mono") if sound is not None else None
-        stream.pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
-        stream.codec_context.time_base = Fraction(1, tick)
-        for number, (at, displayed) in enumerate(frames):
-            pixels = np.ascontiguousarray(turn(displayed))
-            if not number:
-                stream.width, stream.height = pixels.shape[1], pixels.shape[0]
-                if aspect is not None:
-                    stream.codec_context.sample_aspect_ratio = aspect
-                if rotation:
-                    stream.set_display_rotation(rotation)
-            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
-            frame.pts, frame.time_base = round(at * tick), Fraction(1, tick)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode())
-        if sound is not None:
-            for start in range(0, sound.size, 1024):
-                piece = av.AudioFrame.from_ndarray(sound[None, start : start + 1024], "fltp", "mono")
-                piece.sample_rate, piece.pts = 48000, start
-                out.mux(voice.encode(piece))
-            out.mux(voice.encode())
-    return path
-
-
-def look(path: Path, **options: Any) -> Mark:
-    with FileBytes(path.open("rb", buffering=0), str(path)) as data:
-        format = FORMATS.get(path.suffix, path.suffix[1:])
-        mark = films.look(data, format, languages=("zh",), **options)
-        if path.stat().st_size < 1 << 20:
-            assert films.look(data[0 : len(data)], format, languages=("zh",), **options) == mark
-    return mark
-
-
-def rules(mark: Mark) -> list[str]:
-    return [defect.rule for defect in mark.defects]
-
+from .filming import Pixels, Shot, film, labelled, look, rules, scene, shots
 
 QUICK = {
     "libx264": {"preset": "ultrafast", "bf": "2"},
@@ -368,69 +273,6 @@ def test_a_report_shows_the_first_frame_of_a_film(tmp_path: Path) -> None:
     assert shown is not None
     assert (shown.width, shown.height, shown.size) == (270, 480, path.stat().st_size)
     assert Image.open(io.BytesIO(shown.thumbnail)).size == (180, 320)
-
-
-# --- sounds -----------------------------------------------------------------------------------------------------------
-
-
-def sound(path: Path, samples: NDArray[np.float32], codec: str, rate: int) -> Path:
-    with av.open(str(path), "w") as out:
-        stream: Any = out.add_stream(codec, rate=rate, layout="stereo")
-        resampler = av.AudioResampler(stream.format, "stereo", rate, stream.codec_context.frame_size or 4096)
-        frame = av.AudioFrame.from_ndarray(np.stack([samples, samples]), "fltp", "stereo")
-        frame.sample_rate = rate
-        for piece in (*resampler.resample(frame), *resampler.resample(None)):
-            out.mux(stream.encode(piece))
-        out.mux(stream.encode())
-    return path
-
-
-KINDS = [("a.wav", "pcm_s16le", 44100), ("a.mp3", "libmp3lame", 44100), ("a.flac", "flac", 48000),
-         ("a.opus", "libopus", 48000), ("a.m4a", "aac", 44100), ("b.ogg", "libopus", 48000)]  # fmt: skip
-
-
-def quiet_music(rate: int, seconds: float) -> NDArray[np.float32]:
-    at = np.arange(round(rate * seconds)) / rate
-    chord = sum(np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392)) * np.exp(-(at % 0.5) * 3)
-    return (0.1 * chord).astype(np.float32)
-
-
-@pytest.mark.parametrize(("name", "codec", "rate"), KINDS)
-def test_the_rhythm_is_heard_at_start_and_end_of_a_sound(tmp_path: Path, name: str, codec: str, rate: int) -> None:
-    cue = audible.cue(rate, 1)[:, 0]
-    music = quiet_music(rate, 12)
-    first, last = music.copy(), music.copy()
-    first[: cue.size] += cue
-    last[-cue.size - rate : -rate] += cue
-    mark = look(sound(tmp_path / f"first{name}", first, codec, rate))
-    assert (mark.status, mark.value["kind"]) == (Status.PRESENT, "rhythm")
-    assert mark.value["seconds"] == pytest.approx([0, 1.32], abs=0.07)
-    assert mark.where == f"audio {mark.value['seconds'][0]:.2f}-{mark.value['seconds'][1]:.2f} s"
-    end = look(sound(tmp_path / f"last{name}", last, codec, rate))
-    assert end.value["seconds"] == pytest.approx([12 - 2.32, 11], abs=0.15)
-    none = look(sound(tmp_path / f"none{name}", music, codec, rate))
-    assert (none.status, rules(none)) == (Status.UNREADABLE, ["CN-AUDIBLE-SPEECH"])
-
-
-def test_a_cover_picture_makes_no_film_of_a_sound(tmp_path: Path) -> None:
-    plain = sound(tmp_path / "a.mp3", quiet_music(44100, 3), "libmp3lame", 44100)
-    cover = tmp_path / "cover.png"
-    cv2.imwrite(str(cover), labelled(scene(480, 270, 0), LabelPainter())[..., ::-1])
-    covered = tmp_path / "b.mp3"
-    subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", plain, "-i", cover, "-map", "0:a", "-map", "1:v", "-c", "copy",
-         "-disposition:v", "attached_pic", covered], check=True,
-    )  # fmt: skip
-    assert rules(look(covered)) == ["CN-AUDIBLE-SPEECH"]
-
-
-def test_a_rhythm_in_a_film_is_evidence_beside_the_text(tmp_path: Path) -> None:
-    track = np.zeros(48000 * 3, np.float32)
-    track[: audible.cue(48000, 1).size] = audible.cue(48000, 1)[:, 0]
-    mark = look(film(tmp_path / "a.mp4", shots(0, 2), sound=track))
-    assert mark.status is Status.PRESENT
-    assert mark.value["rhythm"] == pytest.approx([0, 1.32], abs=0.06)
-    assert "rhythm" not in look(film(tmp_path / "b.mp4", shots(0, 2), sound=np.zeros_like(track))).value
 
 
 def test_a_minute_of_full_hd_is_judged_in_time(tmp_path: Path) -> None:

@@ -344,3 +344,35 @@ def test_a_device_is_never_replaced(films: Callable[[str], Path], tmp_path: Path
     with pytest.raises(labeling.WriteError, match="not a regular file"):
         Labeler(PRODUCER, visible=False).label_file(films("wav"), pipe)
     assert pipe.is_fifo()
+
+
+def test_an_audible_label_is_mixed_into_wav_alone(films: Callable[[str], Path], tmp_path: Path) -> None:
+    labeler = Labeler(PRODUCER, film=FilmOptions(audio_cue=True))
+    done = labeler.label_file(films("wav"), tmp_path / "out.wav")
+    assert any("rhythm" in sentence for sentence in done.how)
+    report = labeling.verify(tmp_path / "out.wav")
+    assert report.compliant, report.to_dict()
+    again = labeler.label_file(tmp_path / "out.wav", tmp_path / "again.wav")
+    assert "the audible label is there already" in again.how
+    for form in ("mp3", "m4a", "flac"):
+        with pytest.raises(labeling.UnsupportedFormat, match=rf"film\.{form}"):
+            labeler.label_file(films(form), tmp_path / f"out.{form}")
+
+
+def test_a_label_in_the_coded_film_is_a_trace_and_no_label(films: Callable[[str], Path], tmp_path: Path) -> None:
+    for codec, flavour in (("libx264", "h264"), ("libx265", "hevc")):
+        path, target = tmp_path / f"{codec}.mp4", tmp_path / f"{codec}-sei.mp4"
+        source = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=10:d=1", "-c:v", codec]
+        subprocess.run(["ffmpeg", "-v", "quiet", *source, str(path)], check=True)
+        assert not [m for m in labeling.verify(path, visible=False).marks if m.mark == "generator"]
+        text = '{"AIGC":{"Label":"1","ContentProducer":"x","ProduceID":"y"}}'
+        sei = f"{flavour}_metadata=sei_user_data='086f3693-b7b3-4f2c-9653-21492feee5b8+{text}'".replace(":", "\\:")
+        command = ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-bsf:v", sei, str(target)]
+        if flavour == "hevc":
+            continue  # FFmpeg's filter writes user data into H.264 only
+        subprocess.run(command, check=True)
+        report = labeling.verify(target, visible=False)
+        found = {m.mark: m for m in report.marks}
+        assert found["aigc"].status is Status.ABSENT
+        assert "SEI" in found["generator"].where
+        assert report.origin == "suspected"

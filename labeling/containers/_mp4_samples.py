@@ -229,6 +229,42 @@ def movie_scale(view: memoryview, moov: Box) -> int:
     return 0
 
 
+class FirstSample(NamedTuple):
+    """Where the first picture of a film lies, and its decoder's configuration."""
+
+    offset: int
+    size: int
+    config: bytes
+    data: bytes
+
+
+def first_sample(view: memoryview, moov: Box) -> FirstSample | None:
+    """The first picture of the first film track, without taking all of its tables apart."""
+    for trak in children(view, moov, b"trak")[: _isobmff.MAX_TRACKS]:
+        for mdia in children(view, trak, b"mdia"):
+            kinds = [bytes(view[h.body + 8 : h.body + 12]) for h in children(view, mdia, b"hdlr")]
+            stbls = [s for minf in children(view, mdia, b"minf") for s in children(view, minf, b"stbl")]
+            if kinds != [b"vide"] or not stbls:
+                continue
+            tables = {each.type: each for each in children(view, stbls[0])}
+            chunks = tables.get(b"stco") or tables.get(b"co64")
+            if chunks is None or b"stsz" not in tables or b"stsd" not in tables:
+                return None
+            wide = 4 if chunks.type == b"stco" else 8
+            common, first = (_number(view, tables[b"stsz"], at, 4) for at in (4, 12))
+            entry = _entry(view, tables[b"stsd"])
+            if isinstance(entry, str) or entry.config is None or not (common or first):
+                return None
+            return FirstSample(_number(view, chunks, 8, wide), common or first, entry.config.type, entry.config_data)
+    return None
+
+
+def _number(view: memoryview, where: Box, at: int, size: int) -> int:
+    """A number in a box; 0 where the box is too short for it."""
+    start = where.body + at
+    return int.from_bytes(view[start : start + size], "big") if start + size <= where.end else 0
+
+
 def size_table(sizes: Iterable[int]) -> bytes:
     """A ``stsz`` box. Raises :class:`LabelingError` if a sample is beyond four gigabytes."""
     try:

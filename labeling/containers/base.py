@@ -49,6 +49,7 @@ class Kind(StrEnum):
     IPTC = "iptc"  # IIM records or the 8BIM resources that hold them
     ICC = "icc"
     C2PA = "c2pa"  # a C2PA manifest store (JUMBF)
+    USER = "user"  # user data in the coded film itself (SEI messages)
     APP = "app"  # application data that no other kind names (JPEG APPn, GIF application extension)
 
 

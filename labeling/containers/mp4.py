@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from labeling.containers import _isobmff, _mp4_lists
+from labeling.containers import _isobmff, _mp4_lists, _mp4_samples, _sei
 from labeling.containers._isobmff import UUID_C2PA, UUID_XMP, Box, children, printable
 from labeling.containers._shared import Collector, note
 from labeling.containers.base import MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
@@ -100,6 +100,7 @@ def read(data: Media) -> Contents:
             for packet in children(view, udta, b"XMP_"):
                 span = layout.moov.start + packet.start, layout.moov.start + packet.end
                 found.add(Kind.XMP, "MP4 moov/udta/XMP_", span, bytes(view[packet.body : packet.end]))
+        _coded_user_data(data, layout, found)
         width, height = _size(view, moov)
         seconds = _seconds(view, moov)
         if trouble := _beyond(view, moov, len(data)):
@@ -110,6 +111,24 @@ def read(data: Media) -> Contents:
         "mp4", media_type, tuple(found.blocks), coded, width, height, 1,
         tuple(found.problems), tuple(found.warnings), _fixed(layout), seconds,
     )  # fmt: skip
+
+
+_SEI = {b"avcC": (4, False), b"hvcC": (21, True)}
+"""Decoder configuration → where it says how long lengths are, and whether it is HEVC's."""
+
+
+def _coded_user_data(data: Media, layout: Layout, found: Collector) -> None:
+    """User data in the first picture: no place for a label, but what generators and editors leave there is a trace."""
+    track = _mp4_samples.first_sample(memoryview(layout.movie), inner(layout))
+    if track is None or track.config not in _SEI or track.offset + track.size > len(data):
+        return
+    at, hevc = _SEI[track.config]
+    if len(track.data) <= at:
+        return
+    sample = data[track.offset : track.offset + min(track.size, _sei.MAX_PICTURE)]
+    for text in _sei.user_data(sample, (track.data[at] & 3) + 1, hevc=hevc):
+        where = "MP4 film, SEI user data of the first picture"
+        found.add(Kind.USER, where, (track.offset, track.offset + track.size), text)
 
 
 def _media_type(brand: bytes, film: bool) -> str:

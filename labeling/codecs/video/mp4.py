@@ -24,7 +24,7 @@ from labeling.containers._mp4_edit import Inside
 from labeling.containers._mp4_samples import FilmTrack
 from labeling.containers._shared import MediaEdit
 from labeling.containers.base import Media
-from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.errors import LabelingError
 from labeling.spans import FileBytes, Span
 
 _CODECS = {
@@ -51,30 +51,51 @@ class Cut(NamedTuple):
     close: Callable[[], None]
 
 
-def suits(data: Media) -> str:
-    """Say why a file cannot be cut here and has to be re-muxed; "" if it can."""
-    track = _open(data)[2]
-    return track if isinstance(track, str) else _refused(track)
+class Opened(NamedTuple):
+    """A film that can be cut: its boxes, the track with its samples, and what the engine is told of it."""
+
+    layout: mp4.Layout
+    view: memoryview
+    track: FilmTrack
+    stream: Stream
+
+    @property
+    def seconds(self) -> float:
+        """How long the film is shown, which may be less than the sound lasts."""
+        track = self.track
+        if track.edits:
+            return sum(seconds for media, seconds in track.edits if media >= 0)
+        return (max(track.pts) - min(track.pts)) / track.scale + 1 / float(self.stream.rate)
 
 
-def _refused(track: FilmTrack) -> str:
-    known = _CODECS.get(track.entry.tag)
-    return "" if known else f"its film is coded as {track.entry.tag.decode('latin-1')!r}"
-
-
-def _open(data: Media) -> tuple[mp4.Layout, memoryview, FilmTrack | str]:
+def opened(data: Media) -> Opened | str:
+    """Open a file for surgery; or say why it cannot be cut and has to be re-muxed."""
     layout = mp4.lay_out(data)
     view = memoryview(layout.movie)
     if layout.moov is None:
-        return layout, view, "there is no moov box"
+        return "there is no moov box"
     if layout.first(b"moof") is not None:
-        return layout, view, "its samples lie in fragments"
+        return "its samples lie in fragments"
     moov = mp4.inner(layout)
-    return layout, view, _mp4_samples.film_track(view, moov, _mp4_samples.movie_scale(view, moov))
+    track = _mp4_samples.film_track(view, moov, _mp4_samples.movie_scale(view, moov))
+    if isinstance(track, str):
+        return track
+    entry = track.entry
+    tag = entry.tag.decode("latin-1")
+    if not _CODECS.get(entry.tag):
+        return f"its film is coded as {tag!r}"
+    span = max(track.dts) - min(track.dts)
+    rate = Fraction((len(track.dts) - 1) * track.scale, span) if span > 0 else Fraction(25)
+    stream = Stream(
+        _CODECS[entry.tag], entry.config_data, entry.width, entry.height, Fraction(1, track.scale), rate, tag
+    )  # fmt: skip
+    first = data[track.offsets[0] : track.offsets[0] + min(track.sizes[0], 64)]
+    return segment.refusal(stream, first) or Opened(layout, view, track, stream)
 
 
 def paint(
     data: Media,
+    film: Opened,
     painter: Painter,
     spans: Spans,
     scratch: Path,
@@ -89,17 +110,13 @@ def paint(
     ``reencode``: auto, never (raise rather than code more than the groups of pictures under the label), always.
     Raises :class:`LabelingError`.
     """
-    layout, view, track = _open(data)
-    if why := track if isinstance(track, str) else _refused(track):
-        raise UnsupportedFormat(f"the film cannot be labelled in place: {why}")
-    assert not isinstance(track, str)
-    surgery = _Surgery(data, track, painter, spans, settings or Settings(), reencode)
+    surgery = _Surgery(data, film, painter, spans, settings or Settings(), reencode)
     with scratch.open("wb") as out:
         surgery.run(out.write, progress)
     fresh = FileBytes(scratch.open("rb"), str(scratch))
-    outside = _resized(data, layout, surgery.edits(fresh))
+    outside = _resized(data, film.layout, surgery.edits(fresh))
     return Cut(
-        (surgery.tables(view), outside),
+        (surgery.tables(film.view), outside),
         surgery.overlay.box,
         surgery.overlay.displayed,
         surgery.how(),
@@ -110,14 +127,11 @@ def paint(
 
 class _Surgery:
     def __init__(
-        self, data: Media, track: FilmTrack, painter: Painter, spans: Spans, settings: Settings, reencode: str
+        self, data: Media, film: Opened, painter: Painter, spans: Spans, settings: Settings, reencode: str
     ) -> None:
-        self.data, self.track, self.settings = data, track, settings
+        self.data, self.settings, self.stream = data, settings, film.stream
+        self.track = track = film.track
         entry = track.entry
-        self.stream = Stream(
-            _CODECS[entry.tag], entry.config_data, entry.width, entry.height, Fraction(1, track.scale), self._rate(),
-            entry.tag.decode("latin-1"),
-        )  # fmt: skip
         self.overlay = FrameOverlay(
             painter, entry.width, entry.height,
             rotation=track.rotation, mirrored=track.mirrored, sample_aspect=entry.aspect,
@@ -131,10 +145,6 @@ class _Surgery:
         self.keys: dict[int, bool] = {}
         self.places: dict[int, int] = {}  # sample → where its new form begins in the scratch file
         self.extradata = b""
-
-    def _rate(self) -> Fraction:
-        span = max(self.track.dts) - min(self.track.dts)
-        return Fraction((len(self.track.dts) - 1) * self.track.scale, span) if span > 0 else Fraction(25)
 
     def _ranges(self, spans: Spans) -> Iterator[tuple[int, int]]:
         """Display times (first, last) of the pictures that are shown during the spans, as the edit list has it."""
@@ -165,8 +175,6 @@ class _Surgery:
         if reencode == "always":
             self.why = "as asked"
             return [(0, count)]
-        if why := self.codec.refusal():
-            self.why = why
         found: list[tuple[int, int]] = []
         order = sorted(range(count), key=self.track.pts.__getitem__)
         for first, last in self.ranges:
@@ -179,12 +187,11 @@ class _Surgery:
             found.append((begin, end))
         if not found:
             raise LabelingError("no picture of the film is shown where the label was to be")
-        if self.why:
-            found = [(0, count)]
         partial = sum(end - begin for begin, end in found) < count
         if reencode == "never" and not partial and self.ranges[-1][1] < self.shown[-1]:
-            raise LabelingError(f"the film cannot be encoded in part ({self.why or 'no closed group of pictures'}); "
-                                "--reencode auto encodes all of it")  # fmt: skip
+            raise LabelingError(
+                "no closed group of pictures begins behind the label; --reencode auto encodes all of the film anew"
+            )
         return found
 
     def _is_join(self, number: int) -> bool:

@@ -1,0 +1,46 @@
+"""User data in the first coded picture of a film: SEI messages of H.264 and HEVC (ITU-T H.264, D.1.7; H.265, D.2.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+MAX_PICTURE = 256 << 10
+"""Bytes of the first picture that are looked at: SEI messages come before it."""
+
+MAX_UNITS = 64
+
+_UNREGISTERED = 5
+_UUID = 16
+
+
+def user_data(sample: bytes, length_size: int, *, hevc: bool) -> Iterator[bytes]:
+    """The texts of a sample's unregistered user data, behind their UUID. NAL units have lengths of ``length_size``."""
+    pos = 0
+    for _ in range(MAX_UNITS):
+        start = pos + length_size
+        size = int.from_bytes(sample[pos:start], "big")
+        unit = sample[start : min(start + size, len(sample))]
+        if len(unit) < 3:
+            return
+        kind = (unit[0] >> 1) & 0x3F if hevc else unit[0] & 0x1F
+        if kind == (39 if hevc else 6):
+            yield from _messages(unit[2 if hevc else 1 :].replace(b"\0\0\3", b"\0\0"))
+        pos = start + size
+
+
+def _messages(body: bytes) -> Iterator[bytes]:
+    pos = 0
+    while pos + 2 < len(body):
+        kind, pos = _number(body, pos)
+        size, pos = _number(body, pos)
+        if kind == _UNREGISTERED and _UUID < size <= len(body) - pos:
+            yield body[pos + _UUID : pos + size]
+        pos += size
+
+
+def _number(body: bytes, pos: int) -> tuple[int, int]:
+    """A number that is a sum of bytes: each 255 says that another one follows."""
+    total = 0
+    while pos < len(body) and body[pos] == 255:
+        total, pos = total + 255, pos + 1
+    return total + (body[pos] if pos < len(body) else 0), pos + 1
