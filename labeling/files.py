@@ -202,8 +202,11 @@ def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
 def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
     """Write ``pieces`` (bytes-like, or spans of other files) to an existing file, one after the other."""
-    fd = os.open(target, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0))
+    # Not O_TRUNC: ext4 then writes a file out before it lets go of it, which takes as long as the copy.
+    fd = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
+        if os.fstat(fd).st_size:
+            os.ftruncate(fd, 0)
         for piece in pieces:
             if isinstance(piece, Span):
                 copy_span(piece, fd)

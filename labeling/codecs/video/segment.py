@@ -275,6 +275,10 @@ class Reencoder:
         encoder.time_base, encoder.framerate = 1 / rate, rate
         encoding = Encoding(self._settings, self._depth, self._intra, frame.interlaced_frame, frame.format.name)
         encoder.options = self._codec.prepare(encoder, encoding)
+        if encoder.name == "libx264":
+            # By default x264 would cut pictures into slices, which is slower and coarser. It copies a picture at once;
+            # encoders of FFmpeg's own that work on several at a time do not.
+            encoder.thread_type = "AUTO"
         try:
             encoder.open()
         except (av.error.FFmpegError, ValueError) as error:
