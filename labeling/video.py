@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from labeling import containers, files, image, metadata
 from labeling.containers import Block, Changes, Contents, Kind, Media
 from labeling.errors import LabelingError, WriteError
+from labeling.films import LEAST
 from labeling.findings import Mark, Status
 from labeling.image import Options
 from labeling.label import Label
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 WHEN = ("start", "start+end", "start+middle+end", "whole")
 """Where in a film the visible label may be; the start is what GB 45438-2025 5.4 asks for, the rest is allowed."""
 
-LEAST_SECONDS = 2.0
-"""GB 45438-2025 5.4."""
-
 Progress = Callable[[float, float], None]
 
 
@@ -52,7 +50,7 @@ class FilmOptions:
     """
 
     when: str = "start"
-    seconds: float = LEAST_SECONDS
+    seconds: float = LEAST
     reencode: str = "auto"
     preset: str | None = None
     crf: int | None = None
@@ -62,7 +60,7 @@ class FilmOptions:
     def __post_init__(self) -> None:
         if self.when not in WHEN:
             raise LabelingError(f"a label can be at {', '.join(WHEN)}, not {self.when!r}")
-        if not self.seconds >= LEAST_SECONDS:
+        if not self.seconds >= LEAST:
             raise LabelingError(f"the label must stay for at least 2 seconds (GB 45438-2025 5.4), not {self.seconds:g}")
         if self.reencode not in ("auto", "never", "always"):
             raise LabelingError(f"reencode is auto, never or always, not {self.reencode!r}")
