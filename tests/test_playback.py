@@ -52,10 +52,24 @@ function blocks() {
       sums[(Math.floor(y * rows / h) * columns + Math.floor(x * columns / w)) * 3 + c] += pixels[(y * w + x) * 4 + c];
   return sums.map(sum => sum * columns * rows / (w * h));
 }
+let shown = -1;  // the time of the picture that is on the screen: 'seeked' may come before its picture does
+function follow(now, picture) {
+  shown = picture.mediaTime;
+  video.requestVideoFrameCallback(follow);
+}
+video.requestVideoFrameCallback(follow);
+async function on_screen(time) {
+  const end = performance.now() + 10000;
+  while (!(shown <= time + 1e-3 && time < shown + %(frame)s)) {
+    if (performance.now() > end) throw new Error(`${time} s wanted, ${shown} s on the screen`);
+    await new Promise(done => setTimeout(done, 5));
+  }
+}
 async function seek(time) {
   const there = until('seeked');
   video.currentTime = time;
   await there;
+  await on_screen(time);
 }
 async function watch(name) {
   const said = {seen: []};
@@ -75,6 +89,7 @@ async function watch(name) {
     await ended;
     const quality = video.getVideoPlaybackQuality();
     Object.assign(said, {ended: video.ended, at: video.currentTime, corrupted: quality.corruptedVideoFrames});
+    await on_screen(%(last)s);
     said.last = blocks();
   } catch (error) { said.error = String(error); }
   if (video.error) said.error = `${video.error.code} ${video.error.message}`;
@@ -174,7 +189,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
         Labeler(producer=PRODUCER).label_file(make(folder / f"{name}-source.mp4", codec), folder / f"{name}.mp4")
     names = [f"{name}.mp4" for name in CODECS]
     middles = [time + 0.5 / FPS for time in SEEKS]  # the middle of a picture: no rounding decides which it is
-    page = PAGE % {"columns": COLUMNS, "rows": ROWS, "seeks": json.dumps(middles), "names": json.dumps(names)}
+    page = PAGE % {
+        "columns": COLUMNS, "rows": ROWS, "frame": 1 / FPS, "last": SECONDS - 0.5 / FPS,
+        "seeks": json.dumps(middles), "names": json.dumps(names),
+    }  # fmt: skip
     server = Server(folder, page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     browser = subprocess.Popen(
