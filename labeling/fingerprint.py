@@ -1,0 +1,1 @@
+"""The perceptual fingerprint of a picture or film: recognises it when its metadata is gone."""

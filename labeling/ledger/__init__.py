@@ -1,0 +1,1 @@
+"""Which label was given to which content, kept for the time the law asks."""
