@@ -1,1 +1,172 @@
-"""The perceptual fingerprint of a picture or film: recognises it when its metadata is gone."""
+"""Perceptual fingerprints: 256 bits by which a picture is known again after it was scaled and coded anew.
+
+The picture as displayed is brought to 64×64 pixels of brightness; of its two-dimensional cosine transform the lowest
+16×16 coefficients are kept, each as one bit: above or below the median of all. Scaling and coding move few of them.
+A fingerprint says nothing about who made a picture, and an adversary who works at it can change it: it finds copies
+that platforms made, not copies that somebody disguised.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labeling import containers, files
+from labeling.containers import Contents, Kind, Media
+from labeling.errors import LabelingError, UnreadableFile
+from labeling.marks import exif
+from labeling.spans import FileBytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+BITS = 256
+SIZE = BITS // 8
+"""Bytes of a fingerprint."""
+
+SIDE = 64
+"""The picture is reduced to so many pixels square."""
+
+DETAIL = 1.5
+"""Standard deviation of the reduced picture, of 255, below which it is taken for flat: its bits would be noise."""
+
+FILM_SECONDS = 1.0
+"""A film is known by the picture that is shown at this time, a shorter one by that in its middle."""
+
+_NOT_DRAWN = frozenset({"svg", "pdf", "markdown", "jxl"})
+
+
+def of(source: files.Source | Image.Image | NDArray[Any], *, max_pixels: int | None = None) -> bytes | None:
+    """Take the fingerprint, 32 bytes, of a picture or film.
+
+    ``source`` is a path, a file's bytes, a binary file object, a PIL image, or an ndarray (H, W, 3) RGB of uint8.
+    ``None`` where there is nothing to tell pictures apart by: a sound, a document, a picture without detail. Raises
+    :class:`LabelingError` for what cannot be read or decoded, or is beyond the limit of pixels.
+    """
+    if hasattr(source, "getbands") and hasattr(source, "info"):
+        return _of_image(source, max_pixels)
+    if hasattr(source, "shape") and hasattr(source, "dtype"):
+        return _of_array(source)
+    name, data = files.open_source(source, containers.is_media)
+    try:
+        return of_media(data, name, max_pixels=max_pixels)
+    finally:
+        if isinstance(data, FileBytes):
+            data.close()
+
+
+def of_media(
+    data: Media, name: str = "", *, contents: Contents | None = None, max_pixels: int | None = None
+) -> bytes | None:
+    """The same of a file that was opened already, for who has read its ``contents`` too."""
+    try:
+        if contents is None:
+            contents = containers.read(data)
+        if contents.format in _NOT_DRAWN:
+            return None
+        if containers.format_named(contents.format).media:
+            return _of_film(data, contents.format, max_pixels)
+        assert not isinstance(data, FileBytes)
+        return _of_picture(data, contents, max_pixels)
+    except LabelingError as error:
+        if not name or name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+
+
+def distance(one: bytes, other: bytes) -> int:
+    """Count the bits in which two fingerprints differ: 0 to 256, some 128 for pictures that have nothing in common."""
+    if len(one) != SIZE or len(other) != SIZE:
+        raise LabelingError(f"a fingerprint has {SIZE} bytes; these have {len(one)} and {len(other)}")
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
+
+
+def _of_picture(data: bytes, contents: Contents, max_pixels: int | None) -> bytes | None:
+    from labeling import codecs
+
+    orientation = _orientation(contents)
+    if contents.format == "jpeg":
+        return _hashed(_jpeg(data, orientation, max_pixels or codecs.MAX_PIXELS))
+    pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
+    return _of_array(pixels)
+
+
+def _orientation(contents: Contents) -> int:
+    found = (exif.read(block.data).orientation for block in contents.blocks if block.kind is Kind.EXIF)
+    return next((value for value in found if value != 1), 1)
+
+
+def _jpeg(data: bytes, orientation: int, max_pixels: int) -> Any:
+    """The brightness of a JPEG file, at no more than is needed: an eighth is the mean of each block, as we want it."""
+    from labeling.codecs._decoders import open_picture
+    from labeling.codecs._pixels import decoding, rgb_region, upright
+
+    image = open_picture(data, "jpeg", max_pixels)
+    with decoding("JPEG"):
+        image.draft("L" if image.mode in ("L", "RGB") else image.mode, (SIDE, SIDE))
+        image.load()
+        pixels = rgb_region(image, (0, 0, *image.size)) if image.mode != "L" else image
+    return upright(_reduced(pixels), orientation)
+
+
+def _of_film(data: Media, format: str, max_pixels: int | None) -> bytes | None:
+    from labeling import codecs
+    from labeling.codecs.video import sample
+
+    film = sample.opened(data, format, max_pixels=max_pixels or codecs.MAX_PIXELS)
+    if not film.pictures:
+        return None
+    seconds = min(FILM_SECONDS, film.seconds / 2) if film.seconds else FILM_SECONDS
+    shot = film.frame_at(seconds)
+    if shot is None:
+        raise UnreadableFile("no frame could be decoded; the film is damaged, or its codec is not known here")
+    return _of_array(shot.rgb())
+
+
+def _of_image(image: Any, max_pixels: int | None) -> bytes | None:
+    from labeling import codecs
+    from labeling.codecs._memory import orientation_of
+
+    return _of_array(
+        codecs.displayed(image, "", orientation=orientation_of(image), max_pixels=max_pixels or codecs.MAX_PIXELS)
+    )
+
+
+def _of_array(pixels: Any) -> bytes | None:
+    import numpy as np
+
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise LabelingError(
+            f"an array must be (H, W, 3) RGB of uint8, not {pixels.dtype} {pixels.shape}; convert it first"
+        )
+    return _hashed(_reduced(pixels))
+
+
+def _reduced(pixels: Any) -> Any:
+    """Brightness, (64, 64) float32: each value the mean of what lies under it."""
+    import cv2
+    import numpy as np
+
+    array = np.ascontiguousarray(pixels)
+    small = cv2.resize(array, (SIDE, SIDE), interpolation=_interpolation(array.shape))
+    return small.astype(np.float32) if small.ndim == 2 else small @ np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def _interpolation(shape: tuple[int, ...]) -> int:
+    import cv2
+
+    return int(cv2.INTER_AREA if min(shape[:2]) >= SIDE else cv2.INTER_LINEAR)
+
+
+def _hashed(gray: Any) -> bytes | None:
+    import cv2
+    import numpy as np
+
+    if float(gray.std()) < DETAIL:
+        return None
+    edge = int(BITS**0.5)
+    lowest = cv2.dct(np.ascontiguousarray(gray, np.float32))[: edge + 1, : edge + 1]
+    # The first coefficient is the mean, which a change of brightness moves: its place goes to the next diagonal one.
+    values = lowest[:edge, :edge].copy()
+    values[0, 0] = lowest[edge, edge]
+    return np.packbits(values > np.median(values)).tobytes()

@@ -1,0 +1,179 @@
+"""The tables, their guards, and the steps from each version of them to the next.
+
+A step is never changed once it was released: databases out there were made by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.schema import CreateTable
+
+from labeling.errors import LabelingError
+from labeling.ledger.chain import BLOCK, GENESIS, pack
+
+_metadata = MetaData()
+
+_Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's own row number, and no index of its own
+_Word = Text().with_variant(Text(collation="C"), "postgresql")  # compared byte by byte, whatever the language
+
+entries = Table(
+    "ledger_entries",
+    _metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("time", _Word, nullable=False),
+    Column("kind", _Word, nullable=False),
+    Column("content_id", _Word, nullable=False),
+    Column("sha256", _Word, nullable=False),
+    Column("fingerprint", LargeBinary),
+    Column("fields", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("recipient", Text),
+    Column("key", _Word),
+    Column("prev", _Word, nullable=False),
+    Column("hash", _Word, nullable=False),
+)
+
+head = Table(
+    "ledger_head",
+    _metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("time", _Word, nullable=False),
+    Column("hash", _Word, nullable=False),
+    Column("pruned_to", BigInteger, nullable=False),
+    Column("pruned_hash", _Word, nullable=False),
+)
+
+meta = Table("ledger_meta", _metadata, Column("name", _Word, primary_key=True), Column("value", Text, nullable=False))
+
+fingerprints = Table(
+    "ledger_fingerprints",
+    _metadata,
+    Column("block", _Number, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+_INDEXES = (
+    Index("ledger_by_content_id", entries.c.content_id),
+    Index("ledger_by_sha256", entries.c.sha256),
+    Index(
+        "ledger_by_key",
+        entries.c.key,
+        sqlite_where=entries.c.key.is_not(None),
+        postgresql_where=entries.c.key.is_not(None),
+    ),
+)
+
+_SQLITE_GUARDS = (
+    """CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger_entries
+       BEGIN SELECT RAISE(ABORT, 'records of a ledger are never changed'); END""",
+    """CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger_entries
+       WHEN OLD.seq > (SELECT pruned_to FROM ledger_head)
+       BEGIN SELECT RAISE(ABORT, 'records of a ledger are only removed by prune'); END""",
+)
+
+_POSTGRES_GUARDS = (
+    """CREATE FUNCTION ledger_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         IF TG_OP = 'DELETE' THEN
+           IF OLD.seq <= (SELECT pruned_to FROM ledger_head) THEN RETURN OLD; END IF;
+           RAISE EXCEPTION 'records of a ledger are only removed by prune';
+         END IF;
+         RAISE EXCEPTION 'records of a ledger are never changed';
+       END $$""",
+    """CREATE TRIGGER ledger_no_change BEFORE UPDATE OR DELETE ON ledger_entries
+       FOR EACH ROW EXECUTE FUNCTION ledger_guard()""",
+    """CREATE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger_entries
+       FOR EACH STATEMENT EXECUTE FUNCTION ledger_guard()""",
+)
+
+_LOCK = 0x41494743
+"""Number of PostgreSQL's advisory lock under which tables are made: nothing else of ours uses one."""
+
+
+def _first(connection: Connection) -> None:
+    for table in (meta, entries, head):
+        connection.execute(CreateTable(table))
+    for index in _INDEXES:
+        index.create(connection)
+    for guard in _POSTGRES_GUARDS if connection.dialect.name == "postgresql" else _SQLITE_GUARDS:
+        connection.execute(text(guard))
+    start = {"id": 1, "seq": 0, "time": "", "hash": GENESIS, "pruned_to": 0, "pruned_hash": GENESIS}
+    connection.execute(insert(head).values(start))
+
+
+def _blocks(connection: Connection) -> None:
+    """The search table, with the fingerprints that are there already."""
+    connection.execute(CreateTable(fingerprints))
+    seq, pruned_to = connection.execute(select(head.c.seq, head.c.pruned_to)).one()
+    for block in range(pruned_to // BLOCK, seq // BLOCK):
+        pack_block(connection, block)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _blocks)
+VERSION = len(STEPS)
+
+
+def pack_block(connection: Connection, block: int) -> None:
+    """Write a block of the search table from the records that it is about."""
+    rows = connection.execute(
+        select(entries.c.seq, entries.c.fingerprint)
+        .where(entries.c.seq > block * BLOCK, entries.c.seq <= (block + 1) * BLOCK)
+        .where(entries.c.fingerprint.is_not(None))
+        .order_by(entries.c.seq)
+    )
+    data = pack(block, ((seq, bytes(value)) for seq, value in rows))
+    connection.execute(insert(fingerprints).values(block=block, data=data))
+
+
+def version_of(connection: Connection, shown: str) -> int:
+    """The version of the tables, 0 if there are none. Raises :class:`LabelingError` if they are not ours to read."""
+    inspector = inspect(connection)
+    if not inspector.has_table(meta.name):
+        if connection.dialect.name == "sqlite" and inspector.get_table_names():
+            raise LabelingError(f"{shown}: is a database of something else, not a ledger; name another file")
+        return 0
+    stored = connection.scalar(select(meta.c.value).where(meta.c.name == "version"))
+    if stored is None or not stored.isdigit():
+        raise LabelingError(f"{shown}: does not say which version its tables have; restore it from a copy")
+    if int(stored) > VERSION:
+        raise LabelingError(
+            f"{shown}: was written by a newer version of aigc-labeling (tables of version {stored}, known here are "
+            f"those up to {VERSION}); upgrade with pip install -U aigc-labeling"
+        )
+    return int(stored)
+
+
+def bring_up_to_date(connection: Connection, shown: str) -> None:
+    """Make the tables or bring them to the newest version, in the transaction of ``connection``, which may write."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    version = version_of(connection, shown)  # again: another process may have been faster
+    for step in STEPS[version:]:
+        step(connection)
+    if version == 0:
+        connection.execute(insert(meta).values(name="version", value=str(VERSION)))
+    elif version < VERSION:
+        connection.execute(update(meta).where(meta.c.name == "version").values(value=str(VERSION)))
