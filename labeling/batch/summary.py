@@ -57,6 +57,7 @@ class Tally:
         self._seconds = Histogram(-4, 6)
         self._timeline = Timeline()
         self._slowest: list[tuple[float, int, dict[str, object]]] = []
+        self._worst = dict.fromkeys(VERDICTS, 0)
         self._sums: Counter[str] = Counter()
 
     def add(self, line: Mapping[str, Any], *, earlier: bool = False) -> None:
@@ -65,7 +66,8 @@ class Tally:
         path, status = _text(line.get("path"), _MAX_PATH), _text(line.get("status"))
         self._sums["total"] += 1
         self._statuses.add(status)
-        self._sums["retried"] += (_number(line.get("attempts")) or 0) > 1
+        attempts = _number(line.get("attempts", 1)) or 0
+        self._sums["retried"] += attempts > 1
         size, written = _number(line.get("size")), _number(line.get("output_size"))
         self._sums["in"] += int(size or 0)
         self._sums["out"] += int(written or 0)
@@ -80,21 +82,25 @@ class Tally:
         self._judged(line.get("verdicts"), path)
         if status not in _WELL or line.get("error"):
             self._failed(line, status, path)
-        self._timed(line, path, int(size or 0), earlier=earlier)
+        if attempts:  # a file that nobody tried took no time
+            self._timed(line, path, int(size or 0))
+        self._finished(line, int(size or 0), earlier=earlier)
 
     def _judged(self, verdicts: object, path: str) -> None:
         found: dict[str, set[str]] = {name: set() for name in self._rules}
+        outcomes: set[str] = set()
         for profile, verdict in _mapping(verdicts).items():
             name, verdict = _text(profile), _mapping(verdict)
             outcome = _text(verdict.get("verdict"))
             self._verdicts.add((name, outcome))
-            self._sums["noncompliant"] += outcome == "noncompliant"
-            self._sums["undecided"] += outcome != "compliant"
+            outcomes.add(outcome)
             for group, rules in found.items():
                 for item in _items(verdict.get(group)):
                     rule = _text(item.get("rule") if isinstance(item, Mapping) else item)
                     rules.add(rule)
                     self._of_profile[group].add((rule, name))
+        if outcomes:
+            self._worst[next((name for name in reversed(VERDICTS) if name in outcomes), "inconclusive")] += 1
         # A file that breaks a rule under two profiles is one file.
         for group, rules in found.items():
             for rule in rules - found["failed"] if group == "warnings" else rules:
@@ -120,19 +126,21 @@ class Tally:
                 if known[index] != value:
                     known[index] = "…"
 
-    def _timed(self, line: Mapping[str, Any], path: str, size: int, *, earlier: bool) -> None:
+    def _timed(self, line: Mapping[str, Any], path: str, size: int) -> None:
         seconds = _number(line.get("seconds"))
-        if seconds is not None:
-            self._seconds.add(seconds)
-            if len(self._slowest) < SLOWEST or seconds > self._slowest[0][0]:
-                row: dict[str, object] = {"path": path, "seconds": seconds, "status": _text(line.get("status"))}
-                row |= {"size": size, "media_type": _text(line.get("media_type"))}
-                # The number keeps dicts from being compared; of equals, the first to come stays.
-                heapq.heappush(self._slowest, (seconds, -self._sums["total"], row))
-                if len(self._slowest) > SLOWEST:
-                    heapq.heappop(self._slowest)
+        if seconds is None:
+            return
+        self._seconds.add(seconds)
+        if len(self._slowest) < SLOWEST or seconds > self._slowest[0][0]:
+            row: dict[str, object] = {"path": path, "seconds": seconds, "status": _text(line.get("status"))}
+            row |= {"size": size, "media_type": _text(line.get("media_type"))}
+            # The number keeps dicts from being compared; of equals, the first to come stays.
+            heapq.heappush(self._slowest, (seconds, -self._sums["total"], row))
+            if len(self._slowest) > SLOWEST:
+                heapq.heappop(self._slowest)
+
+    def _finished(self, line: Mapping[str, Any], size: int, *, earlier: bool) -> None:
         if earlier:
-            self._sums["earlier"] += 1
             return
         self._sums["now"] += 1
         self._sums["now bytes"] += size
@@ -149,9 +157,9 @@ class Tally:
         compliant; 3 some could not be read or judged, and nothing worse; 0 all comply.
         """
         if self.mode == "verify":
-            if self._sums["noncompliant"]:
+            if self._worst["noncompliant"]:
                 return 1
-            return 3 if self._sums["unwell"] or self._sums["undecided"] else 0
+            return 3 if self._sums["unwell"] or self._worst["inconclusive"] else 0
         if self._sums["asked"]:
             return 2
         return 3 if self._sums["unwell"] else 0
@@ -178,7 +186,8 @@ class Tally:
         - ``total``, ``retried``: files; ``statuses``: status → files, all of :data:`STATUSES`
         - ``bytes``: ``in``, ``out``
         - ``throughput``: ``files``, ``bytes`` of this run; ``files_per_second``, ``megabytes_per_second`` (10**6 bytes)
-        - ``verdicts``: profile → verdict → files; ``origins``: origin → files
+        - ``verdicts``: profile → verdict → files; ``worst``: the same by the worst of each file's profiles
+        - ``origins``: origin → files
         - ``rules``: ``failed`` and ``warnings``, each rows of ``rule``, ``profiles``, ``count``, ``examples``
         - ``causes``: rows of ``status``, ``kind``, ``message``, ``count``, ``examples``; ``…`` stands in a message
           for a path, and for numbers that differ; ``other_causes``: files whose cause was too rare to be kept apart
@@ -215,6 +224,7 @@ class Tally:
                 "megabytes_per_second": round(size / wall / 1e6, 3) if wall > 0 else None,
             },
             "verdicts": self._by_profile(),
+            "worst": dict(self._worst),
             "origins": _named(self._origins, ORIGINS),
             "rules": {group: self._rows(group) for group in self._rules},
             "causes": self._cause_rows(),

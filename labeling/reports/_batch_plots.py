@@ -1,0 +1,142 @@
+"""The plots of a batch run's page, each with its caption and its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from labeling.reports import _quantities as quantities
+from labeling.reports._batch_words import word
+from labeling.reports._markup import Html, el, joined
+from labeling.reports._plots import Bar, Marking, Part, columns, on_edges, stacked
+from labeling.reports.messages import profile_title
+
+_DECADES = 6
+"""Of more columns than these only those that begin a power of ten get a label."""
+
+
+def statuses(summary: Mapping[str, Any], language: str) -> Html:
+    """What became of the files, as shares of one bar."""
+    other = "labelled" if summary["mode"] == "verify" else "verified"
+    found = {name: number for name, number in summary["statuses"].items() if number or name != other}
+    return _shares("statuses", word("outcome", language), found, language)
+
+
+def origins(summary: Mapping[str, Any], language: str) -> Html:
+    """What the labels say of the files' origin."""
+    return _shares("origins", word("origins", language), summary["origins"], language)
+
+
+def verdicts(summary: Mapping[str, Any], language: str) -> list[Html]:
+    """A bar for each profile."""
+    parts: list[Html] = []
+    for index, (profile, found) in enumerate(summary["verdicts"].items()):
+        title = profile_title(profile, language)
+        parts.append(el("h3", el("code", profile), title if title != profile else None))
+        parts.append(_shares(f"verdicts-{index}", f"{word('verdicts', language)}: {profile}", found, language))
+    return parts
+
+
+def _shares(identity: str, title: str, found: Mapping[str, int], language: str) -> Html:
+    whole = sum(found.values())
+    parts = [Part(_kind(name), word(name, language), number) for name, number in found.items()]
+    rows = [
+        el(
+            "li",
+            el("svg", el("rect", class_=f"fill {part.kind}", width="100%", height="100%", rx=2), aria_hidden="true"),
+            el("bdi", part.name),
+            el("b", quantities.count(part.number)),
+            el("span", quantities.share(part.number, whole)),
+            class_=None if part.number else "zero",
+        )
+        for part in parts
+    ]
+    return el("div", stacked(identity, title, parts), el("ul", *rows, class_="legend"))
+
+
+def _kind(name: str) -> str:
+    """A class of the style sheet; a word of a stranger's gets none of its own."""
+    return name if name.isascii() and name.isalpha() else "other"
+
+
+def spread(identity: str, values: Mapping[str, Any], language: str) -> Html:
+    """How sizes or times are spread: columns 1, 2, 5, 10 of a logarithmic axis."""
+    form: Callable[[float], str] = quantities.size if identity == "sizes" else quantities.duration
+    bins, whole = values["bins"], values["count"]
+    if not whole:
+        return el("p", word("unchecked", language))
+    edges = [low for low, _, _ in bins] + [bins[-1][1] if bins[-1][1] is not None else math.inf]
+    width = 100 / len(bins)
+    bars, rows = [], []
+    for index, (low, high, number) in enumerate(bins):
+        below = form(high) if high is not None else "∞"
+        says = f"{form(low)} – {below}: {number:,} ({quantities.share(number, whole)})"
+        bars.append(Bar(index * width, (index + 1) * width, number, says))
+        rows.append((form(low), below, quantities.count(number), quantities.share(number, whole)))
+    marks = [
+        (on_edges(edges, values[name]), word(key, language)) for name, key in (("p50", "median"), ("p90", "ninety"))
+    ]
+    if marks[1][0] - marks[0][0] < 13:  # percent of the width: two labels would touch
+        marks = marks[:1]
+    key = f"one:{identity}" if whole == 1 else "quantiles" if identity == "sizes" else "quantiles:seconds"
+    caption = word(key, language, **{name: form(values[name]) for name in ("p50", "p90", "p99", "max")})
+    plot = columns(
+        identity, word(identity, language), caption, bars, _edge_marks(edges, form),
+        above=[Marking(at, name) for at, name in marks] if whole > 1 else (),
+    )  # fmt: skip
+    return _figure(plot, caption, ("from", "to", "number", "share"), rows, language)
+
+
+def _edge_marks(edges: Sequence[float], form: Callable[[float], str]) -> list[Marking]:
+    number = len(edges) - 1
+    marks = []
+    for index, edge in enumerate(edges):
+        named = math.isfinite(edge) and (number <= _DECADES or _begins_decade(edge))
+        marks.append(Marking(100 * index / number, form(edge) if named else ""))
+    return marks
+
+
+def _begins_decade(edge: float) -> bool:
+    return edge > 0 and math.isclose(math.log10(edge), round(math.log10(edge)), abs_tol=1e-9)
+
+
+def timeline(summary: Mapping[str, Any], language: str) -> Html:
+    """Files finished per second, from the run's start to its end."""
+    line = summary["timeline"]
+    interval, files, sizes = line["interval"], line["files"], line["bytes"]
+    start = datetime.fromisoformat(line["start"])
+    begun = (datetime.fromisoformat(summary["started"]) - start).total_seconds()
+    ended = begun + summary["wall"]
+    if not 0 <= begun < interval * 2:  # the clocks of many machines, or lines of another day
+        begun, ended = 0.0, interval * len(files)
+    bars, rows = [], []
+    length = interval * len(files)
+    for index, (number, size) in enumerate(zip(files, sizes, strict=True)):
+        at = index * interval
+        # The first and last interval are cut by start and end; half of one is the least that a rate is taken over.
+        lasted = max(min(at + interval, ended) - max(at, begun), interval / 2)
+        after = quantities.duration(max(at - begun, 0))
+        rate = quantities.rate(number / lasted)
+        bars.append(Bar(100 * at / length, 100 * (at + interval) / length, number / lasted, f"{after}: {rate}/s"))
+        rows.append((after, quantities.count(number), rate, quantities.rate(size / lasted / 1e6)))
+    mean = summary["throughput"]["files_per_second"]
+    caption = word("over time", language, interval=quantities.duration(interval), mean=f"{quantities.rate(mean)}/s")
+    below = [
+        Marking(100 * (begun + tick) / length, quantities.duration(tick))
+        for tick in quantities.time_ticks(max(length - begun, interval))
+        if begun + tick <= length
+    ]
+    plot = columns("timeline", word("timeline", language), caption, bars, below, level=mean, gap=len(bars) <= 60)
+    return _figure(plot, caption, ("after", "number", "rate", "per bytes"), rows, language)
+
+
+def _figure(plot: Html, caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], language: str) -> Html:
+    head = el("tr", *(el("th", word(name, language), scope="col", class_="number") for name in heads))
+    body = (el("tr", *(el("td", cell, class_="number") for cell in row)) for row in rows)
+    table = el("div", el("table", el("thead", head), el("tbody", *body)), class_="scroll")
+    return joined(
+        el("figure", plot, el("figcaption", caption)),
+        el("details", el("summary", word("as table", language)), table),
+    )

@@ -1,0 +1,178 @@
+"""The words of a batch run's report in each language; those it shares with the report on files are in ``messages``."""
+
+from __future__ import annotations
+
+from labeling.reports import messages
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "title:label": ("Batch run: labelling", "批量任务：添加标识"),
+    "title:verify": ("Batch run: verification", "批量任务：核验标识"),
+    # what became of a file
+    "labelled": ("labelled", "已标识"),
+    "verified": ("verified", "已核验"),
+    "skipped": ("skipped", "已跳过"),
+    "refused": ("refused", "已拒绝"),
+    "unsupported": ("unsupported", "格式不支持"),
+    "failed": ("failed", "失败"),
+    "poison": ("set aside", "已隔离"),
+    "others": ("others", "其他"),
+    "": ("unknown", "未知"),
+    # the sentence on top
+    "lead:none": ("No file was found.", "未找到任何文件。"),
+    "lead:label": ("{well} of {total} files are labelled.", "共 {total} 个文件，已标识 {well} 个。"),
+    "lead:label:all": ("All {total} files are labelled.", "全部 {total} 个文件均已标识。"),
+    "lead:label:one": ("The file is labelled.", "该文件已标识。"),
+    "lead:verify": ("{well} of {total} files comply.", "共 {total} 个文件，{well} 个合规。"),
+    "lead:verify:all": ("All {total} files comply.", "全部 {total} 个文件均合规。"),
+    "lead:verify:one": ("The file complies.", "该文件合规。"),
+    "attention": ("{n} need attention.", "{n} 个需要处理。"),
+    "attention:1": ("1 needs attention.", "1 个需要处理。"),
+    "interrupted": (
+        "The run was interrupted. The same command goes on where it stopped.",
+        "任务被中断。再次运行同一命令即可从中断处继续。",
+    ),
+    "resumed": (
+        "{n} files were done by an earlier run and left as they are; throughput is that of this run alone.",
+        "{n} 个文件已由先前的任务完成，本次未再处理；吞吐量仅按本次任务计算。",
+    ),
+    # facts
+    "source": ("Source", "来源目录"),
+    "target": ("Target", "目标目录"),
+    "engine": ("Engine", "执行引擎"),
+    "engine:workers": ("{engine}, {n} workers", "{engine}，{n} 个工作进程"),
+    "engine:workers:1": ("{engine}, 1 worker", "{engine}，1 个工作进程"),
+    # numbers
+    "numbers": ("Numbers", "数字"),
+    "files": ("files", "文件"),
+    "files per second": ("files a second", "文件/秒"),
+    "megabytes per second": ("MB a second", "MB/秒"),
+    "wall": ("from start to end", "总用时"),
+    "bytes in": ("read", "读取"),
+    "bytes out": ("written", "写入"),
+    "retried": ("tried twice or more", "重试过"),
+    # sections
+    "outcome": ("What became of the files", "处理结果"),
+    "verdicts": ("Verdicts", "结论"),
+    "origins": ("Origins", "来源"),
+    "causes": ("Causes, and what to do", "原因与处理办法"),
+    "rules": ("Rules that were broken", "未满足的规则"),
+    "warnings": ("Worth knowing", "提示"),
+    "sizes": ("Size of the files", "文件大小"),
+    "seconds": ("Time per file", "单个文件用时"),
+    "timeline": ("Throughput over time", "吞吐量变化"),
+    "slowest": ("The slowest files", "用时最长的文件"),
+    "media types": ("Formats", "格式"),
+    "how": ("How the labels were put in", "标识写入方式"),
+    # plots
+    "quantiles": (
+        "Half of the files are below {p50}, 90 % below {p90}, 99 % below {p99}; the largest has {max}.",
+        "50% 的文件小于 {p50}，90% 小于 {p90}，99% 小于 {p99}；最大为 {max}。",
+    ),
+    "quantiles:seconds": (
+        "Half of the files took less than {p50}, 90 % less than {p90}, 99 % less than {p99}; the longest took {max}.",
+        "50% 的文件用时少于 {p50}，90% 少于 {p90}，99% 少于 {p99}；最长为 {max}。",
+    ),
+    "one:sizes": ("One file, of {max}.", "一个文件，大小为 {max}。"),
+    "one:seconds": ("One file, in {max}.", "一个文件，用时 {max}。"),
+    "over time": (
+        "Files finished per second, in steps of {interval}; the dashed line is the mean, {mean}.",
+        "每秒完成的文件数，每格 {interval}；虚线为平均值 {mean}。",
+    ),
+    "median": ("50 %", "50%"),
+    "ninety": ("90 %", "90%"),
+    "as table": ("The numbers as a table", "数据表"),
+    "from": ("From", "起"),
+    "to": ("Below", "止（不含）"),
+    "after": ("After", "开始后"),
+    "share": ("Share", "占比"),
+    "rate": ("Files a second", "文件/秒"),
+    "per bytes": ("MB a second", "MB/秒"),
+    # causes
+    "cause": ("Cause", "原因"),
+    "number": ("Files", "文件数"),
+    "examples": ("For example", "示例"),
+    "example": ("for example", "例如"),
+    "and more": ("and {n} more", "等另外 {n} 个"),
+    "other causes": (
+        "{n} files had rarer causes; results.jsonl has each.",
+        "另有 {n} 个文件的原因较少见，详见 results.jsonl。",
+    ),
+    "no cause": ("No reason was given.", "未说明原因。"),
+    "nothing": ("Nothing: every file went well.", "无：所有文件均处理正常。"),
+    "profile": ("Profile", "适用规则"),
+    "rule": ("Rule", "规则"),
+    "time": ("Time", "用时"),
+    "result": ("Result", "结果"),
+    "format": ("Format", "格式"),
+    "way": ("How", "方式"),
+    "file results": ("a line per file", "逐个文件的结果"),
+    "file summary": ("this summary", "本摘要"),
+    "file page": ("this page", "本页面"),
+    "footer": (
+        "Counts are exact; half, 90 % and 99 % are within 2.5 %. What happened to each file is in results.jsonl.",
+        "计数为精确值；50%、90%、99% 分位数的误差不超过 2.5%。每个文件的结果见 results.jsonl。",
+    ),
+    # kinds of errors, for a message that gives no remedy, and for readers of Chinese
+    "kind:UnreadableFile": (
+        "The file could not be read: get a whole copy of it.",
+        "文件无法读取：缺失、为空、被截断或已损坏。请获取完整的副本后重试。",
+    ),
+    "kind:UnsupportedFormat": (
+        "The format is unknown or has no place for a label: convert the file or leave it out.",
+        "格式未知，或该格式无处存放标识。请转换格式，或将其排除。",
+    ),
+    "kind:TooLarge": (
+        "The file is beyond a limit: raise the limit if you trust the file.",
+        "文件超出限制。若文件来源可信，可提高相应限制。",
+    ),
+    "kind:LabelConflict": (
+        "The file has somebody else's label, which must stay: use aigc-label propagate to add yours.",
+        "文件已有其他服务提供者的标识，不得覆盖。可用 aigc-label propagate 添加传播要素。",
+    ),
+    "kind:SigningError": (
+        "The signature could not be made: check key, certificate and time-stamp service.",
+        "签名失败。请检查密钥、证书及时间戳服务。",
+    ),
+    "kind:WriteError": (
+        "The output could not be written: check space and permissions of the target.",
+        "输出文件无法写入。请检查目标位置的剩余空间与权限。",
+    ),
+    "kind:MissingDependency": (
+        "A library is missing: install it and run the same command again.",
+        "缺少所需的库。请安装后重新运行同一命令。",
+    ),
+    "kind:poison": (
+        "A worker ended while it had the file, twice: look at the file by itself.",
+        "处理该文件时工作进程两次异常终止。请单独检查该文件。",
+    ),
+}
+
+
+def word(key: str, language: str = "en", **values: object) -> str:
+    """The word for ``key``, here or in :mod:`labeling.reports.messages`; a key that is none is its own word."""
+    pair = _WORDS.get(key)
+    if pair is None:
+        return messages.word(key, language, **values)
+    text = pair[language == "zh"]
+    return text.format(**values) if values else text
+
+
+def remedy(status: str, kind: str, language: str = "en") -> str:
+    """What to do about errors of a kind, ``""`` where nothing general can be said."""
+    for key in (f"kind:{kind}", f"kind:{status}"):
+        if key in _WORDS:
+            return word(key, language)
+    return ""
+
+
+def lead(total: int, well: int, attention: int, mode: str, language: str) -> str:
+    """The sentence that says it all: how many files went well, and how many need somebody."""
+    if not total:
+        return word("lead:none", language)
+    which = "" if well < total else ":one" if total == 1 else ":all"
+    mode = mode if mode == "verify" else "label"
+    first = word(f"lead:{mode}{which}", language, well=f"{well:,}", total=f"{total:,}")
+    if not attention:
+        return first
+    second = word("attention:1" if attention == 1 else "attention", language, n=f"{attention:,}")
+    return f"{first}{'' if language == 'zh' else ' '}{second}"

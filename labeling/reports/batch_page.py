@@ -1,0 +1,259 @@
+"""A batch run as one page: what became of the files, what to do about the rest, and how long it took.
+
+The page is like that of :mod:`labeling.reports.html`: nothing is loaded, no script, everything that files say is
+escaped. Its plots are SVG in the page; beside each stand its numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from labeling.reports import _batch_plots as plots
+from labeling.reports import _quantities as quantities
+from labeling.reports._batch_words import lead, remedy, word
+from labeling.reports._card import chip
+from labeling.reports._markup import Html, el, joined
+from labeling.reports.messages import TAGS, profile_title
+from labeling.reports.rules_text import MILDER, RULES
+
+_TONES = {"failed": "noncompliant", "poison": "noncompliant", "refused": "inconclusive", "unsupported": "inconclusive"}
+"""Statuses by the verdict whose colour and sign they share on a chip."""
+
+
+def to_html(summary: Mapping[str, Any], *, language: Literal["en", "zh"] = "en") -> str:
+    """One HTML page of the summary that :meth:`labeling.batch.summary.Tally.summary` gives."""
+    style = Html("".join(_asset(name) for name in ("page.css", "batch.css")))
+    title = word(f"title:{summary['mode']}", language)
+    head = joined(
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", title),
+        el("style", style),
+    )
+    footer = el("footer", el("p", word("footer", language)), el("p", word("disclaimer", language)))
+    body = el("body", _header(summary, title, language), el("main", *_sections(summary, language)), footer)
+    return f"<!doctype html>\n{el('html', el('head', head), body, lang=TAGS[language])}\n"
+
+
+def attention(summary: Mapping[str, Any]) -> tuple[int, int]:
+    """Files that went well, and files that need somebody: of a verification, those that do not comply as well."""
+    statuses = summary["statuses"]
+    ill = sum(number for name, number in statuses.items() if name not in ("labelled", "verified", "skipped"))
+    if summary["mode"] == "verify":
+        worst = summary["worst"]
+        return worst["compliant"], ill + worst["noncompliant"] + worst["inconclusive"]
+    return statuses["labelled"], ill
+
+
+def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
+    """What a rule asks; of one that only custom profiles know, nothing."""
+    if language == "zh" and warning and rule in MILDER:
+        return MILDER[rule]
+    return RULES[rule][language == "zh"] if rule in RULES else ""
+
+
+def _asset(name: str) -> str:
+    return importlib.resources.files("labeling.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str) -> str:
+    """A Content Security Policy (W3C CSP 3) under which nothing works but the page's own style sheet."""
+    own = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{own}'; base-uri 'none'; form-action 'none'"
+
+
+def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
+    from labeling import __version__
+
+    well, ill = attention(summary)
+    number = summary["workers"]
+    workers = word("engine:workers:1" if number == 1 else "engine:workers", language, engine="{engine}", n=number)
+    rules = el("ul", *(el("li", el("code", n), " ", profile_title(n, language)) for n in summary["profiles"]))
+    rows: list[tuple[str, object]] = [
+        ("date", _moment(summary["started"])),
+        ("source", el("bdi", summary["source"])),
+        ("target", el("bdi", summary["target"]) if summary["target"] else None),
+        ("profiles", rules if summary["profiles"] else None),
+        ("engine", workers.replace("{engine}", str(summary["engine"]))),
+        ("tool", f"aigc-label {__version__}"),
+    ]
+    facts = [joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows if value is not None]
+    resumed = word("resumed", language, n=quantities.count(summary["resumed"]))
+    return el(
+        "header",
+        el("h1", title),
+        el("p", lead(summary["total"], well, ill, summary["mode"], language), class_="lead"),
+        el("p", word("interrupted", language), class_="notice") if summary["interrupted"] else None,
+        el("p", resumed, class_="aside") if summary["resumed"] else None,
+        el("dl", *facts, class_="facts"),
+        class_="page",
+    )
+
+
+def _moment(text: str) -> Html:
+    return el("time", f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC", datetime=text)
+
+
+def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
+    sections = [_numbers(summary, language)]
+    if not summary["total"]:
+        return sections
+    sections.append(_panel("outcome", language, plots.statuses(summary, language)))
+    judged = [
+        _panel("verdicts", language, *plots.verdicts(summary, language)) if any(_judged(summary)) else None,
+        _panel("origins", language, plots.origins(summary, language)) if any(summary["origins"].values()) else None,
+    ]
+    sections.append(_pair(*judged))
+    sections.append(_panel("causes", language, *_causes(summary, language), kind="long"))
+    for group, name in (("failed", "rules"), ("warnings", "warnings")):
+        if rows := summary["rules"][group]:
+            sections.append(_panel(name, language, _rules(rows, language, warning=group == "warnings"), kind="long"))
+    sections.append(
+        _pair(
+            _panel("sizes", language, plots.spread("sizes", summary["sizes"], language)),
+            _panel("seconds", language, plots.spread("seconds", summary["seconds"], language)),
+        )
+    )
+    if summary["timeline"]["files"]:
+        sections.append(_panel("timeline", language, plots.timeline(summary, language)))
+    if summary["slowest"]:
+        sections.append(_panel("slowest", language, _slowest(summary["slowest"], language)))
+    types = [(row["media_type"], row["count"]) for row in summary["media_types"]]
+    ways = [(row["how"], row["count"]) for row in summary["how"]]
+    sections.append(_pair(_counted("media types", "format", types, language), _counted("how", "way", ways, language)))
+    return sections
+
+
+def _judged(summary: Mapping[str, Any]) -> list[int]:
+    return [number for verdicts in summary["verdicts"].values() for number in verdicts.values()]
+
+
+def _panel(name: str, language: str, *children: object, kind: str = "") -> Html:
+    return el("section", el("h2", word(name, language)), *children, class_=f"panel {kind}".strip())
+
+
+def _pair(*panels: Html | None) -> Html:
+    return el("div", *panels, class_="pair")
+
+
+def _numbers(summary: Mapping[str, Any], language: str) -> Html:
+    """The headline numbers; what was not written or tried again is left out."""
+    through = summary["throughput"]
+    rows: list[tuple[str, str]] = [
+        ("files", quantities.count(summary["total"])),
+        ("wall", quantities.duration(summary["wall"])),
+        ("files per second", quantities.rate(through["files_per_second"])),
+        ("megabytes per second", quantities.rate(through["megabytes_per_second"])),
+        ("bytes in", quantities.size(summary["bytes"]["in"])),
+    ]
+    if summary["bytes"]["out"]:
+        rows.append(("bytes out", quantities.size(summary["bytes"]["out"])))
+    if summary["retried"]:
+        rows.append(("retried", quantities.count(summary["retried"])))
+    tiles = [el("div", el("dt", word(key, language)), el("dd", value)) for key, value in rows]
+    return el("section", el("dl", *tiles, class_="numbers"), aria_label=word("numbers", language))
+
+
+def _causes(summary: Mapping[str, Any], language: str) -> list[Html]:
+    rows = [_cause(row, language) for row in summary["causes"]]
+    if not rows:
+        return [el("p", word("nothing", language))]
+    columns = (("number", True), ("result", False), ("cause", False), ("examples", False))
+    parts = [_table(columns, rows, language, "causes")]
+    if others := summary["other_causes"]:
+        parts.append(el("p", word("other causes", language, n=quantities.count(others)), class_="aside"))
+    return parts
+
+
+def _cause(row: Mapping[str, Any], language: str) -> Html:
+    # A message says what happened and, after a semicolon, what to do.
+    happened, _, own = str(row["message"]).partition("; ")
+    general = remedy(row["status"], row["kind"], language)
+    advice = own if own and language != "zh" else joined(own, " " if own else None, general)
+    status = row["status"]
+    return el(
+        "tr",
+        el("td", quantities.count(row["count"]), class_="number"),
+        el("td", chip(_TONES.get(status, status), word(status, language))),
+        el(
+            "td",
+            el("span", el("bdi", happened) if happened else word("no cause", language)),
+            el("span", el("bdi", advice), class_="remedy") if advice else None,
+        ),
+        el("td", _examples(row, language)),
+    )
+
+
+def _rules(rows: Sequence[Mapping[str, Any]], language: str, *, warning: bool) -> Html:
+    cells = [
+        el(
+            "tr",
+            el("td", quantities.count(row["count"]), class_="number"),
+            el(
+                "td",
+                rule_sentence(row["rule"], warning=warning, language=language) or None,
+                el("span", el("code", row["rule"]), class_="remedy"),
+            ),
+            el("td", ", ".join(row["profiles"])),
+            el("td", _examples(row, language)),
+        )
+        for row in rows
+    ]
+    columns = (("number", True), ("rule", False), ("profile", False), ("examples", False))
+    return _table(columns, cells, language, "rules")
+
+
+def _examples(row: Mapping[str, Any], language: str) -> Html:
+    shown = [el("li", el("bdi", path)) for path in row["examples"]]
+    if (rest := row["count"] - len(shown)) > 0 and shown:
+        shown.append(el("li", word("and more", language, n=quantities.count(rest)), class_="rest"))
+    return el("ul", *shown, class_="paths")
+
+
+def _slowest(rows: Sequence[Mapping[str, Any]], language: str) -> Html:
+    cells = [
+        el(
+            "tr",
+            el("th", el("bdi", row["path"]), scope="row"),
+            el("td", quantities.duration(row["seconds"]), class_="number"),
+            el("td", quantities.size(row["size"]), class_="number"),
+            el("td", el("bdi", row["media_type"])),
+            el("td", word(row["status"], language)),
+        )
+        for row in rows
+    ]
+    columns = (("file", False), ("time", True), ("size", True), ("format", False), ("result", False))
+    return _table(columns, cells, language, "slow")
+
+
+def _counted(title: str, column: str, rows: Sequence[tuple[str, int]], language: str) -> Html | None:
+    if not rows:
+        return None
+    whole = sum(number for _, number in rows)
+    cells = [
+        el(
+            "tr",
+            el("th", el("bdi", name), scope="row"),
+            el("td", quantities.count(number), class_="number"),
+            el("td", quantities.share(number, whole), class_="number"),
+        )
+        for name, number in rows
+    ]
+    return _panel(
+        title, language, _table(((column, False), ("number", True), ("share", True)), cells, language, "counted")
+    )
+
+
+def _table(columns: Sequence[tuple[str, bool]], rows: Sequence[Html], language: str, kind: str) -> Html:
+    """A table; a column with True is one of numbers."""
+    head = [el("th", word(name, language), scope="col", class_="number" if right else None) for name, right in columns]
+    table = el("table", el("thead", el("tr", *head)), el("tbody", *rows), class_=kind)
+    return el("div", table, class_="scroll")
