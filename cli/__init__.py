@@ -16,6 +16,7 @@ _COMMANDS = {
     "inspect": "list everything in a file's metadata, raw",
     "propagate": "add a platform's half to a label",
     "transplant": "carry labels over to a re-encoded copy",
+    "batch": "label or verify a folder or bucket of any size",
     "trust": "keep the lists that make C2PA signatures trusted",
     "init": "write a commented aigc-label.toml",
     "demo": "label generated pictures and show the result",

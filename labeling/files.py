@@ -23,6 +23,8 @@ MAX_FILE = 1 << 30
 
 MAX_TOML = 1 << 20
 
+SCRATCH = ".aigc-"
+"""How the name of every temporary file begins; the number of the process that made it follows."""
 
 HEAD = 64
 """So many first bytes are shown to who decides whether a file is read at once."""
@@ -173,7 +175,7 @@ def scratch(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     Raises :class:`WriteError`. Renamed before the end, it stays under its new name.
     """
-    temporary = path.with_name(f".aigc-{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f"{SCRATCH}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
     with explained(path):
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode))
     try:

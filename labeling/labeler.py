@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,10 @@ class Labeler:
             sidecar=self.sidecar,
         )
         object.__setattr__(self, "_options", options)
+
+    def __reduce__(self) -> Any:
+        """Another process makes its own; one with a signer is not pickled, since keys stay where they are."""
+        return _made_again, ({each.name: getattr(self, each.name) for each in fields(self) if each.init},)
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str] = "aigc-label.toml", **overrides: Any) -> Labeler:
@@ -239,6 +243,10 @@ class Labeler:
                 return video.label_film(data, name, goal, maker, self._options, film, dry_run=dry_run)
         made = image.label_bytes(data, name, self._maker(content_id), self._options)
         return store(made, source, goal, dry_run=dry_run)
+
+
+def _made_again(arguments: dict[str, Any]) -> Labeler:
+    return Labeler(**arguments)
 
 
 def _check_source_type(term: str) -> None:

@@ -1,1 +1,18 @@
-"""Many files: label or verify a folder or bucket of any size, resume, and report."""
+"""Many files: label or verify a folder or bucket of any size, go on after whatever happens, and report.
+
+.. code-block:: python
+
+    from functools import partial
+    from labeling import Labeler, batch
+
+    done = batch.run("pictures/", "labelled/", labeler=partial(Labeler.from_config, "aigc-label.toml"))
+    print(done.summary["statuses"], done.page)
+"""
+
+from __future__ import annotations
+
+from labeling.batch.run import Finished, run
+from labeling.batch.session import Progress
+from labeling.batch.work import Check
+
+__all__ = ["Check", "Finished", "Progress", "run"]

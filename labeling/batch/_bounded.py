@@ -120,14 +120,22 @@ class Histogram:
         return min(max((low + high) / 2, self.least), self.most)
 
     def columns(self) -> list[tuple[float, float, int]]:
-        """From, to (exclusive), count: the columns 1, 2, 5, 10 from the first that has something to the last."""
+        """From, to (exclusive), count: the columns 1, 2, 5, 10 from the first that has something to the last.
+
+        Of fewer than six, empty ones beside them as well: one file is a column and not a wall.
+        """
         starts = [index for index in range(len(self._edges)) if index % _DECADE in _ROUND]
         bounds = [(0.0, self._edges[0], 0, 1)]
         bounds += [(self._edges[a], self._edges[b], a + 1, b + 1) for a, b in pairwise(starts)]
         bounds.append((self._edges[-1], math.inf, len(self._edges), len(self._edges) + 1))
         found = [(low, high, sum(self._cells[a:b])) for low, high, a, b in bounds]
         filled = [index for index, column in enumerate(found) if column[2]]
-        return found[filled[0] : filled[-1] + 1] if filled else []
+        if not filled:
+            return []
+        first, last = filled[0], filled[-1]
+        while last - first < 5:
+            first, last = max(first - 1, 0), min(last + 1, len(found) - 1)
+        return found[first : last + 1]
 
 
 _STEPS = ((1.0, 0.02, 50), (2.0, 0.05, 60), (5.0, 0.1, 50))

@@ -66,8 +66,7 @@ class Tally:
         path, status = _text(line.get("path"), _MAX_PATH), _text(line.get("status"))
         self._sums["total"] += 1
         self._statuses.add(status)
-        attempts = _number(line.get("attempts", 1)) or 0
-        self._sums["retried"] += attempts > 1
+        self._sums["retried"] += (_number(line.get("attempts")) or 0) > 1
         size, written = _number(line.get("size")), _number(line.get("output_size"))
         self._sums["in"] += int(size or 0)
         self._sums["out"] += int(written or 0)
@@ -82,8 +81,7 @@ class Tally:
         self._judged(line.get("verdicts"), path)
         if status not in _WELL or line.get("error"):
             self._failed(line, status, path)
-        if attempts:  # a file that nobody tried took no time
-            self._timed(line, path, int(size or 0))
+        self._timed(line, path, int(size or 0))
         self._finished(line, int(size or 0), earlier=earlier)
 
     def _judged(self, verdicts: object, path: str) -> None:
@@ -128,7 +126,7 @@ class Tally:
 
     def _timed(self, line: Mapping[str, Any], path: str, size: int) -> None:
         seconds = _number(line.get("seconds"))
-        if seconds is None:
+        if not seconds:  # nobody worked on it
             return
         self._seconds.add(seconds)
         if len(self._slowest) < SLOWEST or seconds > self._slowest[0][0]:

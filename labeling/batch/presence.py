@@ -1,0 +1,44 @@
+"""Who is at work in a run's folder: a killed run's workers must be gone before another may touch its files."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from labeling.errors import LabelingError
+
+LOCK = "lock"
+PATIENCE = 60.0
+"""Seconds that a run waits for the workers of one that was killed; they notice within a second, and finish no file."""
+
+
+def claim(folder: Path) -> IO[Any]:
+    """Wait until nobody is at work in the folder, and be there. Raises :class:`LabelingError` if that does not come."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: there the workers' own watch has to do
+        return (folder / LOCK).open("ab")
+    file = (folder / LOCK).open("ab")
+    end = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        if time.monotonic() > end:
+            file.close()
+            raise LabelingError(f"{folder}: workers of another run are still busy; stop them, then run again")
+        time.sleep(0.05)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+def join(folder: Path) -> IO[Any]:
+    """Be at work in the folder until the file is closed, or this process ends."""
+    file = (folder / LOCK).open("ab")
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_SH)
+    return file

@@ -1,0 +1,200 @@
+"""One session of a run: takes files from the listing, gives them to a crew, and writes down what became of them.
+
+Everything is bounded: files listed ahead, files with the crew, results not yet written. The order of writing is ledger,
+results, journal; whatever a kill leaves undone of it is found and mended by the session that follows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from labeling.batch.crew import Crew, Lost
+from labeling.batch.journal import Journal
+from labeling.batch.listing import Ahead, Counted
+from labeling.batch.task import Item, Outcome, Problem, Status, Task, outcome_of, record_key
+
+if TYPE_CHECKING:
+    from labeling.ledger import Ledger
+
+WINDOW = 256
+"""Files that wait for the crew."""
+
+FLUSH, LATEST = 64, 0.25
+"""Results are written when there are so many, or after so many seconds."""
+
+CRASHES = 2
+"""A file that so many workers died of is set aside."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. ``total`` and ``total_size`` are ``None`` until the source is counted.
+
+    ``done`` are files with a result, ``before`` those of them that an earlier session did.
+    """
+
+    done: int = 0
+    size: int = 0
+    before: int = 0
+    before_size: int = 0
+    errors: int = 0
+    total: int | None = None
+    total_size: int | None = None
+    seconds: float = 0.0
+    stopping: bool = False
+    current: str = ""
+
+
+@dataclass(slots=True)
+class Choices:
+    """What of the journal's files is done again."""
+
+    retry_failed: bool = False
+    checksum: bool = False
+    overwrite: bool = False
+    listed: bool = False
+
+
+@dataclass
+class Session:
+    """See :meth:`run`."""
+
+    journal: Journal
+    crew: Crew
+    listing: Ahead
+    choices: Choices
+    ledger: Ledger | None = None
+    run_id: str = ""
+    counted: Counted | None = None
+    progress: Callable[[Progress], None] | None = None
+    state: Progress = field(default_factory=Progress)
+    repeated: int = 0
+
+    def __post_init__(self) -> None:
+        self._small: deque[Task] = deque()
+        self._big: deque[Task] = deque()
+        self._suspects: deque[Task] = deque()
+        self._finished: list[Outcome] = []
+        self._start = self._flushed = self._told = time.monotonic()
+
+    def stop(self) -> None:
+        """Give out no more files; those in flight are finished."""
+        self.state.stopping = True
+        self.listing.stop()
+
+    def run(self) -> None:
+        """Go on until everything is done, or stopped. Raises :class:`LabelingError` where the run cannot go on."""
+        try:
+            while True:
+                self._refill()
+                self._dispatch()
+                if not self.crew.busy and (self.state.stopping or self._exhausted):
+                    break
+                for event in self.crew.collect(0.05 if self.crew.busy or self._waiting else 0.01):
+                    self._heard(event)
+                self._flush()
+                self._tell()
+        finally:
+            self.listing.stop()
+            if self.counted is not None:
+                self.counted.stop()
+            self._flush(now=True)
+        self._tell(now=True)
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._small) + len(self._big) + len(self._suspects)
+
+    @property
+    def _exhausted(self) -> bool:
+        return self.listing.done and not self._waiting
+
+    def _refill(self) -> None:
+        while not self.state.stopping and self._waiting < WINDOW:
+            idle = not self.crew.busy and not self._waiting and not self._finished
+            items = self.listing.take(0.1 if idle else 0.0)
+            if not items:
+                return
+            self._planned(items)
+            self._flush()
+            self._tell()
+
+    def _planned(self, items: Sequence[Item]) -> None:
+        choices = self.choices
+        plan = self.journal.plan(
+            items, retry_failed=choices.retry_failed, checksum=choices.checksum, overwrite=choices.overwrite,
+            once=choices.listed,
+        )  # fmt: skip
+        self.state.before += plan.done
+        self.state.before_size += plan.done_size
+        self.repeated += len(plan.repeated)  # their result is that of the first mention
+        begun = [task for task in plan.tasks if task.again]
+        if self.ledger is not None and begun:
+            keys = {record_key(self.run_id, task.item.path): task for task in begun}
+            for key, record in self.ledger.by_keys(list(keys)).items():
+                keys[key].recorded = record.sha256
+        for task in plan.tasks:
+            if task.item.problem is not None:
+                self._finished.append(outcome_of(task.item, task.item.problem))
+            else:
+                (self._big if task.big else self._small).append(task)
+
+    def _dispatch(self) -> None:
+        while not self.state.stopping and self._waiting:
+            if self._suspects and self.crew.submit(self._suspects[0], alone=True):
+                self._suspects.popleft()
+            elif self._big and self._big_turn() and self.crew.submit(self._big[0], alone=True):
+                self._big.popleft()
+            elif self._small and self.crew.submit(self._small[0], alone=False):
+                self._small.popleft()
+            else:
+                return
+
+    def _big_turn(self) -> bool:
+        """Big files may take all hands but one while small ones wait."""
+        return not self._small or self.crew.size == 1 or self.crew.alone() < self.crew.size - 1
+
+    def _heard(self, event: Outcome | Lost) -> None:
+        if isinstance(event, Outcome):
+            self._finished.append(event)
+            return
+        self._small.extendleft(reversed(event.others))
+        if event.culprit is None:
+            return
+        suspect = replace(event.culprit, crashes=event.culprit.crashes + 1, again=True)
+        self.journal.crashed(suspect)
+        if suspect.crashes < CRASHES:
+            self._suspects.append(suspect)
+            return
+        message = f"its worker died of it {suspect.crashes} times ({event.why}); it is set aside"
+        problem = Problem(Status.POISON, "WorkerDied", message)
+        self._finished.append(outcome_of(suspect.item, problem, attempts=suspect.crashes))
+
+    def _flush(self, *, now: bool = False) -> None:
+        due = len(self._finished) >= FLUSH or time.monotonic() - self._flushed > LATEST
+        if not self._finished or not (due or now):
+            return
+        finished, self._finished = self._finished, []
+        if self.ledger is not None and (entries := [o.entry for o in finished if o.entry is not None]):
+            self.ledger.append(entries)
+        self.journal.finish(finished)
+        for outcome in finished:
+            self.state.done += 1
+            self.state.size += outcome.size
+            self.state.errors += outcome.status not in (Status.LABELLED, Status.VERIFIED, Status.SKIPPED)
+        self.state.current = finished[-1].path
+        self._flushed = time.monotonic()
+
+    def _tell(self, *, now: bool = False) -> None:
+        time_now = time.monotonic()
+        if self.progress is None or (time_now - self._told < 0.1 and not now):
+            return
+        self._told = time_now
+        self.state.seconds = time_now - self._start
+        if self.counted is not None and self.counted.whole:
+            self.state.total, self.state.total_size = self.counted.files, self.counted.size
+        self.progress(self.state)
