@@ -22,6 +22,7 @@ _CAUSES, _RULES, _SLOWEST = 8, 6, 3
 """So many are printed; the page has more, and results.jsonl all."""
 
 _BAR = 24
+_ENDLESS = 10_000
 
 _STYLES = {
     "labelled": "green", "verified": "green", "compliant": "green",
@@ -33,15 +34,23 @@ _STYLES = {
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the summary that :meth:`labeling.batch.summary.Tally.summary` gives; ``files`` in it says where all is."""
     console = console or _console()
+    if console.is_terminal:
+        _print(summary, console)
+        return
+    width, console.width = console.width, _ENDLESS  # in a pipe a path stays in one piece, however long
+    try:
+        with console.capture() as captured:
+            _print(summary, console)
+        console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
+    finally:
+        console.width = width
+
+
+def _print(summary: Mapping[str, Any], console: Console) -> None:
     for index, part in enumerate(_parts(summary, console)):
         if index:
             console.print()
-        if console.is_terminal:
-            console.print(part)
-            continue
-        with console.capture() as captured:
-            console.print(part, soft_wrap=True)  # in a pipe a path stays in one piece, however long
-        console.out("\n".join(line.rstrip() for line in captured.get().splitlines()), highlight=False)
+        console.print(part)
 
 
 def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableType]:

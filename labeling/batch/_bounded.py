@@ -67,9 +67,9 @@ class Counts(Generic[Key]):
         return self.others + sum(row.count for row in self._counts.values()) - sum(c.count for _, c in self.most(limit))
 
     def _fold(self) -> None:
-        kept = dict(self.most(self.limit // 2))
-        self.others += sum(row.count for key, row in self._counts.items() if key not in kept)
-        self._counts = kept
+        rows = sorted(self._counts.items(), key=lambda item: item[1].count, reverse=True)
+        self.others += sum(row.count for _, row in rows[self.limit // 2 :])
+        self._counts = dict(rows[: self.limit // 2])
 
     def __getitem__(self, key: Key) -> int:
         row = self._counts.get(key)

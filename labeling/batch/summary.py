@@ -85,7 +85,9 @@ class Tally:
         self._finished(line, int(size or 0), earlier=earlier)
 
     def _judged(self, verdicts: object, path: str) -> None:
-        found: dict[str, set[str]] = {name: set() for name in self._rules}
+        if not verdicts:
+            return
+        found: dict[str, set[str]] = {"failed": set(), "warnings": set()}
         outcomes: set[str] = set()
         for profile, verdict in _mapping(verdicts).items():
             name, verdict = _text(profile), _mapping(verdict)
@@ -94,7 +96,7 @@ class Tally:
             outcomes.add(outcome)
             for group, rules in found.items():
                 for item in _items(verdict.get(group)):
-                    rule = _text(item.get("rule") if isinstance(item, Mapping) else item)
+                    rule = _text(item.get("rule") if isinstance(item, dict) else item)
                     rules.add(rule)
                     self._of_profile[group].add((rule, name))
         if outcomes:
@@ -355,6 +357,8 @@ def _spread(histogram: Histogram) -> dict[str, Any]:
 
 def _text(value: object, limit: int = 200) -> str:
     text = value if isinstance(value, str) else "" if value is None else str(value)
+    if len(text) <= limit and _HOLE not in text:
+        return text
     text = text.replace(_HOLE, "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
@@ -366,8 +370,8 @@ def _number(value: object) -> float | None:
     return value if 0 <= value < 1e18 else None
 
 
-def _mapping(value: object) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _mapping(value: object) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _items(value: object) -> Sequence[Any]:

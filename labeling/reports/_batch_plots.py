@@ -84,7 +84,7 @@ def spread(identity: str, values: Mapping[str, Any], language: str) -> Html:
     caption = word(key, language, **{name: form(values[name]) for name in ("p50", "p90", "p99", "max")})
     plot = columns(
         identity, word(identity, language), caption, bars, _edge_marks(edges, form),
-        above=[Marking(at, name) for at, name in marks] if whole > 1 else (),
+        above=[Marking(at, name) for at, name in marks] if whole > 1 else (), whole=True,
     )  # fmt: skip
     return _figure(plot, caption, ("from", "to", "number", "share"), rows, language)
 

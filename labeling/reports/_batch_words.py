@@ -98,7 +98,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "另有 {n} 个文件的原因较少见，详见 results.jsonl。",
     ),
     "no cause": ("No reason was given.", "未说明原因。"),
-    "nothing": ("Nothing: every file went well.", "无：所有文件均处理正常。"),
+    "nothing": ("None: every file could be worked on.", "无：所有文件均已处理。"),
     "profile": ("Profile", "适用规则"),
     "rule": ("Rule", "规则"),
     "time": ("Time", "用时"),
@@ -140,6 +140,27 @@ _WORDS: dict[str, tuple[str, str]] = {
     "kind:MissingDependency": (
         "A library is missing: install it and run the same command again.",
         "缺少所需的库。请安装后重新运行同一命令。",
+    ),
+    "kind:Changed": (
+        "The file changed while it was read: run the same command again when it is whole.",
+        "文件在读取过程中发生变化。请待写入完成后重新运行同一命令。",
+    ),
+    "kind:Symlink": (
+        "Put the file itself in place of the link if it belongs to the run.",
+        "若该文件应纳入任务，请以文件本身替换该链接。",
+    ),
+    "kind:NotAFile": ("Only files are read: nothing needs to be done.", "仅处理普通文件，无需操作。"),
+    "kind:Name": (
+        "The name cannot be one in the target: rename the file or correct the list.",
+        "该名称不能用于目标位置。请重命名文件或修正文件列表。",
+    ),
+    "kind:MemoryError": (
+        "There was not enough memory: run again with fewer --workers.",
+        "内存不足。请减少 --workers 后重新运行。",
+    ),
+    "kind:Internal": (
+        "This is a fault of aigc-label: please report it with the message.",
+        "这是 aigc-label 自身的错误，请附上该消息反馈给我们。",
     ),
     "kind:poison": (
         "A worker ended while it had the file, twice: look at the file by itself.",

@@ -82,14 +82,15 @@ def columns(
     *,
     above: Sequence[Marking] = (),
     level: float | None = None,
-    kind: str = "accent",
     gap: bool = True,
+    whole: bool = False,
 ) -> Html:
     """Columns over an axis. ``start`` and ``end`` of bars and all markings are in percent of the width.
 
-    ``above``: dashed lines with a label on top. ``level``: a dashed line at this height.
+    ``above``: dashed lines with a label on top. ``level``: a dashed line at this height. ``whole``: heights are
+    counts.
     """
-    marks = ticks(max((bar.height for bar in bars), default=0))
+    marks = ticks(max((bar.height for bar in bars), default=0), whole=whole)
     top = marks[-1]
     parts = [_gridline(value, top) for value in marks]
     for bar in bars:
@@ -102,7 +103,7 @@ def columns(
             el(
                 "rect",
                 el("title", bar.says),
-                class_=f"fill {kind}",
+                class_="fill accent",
                 x=f"{bar.start + margin:.3f}%",
                 y=f"{100 - height:.3f}%",
                 width=f"{width - 2 * margin:.3f}%",

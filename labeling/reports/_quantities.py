@@ -68,13 +68,15 @@ def _three(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def ticks(most: float, number: int = 4) -> list[float]:
-    """Round steps from 0 to ``most`` or just beyond it."""
+def ticks(most: float, number: int = 4, *, whole: bool = False) -> list[float]:
+    """Round steps from 0 to ``most`` or just beyond it; ``whole`` for what has no halves."""
     if most <= 0:
         return [0.0, 1.0]
-    rough = most / number
+    rough = max(most / number, 1) if whole else most / number
     power = 10 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
+    step = next(
+        factor * power for factor in ((1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)) if factor * power >= rough * 0.999
+    )
     return [step * index for index in range(math.ceil(most / step - 1e-9) + 1)]
 
 

@@ -122,7 +122,7 @@ def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
             _panel("seconds", language, plots.spread("seconds", summary["seconds"], language)),
         )
     )
-    if summary["timeline"]["files"]:
+    if len(summary["timeline"]["files"]) > 2:
         sections.append(_panel("timeline", language, plots.timeline(summary, language)))
     if summary["slowest"]:
         sections.append(_panel("slowest", language, _slowest(summary["slowest"], language)))
@@ -177,7 +177,7 @@ def _cause(row: Mapping[str, Any], language: str) -> Html:
     # A message says what happened and, after a semicolon, what to do.
     happened, _, own = str(row["message"]).partition("; ")
     general = remedy(row["status"], row["kind"], language)
-    advice = own if own and language != "zh" else joined(own, " " if own else None, general)
+    advice = [own or general] if language != "zh" else [own, general]
     status = row["status"]
     return el(
         "tr",
@@ -186,7 +186,7 @@ def _cause(row: Mapping[str, Any], language: str) -> Html:
         el(
             "td",
             el("span", el("bdi", happened) if happened else word("no cause", language)),
-            el("span", el("bdi", advice), class_="remedy") if advice else None,
+            *(el("span", el("bdi", text), class_="remedy") for text in advice if text),
         ),
         el("td", _examples(row, language)),
     )
