@@ -71,7 +71,7 @@ def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableT
 
 def _head(summary: Mapping[str, Any]) -> Text:
     well, ill = attention(summary)
-    text = Text(lead(summary["total"], well, ill, summary["mode"], "en"), "bold")
+    text = Text().append(lead(summary["total"], well, ill, summary["mode"], "en"), "bold")
     if summary["interrupted"]:
         text.append(f"\n{word('interrupted')}", "yellow")
     through = summary["throughput"]
@@ -134,7 +134,7 @@ def _causes(summary: Mapping[str, Any], console: Console) -> RenderableType:
     for row in rows[:_CAUSES]:
         message = row["message"] or word("no cause")
         if "; " not in message and (advice := remedy(row["status"], row["kind"])):
-            message = f"{message.rstrip('.')}. {advice}"
+            message = f"{message.rstrip('.')}; {advice}"
         what = Text(f"{_clean(word(row['status']))}: ", _STYLES.get(row["status"], ""))
         what.append(_clean(message), "default")
         grid.add_row(Text(quantities.count(row["count"]), "bold"), Group(what, _example(row, console)))
@@ -187,7 +187,7 @@ def _slowest(summary: Mapping[str, Any], console: Console) -> RenderableType:
         grid.add_row(Text(quantities.duration(row["seconds"])), Text(quantities.size(row["size"])), Text(path, "dim"))
     half, most = (quantities.duration(summary["seconds"][key]) for key in ("p50", "p99"))
     head = Text("Slowest", "bold").append(
-        f"   half of the files took less than {half}, 99 % less than {most}", "not bold dim"
+        f"  half of the files took less than {half}, 99 % less than {most}", "not bold dim"
     )
     return Group(head, grid)
 

@@ -91,7 +91,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "cause": ("Cause", "原因"),
     "number": ("Files", "文件数"),
     "examples": ("For example", "示例"),
-    "example": ("for example", "例如"),
     "and more": ("and {n} more", "等另外 {n} 个"),
     "other causes": (
         "{n} files had rarer causes; results.jsonl has each.",
@@ -105,65 +104,63 @@ _WORDS: dict[str, tuple[str, str]] = {
     "result": ("Result", "结果"),
     "format": ("Format", "格式"),
     "way": ("How", "方式"),
-    "file results": ("a line per file", "逐个文件的结果"),
-    "file summary": ("this summary", "本摘要"),
-    "file page": ("this page", "本页面"),
+    "results": ("A line per file", "逐个文件的结果"),
     "footer": (
         "Counts are exact; half, 90 % and 99 % are within 2.5 %. What happened to each file is in results.jsonl.",
         "计数为精确值；50%、90%、99% 分位数的误差不超过 2.5%。每个文件的结果见 results.jsonl。",
     ),
-    # kinds of errors, for a message that gives no remedy, and for readers of Chinese
+    # what to do about kinds of errors: for a message that does not say, and in Chinese what happened as well
     "kind:UnreadableFile": (
-        "The file could not be read: get a whole copy of it.",
+        "get a whole copy of it",
         "文件无法读取：缺失、为空、被截断或已损坏。请获取完整的副本后重试。",
     ),
     "kind:UnsupportedFormat": (
-        "The format is unknown or has no place for a label: convert the file or leave it out.",
+        "convert it, or leave it out",
         "格式未知，或该格式无处存放标识。请转换格式，或将其排除。",
     ),
     "kind:TooLarge": (
-        "The file is beyond a limit: raise the limit if you trust the file.",
+        "raise the limit if you trust the file",
         "文件超出限制。若文件来源可信，可提高相应限制。",
     ),
     "kind:LabelConflict": (
-        "The file has somebody else's label, which must stay: use aigc-label propagate to add yours.",
+        "somebody else's label has to stay; add yours with aigc-label propagate",
         "文件已有其他服务提供者的标识，不得覆盖。可用 aigc-label propagate 添加传播要素。",
     ),
     "kind:SigningError": (
-        "The signature could not be made: check key, certificate and time-stamp service.",
+        "check key, certificate and time-stamp service",
         "签名失败。请检查密钥、证书及时间戳服务。",
     ),
     "kind:WriteError": (
-        "The output could not be written: check space and permissions of the target.",
+        "check space and permissions of the target, then run the same command again",
         "输出文件无法写入。请检查目标位置的剩余空间与权限。",
     ),
     "kind:MissingDependency": (
-        "A library is missing: install it and run the same command again.",
+        "install it, then run the same command again",
         "缺少所需的库。请安装后重新运行同一命令。",
     ),
     "kind:Changed": (
-        "The file changed while it was read: run the same command again when it is whole.",
+        "run the same command again when it is whole",
         "文件在读取过程中发生变化。请待写入完成后重新运行同一命令。",
     ),
     "kind:Symlink": (
-        "Put the file itself in place of the link if it belongs to the run.",
+        "put the file itself in its place if it belongs to the run",
         "若该文件应纳入任务，请以文件本身替换该链接。",
     ),
-    "kind:NotAFile": ("Only files are read: nothing needs to be done.", "仅处理普通文件，无需操作。"),
+    "kind:NotAFile": ("nothing to be done: only files are read", "仅处理普通文件，无需操作。"),
     "kind:Name": (
-        "The name cannot be one in the target: rename the file or correct the list.",
+        "rename the file or correct the list",
         "该名称不能用于目标位置。请重命名文件或修正文件列表。",
     ),
     "kind:MemoryError": (
-        "There was not enough memory: run again with fewer --workers.",
+        "run again with fewer --workers",
         "内存不足。请减少 --workers 后重新运行。",
     ),
     "kind:Internal": (
-        "This is a fault of aigc-label: please report it with the message.",
+        "please report it with this message",
         "这是 aigc-label 自身的错误，请附上该消息反馈给我们。",
     ),
     "kind:poison": (
-        "A worker ended while it had the file, twice: look at the file by itself.",
+        "look at this file by itself",
         "处理该文件时工作进程两次异常终止。请单独检查该文件。",
     ),
 }
@@ -179,7 +176,7 @@ def word(key: str, language: str = "en", **values: object) -> str:
 
 
 def remedy(status: str, kind: str, language: str = "en") -> str:
-    """What to do about errors of a kind, ``""`` where nothing general can be said."""
+    """What to do about errors of a kind, as the second half of a message; ``""`` where nothing general can be said."""
     for key in (f"kind:{kind}", f"kind:{status}"):
         if key in _WORDS:
             return word(key, language)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._quantities import brief, share, ticks
 
-_LEAST = 0.6
+_LEAST = 1.0
 """Percent of the width that a part has at least: what is there must be seen."""
 
 

@@ -84,6 +84,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
         ("profiles", rules if summary["profiles"] else None),
         ("engine", workers.replace("{engine}", str(summary["engine"]))),
         ("tool", f"aigc-label {__version__}"),
+        ("results", el("bdi", results) if (results := summary.get("files", {}).get("results")) else None),
     ]
     facts = [joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows if value is not None]
     resumed = word("resumed", language, n=quantities.count(summary["resumed"]))
