@@ -81,10 +81,8 @@ def _head(summary: Mapping[str, Any]) -> Text:
         amounts = f"{quantities.size(summary['bytes']['in'])} read"
         if summary["bytes"]["out"]:
             amounts += f", {quantities.size(summary['bytes']['out'])} written"
-        text.append(
-            f"\n{quantities.duration(summary['wall'])} with {workers}: {files} files/s, {megabytes} MB/s; {amounts}",
-            "dim",
-        )
+        rates = f"{files} files/s, {megabytes} MB/s; " if through["files"] else ""
+        text.append(f"\n{quantities.duration(summary['wall'])} with {workers}: {rates}{amounts}", "dim")
     if summary["resumed"]:
         text.append(f"\n{quantities.count(summary['resumed'])} were done by an earlier run and left as they are", "dim")
     return text
@@ -187,7 +185,7 @@ def _slowest(summary: Mapping[str, Any], console: Console) -> RenderableType:
         grid.add_row(Text(quantities.duration(row["seconds"])), Text(quantities.size(row["size"])), Text(path, "dim"))
     half, most = (quantities.duration(summary["seconds"][key]) for key in ("p50", "p99"))
     head = Text("Slowest", "bold").append(
-        f"  half of the files took less than {half}, 99 % less than {most}", "not bold dim"
+        f"  half of the files took at most {half}, 99 % at most {most}", "not bold dim"
     )
     return Group(head, grid)
 

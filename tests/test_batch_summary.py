@@ -205,6 +205,12 @@ def test_lines_of_an_earlier_run_count_but_not_for_the_throughput() -> None:
         "files": 10, "bytes": 100, "files_per_second": 5.0, "megabytes_per_second": 0.0,
     }  # fmt: skip
     assert sum(summary["timeline"]["files"]) == 10
+    assert "5 files/s" in in_pipe(summary)
+    nothing_left = Tally("label", ["cn"])
+    nothing_left.add({"path": "p", "status": "labelled", "size": 10}, earlier=True)
+    summary = nothing_left.summary(started=START, wall=2, resumed=1, **facts)  # type: ignore[arg-type]
+    assert "files/s" not in in_pipe(summary)
+    assert "files a second" not in to_html(summary)
 
 
 def failed(kind: str, status: str = "failed") -> dict[str, Any]:

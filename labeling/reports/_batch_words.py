@@ -65,12 +65,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "how": ("How the labels were put in", "标识写入方式"),
     # plots
     "quantiles": (
-        "Half of the files are below {p50}, 90 % below {p90}, 99 % below {p99}; the largest has {max}.",
-        "50% 的文件小于 {p50}，90% 小于 {p90}，99% 小于 {p99}；最大为 {max}。",
+        "Half of the files have at most {p50}, 90 % at most {p90}, 99 % at most {p99}; the largest has {max}.",
+        "50% 的文件不超过 {p50}，90% 不超过 {p90}，99% 不超过 {p99}；最大为 {max}。",
     ),
     "quantiles:seconds": (
-        "Half of the files took less than {p50}, 90 % less than {p90}, 99 % less than {p99}; the longest took {max}.",
-        "50% 的文件用时少于 {p50}，90% 少于 {p90}，99% 少于 {p99}；最长为 {max}。",
+        "Half of the files took at most {p50}, 90 % at most {p90}, 99 % at most {p99}; the longest took {max}.",
+        "50% 的文件用时不超过 {p50}，90% 不超过 {p90}，99% 不超过 {p99}；最长为 {max}。",
     ),
     "one:sizes": ("One file, of {max}.", "一个文件，大小为 {max}。"),
     "one:seconds": ("One file, in {max}.", "一个文件，用时 {max}。"),

@@ -151,10 +151,11 @@ def _numbers(summary: Mapping[str, Any], language: str) -> Html:
     rows: list[tuple[str, str]] = [
         ("files", quantities.count(summary["total"])),
         ("wall", quantities.duration(summary["wall"])),
-        ("files per second", quantities.rate(through["files_per_second"])),
-        ("megabytes per second", quantities.rate(through["megabytes_per_second"])),
-        ("bytes in", quantities.size(summary["bytes"]["in"])),
     ]
+    if through["files"]:  # not where an earlier run had done all
+        rows.append(("files per second", quantities.rate(through["files_per_second"])))
+        rows.append(("megabytes per second", quantities.rate(through["megabytes_per_second"])))
+    rows.append(("bytes in", quantities.size(summary["bytes"]["in"])))
     if summary["bytes"]["out"]:
         rows.append(("bytes out", quantities.size(summary["bytes"]["out"])))
     if summary["retried"]:
