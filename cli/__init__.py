@@ -17,6 +17,7 @@ _COMMANDS = {
     "propagate": "add a platform's half to a label",
     "transplant": "carry labels over to a re-encoded copy",
     "batch": "label or verify a folder or bucket of any size",
+    "ledger": "find, check and export the record of labels",
     "trust": "keep the lists that make C2PA signatures trusted",
     "init": "write a commented aigc-label.toml",
     "demo": "label generated pictures and show the result",

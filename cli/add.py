@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labeling.errors import LabelingError
 
 from . import _common
+from .ledger import configured, ledger_option
+
+if TYPE_CHECKING:
+    from labeling.ledger import Ledger
+    from labeling.output import LabeledFile
 
 
 @click.command("add")
@@ -18,9 +23,18 @@ from . import _common
 @click.option("--in-place", is_flag=True, help="Replace the input itself.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@ledger_option
+@click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
 @_common.labeler_options
 def command(
-    files: tuple[str, ...], out: Path | None, in_place: bool, dry_run: bool, quiet: bool, **options: Any
+    files: tuple[str, ...],
+    out: Path | None,
+    in_place: bool,
+    dry_run: bool,
+    quiet: bool,
+    ledger: str | None,
+    recipient: str | None,
+    **options: Any,
 ) -> None:
     """Put labels on pictures, films and sounds: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
 
@@ -34,6 +48,8 @@ def command(
       aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
       aigc-label add film.mp4 --when start+end -o labelled.mp4
+      aigc-label add photo.png --ledger ledger.db
+      aigc-label add photo.png --no-visible --ledger ledger.db --recipient "customer 4711, contract 12"
     """
     paths = _common.expand(files)
     try:
@@ -41,6 +57,7 @@ def command(
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
             raise LabelingError("--content-id names one file; leave it out and each file gets its own")
+        book = _ledger(configured(ledger, options["config"]), recipient, visible=labeler.visible, dry_run=dry_run)
     except LabelingError as error:
         _common.fail(error)
     code = 0
@@ -63,7 +80,40 @@ def command(
             continue
         if not quiet:
             _common.tell(done)
+        if book is not None and not _recorded(book, done, path, recipient, quiet=quiet):
+            code = 2
+    if book is not None:
+        book.close()
     raise SystemExit(code)
+
+
+def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run: bool) -> Ledger | None:
+    """The ledger to record in, opened before anything is labelled: what cannot be recorded should not go out."""
+    if recipient is not None:
+        if where is None:
+            raise LabelingError(
+                "--recipient is recorded in a ledger: give --ledger, or [ledger] url in aigc-label.toml"
+            )
+        if visible:
+            raise LabelingError("--recipient is for copies without the visible label: give --no-visible as well")
+        if not recipient.strip():
+            raise LabelingError("--recipient is empty; say who gets the copy")
+    if where is None or dry_run:
+        return None
+    from labeling.ledger import Ledger
+
+    return Ledger.open(where)
+
+
+def _recorded(book: Ledger, done: LabeledFile, source: Path, recipient: str | None, *, quiet: bool) -> bool:
+    try:
+        record = book.record(done, source=source.name, recipient=recipient)
+    except LabelingError as error:
+        _common.complain(f"{done.path}: labelled, but not recorded: {error}")
+        return False
+    if not quiet:
+        click.echo(f"  record {record.seq} in {book.where}")
+    return True
 
 
 def _targets(paths: list[Path], out: Path | None, in_place: bool) -> dict[Path, Path | None]:

@@ -65,6 +65,10 @@ producer = "{producer}"
 # Public keys that verify --pinned aigc-label.toml trusts: hexadecimal digits, or PEM files.
 # pinned = ["producer-sm2.pem"]
 
+[ledger]
+# A record of every label, in a file or a database (pip install 'aigc-labeling[postgres]').
+# url = "aigc-label-ledger.db"    # or postgresql://USER:PASSWORD@HOST/DATABASE
+
 [limits]
 # max_pixels = 100000000
 # quality = 92                  # for pictures that have to be encoded again with loss
@@ -89,6 +93,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "embedded": {"exif": bool, "description": str},
     "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
     "security": {"sm2_key": str, "pinned": list},
+    "ledger": {"url": str},
     "limits": {"max_pixels": int, "quality": int},
 }
 
@@ -137,6 +142,11 @@ class Config:
         if "sm2_key" in self.values["security"]:
             arguments["security_key"] = security_key(self.path.parent / self.values["security"]["sm2_key"])
         return arguments
+
+    def ledger(self) -> str | None:
+        """Where labels are recorded: a URL, or the path of a file, as :meth:`labeling.ledger.Ledger.open` takes it."""
+        url = self.values["ledger"].get("url")
+        return url if url is None or "://" in url else str(self.path.parent / url)
 
     def pinned(self) -> tuple[bytes, ...]:
         """The public SM2 keys of ``[security] pinned``, 65 bytes each. Raises :class:`LabelingError`."""

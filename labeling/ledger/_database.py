@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 PATIENCE = 60.0
 """Seconds that a transaction waits for its turn while other processes write."""
 
-_NAP = (0.0002, 0.0015)
+_NAP = (0.002, 0.016)
 """Seconds to sleep between two attempts. SQLite's own waiting grows to 0.1 s, which leaves the file idle meanwhile."""
 
 MMAP = 1 << 31
@@ -36,7 +36,8 @@ class Database:
     def __init__(self, where: str | os.PathLike[str], *, create: bool) -> None:
         self.url = _url(where)
         self.is_file = self.url.get_backend_name() == "sqlite"
-        self.shown = str(self.url.database) if self.is_file else self.url.render_as_string(hide_password=True)
+        self.shown = str(self.url.database) if self.is_file else _shown(self.url)
+        self._writer: Connection | None = None
         self._turn = threading.Lock()  # threads of one process need not fight over the file
         with explained(self.shown):
             if self.is_file:
@@ -45,10 +46,13 @@ class Database:
             try:
                 self._prepare(create)
             except BaseException:
-                self._engine.dispose()
+                self.close()
                 raise
 
     def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         self._engine.dispose()
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
@@ -72,9 +76,7 @@ class Database:
             while True:
                 try:
                     with self._connected(writes=writes) as connection:
-                        result = work(connection)
-                        connection.commit()
-                        return result
+                        return work(connection)
                 except exc.DBAPIError as error:
                     if not is_busy(error.orig):
                         raise
@@ -87,10 +89,14 @@ class Database:
 
     @contextmanager
     def _connected(self, *, writes: bool) -> Iterator[Connection]:
-        options: dict[str, Any] = {"ledger_writes": writes}
-        if not self.is_file and not writes:
-            options["isolation_level"] = "REPEATABLE READ"
-        with self._engine.connect().execution_options(**options) as connection:
+        if writes and self.is_file:
+            if self._writer is None:  # kept: taking one out of the pool takes as long as writing a record
+                self._writer = self._engine.connect().execution_options(ledger_writes=True)
+            with self._writer.begin():
+                yield self._writer
+            return
+        options = {} if writes or self.is_file else {"isolation_level": "REPEATABLE READ"}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def _prepare(self, create: bool) -> None:
@@ -117,20 +123,32 @@ def _configure(connection: sqlite3.Connection, _: Any) -> None:
     # FULL: what was acknowledged survives a power cut. Pages that prune frees are overwritten with zeros.
     for setting in ("synchronous=FULL", "secure_delete=ON", f"mmap_size={MMAP}", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {setting}")
+    _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+
+
+def _begin(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    if not connection.get_execution_options().get("ledger_writes", False):
+        driver.execute("BEGIN")
+        return
+    _patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
+
+
+def _patiently(work: Callable[[], object]) -> None:
+    """Try again while another process uses the file, as cheaply as can be: many may be waiting for one.
+
+    Raises sqlite3's own error in the end.
+    """
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
+            work()
             return
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() > until:
                 raise
-        time.sleep(random.uniform(*_NAP))  # noqa: S311
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("ledger_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        time.sleep(random.uniform(*_NAP))  # noqa: S311 - no secret
 
 
 def _text(data: bytes) -> str:
@@ -155,6 +173,10 @@ def _url(where: str | os.PathLike[str]) -> URL:
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+pg8000")
     raise LabelingError(f"a ledger cannot be kept in {backend}; name an SQLite file or a postgresql:// URL")
+
+
+def _shown(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
 def _with_ssl(url: URL) -> tuple[URL, dict[str, Any]]:

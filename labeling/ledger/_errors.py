@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -44,6 +45,8 @@ def explained(shown: str) -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         raise _told(shown, error.orig) from None  # the chain would hold what was to be written, recipients too
+    except sqlite3.Error as error:
+        raise _told(shown, error) from None
     except ModuleNotFoundError as error:
         if error.name != "pg8000":
             raise
@@ -77,7 +80,9 @@ def _told(shown: str, error: BaseException | None) -> LabelingError:
     if (known := _POSTGRES.get(_state(error))) is not None:
         return known[0](f"{shown}: {known[1]}")
     if type(error).__name__ == "InterfaceError":
-        return LabelingError(f"{shown}: the server cannot be reached ({words}); is it running, and the URL right?")
+        return LabelingError(
+            f"{shown}: the server cannot be reached; see whether it runs, and whether the URL is right"
+        )
     return LabelingError(f"{shown}: the database refused: {words}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -213,9 +214,30 @@ _HEAD = select(head.c.seq, head.c.time, head.c.hash).with_for_update()
 _MOVE = update(head).values({name: bindparam(f"new_{name}") for name in ("seq", "time", "hash")})
 
 
+@cache
+def _sql(statement: Any, dialect: str) -> str:
+    from sqlalchemy.dialects import registry
+
+    made: str = statement.compile(dialect=registry.load(dialect)()).string
+    return made
+
+
+def _execute(connection: Connection, statement: Any, *rows: Row) -> Any:
+    """Run a statement whose text is made once: everybody else waits while a record is written.
+
+    SQLite's driver is called itself, which takes a third of the time.
+    """
+    dialect = connection.dialect
+    said = _sql(statement, f"{dialect.name}.{dialect.driver}")
+    if dialect.name != "sqlite":
+        return connection.exec_driver_sql(said, list(rows) or None)
+    driver: Any = connection.connection.driver_connection
+    return driver.executemany(said, rows) if rows else driver.execute(said)
+
+
 def _append(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Record]:
     """Append to the chain in a transaction that may write; whoever else wants to waits at the first statement."""
-    first, last_time, prev = connection.execute(_HEAD).one()
+    [(first, last_time, prev)] = _execute(connection, _HEAD).fetchall()
     now = _now(last_time)
     rows: list[Row] = []
     for seq, values in enumerate(new, first + 1):
@@ -223,9 +245,9 @@ def _append(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Recor
         columns = tuple(row[name] for name in COLUMNS)
         prev = hash_of(columns)
         rows.append((*columns, prev))
-    connection.execute(_INSERT, [dict(zip((*COLUMNS, "hash"), row, strict=True)) for row in rows])
     last = first + len(rows)
-    connection.execute(_MOVE, {"new_seq": last, "new_time": now, "new_hash": prev})
+    _execute(connection, _INSERT, *rows)
+    _execute(connection, _MOVE, (last, now, prev))
     for block in range(first // BLOCK, last // BLOCK):
         _schema.pack_block(connection, block)
     return [record_of(row) for row in rows]
