@@ -47,10 +47,11 @@ class Place(Protocol):
         """The file on a local disk, for as long as the block runs. Raises :class:`LabelingError`."""
         ...
 
-    def target(self, path: str) -> AbstractContextManager[Path]:
+    def target(self, path: str, *, replaces: bool = False) -> AbstractContextManager[Path]:
         """Where to write the file; what is there when the block ends well is at ``path`` then, read back.
 
-        Raises :class:`LabelingError`.
+        ``replaces``: the source itself is there, so it is never taken away, whatever goes wrong. Raises
+        :class:`LabelingError`.
         """
         ...
 
@@ -141,7 +142,7 @@ class Folder:
     def lend(self, path: str) -> AbstractContextManager[Path]:
         return nullcontext(self.root / path)
 
-    def target(self, path: str) -> AbstractContextManager[Path]:
+    def target(self, path: str, *, replaces: bool = False) -> AbstractContextManager[Path]:
         """The place itself: what writes there stages and reads back by itself."""
         goal = self.root / path
         with explained(goal):

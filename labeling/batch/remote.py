@@ -6,7 +6,10 @@ word alone. Whatever a store's library raises becomes a :class:`LabelingError`; 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import itertools
 import random
 import re
 import tempfile
@@ -23,15 +26,33 @@ from labeling.errors import LabelingError, MissingDependency, UnreadableFile, Wr
 
 Result = TypeVar("Result")
 
-TRIES = 4
-"""So often a call is made before its error is final, on top of what the store's own library tries again."""
+TRIES, LONGEST = 4, 30.0
+"""So often a call is made before its error is final, and none is made again after so many seconds.
+
+Together with ``_PATIENCE`` a store that is dead costs a file less than a minute.
+"""
+
+UPLOADS = 2
+"""So often a file is uploaded that does not read back the same."""
 
 PIECE = 4 << 20
+PART, PARTS, AT_ONCE = 16 << 20, 10_000, 4
+"""S3: large objects go in parts of so many bytes, at most so many, and of these so many are in memory at a time."""
+
+STALLED, SLOWEST = 60.0, 64 << 10
+"""An upload is given up after so many seconds, and one more for every so many bytes."""
+
 LOOKERS = 16
 """So many objects of a file list are asked about at a time."""
 
 PACKAGES = {"s3": "aigc-labeling[s3]", "s3a": "aigc-labeling[s3]", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
-_PATIENCE = {"connect_timeout": 10, "read_timeout": 30, "retries": {"mode": "standard", "max_attempts": 2}}
+_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
+_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_SECRET = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
 
 
 class Remote:
@@ -41,7 +62,7 @@ class Remote:
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._url, self._options = url, options
-        self.name = re.sub(r"(?<=://)[^/@]*@", "", url)
+        self.name = _USER.sub("", url)
 
     def __reduce__(self) -> Any:
         return Remote, (self._url, self._options)
@@ -56,9 +77,10 @@ class Remote:
         import fsspec
 
         protocol = self._url.partition("://")[0].rpartition("::")[2]
-        options = {"skip_instance_cache": True, "use_listings_cache": False} | self._options
-        if protocol in ("s3", "s3a"):
-            options.setdefault("config_kwargs", dict(_PATIENCE))
+        options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False} | self._options
+        if s3 := protocol in ("s3", "s3a"):
+            options = {"default_block_size": PART, "max_concurrency": AT_ONCE} | options
+            options["config_kwargs"] = _PATIENCE | options.get("config_kwargs", {})
         if self.own_process:
             options.pop("skip_instance_cache")
         try:
@@ -67,30 +89,77 @@ class Remote:
             package = PACKAGES.get(protocol, "the package that fsspec names")
             raise MissingDependency(f"{self.name}: pip install '{package}' ({error})") from error
         except Exception as error:
-            raise LabelingError(f"{self.name}: cannot be opened ({_said(error)})") from error
+            raise LabelingError(f"{self.name}: cannot be opened ({self._said(error)})") from error
+        if s3:
+            fs.retries = 1  # botocore tries requests again, and we whole files; a third would multiply the waiting
         return fs, path.rstrip("/")
 
     @property
     def _fs(self) -> Any:
         return self._opened[0]
 
+    @property
+    def _s3(self) -> bool:
+        return hasattr(self._fs, "call_s3")
+
     def _full(self, path: str) -> str:
         return f"{self._opened[1]}/{path}"
 
+    def _object(self, path: str) -> dict[str, str]:
+        bucket, key, _ = self._fs.split_path(self._full(path))
+        return {"Bucket": bucket, "Key": key}
+
     def _call(self, path: str, kind: type[LabelingError], call: Callable[..., Result], *arguments: Any) -> Result:
         """Make a call of the store; try again what may pass. Raises ``kind``."""
-        for number in range(1, TRIES + 1):
+        start = time.monotonic()
+        for number in itertools.count(1):
             try:
                 return call(*arguments)
-            except FileNotFoundError:
-                raise UnreadableFile(f"{path}: there is no such object in {self.name}") from None
-            except PermissionError as error:
-                raise kind(f"{path}: {self.name} does not permit it ({_said(error)}); check the credentials") from error
             except Exception as error:
-                if number == TRIES:
-                    raise kind(f"{path}: {self.name} failed {TRIES} times ({_said(error)}); run again later") from error
-                time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the tries
+                if (final := self._final(path, kind, error)) is not None:
+                    raise final from error
+                spent = time.monotonic() - start
+                if number == TRIES or spent > LONGEST:
+                    message = f"{self.name} does not do its part ({self._said(error)}), tried for {spent:.0f} s"
+                    raise kind(f"{path}: {message}; run again later") from error
+            time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the tries
         raise AssertionError("unreachable")
+
+    def _final(self, path: str, kind: type[LabelingError], error: Exception) -> LabelingError | None:
+        """What to raise for an error that another try would not change."""
+        code, number = _response(error)[0], getattr(error, "errno", None)
+        if code == "NoSuchBucket":
+            return kind(f"{path}: there is no such bucket ({self.name}); correct the name, or make the bucket first")
+        if isinstance(error, FileNotFoundError):
+            return UnreadableFile(f"{path}: there is no such object in {self.name}")
+        if isinstance(error, PermissionError):
+            said = self._said(error)
+            return kind(f"{path}: {self.name} does not permit it ({said}); check credentials and permissions")
+        if "Credential" in type(error).__name__:
+            message = "no credentials were found"
+            return kind(f"{path}: {self.name} cannot be asked, {message}; set them in the environment, or as options")
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            return WriteError(f"{path}: the disk for temporary files is full ({tempfile.gettempdir()}); see TMPDIR")
+        if (
+            number == errno.ENAMETOOLONG
+            or code == "InvalidBucketName"
+            or type(error).__name__ == "ParamValidationError"
+        ):
+            return kind(f"{path}: {self.name} does not take such a name ({self._said(error)}); choose another")
+        return None
+
+    def _said(self, error: BaseException) -> str:
+        """An error in a line, without what must not be told."""
+        code, status, message = _response(error)
+        if status:
+            text = " ".join(dict.fromkeys(filter(None, (status, code, message))))
+        else:
+            text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        for secret in _secrets(self._options):
+            text = text.replace(secret, "...")
+        if user := _USER.search(self._url):
+            text = text.replace(user[0], "")
+        return " ".join(_USER.sub("", text).split())[:200]
 
     def walk(self) -> Iterator[Item]:
         base = self._opened[1]
@@ -98,30 +167,45 @@ class Remote:
             found = self._pages() if hasattr(self._fs, "call_s3") else self._tree()
             for name, size, stamp in found:
                 path = name.removeprefix(f"{base}/")
-                if STATE in path.split("/")[:-1] or not path:
-                    continue
-                if ".." in path.split("/"):  # an object may be named so; a file below our folders must not
-                    yield Item(path, size, stamp, problem=Problem(Status.REFUSED, "Name", "the name leads out of it"))
-                else:
-                    yield Item(path, size, stamp)
+                if STATE not in path.split("/")[:-1]:
+                    yield Item(path, size, stamp, problem=self._unfit(path))
         except LabelingError:
             raise
         except Exception as error:
-            raise UnreadableFile(f"{self.name}: cannot be listed ({_said(error)})") from error
+            raise UnreadableFile(f"{self.name}: cannot be listed ({self._said(error)})") from error
+
+    def _unfit(self, path: str) -> Problem | None:
+        """Why an object is not worked on: it may have a name that a file below our folders must not."""
+        parts = path.split("/")
+        if ".." in parts or "." in parts or not parts[0]:
+            return Problem(
+                Status.REFUSED, "Name", "the name leads out of the source, or has a '.' for a part; rename it"
+            )
+        if not parts[-1]:
+            return Problem(
+                Status.SKIPPED, "Name", "the name ends as a folder's, with '/'; rename it to have it labelled"
+            )
+        if self._s3 and "?versionId=" in path:  # s3fs would cut the name there, and give us another object
+            return Problem(Status.REFUSED, "Name", "'?versionId=' in the name would be taken for a version; rename it")
+        return None
 
     def _pages(self) -> Iterator[tuple[str, int, str]]:
         """The objects of a bucket, a thousand at a time: fsspec's own listing would hold all of them."""
         bucket, _, prefix = self._opened[1].partition("/")
         more: dict[str, str] = {"Prefix": f"{prefix}/"} if prefix else {}
+        found = not prefix  # an empty bucket is one, but what would an empty prefix be?
         while True:
             ask = partial(self._fs.call_s3, "list_objects_v2", Bucket=bucket, **more)
             page = self._call("the listing", UnreadableFile, ask)
             for each in page.get("Contents", ()):
-                if not each["Key"].endswith("/"):
+                found = True
+                if each["Size"] or not each["Key"].endswith("/"):  # consoles make such objects to show a folder
                     yield f"{bucket}/{each['Key']}", int(each["Size"]), str(each["ETag"]).strip('"')
             if not page.get("IsTruncated"):
-                return
+                break
             more = more | {"ContinuationToken": page["NextContinuationToken"]}
+        if not found:
+            raise UnreadableFile(f"{self.name}: there are no objects whose names begin so; correct the URL")
 
     def _tree(self) -> Iterator[tuple[str, int, str]]:
         found = False
@@ -137,17 +221,32 @@ class Remote:
             return list(pool.map(self._looked, paths))
 
     def _looked(self, path: str) -> Item:
+        if problem := self._unfit(path):
+            return Item(path, problem=problem)
         try:
             return Item(path, *self.stamp(path))
         except LabelingError as error:
             problem = Problem(Status.FAILED, "UnreadableFile", str(error).removeprefix(f"{path}: "))
             return Item(path, problem=problem)
 
+    def _info(self, path: str) -> dict[str, Any]:
+        """What the store says of an object; of S3 with one request, where fsspec would look for a folder as well."""
+        if not self._s3:
+            return dict(self._fs.info(self._full(path)))
+        found = self._fs.call_s3("head_object", **self._object(path))
+        return {"size": found["ContentLength"], "ETag": found.get("ETag", "")}
+
     def exists(self, path: str) -> bool:
-        return bool(self._call(path, UnreadableFile, self._fs.exists, self._full(path)))
+        return self._call(path, UnreadableFile, self._there, path)
+
+    def _there(self, path: str) -> bool:
+        try:
+            return bool(self._info(path))
+        except FileNotFoundError:
+            return False
 
     def stamp(self, path: str) -> tuple[int, str]:
-        found = self._call(path, UnreadableFile, self._fs.info, self._full(path))
+        found = self._call(path, UnreadableFile, self._info, path)
         return int(found["size"] or 0), _stamp(found)
 
     @contextmanager
@@ -158,34 +257,70 @@ class Remote:
             yield local
 
     @contextmanager
-    def target(self, path: str) -> Iterator[Path]:
+    def target(self, path: str, *, replaces: bool = False) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="aigc-label-") as folder:
             local = Path(folder) / _short(path)
             yield local
-            self.put(local, path)
+            self.put(local, path, keep=replaces)
 
-    def put(self, local: Path, path: str) -> None:
-        """Upload a file and read it back. Raises :class:`WriteError`."""
-        full = self._full(path)
-        if not hasattr(self._fs, "bucket_type") and "/" in path:  # of buckets, s3fs would ask whether they exist
-            self._call(path, WriteError, lambda: self._fs.makedirs(full.rpartition("/")[0], exist_ok=True))
-        self._call(path, WriteError, self._fs.put_file, str(local), full)
-        if self._call(path, WriteError, self._digest, full) != _digest(local):
-            self._call(path, WriteError, self._fs.rm_file, full)
-            raise WriteError(f"{path}: what was written to {self.name} does not read back the same; it was removed")
+    def put(self, local: Path, path: str, *, keep: bool = False) -> None:
+        """Upload a file and read it back. Raises :class:`WriteError`; what is there then is removed, or kept."""
+        if not self._s3 and "/" in path:  # S3 has no folders, and s3fs would make the bucket
+            parent = self._full(path).rpartition("/")[0]
+            self._call(path, WriteError, lambda: self._fs.makedirs(parent, exist_ok=True))
+        digest = _digest(local)
+        try:
+            for _ in range(UPLOADS):
+                self._call(path, WriteError, self._upload, local, path)
+                if self._call(path, WriteError, self._read_back, path) == digest:
+                    return
+        except LabelingError:
+            if not keep:
+                self._withdraw(path)
+            raise
+        rest = "it was left there" if keep or not self._withdraw(path) else "it was removed"
+        message = f"what was written to {self.name} does not read back the same, {UPLOADS} times; {rest}"
+        raise WriteError(f"{path}: {message}; check the network and the store")
 
-    def _digest(self, full: str) -> str:
+    def _upload(self, local: Path, path: str) -> None:
+        more: dict[str, Any] = {}
+        if self._s3:
+            size = local.stat().st_size
+            more = {"chunksize": max(PART, -(-size // PARTS)), "timeout": STALLED + size / SLOWEST}
+        self._fs.put_file(str(local), self._full(path), **more)
+
+    def _read_back(self, path: str) -> str:
         digest = hashlib.sha256()
-        with self._fs.open(full, "rb", block_size=PIECE) as file:
+        with self._fs.open(self._full(path), "rb", block_size=PART) as file:
             while piece := file.read(PIECE):
                 digest.update(piece)
         return digest.hexdigest()
 
+    def _withdraw(self, path: str) -> bool:
+        """Remove what is not as it should be, if that can be done."""
+        with contextlib.suppress(Exception):
+            self._fs.rm_file(self._full(path))
+            return True
+        return False
+
     def get(self, path: str, local: Path) -> bool:
-        """Download a file if it is there. Raises :class:`LabelingError`."""
-        if not self.exists(path):
+        """Download a file, whole or not at all, if it is there. Raises :class:`LabelingError`."""
+        part = local.with_name(f"{local.name}.part")
+        try:
+            if not self._call(path, UnreadableFile, self._got, path, part):
+                return False
+            part.replace(local)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def _got(self, path: str, local: Path) -> bool:
+        try:
+            self._fs.get_file(self._full(path), str(local))
+        except FileNotFoundError as error:
+            if _response(error)[0] == "NoSuchBucket":
+                raise
             return False
-        self._call(path, UnreadableFile, self._fs.get_file, self._full(path), str(local))
         return True
 
     def remove(self, path: str) -> None:
@@ -214,6 +349,19 @@ def _stamp(info: dict[str, Any]) -> str:
     return ""
 
 
-def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:200]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _response(error: BaseException) -> tuple[str, str, str]:
+    """What S3 answered, if it did: its code, the HTTP status, its message."""
+    found = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
+    if not isinstance(found, dict):
+        return "", "", ""
+    said, meta = found.get("Error") or {}, found.get("ResponseMetadata") or {}
+    return str(said.get("Code", "")), str(meta.get("HTTPStatusCode", "")), str(said.get("Message", ""))
+
+
+def _secrets(options: dict[str, Any]) -> Iterator[str]:
+    """The values among fsspec's options that are nobody's business."""
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from _secrets(value)
+        elif isinstance(value, str) and len(value) > 3 and _SECRET.search(name):
+            yield value

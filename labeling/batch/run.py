@@ -159,7 +159,7 @@ def run(
         )  # fmt: skip
         if session.repeated:
             summary["repeated"] = session.repeated
-        _report(folder, goal, journal, summary, language)
+        _report(folder, begin if goal is None else goal, journal, summary, language)
     return Finished(summary, folder, session.state.stopping)
 
 
@@ -332,7 +332,7 @@ def _tallied(journal: Journal, mode: Any, profiles: Sequence[str], started: date
     return tally
 
 
-def _report(folder: Path, goal: Place | None, journal: Journal, summary: dict[str, Any], language: Language) -> None:
+def _report(folder: Path, goal: Place, journal: Journal, summary: dict[str, Any], language: Language) -> None:
     """Write the summary and the page, and put copies into a target that is elsewhere."""
     from labeling.batch.summary import to_json
     from labeling.files import write_atomically
@@ -341,7 +341,7 @@ def _report(folder: Path, goal: Place | None, journal: Journal, summary: dict[st
     summary["files"] = {"results": str(folder / RESULTS), "summary": str(folder / SUMMARY), "page": str(folder / PAGE)}
     write_atomically(folder / SUMMARY, [to_json(summary).encode()])
     write_atomically(folder / PAGE, [to_html(summary, language=language).encode("utf-8", "backslashreplace")])
-    if goal is not None and not goal.local:
+    if not goal.local:
         with tempfile.TemporaryDirectory(prefix="aigc-label-") as scratch:
             copy = Path(scratch) / JOURNAL
             journal.copy(copy)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.places import Folder, Place
+from labeling.batch.places import Folder, Place, relative
 from labeling.batch.task import Outcome, Problem, Status, Task, line_of, outcome_of, record_key
 from labeling.errors import LabelConflict, LabelingError, UnreadableFile, UnsupportedFormat
 
@@ -129,12 +129,14 @@ class Worker:
 
     def _labelled(self, task: Task, path: Path, stack: ExitStack, common: Mapping[str, Any], start: float) -> Outcome:
         item, job = task.item, self.job
+        if job.target is not None and job.target.local and relative(item.path) != item.path:
+            raise Unnameable(f"{item.path}: no file can be named so; rename the object, or label into a bucket")
         if job.target is not None and not task.again and job.target.exists(item.path):
             raise Taken(f"{item.path}: is there already, and not by this run; --overwrite replaces it")
         own = dict(item.own)
         labeler = self._own(tuple((key, value) for key, value in item.own if key != "content_id"))
         in_place = job.target is None and job.source.local
-        goal = path if in_place else stack.enter_context(job.output.target(item.path))
+        goal = path if in_place else stack.enter_context(job.output.target(item.path, replaces=job.target is None))
         with _named(path, item.path), _named(goal, item.path):
             done = labeler.label_file(path, goal, content_id=own.get("content_id"), in_place=in_place)
         entry, digest = None, ""
@@ -194,6 +196,10 @@ class Taken(LabelingError):
     """The output's name is taken."""
 
 
+class Unnameable(LabelingError):
+    """An object's name, with ``//`` in it, would be another's in a folder."""
+
+
 class Changed(Exception):
     """The source is not the file any more that was read."""
 
@@ -239,6 +245,7 @@ _STATUS: tuple[tuple[type[LabelingError], Status], ...] = (
     (UnsupportedFormat, Status.UNSUPPORTED),
     (LabelConflict, Status.REFUSED),
     (Taken, Status.REFUSED),
+    (Unnameable, Status.REFUSED),
 )
 
 
