@@ -263,8 +263,8 @@ class Journal:
                 self._set("swap", "")
 
     def begun(self) -> Iterator[str]:
-        """Files that were handed out and are not back: those in flight when an earlier session was killed."""
-        for (key,) in self._db.execute("SELECT key FROM item WHERE begun"):
+        """Files that a killed writer may have been at: not back when an earlier session ended, or when a worker did."""
+        for (key,) in self._db.execute("SELECT key FROM item WHERE begun OR crashes"):
             yield key.decode("utf-8", "surrogateescape")
 
     def copy(self, target: Path) -> None:

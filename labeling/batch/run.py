@@ -25,7 +25,7 @@ from labeling.batch.resources import default_workers, processors
 from labeling.batch.session import Choices, Progress, Session
 from labeling.batch.task import STATE
 from labeling.batch.work import Check, Job
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnreadableFile
 
 if TYPE_CHECKING:
     from labeling.batch.summary import Tally
@@ -116,6 +116,7 @@ def run(
     make = _maker(labeler)
     started, clock = datetime.now(UTC), time.monotonic()
     with ExitStack() as stack:
+        listed = stack.enter_context(_opened(file_list)) if file_list is not None else None
         journal = stack.enter_context(_journal(folder, begin if goal is None else goal, restart=restart))
         described = _description(make, verify, begin, in_place=in_place)
         journal.agree("options", described)
@@ -130,13 +131,12 @@ def run(
         _swept(job.output, journal)
         chosen = listings.Chosen(include, exclude)
         without = (Path(goal.name),) if isinstance(goal, Folder) and not in_place else ()
-        if file_list is None:
+        if listed is None:
             items = listings.of_tree(begin, chosen, without)
             counted = listings.Counted(listings.of_tree(begin, chosen, without)) if progress else None
         else:
-            file, name = stack.enter_context(_opened(file_list))
-            items, counted = listings.of_list(file, name, begin, chosen), None
-        crew = _crew(engine, job, size, timeout, ray_address)
+            items, counted = listings.of_list(*listed, begin, chosen), None
+        crew = _crew(engine, job, workers if engine == "ray" else size, timeout, ray_address)
         ended = False
         try:
             session = Session(
@@ -154,7 +154,7 @@ def run(
         tally = _tallied(journal, "verify" if verify is not None else "label", profiles, started)
         wall = time.monotonic() - clock
         summary = tally.summary(
-            started=started, wall=wall, interrupted=session.state.stopping, workers=size, engine=engine,
+            started=started, wall=wall, interrupted=session.state.stopping, workers=crew.size, engine=engine,
             source=begin.name, target=(begin if goal is None else goal).name, resumed=session.state.before,
         )  # fmt: skip
         if session.repeated:
@@ -172,6 +172,8 @@ def _places(
     verifying: bool,
 ) -> tuple[Place, Place | None]:
     begin = open_place(source, options)
+    if isinstance(begin, Folder) and not begin.root.is_dir():
+        raise UnreadableFile(f"{begin.name}: there is no such folder")
     if in_place:
         if target is not None or verifying:
             raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
@@ -289,13 +291,14 @@ def _opened(file_list: str | os.PathLike[str] | IO[str]) -> Iterator[tuple[IO[st
         raise LabelingError(f"{os.fspath(file_list)}: the file list cannot be read ({error.strerror})") from error
 
 
-def _crew(engine: str, job: Job, size: int, timeout: float | None, address: str | None) -> Crew:
+def _crew(engine: str, job: Job, size: int | None, timeout: float | None, address: str | None) -> Crew:
     if engine == "inline":
         return Inline(job, 1, None)
     if engine == "ray":
         from labeling.batch.ray_crew import RayCrew
 
         return RayCrew(job, size, timeout, address)
+    assert size is not None
     return Pool(job, size, timeout)
 
 

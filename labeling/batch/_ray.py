@@ -1,0 +1,88 @@
+"""Coming to a Ray cluster: one that is there, or a small one of our own; quietly, and within a bounded time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from labeling.errors import LabelingError, MissingDependency
+
+REACH = 10.0
+"""Seconds in which the head of a cluster must answer. Ray itself would try for a quarter of an hour."""
+
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""How an HTTP/2 connection, and so gRPC, begins: the preface and an empty SETTINGS frame (RFC 9113, 3.4)."""
+
+
+def connect(address: str | None, size: int) -> tuple[Any, bool]:
+    """Ray, connected, and whether the connection is ours to end.
+
+    ``address`` (or else ``RAY_ADDRESS``) is a cluster's, or ``auto`` for the one of this machine; without one, a
+    cluster of ``size`` processors begins here and ends with the run.
+    Raises :class:`MissingDependency` without Ray, :class:`LabelingError` if the cluster cannot be reached.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own tells nobody of itself
+    try:
+        import ray
+    except ImportError:
+        raise MissingDependency("--engine ray needs Ray: pip install 'aigc-labeling[ray]'") from None
+    if ray.is_initialized():
+        return ray, False
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address == "auto":
+        with contextlib.suppress(Exception):  # what cannot be found, init complains of
+            from ray._private.services import canonicalize_bootstrap_address
+
+            address = canonicalize_bootstrap_address("auto") or address
+    options: dict[str, Any] = {"address": address}
+    if address == "local":  # on loopback, since whoever reaches a cluster can run code on it; no pixels go through it
+        options |= {"num_cpus": size, "include_dashboard": False, "_node_ip_address": "127.0.0.1",
+                    "object_store_memory": 100 << 20}  # fmt: skip
+    else:
+        _reach(address)
+    try:
+        with _own_signals():
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # of many kinds, and all mean the same
+        raise _unreachable(address, error) from error
+    return ray, True
+
+
+def _reach(address: str) -> None:
+    """Find out whether there is a gRPC server. Raises :class:`LabelingError`."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit() or os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), REACH) as connection:
+            connection.sendall(_HELLO)
+            answer = connection.recv(9)
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, error) from None
+    if answer[3:4] != b"\x04":
+        raise _unreachable(address, ConnectionError("what answers there is no Ray cluster"))
+
+
+def _unreachable(address: str, error: Exception) -> LabelingError:
+    reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200].rstrip(".")
+    where = "of this machine cannot begin" if address == "local" else f"{address} cannot be reached"
+    return LabelingError(f"the Ray cluster {where} ({reason}); see --ray-address, or take --engine local")
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; here the run decides what it means."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            with contextlib.suppress(TypeError):  # it was not set by Python
+                signal.signal(signal.SIGTERM, before)
