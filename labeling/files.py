@@ -191,10 +191,11 @@ def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     Otherwise nothing of it stays, and a file of that name stays whole.
     """
-    if path.is_dir():
-        raise WriteError(f"{path}: is a folder; name a file in it")
-    if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
-        raise WriteError(f"{path}: is not a regular file; name another output")
+    with explained(path):  # a name may be too long even to ask
+        if path.is_dir():
+            raise WriteError(f"{path}: is a folder; name a file in it")
+        if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
+            raise WriteError(f"{path}: is not a regular file; name another output")
     with scratch(path, mode=mode) as temporary:
         with explained(path):  # a full disk may show wherever something is written
             yield temporary
