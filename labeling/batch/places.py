@@ -102,8 +102,6 @@ class Folder:
         Links to files are followed where they stay inside; links to folders never are: what they lead to is listed
         under its own name, or not ours. ``without``: folders that are left out.
         """
-        if not self.root.is_dir():
-            raise UnreadableFile(f"{self.root}: there is no such folder")
         inside = os.path.realpath(self.root)
         closed = {os.path.realpath(folder) for folder in without}
         folders = [""]

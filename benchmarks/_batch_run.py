@@ -1,0 +1,64 @@
+"""One run of the batch verb, or of a bare loop over the library verb, in a process of its own.
+
+Prints the seconds of the work, start-up of workers included, and the peak memory of this process in bytes, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import labeling
+from benchmarks import PRODUCER
+
+
+def make(cert: Path | None, key: Path | None, *, visible: bool) -> labeling.Labeler:
+    """The labeler, in whichever process calls it."""
+    signer = labeling.Signer.from_pem(cert.read_bytes(), key.read_bytes()) if cert and key else None
+    return labeling.Labeler(producer=PRODUCER, signer=signer, visible=visible)
+
+
+def bare(source: Path, target: Path, labeler: labeling.Labeler) -> int:
+    """The loop that anybody would write first."""
+    count = 0
+    for path in source.rglob("*.*"):
+        goal = target / path.relative_to(source)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        labeler.label_file(path, goal)
+        count += 1
+    return count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--cert", type=Path)
+    parser.add_argument("--key", type=Path)
+    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--verify", action="store_true")
+    parser.add_argument("--no-visible", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    labeler = partial(make, arguments.cert, arguments.key, visible=not arguments.no_visible)
+    start = time.perf_counter()
+    if arguments.bare:
+        count = bare(arguments.source, arguments.target, labeler())
+    else:
+        from labeling import batch
+
+        work: dict[str, object] = {"verify": batch.Check(visible=False)} if arguments.verify else {"labeler": labeler}
+        done = batch.run(arguments.source, arguments.target, workers=arguments.workers, **work)  # type: ignore[arg-type]
+        count = done.summary["statuses"]["verified" if arguments.verify else "labelled"]
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    json.dump({"seconds": seconds, "peak": peak, "count": count}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
