@@ -77,14 +77,9 @@ class Database:
                 try:
                     with self._connected(writes=writes) as connection:
                         return work(connection)
-                except exc.DBAPIError as error:
-                    if not is_busy(error.orig):
+                except (exc.DBAPIError, sqlite3.Error) as error:
+                    if not is_busy(error) or time.monotonic() > until:
                         raise
-                    if time.monotonic() > until:
-                        raise WriteError(
-                            f"{self.shown}: other processes kept the ledger busy for {PATIENCE:.0f} s; nothing was "
-                            "recorded; try again, and see whether one of them hangs"
-                        ) from None
                 time.sleep(random.uniform(*_NAP))  # noqa: S311 - no secret
 
     @contextmanager

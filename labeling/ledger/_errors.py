@@ -44,7 +44,7 @@ def explained(shown: str) -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        raise _told(shown, error.orig) from None  # the chain would hold what was to be written, recipients too
+        raise _told(shown, error) from None  # the chain would hold what was to be written, recipients too
     except sqlite3.Error as error:
         raise _told(shown, error) from None
     except ModuleNotFoundError as error:
@@ -60,6 +60,7 @@ def explained(shown: str) -> Iterator[None]:
 
 def is_busy(error: BaseException | None) -> bool:
     """Say whether another process was using the database, and waiting helps."""
+    error = getattr(error, "orig", error)
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
@@ -73,6 +74,12 @@ def _state(error: Any) -> str:
 
 
 def _told(shown: str, error: BaseException | None) -> LabelingError:
+    if is_busy(error):
+        advice = (
+            "other processes kept the ledger busy for too long; nothing was recorded; see whether one of them hangs"
+        )
+        return WriteError(f"{shown}: {advice}")
+    error = getattr(error, "orig", error)
     words = _line(error)
     for part, kind, advice in _SQLITE:
         if part in words and hasattr(error, "sqlite_errorcode") | (part == "file is not a database"):

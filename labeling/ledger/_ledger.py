@@ -206,7 +206,8 @@ def _values(entry: Entry) -> dict[str, Any]:
         name: None if (value := getattr(entry, name)) is None else clean(value) for name in ("recipient", "key")
     }
     exact = {"sha256": entry.sha256, "size": entry.size, "fingerprint": entry.fingerprint}
-    return {"kind": LABEL, "fields": clean(text_of(entry.fields)), **words, **optional, **exact}
+    said = {clean(name): clean(value) for name, value in entry.fields.items()}
+    return {"kind": LABEL, "fields": text_of(said), **words, **optional, **exact}
 
 
 _INSERT = insert(entries).values({name: bindparam(name) for name in (*COLUMNS, "hash")})

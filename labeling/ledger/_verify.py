@@ -14,12 +14,13 @@ from labeling.ledger.entry import Verification
 
 def verify(connection: Connection, check: Check) -> Verification:
     """Go through all records of one unchanging state of the database."""
-    heads = rows_of(connection, select(head.c.seq, head.c.hash, head.c.pruned_to, head.c.pruned_hash))
+    columns = (head.c.seq, head.c.time, head.c.hash, head.c.pruned_to, head.c.pruned_hash)
+    heads = rows_of(connection, select(*columns))
     if len(heads) != 1:
         check.tell(0, f"the ledger has {len(heads)} rows that say where it ends, not one")
-    last, digest, pruned_to, pruned_hash = heads[0] if heads else (0, GENESIS, 0, GENESIS)
+    end = heads[0] if heads else (0, "", GENESIS, 0, GENESIS)
     stored = {number for (number,) in rows_of(connection, select(fingerprints.c.block))}
-    for row, block in blocks_of(_rows(connection), last if isinstance(last, int) else 0):
+    for row, block in blocks_of(_rows(connection), end[0] if isinstance(end[0], int) else 0):
         if block is None:
             check.record(row)
             continue
@@ -29,7 +30,7 @@ def verify(connection: Connection, check: Check) -> Verification:
             check.tell(number * BLOCK + 1, f"block {number} of the search table does not hold what the records say")
     for number in sorted(stored, key=str):
         check.tell(0, f"block {number} of the search table belongs to no records")
-    return check.end((last, digest, pruned_to, pruned_hash))
+    return check.end(end)
 
 
 def _rows(connection: Connection) -> Iterator[Row]:

@@ -93,6 +93,7 @@ class Check:
         self.head = GENESIS
         self._before: tuple[int, str] = (0, GENESIS)  # number and hash that the first record has to follow
         self._vouched: set[tuple[int, str]] = {(0, GENESIS)}
+        self._time = ""
         self._anchor = anchor
         self._anchored = anchor in (None, GENESIS)
 
@@ -121,11 +122,11 @@ class Check:
                 self._vouched.add((int(said["upto"]), str(said.get("hash"))))
         self._anchored = self._anchored or stored == self._anchor
         self.count += 1
-        self.last, self.head = seq, stored
+        self.last, self.head, self._time = seq, stored, row[1]
 
-    def end(self, head: tuple[int, str, int, str]) -> Verification:
-        """Check beginning and end. ``head``: last number and hash, and up to which number and hash was pruned."""
-        seq, digest, pruned_to, pruned_hash = head
+    def end(self, head: Row) -> Verification:
+        """Check beginning and end. ``head``: number, time and hash of the last record, and of the last pruned one."""
+        seq, time, digest, pruned_to, pruned_hash = head
         if self.count and self._before not in self._vouched:
             upto = self._before[0]
             said = "no prune record vouches for it" if upto else "its first record does not begin the chain"
@@ -134,6 +135,8 @@ class Check:
             self.tell(self.first, f"the chain begins with record {self.first}, not behind record {pruned_to}")
         if (self.last, self.head) != (seq, digest):
             self.tell(self.last + 1, f"the chain ends with record {self.last}, but record {seq} was the last written")
+        elif time != self._time:
+            self.tell(self.last, f"the time of the last record was {self._time}, not {time}")
         if not self._anchored and self._anchor not in {each for _, each in self._vouched}:
             self.tell(0, f"no record has the hash {self._anchor}: the chain was written anew, or that part was pruned")
         return Verification(self.count, self.first, self.last, self.head, tuple(self.findings), self.total)

@@ -1,0 +1,95 @@
+"""Entries for tests of the ledger, and what an auditor does with nothing but docs/ledger.md and a database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from labeling.ledger import Entry
+
+PRODUCER = "001191000000MA00DEM00P10001"
+
+
+def entry(number: int, **more: Any) -> Entry:
+    digest = hashlib.sha256(b"%d" % number).digest()
+    values: dict[str, Any] = {
+        "content_id": f"id-{number}",
+        "sha256": digest.hex(),
+        "fields": {"Label": "1", "ContentProducer": PRODUCER, "ProduceID": f"id-{number}"},
+        "profile": "cn",
+        "source": f"图 {number}.png",
+        "output": f'"{number}"\t\u2028.png',
+        "media_type": "image/png",
+        "size": number,
+        "fingerprint": digest if number % 3 else None,
+        "key": f"run/{number}" if number % 2 else None,
+    }
+    return Entry(**(values | more))
+
+
+def audited(rows: list[tuple[Any, ...]]) -> list[str]:
+    """Compute all hashes as docs/ledger.md says, from the columns in the order that it gives; prev is the last."""
+    found = []
+    for row in rows:
+        values = [value.hex() if isinstance(value, bytes) else value for value in row]
+        text = json.dumps(["aigc-ledger/1", *values], ensure_ascii=False, separators=(",", ":"))
+        found.append(hashlib.sha256(text.encode()).hexdigest())
+    return found
+
+
+COLUMNS = (
+    "seq, time, kind, content_id, sha256, fingerprint, fields, profile, source, output, media_type, size, recipient, "
+    '"key", prev'
+)
+
+
+def raw(path: Path) -> sqlite3.Connection:
+    """The file as anybody opens it, with the guards against changes taken away by whoever wants to forge."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    return connection
+
+
+WRITER = """
+import sys
+from labeling.ledger import Entry, Ledger
+where, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+with Ledger.open(where) as ledger:
+    for number in range(count):
+        entry = Entry(f"{name}-{number}", "0" * 64, {"Label": "1"}, "cn", fingerprint=bytes(31) + bytes([number % 256]))
+        [record] = ledger.append([entry])
+        print(record.seq, record.hash, record.content_id, flush=True)
+"""
+"""Appends one record at a time and says each that was acknowledged."""
+
+HALFWAY = """
+import sys, time
+from labeling.ledger import Entry, Ledger
+from labeling.ledger._ledger import _append, _values
+ledger = Ledger.open(sys.argv[1])
+def work(connection):
+    _append(connection, [_values(Entry("lost", "0" * 64, {}, "cn"))])
+    print("inside", flush=True)
+    time.sleep(60)
+ledger._database.write(work)
+"""
+"""Stops in the middle of a transaction, and waits there to be killed."""
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+def many_writers(where: str, writers: int, each: int) -> list[tuple[int, str, str]]:
+    """Start so many processes at once; give what they were told was recorded."""
+    processes = [start(WRITER, where, name, each) for name in range(writers)]
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * writers
+    lines = [line.split() for text in said for line in text.splitlines()]
+    return [(int(seq), digest, content_id) for seq, digest, content_id in lines]
