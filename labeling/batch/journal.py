@@ -12,11 +12,13 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from labeling.batch.task import GOOD, Item, Outcome, Task
 from labeling.errors import LabelingError
+from labeling.spans import write_all
 
 JOURNAL, RESULTS = "journal.sqlite", "results.jsonl"
 VERSION = 1
@@ -56,7 +58,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = self._open()
             self._swap()
-            self._results: BinaryIO = open(self._results_path, "ab")  # noqa: SIM115, PTH123 - closed by close()
+            self._results = self._opened()
         except sqlite3.Error as error:
             raise self._explained(error) from error
         except OSError as error:
@@ -65,10 +67,9 @@ class Journal:
         with self._db:
             self._set("session", str(self.session))
         self._valid = int(self.meta("valid", "0"))
-        if self._results.tell() < self._valid:
+        if self._results.seek(0, os.SEEK_END) < self._valid:
             raise LabelingError(f"{self._results_path}: is shorter than the journal says; start anew with --restart")
         self._results.truncate(self._valid)
-        self._results.seek(self._valid)
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=0.5)
@@ -186,9 +187,8 @@ class Journal:
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Write the results of some files: all of them, or none."""
         try:
-            at = self._results.seek(0, os.SEEK_END)
-            self._results.write(b"".join(outcome.line for outcome in outcomes if not outcome.unchanged))
-            self._results.flush()
+            at = self._results.seek(self._valid)
+            write_all(self._results.fileno(), b"".join(each.line for each in outcomes if not each.unchanged))
         except OSError as error:
             raise LabelingError(
                 f"{self._results_path}: cannot be written ({error.strerror}); run again later"
@@ -245,10 +245,14 @@ class Journal:
                     self._set(key, value)
             self._results.close()
             self._swap()
-            self._results = self._results_path.open("ab")
+            self._results = self._opened()
         except OSError as error:
             raise LabelingError(f"{self._results_path}: cannot be written anew ({error.strerror})") from error
         self._valid = at
+
+    def _opened(self) -> FileIO:
+        """The results, unbuffered: what a full disk did not take must not be written by a later close."""
+        return FileIO(os.open(self._results_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
 
     @property
     def _fresh(self) -> Path:
