@@ -31,6 +31,10 @@ class Place(Protocol):
         """Whether it is a folder of this machine."""
         ...
 
+    def open(self) -> None:
+        """Make sure that it can be spoken to at all. Raises :class:`LabelingError`."""
+        ...
+
     def walk(self) -> Iterator[Item]:
         """All its files, as they come; what is no file to work on comes with its ``problem``."""
         ...
@@ -95,6 +99,8 @@ class Folder:
     def name(self) -> str:
         """The folder's path."""
         return str(self.root)
+
+    def open(self) -> None: ...
 
     def walk(self, without: tuple[Path, ...] = ()) -> Iterator[Item]:
         """All files below, depth first, in the order of the file system.

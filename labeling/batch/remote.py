@@ -94,6 +94,10 @@ class Remote:
             fs.retries = 1  # botocore tries requests again, and we whole files; a third would multiply the waiting
         return fs, path.rstrip("/")
 
+    def open(self) -> None:
+        """Load what speaks to the store. Raises :class:`LabelingError`."""
+        _ = self._opened
+
     @property
     def _fs(self) -> Any:
         return self._opened[0]
@@ -171,6 +175,8 @@ class Remote:
                     yield Item(path, size, stamp, problem=self._unfit(path))
         except LabelingError:
             raise
+        except FileNotFoundError:
+            raise UnreadableFile(f"{self.name}: there is no such place; correct the URL") from None
         except Exception as error:
             raise UnreadableFile(f"{self.name}: cannot be listed ({self._said(error)})") from error
 
@@ -214,7 +220,7 @@ class Remote:
                 found = True
                 yield each["name"], int(each["size"] or 0), _stamp(each)
         if not found and not self._fs.exists(self._opened[1]):
-            raise UnreadableFile(f"{self.name}: there is no such place")
+            raise FileNotFoundError(self._opened[1])
 
     def look(self, paths: list[str]) -> list[Item]:
         with ThreadPoolExecutor(LOOKERS) as pool:
@@ -345,7 +351,10 @@ def _stamp(info: dict[str, Any]) -> str:
     """What changes with an object: its ETag, or the time that the store gives."""
     for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "created"):
         if info.get(key):
-            return str(info[key]).strip('"')
+            value = info[key]
+            if hasattr(value, "timestamp"):  # some stores give a number in the listing, and a date for one file
+                value = value.timestamp()
+            return f"{value:.6f}" if isinstance(value, float) else str(value).strip('"')
     return ""
 
 

@@ -174,6 +174,7 @@ def _places(
     begin = open_place(source, options)
     if isinstance(begin, Folder) and not begin.root.is_dir():
         raise UnreadableFile(f"{begin.name}: there is no such folder")
+    begin.open()
     if in_place:
         if target is not None or verifying:
             raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
@@ -181,6 +182,7 @@ def _places(
     if target is None:
         raise LabelingError("no target: name a folder for the output, or say --in-place")
     goal = open_place(target, options)
+    goal.open()
     if isinstance(begin, Folder) and isinstance(goal, Folder):
         real, other = os.path.realpath(begin.root), os.path.realpath(goal.root)
         if real == other and not verifying:
