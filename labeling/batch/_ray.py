@@ -14,7 +14,7 @@ from typing import Any
 
 from labeling.errors import LabelingError, MissingDependency
 
-REACH = 10.0
+REACH = 5.0
 """Seconds in which the head of a cluster must answer. Ray itself would try for a quarter of an hour."""
 
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
