@@ -38,10 +38,11 @@ def query_of(source: Any, *, max_pixels: int | None = None) -> Query:
     if hasattr(source, "getbands") and hasattr(source, "info"):
         from labeling.verification import contents_of_image
 
-        return Query("", _labels(contents_of_image(source)), fingerprint.of(source, max_pixels=max_pixels))
+        print_ = fingerprint.of(source, max_pixels=max_pixels, detail=fingerprint.DETAIL / 2)
+        return Query("", _labels(contents_of_image(source)), print_)
     _, data = files.open_source(source, containers.is_media)
     try:
-        digest, _, print_ = measure(data, max_pixels=max_pixels)
+        digest, _, print_ = measure(data, max_pixels=max_pixels, asked=True)
         try:
             labels = _labels(containers.read(data))
         except LabelingError:

@@ -195,15 +195,19 @@ def _measured(done: LabeledFile | LabeledImage) -> tuple[str, str, int, bytes | 
 _STEP = 1 << 20
 
 
-def measure(data: Any, *, max_pixels: int | None = None) -> tuple[str, int, bytes | None]:
-    """SHA-256, size and fingerprint of a file's content; no fingerprint where it has none or cannot be decoded."""
+def measure(data: Any, *, max_pixels: int | None = None, asked: bool = False) -> tuple[str, int, bytes | None]:
+    """SHA-256, size and fingerprint of a file's content; no fingerprint where it has none or cannot be decoded.
+
+    ``asked``: it is what somebody looks for, perhaps a copy that has a little less detail than what was recorded.
+    """
     from labeling import fingerprint
 
     digest = hashlib.sha256()
     for at in range(0, len(data), _STEP):
         digest.update(data[at : at + _STEP])
     try:
-        found = fingerprint.of_media(data, max_pixels=max_pixels)
+        detail = fingerprint.DETAIL / 2 if asked else fingerprint.DETAIL
+        found = fingerprint.of_media(data, max_pixels=max_pixels, detail=detail)
     except LabelingError:
         found = None
     return digest.hexdigest(), len(data), found
