@@ -14,6 +14,7 @@ import click
 from labeling.errors import LabelingError
 
 from . import _common
+from .ledger import configured, ledger_option
 
 
 @click.command("batch")
@@ -37,7 +38,7 @@ from . import _common
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Who does the work.")
 @click.option("--ray-address", metavar="ADDRESS", help="The Ray cluster; default: one on this machine.")
 @click.option("--timeout", type=float, default=3600.0, metavar="S", show_default=True, help="Seconds for one file.")
-@click.option("--ledger", metavar="PATH|URL", help="Record each label in this ledger.")
+@ledger_option
 @click.option("--state", type=click.Path(path_type=Path), help="Folder of journal and report (default: in DST).")
 @click.option("--storage-options", metavar="JSON", help="Options of fsspec for SRC and DST; secrets: better the env.")
 @click.option("--report-lang", type=click.Choice(["en", "zh"]), default="en", help="Language of report.html.")
@@ -79,7 +80,7 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
         if options["file_list"]:
             arguments["file_list"] = _stdin() if options["file_list"] == "-" else options["file_list"]
         arguments |= _work(options)
-        with _opened(ledger) as book, progress(quiet=quiet) as told:
+        with _opened(ledger, options) as book, progress(quiet=quiet) as told:
             done = batch.run(source, target, ledger=book, progress=told, **arguments)
     except LabelingError as error:
         _common.fail(error)
@@ -117,13 +118,13 @@ def _work(options: dict[str, Any]) -> dict[str, Any]:
     return {"verify": check}
 
 
-def _opened(ledger: str | None) -> Any:
-    """The ledger, if one is wanted. Raises :class:`LabelingError`."""
-    if not ledger:
+def _opened(ledger: str | None, options: dict[str, Any]) -> Any:
+    """The ledger that labels are recorded in, if one is wanted. Raises :class:`LabelingError`."""
+    if options["verifying"] or not (where := configured(ledger, options["config"])):
         return nullcontext()
     from labeling.ledger import Ledger
 
-    return Ledger.open(ledger)
+    return Ledger.open(where)
 
 
 def _json(text: str | None) -> dict[str, Any] | None:

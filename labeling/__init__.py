@@ -86,12 +86,18 @@ if TYPE_CHECKING:
     from labeling.video import FilmOptions
 
 
+_PACKAGES = ("batch", "ledger")
+"""Packages that are verbs of their own: ``labeling.batch.run`` works after ``import labeling``."""
+
+
 def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _PACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
