@@ -153,7 +153,7 @@ def test_every_format_is_recorded_and_found_by_its_bytes(path: Path) -> None:
 def test_fingerprints_are_found_in_full_blocks_and_behind_them(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.append([entry(n) for n in range(1, 9001)])
-        picture = rgb(300, 200)
+        picture = rgb(600, 400)
         near = labeling.fingerprint.of(picture)
         assert near is not None
         flipped = bytes([near[0] ^ 0b111]) + near[1:]
