@@ -39,9 +39,9 @@ class Database:
         self.shown = str(self.url.database) if self.is_file else _shown(self.url)
         self._writer: Connection | None = None
         self._turn = threading.Lock()  # threads of one process need not fight over the file
+        if self.is_file:
+            _make_file(Path(self.shown), create=create)
         with explained(self.shown):
-            if self.is_file:
-                _make_file(Path(self.shown), create=create)
             self._engine = self._made()
             try:
                 self._prepare(create)
@@ -75,6 +75,8 @@ class Database:
         with explained(self.shown):
             while True:
                 try:
+                    if writes and self.is_file:
+                        return self._written(work)
                     with self._connected(writes=writes) as connection:
                         return work(connection)
                 except (exc.DBAPIError, sqlite3.Error) as error:
@@ -82,14 +84,28 @@ class Database:
                         raise
                 time.sleep(random.uniform(*_NAP))  # noqa: S311 - no secret
 
+    def _written(self, work: Callable[[Connection], Result]) -> Result:
+        """A transaction on the one connection that writes to a file, by SQLite's driver itself.
+
+        SQLAlchemy's own transactions, and taking a connection out of the pool, take as long as writing a record.
+        """
+        if self._writer is None:
+            self._writer = self._engine.connect()
+        driver: Any = self._writer.connection.driver_connection
+        _patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
+        try:
+            result = work(self._writer)
+            if self._writer.in_transaction():  # SQLAlchemy took part: it has to know that this is the end
+                self._writer.commit()
+            driver.commit()
+        except BaseException:
+            self._writer.rollback()
+            driver.rollback()
+            raise
+        return result
+
     @contextmanager
     def _connected(self, *, writes: bool) -> Iterator[Connection]:
-        if writes and self.is_file:
-            if self._writer is None:  # kept: taking one out of the pool takes as long as writing a record
-                self._writer = self._engine.connect().execution_options(ledger_writes=True)
-            with self._writer.begin():
-                yield self._writer
-            return
         options = {} if writes or self.is_file else {"isolation_level": "REPEATABLE READ"}
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
@@ -122,12 +138,9 @@ def _configure(connection: sqlite3.Connection, _: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    if not connection.get_execution_options().get("ledger_writes", False):
+    driver: Any = connection.connection.driver_connection
+    if not driver.in_transaction:  # one that writes has begun already
         driver.execute("BEGIN")
-        return
-    _patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
 
 
 def _patiently(work: Callable[[], object]) -> None:
@@ -192,17 +205,17 @@ def _with_ssl(url: URL) -> tuple[URL, dict[str, Any]]:
 
 def _make_file(path: Path, *, create: bool) -> None:
     """See to it that the file is there; a new one is for its owner only, since it may say who received what."""
-    if path.is_dir():
-        raise UnreadableFile(f"{path}: is a folder; name a file in it")
-    if path.exists():
-        return
-    if not create:
-        raise UnreadableFile(f"{path}: there is no ledger; name another with --ledger, or label something first")
-    if not path.parent.is_dir():
-        raise WriteError(f"{path}: the folder {path.parent} does not exist; create it first")
     try:
+        if path.is_dir():
+            raise UnreadableFile(f"{path}: is a folder; name a file in it")
+        if path.exists():
+            return
+        if not create:
+            raise UnreadableFile(f"{path}: there is no ledger; name another with --ledger, or label something first")
+        if not path.parent.is_dir():
+            raise WriteError(f"{path}: the folder {path.parent} does not exist; create it first")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except PermissionError:
         raise WriteError(f"{path}: no permission to write there; choose another place for the ledger") from None
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be made ({error.strerror})") from None
+    except (OSError, ValueError) as error:
+        raise WriteError(f"{path}: cannot be made ({getattr(error, 'strerror', None) or error})") from None

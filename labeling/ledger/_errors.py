@@ -16,7 +16,7 @@ _SQLITE = (
     ("malformed", UnreadableFile, "is damaged; restore it from a copy"),
     ("disk is full", WriteError, "the disk is full; nothing was recorded"),
     ("readonly", WriteError, "no permission to write to it"),
-    ("unable to open", UnreadableFile, "cannot be opened; check the folder and its permissions"),
+    ("unable to open", WriteError, "cannot be opened; there may be no permission to read and write it"),
     ("disk I/O error", WriteError, "the disk reports an error; check it and the file's permissions"),
     ("no such table", UnreadableFile, "is not a whole ledger; restore it from a copy"),
     ("no such column", UnreadableFile, "is not a whole ledger; restore it from a copy"),
