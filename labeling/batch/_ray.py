@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from labeling.errors import LabelingError, MissingDependency
+
+STORE = 100 << 20
+"""Bytes of the object store of a cluster of our own: names and results go through it, and no pixels."""
 
 REACH = 5.0
 """Seconds in which the head of a cluster must answer. Ray itself would try for a quarter of an hour."""
@@ -28,23 +33,24 @@ def connect(address: str | None, size: int) -> tuple[Any, bool]:
     cluster of ``size`` processors begins here and ends with the run.
     Raises :class:`MissingDependency` without Ray, :class:`LabelingError` if the cluster cannot be reached.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of our own tells nobody of itself
+    loaded: Any = sys.modules.get("ray")
+    if loaded is not None and loaded.is_initialized():  # the calling program has its own cluster
+        return loaded, False
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":
+        _keep_to_ourselves()
     try:
         import ray
     except ImportError:
         raise MissingDependency("--engine ray needs Ray: pip install 'aigc-labeling[ray]'") from None
-    if ray.is_initialized():
-        return ray, False
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
     if address == "auto":
         with contextlib.suppress(Exception):  # what cannot be found, init complains of
             from ray._private.services import canonicalize_bootstrap_address
 
             address = canonicalize_bootstrap_address("auto") or address
     options: dict[str, Any] = {"address": address}
-    if address == "local":  # on loopback, since whoever reaches a cluster can run code on it; no pixels go through it
-        options |= {"num_cpus": size, "include_dashboard": False, "_node_ip_address": "127.0.0.1",
-                    "object_store_memory": 100 << 20}  # fmt: skip
+    if address == "local":
+        options |= {"num_cpus": size, "include_dashboard": False, "object_store_memory": STORE}
     else:
         _reach(address)
     try:
@@ -53,6 +59,16 @@ def connect(address: str | None, size: int) -> tuple[Any, bool]:
     except Exception as error:  # of many kinds, and all mean the same
         raise _unreachable(address, error) from error
     return ray, True
+
+
+def _keep_to_ourselves() -> None:
+    """A cluster of our own tells nobody of itself, and obeys nobody else: its ports are open to the network.
+
+    These are settings of the process, read when Ray is loaded, and inherited by all that belongs to the cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def _reach(address: str) -> None:

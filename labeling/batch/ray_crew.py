@@ -27,6 +27,9 @@ from labeling.errors import LabelingError
 PATIENCE = 600.0
 """Seconds without a single worker after which the run ends: an autoscaler may need minutes to bring a machine."""
 
+SILENCE = 10.0
+"""After so many seconds without a result it is asked whether this process's own node is still there."""
+
 NODES = 3
 """A node's end is not the fault of the files it was at, unless so many nodes ended with the same one."""
 
@@ -97,7 +100,8 @@ class RayCrew(Crew):
         self._kind: Any = self._ray.remote(
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )(_Remote)  # fmt: skip
-        self._served = time.monotonic()
+        self._node = self._ray.get_runtime_context().get_node_id()
+        self._served = self._asked = time.monotonic()
         self._bereaved: Counter[str] = Counter()
         self._untidy: set[str] = set()
         size = size or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
@@ -121,7 +125,7 @@ class RayCrew(Crew):
         found = [said for ref in done if (said := self._heard(first[ref])) is not None]
         late = [hand for hand in self.hands if self._late(hand) and not hand.doubt]
         found += [self._gone(hand, f"it took longer than {self._timeout:.0f} s; --timeout gives more") for hand in late]
-        self._wait_no_longer()
+        self._stay(quiet=not found)
         return found
 
     def _heard(self, hand: _Actor) -> Outcome | Lost | None:
@@ -169,8 +173,18 @@ class RayCrew(Crew):
     def _fell(self, node: str) -> bool:
         return any(each["NodeID"] == node and not each["Alive"] for each in self._ray.nodes())
 
-    def _wait_no_longer(self) -> None:
+    def _stay(self, *, quiet: bool) -> None:
+        """Raises :class:`LabelingError` where there is nothing to wait for."""
         now = time.monotonic()
+        if not quiet:
+            self._asked = now
+        elif now - self._asked > SILENCE:
+            self._asked = now
+            if self._fell(self._node):  # then Ray would say nothing more to this process
+                raise LabelingError(
+                    "the node of the Ray cluster that this run was connected to is lost; run again, by way of another "
+                    "node or with --engine local, and it goes on where it was"
+                )
         if any(hand.ready for hand in self.hands):
             self._served = now
         elif now - self._served > PATIENCE:
