@@ -316,3 +316,23 @@ def test_a_node_that_sees_other_folders_or_has_another_version_is_of_no_use(tmp_
         _check(job, "0.0.0")
     with pytest.raises(LabelingError, match=r"nowhere; mount the folder"):
         _check(Job(Folder(tmp_path / "nowhere"), None), here)
+
+
+def test_the_node_that_the_run_itself_is_on_is_lost_and_the_local_pool_goes_on(nodes: Nodes, tmp_path: Path) -> None:
+    """The last one: it takes the cluster's head along."""
+    folder, target = tmp_path / "in", tmp_path / "out"
+    paths = tree(folder, 100, size=(800, 600))
+    process = start(
+        folder, target, "--producer", PRODUCER, "-q",
+        "--engine", "ray", "--ray-address", nodes.address, "--workers", "2",
+    )  # fmt: skip
+    until(target, 6, process)
+    nodes.lose(nodes.raylets[0])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert "this run was connected to is lost; run again, by way of another node" in err.splitlines()[-1]
+    assert 6 <= outputs(target) < 100
+    done = batch(folder, target, "--workers", "2", "-q")
+    assert done.returncode == 0, done.stderr
+    whole(target, paths)
+    assert not leftovers(target)

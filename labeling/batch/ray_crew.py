@@ -27,7 +27,7 @@ from labeling.errors import LabelingError
 PATIENCE = 600.0
 """Seconds without a single worker after which the run ends: an autoscaler may need minutes to bring a machine."""
 
-SILENCE = 10.0
+SILENCE = 5.0
 """After so many seconds without a result it is asked whether this process's own node is still there."""
 
 NODES = 3
