@@ -1,0 +1,109 @@
+"""Ray against the local pool: the same files, labels and journal, two processors each, taking turns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import PRODUCER, _pictures
+from benchmarks._measure import Row, Settings, alternate, detail
+from labeling import Labeler, Signer, batch
+
+SIDE, DIFFERENT = 1024, 10
+FILES, QUICK = 2000, 24
+MEMORY = 100 << 20
+"""Bytes of each node's object store: nothing but names and results goes through it."""
+
+
+def _labeler(cert: Path, key: Path) -> Labeler:
+    """Made in each worker, which reads the key itself."""
+    signer = Signer.from_pem(cert.read_bytes(), key.read_bytes())
+    return Labeler(producer=PRODUCER, signer=signer)
+
+
+@contextmanager
+def _cluster() -> Iterator[str]:
+    """Two nodes of one processor each, with raylets of their own; the address."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    try:
+        from ray.cluster_utils import Cluster
+    except ImportError:
+        raise RuntimeError("Ray is what is measured here: pip install 'aigc-labeling[ray]'") from None
+    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": MEMORY}
+    cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    try:
+        cluster.add_node(**node)
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+def _sources(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for number in range(count):
+        path = folder / f"{number:05}.jpg"
+        if number < DIFFERENT:
+            _pictures.photo(SIDE, SIDE, seed=number).save(path, "JPEG", quality=92)
+        else:
+            shutil.copyfile(folder / f"{number % DIFFERENT:05}.jpg", path)
+
+
+def _run(source: Path, target: Path, make: partial[Labeler], **engine: str) -> batch.Finished:
+    return batch.run(source, target, labeler=make, workers=2, **engine)  # type: ignore[arg-type]
+
+
+def _whole(target: Path, count: int) -> None:
+    """Each engine must have done the work: as many results as files, each about the file that is there."""
+    lines = [json.loads(line) for line in (target / ".aigc-label" / "results.jsonl").read_text("utf-8").splitlines()]
+    good = {
+        line["path"]
+        for line in lines
+        if hashlib.sha256((target / line["path"]).read_bytes()).hexdigest() == line.get("sha256")
+    }
+    if len(lines) != count or len(good) != count:
+        raise RuntimeError(f"{len(good)} of {count} files were labelled in {target.name}, in {len(lines)} results")
+
+
+def _afresh(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    if hasattr(os, "sync"):
+        os.sync()
+
+
+def ray(settings: Settings) -> Iterator[Row]:
+    """Visible label, AIGC and C2PA on every picture; the cluster starts outside the clock, workers inside."""
+    from labeling.marks.credentials import make_test_chain
+
+    count = QUICK if settings.quick else FILES
+    scratch = settings.scratch / "ray"
+    scratch.mkdir()
+    source, cert, key = scratch / "in", scratch / "chain.pem", scratch / "key.pem"
+    _sources(source, count)
+    chain = make_test_chain("es256")
+    cert.write_bytes(chain.cert_pem)
+    key.write_bytes(chain.key_pem)
+    make, ours, other = partial(_labeler, cert, key), scratch / "ray", scratch / "local"
+    with _cluster() as address:
+        mine, theirs = alternate(
+            partial(_run, source, ours, make, engine="ray", ray_address=address),
+            partial(_run, source, other, make),
+            settings.repetitions(3), between=partial(_afresh, ours, other),
+        )  # fmt: skip
+        for target, engine in ((ours, {"engine": "ray", "ray_address": address}), (other, {})):
+            _run(source, target, make, **engine)
+            _whole(target, count)
+    _afresh(scratch)
+    a, b = statistics.median(mine), statistics.median(theirs)
+    yield Row(
+        f"{count} JPEG 1024², visible + AIGC + C2PA, Ray, 2 nodes of 1 CPU", "local pool of 2",
+        a, b, "s", b / a, 0.85, "≥ 0.85× its speed", at_least=True, detail={**detail(mine, theirs), "files": count},
+    )  # fmt: skip
