@@ -55,7 +55,8 @@ class _Remote:
         try:
             _check(job, version)
             if job.folder is not None and job.folder.is_dir():  # then no other run begins before this process is gone
-                self._present = presence.join(job.folder)
+                with contextlib.suppress(OSError):  # unless it is not ours to write to
+                    self._present = presence.join(job.folder)
             self._worker = Worker(job)
         except LabelingError as error:
             self._problem = str(error)
