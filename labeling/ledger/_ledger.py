@@ -94,7 +94,8 @@ class Ledger:
     def append(self, new: Sequence[Entry]) -> list[Record]:
         """Record entries, in one transaction: when this returns, they are on disk; if it raises, none of them is."""
         prepared = [_values(entry) for entry in new]
-        return self._database.write(lambda c: _append(c, prepared)) if prepared else []
+        rows = self._database.write(lambda c: _append(c, prepared)) if prepared else []
+        return [record_of(row) for row in rows]
 
     def record(
         self,
@@ -236,7 +237,7 @@ def _execute(connection: Connection, statement: Any, *rows: Row) -> Any:
     return driver.executemany(said, rows) if rows else driver.execute(said)
 
 
-def _append(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Record]:
+def _append(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Row]:
     """Append to the chain in a transaction that may write; whoever else wants to waits at the first statement."""
     [(first, last_time, prev)] = _execute(connection, _HEAD).fetchall()
     now = _now(last_time)
@@ -251,15 +252,14 @@ def _append(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Recor
     _execute(connection, _MOVE, (last, now, prev))
     for block in range(first // BLOCK, last // BLOCK):
         _schema.pack_block(connection, block)
-    return [record_of(row) for row in rows]
+    return rows
 
 
 def _now(last: str) -> str:
     """The time of a new record: not before the last one, unless the clocks differ by more than they may."""
     now = datetime.now(UTC)
-    if _iso(now) < last <= _iso(now + SKEW):
-        return last
-    return _iso(now)
+    written = _iso(now)
+    return last if written < last <= _iso(now + SKEW) else written
 
 
 def _iso(moment: datetime) -> str:
@@ -288,5 +288,5 @@ def _prune(connection: Connection, older_than: timedelta) -> Pruned:
         _schema.pack_block(connection, upto // BLOCK)  # what is left of the block that the cut goes through
     said = {"upto": str(upto), "hash": str(digest), "removed": str(count), "older_than": _days(older_than)}
     note = _values(Entry(content_id="", sha256="0" * 64, fields=said, profile=""))
-    (record,) = _append(connection, [{**note, "kind": PRUNE, "sha256": ""}])
-    return Pruned(count, upto, record)
+    (row,) = _append(connection, [{**note, "kind": PRUNE, "sha256": ""}])
+    return Pruned(count, upto, record_of(row))
