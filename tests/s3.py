@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import itertools
+import json
 import re
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
 import boto3
+import pytest
+from moto.backends import get_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
+from PIL import Image
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from labeling import Labeler, batch
+
+PRODUCER = "001191000000MA00DEM00P10001"
+LABELER = Labeler(producer=PRODUCER, visible=False)
 
 KEY, SECRET = "AKIDFORTESTS0001", "secret/that+must=appear/nowhere"
 
-Kind = Literal["500", "503", "403", "delay", "hang", "reset", "truncated", "corrupted", "corrupted upload"]
+Kind = Literal["500", "503", "403", "delay", "hang", "reset", "truncated", "corrupted", "corrupted upload", "gone"]
 
+_NUMBERS = itertools.count(1)  # of buckets: moto's memory is that of the process, whatever the server
 _CODES = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}
 
 
@@ -34,11 +47,14 @@ class Fault:
     method: str = ""
     times: int | None = None
     seconds: float = 60.0
+    query: str = ""
+    then: Callable[[], object] = bool
+    """Called as well, before the request is answered."""
     met: int = 0
 
-    def takes(self, method: str, path: str) -> bool:
+    def takes(self, method: str, path: str, query: str) -> bool:
         """Whether this request is to be spoilt; counts it."""
-        wanted = (not self.method or method in self.method.split()) and re.search(self.path, path) is not None
+        wanted = method == (self.method or method) and re.search(self.path, path) and self.query in query
         if not wanted or (self.times is not None and self.met >= self.times):
             return False
         self.met += 1
@@ -70,8 +86,10 @@ class Middleman:
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         with self._lock:
-            fault = next((each for each in self.faults if each.takes(method, path)), None)
+            fault = next((each for each in self.faults if each.takes(method, path, environ["QUERY_STRING"])), None)
         kind = fault.kind if fault else None
+        if fault is not None:
+            fault.then()
         if KEY not in environ.get("HTTP_AUTHORIZATION", ""):
             status, headers, body = _refusal("403", "InvalidAccessKeyId")
         elif kind in ("500", "503", "403"):
@@ -87,6 +105,9 @@ class Middleman:
         else:
             if fault is not None and kind == "delay":
                 time.sleep(fault.seconds)
+            if kind == "gone":  # somebody else removes it just now
+                _, bucket, key = path.split("/", 2)
+                backend().delete_object(bucket, key)
             if kind == "corrupted upload":
                 environ = _spoilt_upload(environ)
             status, headers, body = self._asked(environ)
@@ -113,15 +134,19 @@ class Middleman:
         return status, list(headers), body
 
 
+def backend() -> Any:
+    """What moto keeps in memory."""
+    return get_backend("s3")["123456789012"]["aws"]
+
+
 def _refusal(number: str, code: str) -> tuple[str, list[tuple[str, str]], bytes]:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>the middleman says no</Message></Error>".encode()
     return f"{number} no", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))], body
 
 
 def _reset(connection: socket.socket) -> None:
-    """Drop a connection without a word: the other side gets a reset, not an end."""
+    """Have the connection dropped without a word when it is closed: the other side gets a reset, not an end."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
 
 
 def _spoilt_upload(environ: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +164,7 @@ class _Quiet(WSGIRequestHandler):
 
     def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
         """We did it, or a client that was killed."""
+        self.close_connection = True
 
     def handle(self) -> None:
         """As ever, but whoever has hung up is not news."""
@@ -155,8 +181,6 @@ class Server:
     url: str
     middleman: Middleman
     client: Any
-    buckets: int = 0
-    _fresh: int = field(default=0)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -169,22 +193,33 @@ class Server:
 
     def bucket(self, objects: dict[str, bytes] | None = None) -> str:
         """A new bucket with these objects."""
-        self.buckets += 1
-        name = f"bucket-{self.buckets}"
+        name = f"bucket-{next(_NUMBERS)}"
         self.client.create_bucket(Bucket=name)
         for key, body in (objects or {}).items():
             self.client.put_object(Bucket=name, Key=key, Body=body)
         return name
 
+    def put_quickly(self, bucket: str, key: str, body: bytes) -> None:
+        """Put an object straight into the server's memory: for thousands of them."""
+        backend().put_object(bucket, key, body)
+
     def objects(self, bucket: str) -> dict[str, bytes]:
         """All that is in a bucket, without the folders of runs."""
-        keys = [key for key in self.keys(bucket) if not key.startswith(".aigc-label/")]
+        keys = [key for key in self.keys(bucket) if ".aigc-label/" not in key]
         return {key: self.client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
     def keys(self, bucket: str) -> list[str]:
         """The keys of a bucket."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+    def anew(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+        """The server for another test, which works in a folder of its own and finds it through the environment."""
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(folder)
+        self.forget()
+        return self
 
     def forget(self) -> None:
         """Count anew, and spoil nothing more."""
@@ -207,6 +242,7 @@ def serving() -> Iterator[Server]:
     """The server, on a free port."""
     middleman = Middleman(DomainDispatcherApplication(create_backend_app))
     server: BaseWSGIServer = make_server("127.0.0.1", 0, middleman, threaded=True, request_handler=_Quiet)
+    server.shutdown_request = server.close_request  # type: ignore[method-assign] - no polite end before a reset
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     client = boto3.client(
@@ -219,3 +255,38 @@ def serving() -> Iterator[Server]:
         client.close()
         server.shutdown()
         server.server_close()
+
+
+def small_png() -> bytes:
+    """A picture that goes through in no time."""
+    with io.BytesIO() as file:
+        Image.radial_gradient("L").resize((24, 16)).convert("RGB").save(file, "PNG")
+        return file.getvalue()
+
+
+def go(source: object, target: object = None, **more: Any) -> batch.Finished:
+    """A run in this process, which labels the metadata alone."""
+    how: dict[str, Any] = {"labeler": LABELER, "engine": "inline"} | more
+    return batch.run(str(source), None if target is None else str(target), **how)
+
+
+def results(finished: batch.Finished) -> dict[str, dict[str, Any]]:
+    """The results by path; a file has one, or this fails."""
+    lines = [json.loads(line) for line in finished.results.read_text(encoding="utf-8").splitlines()]
+    assert len({line["path"] for line in lines}) == len(lines)
+    return {line["path"]: line for line in lines}
+
+
+def statuses(finished: batch.Finished) -> dict[str, str]:
+    return {path: line["status"] for path, line in results(finished).items()}
+
+
+def proven(server: Server, bucket: str, finished: batch.Finished, prefix: str = "") -> set[str]:
+    """The labelled objects: all that are there, each with the bytes and the content number of its result."""
+    lines = {f"{prefix}{path}": line for path, line in results(finished).items() if line["status"] == "labelled"}
+    there = server.objects(bucket)
+    assert there.keys() == lines.keys()
+    for key, body in there.items():
+        assert hashlib.sha256(body).hexdigest() == lines[key]["sha256"], key
+        assert lines[key]["content_id"].encode() in body, key
+    return set(lines)

@@ -169,12 +169,21 @@ class Ahead:
         threading.Thread(target=self._run, name="listing", daemon=True).start()
 
     def _run(self) -> None:
+        chunk: list[Item] = []
+        end: BaseException | None = None
         try:
-            while not self._stopped.is_set() and (chunk := list(islice(self._items, self._size))):
-                self._put(chunk)
-            self._put(None)
+            for item in self._items:
+                chunk.append(item)
+                if len(chunk) == self._size:
+                    self._put(chunk)
+                    chunk = []
+                if self._stopped.is_set():
+                    return
         except BaseException as error:  # noqa: BLE001 - raised again where the chunks are taken
-            self._put(error)
+            end = error
+        if chunk:
+            self._put(chunk)
+        self._put(end)
 
     def _put(self, what: list[Item] | BaseException | None) -> None:
         while not self._stopped.is_set():

@@ -39,8 +39,11 @@ PIECE = 4 << 20
 PART, PARTS, AT_ONCE = 16 << 20, 10_000, 4
 """S3: large objects go in parts of so many bytes, at most so many, and of these so many are in memory at a time."""
 
-STALLED, SLOWEST = 60.0, 64 << 10
-"""An upload is given up after so many seconds, and one more for every so many bytes."""
+SLOWEST = 64 << 10
+"""An upload is given up that takes longer than an answer may, and a second more for every so many bytes.
+
+While botocore waits for leave to send (``Expect: 100-continue``) none of its own timeouts runs.
+"""
 
 LOOKERS = 16
 """So many objects of a file list are asked about at a time."""
@@ -155,7 +158,9 @@ class Remote:
     def _said(self, error: BaseException) -> str:
         """An error in a line, without what must not be told."""
         code, status, message = _response(error)
-        if status:
+        if type(error).__name__ == "FSTimeoutError":
+            text = "it does not take what is sent, or not fast enough"
+        elif status:
             text = " ".join(dict.fromkeys(filter(None, (status, code, message))))
         else:
             text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -292,7 +297,8 @@ class Remote:
         more: dict[str, Any] = {}
         if self._s3:
             size = local.stat().st_size
-            more = {"chunksize": max(PART, -(-size // PARTS)), "timeout": STALLED + size / SLOWEST}
+            wait = 1.25 * float(self._fs.config_kwargs["read_timeout"])
+            more = {"chunksize": max(PART, -(-size // PARTS)), "timeout": wait + size / SLOWEST}
         self._fs.put_file(str(local), self._full(path), **more)
 
     def _read_back(self, path: str) -> str:

@@ -16,6 +16,7 @@ from labeling.batch.crew import Crew, Lost
 from labeling.batch.journal import Journal
 from labeling.batch.listing import Ahead, Counted
 from labeling.batch.task import Item, Outcome, Problem, Status, Task, outcome_of, record_key
+from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
@@ -79,6 +80,7 @@ class Session:
         self._big: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
+        self._broken: LabelingError | None = None
         self._start = self._flushed = self._told = time.monotonic()
 
     def stop(self) -> None:
@@ -104,6 +106,8 @@ class Session:
                 self.counted.stop()
             self._flush(now=True)
         self._tell(now=True)
+        if self._broken is not None:
+            raise self._broken
 
     @property
     def _waiting(self) -> int:
@@ -116,7 +120,11 @@ class Session:
     def _refill(self) -> None:
         while not self.state.stopping and self._waiting < WINDOW:
             idle = not self.crew.busy and not self._waiting and not self._finished
-            items = self.listing.take(0.1 if idle else 0.0)
+            try:
+                items = self.listing.take(0.1 if idle else 0.0)
+            except LabelingError as error:  # what is listed is done first
+                self._broken = error
+                return
             if not items:
                 return
             self._planned(items)

@@ -1,0 +1,187 @@
+"""Object stores that fail: what passes is ridden out, what lasts is counted and explained, and the rest goes on."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labeling import LabelingError, UnreadableFile, WriteError
+from labeling.batch.places import open_place
+
+from .s3 import KEY, SECRET, Kind, Server, go, proven, results, serving, small_png
+
+QUICK = {"config_kwargs": {"read_timeout": 1}}
+"""So that nobody waits twenty seconds for a server that hangs."""
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    return _server.anew(tmp_path, monkeypatch)
+
+
+PASSING: dict[Kind, dict[str, int]] = {
+    "500": {"list": 1, "look": 1, "get": 2, "put": 3, "read back": 1},
+    "503": {"list": 2, "look": 2, "get": 1, "put": 2, "read back": 1},
+    "reset": {"list": 1, "look": 1, "get": 2, "put": 2, "read back": 2},
+    "truncated": {"list": 1, "get": 2, "read back": 2},
+    "hang": {"list": 1, "get": 1, "put": 1},
+    "delay": {"list": 1, "put": 1},
+}
+"""How many requests of a kind are spoilt, and then no more."""
+
+
+@pytest.mark.parametrize("kind", PASSING)
+def test_what_passes_is_ridden_out(server: Server, kind: Kind) -> None:
+    source, target = server.bucket(dict.fromkeys(["a.png", "b.png"], small_png())), server.bucket()
+    which = {
+        "list": (f"^/{source}$", "GET"), "look": (f"^/{source}/a", "HEAD"), "get": (f"^/{source}/a", "GET"),
+        "put": (f"^/{target}/b", "PUT"), "read back": (f"^/{target}/b", "GET"),
+    }  # fmt: skip
+    seconds = 30.0 if kind == "hang" else 0.5
+    faults = [server.spoil(kind, *which[name], times=n, seconds=seconds) for name, n in PASSING[kind].items()]
+    done = go(f"s3://{source}", f"s3://{target}", storage_options=QUICK)
+    assert proven(server, target, done) == {"a.png", "b.png"}
+    assert [fault.met for fault in faults] == list(PASSING[kind].values())
+    assert done.exit_code == 0
+
+
+LASTING: dict[tuple[Kind, str], tuple[str, str]] = {
+    ("500", "get"): ("UnreadableFile", "500 InternalError"),
+    ("hang", "get"): ("UnreadableFile", "ReadTimeoutError"),
+    ("truncated", "get"): ("UnreadableFile", "payload is not completed"),
+    ("503", "put"): ("WriteError", "503 SlowDown"),
+    ("reset", "put"): ("WriteError", "Could not connect"),
+    ("hang", "put"): ("WriteError", "it does not take what is sent"),
+    ("500", "read back"): ("WriteError", "500 InternalError"),
+}
+
+
+def test_what_lasts_is_counted_and_the_rest_goes_on(server: Server) -> None:
+    names = {what: f"{'-'.join(what)}.png" for what in LASTING}
+    sound = [f"sound-{number}.png" for number in range(12)]
+    source, target = server.bucket(dict.fromkeys([*names.values(), *sound], small_png())), server.bucket()
+    for (kind, part), name in names.items():
+        server.spoil(kind, f"^/{source if part == 'get' else target}/{name}", "PUT" if part == "put" else "GET")
+    start = time.monotonic()
+    done = go(
+        f"s3://{source}", f"s3://{target}", storage_options=QUICK | {"key": KEY, "secret": SECRET},
+        engine="local", workers=4,
+    )  # fmt: skip
+    assert time.monotonic() - start < 60
+    assert proven(server, target, done) == set(sound)  # and of what did not go well nothing is left there
+    found = results(done)
+    assert {name for name, line in found.items() if line["status"] == "failed"} == set(names.values())
+    for what, (error, words) in LASTING.items():
+        told = found[names[what]]["error"]
+        assert told["kind"] == error, told
+        assert words in told["message"], told
+        assert "run again later" in told["message"]
+        assert "\n" not in told["message"]
+    assert done.exit_code == 2
+    assert SECRET not in json.dumps(found) + done.page.read_text(encoding="utf-8")
+
+    server.forget()
+    again = go(f"s3://{source}", f"s3://{target}", retry_failed=True)
+    assert proven(server, target, again) == {*names.values(), *sound}
+
+
+def test_an_upload_that_is_spoilt_on_its_way_is_noticed(server: Server) -> None:
+    source = server.bucket(dict.fromkeys(["once.png", "always.png", "fine.png"], small_png()))
+    target = server.bucket()
+    server.spoil("corrupted upload", f"^/{target}/once", "PUT", times=1)
+    server.spoil("corrupted upload", f"^/{target}/always", "PUT")
+    done = go(f"s3://{source}", f"s3://{target}")
+    assert proven(server, target, done) == {"once.png", "fine.png"}
+    told = results(done)["always.png"]["error"]
+    assert told["kind"] == "WriteError"
+    assert "does not read back the same, 2 times; it was removed" in told["message"]
+
+
+def test_in_place_a_spoilt_upload_is_left(server: Server) -> None:
+    bucket = server.bucket({"a.png": small_png()})
+    server.spoil("corrupted upload", f"^/{bucket}/a", "PUT")
+    done = go(f"s3://{bucket}", in_place=True)
+    assert "it was left there" in results(done)["a.png"]["error"]["message"]
+    assert server.objects(bucket).keys() == {"a.png"}
+
+
+def test_a_source_that_arrives_otherwise_than_it_is_stored(server: Server) -> None:
+    source, target = server.bucket(dict.fromkeys(["a.png", "b.png"], small_png())), server.bucket()
+    server.spoil("corrupted", f"^/{source}/a", "GET", times=1)
+    server.spoil("corrupted", f"^/{source}/b", "GET")
+    done = go(f"s3://{source}", f"s3://{target}")
+    assert proven(server, target, done) == {"a.png"}
+    assert results(done)["b.png"]["error"]["kind"] == "UnreadableFile"
+
+
+def test_the_source_changes_while_it_is_read(server: Server) -> None:
+    other = small_png() + b"\0" * 8
+    source, target = server.bucket({"a.png": small_png()}), server.bucket()
+    fault = server.spoil("delay", f"^/{target}/a", "HEAD", times=1, seconds=0.0)
+    fault.then = lambda: server.put_quickly(source, "a.png", other)
+    done = go(f"s3://{source}", f"s3://{target}")
+    assert proven(server, target, done) == {"a.png"}
+    assert results(done)["a.png"]["size"] == len(other)
+    assert len(server.asked("PUT", f"^/{target}/a")) == 1
+
+
+def test_a_listing_that_breaks_off_ends_the_run_after_what_is_listed(server: Server, tmp_path: Path) -> None:
+    source = server.bucket()
+    for number in range(1500):
+        server.put_quickly(source, f"{number:04}.png", small_png())
+    server.spoil("503", f"^/{source}$", query="continuation-token")
+    with pytest.raises(UnreadableFile, match=r"the listing: s3://.* does not do its part \(503 SlowDown"):
+        go(f"s3://{source}", tmp_path / "out", include=["000*.png"])
+    server.forget()
+    assert go(f"s3://{source}", tmp_path / "out", include=["000*.png"]).summary["resumed"] == 10
+
+
+def test_nobody_at_home(tmp_path: Path, server: Server) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {"endpoint_url": f"http://127.0.0.1:{port}"}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(small_png())
+    start = time.monotonic()
+    with pytest.raises(LabelingError, match=f"EndpointConnectionError.*:{port}.*run again later"):
+        go(tmp_path / "in", "s3://bucket/out", storage_options=options)
+    assert time.monotonic() - start < 30
+
+
+def test_half_a_journal_is_never_taken_for_one(server: Server) -> None:
+    bucket = server.bucket({".aigc-label/journal.sqlite": bytes(1000)})
+    place = open_place(f"s3://{bucket}", QUICK)
+    server.spoil("truncated", "journal.sqlite", "GET")
+    with pytest.raises(UnreadableFile):
+        place.get(".aigc-label/journal.sqlite", Path("journal.sqlite"))  # type: ignore[attr-defined]
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_film_in_parts(server: Server, tmp_path: Path) -> None:
+    """Of more than 32 MB, an object goes up in parts, and comes down in parts of 16 MB."""
+    bucket = server.bucket()
+    large = tmp_path / "large"
+    large.write_bytes(bytes(range(256)) * (40 << 12))
+    place = open_place(f"s3://{bucket}", QUICK)
+    server.spoil("500", "large", "PUT", times=1)
+    place.put(large, "large")  # type: ignore[attr-defined]
+    parts = [request for request in server.asked("PUT", "large") if "partNumber" in request.query]
+    assert sorted({request.query["partNumber"][0] for request in parts}) == ["1", "2", "3"]
+    with place.lend("large") as local:
+        assert local.read_bytes() == large.read_bytes()
+    server.spoil("403", "large", "PUT")
+    with pytest.raises(WriteError, match="403 AccessDenied"):
+        place.put(large, "large")  # type: ignore[attr-defined]
+    assert not server.client.list_multipart_uploads(Bucket=bucket).get("Uploads")
