@@ -37,6 +37,15 @@ DETAIL = 4.0
 Of pictures with more detail, more than 99 in 100 are known again; of those with less, fewer and fewer.
 """
 
+CELLS = 12
+"""In so many of the 8×8 cells of a picture there has to be something to see.
+
+Whatever small thing is in a corner of an empty page, the coefficients are those of a corner.
+"""
+
+_SEEN = 0.75
+"""Standard deviation in a cell, as a share of the detail asked for, from which on something is seen in it."""
+
 LEAST = 32
 """Pictures of fewer pixels on a side have none: half as large, nothing would be left of them."""
 
@@ -178,6 +187,9 @@ def _hashed(gray: Any, detail: float) -> bytes | None:
     values = cv2.dct(np.ascontiguousarray(gray, np.float32))[_lowest()]
     low, high = np.quantile(values, (1 / 3, 2 / 3))
     if high - low < 2 * detail:
+        return None
+    cells = np.reshape(gray, (8, SIDE // 8, 8, SIDE // 8)).std(axis=(1, 3))
+    if np.count_nonzero(cells >= _SEEN * detail) < CELLS:
         return None
     return np.packbits(np.concatenate([values > low, values > high])).tobytes()
 

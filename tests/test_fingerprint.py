@@ -139,7 +139,9 @@ def test_sounds_documents_and_flat_pictures_have_none(tmp_path: Path) -> None:
     y, x = np.mgrid[0:400, 0:600]
     ramp = Image.fromarray((x // 3).astype(np.uint8))
     soft = Image.fromarray((128 + 6 * np.sin(x / 90) + 5 * np.sin(y / 70)).astype(np.uint8))
-    for flat in (Image.new("RGB", (600, 400), "white"), ramp, soft, Image.new("RGB", (8, 8)), rgb(31, 200)):
+    corner = Image.new("L", (600, 400), 255)
+    corner.paste(0, (560, 370, 600, 400))
+    for flat in (corner, Image.new("RGB", (600, 400), "white"), ramp, soft, Image.new("RGB", (8, 8)), rgb(31, 200)):
         assert of(flat) is None
         assert of(saved(flat)) is None
         assert of(saved(flat, "JPEG")) is None

@@ -183,6 +183,26 @@ def test_what_the_server_refuses_is_said_in_one_line_without_the_password(
         Ledger.open(server.url("postgres"), create=False)
 
 
+def test_a_service_needs_no_more_than_the_rights_that_the_document_names(
+    server: postgres.Server, database: str
+) -> None:
+    Ledger.open(server.url(database)).close()
+    server.sql(
+        f"CREATE ROLE service_{database} LOGIN PASSWORD 'for tests';"
+        f"GRANT SELECT ON ledger_entries, ledger_fingerprints, ledger_head, ledger_meta TO service_{database};"
+        f"GRANT INSERT ON ledger_entries, ledger_fingerprints TO service_{database};"
+        f"GRANT UPDATE ON ledger_head TO service_{database}",
+        database,
+    )
+    with Ledger.open(server.url(database, user=f"service_{database}", password="for tests")) as ledger:
+        ledger.append([entry(n) for n in range(1, 4200)])
+        assert ledger.find(rgb(600, 400)) == []
+        assert ledger.verify().count == 4199
+        with pytest.raises(LabelingError, match="does not permit"):
+            ledger.prune(timedelta(0), force=True)
+        assert ledger.verify().count == 4199
+
+
 def test_the_command_line_takes_a_url_and_prints_no_password(
     server: postgres.Server, database: str, tmp_path: Path
 ) -> None:

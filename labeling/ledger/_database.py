@@ -29,6 +29,9 @@ _NAP = (0.002, 0.016)
 MMAP = 1 << 31
 """Bytes of an SQLite file that are read as memory, where the system allows it."""
 
+WAL = 4000
+"""Pages, 16 MB, that are collected in the log before they go to their places: most are written to again before."""
+
 
 class Database:
     """Opened at once and up to date, or :class:`LabelingError`. Safe to share between threads, not across a fork."""
@@ -132,7 +135,9 @@ def _configure(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say so, not where sqlite3 thinks
     connection.text_factory = _text
     # FULL: what was acknowledged survives a power cut. Pages that prune frees are overwritten with zeros.
-    for setting in ("synchronous=FULL", "secure_delete=ON", f"mmap_size={MMAP}", "trusted_schema=OFF"):
+    for setting in (
+        "synchronous=FULL", "secure_delete=ON", "trusted_schema=OFF", f"mmap_size={MMAP}", f"wal_autocheckpoint={WAL}"
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")
     _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
 
