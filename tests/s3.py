@@ -32,6 +32,9 @@ LABELER = Labeler(producer=PRODUCER, visible=False)
 
 KEY, SECRET = "AKIDFORTESTS0001", "secret/that+must=appear/nowhere"
 
+LONGEST_KEY = 1024
+"""Bytes: S3's own limit."""
+
 Kind = Literal["500", "503", "403", "delay", "hang", "reset", "truncated", "corrupted", "corrupted upload", "gone"]
 
 _NUMBERS = itertools.count(1)  # of buckets: moto's memory is that of the process, whatever the server
@@ -92,6 +95,8 @@ class Middleman:
             fault.then()
         if KEY not in environ.get("HTTP_AUTHORIZATION", ""):
             status, headers, body = _refusal("403", "InvalidAccessKeyId")
+        elif len(path.encode().split(b"/", 2)[-1]) > LONGEST_KEY:  # moto takes it
+            status, headers, body = _refusal("400", "KeyTooLongError")
         elif kind in ("500", "503", "403"):
             status, headers, body = _refusal(kind, _CODES[kind])
         elif fault is not None and kind == "hang":

@@ -214,6 +214,16 @@ def test_odd_names(server: Server, png: bytes, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"down", ".aigc-label"}
 
 
+def test_a_name_that_becomes_too_long_for_the_store(server: Server, png: bytes) -> None:
+    source, target = server.bucket({"a.png": png, "n" * 700 + ".png": png}), server.bucket()
+    done = go(f"s3://{source}", f"s3://{target}/{'p' * 400}")
+    assert proven(server, target, done, "p" * 400 + "/") == {"p" * 400 + "/a.png"}
+    assert (
+        "refuses the request (400 Bad Request); check the name's length"
+        in results(done)["n" * 700 + ".png"]["error"]["message"]
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "target", "words"),
     [

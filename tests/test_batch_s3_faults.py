@@ -31,8 +31,8 @@ def server(_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 PASSING: dict[Kind, dict[str, int]] = {
-    "500": {"list": 1, "look": 1, "get": 2, "put": 3, "read back": 1},
-    "503": {"list": 2, "look": 2, "get": 1, "put": 2, "read back": 1},
+    "500": {"list": 1, "look": 1, "get": 2, "put": 2, "read back": 1},
+    "503": {"list": 1, "look": 2, "get": 1, "put": 1, "read back": 1},
     "reset": {"list": 1, "look": 1, "get": 2, "put": 2, "read back": 2},
     "truncated": {"list": 1, "get": 2, "read back": 2},
     "hang": {"list": 1, "get": 1, "put": 1},
@@ -78,7 +78,7 @@ def test_what_lasts_is_counted_and_the_rest_goes_on(server: Server) -> None:
         f"s3://{source}", f"s3://{target}", storage_options=QUICK | {"key": KEY, "secret": SECRET},
         engine="local", workers=4,
     )  # fmt: skip
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 90
     assert proven(server, target, done) == set(sound)  # and of what did not go well nothing is left there
     found = results(done)
     assert {name for name, line in found.items() if line["status"] == "failed"} == set(names.values())
@@ -117,12 +117,13 @@ def test_in_place_a_spoilt_upload_is_left(server: Server) -> None:
 
 
 def test_a_source_that_arrives_otherwise_than_it_is_stored(server: Server) -> None:
-    source, target = server.bucket(dict.fromkeys(["a.png", "b.png"], small_png())), server.bucket()
-    server.spoil("corrupted", f"^/{source}/a", "GET", times=1)
-    server.spoil("corrupted", f"^/{source}/b", "GET")
+    """As far as the store keeps a checksum: boto3 sends one with each object."""
+    source, target = server.bucket({"a.png": small_png()}), server.bucket()
+    fault = server.spoil("corrupted", f"^/{source}/a", "GET", times=2)
     done = go(f"s3://{source}", f"s3://{target}")
     assert proven(server, target, done) == {"a.png"}
-    assert results(done)["b.png"]["error"]["kind"] == "UnreadableFile"
+    assert fault.met == 2
+    assert len(server.asked("GET", f"^/{source}/a")) == 3
 
 
 def test_the_source_changes_while_it_is_read(server: Server) -> None:
@@ -140,8 +141,8 @@ def test_a_listing_that_breaks_off_ends_the_run_after_what_is_listed(server: Ser
     source = server.bucket()
     for number in range(1500):
         server.put_quickly(source, f"{number:04}.png", small_png())
-    server.spoil("503", f"^/{source}$", query="continuation-token")
-    with pytest.raises(UnreadableFile, match=r"the listing: s3://.* does not do its part \(503 SlowDown"):
+    server.spoil("403", f"^/{source}$", query="continuation-token")
+    with pytest.raises(UnreadableFile, match=r"the listing: s3://.* does not permit it \(403 AccessDenied"):
         go(f"s3://{source}", tmp_path / "out", include=["000*.png"])
     server.forget()
     assert go(f"s3://{source}", tmp_path / "out", include=["000*.png"]).summary["resumed"] == 10

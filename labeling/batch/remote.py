@@ -54,6 +54,9 @@ _PATIENCE: dict[str, Any] = {
     "read_timeout": 20,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
+_REFUSALS = ("400", "301", "PermanentRedirect", "AuthorizationHeaderMalformed")
+"""Answers to HEAD have no text, so this is all that S3 says of a name too long, a wrong region, an expired token."""
+
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 _SECRET = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
 
@@ -142,6 +145,9 @@ class Remote:
         if isinstance(error, PermissionError):
             said = self._said(error)
             return kind(f"{path}: {self.name} does not permit it ({said}); check credentials and permissions")
+        if code in _REFUSALS:
+            said = self._said(error)
+            return kind(f"{path}: {self.name} refuses the request ({said}); check the name's length, region and token")
         if "Credential" in type(error).__name__:
             message = "no credentials were found"
             return kind(f"{path}: {self.name} cannot be asked, {message}; set them in the environment, or as options")
