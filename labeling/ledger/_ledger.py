@@ -215,6 +215,9 @@ _INSERT = insert(entries).values({name: bindparam(name) for name in (*COLUMNS, "
 _HEAD = select(head.c.seq, head.c.time, head.c.hash).with_for_update()
 _MOVE = update(head).values({name: bindparam(f"new_{name}") for name in ("seq", "time", "hash")})
 
+_AT_ONCE = 500
+"""Rows of one INSERT: PostgreSQL takes 32 767 values at a time."""
+
 
 @cache
 def _sql(statement: Any, dialect: str) -> str:
@@ -232,7 +235,13 @@ def _execute(connection: Connection, statement: Any, *rows: Row) -> Any:
     dialect = connection.dialect
     said = _sql(statement, f"{dialect.name}.{dialect.driver}")
     if dialect.name != "sqlite":
-        return connection.exec_driver_sql(said, list(rows) or None)
+        told = None
+        for at in range(0, max(1, len(rows)), _AT_ONCE):  # many rows in one statement: each is a way to the server
+            some = rows[at : at + _AT_ONCE]
+            start, values, group = said.partition(" VALUES ")
+            words = start + values + ", ".join([group] * len(some)) if values else said
+            told = connection.exec_driver_sql(words, tuple(value for row in some for value in row))
+        return told
     driver: Any = connection.connection.driver_connection
     return driver.executemany(said, rows) if rows else driver.execute(said)
 
