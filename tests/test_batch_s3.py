@@ -279,7 +279,9 @@ def test_objects_that_vanish_or_are_denied(server: Server, png: bytes) -> None:
     assert done.exit_code == 3
 
 
-def test_killed_and_resumed(server: Server, png: bytes) -> None:
+def test_killed_and_resumed(server: Server, png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     names = [f"{number:02}.png" for number in range(40)]
     source, target = server.bucket(dict.fromkeys(names, png)), server.bucket()
     run = command(f"s3://{source}", f"s3://{target}", "--workers", 2, "--quiet")
@@ -289,9 +291,12 @@ def test_killed_and_resumed(server: Server, png: bytes) -> None:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
     early = server.objects(target)
+    left = set((tmp_path / "tmp").iterdir())  # the workers' copies of what they were at
     assert 5 <= len(early) < 40
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+    assert left
+    assert not left & set((tmp_path / "tmp").iterdir())
     (results_file,) = Path(".aigc-label").glob("*/results.jsonl")
     lines = [json.loads(line) for line in results_file.read_text().splitlines()]
     assert sorted(line["path"] for line in lines) == names

@@ -21,6 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from labeling.batch import scratch
 from labeling.batch.task import STATE, Item, Problem, Status
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 
@@ -268,15 +269,15 @@ class Remote:
 
     @contextmanager
     def lend(self, path: str) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="aigc-label-") as folder:
-            local = Path(folder) / _short(path)
+        with scratch.folder() as folder:
+            local = folder / _short(path)
             self._call(path, UnreadableFile, self._fs.get_file, self._full(path), str(local))
             yield local
 
     @contextmanager
     def target(self, path: str, *, replaces: bool = False) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="aigc-label-") as folder:
-            local = Path(folder) / _short(path)
+        with scratch.folder() as folder:
+            local = folder / _short(path)
             yield local
             self.put(local, path, keep=replaces)
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from labeling.batch import listing as listings
-from labeling.batch import presence
+from labeling.batch import presence, scratch
 from labeling.batch.crew import Crew, Inline, Pool
 from labeling.batch.journal import JOURNAL, RESULTS, Journal
 from labeling.batch.places import Folder, Place, open_place
@@ -347,8 +346,8 @@ def _report(folder: Path, goal: Place, journal: Journal, summary: dict[str, Any]
     write_atomically(folder / SUMMARY, [to_json(summary).encode()])
     write_atomically(folder / PAGE, [to_html(summary, language=language).encode("utf-8", "backslashreplace")])
     if not goal.local:
-        with tempfile.TemporaryDirectory(prefix="aigc-label-") as scratch:
-            copy = Path(scratch) / JOURNAL
+        with scratch.folder() as room:
+            copy = room / JOURNAL
             journal.copy(copy)
             for local in (folder / RESULTS, copy, folder / SUMMARY, folder / PAGE):
                 goal.put(local, f"{STATE}/{local.name}")  # type: ignore[attr-defined]
