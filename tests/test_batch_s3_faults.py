@@ -15,7 +15,7 @@ from labeling.batch.places import open_place
 
 from .s3 import KEY, SECRET, Kind, Server, go, proven, results, serving, small_png
 
-QUICK = {"config_kwargs": {"read_timeout": 1}}
+QUICK = {"config_kwargs": {"read_timeout": 0.6}}
 """So that nobody waits twenty seconds for a server that hangs."""
 
 
