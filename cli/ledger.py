@@ -88,7 +88,7 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 @ledger_option
 @_config
 @click.option("--distance", type=click.IntRange(-1, 256),
-              help="Bits, of 256, in which fingerprints may differ (default 32); -1: not by fingerprint.")  # fmt: skip
+              help="Bits, of 256, in which fingerprints may differ (default 28); -1: not by fingerprint.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Form of the answer.")  # fmt: skip
 @click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")

@@ -42,7 +42,7 @@ RETENTION = timedelta(days=184)
 SKEW = timedelta(seconds=60)
 """Clocks of several machines differ; so much is evened out, so that time runs forward along the chain."""
 
-DISTANCE = 32
+DISTANCE = 28
 """Fingerprints that differ in so many bits or fewer are taken for those of one picture (docs/ledger.md: measured)."""
 
 LIMIT = 50

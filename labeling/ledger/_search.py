@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -60,13 +61,14 @@ def near(block: int, data: bytes, wanted: NDArray[np.uint64], limit: int) -> lis
     return [(int(distances[i]), block * BLOCK + 1 + int(offsets[i])) for i in found]
 
 
-def _bits_by_table(words: NDArray[np.uint64]) -> Any:
-    """How many bits are set, for numpy before 2.0."""
-    return _TABLE[words.view(np.uint16)].reshape(*words.shape, 4).sum(-1, dtype=np.uint8)
+@cache
+def _table() -> NDArray[np.uint8]:
+    return np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
 
-_bits: Any = getattr(np, "bitwise_count", _bits_by_table)
+def bits_by_table(words: NDArray[np.uint64]) -> Any:
+    """How many bits are set in each word, for numpy before 2.0."""
+    return _table()[words.view(np.uint16)].reshape(*words.shape, 4).sum(-1, dtype=np.uint8)
 
-_TABLE = np.zeros(0, np.uint8)
-if _bits is _bits_by_table:  # pragma: no cover - one of the two
-    _TABLE = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+
+_bits: Any = getattr(np, "bitwise_count", bits_by_table)
