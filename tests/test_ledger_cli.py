@@ -139,6 +139,9 @@ def test_verify_says_what_was_altered(desk: Path) -> None:
     connection = raw(desk / "l.db")
     connection.execute("UPDATE ledger_entries SET output = '\x1b[2J' WHERE seq > 10")
     connection.execute("UPDATE ledger_entries SET content_id = '\x1b[2J' WHERE seq = 3")
+    connection.execute(
+        "UPDATE ledger_entries SET output = x'ff00', fields = x'fe', fingerprint = 'text' WHERE seq = 21"
+    )
     connection.close()
     altered = do(desk, "ledger", "verify")
     assert altered.returncode == 1
@@ -148,6 +151,9 @@ def test_verify_says_what_was_altered(desk: Path) -> None:
     told = answer(do(desk, "ledger", "verify", "--format", "json"))
     assert (told["intact"], told["count_findings"], told["findings"][0]["seq"]) == (False, 31, 3)
     assert "\x1b" not in do(desk, "ledger", "show", "id-20").stdout
+    [shown] = answer(do(desk, "ledger", "show", "id-21", "--format", "json"))  # as far as it can be shown
+    assert (shown["output"], shown["fields"], shown["fingerprint"]) == (r"b'\xff\x00'", {"": r"b'\xfe'"}, None)
+    assert len(do(desk, "ledger", "export").stdout.split("\n")) == 41
 
 
 def test_prune_refuses_less_than_six_months(desk: Path) -> None:

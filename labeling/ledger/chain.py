@@ -59,7 +59,7 @@ def hash_of(row: Row) -> str:
 
 def record_of(row: Row) -> Record:
     """The record of a row. What was altered beyond reading is shown as it stands."""
-    values = list(row)
+    values: list[Any] = [repr(v) if isinstance(v, bytes) and n != _FINGERPRINT else v for n, v in enumerate(row)]
     try:
         said = json.loads(row[_FIELDS])
     except (ValueError, TypeError, RecursionError):
