@@ -22,8 +22,6 @@ from .ledgers import COLUMNS, HALFWAY, WRITER, audited, entry, many_writers, sta
 from .pictures import rgb
 from .test_bad_input import run
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
