@@ -225,7 +225,7 @@ def _crops(count: int, seed: int) -> Iterator[bytes]:
     while made < count:
         kind = kinds[int(rng.integers(len(kinds)))]
         source = np.asarray(kind(640, 640, seed=int(rng.integers(1 << 40))))
-        for _ in range(min(1500, count - made)):
+        for _ in range(min(3000, count - made)):
             print_ = fingerprint.of(_part(source, rng), detail=0)
             assert print_ is not None
             made += 1

@@ -185,7 +185,9 @@ def _hashed(gray: Any, detail: float) -> bytes | None:
     import numpy as np
 
     values = cv2.dct(np.ascontiguousarray(gray, np.float32))[_lowest()]
-    low, high = np.quantile(values, (1 / 3, 2 / 3))
+    ordered = np.sort(values)
+    third = (values.size + 1) // 3
+    low, high = (ordered[n - 1 : n + 1].mean() for n in (third, values.size - third))
     if high - low < 2 * detail:
         return None
     cells = np.reshape(gray, (8, SIDE // 8, 8, SIDE // 8)).std(axis=(1, 3))
