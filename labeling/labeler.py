@@ -87,7 +87,10 @@ class Labeler:
 
     def __reduce__(self) -> Any:
         """Another process makes its own; one with a signer is not pickled, since keys stay where they are."""
-        return _made_again, ({each.name: getattr(self, each.name) for each in fields(self) if each.init},)
+        return _made_again, (
+            type(self),
+            {each.name: getattr(self, each.name) for each in fields(self) if each.init},
+        )
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str] = "aigc-label.toml", **overrides: Any) -> Labeler:
@@ -245,8 +248,8 @@ class Labeler:
         return store(made, source, goal, dry_run=dry_run)
 
 
-def _made_again(arguments: dict[str, Any]) -> Labeler:
-    return Labeler(**arguments)
+def _made_again(kind: type[Labeler], arguments: dict[str, Any]) -> Labeler:
+    return kind(**arguments)
 
 
 def _check_source_type(term: str) -> None:
