@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch_ray, files, films, frames, ledger, many, memory, startup
+from benchmarks import batch, batch_ray, files, films, frames, ledger, many, memory, startup
 from benchmarks._measure import Row, Settings
 
 ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
@@ -34,6 +34,8 @@ ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "film-metadata": films.metadata,
     "film-verify": films.verify,
     "frames": frames.frames,
+    "batch": batch.workers,
+    "batch-tiny": batch.tiny,
     "batch-ray": batch_ray.ray,
     "ledger-insert": ledger.insert,
     "ledger-find": ledger.find,
