@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from labeling.batch.places import open_place
 
 from .s3 import KEY, SECRET, Kind, Server, go, proven, results, serving, small_png
 
-QUICK = {"config_kwargs": {"read_timeout": 0.6}}
+QUICK = {"config_kwargs": {"read_timeout": 1}}
 """So that nobody waits twenty seconds for a server that hangs."""
 
 
@@ -57,12 +58,10 @@ def test_what_passes_is_ridden_out(server: Server, kind: Kind) -> None:
 
 
 LASTING: dict[tuple[Kind, str], tuple[str, str]] = {
-    ("500", "get"): ("UnreadableFile", "500 InternalError"),
     ("hang", "get"): ("UnreadableFile", "ReadTimeoutError"),
     ("truncated", "get"): ("UnreadableFile", "payload is not completed"),
     ("503", "put"): ("WriteError", "503 SlowDown"),
     ("reset", "put"): ("WriteError", "Could not connect"),
-    ("hang", "put"): ("WriteError", "it does not take what is sent"),
     ("500", "read back"): ("WriteError", "500 InternalError"),
 }
 
@@ -85,7 +84,7 @@ def test_what_lasts_is_counted_and_the_rest_goes_on(server: Server) -> None:
     for what, (error, words) in LASTING.items():
         told = found[names[what]]["error"]
         assert told["kind"] == error, told
-        assert words in told["message"], told
+        assert re.search(words, told["message"]), told
         assert "run again later" in told["message"]
         assert "\n" not in told["message"]
     assert done.exit_code == 2

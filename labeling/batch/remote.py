@@ -40,10 +40,10 @@ PIECE = 4 << 20
 PART, PARTS, AT_ONCE = 16 << 20, 10_000, 4
 """S3: large objects go in parts of so many bytes, at most so many, and of these so many are in memory at a time."""
 
-SLOWEST = 64 << 10
-"""An upload is given up that takes longer than an answer may, and a second more for every so many bytes.
+PAUSE, SLOWEST = 2.0, 64 << 10
+"""An upload is given up that takes so much longer than an answer may, and a second more for every so many bytes.
 
-While botocore waits for leave to send (``Expect: 100-continue``) none of its own timeouts runs.
+None of botocore's own timeouts runs while a store does not read what it is sent.
 """
 
 LOOKERS = 16
@@ -304,7 +304,7 @@ class Remote:
         more: dict[str, Any] = {}
         if self._s3:
             size = local.stat().st_size
-            wait = 1.25 * float(self._fs.config_kwargs["read_timeout"])
+            wait = PAUSE + float(self._fs.config_kwargs["read_timeout"])
             more = {"chunksize": max(PART, -(-size // PARTS)), "timeout": wait + size / SLOWEST}
         self._fs.put_file(str(local), self._full(path), **more)
 
