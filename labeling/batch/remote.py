@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labeling.batch import scratch
-from labeling.batch.task import STATE, Item, Problem, Status
+from labeling.batch.task import STATE, Item, Problem, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 
 Result = TypeVar("Result")
@@ -121,7 +121,7 @@ class Remote:
         return {"Bucket": bucket, "Key": key}
 
     def _call(self, path: str, kind: type[LabelingError], call: Callable[..., Result], *arguments: Any) -> Result:
-        """Make a call of the store; try again what may pass. Raises ``kind``."""
+        """Make a call of the store; try again what may pass. Raises ``kind``, or :class:`StoreDown`."""
         start = time.monotonic()
         for number in itertools.count(1):
             try:
@@ -132,7 +132,7 @@ class Remote:
                 spent = time.monotonic() - start
                 if number == TRIES or spent > LONGEST:
                     message = f"{self.name} does not do its part ({self._said(error)}), tried for {spent:.0f} s"
-                    raise kind(f"{path}: {message}; run again later") from error
+                    raise StoreDown(f"{path}: {message}; run again later") from error
             time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the tries
         raise AssertionError("unreachable")
 

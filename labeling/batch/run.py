@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,6 +148,8 @@ def run(
             ended = True
         finally:
             crew.close(kill=not ended)
+        if session.broken is not None and not session.state.done:
+            raise session.broken
         journal.compact()
         profiles = verify.profile if verify is not None else (described["profile"],)
         tally = _tallied(journal, "verify" if verify is not None else "label", profiles, started)
@@ -158,7 +160,10 @@ def run(
         )  # fmt: skip
         if session.repeated:
             summary["repeated"] = session.repeated
-        _report(folder, begin if goal is None else goal, journal, summary, language)
+        with suppress(LabelingError) if session.broken is not None else nullcontext():
+            _report(folder, begin if goal is None else goal, journal, summary, language)
+        if session.broken is not None:
+            raise session.broken
     return Finished(summary, folder, session.state.stopping)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from labeling.batch.crew import Crew, Lost
 from labeling.batch.journal import Journal
 from labeling.batch.listing import Ahead, Counted
-from labeling.batch.task import Item, Outcome, Problem, Status, Task, outcome_of, record_key
+from labeling.batch.task import Item, Outcome, Problem, Status, StoreDown, Task, outcome_of, record_key
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ WINDOW = 256
 
 FLUSH, LATEST = 64, 0.25
 """Results are written when there are so many, or after so many seconds."""
+
+DOWN = 30
+"""After so many files in a row that their store failed, the run ends: the others would fare no better."""
 
 CRASHES = 2
 """A file that so many workers died of is set aside."""
@@ -80,7 +83,8 @@ class Session:
         self._big: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
-        self._broken: LabelingError | None = None
+        self.broken: LabelingError | None = None
+        self._down = 0
         self._start = self._flushed = self._told = time.monotonic()
 
     def stop(self) -> None:
@@ -89,7 +93,10 @@ class Session:
         self.listing.stop()
 
     def run(self) -> None:
-        """Go on until everything is done, or stopped. Raises :class:`LabelingError` where the run cannot go on."""
+        """Go on until everything is done, or stopped. Raises :class:`LabelingError` where the run cannot go on.
+
+        ``broken``: why it came to an end before its time, although what it had done is written down.
+        """
         try:
             while True:
                 self._refill()
@@ -106,8 +113,6 @@ class Session:
                 self.counted.stop()
             self._flush(now=True)
         self._tell(now=True)
-        if self._broken is not None:
-            raise self._broken
 
     @property
     def _waiting(self) -> int:
@@ -123,7 +128,7 @@ class Session:
             try:
                 items = self.listing.take(0.1 if idle else 0.0)
             except LabelingError as error:  # what is listed is done first
-                self._broken = error
+                self.broken = error
                 return
             if not items:
                 return
@@ -169,6 +174,13 @@ class Session:
     def _heard(self, event: Outcome | Lost) -> None:
         if isinstance(event, Outcome):
             self._finished.append(event)
+            self._down = self._down + 1 if event.down else 0
+            if self._down >= DOWN and self.broken is None:
+                self.broken = StoreDown(
+                    f"the store has failed {DOWN} files in a row; see the results, and run again with --retry-failed "
+                    "when it is well: what is done stays done"
+                )
+                self.stop()
             return
         self._small.extendleft(reversed(event.others))
         if event.culprit is None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from labeling.errors import LabelingError
+
 if TYPE_CHECKING:
     from labeling.ledger import Entry
 
@@ -29,6 +31,12 @@ class Status(StrEnum):
 
 GOOD = frozenset({Status.LABELLED, Status.VERIFIED, Status.SKIPPED})
 """What ``--retry-failed`` does not try again."""
+
+
+class StoreDown(LabelingError):
+    """A store did not answer, or answered that it could not now; it was asked several times."""
+
+    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,8 @@ class Outcome:
     """What became of a task. ``line`` is the result's JSON; ``entry`` goes to the ledger.
 
     ``stamp`` and ``size`` are the source's when it was read, ``checksum`` its SHA-256 where that was asked for.
-    ``unchanged``: the file is the one that an earlier result is about, which therefore stands.
+    ``unchanged``: the file is the one that an earlier result is about, which therefore stands. ``down``: what failed is
+    not the file but its store.
     """
 
     path: str
@@ -110,6 +119,7 @@ class Outcome:
     checksum: str = ""
     output_size: int = 0
     unchanged: bool = False
+    down: bool = False
     entry: Entry | None = field(default=None, repr=False)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling.batch.places import Folder, Place, relative
-from labeling.batch.task import Outcome, Problem, Status, Task, line_of, outcome_of, record_key
+from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, line_of, outcome_of, record_key
 from labeling.errors import LabelConflict, LabelingError, UnreadableFile, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -88,10 +88,9 @@ class Worker:
             except Changed:
                 continue
             except Exception as error:  # noqa: BLE001 - a bug with one file must not end the run, and is told as such
-                return outcome_of(
-                    task.item, problem_of(error, task.item.path), attempts=task.crashes + rounds,
-                    seconds=time.perf_counter() - start,
-                )  # fmt: skip
+                seconds, attempts = time.perf_counter() - start, task.crashes + rounds
+                found = outcome_of(task.item, problem_of(error, task.item.path), attempts=attempts, seconds=seconds)
+                return replace(found, down=isinstance(error, StoreDown))
         problem = Problem(Status.FAILED, "Changed", f"it changed while it was read, {ROUNDS} times; run again later")
         return outcome_of(task.item, problem, attempts=task.crashes + ROUNDS, seconds=time.perf_counter() - start)
 

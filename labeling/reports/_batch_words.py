@@ -134,6 +134,14 @@ _WORDS: dict[str, tuple[str, str]] = {
         "check space and permissions of the target, then run the same command again",
         "输出文件无法写入。请检查目标位置的剩余空间与权限。",
     ),
+    "kind:StoreDown": (
+        "run the same command again with --retry-failed when the store is well",
+        "对象存储未响应或暂时不可用。请待其恢复后，加 --retry-failed 重新运行同一命令。",
+    ),
+    "kind:Taken": (
+        "choose another target, or replace what is there with --overwrite",
+        "目标位置已有同名文件，且并非由本任务生成。请更换目标位置，或用 --overwrite 覆盖。",
+    ),
     "kind:MissingDependency": (
         "install it, then run the same command again",
         "缺少所需的库。请安装后重新运行同一命令。",
