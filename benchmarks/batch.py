@@ -29,8 +29,8 @@ def _run(*arguments: str | Path) -> dict[str, Any]:
     return found
 
 
-def _pictures_folder(settings: Settings, count: int) -> Path:
-    folder = settings.scratch / "batch"
+def pictures(folder: Path, count: int) -> Path:
+    """A folder of so many JPEG files, made once: ten that differ, and copies of them."""
     if not folder.exists():
         folder.mkdir()
         for number in range(count):
@@ -42,7 +42,8 @@ def _pictures_folder(settings: Settings, count: int) -> Path:
     return folder
 
 
-def _keys(settings: Settings) -> list[str | Path]:
+def test_keys(settings: Settings) -> tuple[Path, Path]:
+    """The files of a certificate chain for tests and of its key."""
     from labeling.marks.credentials import make_test_chain
 
     cert, key = settings.scratch / "chain.pem", settings.scratch / "key.pem"
@@ -50,13 +51,15 @@ def _keys(settings: Settings) -> list[str | Path]:
         chain = make_test_chain("es256")
         cert.write_bytes(chain.cert_pem)
         key.write_bytes(chain.key_pem)
-    return ["--cert", cert, "--key", key]
+    return cert, key
 
 
 def workers(settings: Settings) -> Iterator[Row]:
     """Visible label, AIGC and C2PA on every picture: two workers, one worker, and a bare loop, taking turns."""
     count = QUICK if settings.quick else FILES
-    source, target, keys = _pictures_folder(settings, count), settings.scratch / "batch-out", _keys(settings)
+    source, target = pictures(settings.scratch / "batch", count), settings.scratch / "batch-out"
+    cert, key = test_keys(settings)
+    keys: list[str | Path] = ["--cert", cert, "--key", key]
     ways: dict[str, list[str | Path]] = {
         "two": ["--workers", "2"], "one": ["--workers", "1"], "bare": ["--bare"],
     }  # fmt: skip

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import PRODUCER, _pictures
+from benchmarks import PRODUCER
 from benchmarks._measure import Row, Settings, alternate, detail
+from benchmarks.batch import pictures, test_keys
 from labeling import Labeler, Signer, batch
 
-SIDE, DIFFERENT = 1024, 10
 FILES, QUICK = 2000, 24
 MEMORY = 100 << 20
 """Bytes of each node's object store: nothing but names and results goes through it."""
@@ -46,16 +46,6 @@ def _cluster() -> Iterator[str]:
         cluster.shutdown()
 
 
-def _sources(folder: Path, count: int) -> None:
-    folder.mkdir()
-    for number in range(count):
-        path = folder / f"{number:05}.jpg"
-        if number < DIFFERENT:
-            _pictures.photo(SIDE, SIDE, seed=number).save(path, "JPEG", quality=92)
-        else:
-            shutil.copyfile(folder / f"{number % DIFFERENT:05}.jpg", path)
-
-
 def _run(source: Path, target: Path, make: partial[Labeler], **engine: str) -> batch.Finished:
     return batch.run(source, target, labeler=make, workers=2, **engine)  # type: ignore[arg-type]
 
@@ -81,16 +71,11 @@ def _afresh(*folders: Path) -> None:
 
 def ray(settings: Settings) -> Iterator[Row]:
     """Visible label, AIGC and C2PA on every picture; the cluster starts outside the clock, workers inside."""
-    from labeling.marks.credentials import make_test_chain
-
     count = QUICK if settings.quick else FILES
     scratch = settings.scratch / "ray"
     scratch.mkdir()
-    source, cert, key = scratch / "in", scratch / "chain.pem", scratch / "key.pem"
-    _sources(source, count)
-    chain = make_test_chain("es256")
-    cert.write_bytes(chain.cert_pem)
-    key.write_bytes(chain.key_pem)
+    source = pictures(scratch / "in", count)
+    cert, key = test_keys(settings)
     make, ours, other = partial(_labeler, cert, key), scratch / "ray", scratch / "local"
     with _cluster() as address:
         mine, theirs = alternate(
