@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ def expand(patterns: tuple[str, ...]) -> list[Path]:
     """The files that the arguments name. A shell that does not expand globs (Windows) leaves that to us."""
     paths: list[Path] = []
     for pattern in patterns:
-        matches = [] if Path(pattern).exists() or not glob.has_magic(pattern) else sorted(glob.glob(pattern))  # noqa: PTH207 - the pattern may be absolute
+        there = os.path.exists(pattern)  # noqa: PTH110 - Path.exists raises where a folder may not be looked into
+        matches = [] if there or not glob.has_magic(pattern) else sorted(glob.glob(pattern))  # noqa: PTH207 - it may be absolute
         paths += [Path(match) for match in matches] or [Path(pattern)]
     return paths
 

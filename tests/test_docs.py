@@ -86,6 +86,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     picture = Image.linear_gradient("L").resize((960, 640)).convert("RGB")
     picture.save(folder / "sunset.png")
     picture.save(folder / "sunset.bmp")
+    (folder / "pictures").mkdir()
+    for angle, name in enumerate(("one.png", "two.jpg", "three.webp")):
+        picture.rotate(17 * angle).save(folder / "pictures" / name)
     return folder
 
 

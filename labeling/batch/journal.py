@@ -47,6 +47,20 @@ class Plan:
     done_size: int = 0
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a run has the journal of a folder open now."""
+    if not (folder / JOURNAL).exists():
+        return False
+    db = sqlite3.connect(folder / JOURNAL, timeout=0)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return "locked" in str(error)
+    finally:
+        db.close()
+    return False
+
+
 class Journal:
     """Open for one run at a time. Raises :class:`LabelingError` where it cannot be read or written."""
 

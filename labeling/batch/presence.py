@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,8 +15,11 @@ PATIENCE = 60.0
 """Seconds that a run waits for the workers of one that was killed; they notice within a second, and finish no file."""
 
 
-def claim(folder: Path) -> IO[Any]:
-    """Wait until nobody is at work in the folder, and be there. Raises :class:`LabelingError` if that does not come."""
+def claim(folder: Path, led: Callable[[], bool] = lambda: False) -> IO[Any]:
+    """Wait until nobody is at work in the folder, and be there. Raises :class:`LabelingError` if that does not come.
+
+    ``led`` says whether those who are there belong to a run that is alive: then there is nothing to wait for.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: there the workers' own watch has to do
@@ -26,6 +30,9 @@ def claim(folder: Path) -> IO[Any]:
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
+        if led():
+            file.close()
+            raise LabelingError(f"{folder}: another run is at work here; wait for its end, or stop it")
         if time.monotonic() > end:
             file.close()
             raise LabelingError(f"{folder}: workers of another run are still busy; stop them, then run again")

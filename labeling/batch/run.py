@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from labeling.batch import listing as listings
 from labeling.batch import presence, scratch
 from labeling.batch.crew import Crew, Inline, Pool
-from labeling.batch.journal import JOURNAL, RESULTS, Journal
+from labeling.batch.journal import JOURNAL, RESULTS, Journal, in_use
 from labeling.batch.places import Folder, Place, open_place
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.session import Choices, Progress, Session
@@ -231,7 +232,7 @@ def _journal(folder: Path, place: Place, *, restart: bool) -> Iterator[Journal]:
     """The journal, in a folder where nobody else is at work any more."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = presence.claim(folder)
+        lock = presence.claim(folder, partial(in_use, folder))
     except OSError as error:
         raise LabelingError(f"{folder}: the journal cannot be kept there ({error.strerror}); see --state") from error
     with lock:
