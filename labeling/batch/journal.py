@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,8 @@ class Journal:
                 begun[item.key] = (item.key, item.size, item.stamp, own, task.crashes, self.session)
             self._db.executemany(
                 "INSERT INTO item (key, size, stamp, own, crashes, session, begun) VALUES (?, ?, ?, ?, ?, ?, 1) "
-                "ON CONFLICT (key) DO UPDATE SET session=excluded.session, crashes=excluded.crashes, begun=1",
+                "ON CONFLICT (key) DO UPDATE SET size=excluded.size, stamp=excluded.stamp, own=excluded.own, "
+                "session=excluded.session, crashes=excluded.crashes, begun=1",
                 begun.values(),
             )
         return plan
@@ -176,7 +177,8 @@ class Journal:
             return Task(item)
         status, size, stamp, told, known, crashes, _, begun = row
         if begun:  # by a session that was killed
-            return Task(item, crashes, again=True)
+            before = replace(item, size=size, stamp=stamp, own=tuple((key, value) for key, value in json.loads(told)))
+            return Task(item, crashes, again=True, begun=before)
         if status not in GOOD and retry_failed:
             return Task(item, 0, again=True)
         if told != own:

@@ -141,7 +141,7 @@ def run(
         try:
             session = Session(
                 journal, crew, listings.Ahead(items, listings.CHUNK if file_list is None or not begin.local else 1),
-                Choices(retry_failed, checksum, overwrite, listed=file_list is not None),
+                Choices(retry_failed, checksum, overwrite, listed=file_list is not None, in_place=in_place),
                 ledger, job.run, counted, progress,
             )  # fmt: skip
             with _interruptible(session):

@@ -61,6 +61,7 @@ class Choices:
     checksum: bool = False
     overwrite: bool = False
     listed: bool = False
+    in_place: bool = False
 
 
 @dataclass
@@ -145,16 +146,25 @@ class Session:
         self.state.before += plan.done
         self.state.before_size += plan.done_size
         self.repeated += len(plan.repeated)  # their result is that of the first mention
-        begun = [task for task in plan.tasks if task.again]
-        if self.ledger is not None and begun:
-            keys = {record_key(self.run_id, task.item.path): task for task in begun}
-            for key, record in self.ledger.by_keys(list(keys)).items():
-                keys[key].recorded = record.sha256
+        self._recorded([task for task in plan.tasks if task.begun is not None])
         for task in plan.tasks:
             if task.item.problem is not None:
                 self._finished.append(outcome_of(task.item, task.item.problem))
             else:
                 (self._big if task.big else self._small).append(task)
+
+    def _recorded(self, begun: Sequence[Task]) -> None:
+        """Find what the ledger has of files that a killed session had begun, unless they have changed since then."""
+        if self.ledger is None:
+            return
+        keys = {
+            record_key(self.run_id, task.begun): task
+            for task in begun
+            if task.begun is not None and (self.choices.in_place or task.begun == task.item)
+        }
+        if keys:
+            for key, record in self.ledger.by_keys(list(keys)).items():
+                keys[key].recorded = record.sha256
 
     def _dispatch(self) -> None:
         while not self.state.stopping and self._waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -74,23 +75,25 @@ def key_of(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def record_key(run: str, path: str) -> str:
-    """By what the ledger knows that a record is of this file in this run, so that none is made twice."""
-    return f"{run}/{path}".encode("utf-8", "backslashreplace").decode()
+def record_key(run: str, item: Item) -> str:
+    """By what the ledger knows that a record is of this version of a file in this run, so that none is made twice."""
+    version = hashlib.sha256(json.dumps([item.size, item.stamp, item.own]).encode()).hexdigest()[:16]
+    return f"{run}/{item.path}@{version}".encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(slots=True)
 class Task:
     """One file for a worker. ``crashes``: workers that died of it. ``again``: an output of an earlier try may be there.
 
-    ``known``: the source's SHA-256 of last time, to be compared instead of its date. ``recorded``: the SHA-256 of the
-    output that the ledger has of a run that was killed before it could note the result.
+    ``known``: the source's SHA-256 of last time, to be compared instead of its date. ``begun``: the file as it was when
+    a session began it that was killed, and ``recorded`` the SHA-256 of the output that the ledger has of that session.
     """
 
     item: Item
     crashes: int = 0
     again: bool = False
     known: str | None = None
+    begun: Item | None = None
     recorded: str | None = None
 
     @property

@@ -143,7 +143,7 @@ class Worker:
             from labeling.ledger import entry_of
 
             entry = replace(
-                entry_of(done, key=record_key(job.run, item.path), profile=labeler.profile),
+                entry_of(done, key=record_key(job.run, item), profile=labeler.profile),
                 source=item.path, output=item.path,
             )  # fmt: skip
             digest = entry.sha256

@@ -1,0 +1,120 @@
+"""A run that ends between ledger and journal: the next one takes what is finished, and nothing that has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from labeling import Labeler
+from labeling.batch import run
+from labeling.ledger import Ledger
+
+from .batching import results, tree, whole
+from .test_bad_input import PRODUCER
+
+LABELER = Labeler(producer=PRODUCER)
+
+FATAL = """
+import os, sys
+from labeling import Labeler
+from labeling.batch import run
+from labeling.batch.journal import Journal
+from labeling.ledger import Ledger
+source, target, book = sys.argv[1:]
+Journal.finish = lambda *_: os._exit(7)
+where = {"in_place": True} if target == "in place" else {"target": target}
+with Ledger.open(book) as ledger:
+    run(source, labeler=Labeler(producer=%r), engine="inline", ledger=ledger, **where)
+"""
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> tuple[Path, Path, Path, list[str]]:
+    """Source, target and ledger of a run that told the ledger of all files, and its journal of none."""
+    source, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(source, 5)
+    fatal(source, target, book)
+    return source, target, book, paths
+
+
+def fatal(source: Path, target: Path | str, book: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FATAL % PRODUCER, source, target, book], check=False)
+    assert done.returncode == 7
+
+
+def records(book: Path) -> list[str]:
+    with Ledger.open(book) as ledger:
+        assert ledger.verify().intact
+        return [record.sha256 for record in ledger.export()]
+
+
+def test_what_the_ledger_knows_is_taken_as_it_is(ended: tuple[Path, Path, Path, list[str]]) -> None:
+    source, target, book, paths = ended
+    before = {path: (target / path).read_bytes() for path in paths}
+    assert len(records(book)) == len(paths)
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=LABELER, engine="inline", ledger=ledger)
+    whole(target, paths, book)
+    assert {path: (target / path).read_bytes() for path in paths} == before
+    for line in results(target).values():
+        assert line["how"] == ["found finished after an interruption"]
+        assert line["verdicts"]["cn"]["verdict"] == "compliant"
+
+
+def test_an_output_that_is_not_the_recorded_one_is_made_again(ended: tuple[Path, Path, Path, list[str]]) -> None:
+    source, target, book, paths = ended
+    (target / paths[0]).write_bytes(b"overwritten")
+    (target / paths[1]).unlink()
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=LABELER, engine="inline", ledger=ledger)
+    whole(target, paths)
+    assert len(records(book)) == len(paths) + 2
+    assert {line["sha256"] for line in results(target).values()} <= set(records(book))
+
+
+def test_a_source_that_has_changed_meanwhile_is_labelled(ended: tuple[Path, Path, Path, list[str]]) -> None:
+    source, target, book, paths = ended
+    Image.new("RGB", (300, 200), "teal").save(source / paths[0])
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=LABELER, engine="inline", ledger=ledger)
+    whole(target, paths)
+    with Image.open(target / paths[0]) as image:
+        assert image.size == (300, 200)
+    assert len(records(book)) == len(paths) + 1
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_source_that_changes_later_is_labelled_again(killed: bool, tmp_path: Path) -> None:
+    """The ledger has a record of its first version: that says nothing of the second."""
+    source, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(source, 3)
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=LABELER, engine="inline", ledger=ledger)
+    Image.new("RGB", (300, 200), "teal").save(source / paths[0])
+    if killed:
+        fatal(source, target, book)
+        second = hashlib.sha256((target / paths[0]).read_bytes()).hexdigest()
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=LABELER, engine="inline", ledger=ledger)
+    whole(target, paths)
+    with Image.open(target / paths[0]) as image:
+        assert image.size == (300, 200)
+    assert len(records(book)) == 4
+    if killed:
+        assert results(target)[paths[0]]["sha256"] == second
+
+
+def test_in_place_as_well(tmp_path: Path) -> None:
+    source, book = tmp_path / "in", tmp_path / "ledger.db"
+    paths = tree(source, 4)
+    fatal(source, "in place", book)
+    with Ledger.open(book) as ledger:
+        run(source, labeler=LABELER, engine="inline", ledger=ledger, in_place=True)
+    whole(source, paths, book)
+    assert {line["how"][0] for line in results(source).values()} == {"found finished after an interruption"}
+    assert run(source, labeler=LABELER, engine="inline", in_place=True).summary["resumed"] == 4
