@@ -20,7 +20,9 @@ import labeling
 from labeling import Labeler, LabelingError
 from labeling.batch import Check, Progress, run
 from labeling.batch import listing as listings
+from labeling.batch.journal import Journal
 from labeling.batch.places import relative
+from labeling.batch.task import Item, Problem, Status, outcome_of
 from labeling.marks.credentials import Signer, make_test_chain
 
 from .batching import STATE, batch, lines, results, statuses, tree, whole
@@ -184,6 +186,40 @@ def test_in_place(tmp_path: Path) -> None:
     assert done.summary["resumed"] == 6
 
 
+def test_in_place_links_stay_links(tmp_path: Path) -> None:
+    paths = tree(tmp_path, 2)
+    (tmp_path / "link.jpg").symlink_to(paths[0])
+    run(tmp_path, labeler=LABELER, in_place=True, engine="inline")
+    found = results(tmp_path)
+    assert (found["link.jpg"]["status"], found["link.jpg"]["error"]["kind"]) == ("skipped", "Symlink")
+    assert (tmp_path / "link.jpg").is_symlink()
+    assert {found[path]["status"] for path in paths} == {"labelled"}
+
+
+def test_a_state_elsewhere_belongs_to_its_target(tmp_path: Path) -> None:
+    paths = tree(tmp_path / "in", 2)
+    state = tmp_path / "in" / "state"  # not a file of the source
+    for _ in range(2):
+        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline", state=state)
+    assert len((state / "results.jsonl").read_text().splitlines()) == len(paths)
+    with pytest.raises(LabelingError, match=r"other options \(target\)"):
+        run(tmp_path / "in", tmp_path / "elsewhere", labeler=LABELER, engine="inline", state=state)
+
+
+def test_a_folder_that_can_be_listed_again_is_no_failure_any_more(tmp_path: Path) -> None:
+    paths = tree(tmp_path / "in", 2)
+    run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline")
+    journal = Journal(tmp_path / "out" / STATE)
+    problem = Problem(Status.FAILED, "UnreadableFile", "the folder cannot be listed (Permission denied)")
+    closed = Item("b/.", problem=problem)
+    journal.plan([closed], retry_failed=False, checksum=False, overwrite=False)
+    journal.finish([outcome_of(closed, problem)])
+    journal.close()
+    done = run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline")
+    assert done.exit_code == 0
+    whole(tmp_path / "out", paths)
+
+
 def test_others_labels_stay(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     tree(folder, 3)
@@ -247,11 +283,13 @@ def test_a_list_that_names_files_twice_or_outside(tmp_path: Path) -> None:
     Image.new("RGB", (300, 200)).save(tmp_path / "outside.png")
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
     names = [paths[0], f"./{paths[0]}", "../outside.png", str(tmp_path / "outside.png"), "link.png", "missing.png", "a"]
-    done = run(folder, target, labeler=LABELER, engine="inline", file_list=io.StringIO("\n".join(names)))
+    half = json.dumps({"path": "\ud800.png"})
+    listing = "\n".join([*(json.dumps({"path": name}) for name in names), half])
+    done = run(folder, target, labeler=LABELER, engine="inline", file_list=io.StringIO(listing))
     found = results(target)
     assert {path: line["status"] for path, line in found.items()} == {
         paths[0]: "labelled", "../outside.png": "refused", str(tmp_path / "outside.png"): "refused",
-        "link.png": "skipped", "missing.png": "failed", "a": "failed",
+        "link.png": "skipped", "missing.png": "failed", "a": "failed", "\\ud800.png": "refused",
     }  # fmt: skip
     assert done.summary["repeated"] == 1
     assert [path.name for path in target.rglob("*.*") if STATE not in path.parts and path.is_file()] == [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +70,7 @@ def test_what_the_ledger_knows_is_taken_as_it_is(ended: tuple[Path, Path, Path, 
 
 def test_an_output_that_is_not_the_recorded_one_is_made_again(ended: tuple[Path, Path, Path, list[str]]) -> None:
     source, target, book, paths = ended
-    (target / paths[0]).write_bytes(b"overwritten")
+    (target / paths[0]).write_bytes((target / paths[1]).read_bytes())  # labelled by us, but another file
     (target / paths[1]).unlink()
     with Ledger.open(book) as ledger:
         run(source, target, labeler=LABELER, engine="inline", ledger=ledger)
@@ -118,3 +120,43 @@ def test_in_place_as_well(tmp_path: Path) -> None:
     whole(source, paths, book)
     assert {line["how"][0] for line in results(source).values()} == {"found finished after an interruption"}
     assert run(source, labeler=LABELER, engine="inline", in_place=True).summary["resumed"] == 4
+
+
+def test_what_is_not_ours_is_never_replaced_unasked(tmp_path: Path) -> None:
+    """Not by --retry-failed, not after an interruption, not because the source or the list has changed."""
+    source, target = tmp_path / "in", tmp_path / "out"
+    paths = tree(source, 4)
+    for path in paths:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_bytes(b"precious")
+    fatal(source, target, tmp_path / "ledger.db")  # begun, and killed
+    for more in ({}, {"retry_failed": True}):
+        run(source, target, labeler=LABELER, engine="inline", **more)
+        Image.new("RGB", (300, 200), "teal").save(source / paths[0])
+        assert {line["error"]["kind"] for line in results(target).values()} == {"Taken"}
+        assert {(target / path).read_bytes() for path in paths} == {b"precious"}
+    run(source, target, labeler=LABELER, engine="inline", overwrite=True)
+    whole(target, paths)
+
+
+def test_a_second_kill_in_place_makes_no_second_record(tmp_path: Path) -> None:
+    source, book = tmp_path / "in", tmp_path / "ledger.db"
+    paths = tree(source, 4)
+    fatal(source, "in place", book)
+    before = FATAL.replace("Journal.finish =", "from labeling.batch.session import Session\nSession._dispatch =")
+    done = subprocess.run([sys.executable, "-c", before % PRODUCER, source, "in place", book], check=False)
+    assert done.returncode == 7  # planned, and killed before anything was handed out
+    with Ledger.open(book) as ledger:
+        run(source, labeler=LABELER, engine="inline", ledger=ledger, in_place=True)
+    whole(source, paths, book)
+
+
+def test_a_list_that_says_otherwise_is_followed_once(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    path = tree(source, 1)[0]
+    for content_id, resumed in (("a", 0), ("b", 0), ("b", 1), ("a", 0), ("a", 1)):
+        listing = io.StringIO(json.dumps({"path": path, "content_id": content_id}))
+        done = run(source, target, labeler=LABELER, engine="inline", file_list=listing)
+        assert done.summary["resumed"] == resumed
+        assert results(target)[path]["content_id"] == content_id
+        assert content_id.encode() in (target / path).read_bytes()

@@ -103,6 +103,21 @@ def test_interrupted_it_finishes_what_is_in_flight_and_says_how_to_go_on(
     whole(target, paths)
 
 
+def test_a_signal_to_the_whole_group_harms_no_file(source: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """As service managers end a service: the workers get it too, and must finish what they are at."""
+    folder, paths = source
+    target = tmp_path / "out"
+    process = start(folder, target, "--workers", "2", "--producer", PRODUCER, start_new_session=True)
+    until(process, target, 5)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert all((line["status"], line["attempts"]) == ("labelled", 1) for line in results(target).values())
+    assert batch(folder, target, "-q").returncode == 0
+    whole(target, paths)
+    assert {line["attempts"] for line in results(target).values()} == {1}
+
+
 def test_interrupted_twice_it_ends_at_once(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 6, size=(3000, 2000))

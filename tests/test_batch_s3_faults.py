@@ -108,6 +108,27 @@ def test_an_upload_that_is_spoilt_on_its_way_is_noticed(server: Server) -> None:
     assert "does not read back the same, 2 times; it was removed" in told["message"]
 
 
+def test_an_upload_that_is_refused_leaves_what_was_there(server: Server) -> None:
+    source, target = server.bucket({"a.png": small_png()}), server.bucket()
+    go(f"s3://{source}", f"s3://{target}")
+    before = server.objects(target)["a.png"]
+    server.put_quickly(source, "a.png", small_png() + b"\0" * 8)
+    server.spoil("403", f"^/{target}/a", "PUT")
+    done = go(f"s3://{source}", f"s3://{target}")
+    assert results(done)["a.png"]["status"] == "failed"
+    assert server.objects(target)["a.png"] == before
+
+
+def test_in_place_somebodys_newer_object_is_not_replaced_by_the_old_one(server: Server) -> None:
+    other = small_png() + b"\0" * 8
+    bucket = server.bucket({"a.png": small_png()})
+    fault = server.spoil("delay", f"^/{bucket}/a", "GET", times=1, seconds=0.0)
+    fault.then = lambda: server.put_quickly(bucket, "a.png", other)
+    done = go(f"s3://{bucket}", in_place=True)
+    assert results(done)["a.png"]["output_size"] > len(other) - 8
+    assert server.objects(bucket)["a.png"].endswith(bytes(8))
+
+
 def test_in_place_a_spoilt_upload_is_left(server: Server) -> None:
     bucket = server.bucket({"a.png": small_png()})
     server.spoil("corrupted upload", f"^/{bucket}/a", "PUT")

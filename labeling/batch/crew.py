@@ -225,7 +225,8 @@ def _death(code: int | None) -> str:
 
 def _work(pipe: Connection[Any, Any], job: Job) -> None:
     """The life of a process of the pool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when to stop, and lets files be finished
+    for number in (signal.SIGINT, signal.SIGTERM):  # the run decides when to stop, and lets files be finished
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_watch, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "AIGC_LABEL_OCR_THREADS"):
         os.environ.setdefault(name, str(job.threads))

@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from labeling.batch.task import GOOD, Item, Outcome, Task
+from labeling.batch.task import GOOD, Item, Outcome, Status, Task
 from labeling.errors import LabelingError
 from labeling.spans import write_all
 
@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS item (
   key BLOB PRIMARY KEY,      -- the path, as bytes
   status TEXT,               -- NULL: it has no result yet
   begun INTEGER NOT NULL,    -- 1: handed out, and not back
+  ours INTEGER NOT NULL DEFAULT 0, -- 1: a run of this journal has written its output
   size INTEGER NOT NULL, stamp TEXT NOT NULL, own TEXT NOT NULL, checksum TEXT NOT NULL DEFAULT '',
   crashes INTEGER NOT NULL DEFAULT 0,
   session INTEGER NOT NULL,  -- the start of the run that met it last
@@ -129,7 +130,7 @@ class Journal:
             return
         known = json.loads(before)
         if known != value:
-            changed = ", ".join(name for name in value if known.get(name) != value[name])
+            changed = ", ".join(name for name in known | value if known.get(name) != value.get(name))
             raise LabelingError(
                 f"{self.folder}: the run was begun with other options ({changed}); give those again, use another "
                 f"target, or begin anew with --restart"
@@ -151,7 +152,7 @@ class Journal:
                 if once and (item.key in begun or (row is not None and row[6] == self.session)):
                     plan.repeated.append(item)
                     continue
-                task = self._task(item, row, own, retry_failed=retry_failed, checksum=checksum)
+                task = self._task(item, row, own, retry_failed, checksum, overwrite)
                 if task is None:
                     plan.done += 1
                     plan.done_size += item.size
@@ -170,29 +171,37 @@ class Journal:
         return plan
 
     def _task(
-        self, item: Item, row: tuple[Any, ...] | None, own: str, *, retry_failed: bool, checksum: bool
+        self,
+        item: Item,
+        row: tuple[Any, ...] | None,
+        own: str,
+        retry_failed: bool,
+        checksum: bool,
+        overwrite: bool,
     ) -> Task | None:
         """The task that a listed file makes, if any; ``row`` is what the journal has of it."""
         if row is None:
             return Task(item)
-        status, size, stamp, told, known, crashes, _, begun = row
+        status, size, stamp, told, known, crashes, _, begun, ours = row
+        task = Task(item, again=bool(ours))
         if begun:  # by a session that was killed
-            before = replace(item, size=size, stamp=stamp, own=tuple((key, value) for key, value in json.loads(told)))
-            return Task(item, crashes, again=True, begun=before)
-        if status not in GOOD and retry_failed:
-            return Task(item, 0, again=True)
-        if told != own:
-            return Task(item, 0, again=True)
-        if checksum:  # a worker compares: this process would be at it for hours
-            return Task(item, 0, again=True, known=known or None)
-        return Task(item, 0, again=True) if (size, stamp) != (item.size, item.stamp) else None
+            task.crashes, task.doubt = crashes, True
+            task.begun = replace(
+                item, size=size, stamp=stamp, own=tuple((key, value) for key, value in json.loads(told))
+            )
+            return task
+        failed = status not in GOOD
+        if told != own or (failed and retry_failed) or (status == Status.REFUSED and overwrite):
+            return task
+        if checksum and not failed:  # a worker compares: this process would be at it for hours
+            task.known = known or None
+            return task
+        return task if (size, stamp) != (item.size, item.stamp) else None
 
     def _rows(self, keys: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
         marks = ",".join("?" * len(keys))
-        found = self._db.execute(
-            f"SELECT key, status, size, stamp, own, checksum, crashes, session, begun FROM item WHERE key IN ({marks})",  # noqa: S608
-            keys,
-        )
+        columns = "key, status, size, stamp, own, checksum, crashes, session, begun, ours"
+        found = self._db.execute(f"SELECT {columns} FROM item WHERE key IN ({marks})", keys)  # noqa: S608 - no values
         return {row[0]: row[1:] for row in found}
 
     def crashed(self, task: Task) -> None:
@@ -205,6 +214,7 @@ class Journal:
         try:
             at = self._results.seek(self._valid)
             write_all(self._results.fileno(), b"".join(each.line for each in outcomes if not each.unchanged))
+            os.fsync(self._results.fileno())  # the journal must not know of lines that a power cut takes away
         except OSError as error:
             raise LabelingError(
                 f"{self._results_path}: cannot be written ({error.strerror}); run again later"
@@ -219,8 +229,18 @@ class Journal:
                 row = self._db.execute("SELECT at FROM item WHERE key=?", (key,)).fetchone()
                 superseded = superseded or bool(row and row[0] is not None)
                 self._db.execute(
-                    "UPDATE item SET begun=0, status=?, size=?, stamp=?, checksum=?, at=?, length=? WHERE key=?",
-                    (str(each.status), each.size, each.stamp, each.checksum, at, len(each.line), key),
+                    "UPDATE item SET begun=0, status=?, size=?, stamp=?, checksum=?, at=?, length=?, "
+                    "ours=max(ours, ?) WHERE key=?",
+                    (
+                        str(each.status),
+                        each.size,
+                        each.stamp,
+                        each.checksum,
+                        at,
+                        len(each.line),
+                        each.status == Status.LABELLED,
+                        key,
+                    ),
                 )
                 at += len(each.line)
             self._set("valid", str(at))
@@ -240,6 +260,7 @@ class Journal:
         """Drop lines that a later try has replaced."""
         if not self.meta("superseded"):
             return
+        self._db.execute("PRAGMA synchronous=FULL")  # the renaming must not outlive what it belongs to
         try:
             with self._results_path.open("rb") as old, self._fresh.open("wb") as new, self._write():
                 at = 0
@@ -281,6 +302,13 @@ class Journal:
                 self._fresh.replace(self._results_path)
             with self._db:
                 self._set("swap", "")
+
+    def forget_folders(self) -> None:
+        """Drop what is noted of folders that could not be listed: this session looks anew."""
+        with self._write():
+            gone = self._db.execute("DELETE FROM item WHERE key=x'2e' OR substr(key, -2)=x'2f2e'").rowcount
+            if gone:
+                self._set("superseded", "1")
 
     def begun(self) -> Iterator[str]:
         """Files that a killed writer may have been at: not back when an earlier session ended, or when a worker did."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from labeling.batch.places import Folder, relative
-from labeling.batch.task import Item, Problem, Status
+from labeling.batch.task import Item, Problem, Status, key_of
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
@@ -152,6 +152,11 @@ def _row(values: dict[object, object], name: str, number: int) -> Row:
     if unknown:
         raise LabelingError(f"{where} has {', '.join(sorted(unknown))[:80]}; known are path, {', '.join(OWN)}")
     own = tuple((key, str(value)) for key in OWN if (value := values.get(key)) not in (None, ""))
+    try:
+        key_of(path)
+    except UnicodeEncodeError:
+        shown = path.encode("utf-8", "backslashreplace").decode()
+        return shown, own, Problem(Status.REFUSED, "Name", "no file can be named so: half a character")
     try:
         return relative(path), own, None
     except LabelingError as error:

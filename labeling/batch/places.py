@@ -94,6 +94,8 @@ class Folder:
 
     root: Path
     local: bool = True
+    links: bool = True
+    """Whether links to files inside are followed; not where they would be replaced."""
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ class Folder:
                             if entry.name != STATE and not (closed and os.path.realpath(entry.path) in closed):
                                 folders.append(f"{path}/")
                         elif not entry.name.startswith(SCRATCH):
-                            yield _entry(entry, path, inside)
+                            yield _entry(entry, path, inside, self.links)
             except OSError as error:
                 problem = Problem(Status.FAILED, "UnreadableFile", f"the folder cannot be listed ({error.strerror})")
                 yield Item(f"{folder}.", problem=problem)
@@ -134,6 +136,8 @@ class Folder:
         try:
             if os.path.commonpath([inside, os.path.realpath(full)]) != inside:
                 return Item(path, problem=_OUTSIDE)
+            if full.is_symlink() and not self.links:
+                return Item(path, problem=_LINK)
             status = full.stat()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -178,9 +182,12 @@ class Folder:
 _OUTSIDE = Problem(Status.SKIPPED, "Symlink", "a symbolic link that leads out of the source; it is not followed")
 
 
-def _entry(entry: os.DirEntry[str], path: str, inside: str) -> Item:
+_LINK = Problem(Status.SKIPPED, "Symlink", "a symbolic link to another file, which is labelled where it is")
+
+
+def _entry(entry: os.DirEntry[str], path: str, inside: str, links: bool) -> Item:
     try:
-        if entry.is_symlink() and (problem := _link(entry.path, inside)):
+        if entry.is_symlink() and (problem := _link(entry.path, inside) or (None if links else _LINK)):
             return Item(path, problem=problem)
         return _item(path, entry.stat())
     except OSError as error:

@@ -161,7 +161,7 @@ class RayCrew(Crew):
         """Replace a hand. What it had may all be begun: a result that it gave may be lost with it."""
         with contextlib.suppress(Exception):
             self._ray.kill(hand.actor)
-        tasks = [replace(task, again=True) for task in hand.tasks]
+        tasks = [replace(task, doubt=True) for task in hand.tasks]
         self._untidy |= {task.item.path for task in tasks}
         hand.ready = bool(hand.node)
         self._lost(hand, why)

@@ -58,7 +58,7 @@ _PATIENCE: dict[str, Any] = {
 _REFUSALS = ("400", "301", "PermanentRedirect", "AuthorizationHeaderMalformed")
 """Answers to HEAD have no text, so this is all that S3 says of a name too long, a wrong region, an expired token."""
 
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_USER = re.compile(r"(?<=://)[^/\s]*@")
 _SECRET = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
 
 
@@ -287,13 +287,15 @@ class Remote:
             parent = self._full(path).rpartition("/")[0]
             self._call(path, WriteError, lambda: self._fs.makedirs(parent, exist_ok=True))
         digest = _digest(local)
+        written = not self._s3  # elsewhere an upload that breaks off may leave a part
         try:
             for _ in range(UPLOADS):
                 self._call(path, WriteError, self._upload, local, path)
+                written = True
                 if self._call(path, WriteError, self._read_back, path) == digest:
                     return
         except LabelingError:
-            if not keep:
+            if written and not keep:
                 self._withdraw(path)
             raise
         rest = "it was left there" if keep or not self._withdraw(path) else "it was removed"

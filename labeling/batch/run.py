@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -119,6 +119,10 @@ def run(
         listed = stack.enter_context(_opened(file_list)) if file_list is not None else None
         journal = stack.enter_context(_journal(folder, begin if goal is None else goal, restart=restart))
         described = _description(make, verify, begin, in_place=in_place)
+        if goal is not None and verify is None and (state is not None or not goal.local):
+            described["target"] = _whole_name(goal)  # else the journal lies in its target, which may be moved
+        if storage_options and (endpoint := storage_options.get("endpoint_url")):
+            described["endpoint"] = hashlib.sha256(str(endpoint).encode()).hexdigest()[:16]
         journal.agree("options", described)
         if not journal.meta("run"):
             journal.note("run", secrets.token_hex(8))
@@ -130,7 +134,8 @@ def run(
         )  # fmt: skip
         _swept(job.output, journal)
         chosen = listings.Chosen(include, exclude)
-        without = (Path(goal.name),) if isinstance(goal, Folder) and not in_place else ()
+        without = (folder, goal.root) if isinstance(goal, Folder) and not in_place else (folder,)
+        journal.forget_folders()
         if listed is None:
             items = listings.of_tree(begin, chosen, without)
             counted = listings.Counted(listings.of_tree(begin, chosen, without)) if progress else None
@@ -183,7 +188,7 @@ def _places(
     if in_place:
         if target is not None or verifying:
             raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
-        return begin, None
+        return (replace(begin, links=False) if isinstance(begin, Folder) else begin), None
     if target is None:
         raise LabelingError("no target: name a folder for the output, or say --in-place")
     goal = open_place(target, options)
@@ -337,7 +342,12 @@ def _tallied(journal: Journal, mode: Any, profiles: Sequence[str], started: date
     tally = Tally(mode, profiles)
     begin = started.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for line in journal.lines():
-        record = json.loads(line)
+        try:
+            record = json.loads(line)
+        except ValueError:
+            raise LabelingError(
+                f"{journal.folder}: results and journal do not belong together; see --restart"
+            ) from None
         tally.add(record, earlier=record["time"] < begin)
     return tally
 
@@ -356,4 +366,4 @@ def _report(folder: Path, goal: Place, journal: Journal, summary: dict[str, Any]
             copy = room / JOURNAL
             journal.copy(copy)
             for local in (folder / RESULTS, copy, folder / SUMMARY, folder / PAGE):
-                goal.put(local, f"{STATE}/{local.name}")  # type: ignore[attr-defined]
+                goal.put(local, f"{STATE}/{local.name}", keep=True)  # type: ignore[attr-defined]

@@ -158,7 +158,7 @@ class Session:
         if self.ledger is None:
             return
         keys = {
-            record_key(self.run_id, task.begun): task
+            record_key(self.run_id, task.begun, in_place=self.choices.in_place): task
             for task in begun
             if task.begun is not None and (self.choices.in_place or task.begun == task.item)
         }
@@ -195,7 +195,7 @@ class Session:
         self._small.extendleft(reversed(event.others))
         if event.culprit is None:
             return
-        suspect = replace(event.culprit, crashes=event.culprit.crashes + 1, again=True)
+        suspect = replace(event.culprit, crashes=event.culprit.crashes + 1, doubt=True)
         self.journal.crashed(suspect)
         if suspect.crashes < CRASHES:
             self._suspects.append(suspect)

@@ -75,16 +75,22 @@ def key_of(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def record_key(run: str, item: Item) -> str:
-    """By what the ledger knows that a record is of this version of a file in this run, so that none is made twice."""
-    version = hashlib.sha256(json.dumps([item.size, item.stamp, item.own]).encode()).hexdigest()[:16]
-    return f"{run}/{item.path}@{version}".encode("utf-8", "backslashreplace").decode()
+def record_key(run: str, item: Item, *, in_place: bool) -> str:
+    """By what the ledger knows that a record is of this version of a file in this run, so that none is made twice.
+
+    In place, a file's size and stamp change with its label; there the SHA-256 alone has to tell.
+    """
+    version = [item.own] if in_place else [item.size, item.stamp, item.own]
+    digest = hashlib.sha256(json.dumps(version).encode()).hexdigest()[:16]
+    return f"{run}/{item.path}@{digest}".encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(slots=True)
 class Task:
-    """One file for a worker. ``crashes``: workers that died of it. ``again``: an output of an earlier try may be there.
+    """One file for a worker. ``crashes``: workers that died of it.
 
+    ``again``: what is at the output's place may be replaced: it is ours, or that was asked for. ``doubt``: a worker
+    may have written it before it died, so that it is ours if it has our label.
     ``known``: the source's SHA-256 of last time, to be compared instead of its date. ``begun``: the file as it was when
     a session began it that was killed, and ``recorded`` the SHA-256 of the output that the ledger has of that session.
     """
@@ -92,6 +98,7 @@ class Task:
     item: Item
     crashes: int = 0
     again: bool = False
+    doubt: bool = False
     known: str | None = None
     begun: Item | None = None
     recorded: str | None = None

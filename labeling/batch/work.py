@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.places import Folder, Place, relative
+from labeling.batch.places import Place, relative
 from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, line_of, outcome_of, record_key
 from labeling.errors import LabelConflict, LabelingError, UnreadableFile, UnsupportedFormat
 
@@ -109,13 +109,13 @@ class Worker:
                 found = self._report(item.path, report, common, start)
             else:
                 found = self._adopted(task, common, start) or self._labelled(task, path, stack, common, start)
-            if (job.check or job.target) and job.source.stamp(item.path) != (size, stamp):
+            if (job.check or job.target or not job.source.local) and job.source.stamp(item.path) != (size, stamp):
                 if job.target is not None and job.target.local and job.check is None:
                     job.target.remove(item.path)  # what was made of a file in flux; elsewhere it is not put at all
                 raise Changed
         if job.target is None and job.check is None:
             size, stamp = job.source.stamp(item.path)
-            checksum = sha256(job.source.root / item.path) if job.checksum and isinstance(job.source, Folder) else ""
+            checksum = found.checksum if job.checksum else ""  # of what the source is now
         return replace(found, size=size, stamp=stamp, checksum=checksum)
 
     def _report(self, path: str, report: Report, common: Mapping[str, Any], start: float) -> Outcome:
@@ -130,7 +130,8 @@ class Worker:
         item, job = task.item, self.job
         if job.target is not None and job.target.local and relative(item.path) != item.path:
             raise Unnameable(f"{item.path}: no file can be named so; rename the object, or label into a bucket")
-        if job.target is not None and not task.again and job.target.exists(item.path):
+        taken = job.target is not None and not task.again and job.target.exists(item.path)
+        if taken and not (task.doubt and self._ours(item.path)):
             raise Taken(f"{item.path}: is there already, and not by this run; --overwrite replaces it")
         own = dict(item.own)
         labeler = self._own(tuple((key, value) for key, value in item.own if key != "content_id"))
@@ -143,12 +144,20 @@ class Worker:
             from labeling.ledger import entry_of
 
             entry = replace(
-                entry_of(done, key=record_key(job.run, item), profile=labeler.profile),
+                entry_of(done, key=record_key(job.run, item, in_place=job.target is None), profile=labeler.profile),
                 source=item.path, output=item.path,
             )  # fmt: skip
             digest = entry.sha256
-        line = self._line(item.path, done, digest or sha256(goal), common, start)
-        return Outcome(item.path, Status.LABELLED, line, output_size=done.size, entry=entry)
+        digest = digest or sha256(goal)
+        line = self._line(item.path, done, digest, common, start)
+        return Outcome(item.path, Status.LABELLED, line, checksum=digest, output_size=done.size, entry=entry)
+
+    def _ours(self, path: str) -> bool:
+        """Whether what is at the output's place has our label: then a worker that died has put it there."""
+        assert self._labeler is not None
+        with self.job.output.lend(path) as local:
+            marks = _verified(local, Check((self._labeler.profile,), visible=False)).marks
+        return any(mark.value.get("ContentProducer") == self._labeler.producer for mark in marks if mark.mark == "aigc")
 
     def _line(self, path: str, done: LabeledFile, digest: str, common: Mapping[str, Any], start: float) -> bytes:
         return line_of(
@@ -174,7 +183,7 @@ class Worker:
             output=task.item.path, output_size=size, sha256=digest, content_id=fields.get("ProduceID"),
             how=["found finished after an interruption"], origin=report.origin, verdicts=_short(report), **common,
         )  # fmt: skip
-        return Outcome(task.item.path, Status.LABELLED, line, output_size=size)
+        return Outcome(task.item.path, Status.LABELLED, line, checksum=digest, output_size=size)
 
     def _changed(self, own: tuple[tuple[str, str], ...]) -> Labeler:
         """The labeler for what a file list says of a file: other wording, another generator."""
