@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import secrets
@@ -120,6 +121,15 @@ def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
     if len(data) > limit:
         raise LabelingError(f"{path}: {what} is larger than {limit >> 20} MiB")
     return data
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file of any size, in hexadecimal digits. Raises :class:`UnreadableFile`."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableFile(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:

@@ -100,10 +100,6 @@ class Crew(ABC):
         """Hands that are at a task of the kind that is done alone."""
         return sum(hand.alone for hand in self.hands)
 
-    def idle(self) -> int:
-        """Hands with nothing to do."""
-        return sum(hand.ready and not hand.tasks for hand in self.hands)
-
     def _finished(self, hand: Hand, outcome: Outcome) -> Outcome:
         hand.tasks.popleft()
         hand.alone, hand.since = False, time.monotonic()

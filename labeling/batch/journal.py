@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from labeling.batch.task import GOOD, Item, Outcome, Status, Task
+from labeling.batch.task import GOOD, Item, Outcome, Status, Task, key_of
 from labeling.errors import LabelingError
 from labeling.spans import write_all
 
@@ -222,7 +222,7 @@ class Journal:
         with self._write():
             superseded = False
             for each in outcomes:
-                key = each.path.encode("utf-8", "surrogateescape")
+                key = key_of(each.path)
                 if each.unchanged:
                     self._db.execute("UPDATE item SET begun=0 WHERE key=?", (key,))
                     continue

@@ -63,10 +63,6 @@ class Place(Protocol):
         """The file's size and stamp now. Raises :class:`LabelingError`."""
         ...
 
-    def remove(self, path: str) -> None:
-        """Take back a file that this run has written."""
-        ...
-
 
 def open_place(where: str | os.PathLike[str], options: dict[str, Any] | None = None) -> Place:
     """The place of a path or URL. ``options`` go to fsspec. Raises :class:`LabelingError`."""
@@ -165,6 +161,7 @@ class Folder:
         return status.st_size, str(status.st_mtime_ns)
 
     def remove(self, path: str) -> None:
+        """Take back a file that this run has written."""
         (self.root / path).unlink(missing_ok=True)
 
     def sweep(self, path: str, process: int | None = None) -> None:

@@ -20,16 +20,9 @@ def claim(folder: Path, led: Callable[[], bool] = lambda: False) -> IO[Any]:
 
     ``led`` says whether those who are there belong to a run that is alive: then there is nothing to wait for.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows: there the workers' own watch has to do
-        return (folder / LOCK).open("ab")
     file = (folder / LOCK).open("ab")
     end = time.monotonic() + PATIENCE
-    while True:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
+    while not locked(file):
         if led():
             file.close()
             raise LabelingError(f"{folder}: another run is at work here; wait for its end, or stop it")
@@ -37,15 +30,34 @@ def claim(folder: Path, led: Callable[[], bool] = lambda: False) -> IO[Any]:
             file.close()
             raise LabelingError(f"{folder}: workers of another run are still busy; stop them, then run again")
         time.sleep(0.05)
-    fcntl.flock(file, fcntl.LOCK_SH)
+    _share(file)
     return file
 
 
 def join(folder: Path) -> IO[Any]:
     """Be at work in the folder until the file is closed, or this process ends."""
     file = (folder / LOCK).open("ab")
+    _share(file)
+    return file
+
+
+def locked(file: IO[Any]) -> bool:
+    """Take a file for this process alone, until it is closed; ``False`` if another has it.
+
+    Windows has no such locks: there the workers' own watch has to do.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _share(file: IO[Any]) -> None:
     with contextlib.suppress(ImportError):
         import fcntl
 
         fcntl.flock(file, fcntl.LOCK_SH)
-    return file

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from labeling.batch import scratch
 from labeling.batch.task import STATE, Item, Problem, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
+from labeling.files import sha256
 
 Result = TypeVar("Result")
 
@@ -180,7 +181,7 @@ class Remote:
     def walk(self) -> Iterator[Item]:
         base = self._opened[1]
         try:
-            found = self._pages() if hasattr(self._fs, "call_s3") else self._tree()
+            found = self._pages() if self._s3 else self._tree()
             for name, size, stamp in found:
                 path = name.removeprefix(f"{base}/")
                 if STATE not in path.split("/")[:-1]:
@@ -286,7 +287,7 @@ class Remote:
         if not self._s3 and "/" in path:  # S3 has no folders, and s3fs would make the bucket
             parent = self._full(path).rpartition("/")[0]
             self._call(path, WriteError, lambda: self._fs.makedirs(parent, exist_ok=True))
-        digest = _digest(local)
+        digest = sha256(local)
         written = not self._s3  # elsewhere an upload that breaks off may leave a part
         try:
             for _ in range(UPLOADS):
@@ -343,14 +344,6 @@ class Remote:
                 raise
             return False
         return True
-
-    def remove(self, path: str) -> None:
-        self._call(path, WriteError, self._fs.rm_file, self._full(path))
-
-
-def _digest(local: Path) -> str:
-    with local.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _short(path: str) -> str:

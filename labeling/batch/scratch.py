@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from labeling.batch.presence import locked
 from labeling.errors import WriteError
 
 PREFIX, LOCK = "aigc-label-", "lock"
@@ -47,7 +48,7 @@ def _home() -> Path:
     while True:
         home = Path(tempfile.mkdtemp(prefix=PREFIX))
         lock = (home / LOCK).open("ab")
-        if _locked(lock) and (home / LOCK).exists():  # else another's sweep was between the two
+        if locked(lock) and (home / LOCK).exists():  # else another's sweep was between the two
             break
         lock.close()
     if not _held:
@@ -62,21 +63,10 @@ def _leave() -> None:
         lock.close()
 
 
-def _locked(file: IO[Any]) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: nobody sweeps there
-        return True
-    with contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
 def _sweep() -> None:
     if os.name == "nt":
         return
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
         with contextlib.suppress(OSError), left.open("r+b") as lock:
-            if _locked(lock):
+            if locked(lock):
                 shutil.rmtree(left.parent, ignore_errors=True)

@@ -50,7 +50,6 @@ class Progress:
     total_size: int | None = None
     seconds: float = 0.0
     stopping: bool = False
-    current: str = ""
 
 
 @dataclass(slots=True)
@@ -216,7 +215,6 @@ class Session:
             self.state.done += 1
             self.state.size += outcome.size
             self.state.errors += outcome.status not in (Status.LABELLED, Status.VERIFIED, Status.SKIPPED)
-        self.state.current = finished[-1].path
         self._flushed = time.monotonic()
 
     def _tell(self, *, now: bool = False) -> None:

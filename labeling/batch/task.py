@@ -127,7 +127,6 @@ class Outcome:
     size: int = 0
     stamp: str = ""
     checksum: str = ""
-    output_size: int = 0
     unchanged: bool = False
     down: bool = False
     entry: Entry | None = field(default=None, repr=False)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.places import Place, relative
+from labeling.batch.places import Folder, Place, relative
 from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, line_of, outcome_of, record_key
-from labeling.errors import LabelConflict, LabelingError, UnreadableFile, UnsupportedFormat
+from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat
+from labeling.files import sha256
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -60,7 +60,7 @@ class Job:
     record: bool = False
     run: str = ""
     threads: int = 1
-    folder: Path | None = field(default=None)
+    folder: Path | None = None
 
     @property
     def output(self) -> Place:
@@ -110,7 +110,7 @@ class Worker:
             else:
                 found = self._adopted(task, common, start) or self._labelled(task, path, stack, common, start)
             if (job.check or job.target or not job.source.local) and job.source.stamp(item.path) != (size, stamp):
-                if job.target is not None and job.target.local and job.check is None:
+                if isinstance(job.target, Folder) and job.check is None:
                     job.target.remove(item.path)  # what was made of a file in flux; elsewhere it is not put at all
                 raise Changed
         if job.target is None and job.check is None:
@@ -150,7 +150,7 @@ class Worker:
             digest = entry.sha256
         digest = digest or sha256(goal)
         line = self._line(item.path, done, digest, common, start)
-        return Outcome(item.path, Status.LABELLED, line, checksum=digest, output_size=done.size, entry=entry)
+        return Outcome(item.path, Status.LABELLED, line, checksum=digest, entry=entry)
 
     def _ours(self, path: str) -> bool:
         """Whether what is at the output's place has our label: then a worker that died has put it there."""
@@ -183,7 +183,7 @@ class Worker:
             output=task.item.path, output_size=size, sha256=digest, content_id=fields.get("ProduceID"),
             how=["found finished after an interruption"], origin=report.origin, verdicts=_short(report), **common,
         )  # fmt: skip
-        return Outcome(task.item.path, Status.LABELLED, line, checksum=digest, output_size=size)
+        return Outcome(task.item.path, Status.LABELLED, line, checksum=digest)
 
     def _changed(self, own: tuple[tuple[str, str], ...]) -> Labeler:
         """The labeler for what a file list says of a file: other wording, another generator."""
@@ -238,15 +238,6 @@ def _short(report: Report) -> dict[str, Any]:
         }
         for name, verdict in report.verdicts.items()
     }
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UnreadableFile(f"{path}: cannot be read ({error.strerror})") from None
 
 
 _STATUS: tuple[tuple[type[LabelingError], Status], ...] = (
