@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Changes, Kind, Media, Piece
+from labeling.containers.base import (
+    MAX_BLOCKS,
+    MAX_PAYLOAD,
+    MAX_TOTAL,
+    Block,
+    Buffer,
+    Changes,
+    Contents,
+    Kind,
+    Media,
+    Piece,
+)
 from labeling.errors import LabelingError
 from labeling.spans import FileBytes, Span
 
@@ -46,6 +57,26 @@ class Collector:
         if message not in self.problems:
             self.problems.append(message)
         return True
+
+    def contents(
+        self,
+        format: str,
+        media_type: str,
+        coded: Iterable[tuple[int, int]],
+        size: tuple[int, int] = (0, 0),
+        seconds: float = 0.0,
+    ) -> Contents:
+        """What was collected, as a module's answer. ``size`` is (width, height)."""
+        return Contents(
+            format,
+            media_type,
+            tuple(self.blocks),
+            tuple(coded),
+            *size,
+            problems=tuple(self.problems),
+            warnings=tuple(self.warnings),
+            seconds=seconds,
+        )
 
     def refusal(self, size: int) -> str:
         """Why a payload of ``size`` bytes is not read ("" if it is), before anything is allocated for it."""

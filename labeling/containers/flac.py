@@ -53,15 +53,8 @@ class _Walk:
 def read(data: Media) -> Contents:
     """Find the metadata of a FLAC file; see :mod:`labeling.containers.base`."""
     walk = _walk(data)
-    return Contents(
-        "flac",
-        "audio/flac",
-        tuple(walk.collector.blocks),
-        ((walk.sound, len(data) - walk.sound),) if walk.sound else (),
-        problems=tuple(walk.collector.problems),
-        warnings=tuple(walk.collector.warnings),
-        seconds=walk.seconds,
-    )
+    coded = [(walk.sound, len(data) - walk.sound)] if walk.sound else []
+    return walk.collector.contents("flac", "audio/flac", coded, seconds=walk.seconds)
 
 
 def _walk(data: Media) -> _Walk:

@@ -171,17 +171,9 @@ def read(data: Media) -> Contents:
             value = amf.number(tag.script.data, each.value)
             if tag.name == ON_META_DATA and not each.path and value is not None:
                 numbers.setdefault(each.name, value)
-    return Contents(
-        "flv",
-        "video/x-flv",
-        tuple(walk.collector.blocks),
-        tuple(walk.coded),
-        int(_sane(numbers.get("width", 0), 1 << 20)),
-        int(_sane(numbers.get("height", 0), 1 << 20)),
-        problems=tuple(walk.collector.problems),
-        warnings=tuple(walk.collector.warnings),
-        seconds=_sane(numbers.get("duration", 0), 1e9),
-    )
+    size = int(_sane(numbers.get("width", 0), 1 << 20)), int(_sane(numbers.get("height", 0), 1 << 20))
+    seconds = _sane(numbers.get("duration", 0), 1e9)
+    return walk.collector.contents("flv", "video/x-flv", walk.coded, size, seconds)
 
 
 def _sane(value: float, limit: float) -> float:

@@ -56,15 +56,8 @@ def read(data: Media) -> Contents:
     if after and data[after : after + 4] == b"fLaC":
         return flac.read(data)
     walk = _walk(data)
-    return Contents(
-        "mp3",
-        "audio/mpeg",
-        tuple(walk.collector.blocks),
-        ((walk.sound, walk.sound_end - walk.sound),) if walk.sound_end > walk.sound else (),
-        problems=tuple(walk.collector.problems),
-        warnings=tuple(walk.collector.warnings),
-        seconds=walk.seconds,
-    )
+    coded = [(walk.sound, walk.sound_end - walk.sound)] if walk.sound_end > walk.sound else []
+    return walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)
 
 
 def _walk(data: Media) -> _Walk:

@@ -87,18 +87,9 @@ class _Walk:
 def read(data: Media) -> Contents:
     """Find the metadata of an OGG file; see :mod:`labeling.containers.base`."""
     walk = _walk(data)
-    width, height = next((_size(stream) for stream in walk.streams if stream.codec.video), (0, 0))
-    return Contents(
-        "ogg",
-        "video/ogg" if any(stream.codec.video for stream in walk.streams) else "audio/ogg",
-        tuple(walk.collector.blocks),
-        tuple(walk.coded),
-        width,
-        height,
-        problems=tuple(walk.collector.problems),
-        warnings=tuple(walk.collector.warnings),
-        seconds=walk.seconds,
-    )
+    films = [stream for stream in walk.streams if stream.codec.video]
+    media_type, size = ("video/ogg", _size(films[0])) if films else ("audio/ogg", (0, 0))
+    return walk.collector.contents("ogg", media_type, walk.coded, size, walk.seconds)
 
 
 def _walk(data: Media) -> _Walk:
