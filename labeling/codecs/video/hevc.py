@@ -246,20 +246,29 @@ def _sps_id(nal: bytes) -> int:
     return _to_sps_id(nal)[0].ue()
 
 
-def _facts(nal: bytes) -> tuple[int, int, int]:
-    """Give an SPS's profile, level, and how many pictures the decoder has to hold (of the highest sub-layer)."""
-    data = unescape(nal)
+def _to_order_count(nal: bytes) -> tuple[BitReader, int, tuple[int, int, int]]:
+    """Read an SPS up to log2_max_pic_order_cnt_lsb_minus4 (7.3.2.2.1).
+
+    Gives the reader, sps_max_sub_layers_minus1, and chroma_format_idc with the two bit depths less 8.
+    """
     r, layers = _to_sps_id(nal)
     r.ue()
-    if r.ue() == 3:
+    chroma = r.ue()
+    if chroma == 3:
         r.flag()
     r.ue()
     r.ue()
     if r.flag():
         for _ in range(4):
             r.ue()
-    for _ in range(3):
-        r.ue()
+    return r, layers, (chroma, r.ue(), r.ue())
+
+
+def _facts(nal: bytes) -> tuple[int, int, int]:
+    """Give an SPS's profile, level, and how many pictures the decoder has to hold (of the highest sub-layer)."""
+    data = unescape(nal)
+    r, layers, _ = _to_order_count(nal)
+    r.ue()
     pictures = 1
     for _ in range(layers + 1 if r.flag() else 1):
         pictures = r.ue() + 1
@@ -271,17 +280,7 @@ def _facts(nal: bytes) -> tuple[int, int, int]:
 def _head(sps: bytes, length: int) -> bytes:
     """Write the first 22 bytes of hvcC from an SPS."""
     data = unescape(sps)
-    r, layers = _to_sps_id(sps)
-    r.ue()
-    chroma = r.ue()
-    if chroma == 3:
-        r.flag()
-    r.ue()
-    r.ue()
-    if r.flag():
-        for _ in range(4):
-            r.ue()
-    luma, other = r.ue(), r.ue()
+    _, layers, (chroma, luma, other) = _to_order_count(sps)
     nested = data[2] & 1
     layout = layers + 1 << 3 | nested << 2 | (length - 1)
     fixed = b"\xf0\0\xfc" + bytes([0xFC | chroma, 0xF8 | luma, 0xF8 | other]) + b"\0\0" + bytes([layout])
