@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,18 @@ def manifest(cases: Path) -> dict[str, dict[str, Any]]:
     """The truth about each case, by its path inside the folder."""
     entries = json.loads((cases / "MANIFEST.json").read_text(encoding="utf-8"))["cases"]
     return {entry["file"]: entry for entry in entries}
+
+
+@pytest.fixture(scope="session")
+def unshare() -> list[str]:
+    """The words before a command that may mount file systems which nobody else sees; in CI it is never missing."""
+    words = ["unshare", "--mount"] if os.name == "posix" and os.geteuid() == 0 else ["unshare", "-rm"]
+    try:
+        able = not subprocess.run([*words, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode
+    except OSError:
+        able = False
+    if able:
+        return words
+    if os.environ.get("CI"):
+        pytest.fail("CI must be able to mount a file system in a namespace of its own")
+    pytest.skip("this machine lets nobody mount a file system")

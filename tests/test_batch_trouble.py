@@ -27,10 +27,9 @@ LABELER = Labeler(producer=PRODUCER)
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions and limits of POSIX")
 
 
-def as_nobody(*command: str | Path, mounting: str = "true") -> subprocess.CompletedProcess[str]:
+def mounted(unshare: list[str], mounting: str, *command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command in a mount namespace of its own where ``mounting`` was done first."""
     script = f'set -e; {mounting}; exec "$@"'
-    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
     return subprocess.run([*unshare, "sh", "-c", script, "sh", *command], capture_output=True, text=True, timeout=120)
 
 
@@ -44,16 +43,7 @@ def kept_results(state: Path) -> dict[str, dict[str, Any]]:
     return {line["path"]: line for line in found}
 
 
-@pytest.fixture(scope="module")
-def mounts() -> None:
-    """Mounting must be possible, as it is in CI."""
-    if as_nobody("true", mounting="mount -t tmpfs tmpfs /mnt").returncode:
-        if os.environ.get("CI"):
-            pytest.fail("CI must be able to mount a file system in a namespace of its own")
-        pytest.skip("this machine lets nobody mount a file system")
-
-
-def test_a_full_disk_is_told_of_each_file_and_the_next_run_goes_on(mounts: None, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_of_each_file_and_the_next_run_goes_on(unshare: list[str], tmp_path: Path) -> None:
     folder, target, kept = tmp_path / "in", tmp_path / "out", tmp_path / "kept"
     paths = tree(folder, 30)
     (folder / "a" / "tiny.png").write_bytes((folder / paths[0]).read_bytes())
@@ -61,7 +51,7 @@ def test_a_full_disk_is_told_of_each_file_and_the_next_run_goes_on(mounts: None,
     mounting = f"mount -t tmpfs -o size=600k tmpfs {target}"
     work = " ".join(map(str, command(folder, target, "--state", tmp_path / "state")))
     keep = f"{work}; code=$?; cp -a {target} {kept}; exit $code"
-    done = as_nobody("sh", "-c", keep, mounting=mounting)
+    done = mounted(unshare, mounting, "sh", "-c", keep)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == 2, done.stderr
     found = kept_results(tmp_path / "state")
@@ -76,27 +66,27 @@ def test_a_full_disk_is_told_of_each_file_and_the_next_run_goes_on(mounts: None,
             image.load()
 
 
-def test_a_full_disk_under_the_journal_ends_the_run_with_one_line(mounts: None, tmp_path: Path) -> None:
+def test_a_full_disk_under_the_journal_ends_the_run_with_one_line(unshare: list[str], tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     tree(folder, 60)
     target.mkdir()
     mounting = f"mount -t tmpfs -o size=400k tmpfs {target} && head -c 250k /dev/zero > {target}/filler"
-    done = as_nobody(*command(folder, target), mounting=mounting)
+    done = mounted(unshare, mounting, *command(folder, target))
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) <= 1
 
 
-def test_a_read_only_target(mounts: None, tmp_path: Path) -> None:
+def test_a_read_only_target(unshare: list[str], tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 3)
     target.mkdir()
     mounting = f"mount -t tmpfs tmpfs {target} && mount -o remount,ro {target}"
-    done = as_nobody(*command(folder, target), mounting=mounting)
+    done = mounted(unshare, mounting, *command(folder, target))
     assert done.returncode == 2
     assert "Read-only" in done.stderr or "read-only" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    done = as_nobody(*command(folder, target, "--state", tmp_path / "state"), mounting=mounting)
+    done = mounted(unshare, mounting, *command(folder, target, "--state", tmp_path / "state"))
     assert done.returncode == 2
     text = (tmp_path / "state" / "results.jsonl").read_text()
     assert text.count("read-only") + text.count("Read-only") == len(paths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -167,7 +166,6 @@ def test_upright_as_displayed(rotation: int, mirrored: bool, quarters: Any) -> N
     assert (right - left) * (bottom - top) == (overlay.box[2] - overlay.box[0]) * (overlay.box[3] - overlay.box[1])
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs FFmpeg")
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_player_that_turns_the_film_shows_it_upright(degrees: int, tmp_path: Path, quarters: Any) -> None:
     """FFmpeg's own rotation, as ffmpeg applies it when it decodes a file with a display matrix."""
