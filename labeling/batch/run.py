@@ -112,12 +112,13 @@ def run(
     begin, goal = _places(source, target, storage_options, in_place=in_place, verifying=verify is not None)
     if any(getattr(place, "own_process", False) for place in (begin, goal)):
         engine = "inline"  # other processes would see another memory
-    folder = Path(state) if state is not None else _state_of(begin if goal is None else goal)
+    home = begin if goal is None else goal
+    folder = Path(state) if state is not None else _state_of(home)
     make = _maker(labeler)
     started, clock = datetime.now(UTC), time.monotonic()
     with ExitStack() as stack:
         listed = stack.enter_context(_opened(file_list)) if file_list is not None else None
-        journal = stack.enter_context(_journal(folder, begin if goal is None else goal, restart=restart))
+        journal = stack.enter_context(_journal(folder, home, restart=restart))
         described = _description(make, verify, begin, in_place=in_place)
         if goal is not None and verify is None and (state is not None or not goal.local):
             described["target"] = _whole_name(goal)  # else the journal lies in its target, which may be moved
@@ -133,21 +134,16 @@ def run(
             threads=max(1, processors() // size), folder=folder.absolute(),
         )  # fmt: skip
         _swept(job.output, journal)
-        chosen = listings.Chosen(include, exclude)
-        without = (folder, goal.root) if isinstance(goal, Folder) and not in_place else (folder,)
         journal.forget_folders()
-        if listed is None:
-            items = listings.of_tree(begin, chosen, without)
-            counted = listings.Counted(listings.of_tree(begin, chosen, without)) if progress else None
-        else:
-            items, counted = listings.of_list(*listed, begin, chosen), None
         crew = _crew(engine, job, workers if engine == "ray" else size, timeout, ray_address)
         ended = False
         try:
+            chosen = listings.Chosen(include, exclude)
+            without = (folder, goal.root) if isinstance(goal, Folder) else (folder,)
             session = Session(
-                journal, crew, listings.Ahead(items, listings.CHUNK if file_list is None or not begin.local else 1),
-                Choices(retry_failed, checksum, overwrite, listed=file_list is not None, in_place=in_place),
-                ledger, job.run, counted, progress,
+                journal, crew, *_listing(begin, listed, chosen, without, counting=progress is not None),
+                Choices(retry_failed, checksum, overwrite, listed=listed is not None, in_place=in_place),
+                ledger, job.run, progress,
             )  # fmt: skip
             with _interruptible(session):
                 session.run()
@@ -162,15 +158,31 @@ def run(
         wall = time.monotonic() - clock
         summary = tally.summary(
             started=started, wall=wall, interrupted=session.state.stopping, workers=crew.size, engine=engine,
-            source=begin.name, target=(begin if goal is None else goal).name, resumed=session.state.before,
+            source=begin.name, target=home.name, resumed=session.state.before,
         )  # fmt: skip
         if session.repeated:
             summary["repeated"] = session.repeated
         with suppress(LabelingError) if session.broken is not None else nullcontext():
-            _report(folder, begin if goal is None else goal, journal, summary, language)
+            _report(folder, home, journal, summary, language)
         if session.broken is not None:
             raise session.broken
     return Finished(summary, folder, session.state.stopping)
+
+
+def _listing(
+    source: Place,
+    listed: tuple[IO[str], str] | None,
+    chosen: listings.Chosen,
+    without: tuple[Path, ...],
+    *,
+    counting: bool,
+) -> tuple[listings.Ahead, listings.Counted | None]:
+    """What there is to do, and a count of it where somebody waits for the end and it can be counted."""
+    if listed is not None:  # each line at once: somebody may be writing them
+        items = listings.of_list(*listed, source, chosen)
+        return listings.Ahead(items, 1 if source.local else listings.CHUNK), None
+    counted = listings.Counted(listings.of_tree(source, chosen, without)) if counting else None
+    return listings.Ahead(listings.of_tree(source, chosen, without)), counted
 
 
 def _places(

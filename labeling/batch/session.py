@@ -70,10 +70,10 @@ class Session:
     journal: Journal
     crew: Crew
     listing: Ahead
+    counted: Counted | None
     choices: Choices
     ledger: Ledger | None = None
     run_id: str = ""
-    counted: Counted | None = None
     progress: Callable[[Progress], None] | None = None
     state: Progress = field(default_factory=Progress)
     repeated: int = 0
