@@ -58,12 +58,10 @@ function follow(now, picture) {
   video.requestVideoFrameCallback(follow);
 }
 video.requestVideoFrameCallback(follow);
-async function on_screen(time) {
-  const end = performance.now() + 10000;
-  while (!(shown <= time + 1e-3 && time < shown + %(frame)s)) {
-    if (performance.now() > end) throw new Error(`${time} s wanted, ${shown} s on the screen`);
+async function on_screen(time) {  // a callback may be missed, so this only waits: the picture itself is judged
+  const end = performance.now() + 5000;
+  while (!(shown <= time + 1e-3 && time < shown + %(frame)s) && performance.now() < end)
     await new Promise(done => setTimeout(done, 5));
-  }
 }
 async function seek(time) {
   const there = until('seeked');
