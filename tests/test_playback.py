@@ -81,7 +81,7 @@ async function watch(name) {
       said.seen.push(blocks());
     }
     await seek(1);
-    video.playbackRate = 4;
+    video.playbackRate = 2;  // no more pictures in a second than a screen shows, so that none need be dropped
     const ended = until('ended');
     await video.play();
     await ended;
