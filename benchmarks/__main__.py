@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch, batch_ray, files, films, frames, ledger, many, memory, startup
+from benchmarks import batch, batch_ray, files, frames, ledger, many, memory, startup, video
 from benchmarks._measure import Row, Settings
 
 ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
@@ -28,11 +28,11 @@ ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "verify-files": many.verify,
     "jpeg-12mp": files.jpeg_12mp,
     "c2pa-bytes": files.c2pa_bytes,
-    "films": films.films,
-    "film-long": films.long,
-    "film-whole": films.whole,
-    "film-metadata": films.metadata,
-    "film-verify": films.verify,
+    "films": video.films,
+    "film-long": video.long,
+    "film-whole": video.whole,
+    "film-metadata": video.metadata,
+    "film-verify": video.verify,
     "frames": frames.frames,
     "batch": batch.workers,
     "batch-tiny": batch.tiny,

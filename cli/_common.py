@@ -211,7 +211,7 @@ def labeler(options: dict[str, Any]) -> Any:
     if options["audio_cue"]:
         film["audio_cue"] = True
     if film:
-        from labeling.video import FilmOptions
+        from labeling.pipelines.video import FilmOptions
 
         arguments["film"] = FilmOptions(**film)
     if (chosen := signer(options)) is not None:

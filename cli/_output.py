@@ -11,8 +11,8 @@ import click
 from labeling.errors import WriteError
 
 if TYPE_CHECKING:
-    from labeling.report import Report
-    from labeling.reports.exhibit import Exhibit
+    from labeling.reports.thumbnail import Exhibit
+    from labeling.verification.report import Report
 
 FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
 

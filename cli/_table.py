@@ -19,10 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from labeling.findings import Signature
-from labeling.report import Report, status_of
 from labeling.reports._names import in_folder
 from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
+from labeling.verification.report import Report, status_of
 
 if TYPE_CHECKING:
     from labeling.findings import Defect

@@ -14,7 +14,7 @@ from .ledger import configured, ledger_option
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
-    from labeling.output import LabeledFile
+    from labeling.pipelines.output import LabeledFile
 
 
 @click.command("add")

@@ -16,8 +16,8 @@ from . import _common
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
-    from labeling.output import LabeledFile
-    from labeling.report import Report
+    from labeling.pipelines.output import LabeledFile
+    from labeling.verification.report import Report
 
     from ._sheet import Entry
 
@@ -57,7 +57,7 @@ def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
       aigc-label demo holiday.jpg drawings/ -o /tmp/labelled
       aigc-label demo --profile eu
     """
-    from labeling.verification import verify
+    from labeling.verification.verifier import verify
 
     name = profile or "cn"
     try:
@@ -207,7 +207,8 @@ def _displayed(labelled: LabeledFile) -> Any:
     """The first frame as a viewer shows it; where it cannot be decoded, blank paper (the table says why)."""
     from PIL import Image
 
-    from labeling import codecs, containers, metadata
+    from labeling import codecs, containers
+    from labeling.verification import metadata
 
     data = labelled.path.read_bytes()
     contents = containers.read(data)

@@ -24,7 +24,7 @@ def command(files: tuple[str, ...], form: str) -> None:
       aigc-label inspect photo.png
       aigc-label inspect photo.jpg --format json
     """
-    from labeling.inspection import inspect
+    from labeling.verification.inspection import inspect
 
     found: list[dict[str, Any]] = []
     code = 0

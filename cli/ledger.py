@@ -268,7 +268,7 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
             out.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
         return
     from labeling.ledger.entry import Record, text_of
-    from labeling.report import _inert
+    from labeling.verification.report import _inert
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([each.name for each in fields(Record)])

@@ -28,7 +28,7 @@ def command(file: Path, propagator: str, propagate_id: str, security: str, **opt
     Examples:
       aigc-label propagate upload.png --propagator my-platform --propagate-id post-17 -o published.png
     """
-    from labeling.carry import propagate
+    from labeling.pipelines.propagation import propagate
 
     try:
         done = propagate(

@@ -26,7 +26,7 @@ def command(labelled: Path, copy: Path, **options: Any) -> None:
     Examples:
       aigc-label transplant labelled.png small.webp -o small-labelled.webp
     """
-    from labeling.carry import transplant
+    from labeling.pipelines.propagation import transplant
 
     try:
         done = transplant(labelled, copy, **_common.carried(options))

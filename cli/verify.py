@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from labeling.errors import LabelingError, MissingDependency
-from labeling.report import Report
+from labeling.verification.report import Report
 
 from . import _common, _output
 
@@ -61,9 +61,9 @@ def command(
     non-compliant).
     """
     from labeling.config import pinned as load_pinned
-    from labeling.reports.exhibit import Exhibit, exhibit
+    from labeling.reports.thumbnail import Exhibit, exhibit
     from labeling.trust import load as load_trust
-    from labeling.verification import verify
+    from labeling.verification.verifier import verify
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
@@ -96,7 +96,7 @@ def command(
 
 def _unreadable(path: Path, error: LabelingError, names: tuple[str, ...], *, visible: bool) -> Report:
     from labeling.rules import profile
-    from labeling.verification import unreadable
+    from labeling.verification.verifier import unreadable
 
     message = str(error).removeprefix(f"{path}: ")
     return unreadable(str(path), message, [profile(name) for name in names], visible=visible)

@@ -49,21 +49,20 @@ _HOMES = {
         "WriteError",
     ),
     "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
-    "labeling.image": ("LabeledImage",),
+    "labeling.pipelines.image": ("LabeledImage",),
     "labeling.labeler": ("Labeler",),
-    "labeling.video": ("FilmOptions",),
-    "labeling.output": ("LabeledFile",),
-    "labeling.carry": ("propagate", "transplant"),
-    "labeling.report": ("Report",),
-    "labeling.inspection": ("inspect",),
-    "labeling.verification": ("verify",),
+    "labeling.pipelines.video": ("FilmOptions",),
+    "labeling.pipelines.output": ("LabeledFile",),
+    "labeling.pipelines.propagation": ("propagate", "transplant"),
+    "labeling.verification.report": ("Report",),
+    "labeling.verification.inspection": ("inspect",),
+    "labeling.verification.verifier": ("verify",),
     "labeling.marks.visible": ("Style",),
     "labeling.marks.credentials": ("Signer", "Trust"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
-    from labeling.carry import propagate, transplant
     from labeling.errors import (
         LabelConflict,
         LabelingError,
@@ -74,16 +73,17 @@ if TYPE_CHECKING:
         UnsupportedFormat,
         WriteError,
     )
-    from labeling.image import LabeledImage
-    from labeling.inspection import inspect
     from labeling.label import Label, Origin, ProviderCode, new_content_id
     from labeling.labeler import Labeler
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.visible import Style
-    from labeling.output import LabeledFile
-    from labeling.report import Report
-    from labeling.verification import verify
-    from labeling.video import FilmOptions
+    from labeling.pipelines.image import LabeledImage
+    from labeling.pipelines.output import LabeledFile
+    from labeling.pipelines.propagation import propagate, transplant
+    from labeling.pipelines.video import FilmOptions
+    from labeling.verification.inspection import inspect
+    from labeling.verification.report import Report
+    from labeling.verification.verifier import verify
 
 
 _PACKAGES = ("batch", "ledger")

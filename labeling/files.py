@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, overload
 
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError
-from labeling.spans import FileBytes, Span, copy_span, write_all
+from labeling.filebytes import FileBytes, Span, copy_span, write_all
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 

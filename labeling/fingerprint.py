@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from labeling import containers, files
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import LabelingError, UnreadableFile
+from labeling.filebytes import FileBytes
 from labeling.marks import exif
-from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling import config as configuration
-from labeling import containers, files, image
+from labeling import containers, files
 from labeling.codecs import MAX_PIXELS
 from labeling.errors import LabelingError, SigningError, UnsupportedFormat
-from labeling.image import LabeledImage
+from labeling.filebytes import FileBytes
 from labeling.label import Label, Origin, new_content_id
-from labeling.output import LabeledFile, settle, store
+from labeling.pipelines import image
+from labeling.pipelines.image import LabeledImage
+from labeling.pipelines.output import LabeledFile, settle, store
 from labeling.rules import profile as profile_named
-from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
-    from labeling.recording import Recording
-    from labeling.video import FilmOptions, Progress
+    from labeling.pipelines.video import FilmOptions, Progress
+    from labeling.pipelines.video_writer import Recording
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Labeler:
     ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
     ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
     ImageDescription too. ``quality``: for lossy encodes. ``film``: when and how long the visible label is in a film
-    (:class:`~labeling.video.FilmOptions`). ``sidecar``: a film whose format has no place for a C2PA manifest gets one
+    (:class:`~labeling.pipelines.video.FilmOptions`). ``sidecar``: a film whose format has no place for a C2PA manifest gets one
     beside it, ``NAME.c2pa``. ``security_key``: an SM2 key
     (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
     """
@@ -100,7 +101,7 @@ class Labeler:
         """
         arguments = configuration.load(Path(path)).labeler_arguments() | overrides
         if isinstance(arguments.get("film"), dict):
-            from labeling.video import FilmOptions
+            from labeling.pipelines.video import FilmOptions
 
             arguments["film"] = FilmOptions(**arguments["film"])
         return cls(**arguments)
@@ -163,8 +164,8 @@ class Labeler:
         ``coding``: quality, preset, pix_fmt, audio, audio_rate, as
         :class:`~labeling.codecs.video.writer.VideoWriter` has them. Raises :class:`LabelingError`.
         """
-        from labeling.recording import Recording
-        from labeling.video import FilmOptions
+        from labeling.pipelines.video import FilmOptions
+        from labeling.pipelines.video_writer import Recording
 
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
         film = self.film or FilmOptions()
@@ -238,7 +239,7 @@ class Labeler:
         """
         name, data, goal = settle(source, target, in_place=in_place)
         if isinstance(data, FileBytes):
-            from labeling import video
+            from labeling.pipelines import video
 
             film = replace(self.film or video.FilmOptions(), progress=progress)
             with data:

@@ -21,7 +21,7 @@ from labeling import Labeler, LabelingError
 from labeling.batch import Check, Progress, run
 from labeling.batch import listing as listings
 from labeling.batch.journal import Journal
-from labeling.batch.places import relative
+from labeling.batch.storage import relative
 from labeling.batch.task import Item, Problem, Status, outcome_of
 from labeling.marks.credentials import Signer, make_test_chain
 

@@ -15,7 +15,7 @@ import pytest
 
 import labeling
 from labeling import LabelingError
-from labeling.batch import Progress, presence, resources
+from labeling.batch import Progress, resources, run_lock
 from labeling.batch.journal import Journal
 from labeling.batch.listing import AHEAD, CHUNK, Ahead
 from labeling.batch.task import Item, Outcome, Problem, Status, line_of, outcome_of
@@ -199,14 +199,14 @@ def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_run_waits_for_the_workers_of_a_killed_one(tmp_path: Path) -> None:
     program = "import sys, time; from pathlib import Path; from labeling.batch import presence\n"
-    program += "with presence.join(Path(sys.argv[1])): print(flush=True); time.sleep(1)"
+    program += "with run_lock.join(Path(sys.argv[1])): print(flush=True); time.sleep(1)"
     with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as orphan:
         assert orphan.stdout is not None
         orphan.stdout.readline()
         start = time.monotonic()
-        with presence.claim(tmp_path):
+        with run_lock.claim(tmp_path):
             assert time.monotonic() - start > 0.5
-            with presence.join(tmp_path):  # its own workers are let in
+            with run_lock.join(tmp_path):  # its own workers are let in
                 pass
 
 

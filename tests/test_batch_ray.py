@@ -22,8 +22,8 @@ import pytest
 
 from labeling import Labeler, LabelingError
 from labeling.batch import run
-from labeling.batch.places import Folder
-from labeling.batch.ray_crew import _check
+from labeling.batch.ray_workers import _check
+from labeling.batch.storage import Folder
 from labeling.batch.work import Job
 from labeling.ledger import Ledger
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labeling import LabelingError, UnreadableFile, WriteError
-from labeling.batch.places import open_place
+from labeling.batch.storage import open_place
 from labeling.batch.task import StoreDown
 
 from .s3 import KEY, SECRET, Kind, Server, go, proven, results, serving, small_png

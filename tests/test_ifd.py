@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from labeling._ifd import MAX_IFDS, read_tiff
+from labeling._tiff_ifd import MAX_IFDS, read_tiff
 
 
 def structure(*entries: tuple[int, int, int, bytes], order: str = "<", following: int | None = 0) -> bytes:

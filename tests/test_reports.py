@@ -25,12 +25,12 @@ from PIL import Image
 
 from labeling import Labeler, LabelingError, verify
 from labeling.findings import Defect, Mark, Severity, Signature, Status
-from labeling.report import Report
 from labeling.reports import FORMATS, messages, render
-from labeling.reports.exhibit import SIDE, Exhibit, exhibit
-from labeling.reports.rules_text import RULES
 from labeling.reports.sarif import uri
+from labeling.reports.thumbnail import SIDE, Exhibit, exhibit
+from labeling.rule_catalogue import RULES
 from labeling.rules import PROFILES, Outcome, Verdict
+from labeling.verification.report import Report
 
 from .test_bad_input import PRODUCER, refused, run
 
@@ -90,8 +90,8 @@ def test_every_rule_of_the_code_has_its_sentence_in_both_languages() -> None:
             texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
             used |= {text for text in texts if RULE_ID.match(text)}
     assert len(used) > 40
-    assert used - set(RULES) == set(), "write the rule's sentence into labeling/reports/rules_text.py"
-    assert set(RULES) - used == set(), "labeling/reports/rules_text.py speaks of rules that are no more"
+    assert used - set(RULES) == set(), "write the rule's sentence into labeling/rule_catalogue.py"
+    assert set(RULES) - used == set(), "labeling/rule_catalogue.py speaks of rules that are no more"
     for english, chinese in RULES.values():
         assert english.isascii()
         assert english.endswith(".")

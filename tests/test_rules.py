@@ -10,7 +10,7 @@ import labeling
 from labeling import LabelingError
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.rules import PROFILES, Evidence, Outcome, evaluate, profile
-from labeling.verification import origin_of
+from labeling.verification.verifier import origin_of
 
 AIGC = Mark("aigc", Status.PRESENT, "x", {"Label": "1", "ContentProducer": "p", "ProduceID": "1"})
 VISIBLE = Mark("visible", Status.PRESENT, "bottom-right", {})

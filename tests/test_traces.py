@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 import labeling
 from labeling.findings import Mark
 from labeling.marks import generator, iim
-from labeling.report import Report
+from labeling.verification.report import Report
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SETTINGS = "a fox\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512"

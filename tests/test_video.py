@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import labeling
-from labeling import FilmOptions, Labeler, LabelingError, Signer, containers, spans
-from labeling.containers import Changes, _mp4_inplace
+from labeling import FilmOptions, Labeler, LabelingError, Signer, containers, filebytes
+from labeling.containers import Changes
+from labeling.containers.mp4 import in_place
 from labeling.findings import Signature, Status
 from labeling.marks.credentials import make_test_chain
 
@@ -212,12 +213,12 @@ def test_damaged_pictures_give_an_error_and_no_file(films: Callable[[str], Path]
 def test_a_film_that_becomes_shorter_while_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "shrinking"
     path.write_bytes(bytes(1 << 20))
-    with spans.FileBytes(path.open("rb"), str(path)) as data:
+    with filebytes.FileBytes(path.open("rb"), str(path)) as data:
         os.truncate(path, 1000)
         with pytest.raises(labeling.UnreadableFile, match="became shorter"):
             data[500_000:600_000]
         with (tmp_path / "copy").open("wb") as out, pytest.raises(labeling.UnreadableFile, match="became shorter"):
-            spans.copy_span(spans.Span(data, 0, 1 << 20), out.fileno())
+            filebytes.copy_span(filebytes.Span(data, 0, 1 << 20), out.fileno())
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -320,10 +321,10 @@ def test_an_edit_in_place_is_taken_back_on_failure_and_every_step_of_it_plays(
     command = ["ffmpeg", "-v", "error", "-i", str(films("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
     subprocess.run(command, check=True)
     shown = pictures(path)
-    with spans.FileBytes(path.open("rb"), str(path)) as data:
-        change = _mp4_inplace.patch(data, Changes(named=("AIGC", '{"Label":"1"}'), xmp=b"<x/>"))
+    with filebytes.FileBytes(path.open("rb"), str(path)) as data:
+        change = in_place.patch(data, Changes(named=("AIGC", '{"Label":"1"}'), xmp=b"<x/>"))
         assert change is not None
-        with pytest.raises(RuntimeError, match="stop"), _mp4_inplace.applied(data, change):
+        with pytest.raises(RuntimeError, match="stop"), in_place.applied(data, change):
             raise RuntimeError("stop")
         assert not any(b.keyword == "AIGC" for b in containers.read(data).blocks)
         for done in range(len(change.switches) + 1):  # killed behind any of the writes

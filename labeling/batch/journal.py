@@ -18,7 +18,7 @@ from typing import Any
 
 from labeling.batch.task import GOOD, Item, Outcome, Status, Task, key_of
 from labeling.errors import LabelingError
-from labeling.spans import write_all
+from labeling.filebytes import write_all
 
 JOURNAL, RESULTS = "journal.sqlite", "results.jsonl"
 VERSION = 1

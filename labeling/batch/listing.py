@@ -14,12 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from labeling.batch.places import Folder, relative
+from labeling.batch.storage import Folder, relative
 from labeling.batch.task import Item, Problem, Status, key_of
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
-    from labeling.batch.places import Place
+    from labeling.batch.storage import Place
 
 CHUNK = 64
 AHEAD = 8

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from labeling.batch import listing as listings
-from labeling.batch import presence, scratch
-from labeling.batch.crew import Crew, Inline, Pool
+from labeling.batch import local_copies, run_lock
 from labeling.batch.journal import JOURNAL, RESULTS, Journal, in_use
-from labeling.batch.places import Folder, Place, open_place
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.session import Choices, Progress, Session
+from labeling.batch.storage import Folder, Place, open_place
 from labeling.batch.task import STATE
 from labeling.batch.work import Check, Job
+from labeling.batch.workers import Crew, Inline, Pool
 from labeling.errors import LabelingError, UnreadableFile
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _journal(folder: Path, place: Place, *, restart: bool) -> Iterator[Journal]:
     """The journal, in a folder where nobody else is at work any more."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = presence.claim(folder, partial(in_use, folder))
+        lock = run_lock.claim(folder, partial(in_use, folder))
     except OSError as error:
         raise LabelingError(f"{folder}: the journal cannot be kept there ({error.strerror}); see --state") from error
     with lock:
@@ -319,7 +319,7 @@ def _crew(engine: str, job: Job, size: int | None, timeout: float | None, addres
     if engine == "inline":
         return Inline(job, 1, None)
     if engine == "ray":
-        from labeling.batch.ray_crew import RayCrew
+        from labeling.batch.ray_workers import RayCrew
 
         return RayCrew(job, size, timeout, address)
     assert size is not None
@@ -374,7 +374,7 @@ def _report(folder: Path, goal: Place, journal: Journal, summary: dict[str, Any]
     write_atomically(folder / SUMMARY, [to_json(summary).encode()])
     write_atomically(folder / PAGE, [to_html(summary, language=language).encode("utf-8", "backslashreplace")])
     if not goal.local:
-        with scratch.folder() as room:
+        with local_copies.folder() as room:
             copy = room / JOURNAL
             journal.copy(copy)
             for local in (folder / RESULTS, copy, folder / SUMMARY, folder / PAGE):

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from labeling.batch.crew import Crew, Lost
 from labeling.batch.journal import Journal
 from labeling.batch.listing import Ahead, Counted
 from labeling.batch.task import Item, Outcome, Problem, Status, StoreDown, Task, outcome_of, record_key
+from labeling.batch.workers import Crew, Lost
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.places import Folder, Place, relative
+from labeling.batch.storage import Folder, Place, relative
 from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, line_of, outcome_of, record_key
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat
 from labeling.files import sha256
@@ -20,8 +20,8 @@ from labeling.files import sha256
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
     from labeling.marks.credentials import Trust
-    from labeling.output import LabeledFile
-    from labeling.report import Report
+    from labeling.pipelines.output import LabeledFile
+    from labeling.verification.report import Report
 
 ROUNDS = 3
 """So often a file is tried that changes while it is read."""
@@ -75,7 +75,7 @@ class Worker:
         self.job = job
         self._labeler = job.make() if job.make is not None else None
         if self._labeler is not None and self._labeler.visible:
-            import labeling.codecs.jpeg  # noqa: F401 - before the first file, so that none is slow
+            import labeling.codecs.jpeg.paint  # noqa: F401 - before the first file, so that none is slow
 
         self._own = lru_cache(64)(self._changed)
 
@@ -224,7 +224,7 @@ class _named(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as 
 
 
 def _verified(path: Path, check: Check) -> Report:
-    from labeling.verification import verify
+    from labeling.verification.verifier import verify
 
     return verify(path, **check.arguments())
 

@@ -25,7 +25,14 @@ __all__ = ["MAX_PIXELS", "Painted", "displayed", "displayed_frames", "displayed_
 MAX_PIXELS = 100_000_000
 """Default limit on the pixels of one frame; an animation may have four times as many in all."""
 
-_PAINTERS = {"jpeg": "jpeg", "png": "png", "webp": "webp", "gif": "gif", "tiff": "tiff", "heif": "heif"}
+_PAINTERS = {
+    "jpeg": "jpeg.paint",
+    "png": "png.paint",
+    "webp": "webp",
+    "gif": "gif.paint",
+    "tiff": "tiff.paint",
+    "heif": "heif",
+}
 """Format name (as in :data:`labeling.containers.FORMATS`) → module of this package with ``paint``."""
 
 _ALIASES = {"jpg": "jpeg", "tif": "tiff", "heic": "heif", "apng": "png"}

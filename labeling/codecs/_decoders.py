@@ -75,7 +75,7 @@ def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_p
         width, height = image.size
         check_size(width, height, max_pixels=max_pixels)
     elif format == "tiff":
-        from labeling.codecs import tiff
+        from labeling.codecs.tiff import paint as tiff
 
         return tiff.displayed(source, orientation, max_pixels)
     else:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, overload
 
 from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Media, Piece
 from labeling.errors import LabelingError, UnsupportedFormat
-from labeling.spans import FileBytes
+from labeling.filebytes import FileBytes
 
 __all__ = [
     "FORMATS",
@@ -70,18 +70,18 @@ def _brands(*brands: bytes) -> tuple[tuple[tuple[int, bytes], ...], ...]:
 
 
 _MEDIA: tuple[Format, ...] = (
-    Format("mp4", "MP4, MOV, M4V, M4A", "mp4",
+    Format("mp4", "MP4, MOV, M4V, M4A", "mp4.metadata",
            ("video/mp4", "video/quicktime", "audio/mp4", "video/x-m4v", "video/3gpp"),
            (".mp4", ".mov", ".m4v", ".m4a", ".m4b", ".qt", ".3gp", ".3g2"),
            tuple(((4, kind),) for kind in (b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp")),
            "moov/udta/meta, keys entry AIGC", media=True, fields=True, home="MP4 moov/udta/meta keys mdta:"),
-    Format("matroska", "Matroska, WebM", "matroska",
+    Format("matroska", "Matroska, WebM", "matroska.metadata",
            ("video/x-matroska", "video/webm", "audio/x-matroska", "audio/webm"), (".mkv", ".webm", ".mka"),
            (((0, b"\x1aE\xdf\xa3"),),), "Tags/Tag/SimpleTag AIGC", media=True, fields=True, packets=False,
            home="Matroska SimpleTag AIGC"),
     Format("avi", "AVI", "avi", ("video/x-msvideo",), (".avi",), (((0, b"RIFF"), (8, b"AVI ")),),
            "LIST INFO, chunk AIGC", media=True, fields=True, home="AVI LIST INFO "),
-    Format("flv", "FLV", "flv", ("video/x-flv",), (".flv",), (((0, b"FLV\1"),),), "onMetaData, property AIGC",
+    Format("flv", "FLV", "flv.metadata", ("video/x-flv",), (".flv",), (((0, b"FLV\1"),),), "onMetaData, property AIGC",
            media=True, fields=True, packets=False, home="FLV onMetaData AIGC"),
     Format("wav", "WAV", "wav", ("audio/wav",), (".wav",),
            tuple(((0, head), (8, b"WAVE")) for head in (b"RIFF", b"RF64", b"BW64")), "RIFF chunk AIGC",
@@ -91,14 +91,14 @@ _MEDIA: tuple[Format, ...] = (
            "ID3v2 TXXX frame AIGC", media=True, fields=True, home="MP3 ID3v2 TXXX "),
     Format("flac", "FLAC", "flac", ("audio/flac",), (".flac",), (((0, b"fLaC"),),), "Vorbis comment AIGC=",
            media=True, fields=True, packets=False, home="FLAC Vorbis comment "),
-    Format("ogg", "OGG, Opus", "ogg", ("audio/ogg", "video/ogg"), (".ogg", ".oga", ".ogv", ".opus"),
+    Format("ogg", "OGG, Opus", "ogg.metadata", ("audio/ogg", "video/ogg"), (".ogg", ".oga", ".ogv", ".opus"),
            (((0, b"OggS"),),), "Vorbis comment AIGC=", media=True, fields=True, packets=False,
            home="OGG "),
 )  # fmt: skip
 
 FORMATS: tuple[Format, ...] = (
     Format(
-        "jpeg", "JPEG", "jpeg", ("image/jpeg",), (".jpg", ".jpeg", ".jpe", ".jfif"),
+        "jpeg", "JPEG", "jpeg.metadata", ("image/jpeg",), (".jpg", ".jpeg", ".jpe", ".jfif"),
         (((0, b"\xff\xd8\xff"),),), "APP1 XMP segment",
     ),
     Format(
@@ -114,11 +114,11 @@ FORMATS: tuple[Format, ...] = (
         (((0, b"GIF87a"),), ((0, b"GIF89a"),)), "application extension XMP DataXMP",
     ),
     Format(
-        "tiff", "TIFF", "tiff", ("image/tiff",), (".tif", ".tiff"),
+        "tiff", "TIFF", "tiff.metadata", ("image/tiff",), (".tif", ".tiff"),
         (((0, b"II*\0"),), ((0, b"MM\0*"),), ((0, b"II+\0"),), ((0, b"MM\0+"),)), "IFD0 tag 0x02BC, type 7",
     ),
     Format(
-        "heif", "HEIF, HEIC, AVIF", "heif",
+        "heif", "HEIF, HEIC, AVIF", "heif.metadata",
         ("image/heic", "image/heif", "image/avif", "image/heic-sequence", "image/heif-sequence"),
         (".heic", ".heif", ".hif", ".avif", ".avifs"),
         _brands(
@@ -130,7 +130,7 @@ FORMATS: tuple[Format, ...] = (
     Format("bmp", "BMP", "bmp", ("image/bmp",), (".bmp", ".dib"), (((0, b"BM"),),)),
     Format("jxl", "JPEG XL", "jxl", ("image/jxl",), (".jxl",),
            (((0, b"\0\0\0\x0cJXL \r\n\x87\n"),), ((0, b"\xff\x0a"),))),
-    Format("pdf", "PDF", "pdf", ("application/pdf",), (".pdf",), (((0, b"%PDF-"),),), sniffed=True),
+    Format("pdf", "PDF", "pdf.metadata", ("application/pdf",), (".pdf",), (((0, b"%PDF-"),),), sniffed=True),
     Format("svg", "SVG", "svg", ("image/svg+xml",), (".svg",), (), sniffed=True),
     Format("markdown", "Markdown", "markdown", ("text/markdown",), (".md", ".markdown", ".mdx", ".txt"), (),
            sniffed=True),

@@ -20,7 +20,7 @@ from labeling.containers.base import (
     Piece,
 )
 from labeling.errors import LabelingError
-from labeling.spans import FileBytes, Span
+from labeling.filebytes import FileBytes, Span
 
 Edit = tuple[int, int, bytes]
 """start, end, replacement: an insertion has ``start == end``, a removal an empty replacement."""

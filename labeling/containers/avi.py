@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._riff import (
+from labeling.containers._shared import Collector, Edit, note, pick
+from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
+from labeling.containers.syntax.riff import (
     MAX_CHUNKS,
     UNFINISHED,
     Chunk,
@@ -27,8 +29,6 @@ from labeling.containers._riff import (
     take,
     title,
 )
-from labeling.containers._shared import Collector, Edit, note, pick
-from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
 from labeling.errors import LabelingError
 
 MAX_RIFFS = 4096

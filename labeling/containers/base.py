@@ -18,7 +18,7 @@ import mmap
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from labeling.spans import FileBytes, Span
+from labeling.filebytes import FileBytes, Span
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 

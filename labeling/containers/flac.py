@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labeling.containers import _id3, _vorbis_comment
 from labeling.containers._shared import Collector, Edit, note, pick, splice
 from labeling.containers.base import Block, Changes, Contents, Media, Piece
+from labeling.containers.syntax import id3, vorbis_comment
 from labeling.errors import LabelingError
 
 MAX_METADATA_BLOCKS = 4096
@@ -40,7 +40,7 @@ class _Block:
 @dataclass(slots=True)
 class _Walk:
     collector: Collector = field(default_factory=Collector)
-    tags: list[_id3.Tag] = field(default_factory=list)
+    tags: list[id3.Tag] = field(default_factory=list)
     blocks: list[_Block] = field(default_factory=list)
     sound: int = 0
     seconds: float = 0.0
@@ -60,8 +60,8 @@ def read(data: Media) -> Contents:
 def _walk(data: Media) -> _Walk:
     walk = _Walk()
     collector = walk.collector
-    walk.tags = _id3.leading_tags(data, collector, "FLAC ID3v2")
-    start = _id3.behind_tags(data)
+    walk.tags = id3.leading_tags(data, collector, "FLAC ID3v2")
+    start = id3.behind_tags(data)
     if data[start : start + 4] != b"fLaC":
         collector.problems.append("it does not begin with fLaC")
         return walk
@@ -74,7 +74,7 @@ def _walk(data: Media) -> _Walk:
             note(collector.problems, f"the VORBIS_COMMENT block at offset {block.at} {refusal}")
             break
         body = data[block.body : block.end]
-        _vorbis_comment.take(body, _WHERE, block.body.__add__, collector)
+        vorbis_comment.take(body, _WHERE, block.body.__add__, collector)
     if len(walk.comments) > 1:
         note(collector.warnings, f"it has {len(walk.comments)} VORBIS_COMMENT blocks, where one is allowed")
     head = data[end : end + 2]
@@ -133,13 +133,13 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         if changes.named is not None and block is home:
             put = (None if old is None else old - block.body, *changes.named)
         if put is not None or here:
-            comments = _vorbis_comment.parse(data[block.body : block.end])
-            body = _vorbis_comment.build(_vorbis_comment.changed(comments, here, put))
+            comments = vorbis_comment.parse(data[block.body : block.end])
+            body = vorbis_comment.build(vorbis_comment.changed(comments, here, put))
             edits.append((block.at, block.end, _head(_COMMENT, len(body), block.last) + body))
     if changes.named is not None and home is None:
         edits += _insertion(walk, changes.named)
     edits += _paid(walk, sum(len(new) - (end - start) for start, end, new in edits))
-    return splice(data, edits + _id3.tag_edits(walk.tags, gone))
+    return splice(data, edits + id3.tag_edits(walk.tags, gone))
 
 
 def _home(walk: _Walk, kept: list[Block], changes: Changes) -> tuple[_Block | None, int | None]:
@@ -161,7 +161,7 @@ def _head(type: int, size: int, last: bool) -> bytes:
 def _insertion(walk: _Walk, named: tuple[str, str]) -> list[Edit]:
     """Edits that put a comment block behind STREAMINFO, which must come first."""
     first = walk.blocks[0]
-    body = _vorbis_comment.build(_vorbis_comment.changed(_vorbis_comment.Comments(), set(), (None, *named)))
+    body = vorbis_comment.build(vorbis_comment.changed(vorbis_comment.Comments(), set(), (None, *named)))
     edits: list[Edit] = [(first.end, first.end, _head(_COMMENT, len(body), first.last) + body)]
     if first.last:
         edits.append((first.at, first.at + 1, bytes((first.type,))))

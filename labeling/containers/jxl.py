@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labeling.containers._isobmff import Box, printable, walk
 from labeling.containers._shared import Collector
 from labeling.containers.base import MAX_PAYLOAD, Buffer, Changes, Contents, Kind
+from labeling.containers.syntax.isobmff import Box, printable, walk
 from labeling.errors import LabelingError
 
 FIXED = "JPEG XL files are read but not yet written; save the picture as PNG and label that"

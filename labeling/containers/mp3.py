@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labeling.containers import _id3, flac
+from labeling.containers import flac
 from labeling.containers._shared import Collector, note, pick, splice
 from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
+from labeling.containers.syntax import id3
 from labeling.errors import LabelingError
 
 _SEARCHED = 1 << 16  # for the first frame, behind the tag
@@ -39,20 +40,20 @@ class _Frame:
 @dataclass(slots=True)
 class _Walk:
     collector: Collector = field(default_factory=Collector)
-    tags: list[_id3.Tag] = field(default_factory=list)
+    tags: list[id3.Tag] = field(default_factory=list)
     first: int = 0  # where the leading tags end
     sound: int = 0
     sound_end: int = 0
     seconds: float = 0.0
 
-    def leading(self) -> _id3.Tag | None:
+    def leading(self) -> id3.Tag | None:
         """The tag at the very beginning, which is the home of a label."""
         return self.tags[0] if self.tags and self.tags[0].at == 0 else None
 
 
 def read(data: Media) -> Contents:
     """Find the metadata of an MP3 file; see :mod:`labeling.containers.base`."""
-    after = _id3.behind_tags(data)
+    after = id3.behind_tags(data)
     if after and data[after : after + 4] == b"fLaC":
         return flac.read(data)
     walk = _walk(data)
@@ -63,8 +64,8 @@ def read(data: Media) -> Contents:
 def _walk(data: Media) -> _Walk:
     walk = _Walk()
     collector = walk.collector
-    walk.tags = _id3.leading_tags(data, collector, "MP3 ID3v2")
-    walk.first = _id3.behind_tags(data)
+    walk.tags = id3.leading_tags(data, collector, "MP3 ID3v2")
+    walk.first = id3.behind_tags(data)
     if collector.problems:
         return walk
     walk.sound_end = _tail(data, walk)
@@ -84,15 +85,15 @@ def _tail(data: Media, walk: _Walk) -> int:
     end, start = len(data), walk.first
     if end - start >= _ID3V1 and data[end - _ID3V1 : end - _ID3V1 + 3] == b"TAG":
         end -= _ID3V1
-    for _ in range(_id3.MAX_TAGS):
+    for _ in range(id3.MAX_TAGS):
         foot = data[max(start, end - _APE_FOOTER) : end]
         if foot[:8] == b"APETAGEX" and len(foot) == _APE_FOOTER:
             size = int.from_bytes(foot[12:16], "little") + (_APE_FOOTER if foot[23] & 0x80 else 0)
         elif foot[-9:] == b"LYRICS200" and foot[-15:-9].isdigit():
             size = int(foot[-15:-9]) + _LYRICS_END
-        elif (size := _id3.span(foot[-_id3.HEADER :])) and foot[-_id3.HEADER :][:3] == b"3DI":
+        elif (size := id3.span(foot[-id3.HEADER :])) and foot[-id3.HEADER :][:3] == b"3DI":
             if size <= end - start:
-                tag = _id3.read(data, end - size, end, walk.collector, "MP3 ID3v2 (at the end)")
+                tag = id3.read(data, end - size, end, walk.collector, "MP3 ID3v2 (at the end)")
                 walk.tags += [tag] if tag is not None else []
         else:
             break
@@ -180,20 +181,20 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         if tag is not None and home is not None and tag.version != home.version:
             new = _frames(tag.version, changes)[name]
         puts.setdefault(at, []).append((old, new))
-    return splice(data, _id3.tag_edits(walk.tags, gone, puts))
+    return splice(data, id3.tag_edits(walk.tags, gone, puts))
 
 
 def _frames(version: int, changes: Changes) -> dict[str, bytes]:
     """The new frames, by the keyword of those that they replace; "" stands for an XMP packet."""
     new: dict[str, bytes] = {}
     if changes.named is not None:
-        new[changes.named[0]] = _id3.user_text(version, *changes.named)
+        new[changes.named[0]] = id3.user_text(version, *changes.named)
     if changes.xmp is not None:
-        new[""] = _id3.private(version, changes.xmp)
+        new[""] = id3.private(version, changes.xmp)
     return new
 
 
-def _replaced(tags: list[_id3.Tag], kept: list[Block], keyword: str) -> int | None:
+def _replaced(tags: list[id3.Tag], kept: list[Block], keyword: str) -> int | None:
     """The offset of the frame that a new one takes the place of."""
     offsets = {block.offset for block in kept}
     for frame in (frame for tag in tags for frame in tag.frames if frame.at in offsets):

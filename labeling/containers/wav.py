@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers import _id3
-from labeling.containers._riff import (
+from labeling.containers._shared import Collector, note, pick, splice
+from labeling.containers.base import Changes, Contents, Kind, Media, Piece
+from labeling.containers.syntax import id3
+from labeling.containers.syntax.riff import (
     UNFINISHED,
     Chunk,
     Plan,
@@ -22,8 +24,6 @@ from labeling.containers._riff import (
     take,
     title,
 )
-from labeling.containers._shared import Collector, note, pick, splice
-from labeling.containers.base import Changes, Contents, Kind, Media, Piece
 from labeling.errors import LabelingError
 
 MAX_SIZES = 1 << 16
@@ -47,7 +47,7 @@ class _Walk:
     riff: Chunk = field(default_factory=lambda: Chunk(b"RIFF", b"WAVE", 0, 12, 12))
     children: list[Chunk] = field(default_factory=list)
     sizes: dict[bytes, int] = field(default_factory=dict)  # of RF64
-    tags: list[tuple[Chunk, _id3.Tag]] = field(default_factory=list)
+    tags: list[tuple[Chunk, id3.Tag]] = field(default_factory=list)
     large: bool = False
     rate: int = 0
     samples: int = 0
@@ -154,7 +154,7 @@ def _take(data: Media, chunk: Chunk, walk: _Walk) -> None:
         text = payload(data, chunk, collector).rstrip(b"\0")
         collector.add(Kind.TEXT, f"WAV RIFF {title(chunk.name)}", (chunk.at, chunk.end), text, title(chunk.name))
     elif chunk.name in _ID3:
-        tag = _id3.read(data, chunk.body, chunk.stop, collector, "WAV ID3")
+        tag = id3.read(data, chunk.body, chunk.stop, collector, "WAV ID3")
         if tag is not None:
             walk.tags.append((chunk, tag))
     elif chunk.name != b"data":
@@ -216,5 +216,5 @@ def _inside(data: Media, walk: _Walk, plan: Plan, gone: set[int]) -> None:
             plan.put(chunk, new_info(data, chunk, gone, None))
     for chunk, tag in walk.tags:
         if any(chunk.body <= offset < chunk.end for offset in gone):
-            body = _id3.rebuilt(tag, gone)
+            body = id3.rebuilt(tag, gone)
             plan.put(chunk, pack(chunk.name, body + data[tag.end : chunk.stop]) if body else b"")

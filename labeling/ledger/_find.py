@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from labeling import containers, files, fingerprint, metadata
+from labeling import containers, files, fingerprint
 from labeling.containers import Contents
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes
 from labeling.ledger._ledger import _ROW, rows_of
 from labeling.ledger._schema import entries, fingerprints, head
 from labeling.ledger._search import Cache, near, words_of
 from labeling.ledger.chain import BLOCK, record_of
 from labeling.ledger.entry import LABEL, Match, Record, clean, measure
-from labeling.spans import FileBytes
+from labeling.verification import metadata
 
 _READ_AT_ONCE = 64
 """Blocks, 136 KB each, that are read from the database at once."""
@@ -36,7 +37,7 @@ class Query:
 def query_of(source: Any, *, max_pixels: int | None = None) -> Query:
     """Read what there is to look for. Raises :class:`LabelingError` if the source cannot be read at all."""
     if hasattr(source, "getbands") and hasattr(source, "info"):
-        from labeling.verification import contents_of_image
+        from labeling.verification.verifier import contents_of_image
 
         print_ = fingerprint.of(source, max_pixels=max_pixels, detail=fingerprint.DETAIL / 2)
         return Query("", _labels(contents_of_image(source)), print_)

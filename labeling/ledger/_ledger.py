@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from labeling import files
-    from labeling.image import LabeledImage
     from labeling.ledger._search import Cache
-    from labeling.output import LabeledFile
+    from labeling.pipelines.image import LabeledImage
+    from labeling.pipelines.output import LabeledFile
 
 RETENTION = timedelta(days=184)
 """Six months, whichever they are: records are kept at least so long (Labelling Measures Art. 9)."""

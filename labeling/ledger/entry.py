@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
-    from labeling.image import LabeledImage
-    from labeling.output import LabeledFile
+    from labeling.pipelines.image import LabeledImage
+    from labeling.pipelines.output import LabeledFile
 
 LABEL = "label"
 PRUNE = "prune"
@@ -178,7 +178,7 @@ def entry_of(
 def _measured(done: LabeledFile | LabeledImage) -> tuple[str, str, int, bytes | None]:
     """Name, SHA-256, size and fingerprint of the output."""
     from labeling import containers, files
-    from labeling.spans import FileBytes
+    from labeling.filebytes import FileBytes
 
     if hasattr(done, "data"):
         return "", *measure(done.data)

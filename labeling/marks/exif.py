@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labeling import _ifd
+from labeling import _tiff_ifd
 from labeling.errors import LabelingError
 from labeling.label import Label
 
@@ -46,7 +46,7 @@ class Fields:
 
 def read(data: bytes) -> Fields:
     """Read the texts of a TIFF structure (without "Exif\\0\\0"). Never raises: ``problem`` says what is malformed."""
-    tiff = _ifd.read_tiff(data)
+    tiff = _tiff_ifd.read_tiff(data)
     texts: list[tuple[str, str]] = []
     orientation = 1
     for ifd in tiff.ifds:
@@ -101,7 +101,7 @@ def blank_comment(data: bytes) -> bytes:
 
     For a label of ours that moves to its proper carrier: exactly one may be in a file (GB 45438-2025 6.1 c).
     """
-    tiff = _ifd.read_tiff(data)
+    tiff = _tiff_ifd.read_tiff(data)
     out = bytearray(data)
     for ifd in tiff.ifds:
         entry = ifd.entries.get(USER_COMMENT)

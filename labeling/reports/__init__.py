@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
-    from labeling.report import Report
-    from labeling.reports.exhibit import Exhibit
+    from labeling.reports.thumbnail import Exhibit
+    from labeling.verification.report import Report
 
 __all__ = ["FORMATS", "LANGUAGES", "render"]
 
 LANGUAGES = ("en", "zh")
 
 _FORMS = {
-    "json": ("labeling.report", "to_json"),
-    "jsonl": ("labeling.report", "to_jsonl"),
-    "csv": ("labeling.report", "to_csv"),
+    "json": ("labeling.verification.report", "to_json"),
+    "jsonl": ("labeling.verification.report", "to_jsonl"),
+    "csv": ("labeling.verification.report", "to_csv"),
     "sarif": ("labeling.reports.sarif", "to_sarif"),
     "html": ("labeling.reports.html", "to_html"),
 }
@@ -36,7 +36,7 @@ def render(
 ) -> str:
     """The text of a report in one of :data:`FORMATS`.
 
-    ``language`` (one of :data:`LANGUAGES`) and ``exhibits`` (see :func:`labeling.reports.exhibit.exhibit`; in the order
+    ``language`` (one of :data:`LANGUAGES`) and ``exhibits`` (see :func:`labeling.reports.thumbnail.exhibit`; in the order
     of the reports) are used by html alone: what programs parse stays English. Raises :class:`LabelingError` for a form
     or language that is none.
     """

@@ -6,11 +6,11 @@ import base64
 import json
 
 from labeling.findings import Defect, Mark, Signature, Status
-from labeling.report import Report
 from labeling.reports._markup import Html, el, joined
-from labeling.reports.exhibit import Exhibit
 from labeling.reports.messages import clause, sentence, word
+from labeling.reports.thumbnail import Exhibit
 from labeling.rules import Outcome
+from labeling.verification.report import Report
 
 MAX_FIELDS = 64
 """So many raw fields of a mark are shown."""

@@ -19,7 +19,7 @@ from labeling.reports._batch_words import lead, remedy, word
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.messages import TAGS, profile_title
-from labeling.reports.rules_text import MILDER, RULES
+from labeling.rule_catalogue import MILDER, RULES
 
 _TONES = {"failed": "noncompliant", "poison": "noncompliant", "refused": "inconclusive", "unsupported": "inconclusive"}
 """Statuses by the verdict whose colour and sign they share on a chip."""

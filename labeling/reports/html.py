@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from labeling.report import Report, status_of
 from labeling.reports._card import GLYPHS, card, chip, worst
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._names import in_folder
-from labeling.reports.exhibit import Exhibit
 from labeling.reports.messages import TAGS, profile_title, word
+from labeling.reports.thumbnail import Exhibit
+from labeling.verification.report import Report, status_of
 
 VERDICTS = ("noncompliant", "inconclusive", "compliant")
 """In the order of the page: what needs somebody's attention comes first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from labeling.findings import Defect, Severity
-from labeling.reports.rules_text import MILDER, RULES
+from labeling.rule_catalogue import MILDER, RULES
 
 LANGUAGES = ("en", "zh")
 TAGS = {"en": "en", "zh": "zh-CN"}

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from labeling.findings import Defect
-from labeling.report import Report
-from labeling.reports.rules_text import RULES
+from labeling.rule_catalogue import RULES
+from labeling.verification.report import Report
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from labeling import LabelingError, files
-from labeling.codecs.audio import DUCKED, mix_cue
+from labeling.codecs.wav_cue import DUCKED, mix_cue
 from labeling.containers import Media
 from labeling.errors import UnreadableFile, UnsupportedFormat
+from labeling.filebytes import FileBytes
 from labeling.marks import audible
-from labeling.spans import FileBytes
 
 KINDS = ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"]
 

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from labeling.codecs import _segments, jpeg, paint_file
+from labeling.codecs import paint_file
+from labeling.codecs.jpeg import paint as jpeg
+from labeling.codecs.jpeg import segments
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
@@ -29,7 +31,7 @@ def coefficients(data: bytes, folder):
 
 def changed_blocks(before: bytes, after: bytes, stored, folder):
     """Count the blocks that differ under the stored box; every coefficient outside its MCUs must be the same."""
-    frame = _segments.frame(_segments.split(before))
+    frame = segments.frame(segments.split(before))
     left, top, right, bottom = stored
     changed = 0
     for c, old, new in zip(frame.components, coefficients(before, folder), coefficients(after, folder), strict=True):
@@ -100,10 +102,10 @@ def test_ycck_shows_the_label(scene, save, stamp, quarters, tmp_path):
     arguments = ["convert", tmp_path / "in.png", "-colorspace", "CMYK", "-quality", "92", source]
     subprocess.run(arguments, check=True)
     data = source.read_bytes()
-    parts = _segments.split(data)
+    parts = segments.split(data)
     painted = paint_file(data, "jpeg", stamp())
     assert changed_blocks(data, painted.data, painted.box, tmp_path)
-    assert _segments.colour_space(parts, _segments.frame(parts).components) in ("ycck", "cmyk")
+    assert segments.colour_space(parts, segments.frame(parts).components) in ("ycck", "cmyk")
     shown = np.asarray(Image.open(io.BytesIO(painted.data)).convert("RGB"))
     assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 30
 
@@ -114,7 +116,7 @@ def test_segments_and_trailing_bytes_stay(scene, save, stamp):
     data = save(scene(), "JPEG", exif=exif, icc_profile=b"p" * 70000, comment=b"a comment", xmp=b"<x/>", dpi=(300, 300))
     data += b"behind the end"
     painted = paint_file(data, "jpeg", stamp()).data
-    before, after = _segments.split(data), _segments.split(painted)
+    before, after = segments.split(data), segments.split(painted)
     assert before.bytes_of(before.other) == after.bytes_of(after.other)
     assert painted.endswith(b"\xff\xd9behind the end")
     first, second = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(painted))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from labeling.codecs import paint_file
-from labeling.codecs._png_samples import Header, decode, encode
+from labeling.codecs.png.samples import Header, decode, encode
 from labeling.errors import LabelingError, UnreadableFile
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])

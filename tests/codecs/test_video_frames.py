@@ -12,7 +12,7 @@ from labeling.codecs.video.frames import label_frames
 from labeling.errors import LabelingError
 from labeling.marks.visible import read_visible
 
-from .films import PAINTER, H, W, has_label, pictures
+from .video_files import PAINTER, H, W, has_label, pictures
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK"])

@@ -20,7 +20,7 @@ from labeling.codecs.video.writer import VideoWriter, container_of, rate_of
 from labeling.errors import LabelingError, UnsupportedFormat, WriteError
 from labeling.marks.visible import read_visible
 
-from .films import PAINTER, H, Tensor, W, decoded, has_label, pictures, probe, tone, write
+from .video_files import PAINTER, H, Tensor, W, decoded, has_label, pictures, probe, tone, write
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import containers
-from labeling.containers import Changes, Kind, _amf, flv
+from labeling.containers import Changes, Kind
+from labeling.containers.flv import amf
+from labeling.containers.flv import metadata as flv
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes, Span
 from labeling.files import write_pieces
-from labeling.spans import FileBytes, Span
 
 LABEL = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "号-1" + "x" * 150})
 OTHER = LABEL.replace('"1"', '"2"')
@@ -340,7 +342,7 @@ def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path:
 
 @given(st.text(max_size=40), st.text(max_size=70))
 def test_strings_come_back(name: str, value: str) -> None:
-    script = _amf.Script(_amf.coded_array([_amf.coded_property(name, value.encode())]))
+    script = amf.Script(amf.coded_array([amf.coded_property(name, value.encode())]))
     script.parse()
     (found,) = script.properties
     assert (found.name, script.text(found.value)) == (name, value.encode())
@@ -348,16 +350,16 @@ def test_strings_come_back(name: str, value: str) -> None:
 
 @given(st.integers(65_530, 65_545))
 def test_long_strings_come_back(size: int) -> None:
-    coded_text = _amf.coded_text(b"x" * size)
+    coded_text = amf.coded_text(b"x" * size)
     assert coded_text[0] == (2 if size <= 65_535 else 12)
-    assert _amf.text(coded_text, 0) == b"x" * size
+    assert amf.text(coded_text, 0) == b"x" * size
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_values_or_refused(data: bytes) -> None:
-    script = _amf.Script(data)
+    script = amf.Script(data)
     try:
         script.parse()
-    except _amf.AmfError:
+    except amf.AmfError:
         return
     assert sum(end - start for _, start, end in script.values) == len(data)

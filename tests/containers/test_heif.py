@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, features
 
 from labeling import containers
-from labeling.containers import Block, Changes, Kind, heif
+from labeling.containers import Block, Changes, Kind
+from labeling.containers.heif import metadata as heif
 from labeling.errors import LabelingError
 
 from .battery import (

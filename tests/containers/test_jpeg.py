@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labeling import containers
-from labeling.containers import Changes, Kind, jpeg
+from labeling.containers import Changes, Kind
+from labeling.containers.jpeg import metadata as jpeg
 from labeling.errors import LabelingError
 
 from .battery import PACKET, encoded, exif, exiftool, foreign, icc, jpeg_full, noise, pixels

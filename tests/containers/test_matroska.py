@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import containers
-from labeling.containers import Changes, Kind, _ebml
-from labeling.containers import _matroska as mk
+from labeling.containers import Changes, Kind
+from labeling.containers.matroska import ebml, outline
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes, Span
 from labeling.files import write_pieces
-from labeling.spans import FileBytes, Span
 
 LABEL = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "号-1" + "x" * 150})
 OTHER = LABEL.replace('"1"', '"2"')
@@ -430,7 +430,7 @@ def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path:
 
 
 def test_many_clusters_are_skipped_where_the_file_says_where_its_tags_are(films: dict[str, Path]) -> None:
-    count = mk.JUMP_AFTER + 3000
+    count = outline.JUMP_AFTER + 3000
     cluster = box(CLUSTER, box(0xE7, b"\0") + box(0xA3, b"\x81\0\0\x80x"))
     head = film_of(b"")[: -len(cluster)]
     start = head.index(b"\x18\x53\x80\x67")
@@ -482,29 +482,29 @@ def test_the_tools_are_there() -> None:
 
 @given(st.integers(0, (1 << 56) - 2), st.integers(0, 8))
 def test_sizes_are_coded_and_decoded(size: int, width: int) -> None:
-    coded_size = _ebml.coded_size(size, width)
+    coded_size = ebml.coded_size(size, width)
     assert len(coded_size) >= max(1, width)
-    found = _ebml.header(b"\xec" + coded_size, 0)
-    assert found == _ebml.Element(0xEC, 0, 1 + len(coded_size), 1 + len(coded_size) + size)
+    found = ebml.header(b"\xec" + coded_size, 0)
+    assert found == ebml.Element(0xEC, 0, 1 + len(coded_size), 1 + len(coded_size) + size)
 
 
 @given(st.integers(2, 70_000))
 def test_a_void_takes_the_room_that_it_is_given(room: int) -> None:
-    made = _ebml.void(room)
-    found = _ebml.header(made, 0)
+    made = ebml.void(room)
+    found = ebml.header(made, 0)
     assert found is not None
     assert (len(made), found.id, found.end) == (room, 0xEC, room)
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_header_or_none(data: bytes) -> None:
-    found = _ebml.header(data, 0)
+    found = ebml.header(data, 0)
     assert found is None or 2 <= found.body <= min(12, len(data))
 
 
 @given(st.binary(max_size=300), st.integers(-3, 400))
 def test_an_element_fits_or_does_not(body: bytes, spare: int) -> None:
-    element = _ebml.made(0x4487, body)
-    fitted = _ebml.fitted(element, len(element) + spare)
+    element = ebml.made(0x4487, body)
+    fitted = ebml.fitted(element, len(element) + spare)
     assert (fitted is None) == (spare < 0)
     assert fitted is None or len(fitted) == len(element) + spare

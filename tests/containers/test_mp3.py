@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import containers
-from labeling.containers import Changes, Kind, _id3
+from labeling.containers import Changes, Kind
 from labeling.containers._shared import Collector
+from labeling.containers.syntax import id3
 from labeling.errors import LabelingError
 
 from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
@@ -328,26 +329,26 @@ words = st.text(st.characters(exclude_characters="\0\ufeff", exclude_categories=
 
 @given(st.sampled_from([2, 3, 4]), words, words, st.booleans())
 def test_a_user_text_comes_back(version: int, name: str, text: str, unsync: bool) -> None:
-    raw = _id3.user_text(version, name, text)
+    raw = id3.user_text(version, name, text)
     flags = 0x80 if unsync and version < 4 else 0
     data = tag(version, unsynchronised(raw) if flags else raw, flags)
     collector = Collector()
-    found = _id3.read(data, 0, len(data), collector, "ID3")
+    found = id3.read(data, 0, len(data), collector, "ID3")
     assert found is not None
     assert [(block.keyword, block.data.decode()) for block in collector.blocks] == [(name, text)]
     assert found.frames[0].raw == raw
-    assert _id3.rebuilt(found, set()) == data
+    assert id3.rebuilt(found, set()) == data
 
 
 @given(st.binary(max_size=300), st.sampled_from([2, 3, 4]), st.sampled_from([0, 0x40, 0x80, 0xC0, 0x10]))
 def test_any_bytes_give_a_tag_or_a_problem(body: bytes, version: int, flags: int) -> None:
     data = tag(version, body, flags)
     collector = Collector()
-    assert _id3.read(data, 0, len(data), collector, "ID3") is not None or collector.problems
+    assert id3.read(data, 0, len(data), collector, "ID3") is not None or collector.problems
 
 
 def test_slices_of_bounded_size(tmp_path: Path) -> None:
-    from labeling.spans import FileBytes, Span
+    from labeling.filebytes import FileBytes, Span
 
     (tmp_path / "a.mp3").write_bytes(mp3() + bytes(1 << 20))
     with (tmp_path / "a.mp3").open("rb") as file, FileBytes(file, "a.mp3") as data:

@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling import containers
-from labeling.containers import Changes, Contents, Kind, _isobmff
-from labeling.containers._isobmff import UUID_C2PA, UUID_XMP, box
+from labeling.containers import Changes, Contents, Kind
+from labeling.containers.syntax import isobmff
+from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, box
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes, Span
 from labeling.files import write_pieces
-from labeling.spans import FileBytes, Span
 
-from .mp4_films import ALL, LABEL, OTHER, XMP, boxes, chunk_offsets, hdlr, make, part, relocated, run
+from .mp4_files import ALL, LABEL, OTHER, XMP, boxes, chunk_offsets, hdlr, make, part, relocated, run
 
 
 @pytest.fixture(scope="module")
@@ -377,5 +378,5 @@ def test_a_block_of_another_file_is_refused(films: dict[str, Path]) -> None:
 def test_the_walker_of_this_test_agrees(films: dict[str, Path]) -> None:
     for name in ("tail.mp4", "dash.mp4", "mdat64.mp4"):
         data = films[name].read_bytes()
-        found = _isobmff.walk(memoryview(data), 0, len(data)).boxes
+        found = isobmff.walk(memoryview(data), 0, len(data)).boxes
         assert [(each.type, each.start, each.body, each.end) for each in found] == boxes(data)

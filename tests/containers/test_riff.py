@@ -14,7 +14,7 @@ import pytest
 from labeling import containers
 from labeling.containers import Changes, Kind, avi
 from labeling.errors import LabelingError
-from labeling.spans import FileBytes
+from labeling.filebytes import FileBytes
 
 from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import PACKET, SOURCE, exiftool

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from labeling import containers
-from labeling._ifd import read_tiff
+from labeling._tiff_ifd import read_tiff
 from labeling.containers import Block, Changes, Kind
 from labeling.errors import LabelingError
 

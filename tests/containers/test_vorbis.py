@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import containers
-from labeling.containers import Changes, Kind, _ogg, _vorbis_comment
-from labeling.containers._vorbis_comment import Comments, Entry
+from labeling.containers import Changes, Kind
+from labeling.containers.ogg import pages as ogg_pages
+from labeling.containers.syntax import vorbis_comment
+from labeling.containers.syntax.vorbis_comment import Comments, Entry
 from labeling.errors import LabelingError
-from labeling.spans import FileBytes, Span
+from labeling.filebytes import FileBytes, Span
 
 from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import exiftool
@@ -245,7 +247,7 @@ def test_later_pages_are_numbered_anew_when_a_page_comes_or_goes(kind: str, tmp_
 
 
 def test_so_many_pages_are_numbered_anew_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_ogg, "MAX_RENUMBERED", 1)
+    monkeypatch.setattr(ogg_pages, "MAX_RENUMBERED", 1)
     write(made("theora"), named=("AIGC", LABEL))
     with pytest.raises(LabelingError, match="numbered anew"):
         write(made("theora"), named=("AIGC", LONG))
@@ -344,17 +346,17 @@ entries = st.lists(st.binary(max_size=60), max_size=20)
 
 @given(st.binary(max_size=40), entries, st.binary(max_size=9))
 def test_a_comment_header_comes_back(vendor: bytes, raw: list[bytes], rest: bytes) -> None:
-    data = _vorbis_comment.build(Comments(vendor, tuple(Entry(0, each) for each in raw), rest))
-    found = _vorbis_comment.parse(data)
+    data = vorbis_comment.build(Comments(vendor, tuple(Entry(0, each) for each in raw), rest))
+    found = vorbis_comment.parse(data)
     assert (found.vendor, [entry.raw for entry in found.entries], found.rest) == (vendor, raw, rest)
     assert all(data[entry.at + 4 :].startswith(entry.raw) for entry in found.entries)
-    assert _vorbis_comment.build(found) == data
+    assert vorbis_comment.build(found) == data
 
 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_a_comment_header_or_an_error(raw: bytes) -> None:
     with contextlib.suppress(LabelingError):
-        assert _vorbis_comment.build(_vorbis_comment.parse(raw)) == raw
+        assert vorbis_comment.build(vorbis_comment.parse(raw)) == raw
 
 
 lengths = st.lists(st.integers(0, 3000) | st.sampled_from([0, 255, 510, 65024, 65025, 65026]), min_size=1, max_size=5)
@@ -366,19 +368,19 @@ def test_packets_come_back_from_the_pages_they_are_laid_over(old: list[int], new
         return b"".join(b"\xff" * (size // 255) + bytes((size % 255,)) for size in sizes)
 
     lacing = laced(old)
-    before = [_ogg.Page(0, 0, 0, 7, 3 + at // 255, lacing[at : at + 255]) for at in range(0, len(lacing), 255)]
+    before = [ogg_pages.Page(0, 0, 0, 7, 3 + at // 255, lacing[at : at + 255]) for at in range(0, len(lacing), 255)]
     bodies = [bytes((number + 1,)) * size for number, size in enumerate(new)]
-    raw = _ogg.laid(before, bodies)
-    found = [_ogg.page_at(each, 0) for each in raw]
+    raw = ogg_pages.laid(before, bodies)
+    found = [ogg_pages.page_at(each, 0) for each in raw]
     assert all(each is not None and each.end == len(part) for each, part in zip(found, raw, strict=True))
-    assert all(_ogg.is_sound(part, each) for each, part in zip(found, raw, strict=True) if each)
+    assert all(ogg_pages.is_sound(part, each) for each, part in zip(found, raw, strict=True) if each)
     assert [each.sequence for each in found if each] == list(range(3, 3 + len(raw)))
     body = b"".join(part[each.body :] for each, part in zip(found, raw, strict=True) if each)
-    assert _ogg.packets(body, [each for each in found if each]) == bodies
+    assert ogg_pages.packets(body, [each for each in found if each]) == bodies
     if len(before) <= len(laced(new)) <= 255 * len(before):
         assert len(raw) == len(before)
 
 
 @given(st.binary(max_size=300))
 def test_the_checksum_is_that_of_the_specification(raw: bytes) -> None:
-    assert _ogg.checksum(raw) == crc(raw)
+    assert pages.checksum(raw) == crc(raw)

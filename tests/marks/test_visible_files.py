@@ -17,7 +17,7 @@ from labeling import codecs
 from labeling.findings import Mark, Status
 from labeling.marks.visible import LabelPainter, Style, kept, read_visible
 from labeling.marks.visible import font as fonts
-from labeling.visibility import look
+from labeling.verification.visible_still import look
 from tests.pictures import rgb
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labeling.containers._ebml import VOID, Element, children, header, made, unsigned, void
+from labeling.containers.matroska.ebml import VOID, Element, children, header, made, unsigned, void
 from labeling.errors import LabelingError, WriteError
 
 _HEAD = 16 << 20

@@ -19,13 +19,14 @@ from labeling.codecs.base import Painter
 from labeling.codecs.video import segment
 from labeling.codecs.video.base import ALWAYS, Join, Packet, Settings, Stream, describe, reorder_depth
 from labeling.codecs.video.overlay import FrameOverlay
-from labeling.containers import _mp4_edit, _mp4_samples, mp4
-from labeling.containers._mp4_edit import Inside
-from labeling.containers._mp4_samples import FilmTrack
 from labeling.containers._shared import MediaEdit
 from labeling.containers.base import Media
+from labeling.containers.mp4 import edit, samples
+from labeling.containers.mp4 import metadata as mp4
+from labeling.containers.mp4.edit import Inside
+from labeling.containers.mp4.samples import FilmTrack
 from labeling.errors import LabelingError
-from labeling.spans import FileBytes, Span
+from labeling.filebytes import FileBytes, Span
 
 _CODECS = {
     b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"vp09": "vp9", b"av01": "av1",
@@ -43,7 +44,7 @@ class Cut(NamedTuple):
     ``exact_after``: from this second on every picture decodes to the same samples as before; ``None`` if all was coded.
     """
 
-    surgery: _mp4_edit.Surgery
+    surgery: edit.Surgery
     box: Area
     displayed: tuple[int, int]
     how: str
@@ -77,7 +78,7 @@ def opened(data: Media) -> Opened | str:
     if layout.first(b"moof") is not None:
         return "its samples lie in fragments"
     moov = mp4.inner(layout)
-    track = _mp4_samples.film_track(view, moov, _mp4_samples.movie_scale(view, moov))
+    track = samples.film_track(view, moov, samples.movie_scale(view, moov))
     if isinstance(track, str):
         return track
     entry = track.entry
@@ -212,7 +213,7 @@ class _Surgery:
 
     def _sample(self, number: int) -> bytes:
         at, size = self.track.offsets[number], self.track.sizes[number]
-        if size > _mp4_samples.MAX_SAMPLE or at + size > len(self.data):
+        if size > samples.MAX_SAMPLE or at + size > len(self.data):
             raise LabelingError("a picture of the film lies beyond the end of the file: it is damaged")
         return self.data[at : at + size]
 
@@ -294,11 +295,11 @@ class _Surgery:
             if old or new:
                 edits.append(Inside(start, end, new, around))
 
-        put(b"stsz", _mp4_samples.size_table(self.sizes))
-        put(b"ctts", _mp4_samples.shift_table(p - d for p, d in zip(self.pts, self.track.dts, strict=True)))
+        put(b"stsz", samples.size_table(self.sizes))
+        put(b"ctts", samples.shift_table(p - d for p, d in zip(self.pts, self.track.dts, strict=True)))
         if self.track.sync is not None:
             synced = (n for n in range(len(self.sizes)) if self.keys.get(n, n in self.track.sync))
-            put(b"stss", _mp4_samples.sync_table(synced))
+            put(b"stss", samples.sync_table(synced))
         if (sdtp := tables.get(b"sdtp")) is not None:  # nothing is claimed of how new samples depend on each other
             flags = bytearray(view[sdtp.start : sdtp.end])
             for number in self.places:
@@ -309,7 +310,7 @@ class _Surgery:
         if config is not None and self.extradata:
             new = self.extradata if self.whole else self.codec.joined(self.extradata)
             stsd = tables[b"stsd"]
-            entry = _mp4_edit.first_entry(view, stsd)
+            entry = edit.first_entry(view, stsd)
             head = bytes(view[config.start : config.body])[4:]
             box = (8 + len(new)).to_bytes(4, "big") + head[:4] + new
             edits.append(Inside(config.start, config.end, box, (*around, stsd, entry)))

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Box, Pixels
-from labeling.containers._riff import chunk_at
+from labeling.containers.syntax.riff import chunk_at
 from labeling.errors import MissingDependency, TooLarge, UnreadableFile, UnsupportedFormat
-from labeling.spans import FileBytes
+from labeling.filebytes import FileBytes
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from labeling.codecs._pixels import one_line
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.video._samples import BT709, FULL_RANGE, format_of
+from labeling.codecs.video.audio import Sound
 from labeling.codecs.video.base import NAMES, Coding, Settings, Stream, coding, describe
 from labeling.codecs.video.frames import pixels_of, video_frame
 from labeling.codecs.video.overlay import FrameOverlay
-from labeling.codecs.video.sound import Sound
 from labeling.errors import LabelingError, UnsupportedFormat, WriteError
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes
 from labeling.findings import Defect, Mark, Severity, Signature, Status
 from labeling.marks.credentials import _context
 from labeling.marks.credentials._store import Facts, facts, text
-from labeling.spans import FileBytes
 
 if TYPE_CHECKING:
     import mmap

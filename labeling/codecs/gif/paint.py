@@ -1,0 +1,126 @@
+"""GIF files: frames are played as displayed, painted on, and stored as differences without losing a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.codecs._decoders import open_picture
+from labeling.codecs._pixels import Plan, check_size, decoding, make_plan, on_white, over_alpha, split_overlay
+from labeling.codecs.base import Painted, Painter, Pixels
+from labeling.codecs.gif import blocks
+from labeling.containers.base import Buffer
+from labeling.errors import LabelingError, UnreadableFile
+
+_KEEP, _CLEAR = 1, 2  # disposal methods
+
+
+def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
+    """Paint on every frame of a GIF file. Comments, loop count, timing and all colours outside the box stay."""
+    del quality, orientation  # GIF has neither
+    raw = bytes(data)
+    gif = blocks.split(raw)
+    check_size(gif.width, gif.height, gif.frames, max_pixels=max_pixels)
+    width, height = open_picture(raw, "gif", max_pixels).size
+    plan = make_plan(painter, width, height)
+    left, top, right, bottom = plan.stored
+    backdrops, clears, before = [], False, None
+    for canvas in _canvases(raw, gif, max_pixels):
+        backdrops.append(on_white(canvas[top:bottom, left:right]))
+        clears |= before is not None and bool((before & (canvas[..., 3] == 0)).any())
+        before = canvas[..., 3] > 0
+    overlay = plan.overlay(painter, backdrops)
+    canvases = _canvases(raw, gif, max_pixels)
+    parts, reduced, last = [gif.screen], False, None
+    for block in gif.blocks:
+        if isinstance(block, bytes):
+            parts.append(block)
+            continue
+        canvas = next(canvases)
+        painted = canvas.copy()
+        painted[top:bottom, left:right] = _mixed(canvas[top:bottom, left:right], overlay)
+        made, fewer = _frame(block, painted, None if clears else last, plan, overlay, clears)
+        reduced |= fewer
+        parts.append(made)
+        last = painted
+    how = "GIF frames coded again; no colour outside the label changed"
+    how += "; the label was reduced to the colours that were free" if reduced else ""
+    return Painted(b"".join([*parts, gif.rest]), plan.box, plan.width, plan.height, gif.frames, True, how)
+
+
+def _canvases(raw: bytes, gif: blocks.Gif, max_pixels: int) -> Iterator[Pixels]:
+    """Play the file: yields every frame's whole canvas as RGBA, alpha 0 or 255."""
+    image = open_picture(raw, "gif", max_pixels)
+    if getattr(image, "n_frames", 1) != gif.frames:
+        raise UnreadableFile("the GIF's frames cannot all be decoded; it is cut off or damaged")
+    for i in range(gif.frames):
+        with decoding("GIF"):
+            image.seek(i)
+            canvas = np.array(image.convert("RGBA"))
+        canvas[..., 3] = np.where(canvas[..., 3] > 127, 255, 0)
+        yield canvas
+
+
+def _mixed(region: Pixels, overlay: Pixels) -> Pixels:
+    """Blend the overlay in; over nothing it is either there or not, because GIF knows no half transparency."""
+    colour, alpha = split_overlay(overlay)
+    mixed: Pixels = over_alpha(region, colour, alpha)
+    solid = mixed[..., 3] > 127
+    mixed[..., 3] = np.where(solid, 255, 0)
+    return mixed
+
+
+def _frame(
+    source: blocks.Frame, canvas: Pixels, before: Pixels | None, plan: Plan, overlay: Pixels, clears: bool
+) -> tuple[bytes, bool]:
+    """Code one frame, as what differs from ``before``; also says whether the label had to lose colours."""
+    colours, visible = blocks.keys(canvas), canvas[..., 3] > 0
+    x = y = 0
+    window = (slice(None), slice(None))
+    if before is not None:
+        differs = (before != canvas).any(axis=2) & visible
+        rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+        if not len(rows):
+            rows = columns = np.array([0])
+        x, y = int(columns[0]), int(rows[0])
+        window = (slice(y, int(rows[-1]) + 1), slice(x, int(columns[-1]) + 1))
+        visible = differs
+    dispose = _CLEAR if clears else _KEEP
+    whole = canvas[..., 3] > 0  # saying again what did not change costs bytes, but no table entry for "see through"
+    for fewer in (False, True):
+        for shown in (visible, whole):
+            shade = _with_fewer(colours, shown, window, plan, overlay) if fewer else colours
+            made = blocks.frame(source, (x, y), shade[window], shown[window], dispose=dispose)
+            if made is not None:
+                return made, fewer
+    raise LabelingError("a frame of this GIF has no room for the label's colours; convert it to WebP or APNG")
+
+
+def _with_fewer(
+    colours: blocks.Keys, visible: NDArray[np.bool_], window: tuple[slice, slice], plan: Plan, overlay: Pixels
+) -> blocks.Keys:
+    """Bring the label down to the table entries that the rest of the frame leaves, or to colours that it has."""
+    left, top, right, bottom = plan.stored
+    label = np.zeros(colours.shape, np.bool_)
+    label[top:bottom, left:right] = overlay[..., 3] > 0
+    inside = np.zeros_like(label)
+    inside[window] = visible[window]
+    label &= inside
+    others = np.unique(colours[inside & ~label])
+    if not label.any():
+        return colours
+    wanted, back, counts = np.unique(colours[label], return_inverse=True, return_counts=True)
+    room = max(0, 255 - len(others))  # one entry is left for "see through"
+    kept = np.concatenate([others, wanted[np.argsort(-counts, kind="stable")[:room]]])
+    distance = sum(
+        ((wanted[:, None] >> shift & 255).astype(np.int32) - (kept[None] >> shift & 255).astype(np.int32)) ** 2
+        for shift in (16, 8, 0)
+    )
+    if not len(kept):
+        return colours
+    nearest = kept[np.argmin(distance, axis=1)]
+    fewer = colours.copy()
+    fewer[label] = nearest[back.ravel()]
+    return fewer

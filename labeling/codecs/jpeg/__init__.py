@@ -1,0 +1,1 @@
+"""JPEG pixels, edited as DCT coefficients."""

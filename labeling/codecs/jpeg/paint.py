@@ -1,0 +1,257 @@
+"""JPEG files: the overlay is laid on in the DCT domain, under the box only (design, invariant 3)."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.codecs._pixels import Plan, check_size, cmyk, decoding, luma, make_plan, open_with
+from labeling.codecs.base import Painted, Painter, Pixels
+from labeling.codecs.jpeg import dct, segments
+from labeling.containers.base import Buffer
+from labeling.errors import LabelingError, UnsupportedFormat
+
+Plane = NDArray[np.floating[Any]]
+
+
+def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
+    """Paint on a JPEG file. ``quality`` has no meaning here: the file's own tables are used."""
+    jpeg = segments.split(bytes(data))
+    frame = segments.frame(jpeg)
+    check_size(frame.width, frame.height, max_pixels=max_pixels)
+    if any(frame.max_h % c.h or frame.max_v % c.v for c in frame.components):
+        raise UnsupportedFormat("this JPEG has fractional chroma sampling; convert it to an ordinary JPEG or PNG")
+    # jpeglib's reader crashes (on a file handle it never set) if libjpeg rejects the header: Pillow's goes first.
+    _decodes(segments.head_only(jpeg))
+    if not jpeg.complete:
+        _decodes(jpeg.data)  # a missing EOI alone is harmless, missing picture data is not
+    plan = make_plan(painter, frame.width, frame.height, orientation)
+    source = segments.SOI + jpeg.bytes_of(jpeg.coded) + segments.EOI
+    planes, tables = dct.read(source, frame.components)
+    edit = _Edit.under(plan, frame)
+    space = segments.colour_space(jpeg, frame.components)
+    samples = [edit.samples(i, planes[i], tables) for i in range(len(planes))]
+    overlay = plan.overlay(painter, [edit.backdrop(samples, space)])
+    edit.blend(planes, tables, samples, overlay, space)
+    made, kind = _write(jpeg, frame, source, planes)
+    return Painted(_splice(jpeg, made), plan.box, plan.width, plan.height, 1, True, _how(jpeg, kind))
+
+
+def _decodes(data: bytes) -> None:
+    with decoding("JPEG"):
+        open_with("JpegImagePlugin", "JpegImageFile", data).load()
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """The MCU-aligned region under the box: ``left`` … ``bottom`` in stored pixels, may reach beyond the picture."""
+
+    frame: segments.Frame
+    box: tuple[int, int, int, int]
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def under(cls, plan: Plan, frame: segments.Frame) -> _Edit:
+        left, top, right, bottom = plan.stored
+        w, h = 8 * frame.max_h, 8 * frame.max_v
+        return cls(frame, plan.stored, left // w * w, top // h * h, -(-right // w) * w, -(-bottom // h) * h)
+
+    def blocks(self, i: int) -> tuple[slice, slice]:
+        """Rows and columns of component ``i``'s blocks in the region, without those that are padding to whole MCUs."""
+        c = self.frame.components[i]
+        ry, rx = 8 * self.frame.max_v // c.v, 8 * self.frame.max_h // c.h
+        return (
+            slice(self.top // ry, min(self.bottom // ry, c.rows)),
+            slice(self.left // rx, min(self.right // rx, c.columns)),
+        )
+
+    def samples(self, i: int, plane: dct.Coefficients, tables: NDArray[np.uint16]) -> Plane:
+        """Decode the region of component ``i``: (rows, columns) 0–255, at the component's own resolution."""
+        table = tables[self.frame.components[i].table].astype(np.float32)
+        blocks = plane[self.blocks(i)].astype(np.float32) * table
+        pixels: Plane = np.clip(_tiles_to_plane(_basis().T @ blocks @ _basis()) + 128, 0, 255)
+        return pixels
+
+    def backdrop(self, samples: list[Plane], space: str) -> Pixels:
+        """Assemble what is in the box: (H, W, 3) RGB. Chroma is repeated, which is good enough to judge contrast."""
+        left, top, right, bottom = self.box
+        full = []
+        for c, plane in zip(self.frame.components, samples, strict=True):
+            rows = np.minimum(np.arange(top - self.top, bottom - self.top) * c.v // self.frame.max_v, len(plane) - 1)
+            columns = np.arange(left - self.left, right - self.left) * c.h // self.frame.max_h
+            full.append(plane[rows][:, np.minimum(columns, plane.shape[1] - 1)])
+        return _to_rgb(np.stack(full, axis=-1), space)
+
+    def blend(
+        self,
+        planes: list[dct.Coefficients],
+        tables: NDArray[np.uint16],
+        samples: list[Plane],
+        overlay: Pixels,
+        space: str,
+    ) -> None:
+        """Change ``planes`` in place.
+
+        The *difference* that the overlay makes is transformed and added to the dequantised coefficients, so that a
+        block in which nothing changes keeps its coefficients exactly.
+        """
+        spread = self._spread(overlay)
+        alpha = spread[..., 3:].astype(np.float32) / 255
+        colours = _from_rgb(spread[..., :3], space) * alpha
+        for i, c in enumerate(self.frame.components):
+            ry, rx = self.frame.max_v // c.v, self.frame.max_h // c.h
+            shape = samples[i].shape
+            coverage = _shrink(alpha[..., 0], ry, rx)[: shape[0], : shape[1]]
+            colour = _shrink(colours[..., i], ry, rx)[: shape[0], : shape[1]]
+            change = _plane_to_tiles(colour - samples[i] * coverage)
+            table = tables[c.table].astype(np.float32)
+            where = self.blocks(i)
+            before = planes[i][where]
+            after = np.rint(before + (_basis() @ change @ _basis().T) / np.maximum(table, 1))
+            np.clip(after, -1023, 1023, out=after)  # the range of 8-bit coefficients (T.81 F.1.2)
+            touched = _plane_to_tiles(coverage).any(axis=(2, 3), keepdims=True)
+            planes[i][where] = np.where(touched, after.astype(np.int16), before)
+
+    def _spread(self, overlay: Pixels) -> Pixels:
+        """Lay the overlay into the region.
+
+        Where the box ends with the picture, its edge is carried on into the invisible rest of the blocks: a step there
+        would ring into the visible part.
+        """
+        left, top, right, bottom = self.box
+        ys, xs = np.arange(self.top, self.bottom), np.arange(self.left, self.right)
+        rows, columns = np.clip(ys - top, 0, bottom - top - 1), np.clip(xs - left, 0, right - left - 1)
+        spread = overlay[rows][:, columns]
+        down = self.bottom if bottom == self.frame.height else bottom
+        across = self.right if right == self.frame.width else right
+        inside = ((ys >= top) & (ys < down))[:, None] & ((xs >= left) & (xs < across))
+        return np.where(inside[..., None], spread, 0).astype(np.uint8)
+
+
+@functools.cache
+def _basis() -> Plane:
+    """Build the 8-point DCT-II as an orthonormal matrix: rows are frequencies."""
+    k, n = np.mgrid[0:8, 0:8]
+    matrix = np.sqrt(2 / 8) * np.cos((2 * n + 1) * k * np.pi / 16)
+    matrix[0] = np.sqrt(1 / 8)
+    basis: Plane = matrix.astype(np.float32)
+    return basis
+
+
+def _tiles_to_plane(tiles: Plane) -> Plane:
+    rows, columns = tiles.shape[:2]
+    return tiles.swapaxes(1, 2).reshape(rows * 8, columns * 8)
+
+
+def _plane_to_tiles(plane: Plane) -> Plane:
+    rows, columns = plane.shape[0] // 8, plane.shape[1] // 8
+    return plane.reshape(rows, 8, columns, 8).swapaxes(1, 2)
+
+
+def _shrink(plane: Plane, ry: int, rx: int) -> Plane:
+    """Average over ``ry`` × ``rx`` cells: how encoders subsample chroma."""
+    if ry == rx == 1:
+        return plane
+    cells: Plane = plane.reshape(plane.shape[0] // ry, ry, plane.shape[1] // rx, rx).mean(axis=(1, 3))
+    return cells
+
+
+def _ycc(rgb: Plane) -> Plane:
+    y = luma(rgb)
+    return np.stack([y, (rgb[..., 2] - y) * 0.564334 + 128, (rgb[..., 0] - y) * 0.713267 + 128], axis=-1)
+
+
+def _ycc_to_rgb(ycc: Plane) -> Plane:
+    y, b, r = ycc[..., 0], ycc[..., 1] - 128, ycc[..., 2] - 128
+    rgb: Plane = np.stack([y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b], axis=-1)
+    np.clip(rgb, 0, 255, out=rgb)
+    return rgb
+
+
+def _from_rgb(rgb: Pixels, space: str) -> Plane:
+    """Convert to the file's components. Four-component files hold inverted inks, as Adobe writes them."""
+    colour = rgb.astype(np.float32)
+    if space == "gray":
+        return luma(colour)[..., None]
+    if space == "rgb":
+        return colour
+    if space == "ycc":
+        return _ycc(colour)
+    inks = cmyk(colour)
+    if space == "cmyk":
+        return 255 - inks
+    return np.concatenate([_ycc(inks[..., :3]), 255 - inks[..., 3:]], axis=-1)
+
+
+def _to_rgb(planes: Plane, space: str) -> Pixels:
+    if space == "gray":
+        rgb = np.repeat(planes, 3, axis=-1)
+    elif space == "rgb":
+        rgb = planes
+    elif space == "ycc":
+        rgb = _ycc_to_rgb(planes)
+    else:
+        light = planes[..., :3] if space == "cmyk" else 255 - _ycc_to_rgb(planes[..., :3])
+        rgb = light * planes[..., 3:] / 255
+    return np.rint(rgb).astype(np.uint8)
+
+
+def _write(
+    jpeg: segments.Jpeg, frame: segments.Frame, source: bytes, planes: list[dct.Coefficients]
+) -> tuple[bytes, str]:
+    """Code the changed coefficients; returns the JPEG and what kind it is."""
+    size, count = (frame.width, frame.height), len(planes)
+    if count == 4:
+        return _write_four(source, size, planes), "baseline"
+    # The real file may have to be the source where tables change between scans: libjpeg then judges the conflict.
+    stand_in = source if segments.has_late_tables(jpeg) else segments.empty_like(jpeg, frame)
+    if frame.process == "progressive":
+        return dct.write(stand_in, planes, size, components=count, version=dct.MOZ), "progressive"
+    optimize = segments.has_own_codes(jpeg)
+    return dct.write(stand_in, planes, size, components=count, optimize=optimize), "baseline"
+
+
+def _write_four(source: bytes, size: tuple[int, int], planes: list[dct.Coefficients]) -> bytes:
+    """Write four components with a function that only replaces three.
+
+    The frame header's order decides which component is which, so K is moved to the front, written,
+    and moved back while the other three are written.
+    """
+    black_first = _reorder(source, (3, 1, 2, 0))
+    first = dct.write(black_first, [planes[3], None, None], size, components=4, version=dct.IJG)
+    return dct.write(_reorder(first, (3, 1, 2, 0)), planes[:3], size, components=4, version=dct.IJG, optimize=True)
+
+
+def _reorder(data: bytes, order: tuple[int, ...]) -> bytes:
+    """Change the order of the components in the frame header, and of nothing else."""
+    header = next(s for s in segments.split(data).coded if s.marker in (0xC0, 0xC1, 0xC2))
+    at = header.start + 10
+    entries = [data[at + 3 * i : at + 3 * i + 3] for i in range(len(order))]
+    return data[:at] + b"".join(entries[i] for i in order) + data[at + 3 * len(order) :]
+
+
+def _splice(jpeg: segments.Jpeg, made: bytes) -> bytes:
+    """Put the new coded picture between the source's own application segments and whatever followed its EOI."""
+    coded = segments.split(made)
+    if not coded.complete:
+        raise LabelingError("the JPEG that was made is incomplete; re-save the picture and try again")
+    return b"".join(
+        [segments.SOI, jpeg.bytes_of(jpeg.other), coded.bytes_of(coded.coded), segments.EOI, jpeg.data[jpeg.end :]]
+    )
+
+
+def _how(jpeg: segments.Jpeg, kind: str) -> str:
+    frame = segments.frame(jpeg)
+    how = "only the JPEG blocks under the label were changed"
+    if frame.process in ("progressive", "arithmetic") and kind != frame.process:
+        how += f"; the {frame.process} file became {kind}"
+    if jpeg.app(2, b"MPF\0") is not None:
+        how += "; only the first picture of the file was labelled, and the index (MPF) of the others no longer fits"
+    return how

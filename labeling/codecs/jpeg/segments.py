@@ -1,0 +1,190 @@
+"""The segments of a JPEG file (ITU-T T.81 Annex B): what is coded picture, what is application data."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from labeling.codecs.jpeg.dct import Component
+from labeling.errors import UnreadableFile, UnsupportedFormat
+
+SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+_SOS, _DQT = 0xDA, 0xDB
+_CODED = {*range(0xC0, 0xD0), _SOS, _DQT, 0xDC, 0xDD, 0xDE, 0xDF}
+_DCT_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic"}
+_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # stuffed zeros and restart markers belong to the scan
+_MAX_SEGMENTS = 100_000
+_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One marker segment; of a scan, the header and the entropy-coded data that follow it."""
+
+    marker: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame header. ``process`` is one of baseline, extended, progressive, arithmetic."""
+
+    process: str
+    width: int
+    height: int
+    components: tuple[Component, ...]
+    max_h: int
+    max_v: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """A JPEG taken apart. ``end`` is behind EOI; ``complete`` is false if there is none."""
+
+    data: bytes
+    coded: tuple[Segment, ...]
+    other: tuple[Segment, ...]
+    end: int
+    complete: bool
+
+    def bytes_of(self, segments: tuple[Segment, ...]) -> bytes:
+        """Join the bytes of ``segments``."""
+        return b"".join(self.data[s.start : s.end] for s in segments)
+
+    def app(self, number: int, identifier: bytes) -> bytes | None:
+        """Give the payload of the first APPn segment that starts with ``identifier``."""
+        for segment in self.other:
+            if segment.marker == 0xE0 + number and self.data.startswith(identifier, segment.start + 4):
+                return self.data[segment.start + 4 : segment.end]
+        return None
+
+
+def split(data: bytes) -> Jpeg:
+    """Take a JPEG apart. Garbage between segments is skipped, as decoders do.
+
+    Raises :class:`~labeling.errors.UnreadableFile` if a segment reaches beyond the file or there is no picture.
+    """
+    coded: list[Segment] = []
+    other: list[Segment] = []
+    at = 2
+    while (match := _SCAN_END.search(data, at)) and len(coded) + len(other) < _MAX_SEGMENTS:
+        start, marker = match.start(), data[match.start() + 1]
+        if marker == EOI[1]:
+            return _whole(Jpeg(data, tuple(coded), tuple(other), start + 2, True))
+        if marker in (0x01, SOI[1]):  # TEM and a stray SOI stand alone
+            at = start + 2
+            continue
+        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        end = start + 2 + length
+        if length < 2 or end > len(data):
+            raise UnreadableFile(f"the JPEG segment at byte {start} reaches beyond the file; it is cut off or damaged")
+        if marker == _SOS:
+            found = _SCAN_END.search(data, end)
+            end = found.start() if found else len(data)
+        (coded if marker in _CODED else other).append(Segment(marker, start, end))
+        at = end
+    return _whole(Jpeg(data, tuple(coded), tuple(other), len(data), False))
+
+
+def _whole(jpeg: Jpeg) -> Jpeg:
+    if not any(s.marker == _SOS for s in jpeg.coded):
+        raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
+    return jpeg
+
+
+def frame(jpeg: Jpeg) -> Frame:
+    """Read the frame header (T.81 B.2.2).
+
+    Raises :class:`~labeling.errors.UnsupportedFormat` for processes without 8-bit DCT coefficients.
+    """
+    headers = [s for s in jpeg.coded if 0xC0 <= s.marker <= 0xCF and s.marker not in (0xC4, 0xC8, 0xCC)]
+    if len(headers) != 1:
+        raise UnreadableFile(f"the JPEG has {len(headers)} frame headers instead of one; it is damaged")
+    body = jpeg.data[headers[0].start + 4 : headers[0].end]
+    process = _DCT_FRAMES.get(headers[0].marker, "")
+    if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+        raise UnreadableFile("the JPEG's frame header is cut off")
+    precision, height, width, count = struct.unpack(">BHHB", body[:6])
+    if not process or precision != 8:
+        raise UnsupportedFormat(
+            "this JPEG is lossless, hierarchical or of more than 8 bits a sample; convert it to PNG first"
+        )
+    if count not in (1, 3, 4) or not 0 < width <= _MAX_SIDE or not 0 < height <= _MAX_SIDE:
+        raise UnsupportedFormat(f"a JPEG of {width}×{height} pixels with {count} components; convert it to PNG first")
+    raw = [(body[6 + 3 * i], body[7 + 3 * i] >> 4, body[7 + 3 * i] & 15, body[8 + 3 * i]) for i in range(count)]
+    if any(not (1 <= h <= 4 and 1 <= v <= 4 and t <= 3) for _, h, v, t in raw):
+        raise UnreadableFile("the JPEG's frame header has impossible sampling factors; it is damaged")
+    max_h, max_v = max(h for _, h, _, _ in raw), max(v for _, _, v, _ in raw)
+    components = tuple(
+        Component(i, h, v, t, -(-height * v // (8 * max_v)), -(-width * h // (8 * max_h))) for i, h, v, t in raw
+    )
+    return Frame(process, width, height, components, max_h, max_v)
+
+
+def colour_space(jpeg: Jpeg, components: tuple[Component, ...]) -> str:
+    """Say what the components are, by the rules that libjpeg follows: gray, ycc, rgb, cmyk or ycck."""
+    if len(components) == 1:
+        return "gray"
+    adobe = jpeg.app(14, b"Adobe")
+    transform = adobe[11] if adobe and len(adobe) >= 12 else None
+    if len(components) == 4:
+        return "cmyk" if transform in (None, 0) else "ycck"
+    jfif = jpeg.app(0, b"JFIF\0")
+    if jfif is None and transform == 0:
+        return "rgb"
+    if jfif is None and transform is None and bytes(c.id for c in components) == b"RGB":
+        return "rgb"
+    return "ycc"
+
+
+def empty_like(jpeg: Jpeg, parts: Frame) -> bytes:
+    """Make a JPEG with the same frame and tables in which every coefficient is zero.
+
+    It stands in for the real file where only frame parameters are copied, so that a library which
+    insists on reading its source does not decode the whole picture once more: two zero bits a block.
+    """
+    tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == _DQT))
+    body = bytes([8]) + struct.pack(">HHB", parts.height, parts.width, len(parts.components))
+    body += b"".join(bytes([c.id, c.h << 4 | c.v, c.table]) for c in parts.components)
+    one_code = bytes([1]) + bytes(15) + b"\0"  # a single code, "0", for symbol 0: DC difference 0, or end of block
+    huffman = b"\0" + one_code + b"\x10" + one_code
+    scan = bytes([len(parts.components)]) + b"".join(bytes([c.id, 0]) for c in parts.components) + b"\0\x3f\0"
+    if len(parts.components) == 1:  # not interleaved: blocks of the component, no padding to whole MCUs
+        blocks = parts.components[0].rows * parts.components[0].columns
+    else:
+        units = -(-parts.width // (8 * parts.max_h)) * -(-parts.height // (8 * parts.max_v))
+        blocks = units * sum(c.h * c.v for c in parts.components)
+
+    def segment(marker: int, payload: bytes) -> bytes:
+        return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
+
+    head = tables + segment(0xC1, body) + segment(0xC4, huffman) + segment(_SOS, scan)
+    return SOI + head + bytes(-(-blocks * 2 // 8)) + EOI
+
+
+def head_only(jpeg: Jpeg) -> bytes:
+    """Make a JPEG of one pixel with the same tables and parameters, and the beginning of the first scan."""
+    parts = [SOI]
+    for s in jpeg.coded:
+        segment = jpeg.data[s.start : s.end]
+        if 0xC0 <= s.marker <= 0xCF and s.marker not in (0xC4, 0xC8, 0xCC):
+            segment = segment[:5] + b"\0\1\0\1" + segment[9:]
+        if s.marker == _SOS:
+            return b"".join([*parts, segment[: 2 + int.from_bytes(segment[2:4], "big") + 256], EOI])
+        parts.append(segment)
+    raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
+
+
+def has_late_tables(jpeg: Jpeg) -> bool:
+    """Say whether quantisation tables are (re)defined behind the first scan."""
+    first = next(s.start for s in jpeg.coded if s.marker == _SOS)
+    return any(s.marker == _DQT and s.start > first for s in jpeg.coded)
+
+
+def has_own_codes(jpeg: Jpeg) -> bool:
+    """Say whether the Huffman tables are other than the usual ones of T.81 Annex K."""
+    tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == 0xC4))
+    # Table K.5's count bytes: an encoder that did not optimise has this run in its DHT segments.
+    return bytes.fromhex("0002010303020403050504040000017d") not in tables

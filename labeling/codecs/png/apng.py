@@ -1,0 +1,156 @@
+"""Animated PNG (third edition, clause 4.9): frames are played as displayed, painted on, and stored as differences.
+
+A frame may cover a part of the canvas, blend with what is there and be disposed of in three ways. All of that is played
+out; the copy says the same with plain means: each frame replaces the rectangle in which anything changes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labeling.codecs._pixels import Plan, over_alpha
+from labeling.codecs.base import Painter
+from labeling.codecs.png.colour import Look, lay, shown
+from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, chunk, decode, encode
+from labeling.errors import UnreadableFile
+
+_BACKGROUND, _PREVIOUS = 1, 2  # dispose_op
+_OVER = 1  # blend_op
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    width: int
+    height: int
+    x: int
+    y: int
+    delay: tuple[int, int]
+    dispose: int
+    blend: int
+    stream: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Animation:
+    """The frames of an APNG; ``still`` is the default image's data if it is not part of the animation."""
+
+    look: Look
+    frames: tuple[_Frame, ...]
+    still: bytes | None
+
+    @classmethod
+    def parse(cls, chunks: Sequence[tuple[bytes, bytes]], look: Look) -> Animation:
+        """Collect the frames from (type, payload) pairs.
+
+        Raises :class:`~labeling.errors.UnreadableFile` for frames without data or outside the canvas.
+        """
+        controls: list[bytes] = []
+        streams: list[list[bytes]] = []
+        still: list[bytes] = []
+        for kind, body in chunks:
+            if kind == b"fcTL":
+                controls.append(body)
+                streams.append([])
+            elif kind == b"IDAT":
+                (streams[-1] if streams else still).append(body)
+            elif kind == b"fdAT" and streams:
+                streams[-1].append(body[4:])
+        frames = tuple(_frame(body, b"".join(parts), look) for body, parts in zip(controls, streams, strict=True))
+        return cls(look, frames, b"".join(still) if still else None)
+
+    def painted(self, plan: Plan, painter: Painter) -> tuple[Look, list[bytes], str]:
+        """Paint on every frame; returns the new look, the chunks that hold the pictures, and a note ("" if none)."""
+        left, top, right, bottom = plan.stored
+        look = self._canvas_look()
+        backdrops = [shown(look, canvas[top:bottom, left:right]) for canvas in self._canvases(look)]
+        still = self._still(look)
+        if still is not None:
+            backdrops.append(shown(look, still[top:bottom, left:right]))
+        overlay = plan.overlay(painter, backdrops)
+        pieces: list[bytes] = []
+        sequence = 0
+        if still is not None:
+            pieces.append(chunk(b"IDAT", encode(look.header, lay(look, still, plan.stored, overlay)[1])))
+        before: Samples | None = None
+        for frame, canvas in zip(self.frames, self._canvases(look), strict=True):
+            canvas = lay(look, canvas.copy(), plan.stored, overlay)[1]
+            x, y, part = _changed(before, canvas)
+            control = struct.pack(">5I2H2B", sequence, part.shape[1], part.shape[0], x, y, *frame.delay, 0, 0)
+            pieces.append(chunk(b"fcTL", control))
+            sequence += 1
+            stream = encode(replace(look.header, width=part.shape[1], height=part.shape[0]), part)
+            if before is None and still is None:
+                pieces.append(chunk(b"IDAT", stream))
+            else:
+                pieces.append(chunk(b"fdAT", struct.pack(">I", sequence) + stream))
+                sequence += 1
+            before = canvas
+        note = "" if look.header.colour == self.look.header.colour else "its frames became RGBA"
+        return look, pieces, note
+
+    def _canvas_look(self) -> Look:
+        """Choose the samples to play the animation in: the file's own if they can say "nothing here", else RGBA."""
+        header = self.look.header
+        if header.colour in (GRAY_ALPHA, RGBA):
+            return replace(self.look, header=replace(header, interlaced=False))
+        clears = any(frame.dispose == _BACKGROUND for frame in self.frames)
+        whole = (self.frames[0].width, self.frames[0].height) == (header.width, header.height)
+        if header.colour == PALETTE or header.depth < 8 or self.look.key or clears or not whole:
+            return self.look.as_rgba()
+        return replace(self.look, header=replace(header, interlaced=False))
+
+    def _samples(self, look: Look, frame: _Frame) -> Samples:
+        header = replace(self.look.header, width=frame.width, height=frame.height)
+        samples = decode(header, frame.stream)
+        return samples if look.header.colour == header.colour else replace(self.look, header=header).rgba(samples)
+
+    def _still(self, look: Look) -> Samples | None:
+        if self.still is None:
+            return None
+        header = self.look.header
+        return self._samples(look, _Frame(header.width, header.height, 0, 0, (0, 0), 0, 0, self.still)).copy()
+
+    def _canvases(self, look: Look) -> Iterator[Samples]:
+        """Play the animation: yields the canvas as displayed, the same array every time."""
+        header = look.header
+        depth = np.uint16 if header.depth == 16 else np.uint8
+        canvas = np.zeros((header.height, header.width, header.channels), depth)
+        for i, frame in enumerate(self.frames):
+            where = (slice(frame.y, frame.y + frame.height), slice(frame.x, frame.x + frame.width))
+            kept = canvas[where].copy() if frame.dispose == _PREVIOUS else None
+            samples = self._samples(look, frame)
+            if frame.blend == _OVER and header.colour in (GRAY_ALPHA, RGBA):
+                alpha = samples[..., -1:] / header.peak
+                canvas[where] = over_alpha(canvas[where], samples[..., :-1], alpha, header.peak)
+            else:
+                canvas[where] = samples
+            yield canvas
+            if frame.dispose == _BACKGROUND or (frame.dispose == _PREVIOUS and i == 0):
+                canvas[where] = 0
+            elif kept is not None:
+                canvas[where] = kept
+
+
+def _frame(control: bytes, stream: bytes, look: Look) -> _Frame:
+    if len(control) != 26 or not stream:
+        raise UnreadableFile("a frame of the animated PNG has no data or a broken header (fcTL); the file is damaged")
+    _, width, height, x, y, num, den, dispose, blend = struct.unpack(">5I2H2B", control)
+    inside = x + width <= look.header.width and y + height <= look.header.height
+    if not width or not height or not inside:
+        raise UnreadableFile("a frame of the animated PNG lies outside its canvas; the file is damaged")
+    return _Frame(width, height, x, y, (num, den), dispose, blend, stream)
+
+
+def _changed(before: Samples | None, now: Samples) -> tuple[int, int, Samples]:
+    """Find the smallest rectangle that holds every difference (one pixel if there is none): x, y and its samples."""
+    if before is None:
+        return 0, 0, now
+    differs = (before != now).any(axis=2)
+    rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
+    if not len(rows):
+        return 0, 0, now[:1, :1]
+    return int(columns[0]), int(rows[0]), now[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -1,0 +1,173 @@
+"""What PNG samples look like, and how an overlay is laid on them in their own colour type."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.codecs._pixels import luma, over, over_alpha, split_overlay
+from labeling.codecs.base import Box, Pixels
+from labeling.codecs.png.samples import GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, Header, Samples
+from labeling.errors import UnreadableFile
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Header, palette and transparency: all that gives samples their meaning.
+
+    ``palette`` is (n, 4) RGBA; ``key`` the colour that tRNS makes transparent in gray and RGB pictures.
+    """
+
+    header: Header
+    palette: Pixels | None = None
+    key: tuple[int, ...] | None = None
+
+    @classmethod
+    def parse(cls, header: Header, plte: bytes, trns: bytes) -> Look:
+        """Read the payloads of PLTE and tRNS (empty where there is none)."""
+        if header.colour == PALETTE:
+            entries = min(len(plte) // 3, 256)
+            if not entries:
+                raise UnreadableFile("the palette PNG has no palette (PLTE); the file is damaged")
+            palette = np.full((entries, 4), 255, np.uint8)
+            palette[:, :3] = np.frombuffer(plte[: entries * 3], np.uint8).reshape(-1, 3)
+            alpha = np.frombuffer(trns[:entries], np.uint8)
+            palette[: len(alpha), 3] = alpha
+            return cls(header, palette)
+        if trns and header.colour in (GRAY, RGB) and len(trns) >= 2 * header.channels:
+            return cls(header, None, struct.unpack(f">{header.channels}H", trns[: 2 * header.channels]))
+        return cls(header)
+
+    def plte(self) -> bytes:
+        """Give the payload of PLTE, empty if the colour type needs none."""
+        return b"" if self.palette is None else self.palette[:, :3].tobytes()
+
+    def trns(self) -> bytes:
+        """Give the payload of tRNS, empty if everything is opaque or alpha is in the samples."""
+        if self.palette is not None:
+            clear = np.flatnonzero(self.palette[:, 3] < 255)
+            return self.palette[: clear[-1] + 1, 3].tobytes() if len(clear) else b""
+        return b"" if self.key is None else struct.pack(f">{len(self.key)}H", *self.key)
+
+    def keyed(self, samples: Samples) -> NDArray[np.bool_]:
+        """Say which pixels tRNS makes transparent: (H, W)."""
+        if self.key is None:
+            return np.zeros(samples.shape[:2], np.bool_)
+        mask: NDArray[np.bool_] = (samples == np.array(self.key)).all(axis=2)
+        return mask
+
+    def rgba(self, samples: Samples) -> Samples:
+        """Convert to RGBA: (H, W, 4) uint8, or uint16 for 16-bit samples. Exact."""
+        header = self.header
+        if self.palette is not None:
+            if samples.size and int(samples.max()) >= len(self.palette):
+                raise UnreadableFile("the PNG uses colours that its palette does not have; the file is damaged")
+            colours: Samples = self.palette[samples[..., 0]]
+            return colours
+        peak = 65535 if header.depth == 16 else 255
+        deep = samples if header.depth >= 8 else samples * (255 // header.peak)
+        out = np.full((*samples.shape[:2], 4), peak, deep.dtype)
+        out[..., :3] = deep[..., :3] if header.colour in (RGB, RGBA) else deep[..., :1]
+        if header.colour in (GRAY_ALPHA, RGBA):
+            out[..., 3] = deep[..., -1]
+        out[self.keyed(samples), 3] = 0
+        return out
+
+    def as_rgba(self) -> Look:
+        """Say how samples look after :meth:`rgba`."""
+        depth = 16 if self.header.depth == 16 else 8
+        return Look(replace(self.header, depth=depth, colour=RGBA, interlaced=False))
+
+    def widened(self, samples: Samples) -> tuple[Look, Samples]:
+        """Bring 1-, 2- and 4-bit gray to 8 bits, where an overlay's soft edges can be told apart. Exact."""
+        if self.header.colour != GRAY or self.header.depth >= 8:
+            return self, samples
+        scale = 255 // self.header.peak
+        key = None if self.key is None else ((self.key[0] & self.header.peak) * scale,)
+        return Look(replace(self.header, depth=8), None, key), samples * np.uint8(scale)
+
+
+def shown(look: Look, samples: Samples) -> Pixels:
+    """Give 8-bit RGB over white of some samples, for the painter to look at."""
+    rgba = look.rgba(samples)
+    eight = (rgba >> 8).astype(np.uint8) if rgba.dtype == np.uint16 else rgba
+    alpha = eight[..., 3:].astype(np.uint16)
+    mixed: NDArray[np.uint16] = (eight[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return mixed.astype(np.uint8)
+
+
+def lay(look: Look, samples: Samples, box: Box, overlay: Pixels) -> tuple[Look, Samples, str]:
+    """Lay an RGBA overlay on samples.
+
+    Returns the look and samples afterwards, and what had to change about the colour type ("" if nothing). ``samples``
+    may be changed in place.
+    """
+    left, top, right, bottom = box
+    where = (slice(top, bottom), slice(left, right))
+    if look.palette is not None:
+        made = _lay_palette(look, samples, where, overlay)
+        if made is not None:
+            return *made, ""
+        look, samples, note = look.as_rgba(), look.rgba(samples), "the palette had no room for the label: now RGBA"
+    else:
+        wide, samples = look.widened(samples)
+        note = "" if wide is look else f"{look.header.depth}-bit gray became 8-bit gray"
+        look = wide
+    opaque = look.header.colour in (GRAY, RGB)
+    if opaque:
+        mixed = _mixed(look, samples[where], overlay)
+        # A see-through key cannot hold soft edges over nothing, and must not make part of the label disappear.
+        touched = overlay[..., 3] > 0
+        if look.key is None or not ((look.keyed(samples[where]) | look.keyed(mixed)) & touched).any():
+            samples = samples if samples.flags.writeable else samples.copy()
+            samples[where] = mixed
+            return look, samples, note
+        look, samples, note = look.as_rgba(), look.rgba(samples), "its transparent colour became an alpha channel"
+    samples = samples if samples.flags.writeable else samples.copy()
+    samples[where] = _mixed(look, samples[where], overlay)
+    return look, samples, note
+
+
+def _mixed(look: Look, region: Samples, overlay: Pixels) -> Samples:
+    colour, alpha = split_overlay(overlay)
+    peak = 65535 if look.header.depth == 16 else 255
+    if look.header.colour in (GRAY, GRAY_ALPHA):
+        colour = luma(colour)[..., None].astype(np.float64)
+    colour = colour * (peak // 255)
+    blend = over if look.header.colour in (GRAY, RGB) else over_alpha
+    return blend(region, colour, alpha, peak)
+
+
+def _lay_palette(
+    look: Look, samples: Samples, where: tuple[slice, slice], overlay: Pixels
+) -> tuple[Look, Samples] | None:
+    """Lay the overlay on palette indices, in new palette entries; ``None`` if they do not suffice."""
+    assert look.palette is not None
+    touched = overlay[..., 3] > 0
+    colour, alpha = split_overlay(overlay)
+    mixed = over_alpha(look.rgba(samples[where]), colour, alpha)[touched]
+    wanted, back = np.unique(mixed.view("<u4")[..., 0], return_inverse=True)
+    have = {int(value): i for i, value in reversed(list(enumerate(look.palette.copy().view("<u4")[:, 0])))}
+    new = [int(value) for value in wanted if int(value) not in have]
+    outside = np.bincount(samples.ravel(), minlength=256) > 0
+    free = [i for i in range(256) if i >= len(look.palette) or not outside[i]]
+    free = [i for i in free if i >= len(look.palette)] + [i for i in free if i < len(look.palette)]
+    reused = {have[int(value)] for value in wanted if int(value) in have}
+    free = [i for i in free if i not in reused]
+    if len(new) > len(free):
+        return None
+    have.update(zip(new, free, strict=False))
+    entries = max([len(look.palette), *(i + 1 for i in free[: len(new)])])
+    palette = np.full((entries, 4), 255, np.uint8)
+    palette[: len(look.palette)] = look.palette
+    for value in new:
+        palette[have[value]] = np.frombuffer(value.to_bytes(4, "little"), np.uint8)
+    indices = np.array([have[int(value)] for value in wanted], np.uint8)[back.ravel()]
+    samples = samples.copy()
+    region = samples[where]
+    region[touched, 0] = indices
+    depth = max(look.header.depth, next(d for d in (1, 2, 4, 8) if entries <= 1 << d))
+    return Look(replace(look.header, depth=depth), palette), samples

@@ -1,0 +1,116 @@
+"""PNG and APNG files: decoded, painted on, coded again without loss; every other chunk stays where it is."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from labeling.codecs._pixels import check_size, make_plan
+from labeling.codecs.base import Painted, Painter
+from labeling.codecs.png import apng
+from labeling.codecs.png.colour import Look, lay, shown
+from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, SIGNATURE, Header, chunk, decode, encode
+from labeling.containers.base import Buffer
+from labeling.errors import UnreadableFile
+
+_MAX_CHUNKS = 1_000_000
+_IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
+_OURS = {b"sBIT", b"bKGD", b"hIST"}
+"""Chunks whose payload depends on the colour type: changed with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk: its type, payload, and the span of the whole in the file."""
+
+    kind: bytes
+    body: bytes
+    start: int
+    end: int
+
+
+def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
+    """Paint on every frame of a PNG or APNG file. Lossless, so ``quality`` has no meaning."""
+    del quality
+    raw = bytes(data)
+    chunks = list(_chunks(raw))
+    header = Header.parse(chunks[0].body)
+    frames = sum(c.kind == b"fcTL" for c in chunks) if any(c.kind == b"acTL" for c in chunks) else 0
+    check_size(header.width, header.height, max(frames, 1), max_pixels=max_pixels)
+    look = Look.parse(header, _body(chunks, b"PLTE"), _body(chunks, b"tRNS"))
+    plan = make_plan(painter, header.width, header.height, orientation)
+    if frames:
+        animation = apng.Animation.parse([(c.kind, c.body) for c in chunks], look)
+        new, pieces, note = animation.painted(plan, painter)
+    else:
+        samples = decode(header, b"".join(c.body for c in chunks if c.kind == b"IDAT"))
+        left, top, right, bottom = plan.stored
+        overlay = plan.overlay(painter, [shown(look, samples[top:bottom, left:right])])
+        new, samples, note = lay(look, samples, plan.stored, overlay)
+        new = replace(new, header=replace(new.header, interlaced=False))
+        pieces = [chunk(b"IDAT", encode(new.header, samples))]
+    how = "PNG coded again without loss" + (f"; {note}" if note else "")
+    made = b"".join(_spliced(raw, chunks, look, new, pieces))
+    return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how)
+
+
+def _chunks(raw: bytes) -> Iterator[Chunk]:
+    """Take the file apart up to IEND; a damaged critical chunk is an error, as it is for decoders."""
+    if not raw.startswith(SIGNATURE + b"\0\0\0\x0dIHDR"):
+        raise UnreadableFile("the file does not begin as a PNG does")
+    at = len(SIGNATURE)
+    for _ in range(_MAX_CHUNKS):
+        if at + 12 > len(raw):
+            raise UnreadableFile("the PNG ends without its last chunk (IEND); the file is cut off")
+        (length,), kind = struct.unpack_from(">I", raw, at), raw[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(raw):
+            raise UnreadableFile(f"the PNG chunk at byte {at} reaches beyond the file; it is cut off or damaged")
+        image = kind in _IMAGE or kind == b"acTL"
+        if image and struct.unpack_from(">I", raw, end - 4)[0] != zlib.crc32(raw[at + 4 : end - 4]):
+            raise UnreadableFile(f"the PNG chunk {kind.decode('latin-1')} at byte {at} fails its check sum (CRC)")
+        yield Chunk(kind, raw[at + 8 : end - 4] if image or kind in _OURS else b"", at, end)
+        at = end
+        if kind == b"IEND":
+            return
+    raise UnreadableFile(f"the PNG has more than {_MAX_CHUNKS:,} chunks")
+
+
+def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:
+    return next((c.body for c in chunks if c.kind == kind), b"")
+
+
+def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the new file: the source's chunks in their order, those of the picture itself replaced."""
+    yield SIGNATURE + chunk(b"IHDR", new.header.body())
+    placed = palette = False
+    for c in chunks[1:]:
+        if not palette and c.kind in (b"PLTE", b"tRNS", b"IDAT"):
+            palette = True
+            yield from (chunk(kind, body) for kind, body in ((b"PLTE", new.plte()), (b"tRNS", new.trns())) if body)
+        if c.kind == b"IDAT" and not placed:
+            placed = True
+            yield from pieces
+        if c.kind in _OURS and new.header != old.header:
+            yield from _adapted(c, old, new)
+        elif c.kind not in _IMAGE:
+            yield raw[c.start : c.end]
+    if not placed:
+        raise UnreadableFile("the PNG has no image data (IDAT); the file is damaged")
+    yield raw[chunks[-1].end :]
+
+
+def _adapted(c: Chunk, old: Look, new: Look) -> Iterator[bytes]:
+    """Rewrite a chunk whose payload depends on the colour type, or leave it out where it loses its meaning."""
+    if old.header.colour == new.header.colour == PALETTE:
+        if c.kind != b"hIST":  # a histogram has as many entries as the palette had
+            yield chunk(c.kind, c.body)
+    elif c.kind == b"bKGD" and old.palette is not None and c.body and c.body[0] < len(old.palette):
+        yield chunk(c.kind, struct.pack(">3H", *(int(value) for value in old.palette[c.body[0], :3])))
+    elif c.kind == b"bKGD" and old.header.colour == GRAY and len(c.body) == 2:
+        value = int.from_bytes(c.body, "big") * new.header.peak // old.header.peak
+        yield chunk(c.kind, struct.pack(">H", value) * (3 if new.header.colour == RGBA else 1))
+    elif old.header.colour == new.header.colour or (c.kind == b"bKGD" and old.header.colour != PALETTE):
+        yield chunk(c.kind, c.body)

@@ -1,0 +1,143 @@
+"""Mixing a cue into the samples of a WAV file: only those under it change, all else stays byte for byte.
+
+Compressed sound cannot be changed in part without coding it anew, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.containers import Media, Piece, identify
+from labeling.containers._shared import splice
+from labeling.containers.syntax.riff import MAX_CHUNKS, chunk_at
+from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
+
+DUCKED = 10 ** (-12 / 20)
+"""What is left of the sound under a cue: it is lowered by 12 dB."""
+
+RAMP = 0.006
+"""Seconds in which the sound is lowered, and raised again."""
+
+MAX_RATE, MAX_CHANNELS = 384_000, 32
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_fmt = Struct("<HHIIHH")
+_ADVICE = "mix the cue into the samples before they are encoded (labeling.marks.audible.cue), or label a WAV file"
+
+CueOf = Callable[[int, int], NDArray[np.float32]]
+"""Samples a second and channels → the cue, (samples, channels) float32 in -1..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """How samples are stored, and from where to where in the file. Of ``bits`` the upper ``valid`` are used."""
+
+    floating: bool
+    channels: int
+    rate: int
+    bits: int
+    valid: int
+    start: int
+    end: int
+
+
+def mix_cue(data: Media, cue_of: CueOf, *, at: Literal["start", "end"] = "start") -> list[Piece]:
+    """Give the pieces of a copy of a WAV file (integer or float PCM) with a cue mixed in at its start or end.
+
+    The cue is added to every channel's sound, which is lowered under it. Raises :class:`UnsupportedFormat` for other
+    formats and compressed samples, :class:`UnreadableFile` for a damaged file, :class:`LabelingError` if the sound is
+    shorter than the cue.
+    """
+    form = _samples(data)
+    cue = cue_of(form.rate, form.channels)
+    frame = form.channels * form.bits // 8
+    there = (form.end - form.start) // frame
+    if there < len(cue):
+        raise LabelingError(
+            f"the sound lasts {there / form.rate:.2f} s and the cue {len(cue) / form.rate:.2f} s: it does not fit; "
+            "label it without a cue"
+        )
+    begin = form.start + (there - len(cue) if at == "end" else 0) * frame
+    end = begin + len(cue) * frame
+    raw = data[begin:end]
+    return splice(data, [(begin, end, _coded(_mixed(_decoded(raw, form), cue, form.rate), form))])
+
+
+def _samples(data: Media) -> _Samples:
+    if data[:4] not in (b"RIFF", b"RF64", b"BW64") or data[8:12] != b"WAVE":
+        row = identify(data[:64])
+        kind = f"{row.title} files" if row is not None else "this format"
+        raise UnsupportedFormat(f"a cue cannot be mixed into {kind} without coding the sound anew; {_ADVICE}")
+    raw, at = b"", 12
+    for _ in range(MAX_CHUNKS):
+        if at + 8 > len(data):
+            break
+        chunk = chunk_at(data, at, len(data))
+        if chunk.name == b"fmt ":
+            raw = data[chunk.body : min(chunk.stop, chunk.body + 40)]
+        elif chunk.name == b"data" and len(raw) >= _fmt.size:
+            return _form(raw, chunk.body, chunk.stop)
+        at = chunk.end
+    raise UnreadableFile("the WAV file has no fmt chunk before its samples, or no samples")
+
+
+def _form(raw: bytes, start: int, end: int) -> _Samples:
+    """Read a WAVEFORMATEX or WAVEFORMATEXTENSIBLE."""
+    tag, channels, rate, _, align, bits = _fmt.unpack_from(raw)
+    valid = bits
+    if tag == _EXTENSIBLE and len(raw) >= 26:
+        valid = int.from_bytes(raw[18:20], "little") or bits
+        tag = int.from_bytes(raw[24:26], "little")  # the first field of the sub-format's GUID
+    fits = bits in ((32, 64) if tag == _FLOAT else (8, 16, 24, 32))
+    if tag not in (_PCM, _FLOAT) or not fits:
+        raise UnsupportedFormat(
+            f"a cue cannot be mixed into a WAV file's samples of kind {tag}, {bits} bits; {_ADVICE}"
+        )
+    if not (1 <= channels <= MAX_CHANNELS and 1 <= rate <= MAX_RATE and 1 <= valid <= bits):
+        raise UnreadableFile(f"the WAV file's fmt chunk makes no sense: {channels} channels, {rate} samples a second")
+    if align != channels * bits // 8:
+        raise UnreadableFile(f"the WAV file's fmt chunk makes no sense: {align} bytes for {channels} × {bits} bits")
+    return _Samples(tag == _FLOAT, channels, rate, bits, valid, start, end)
+
+
+def _decoded(raw: bytes, form: _Samples) -> NDArray[np.float64]:
+    """Samples as (n, channels) in -1..1."""
+    values: NDArray[Any]
+    if form.floating:
+        values = np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64)
+    elif form.bits == 8:
+        values = (np.frombuffer(raw, np.uint8).astype(np.float64) - 128) / 128
+    elif form.bits == 24:
+        wide = np.zeros((len(raw) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+        values = wide.view("<i4")[:, 0] / 2.0**31
+    else:
+        values = np.frombuffer(raw, f"<i{form.bits // 8}") / 2.0 ** (form.bits - 1)
+    return values.reshape(-1, form.channels)
+
+
+def _mixed(sound: NDArray[np.float64], cue: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
+    count = len(cue)
+    at = np.arange(count) / rate
+    depth = np.clip(np.minimum(at, at[::-1]) / RAMP, 0, 1)[:, None]
+    mixed: NDArray[np.float64] = sound * (1 - (1 - DUCKED) * depth) + cue
+    # A float file may go beyond full scale where it already did so.
+    return np.clip(mixed, np.minimum(-1, sound), np.maximum(1, sound))
+
+
+def _coded(values: NDArray[np.float64], form: _Samples) -> bytes:
+    stored: NDArray[Any]
+    if form.floating:
+        stored = values.astype(f"<f{form.bits // 8}")
+    else:
+        top = 2 ** (form.valid - 1)
+        stored = np.clip(np.rint(values * top), -top, top - 1).astype("<i8") << (form.bits - form.valid)
+        stored = stored + 128 if form.bits == 8 else stored  # 8 bits are unsigned, wider samples signed
+        stored = np.ascontiguousarray(stored).view(np.uint8).reshape(-1, 8)[:, : form.bits // 8]
+    return bytes(stored.tobytes())

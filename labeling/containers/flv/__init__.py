@@ -1,0 +1,1 @@
+"""FLV: the onMetaData script tag."""

@@ -1,0 +1,197 @@
+"""Script tags of an FLV file with properties replaced, added and left out: bytes are edited, values are not re-coded.
+
+A longer tag moves all that follows. Nothing points there but numbers in onMetaData that tools write for seeking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labeling.containers._shared import Edit, splice
+from labeling.containers.base import Buffer, Changes
+from labeling.containers.flv import amf
+from labeling.errors import LabelingError
+
+ON_META_DATA, ON_XMP_DATA, XMP_PROPERTY = "onMetaData", "onXMPData", "liveXML"
+
+_MAX_DATA = (1 << 24) - 1
+_NEW_HEADER = bytes((18,)) + bytes(10)
+_GROUPS = (amf.OBJECT, amf.ECMA_ARRAY)
+
+
+@dataclass(slots=True)
+class ScriptTag:
+    """A script tag from ``start`` to ``end`` (behind its PreviousTagSize), its 11-byte header, and its values."""
+
+    start: int
+    end: int
+    header: bytes
+    script: amf.Script
+
+    @property
+    def name(self) -> str:
+        """What the tag is called ("" if it says nothing): its first value."""
+        values = self.script.values
+        found = self.script.text(values[0][1]) if values else None
+        return "" if found is None else found.decode("utf-8", "replace")
+
+    @property
+    def group(self) -> int | None:
+        """Where the object or ECMA array begins that is the tag's second value; None if there is none."""
+        values = self.script.values
+        return values[1][1] if len(values) > 1 and values[1][0] in _GROUPS else None
+
+
+def edits(size: int, first: int, tags: list[ScriptTag], dropped: set[int], changes: Changes) -> list[Edit]:
+    """What to change in a file of ``size`` bytes whose first tag stands at ``first``.
+
+    ``dropped`` are the offsets of properties to be left out. Raises :class:`LabelingError` if a tag would be too long.
+    """
+    plans = [_Plan(tag) for tag in tags]
+    for plan in plans:
+        plan.drop(dropped)
+    new: list[Edit] = []
+    if changes.named is not None:
+        name, value = changes.named
+        new += _put(plans, ON_META_DATA, name, value.encode(), first)
+    if changes.xmp is not None:
+        meta = next((plan.tag.end for plan in plans if plan.tag.name == ON_META_DATA), first)
+        new += _put(plans, ON_XMP_DATA, XMP_PROPERTY, changes.xmp, meta)
+    shifts = [(plan.tag.start + 1, plan.growth) for plan in plans if plan.growth]
+    shifts += [(start, len(tag)) for start, _, tag in new]
+    if not new and not any(plan.edits for plan in plans):
+        return []
+    for plan in plans:
+        if plan.tag.name == ON_META_DATA:
+            plan.follow(size, sum(tag.end - tag.start for tag in tags), shifts)
+    return new + [plan.result() for plan in plans if plan.edits]
+
+
+def _put(plans: list[_Plan], tag_name: str, name: str, value: bytes, home: int) -> list[Edit]:
+    """Replace the first property of that name in tags of that name, else add it to the first, else make a tag.
+
+    It is added as the last one: FFmpeg gives up on an object at its first text of more than 1023 bytes.
+    """
+    known = [plan for plan in plans if plan.tag.name == tag_name and plan.tag.group is not None]
+    for plan in known:
+        if plan.replaced(name, value):
+            return []
+    if known:
+        known[0].add(amf.coded_property(name, value))
+        return []
+    body = amf.coded_text(tag_name.encode()) + amf.coded_array([amf.coded_property(name, value)])
+    return [(home, home, _coded_tag(_NEW_HEADER, body))]
+
+
+def _coded_tag(header: bytes, body: bytes) -> bytes:
+    """A tag with its length in front and the PreviousTagSize behind it."""
+    if len(body) > _MAX_DATA:
+        raise LabelingError(f"the script tag would be {len(body)} bytes, more than the {_MAX_DATA} that FLV can hold")
+    size = len(body).to_bytes(3, "big")
+    return header[:1] + size + header[4:11] + body + (11 + len(body)).to_bytes(4, "big")
+
+
+class _Plan:
+    """What is to be different in the data of one script tag. ``edits`` count from its beginning."""
+
+    def __init__(self, tag: ScriptTag) -> None:
+        self.tag = tag
+        self.edits: list[Edit] = []
+        self._gone: set[int] = set()
+        self._added = 0
+
+    @property
+    def growth(self) -> int:
+        # A last tag without its PreviousTagSize gets one.
+        return (
+            0 if not self.edits else sum(len(piece) for piece in self._pieces()) + 15 - (self.tag.end - self.tag.start)
+        )
+
+    def drop(self, offsets: set[int]) -> None:
+        body = self.tag.start + 11
+        for each in self.tag.script.properties:
+            if body + each.start in offsets:
+                self._gone.add(each.start)
+                self.edits.append((each.start, each.end, b""))
+                self._count(each.owner)
+
+    def replaced(self, name: str, value: bytes) -> bool:
+        """Put ``value`` in place of the first property of that name in the tag's object; False if it has none."""
+        script = self.tag.script
+        for each in script.properties:
+            if each.owner != self.tag.group or each.name != name or each.start in self._gone:
+                continue
+            if script.text(each.value) is None:
+                continue
+            new = amf.coded_text(value)
+            if new != script.data[each.value : each.end]:
+                self.edits.append((each.value, each.end, new))
+            return True
+        return False
+
+    def add(self, coded: bytes) -> None:
+        group = self.tag.group
+        assert group is not None
+        closing = self.tag.script.groups[group].closing
+        self.edits.append((closing, closing, coded))
+        self._added += 1
+        self._count(group)
+
+    def _count(self, owner: int) -> None:
+        """The number of an ECMA array's items is but a hint: where it was right it stays right."""
+        script = self.tag.script
+        group = script.groups.get(owner)
+        told = int.from_bytes(script.data[owner + 1 : owner + 5], "big")
+        if group is None or group.marker != amf.ECMA_ARRAY or told != group.items:
+            return
+        gone = sum(each.owner == owner and each.start in self._gone for each in script.properties)
+        added = self._added if owner == self.tag.group else 0
+        self.edits = [edit for edit in self.edits if edit[:2] != (owner + 1, owner + 5)]
+        self.edits.append((owner + 1, owner + 5, (told - gone + added).to_bytes(4, "big")))
+
+    def follow(self, size: int, scripts: int, shifts: list[tuple[int, int]]) -> None:
+        """Set right the numbers that are offsets or sizes of the file, where they were right.
+
+        ``shifts`` are (offset, bytes more): what stands at that offset or behind moves. ``datasize`` counts all tags
+        for some tools and those of sound and film for others: it is all of them if it is too much for the others.
+        """
+        total = sum(more for _, more in shifts)
+        data = self.tag.script.data
+
+        def moved(position: float) -> float:
+            return (
+                position + sum(more for start, more in shifts if start <= position) if 0 < position < size else position
+            )
+
+        for each in self.tag.script.properties:
+            value = amf.number(data, each.value)
+            new = value
+            if each.path == ("keyframes",) and each.name == "filepositions":
+                self._positions(each.value, moved)
+            elif each.path or value is None:
+                continue
+            elif each.name == "lastkeyframelocation":
+                new = moved(value)
+            elif (each.name == "filesize" and value == size) or (
+                each.name == "datasize" and size - 13 - scripts < value <= size
+            ):
+                new = value + total
+            if new is not None and new != value and each.start not in self._gone:
+                self.edits.append((each.value, each.end, amf.coded_number(new)))
+
+    def _positions(self, value: int, moved: Callable[[float], float]) -> None:
+        data = self.tag.script.data
+        places = amf.numbers(data, value)
+        if not places:
+            return
+        new = b"".join(amf.coded_number(moved(amf.number(data, at) or 0.0)) for at in places)
+        if new != data[places[0] : places[0] + len(new)]:
+            self.edits.append((places[0], places[0] + len(new), new))
+
+    def _pieces(self) -> list[Buffer]:
+        return splice(self.tag.script.data, self.edits)
+
+    def result(self) -> Edit:
+        """The whole tag written anew."""
+        return self.tag.start, self.tag.end, _coded_tag(self.tag.header, b"".join(self._pieces()))

@@ -1,0 +1,1 @@
+"""JPEG: segments, and the pictures behind the first one (MPF)."""

@@ -1,0 +1,277 @@
+"""The outline of a Matroska file (RFC 9559): where the elements of its Segment stand. Clusters are stepped over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from labeling.containers._shared import note
+from labeling.containers.base import MAX_PAYLOAD, MAX_TOTAL, Media
+from labeling.containers.matroska.ebml import (
+    CRC32,
+    UNKNOWN,
+    VOID,
+    EbmlError,
+    Element,
+    Window,
+    children,
+    coded_id,
+    made,
+    text,
+    unsigned,
+)
+
+MAX_ELEMENTS = 2_000_000
+"""So many elements are stepped over in a file: 100 GB has 100 000 clusters, 6 hours of live stream 2 million blocks."""
+
+MAX_KEPT = 1 << 17
+"""So many of them are remembered; neighbouring clusters are one."""
+
+JUMP_AFTER = 4096
+"""Of more clusters the rest is skipped, if the file says where its tags are: on a disk each header costs a seek."""
+
+EBML, DOC_TYPE, MAX_ID_LENGTH, MAX_SIZE_LENGTH = 0x1A45DFA3, 0x4282, 0x42F2, 0x42F3
+SEGMENT, SEEK_HEAD, SEEK, SEEK_ID, SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
+INFO, TRACKS, CHAPTERS, ATTACHMENTS = 0x1549A966, 0x1654AE6B, 0x1043A770, 0x1941A469
+CUES, CUE_POINT, CUE_TRACK_POSITIONS, CUE_CLUSTER_POSITION = 0x1C53BB6B, 0xBB, 0xB7, 0xF1
+CLUSTER, TIMESTAMP, POSITION, PREVIOUS_SIZE = 0x1F43B675, 0xE7, 0xA7, 0xAB
+TAGS = 0x1254C367
+
+_OUTER = frozenset((EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS, CUES, CLUSTER, CHAPTERS, ATTACHMENTS, TAGS))
+
+
+@dataclass(slots=True)
+class Outline:
+    """The elements right inside the Segment, one behind the other; clusters side by side are one, and so are Voids.
+
+    ``sized``: the Segment says where it ends. ``closed``: the last cluster does, or something follows it, so that an
+    element may be appended. ``positions``: (offset, width, offset of the checksum or 0) of each cluster's own
+    Position. ``films`` are the clusters without them.
+    """
+
+    segment: Element = field(default_factory=lambda: Element(SEGMENT, 0, 0, 0))
+    sized: bool = True
+    closed: bool = True
+    items: list[Element] = field(default_factory=list)
+    clusters: int = 0
+    positions: list[tuple[int, int, int]] = field(default_factory=list)
+    films: list[tuple[int, int]] = field(default_factory=list)
+    doc_type: str = ""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def all(self, number: int) -> list[Element]:
+        """All elements of one ID."""
+        return [item for item in self.items if item.id == number]
+
+
+def whole(data: Media, element: Element) -> tuple[bytes, Element]:
+    """An element's bytes, and the element counted from them. Raises :class:`EbmlError` if it is too large."""
+    if element.end - element.start > MAX_PAYLOAD:
+        raise EbmlError(f"it holds {element.end - element.start} bytes, more than the {MAX_PAYLOAD} that are read")
+    return data[element.start : element.end], element.moved(-element.start)
+
+
+def outline(data: Media) -> Outline:
+    """Step through the file; what is wrong with it is said in ``problems``."""
+    found = Outline()
+    try:
+        _Walk(data, found).run()
+    except EbmlError as error:
+        note(found.problems, str(error))
+    return found
+
+
+class _Walk:
+    def __init__(self, data: Media, found: Outline) -> None:
+        self.data, self.found = data, found
+        self.window = Window(data)
+        self.left = MAX_ELEMENTS
+        self.stop = len(data)
+        self.read = MAX_TOTAL
+        self.jumped = False
+
+    def run(self) -> None:
+        found, size = self.found, len(self.data)
+        pos = self._preface()
+        segment = self._element(pos, size)
+        while segment.id == VOID:
+            segment = self._element(segment.end, size)
+        if segment.id != SEGMENT:
+            raise EbmlError(f"at offset {segment.start} no Segment begins but an element 0x{segment.id:X}")
+        found.sized = segment.end != UNKNOWN
+        found.segment = segment if found.sized else segment._replace(end=size)
+        if segment.end > size:
+            found.problems.append(f"the file is cut off: it says it holds {segment.end} bytes, {size} are there")
+        self.stop = min(found.segment.end, size)
+        pos = segment.body
+        while pos < self.stop:
+            element = self._element(pos, self.stop)
+            if element.id in (EBML, SEGMENT):
+                self._another(element)
+                break
+            pos = self._step(element)
+        found.segment = found.segment._replace(end=max(self.stop, segment.body))
+        if self.stop < size:
+            note(found.warnings, f"{size - self.stop} bytes follow the Segment; they are kept")
+
+    def _preface(self) -> int:
+        """The EBML header (RFC 8794, 11.2); gives its end."""
+        element = self._element(0, len(self.data))
+        if element.id != EBML:
+            raise EbmlError("the file does not begin with an EBML header")
+        if not element.end <= len(self.data):
+            raise EbmlError("the file is cut off in its EBML header")
+        data, top = whole(self.data, element)
+        for child in children(data, top):
+            if child.id == DOC_TYPE:
+                self.found.doc_type = text(data, child).decode("ascii", "replace")
+            elif child.id in (MAX_ID_LENGTH, MAX_SIZE_LENGTH) and unsigned(data, child) > 8:
+                raise EbmlError("its EBML header announces IDs or sizes of more than 8 bytes, which we cannot read")
+        if self.found.doc_type not in ("matroska", "webm"):
+            raise EbmlError(f"its EBML document type is {self.found.doc_type[:32]!r}, not matroska or webm")
+        return element.end
+
+    def _element(self, pos: int, stop: int) -> Element:
+        self.left -= 1
+        if self.left < 0:
+            raise EbmlError(f"more than {MAX_ELEMENTS} elements")
+        element = self.window.element(pos)
+        if element is None or element.body > stop:
+            at_end = pos + 12 > stop
+            raise EbmlError("the file is cut off" if at_end else f"at offset {pos} stands nothing that is an element")
+        return element
+
+    def _another(self, element: Element) -> None:
+        """A second document behind a Segment of unknown size ends it; within one of known size it is damage."""
+        if self.found.sized:
+            raise EbmlError(f"at offset {element.start} another document begins inside the Segment")
+        self.stop = element.start
+
+    def _step(self, element: Element) -> int:
+        found = self.found
+        end = element.end
+        if element.id == CLUSTER:
+            found.closed = end != UNKNOWN
+            end = end if found.closed else self._open_end(element.body)
+        elif end == UNKNOWN:
+            raise EbmlError(f"the element 0x{element.id:X} at offset {element.start} does not say its size")
+        else:
+            found.closed = True
+        kept = element._replace(end=min(end, self.stop))
+        if element.id == CLUSTER:
+            self._cluster(kept)
+            if found.clusters > JUMP_AFTER and not self.jumped:
+                kept = self._jump(kept)
+        if element.id in (CLUSTER, VOID) and found.items and found.items[-1].id == element.id:
+            found.items[-1] = found.items[-1]._replace(end=kept.end)
+        else:
+            found.items.append(kept)
+        if len(found.items) > MAX_KEPT or len(found.positions) > MAX_KEPT:
+            raise EbmlError(f"more than {MAX_KEPT} elements outside of clusters, or clusters that say where they are")
+        if end > self.stop:
+            cut = self.stop == len(self.data)
+            raise EbmlError(
+                f"the {'file is cut off' if cut else 'Segment ends'} within the element 0x{element.id:X} "
+                f"at offset {element.start}"
+            )
+        return kept.end
+
+    def _cluster(self, cluster: Element) -> None:
+        """Count it in; its own Position is found if it stands before the first block, as all writers have it."""
+        found = self.found
+        found.clusters += 1
+        pos = begin = cluster.start
+        summed = 0
+        child = self.window.element(cluster.body)
+        while child is not None and child.id in (TIMESTAMP, POSITION, PREVIOUS_SIZE, CRC32, VOID):
+            if not child.body < child.end <= cluster.end:
+                break
+            pos = child.end
+            width = child.end - child.body
+            if child.id == CRC32:
+                summed = child.start
+            if child.id == POSITION and width <= 8 and any(self.window.at(child.body, width)):
+                found.positions.append((child.body, width, summed))
+                begin = pos
+            child = self.window.element(pos)
+        if found.films and sum(found.films[-1]) == begin:
+            found.films[-1] = (found.films[-1][0], cluster.end - found.films[-1][0])
+        else:
+            found.films.append((begin, cluster.end - begin))
+
+    def _open_end(self, pos: int) -> int:
+        """Where a cluster of unknown size ends: before the first element that belongs outside (RFC 8794, 6.2)."""
+        while pos < self.stop:
+            element = self._element(pos, self.stop)
+            if element.id in _OUTER:
+                break
+            if element.end == UNKNOWN:
+                raise EbmlError(f"the element 0x{element.id:X} at offset {pos} does not say its size")
+            pos = element.end
+        return pos
+
+    def _jump(self, cluster: Element) -> Element:
+        """Take the file's word for what follows: go on at the last cluster of its Cues, if its Tags are listed.
+
+        No player would find tags in between. A file that lists none is walked to the end: a verifier misses nothing.
+        """
+        self.jumped = True
+        listed = dict(self._listed())
+        if TAGS not in listed or CUES not in listed or self.found.positions:
+            return cluster
+        cues = self.window.element(listed[CUES])
+        if cues is None or cues.id != CUES or not cues.end <= self.stop:
+            return cluster
+        try:
+            data, top = whole(self.data, cues)
+            last = [point for point in children(data, top) if point.id == CUE_POINT][-1:]
+            places = [unsigned(data, place) for point in last for place in _within(data, point, CUE_CLUSTER_POSITION)]
+        except EbmlError:
+            return cluster
+        goal = self.found.segment.body + max(places, default=0)
+        there = self.window.element(goal) if cluster.end < goal < self.stop else None
+        if there is None or there.id != CLUSTER:
+            return cluster
+        self.found.films[-1] = (self.found.films[-1][0], goal - self.found.films[-1][0])
+        return cluster._replace(end=goal)
+
+    def _listed(self) -> Iterator[tuple[int, int]]:
+        """(ID, offset in the file) of what the seek heads seen so far list."""
+        for item in self.found.all(SEEK_HEAD):
+            if item.end - item.start > self.read:
+                return
+            self.read -= item.end - item.start
+            try:
+                data, top = whole(self.data, item)
+                for number, _, position in seeks(data, top):
+                    yield number, self.found.segment.body + position
+            except EbmlError:
+                continue
+
+
+def _within(data: bytes, parent: Element, number: int) -> Iterator[Element]:
+    for child in children(data, parent):
+        if child.id == number:
+            yield child
+        elif child.id == CUE_TRACK_POSITIONS:
+            yield from _within(data, child, number)
+
+
+def seeks(data: bytes, head: Element) -> Iterator[tuple[int, Element, int]]:
+    """Each entry of a SeekHead: ID of what it lists, the Seek element, its position in the Segment."""
+    for entry in children(data, head):
+        if entry.id == SEEK:
+            parts = {child.id: child for child in children(data, entry)}
+            if SEEK_ID in parts and SEEK_POSITION in parts:
+                yield unsigned(data, parts[SEEK_ID]), entry, unsigned(data, parts[SEEK_POSITION])
+
+
+def seek_entry(number: int, position: int) -> bytes:
+    """A new entry for a SeekHead."""
+    return made(SEEK, made(SEEK_ID, coded_id(number)) + made(SEEK_POSITION, least(position)))
+
+
+def least(value: int, width: int = 1) -> bytes:
+    """An unsigned integer in as few bytes as it needs, but at least ``width``."""
+    return value.to_bytes(max(width, (value.bit_length() + 7) // 8), "big")

@@ -1,0 +1,1 @@
+"""MP4, MOV and M4A: boxes, metadata lists and samples."""

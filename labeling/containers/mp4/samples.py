@@ -1,0 +1,290 @@
+"""The samples of one film track of an MP4 or MOV file, and the tables that say where and when they are.
+
+ISO/IEC 14496-12, 8.6 and 8.7. Counts are bounded by the room that their boxes have, before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from struct import Struct
+from typing import NamedTuple
+
+from labeling.containers.syntax import isobmff
+from labeling.containers.syntax.isobmff import Box, box, children, full_box
+from labeling.errors import LabelingError
+
+MAX_SAMPLES = 20_000_000
+"""Pictures of one track: nine days at 24 a second."""
+
+MAX_SAMPLE = 256 << 20
+
+_PAIR = Struct(">II")
+
+
+class Entry(NamedTuple):
+    """A sample description: its name, coded size, pixel aspect, and the box of the decoder's configuration."""
+
+    tag: bytes
+    width: int
+    height: int
+    aspect: Fraction
+    config: Box | None
+    config_data: bytes
+
+
+@dataclass(slots=True)
+class FilmTrack:
+    """One film track. ``parents`` are the boxes around its tables, outermost first; times are ticks of ``scale``.
+
+    ``edits`` are (media time, or -1 for nothing; seconds) in the order they are played. ``rotation`` is in degrees
+    clockwise. ``sync`` is ``None`` where every sample is one.
+    """
+
+    parents: tuple[Box, ...]
+    tables: dict[bytes, Box]
+    scale: int
+    entry: Entry
+    sizes: array[int]
+    offsets: array[int]
+    chunks: list[tuple[int, int]]
+    dts: array[int]
+    pts: array[int]
+    sync: frozenset[int] | None
+    edits: tuple[tuple[int, float], ...]
+    rotation: int
+    mirrored: bool
+
+
+def film_track(view: memoryview, moov: Box, movie_scale: int) -> FilmTrack | str:
+    """The first film track, or in words why its samples cannot be taken apart."""
+    for trak in children(view, moov, b"trak")[: isobmff.MAX_TRACKS]:
+        mdia = next(iter(children(view, trak, b"mdia")), None)
+        if mdia is None or not any(
+            bytes(view[h.body + 8 : h.body + 12]) == b"vide" for h in children(view, mdia, b"hdlr")
+        ):
+            continue
+        minf = next(iter(children(view, mdia, b"minf")), None)
+        stbl = next(iter(children(view, minf, b"stbl")), None) if minf else None
+        if minf is None or stbl is None:
+            return "its film track has no sample tables"
+        return _track(view, (moov, trak, mdia, minf, stbl), movie_scale)
+    return "it has no film track"
+
+
+def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> FilmTrack | str:
+    _, trak, mdia, _, stbl = parents
+    tables = {each.type: each for each in children(view, stbl)}
+    for kind in (b"stsd", b"stts", b"stsc", b"stsz"):
+        if kind not in tables:
+            return f"its film track has no {kind.decode()} table"
+    table = tables.get(b"stco") or tables.get(b"co64")
+    if table is None:
+        return "its film track has no chunk offsets"
+    entry = _entry(view, tables[b"stsd"])
+    if isinstance(entry, str):
+        return entry
+    sizes = _sizes(view, tables[b"stsz"])
+    count = len(sizes)
+    if not count:
+        return "its samples lie in fragments"
+    starts = isobmff.rows_of(view, table, 4, "I" if table.type == b"stco" else "Q")
+    offsets, chunks = _offsets(starts, sizes, _triples(view, tables[b"stsc"]))
+    dts = _times(view, tables[b"stts"], count)
+    if len(offsets) != count or len(dts) != count:
+        return "the tables of its film track contradict each other"
+    pts = _shown(view, tables.get(b"ctts"), dts)
+    sync = None
+    if b"stss" in tables:
+        sync = frozenset(n - 1 for n in isobmff.rows_of(view, tables[b"stss"], 4, "I"))
+    scale = _scale(view, mdia)
+    rotation, mirrored = _turn(view, trak)
+    edits = tuple(_edits(view, trak, movie_scale))
+    if not scale:
+        return "its film track has no time scale"
+    return FilmTrack(
+        parents, tables, scale, entry, sizes, offsets, chunks, dts, pts, sync, edits, rotation, mirrored
+    )  # fmt: skip
+
+
+def _entry(view: memoryview, stsd: Box) -> Entry | str:
+    entries = isobmff.walk(view, stsd.body + 8, stsd.end).boxes
+    if len(entries) != 1:
+        return "its film changes its coding on the way (several sample descriptions)"
+    one = entries[0]
+    if one.end - one.body < 78:
+        return "its sample description is damaged"
+    width, height = (int.from_bytes(view[one.body + at : one.body + at + 2], "big") for at in (24, 26))
+    inside = isobmff.walk(view, one.body + 78, one.end).boxes
+    aspect = Fraction(1)
+    for pasp in inside:
+        if pasp.type == b"pasp" and pasp.end - pasp.body >= 8:
+            across, down = _PAIR.unpack_from(view, pasp.body)
+            aspect = Fraction(across, down) if across and down else aspect
+    config = next((each for each in inside if each.type in (b"avcC", b"hvcC", b"av1C", b"vpcC")), None)
+    data = bytes(view[config.body : config.end]) if config else b""
+    return Entry(one.type, width, height, aspect, config, data)
+
+
+def _sizes(view: memoryview, stsz: Box) -> array[int]:
+    common = int.from_bytes(view[stsz.body + 4 : stsz.body + 8], "big")
+    if not common:
+        return isobmff.rows_of(view, stsz, 8, "I")
+    count = int.from_bytes(view[stsz.body + 8 : stsz.body + 12], "big")
+    return array("I", [common]) * min(count, MAX_SAMPLES)
+
+
+def _triples(view: memoryview, stsc: Box) -> list[tuple[int, int, int]]:
+    count = min(int.from_bytes(view[stsc.body + 4 : stsc.body + 8], "big"), (stsc.end - stsc.body - 8) // 12)
+    return list(Struct(">III").iter_unpack(view[stsc.body + 8 : stsc.body + 8 + 12 * count]))
+
+
+def _offsets(
+    starts: array[int], sizes: array[int], runs: list[tuple[int, int, int]]
+) -> tuple[array[int], list[tuple[int, int]]]:
+    """Where each sample lies, and for each chunk its first sample and how many it has."""
+    offsets: array[int] = array("Q")
+    chunks: list[tuple[int, int]] = []
+    if not runs:
+        return offsets, chunks
+    ends = [first for first, _, _ in runs[1:]] + [len(starts) + 1]
+    for (first, per_chunk, _), end in zip(runs, ends, strict=True):
+        for chunk in range(max(1, first), min(end, len(starts) + 1)):
+            at, begin = starts[chunk - 1], len(offsets)
+            for size in sizes[begin : begin + per_chunk]:
+                offsets.append(at)
+                at += size
+            chunks.append((begin, len(offsets) - begin))
+    return offsets, chunks
+
+
+def _pairs(view: memoryview, table: Box) -> Iterator[tuple[int, int]]:
+    count = min(int.from_bytes(view[table.body + 4 : table.body + 8], "big"), (table.end - table.body - 8) // 8)
+    yield from _PAIR.iter_unpack(view[table.body + 8 : table.body + 8 + 8 * count])
+
+
+def _times(view: memoryview, stts: Box, limit: int) -> array[int]:
+    times, now = array("q"), 0
+    for count, delta in _pairs(view, stts):
+        for _ in range(min(count, limit - len(times))):
+            times.append(now)
+            now += delta
+    return times
+
+
+def _shown(view: memoryview, ctts: Box | None, dts: array[int]) -> array[int]:
+    pts = array("q", dts)
+    if ctts is None:
+        return pts
+    at = 0
+    for count, offset in _pairs(view, ctts):
+        offset -= (1 << 32) if offset >= 1 << 31 else 0  # version 0 is written with a sign by many, too
+        for index in range(at, min(at + count, len(pts))):
+            pts[index] += offset
+        at += count
+        if at >= len(pts):
+            break
+    return pts
+
+
+def _scale(view: memoryview, mdia: Box) -> int:
+    for mdhd in children(view, mdia, b"mdhd"):
+        at = mdhd.body + (20 if any(view[mdhd.body : mdhd.body + 1]) else 12)
+        return int.from_bytes(view[at : at + 4], "big")
+    return 0
+
+
+def _turn(view: memoryview, trak: Box) -> tuple[int, bool]:
+    """How a player turns the picture: degrees clockwise, and whether it is mirrored, from the track header's matrix."""
+    for tkhd in children(view, trak, b"tkhd"):
+        at = tkhd.body + (52 if any(view[tkhd.body : tkhd.body + 1]) else 40)
+        if at + 36 > tkhd.end:
+            break
+        a, b, _, c, d = (int.from_bytes(view[at + 4 * n : at + 4 * n + 4], "big", signed=True) for n in range(5))
+        mirrored = a * d - b * c < 0
+        if mirrored:
+            a, b = -a, -b
+        return (0 if a > 0 else 180) if abs(a) >= abs(b) else (90 if b > 0 else 270), mirrored
+    return 0, False
+
+
+def _edits(view: memoryview, trak: Box, movie_scale: int) -> Iterator[tuple[int, float]]:
+    for edts in children(view, trak, b"edts"):
+        for elst in children(view, edts, b"elst"):
+            row = Struct(">QqI" if any(view[elst.body : elst.body + 1]) else ">IiI")
+            count = int.from_bytes(view[elst.body + 4 : elst.body + 8], "big")
+            count = min(count, (elst.end - elst.body - 8) // row.size, 10_000)
+            for duration, start, _ in row.iter_unpack(view[elst.body + 8 : elst.body + 8 + max(0, count) * row.size]):
+                yield start, duration / (movie_scale or 1)
+
+
+def movie_scale(view: memoryview, moov: Box) -> int:
+    """Ticks of a second in the movie header."""
+    for mvhd in children(view, moov, b"mvhd"):
+        at = mvhd.body + (20 if any(view[mvhd.body : mvhd.body + 1]) else 12)
+        return int.from_bytes(view[at : at + 4], "big")
+    return 0
+
+
+class FirstSample(NamedTuple):
+    """Where the first picture of a film lies, and its decoder's configuration."""
+
+    offset: int
+    size: int
+    config: bytes
+    data: bytes
+
+
+def first_sample(view: memoryview, moov: Box) -> FirstSample | None:
+    """The first picture of the first film track, without taking all of its tables apart."""
+    for trak in children(view, moov, b"trak")[: isobmff.MAX_TRACKS]:
+        for mdia in children(view, trak, b"mdia"):
+            kinds = [bytes(view[h.body + 8 : h.body + 12]) for h in children(view, mdia, b"hdlr")]
+            stbls = [s for minf in children(view, mdia, b"minf") for s in children(view, minf, b"stbl")]
+            if kinds != [b"vide"] or not stbls:
+                continue
+            tables = {each.type: each for each in children(view, stbls[0])}
+            chunks = tables.get(b"stco") or tables.get(b"co64")
+            if chunks is None or b"stsz" not in tables or b"stsd" not in tables:
+                return None
+            wide = 4 if chunks.type == b"stco" else 8
+            common, first = (_number(view, tables[b"stsz"], at, 4) for at in (4, 12))
+            entry = _entry(view, tables[b"stsd"])
+            if isinstance(entry, str) or entry.config is None or not (common or first):
+                return None
+            return FirstSample(_number(view, chunks, 8, wide), common or first, entry.config.type, entry.config_data)
+    return None
+
+
+def _number(view: memoryview, where: Box, at: int, size: int) -> int:
+    """A number in a box; 0 where the box is too short for it."""
+    start = where.body + at
+    return int.from_bytes(view[start : start + size], "big") if start + size <= where.end else 0
+
+
+def size_table(sizes: Iterable[int]) -> bytes:
+    """A ``stsz`` box. Raises :class:`LabelingError` if a sample is beyond four gigabytes."""
+    try:
+        rows = array("I", sizes)
+    except OverflowError:
+        raise LabelingError("a picture of the film is too large for an MP4 file") from None
+    return full_box(b"stsz", 0, bytes(4), len(rows).to_bytes(4, "big"), isobmff.table_bytes(rows))
+
+
+def shift_table(shifts: Iterable[int]) -> bytes:
+    """A ``ctts`` box: how much later each sample is shown than decoded; b"" if none is."""
+    runs = [(sum(1 for _ in group), value) for value, group in groupby(shifts)]
+    if all(value == 0 for _, value in runs):
+        return b""
+    signed = any(value < 0 for _, value in runs)
+    rows = b"".join(_PAIR.pack(count, value & 0xFFFFFFFF) for count, value in runs)
+    return full_box(b"ctts", 1 if signed else 0, len(runs).to_bytes(4, "big"), rows)
+
+
+def sync_table(numbers: Iterable[int]) -> bytes:
+    """A ``stss`` box of 0-based sample numbers."""
+    rows = array("I", (number + 1 for number in numbers))
+    return box(b"stss", bytes(4), len(rows).to_bytes(4, "big"), isobmff.table_bytes(rows))

@@ -1,0 +1,1 @@
+"""OGG and Opus: pages and comment headers."""

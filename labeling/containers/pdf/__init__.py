@@ -1,0 +1,1 @@
+"""PDF: the Info dictionary and XMP streams."""

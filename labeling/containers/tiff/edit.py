@@ -1,0 +1,258 @@
+"""Changing tags of a TIFF file without moving anything that is in it.
+
+A value or directory that no longer fits its place goes to the end of the file and the pointer to it is changed;
+bytes are overwritten only where no other value, directory or picture data shares them.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from labeling._tiff_ifd import EXIF_IFD, TYPE_SIZES, Entry, Ifd, Tiff
+from labeling.containers._shared import Edit, splice
+from labeling.containers.base import Buffer
+from labeling.errors import LabelingError
+
+
+@dataclass(slots=True)
+class _Directory:
+    """A directory as it will be: raw entries by tag, in order, and the offset of the next one."""
+
+    name: str
+    ifd: Ifd | None
+    entries: list[tuple[int, bytes]]
+    following: int
+    offset: int
+    dirty: bool = False
+
+
+class Editor:
+    """Collects changes to the directories of one file; :meth:`pieces` gives the new file."""
+
+    def __init__(self, tiff: Tiff, coded: tuple[tuple[int, int], ...]) -> None:
+        self._tiff, self._data, self._size = tiff, memoryview(tiff.data), len(tiff.data)
+        order, big = tiff.byte_order, tiff.big
+        self._head = struct.Struct(order + ("HHQ" if big else "HHI"))
+        self._count = struct.Struct(order + ("Q" if big else "H"))
+        self._pointer = struct.Struct(order + ("Q" if big else "I"))
+        self._align = 8 if big else 2
+        self._directories = {ifd.name: self._directory(ifd) for ifd in tiff.ifds}
+        # Who owns which bytes: picture data (0), directories (negative) and values (by the place of their entry).
+        owned = [(start, start + length, 0) for start, length in coded]
+        inline = self._pointer.size
+        for ifd in tiff.ifds:
+            owned.append((ifd.offset, ifd.next_offset_at + inline, -ifd.offset))
+            owned += [
+                (entry.value_offset, entry.value_offset + entry.length, entry.entry_offset)
+                for entry in ifd.entries.values()
+                if entry.length > inline
+            ]
+        self._owned = sorted(owned)
+        self._reach = list(accumulate((end for _, end, _ in self._owned), max))
+        self._edits: list[Edit] = []
+        self._appended: list[bytes] = []
+        self._end = self._stop = self._size
+        self._last: tuple[str, int, int, bytes] | None = None
+
+    def _directory(self, ifd: Ifd) -> _Directory:
+        step = self._head.size + self._pointer.size
+        first = ifd.offset + self._count.size
+        stop = min(ifd.next_offset_at, self._size)
+        entries = [
+            (struct.unpack_from(self._tiff.byte_order + "H", self._data, at)[0], bytes(self._data[at : at + step]))
+            for at in range(first, stop - step + 1, step)
+        ]
+        following = 0
+        if ifd.next_offset_at + self._pointer.size <= self._size:
+            following = self._pointer.unpack_from(self._data, ifd.next_offset_at)[0]
+        return _Directory(ifd.name, ifd, entries, following, ifd.offset)
+
+    # Requests
+
+    def remove(self, name: str, tag: int) -> None:
+        """Take a tag out of a directory, if it is there, and zero its value."""
+        directory = self._directories.get(name)
+        if directory is None:
+            return
+        self._release(directory, tag)
+        kept = [row for row in directory.entries if row[0] != tag]
+        directory.dirty = directory.dirty or len(kept) != len(directory.entries)
+        directory.entries = kept
+
+    def set(self, name: str, tag: int, kind: int, value: bytes) -> None:
+        """Give a tag of IFD0 or the Exif directory (made if there is none) a new value of field type ``kind``."""
+        directory = self._directories.setdefault(name, _Directory(name, None, [], 0, 0))
+        if len(value) <= self._pointer.size:
+            self._release(directory, tag)
+            self._put(directory, tag, kind, value, value)
+            return
+        old = self._old(directory, tag)
+        if old is not None and len(value) <= old.length and self._overwritable(old):
+            self._edits.append((old.value_offset, old.value_offset + old.length, value.ljust(old.length, b"\0")))
+            offset = old.value_offset
+        else:
+            self._release(directory, tag)
+            offset = self._append(value)
+        self._put(directory, tag, kind, value, self._pointer.pack(offset))
+
+    def set_last(self, name: str, tag: int, kind: int, value: bytes) -> None:
+        """As :meth:`set`, for the one value that goes to the very end, where a later change finds room to grow."""
+        directory = self._directories[name]
+        old = self._old(directory, tag)
+        mine = old is not None and self._overwritable(old)
+        if old is not None and mine and old.value_offset + old.length >= self._size - 1:
+            # It ends the file; what follows it is at most a padding byte.
+            self._end = self._stop = old.value_offset
+        elif len(value) <= self._pointer.size or (old is not None and mine and len(value) <= old.length):
+            self.set(name, tag, kind, value)
+            return
+        else:
+            self._release(directory, tag)
+        self._put(directory, tag, kind, value, self._pointer.pack(0))
+        self._last = (name, tag, kind, value)
+
+    # The parts
+
+    def _old(self, directory: _Directory, tag: int) -> Entry | None:
+        """The entry of ``tag`` as it is in the file, unless it has been removed meanwhile."""
+        if directory.ifd is None or all(row[0] != tag for row in directory.entries):
+            return None
+        return directory.ifd.entries.get(tag)
+
+    def _overwritable(self, entry: Entry) -> bool:
+        return entry.length > self._pointer.size and self._free(
+            entry.value_offset, entry.value_offset + entry.length, entry.entry_offset
+        )
+
+    def _free(self, start: int, end: int, owner: int) -> bool:
+        if start < 8 or end > self._size:
+            return False
+        index = bisect_left(self._owned, (start,))
+        if index and self._reach[index - 1] > start:
+            return False
+        while index < len(self._owned) and self._owned[index][0] < end:
+            if self._owned[index][2] != owner:
+                return False
+            index += 1
+        return True
+
+    def _release(self, directory: _Directory, tag: int) -> None:
+        """Zero the value that ``tag`` pointed to: no stale label may stay in the file."""
+        old = self._old(directory, tag)
+        if old is not None and self._overwritable(old):
+            self._edits.append((old.value_offset, old.value_offset + old.length, bytes(old.length)))
+
+    def _put(self, directory: _Directory, tag: int, kind: int, value: bytes, field: bytes) -> None:
+        count = len(value) // TYPE_SIZES[kind]
+        row = (tag, self._head.pack(tag, kind, count) + field.ljust(self._pointer.size, b"\0"))
+        # A tag that stands twice (tifffile writes two ImageDescriptions) is changed where readers look first.
+        first = next((at for at, other in enumerate(directory.entries) if other[0] == tag), None)
+        if first is None:
+            directory.entries = sorted([*directory.entries, row], key=lambda entry: entry[0])
+        else:
+            directory.entries[first] = row
+        directory.dirty = True
+
+    def _append(self, value: bytes) -> int:
+        """Put ``value`` behind all there is so far; gives its offset."""
+        padding = -self._end % self._align
+        offset = self._end + padding
+        self._appended.append(bytes(padding) + value)
+        self._end = offset + len(value)
+        return offset
+
+    # The result
+
+    def pieces(self) -> list[Buffer]:
+        """The new file: views of the old one and the changed bytes.
+
+        Raises :class:`LabelingError` if a classic TIFF would grow beyond 4 GiB.
+        """
+        self._unlink_empty()
+        moved = self._place_all()
+        tail = b""
+        if self._last is not None:
+            name, tag, kind, tail = self._last
+            # Its entry is there already, so no directory changes its size any more.
+            padding = -self._end % self._align
+            self._put(self._directories[name], tag, kind, tail, self._pointer.pack(self._end + padding))
+            tail = bytes(padding) + tail
+        if self._end + len(tail) >= 1 << (8 * self._pointer.size):
+            raise LabelingError("the copy would be larger than the 4 GiB of a classic TIFF; save it as BigTIFF first")
+        placed = {directory.name for _, directory in moved}
+        for directory in self._directories.values():
+            if directory.dirty and directory.name not in placed:
+                self._edits.append(self._in_place(directory))
+        behind = [bytes(padding) + self._packed(directory) for padding, directory in moved]
+        kept = splice(self._data[: self._stop], self._edits)
+        return [*kept, *self._appended, *behind, *([tail] if tail else [])]
+
+    def _unlink_empty(self) -> None:
+        """A directory must have an entry (TIFF 6.0 section 2): one that lost its last leaves the chain of pages."""
+        for before, after in reversed(self._chain()):
+            if after.dirty and not after.entries:
+                before.following, before.dirty, after.dirty = after.following, True, False
+
+    def _chain(self) -> list[tuple[_Directory, _Directory]]:
+        """The main directories, each with the one that points to it."""
+        pages = [
+            self._directories[name]
+            for name in (f"IFD{n}" for n in range(len(self._directories)))
+            if name in self._directories
+        ]
+        return list(pairwise(pages))
+
+    def _place_all(self) -> list[tuple[int, _Directory]]:
+        """Give every changed directory a place: (padding before it, directory) of those that go to the end."""
+        moved: list[tuple[int, _Directory]] = []
+        first = self._directories["IFD0"]
+        if self._moves("Exif", moved) or self._unlinked_exif(first):
+            exif = self._directories["Exif"]
+            pointer = self._pointer.pack(exif.offset)
+            self._put(first, EXIF_IFD, 18 if self._tiff.big else 4, pointer, pointer)
+        for before, after in reversed(self._chain()):
+            if self._moves(after.name, moved):
+                before.following, before.dirty = after.offset, True
+        if self._moves("IFD0", moved):
+            at = 8 if self._tiff.big else 4
+            self._edits.append((at, at + self._pointer.size, self._pointer.pack(first.offset)))
+        return moved
+
+    def _unlinked_exif(self, first: _Directory) -> bool:
+        exif = self._directories.get("Exif")
+        return exif is not None and bool(exif.entries) and all(tag != EXIF_IFD for tag, _ in first.entries)
+
+    def _moves(self, name: str, moved: list[tuple[int, _Directory]]) -> bool:
+        """Move a directory to the end if it is changed and has outgrown its place."""
+        directory = self._directories.get(name)
+        if directory is None or not directory.dirty or self._fits(directory):
+            return False
+        padding = -self._end % self._align
+        directory.offset = self._end + padding
+        self._end = directory.offset + self._packed_size(directory)
+        moved.append((padding, directory))
+        return True
+
+    def _fits(self, directory: _Directory) -> bool:
+        ifd = directory.ifd
+        if ifd is None:
+            return False
+        end = ifd.next_offset_at + self._pointer.size
+        return ifd.offset + self._packed_size(directory) <= end and self._free(ifd.offset, end, -ifd.offset)
+
+    def _packed_size(self, directory: _Directory) -> int:
+        step = self._head.size + self._pointer.size
+        return self._count.size + step * len(directory.entries) + self._pointer.size
+
+    def _packed(self, directory: _Directory) -> bytes:
+        rows = b"".join(row for _, row in directory.entries)
+        return self._count.pack(len(directory.entries)) + rows + self._pointer.pack(directory.following)
+
+    def _in_place(self, directory: _Directory) -> Edit:
+        if directory.ifd is None or not self._fits(directory):
+            raise LabelingError(f"{directory.name} shares its bytes with other data; re-save the TIFF first")
+        start, end = directory.ifd.offset, directory.ifd.next_offset_at + self._pointer.size
+        return start, end, self._packed(directory).ljust(end - start, b"\0")

@@ -1,0 +1,254 @@
+"""TIFF 6.0 and BigTIFF: metadata are tags of a page's directory, and a file grows at its end only.
+
+A TIFF file *is* the structure that EXIF borrowed. Its EXIF block is therefore rebuilt: a small structure with the
+descriptive tags of IFD0 and those of the Exif directory, so that it reads like the EXIF of any other format.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+
+from labeling._tiff_ifd import EXIF_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
+from labeling.containers._shared import Collector, foreign_block
+from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.tiff.edit import Editor
+from labeling.errors import LabelingError
+
+MAX_PAGES = 4096
+"""So many directories are read of one file."""
+
+MAX_SPANS = 1 << 20
+"""Strips and tiles of all pages together."""
+
+XMP = 0x02BC
+_WIDTH, _HEIGHT = 0x0100, 0x0101
+_SPANS = ((0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202))
+"""Offsets and byte counts of strips, of tiles, and of the JPEG stream of TIFF 6.0 (old-style) JPEG."""
+
+_KINDS = {XMP: Kind.XMP, 0x83BB: Kind.IPTC, 0x8649: Kind.IPTC, 0x8773: Kind.ICC, 0xCD41: Kind.C2PA}
+_USER_COMMENT, _MAKER_NOTE = 0x9286, 0x927C
+_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _USER_COMMENT)
+"""ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; UserComment, though it belongs into Exif."""
+
+_ORIENTATION = 0x0112
+_NOT_PORTABLE = (_MAKER_NOTE, INTEROP_IFD)
+"""Exif tags that mean nothing outside of their file: they hold offsets."""
+
+_MAX_EXIF_VALUE = 256 << 10
+_UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
+
+
+def read(data: Buffer) -> Contents:
+    """Find the metadata of a TIFF file; see :mod:`labeling.containers.base`."""
+    tiff = read_tiff(data, max_ifds=MAX_PAGES)
+    collector = Collector()
+    if not tiff.ifds:
+        return Contents("tiff", "image/tiff", problems=tiff.problems)
+    collector.warnings += tiff.problems
+    first = tiff.ifds[0]
+    width, height = _number(tiff, first, _WIDTH), _number(tiff, first, _HEIGHT)
+    if tiff.cut:
+        collector.problems.append("the file is cut off: a directory reaches behind its end")
+    elif not width or not height:
+        collector.problems.append("its first directory has no picture size")
+    for ifd in tiff.ifds:
+        for entry in ifd.entries.values():
+            if entry.value_offset + entry.length > len(data) and not collector.problems:
+                message = f"the file is cut off: tag 0x{entry.tag:04X} of {ifd.name} reaches behind its end"
+                collector.problems.append(message)
+        _read_tags(tiff, ifd, collector)
+    _read_exif(tiff, collector)
+    coded = _merged(_spans(tiff, collector))
+    if not coded and not collector.problems:
+        collector.problems.append("it has no picture data (strips or tiles)")
+    pages = sum(1 for ifd in tiff.ifds if ifd.name.startswith("IFD") and "/" not in ifd.name and _WIDTH in ifd.entries)
+    return Contents(
+        "tiff",
+        "image/tiff",
+        tuple(collector.blocks),
+        tuple(coded),
+        width,
+        height,
+        max(1, pages),
+        tuple(collector.problems),
+        tuple(collector.warnings),
+    )
+
+
+def _number(tiff: Tiff, ifd: Ifd, tag: int) -> int:
+    entry = ifd.entries.get(tag)
+    values = tiff.ints(entry, 1) if entry is not None else ()
+    return values[0] if values else 0
+
+
+def _read_tags(tiff: Tiff, ifd: Ifd, collector: Collector) -> None:
+    for tag, kind in _KINDS.items():
+        entry = ifd.entries.get(tag)
+        if entry is None:
+            continue
+        problem = collector.refusal(entry.length)
+        if not problem and entry.value_offset + entry.length > len(tiff.data):
+            problem = "it reaches behind the end of the file"
+        value = b"" if problem else tiff.value(entry)
+        size = len(tiff.data)
+        span = (min(entry.value_offset, size), min(entry.value_offset + entry.length, size))
+        collector.add(kind, f"TIFF {ifd.name} tag 0x{tag:04X}", span, value, ifd.name, problem=problem)
+
+
+def _spans(tiff: Tiff, collector: Collector) -> Iterator[tuple[int, int]]:
+    """(offset, length) of every strip and tile of every directory."""
+    left, size = MAX_SPANS, len(tiff.data)
+    for ifd in tiff.ifds:
+        for offsets_tag, counts_tag in _SPANS:
+            offsets_entry, counts_entry = ifd.entries.get(offsets_tag), ifd.entries.get(counts_tag)
+            if offsets_entry is None or counts_entry is None:
+                continue
+            if offsets_entry.count > left:
+                collector.problems.append(f"{ifd.name} says it has {offsets_entry.count} strips or tiles, too many")
+                return
+            left -= offsets_entry.count
+            offsets, counts = tiff.ints(offsets_entry, MAX_SPANS), tiff.ints(counts_entry, MAX_SPANS)
+            if len(offsets) != len(counts) and not collector.problems:
+                collector.problems.append(f"{ifd.name} has {len(offsets)} strips or tiles and {len(counts)} sizes")
+            for offset, count in zip(offsets, counts, strict=False):
+                if count <= 0:
+                    continue  # a sparse tile, which has no bytes
+                if offset < 8:
+                    collector.problems.append(f"picture data of {ifd.name} overlaps the file header")
+                    return
+                if offset + count > size:
+                    message = f"the file is cut off: picture data of {ifd.name} reaches behind its end"
+                    if message not in collector.problems:
+                        collector.problems.append(message)
+                    continue
+                yield offset, count
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for offset, length in sorted(spans):
+        end = offset + length
+        if merged and offset <= sum(merged[-1]):
+            start = merged[-1][0]
+            merged[-1] = (start, max(end, sum(merged[-1])) - start)
+        else:
+            merged.append((offset, length))
+    return merged
+
+
+# EXIF
+
+
+def _read_exif(tiff: Tiff, collector: Collector) -> None:
+    first, exif = tiff.ifds[0], tiff.ifd("Exif")
+    wanted = [first.entries[tag] for tag in _DESCRIPTIVE if tag in first.entries]
+    if not wanted and exif is None:
+        return
+    if _ORIENTATION in first.entries:
+        wanted.append(first.entries[_ORIENTATION])
+    below = [entry for tag, entry in exif.entries.items() if tag not in _NOT_PORTABLE] if exif is not None else []
+    head = struct.pack(tiff.byte_order + "2sHI", b"II" if tiff.byte_order == "<" else b"MM", 42, 8)
+    data = head + _directory(tiff, wanted, 8, below if exif is not None else None)
+    span = (first.offset, min(first.next_offset_at, len(tiff.data)))
+    collector.add(Kind.EXIF, "TIFF IFD0 and Exif IFD" if exif is not None else "TIFF IFD0", span, data, first.name)
+
+
+def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: list[Entry] | None) -> bytes:
+    """A classic directory at ``offset`` with copies of ``entries``, and behind it the Exif directory ``below``."""
+    order = tiff.byte_order
+    portable = [
+        (entry, tiff.value(entry, _MAX_EXIF_VALUE)) for entry in entries if entry.type <= 13 or entry.type == 129
+    ]
+    rows = [
+        (entry.tag, entry.type, len(value) // TYPE_SIZES[entry.type], value)
+        for entry, value in portable
+        if entry.type in TYPE_SIZES
+    ]
+    if below is not None:
+        rows.append((EXIF_IFD, 4, 1, b""))
+    values_at = offset + 2 + 12 * len(rows) + 4
+    table, values = struct.pack(order + "H", len(rows)), b""
+    for tag, kind, count, value in sorted(rows):
+        if tag == EXIF_IFD:
+            # Its value, the place of the next directory, is known only when all values are laid out.
+            field = b"\0\0\0\0"
+        elif len(value) <= 4:
+            field = value.ljust(4, b"\0")
+        else:
+            field = struct.pack(order + "I", values_at + len(values))
+            values += value + b"\0" * (len(value) & 1)
+        table += struct.pack(order + "HHI", tag, kind, count) + field
+    if below is None:
+        return table + b"\0\0\0\0" + values
+    at = values_at + len(values)
+    row = 2 + 12 * sorted(rows).index((EXIF_IFD, 4, 1, b"")) + 8
+    table = table[:row] + struct.pack(order + "I", at) + table[row + 4 :]
+    return table + b"\0\0\0\0" + values + _directory(tiff, below, at, None)
+
+
+# Writing
+
+
+def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
+    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+
+    Nothing moves: what grew goes to the end of the file. Bytes that nothing points to any more are zeroed, so that no
+    stale label is left; a packet that fits its old place, or ends the file, is replaced where it is. Of
+    ``changes.exif`` the descriptive tags of IFD0 and the tags of the Exif directory are merged; tags that it lacks
+    stay.
+    """
+    for block in changes.drop:
+        if block not in contents.blocks:
+            raise foreign_block(block)
+    if changes == Changes():
+        return [data]
+    if changes.xmp is not None and len(changes.xmp) > MAX_PAYLOAD:
+        raise LabelingError(f"the XMP is {len(changes.xmp)} bytes, more than the {MAX_PAYLOAD} we put in one TIFF tag")
+    tiff = read_tiff(data, max_ifds=MAX_PAGES)
+    editor = Editor(tiff, contents.coded)
+    for block in set(changes.drop):
+        _drop(editor, tiff, block)
+    if changes.xmp is not None:
+        editor.set_last("IFD0", XMP, 7, changes.xmp)
+    if changes.exif is not None:
+        _merge_exif(editor, tiff, changes.exif)
+    return editor.pieces()
+
+
+def _drop(editor: Editor, tiff: Tiff, block: Block) -> None:
+    if block.kind is Kind.EXIF:
+        for tag in _DESCRIPTIVE:
+            editor.remove("IFD0", tag)
+        exif = tiff.ifd("Exif")
+        for tag in tuple(exif.entries) if exif is not None else ():
+            editor.remove("Exif", tag)
+        editor.remove("IFD0", EXIF_IFD)
+        return
+    tag = int(block.where.rsplit("0x", 1)[1], 16)
+    editor.remove(block.keyword, tag)
+
+
+def _merge_exif(editor: Editor, tiff: Tiff, structure: bytes) -> None:
+    given = read_tiff(structure)
+    if not given.ifds:
+        raise LabelingError(f"the EXIF to be written is not sound: {given.problems[0]}")
+    for name, chosen in (("IFD0", _DESCRIPTIVE), ("Exif", None)):
+        source, target = given.ifd(name), tiff.ifd(name)
+        if source is None:
+            continue
+        for tag, entry in source.entries.items():
+            if (chosen is not None and tag not in chosen) or tag in _NOT_PORTABLE or entry.type not in TYPE_SIZES:
+                continue
+            value = given.value(entry)
+            if given.byte_order != tiff.byte_order:
+                value = _swapped(value, _UNITS.get(entry.type, 1))
+            old = target.entries.get(tag) if target is not None else None
+            if old is None or old.type != entry.type or tiff.value(old) != value:
+                editor.set(name, tag, entry.type, value)
+
+
+def _swapped(value: bytes, unit: int) -> bytes:
+    if unit == 1:
+        return value
+    return b"".join(value[at : at + unit][::-1] for at in range(0, len(value), unit))

@@ -1,0 +1,1 @@
+"""The pipelines that label: pictures and video in, labelled files out."""

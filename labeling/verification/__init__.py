@@ -1,0 +1,1 @@
+"""The verifier: evidence from a file, findings, and the report."""

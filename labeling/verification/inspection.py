@@ -1,0 +1,76 @@
+"""Inspection: everything that a file's metadata holds, raw and in file order, with nothing judged."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from labeling import containers, files
+from labeling.containers import Block, Kind
+from labeling.filebytes import FileBytes
+from labeling.marks import exif, xmp
+
+MAX_SHOWN = 4096
+
+
+def inspect(source: files.Source) -> dict[str, Any]:
+    """List what is in a file: its format, its size, and each metadata block with its place and content.
+
+    Texts are given up to 4096 characters. Raises :class:`~labeling.errors.LabelingError` if the source cannot be read
+    or is of an unknown format.
+    """
+    name, data = files.open_source(source, containers.is_media)
+    with data if isinstance(data, FileBytes) else contextlib.nullcontext():
+        contents = containers.read(data)
+    return {
+        "path": name,
+        "format": contents.format,
+        "media_type": contents.media_type,
+        "bytes": len(data),
+        "width": contents.width,
+        "height": contents.height,
+        "frames": contents.frames,
+        "seconds": round(contents.seconds, 3),
+        "coded_bytes": sum(length for _, length in contents.coded),
+        "blocks": [_block(block) for block in contents.blocks],
+        "problems": list(contents.problems),
+        "warnings": list(contents.warnings),
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "kind": str(block.kind),
+        "where": block.where,
+        "offset": block.offset,
+        "length": block.length,
+    }
+    if block.keyword:
+        result["keyword"] = block.keyword
+    if block.late:
+        result["behind_the_picture"] = True
+    if block.problem:
+        result["problem"] = block.problem
+    return result | _content(block)
+
+
+def _content(block: Block) -> dict[str, Any]:
+    if block.kind is Kind.XMP:
+        try:
+            packet = xmp.parse(block.data)
+        except xmp.XmpError as error:
+            return {"problem": str(error), "text": _text(block.data)}
+        return {"properties": {prop.qname: prop.text[:MAX_SHOWN] for prop in packet.properties}}
+    if block.kind is Kind.EXIF:
+        fields = exif.read(block.data)
+        shown: dict[str, Any] = {"tags": {name: text[:MAX_SHOWN] for name, text in fields.texts}}
+        return shown | ({"problem": fields.problem} if fields.problem else {})
+    if block.kind in (Kind.TEXT, Kind.PROPERTY, Kind.COMMENT, Kind.USER) or (
+        block.kind is Kind.APP and block.data[:1] in b"{A"
+    ):
+        return {"text": _text(block.data)}
+    return {"payload_bytes": len(block.data)}
+
+
+def _text(data: bytes) -> str:
+    return data[:MAX_SHOWN].decode("utf-8", "replace")

@@ -1,0 +1,243 @@
+"""Verification: evidence from a file, findings with rule and clause, a verdict for each profile asked for.
+
+No network call is made, and nothing in a file is followed anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labeling import containers, files
+from labeling.containers import Block, Contents, Kind, Media
+from labeling.errors import UnsupportedFormat
+from labeling.filebytes import FileBytes
+from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.label import Origin
+from labeling.marks import aigc
+from labeling.rules import Evidence, Profile, evaluate
+from labeling.rules import profile as profile_named
+from labeling.verification import metadata
+from labeling.verification.report import Report
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from labeling.marks.credentials import Trust
+
+UNKNOWN = "application/octet-stream"
+
+UNJUDGED = frozenset({"jxl"})
+"""Formats whose manifests c2pa's reader does not find, although the container holds them."""
+
+
+def verify(
+    source: files.Source | Image.Image,
+    profile: str | Iterable[str] = "cn",
+    *,
+    visible: bool = True,
+    trust: Trust | None = None,
+    declared_ai: bool = False,
+    max_pixels: int | None = None,
+    pinned: Sequence[bytes] = (),
+    everywhere: bool = False,
+) -> Report:
+    """Say which labels a picture, film or sound carries, what is wrong with them, and whether each profile holds.
+
+    ``source`` is a path, bytes, a binary file object or a PIL image (of which only ``info`` and pixels are known).
+    ``visible=False`` leaves the pixels alone; the report then has no "visible" mark. ``trust`` are the C2PA trust
+    anchors. ``everywhere``: say of a film whether the label is in its middle and at its end as well. ``declared_ai``:
+    the uploader says that it is AI (Measures Art. 6). ``pinned``: public SM2 keys whose security data is trusted
+    (:func:`labeling.marks.security.read_pinned`). Raises :class:`LabelingError` if the source cannot be read at all;
+    whatever can be opened gives a report, however broken it is.
+    """
+    names = [profile] if isinstance(profile, str) else list(profile)
+    profiles = [profile_named(name) for name in names]
+    data: Media = b""
+    with contextlib.ExitStack() as stack:
+        if _is_pil(source):
+            name, contents = "<image>", contents_of_image(source)
+        else:
+            name, data = files.open_source(source, containers.is_media)  # type: ignore[arg-type]
+            if isinstance(data, FileBytes):
+                stack.enter_context(data)
+            try:
+                contents = containers.read(data)
+            except UnsupportedFormat as error:
+                kind = containers.unread(data)
+                media_type = kind.media_type if kind is not None else UNKNOWN
+                return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
+        found = metadata.scan(contents)
+        found.aigc = [aigc.with_pinned(mark, pinned) for mark in found.aigc]
+        marks = list(metadata.findings(contents, found))
+        marks[1:1] = [credentials_of(data, contents, found, trust, _store_beside(source, contents))]
+        if visible:
+            pixels_of = source if _is_pil(source) else data
+            marks.insert(
+                1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
+            )
+    notes = () if _is_pil(source) else notes_on_name(name, contents)
+    return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
+
+
+def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
+    """A file whose name claims another format than its content has: read by content all the same, but worth telling."""
+    claimed = containers.claimed_by(name)
+    if claimed is None or claimed[0] == contents.format:
+        return ()
+    message = f"the name says {claimed[1]}, but the content is {contents.media_type}; it was read by its content"
+    return (Defect("FILE-NAME", "the file format", message, Severity.WARNING),)
+
+
+def conclude(
+    name: str,
+    contents: Contents,
+    marks: list[Mark],
+    profiles: list[Profile],
+    *,
+    visible: bool = True,
+    declared_ai: bool = False,
+    notes: tuple[Defect, ...] = (),
+) -> Report:
+    """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
+    readable = not contents.problems
+    evidence = Evidence(tuple(marks), readable, frozenset() if visible else frozenset({"visible"}))
+    verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
+    if notes:
+        verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
+    origin = origin_of(evidence, declared_ai=declared_ai)
+    return Report(name, contents.media_type, readable, origin, tuple(marks), verdicts, contents.problems)
+
+
+def unreadable(
+    name: str, problem: str, profiles: list[Profile], *, visible: bool = True, media_type: str = UNKNOWN
+) -> Report:
+    """The report on something that could not be read at all: nothing is called absent."""
+    defect = Defect("FILE-UNREADABLE", "the file format", problem)
+    kinds = ("aigc", "visible", "c2pa", "iptc") if visible else ("aigc", "c2pa", "iptc")
+    marks = [Mark(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,)) for kind in kinds]
+    contents = Contents("", media_type, problems=(problem,))
+    return conclude(name, contents, marks, profiles, visible=visible)
+
+
+def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
+    """The class of Labelling Measures Art. 6: confirmed, possible, suspected or none.
+
+    An implicit label decides by its own ``Label`` value; without one the uploader's word comes next, then
+    any other trace.
+    """
+    labels = evidence.of("aigc")
+    if labels:
+        values = {str(_label_value(mark)) for mark in labels}
+        if values == {Origin.POSSIBLE}:
+            return "possible"
+        return "suspected" if values == {Origin.SUSPECTED} else "confirmed"
+    if declared_ai:
+        return "possible"
+    ai = any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc")))
+    # A mention in prose (confidence "low") is worth a line in the report and no suspicion.
+    traces = any(m.value.get("confidence") != "low" for m in evidence.of("generator"))
+    if ai or traces or evidence.of("visible") or evidence.of("watermark"):
+        return "suspected"
+    return "none"
+
+
+def _label_value(mark: Mark) -> Any:
+    """``Label`` in whatever case it is written; a label that does not say is taken to say "generated"."""
+    return next((value for key, value in mark.value.items() if key.lower() == "label"), Origin.GENERATED)
+
+
+def _is_pil(source: Any) -> bool:
+    return hasattr(source, "getbands") and hasattr(source, "info")
+
+
+def contents_of_image(image: Any) -> Contents:
+    """What is known of a PIL image's metadata. It has no file any more; what Pillow kept of one is in ``info``."""
+    blocks: list[Block] = []
+    for key, value in image.info.items():
+        if not isinstance(key, str) or not isinstance(value, str | bytes):
+            continue
+        raw = value if isinstance(value, bytes) else value.encode("utf-8", "replace")
+        kind = {"xmp": Kind.XMP, "XML:com.adobe.xmp": Kind.XMP, "exif": Kind.EXIF, "comment": Kind.COMMENT}.get(key)
+        if kind is Kind.XMP and any(block.kind is Kind.XMP for block in blocks):
+            continue  # Pillow gives a PNG's packet under both names
+        if kind is None and isinstance(value, str):
+            kind = Kind.TEXT
+        if kind is not None:
+            raw = raw.removeprefix(b"Exif\0\0") if kind is Kind.EXIF else raw
+            blocks.append(Block(kind, f"PIL info {key!r}", 0, 0, raw, key if kind is Kind.TEXT else ""))
+    media_type = image.get_format_mimetype() if hasattr(image, "get_format_mimetype") else None
+    return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
+
+
+WITHOUT_PLACE = frozenset({"matroska", "flv", "ogg"})
+"""Formats that have no place for a manifest (C2PA 2.2, A): one may lie in a file beside them."""
+
+MAX_STORE = 16 << 20
+
+
+def sidecar_of(path: str | os.PathLike[str]) -> Path:
+    """Where the manifest of a file lies that cannot hold one: ``film.mkv.c2pa`` beside ``film.mkv``."""
+    return Path(f"{os.fspath(path)}.c2pa")
+
+
+def _store_beside(source: Any, contents: Contents) -> bytes | None:
+    if contents.format not in WITHOUT_PLACE or not isinstance(source, str | os.PathLike):
+        return None
+    path = sidecar_of(source)
+    return files.read_file(path, "the C2PA manifest beside the film", MAX_STORE) if path.is_file() else None
+
+
+def credentials_of(
+    data: Media, contents: Contents, found: metadata.Found, trust: Trust | None, store: bytes | None = None
+) -> Mark:
+    """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest.
+
+    ``store`` is a manifest store that lies beside the file.
+    """
+    if store is not None:
+        from labeling.marks import credentials
+
+        return credentials.read(data, contents.media_type, trust=trust, store=store)
+    if not found.c2pa:
+        if contents.problems:
+            return Mark("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
+        return Mark("c2pa", Status.ABSENT)
+    if contents.format in UNJUDGED:
+        message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
+        defect = Defect("C2PA-UNSUPPORTED", "C2PA 2.2 A.3", message, Severity.WARNING)
+        return Mark("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (defect,))
+    from labeling.marks import credentials
+
+    mark = credentials.read(data, contents.media_type, trust=trust)
+    if mark.status is Status.ABSENT:  # c2pa's own reader of the container stumbled, and takes that for an absence
+        message = "the file holds a manifest that cannot be taken out of it: the file is damaged"
+        defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", message)
+        return Mark("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (defect,))
+    return mark
+
+
+def visible_of(
+    source: Any,
+    contents: Contents,
+    orientation: int,
+    profiles: list[Profile],
+    max_pixels: int | None,
+    *,
+    everywhere: bool = False,
+) -> Mark:
+    """The finding on the visible mark, in the languages that the profiles accept."""
+    languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
+    if contents.format and containers.format_named(contents.format).media:
+        from labeling.verification import visible_video
+
+        return visible_video.look(
+            source, contents.format, languages=languages, everywhere=everywhere, max_pixels=max_pixels
+        )
+    from labeling.verification.visible_still import look
+
+    return look(source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels)
