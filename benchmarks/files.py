@@ -73,7 +73,7 @@ def jpeg_12mp(settings: Settings) -> Iterator[Row]:
         "≤ 3×", detail={**detail(mine, theirs), "bytes": source.stat().st_size},
     )  # fmt: skip
     report = labeler.label_file(source, ours).report
-    box = _whole_blocks(next(mark.value["box"] for mark in report.marks if mark.mark == "visible"))
+    box = _whole_blocks(next(finding.value["box"] for finding in report.findings if finding.kind == "visible"))
     psnr, lossy = _psnr_outside(source, ours, box), _psnr_outside(source, other, box)
     yield Row(
         "  PSNR outside the label", "Pillow's", psnr, lossy, "dB", psnr, math.inf, "infinite",

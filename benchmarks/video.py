@@ -72,8 +72,8 @@ def _repeated(source: Path, target: Path, times: int) -> Path:
 def _labeler(**more: Any) -> Any:
     import labeling
 
-    film = labeling.FilmOptions(preset=PRESET, crf=CRF, **more)
-    return labeling.Labeler(producer=PRODUCER, film=film)
+    film = labeling.VideoOptions(preset=PRESET, crf=CRF, **more)
+    return labeling.Labeler(producer=PRODUCER, video=film)
 
 
 def _burnt(settings: Settings, source: Path, *, always: bool = False) -> Work:
@@ -236,7 +236,7 @@ def verify(settings: Settings) -> Iterator[Row]:
     ):  # fmt: skip
         look = partial(labeling.verify, labelled, ["cn"], visible=visible)
         verdict = look().verdicts["cn"]
-        if visible and verdict.verdict != "compliant":
+        if visible and verdict.outcome != "compliant":
             raise RuntimeError(f"our verifier did not find the film compliant: {verdict}")
         times = []
         for _ in range(settings.repetitions(15)):

@@ -49,15 +49,15 @@ def read(examples: Iterable[visible_set.Example]) -> Reading:
     reading = Reading()
     for example in examples:
         reading.count += 1
-        mark = read_visible(example.pixels, languages=example.languages)
-        found = mark.status is not Status.ABSENT
+        finding = read_visible(example.pixels, languages=example.languages)
+        found = finding.status is not Status.ABSENT
         if example.text and not found:
             reading.missed.append(example.name)
         elif found and not example.text:
-            reading.false.append(f"{example.name}: {mark.value['text']!r} {mark.where}")
+            reading.false.append(f"{example.name}: {finding.value['text']!r} {finding.where}")
         elif found:
             truth = example.ink * EM / min(example.pixels.shape[:2])
-            reading.errors[example.name] = mark.value["height_ratio"] / truth - 1
+            reading.errors[example.name] = finding.value["height_ratio"] / truth - 1
     return reading
 
 

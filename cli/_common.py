@@ -207,13 +207,13 @@ def labeler(options: dict[str, Any]) -> Any:
     if values:
         values.setdefault("text", profile(arguments.get("profile", "cn")).text)
         arguments["style"] = config.style(values)
-    film = arguments.pop("film", {}) | {name: options[key] for key, name in _FILM.items() if options[key] is not None}
+    film = arguments.pop("video", {}) | {name: options[key] for key, name in _FILM.items() if options[key] is not None}
     if options["audio_cue"]:
         film["audio_cue"] = True
     if film:
-        from labeling.pipelines.video import FilmOptions
+        from labeling.pipelines.video import VideoOptions
 
-        arguments["film"] = FilmOptions(**film)
+        arguments["video"] = VideoOptions(**film)
     if (chosen := signer(options)) is not None:
         arguments["signer"] = chosen
     return Labeler(**arguments)
@@ -239,7 +239,7 @@ def carried(options: dict[str, Any]) -> dict[str, Any]:
 def tell(done: Any) -> None:
     """Say what became of one labelled file."""
     verb = "would write" if done.dry_run else "wrote"
-    verdicts = ", ".join(f"{name}: {v.verdict}" for name, v in done.report.verdicts.items())
+    verdicts = ", ".join(f"{name}: {v.outcome}" for name, v in done.report.verdicts.items())
     click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
     for sentence in done.how:
         click.echo(f"  {sentence}")

@@ -89,14 +89,14 @@ def _console() -> Console:
 def _overview(reports: list[Report], names: list[str], language: str, console: Console) -> tuple[Table, str]:
     """The table, and the legend of its signs where there was no room for words."""
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
-    marks = [mark for mark in _MARKS if mark != "visible" or any(status_of(report, mark) for report in reports)]
+    kinds = [kind for kind in _MARKS if kind != "visible" or any(status_of(report, kind) for report in reports)]
     longest = max((cell_len(name) for name in names), default=0)
-    rows = [_row(report, profiles, marks, language, words=True) for report in reports]
-    heads = [*profiles, word("origin", language), *(word(mark, language) for mark in marks)]
+    rows = [_row(report, profiles, kinds, language, words=True) for report in reports]
+    heads = [*profiles, word("origin", language), *(word(kind, language) for kind in kinds)]
     room = console.width - _width(rows, heads)
     legend = ""
     if console.is_terminal and room < min(longest, 40):
-        rows = [_row(report, profiles, marks, language, words=False) for report in reports]
+        rows = [_row(report, profiles, kinds, language, words=False) for report in reports]
         room = console.width - _width(rows, heads)
         signs = (("✓", "present"), ("–", "absent"), ("✗", "defective"), ("?", "unreadable"))
         legend = "  ".join(f"{sign} {word(status, language)}" for sign, status in signs)
@@ -119,17 +119,17 @@ def _width(rows: list[list[Text]], heads: list[str]) -> int:
     return sum(max(text.cell_len for text in column) + 2 for column in columns)
 
 
-def _row(report: Report, profiles: list[str], marks: list[str], language: str, *, words: bool) -> list[Text]:
-    verdicts = [str(report.verdicts[name].verdict) if name in report.verdicts else "" for name in profiles]
+def _row(report: Report, profiles: list[str], kinds: list[str], language: str, *, words: bool) -> list[Text]:
+    verdicts = [str(report.verdicts[name].outcome) if name in report.verdicts else "" for name in profiles]
     cells = [Text(word(verdict, language) if verdict else "", _STYLES.get(verdict, "")) for verdict in verdicts]
-    return [*cells, Text(word(report.origin, language)), *(_mark(report, mark, language, words) for mark in marks)]
+    return [*cells, Text(word(report.origin, language)), *(_status(report, kind, language, words) for kind in kinds)]
 
 
-def _mark(report: Report, mark: str, language: str, words: bool) -> Text:
-    status = status_of(report, mark)
+def _status(report: Report, kind: str, language: str, words: bool) -> Text:
+    status = status_of(report, kind)
     text = word(status or "unchecked", language) if words else _SIGNS.get(status, "·")
     cell = Text(text, _STYLES.get(status, "dim"))
-    signatures = {m.signature for m in report.marks if m.mark == mark} - {None, Signature.NONE}
+    signatures = {m.signature for m in report.findings if m.kind == kind} - {None, Signature.NONE}
     for signature in sorted(str(s) for s in signatures):
         said = word(f"signature:{signature}", language)
         cell.append(f" ({said})" if words else f" {said}", style="red" if signature == Signature.FAILED else "")
@@ -172,9 +172,9 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
         for style, defects in (("red", verdict.failed), ("yellow", verdict.warnings)):
             for defect in defects:
                 yield defect.rule, _said(defect, language), clause(defect.clause, language), style
-    for mark in report.marks:
-        if mark.mark == "generator":
-            yield word("evidence", language), f"{mark.value.get('generator', '')}: {mark.where}", "", "cyan"
+    for finding in report.findings:
+        if finding.kind == "generator":
+            yield word("evidence", language), f"{finding.value.get('generator', '')}: {finding.where}", "", "cyan"
     if notice := report.to_dict().get("notice"):
         yield word("to show", language), notice[language], clause(notice["clause"], language), "cyan"
 
@@ -198,7 +198,7 @@ def _summary(reports: list[Report], language: str) -> Text:
     """How many files there are, and how many of each verdict; a file counts by the worst of its profiles."""
     order = (Outcome.NONCOMPLIANT, Outcome.INCONCLUSIVE, Outcome.COMPLIANT)
     counts = Counter(
-        next((o for o in order if any(v.verdict is o for v in report.verdicts.values())), Outcome.INCONCLUSIVE)
+        next((o for o in order if any(v.outcome is o for v in report.verdicts.values())), Outcome.INCONCLUSIVE)
         for report in reports
     )
     text = Text(word("files", language, n=len(reports)), "bold")

@@ -199,8 +199,8 @@ def _entry(labelled: LabeledFile, report: Report, profile: str) -> Entry:
     kind = report.media_type.rpartition("/")[2].upper()
     detail = f"{kind} · {image.width}×{image.height}{frames} · {_size(before)} → {_size(after)}"
     drawn = labelled.report  # the box as drawn; the verifier's own is where it found the text
-    box = next((m.value.get("box") for m in drawn.marks if m.mark == "visible"), None)
-    return Entry(labelled.path.name, detail, str(report.verdicts[profile].verdict), image, tuple(box) if box else None)
+    box = next((m.value.get("box") for m in drawn.findings if m.kind == "visible"), None)
+    return Entry(labelled.path.name, detail, str(report.verdicts[profile].outcome), image, tuple(box) if box else None)
 
 
 def _displayed(labelled: LabeledFile) -> Any:

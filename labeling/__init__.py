@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "FilmOptions",
     "Label",
     "LabelConflict",
     "LabeledFile",
@@ -28,6 +27,7 @@ __all__ = [
     "Trust",
     "UnreadableFile",
     "UnsupportedFormat",
+    "VideoOptions",
     "WriteError",
     "__version__",
     "inspect",
@@ -51,7 +51,7 @@ _HOMES = {
     "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
     "labeling.pipelines.image": ("LabeledImage",),
     "labeling.labeler": ("Labeler",),
-    "labeling.pipelines.video": ("FilmOptions",),
+    "labeling.pipelines.video": ("VideoOptions",),
     "labeling.pipelines.output": ("LabeledFile",),
     "labeling.pipelines.propagation": ("propagate", "transplant"),
     "labeling.verification.report": ("Report",),
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate, transplant
-    from labeling.pipelines.video import FilmOptions
+    from labeling.pipelines.video import VideoOptions
     from labeling.verification.inspection import inspect
     from labeling.verification.report import Report
     from labeling.verification.verifier import verify

@@ -41,7 +41,7 @@ producer = "{producer}"
 # font = "fonts/Brand.otf"
 # logo = "logo.png"
 
-[film]
+[video]
 # when = "start"                # start+end, start+middle+end, whole
 # seconds = 2.0                 # how long the visible label stays there; the standard's minimum is 2
 # reencode = "auto"             # never: refuse rather than code all of a film anew; always
@@ -89,7 +89,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "font": str,
         "logo": str,
     },
-    "film": {"when": str, "seconds": (int, float), "reencode": str, "preset": str, "crf": int, "audio_cue": bool},
+    "video": {"when": str, "seconds": (int, float), "reencode": str, "preset": str, "crf": int, "audio_cue": bool},
     "embedded": {"exif": bool, "description": str},
     "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
     "security": {"sm2_key": str, "pinned": list},
@@ -106,7 +106,7 @@ class Config:
     values: dict[str, dict[str, Any]]
 
     def labeler_arguments(self) -> dict[str, Any]:
-        """Keyword arguments for :class:`labeling.Labeler`; ``film`` is those of its ``FilmOptions``, as a mapping.
+        """Keyword arguments for :class:`labeling.Labeler`; ``video`` is those of its ``VideoOptions``, as a mapping.
 
         Raises :class:`LabelingError`.
         """
@@ -128,8 +128,8 @@ class Config:
 
             visible.setdefault("text", profile(arguments.get("profile", "cn")).text)
             arguments["style"] = style(visible, self.path.parent)
-        if self.values["film"]:
-            arguments["film"] = dict(self.values["film"])
+        if self.values["video"]:
+            arguments["video"] = dict(self.values["video"])
         c2pa = dict(self.values["c2pa"])
         if "sidecar" in c2pa:
             arguments["sidecar"] = c2pa.pop("sidecar")

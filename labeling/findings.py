@@ -49,11 +49,15 @@ class Defect:
     severity: Severity = Severity.ERROR
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One finding. ``mark`` is one of aigc, visible, c2pa, iptc, exif, generator, watermark."""
+KINDS = ("aigc", "visible", "c2pa", "iptc", "exif", "generator", "watermark")
+"""The kinds of findings, in the order in which a report lists them."""
 
-    mark: str
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. ``kind`` is one of :data:`KINDS`."""
+
+    kind: str
     status: Status
     where: str = ""
     value: dict[str, Any] = field(default_factory=dict)

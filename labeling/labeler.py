@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
-    from labeling.pipelines.video import FilmOptions, Progress
+    from labeling.pipelines.video import Progress, VideoOptions
     from labeling.pipelines.video_writer import Recording
 
 
@@ -38,9 +38,9 @@ class Labeler:
     ``signer``: a :class:`~labeling.marks.credentials.Signer` for C2PA. ``style``: how the visible mark looks;
     ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
     ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
-    ImageDescription too. ``quality``: for lossy encodes. ``film``: when and how long the visible label is in a film
-    (:class:`~labeling.pipelines.video.FilmOptions`). ``sidecar``: a film whose format has no place for a C2PA manifest gets one
-    beside it, ``NAME.c2pa``. ``security_key``: an SM2 key
+    ImageDescription too. ``quality``: for lossy encodes. ``video``: when and how long the visible label is in a video
+    (:class:`~labeling.pipelines.video.VideoOptions`). ``sidecar``: a video whose format has no place for a C2PA
+    manifest gets one beside it, ``NAME.c2pa``. ``security_key``: an SM2 key
     (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
     """
 
@@ -58,7 +58,7 @@ class Labeler:
     description: str = ""
     quality: int | None = None
     max_pixels: int = MAX_PIXELS
-    film: FilmOptions | None = None
+    video: VideoOptions | None = None
     sidecar: bool = False
     security_key: SecurityKey | None = field(default=None, repr=False)
     _options: image.Options = field(init=False, repr=False, compare=False)
@@ -100,10 +100,10 @@ class Labeler:
         Raises :class:`LabelingError` that names the file and the key that is wrong.
         """
         arguments = configuration.load(Path(path)).labeler_arguments() | overrides
-        if isinstance(arguments.get("film"), dict):
-            from labeling.pipelines.video import FilmOptions
+        if isinstance(arguments.get("video"), dict):
+            from labeling.pipelines.video import VideoOptions
 
-            arguments["film"] = FilmOptions(**arguments["film"])
+            arguments["video"] = VideoOptions(**arguments["video"])
         return cls(**arguments)
 
     def _label(self, content_id: str, created: datetime | None = None) -> Label:
@@ -164,11 +164,11 @@ class Labeler:
         ``coding``: quality, preset, pix_fmt, audio, audio_rate, as
         :class:`~labeling.codecs.video.writer.VideoWriter` has them. Raises :class:`LabelingError`.
         """
-        from labeling.pipelines.video import FilmOptions
+        from labeling.pipelines.video import VideoOptions
         from labeling.pipelines.video_writer import Recording
 
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
-        film = self.film or FilmOptions()
+        film = self.video or VideoOptions()
         coding = {"quality": film.crf, "preset": film.preset, "codec": codec} | coding
         return Recording(path, label, self._options, size, fps, seconds=seconds, coding=coding)
 
@@ -241,7 +241,7 @@ class Labeler:
         if isinstance(data, FileBytes):
             from labeling.pipelines import video
 
-            film = replace(self.film or video.FilmOptions(), progress=progress)
+            film = replace(self.video or video.VideoOptions(), progress=progress)
             with data:
                 maker = self._maker(content_id)
                 return video.label_film(data, name, goal, maker, self._options, film, dry_run=dry_run)

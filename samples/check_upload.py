@@ -32,7 +32,7 @@ def decide(upload: bytes, *, declared_ai: bool = False) -> str:
         return f"reject: {error}"
     if not report.readable:
         return f"reject: {report.problems[0]}"
-    wrong = sorted({defect.rule for mark in report.marks for defect in mark.defects})
+    wrong = sorted({defect.rule for finding in report.findings for defect in finding.defects})
     return NOTICES[report.origin] + (f" (and tell the uploader: {', '.join(wrong)})" if wrong else "")
 
 

@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
         assert labelled.report.compliant, labelled.report.to_dict()
         path = folder / f"{labelled.label.content_id}.jpg"
         path.write_bytes(labelled.data)
-        print(f"{path}: {prompt!r}, {len(labelled.data) // 1024} KB, {labelled.report.verdicts['cn'].verdict}")
+        print(f"{path}: {prompt!r}, {len(labelled.data) // 1024} KB, {labelled.report.verdicts['cn'].outcome}")
 
 
 if __name__ == "__main__":

@@ -32,14 +32,14 @@ def main(folder: Path) -> None:
         for frame in frames():
             film.write(frame)
     assert film.result is not None
-    print(f"{film.result.path}: {film.result.report.verdicts['cn'].verdict}, {'; '.join(film.result.how)}")
+    print(f"{film.result.path}: {film.result.report.verdicts['cn'].outcome}, {'; '.join(film.result.how)}")
 
     # The label may go again after two seconds (GB 45438-2025 5.4); verify says when it is there.
     with labeler.open_video(folder / "longer.mp4", size=SIZE, fps=FPS, seconds=2) as film:
         for frame in frames():
             film.write(frame)
     report = labeling.verify(folder / "longer.mp4")
-    visible = next(mark for mark in report.marks if mark.mark == "visible")
+    visible = next(finding for finding in report.findings if finding.kind == "visible")
     print(f"{report.path}: {visible.value['text']} from {visible.value['seconds'][0]} s on")
 
 

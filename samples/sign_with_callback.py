@@ -51,8 +51,8 @@ def main(folder: Path) -> None:
 
     for trust, words in ((None, "without trust anchors"), (labeling.Trust(vault.root), "with the vault's root")):
         report = labeling.verify(path, profile="eu", trust=trust)
-        credentials = next(mark for mark in report.marks if mark.mark == "c2pa")
-        print(f"  {words}: {credentials.signature}, eu: {report.verdicts['eu'].verdict}")
+        credentials = next(finding for finding in report.findings if finding.kind == "c2pa")
+        print(f"  {words}: {credentials.signature}, eu: {report.verdicts['eu'].outcome}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import Label, Origin
-from labeling.findings import Mark, Severity, Status
+from labeling.findings import Finding, Severity, Status
 from labeling.marks import aigc
 
 CODE = "001191110102MACQD9K64010000"
@@ -26,13 +26,13 @@ values = st.text(
 names = values.filter(str.strip)
 
 
-def read(content: str | bytes, *, named: bool = True) -> Mark | None:
+def read(content: str | bytes, *, named: bool = True) -> Finding | None:
     return aigc.read(content, "here", named=named)
 
 
-def rules(mark: Mark | None, severity: Severity = Severity.ERROR) -> set[str]:
-    assert mark is not None
-    return {d.rule for d in mark.defects if d.severity is severity}
+def rules(finding: Finding | None, severity: Severity = Severity.ERROR) -> set[str]:
+    assert finding is not None
+    return {d.rule for d in finding.defects if d.severity is severity}
 
 
 @given(names, names, st.sampled_from(list(Origin)), values)
@@ -45,18 +45,18 @@ def test_what_is_encoded_is_the_seven_keys_in_order_and_reads_back(
     assert tuple(parsed) == aigc.KEYS
     assert all(isinstance(value, str) for value in parsed.values())
     assert (parsed["ContentPropagator"], parsed["PropagateID"]) == (producer, content_id)
-    mark = read(text)
-    assert mark is not None
-    assert mark.status is Status.PRESENT
-    again = aigc.label_of(mark)
+    finding = read(text)
+    assert finding is not None
+    assert finding.status is Status.PRESENT
+    again = aigc.label_of(finding)
     assert again is not None
     assert aigc.encode(again) == text
 
 
 def test_a_proper_label_has_no_defects_and_no_warnings() -> None:
-    mark = read(json.dumps(FULL))
-    assert mark is not None
-    assert (mark.status, mark.defects, mark.value) == (Status.PRESENT, (), FULL)
+    finding = read(json.dumps(FULL))
+    assert finding is not None
+    assert (finding.status, finding.defects, finding.value) == (Status.PRESENT, (), FULL)
 
 
 @pytest.mark.parametrize("content", [
@@ -66,9 +66,9 @@ def test_a_proper_label_has_no_defects_and_no_warnings() -> None:
 def test_wrapped_bare_and_prefixed_forms_are_all_read(content: str) -> None:
     for named in (True, False):
         for form in (content, content.encode()):
-            mark = read(form, named=named)
-            assert mark is not None
-            assert (mark.status, mark.value) == (Status.PRESENT, FULL)
+            finding = read(form, named=named)
+            assert finding is not None
+            assert (finding.status, finding.value) == (Status.PRESENT, FULL)
 
 
 DRAFT = {"ContentPropagator": "Propagator", "PropagateID": "PropatorID", "ReservedCode1": "ReserveCode1"}
@@ -116,21 +116,21 @@ DEFECTIVE = {
 def test_what_real_products_get_wrong_is_defective_never_absent(name: str) -> None:
     content, rule = DEFECTIVE[name]
     began = time.monotonic()
-    mark = read(content)
+    finding = read(content)
     assert time.monotonic() - began < 1
-    assert mark is not None
-    assert mark.status is Status.DEFECTIVE
-    assert rule in rules(mark)
-    json.dumps(mark.value, ensure_ascii=False).encode()  # a report can be written with it
-    assert all(d.clause and d.message for d in mark.defects)
+    assert finding is not None
+    assert finding.status is Status.DEFECTIVE
+    assert rule in rules(finding)
+    json.dumps(finding.value, ensure_ascii=False).encode()  # a report can be written with it
+    assert all(d.clause and d.message for d in finding.defects)
 
 
 def test_shuffled_keys_and_a_bare_name_are_only_warned_of() -> None:
     shuffled = dict(reversed(FULL.items())) | {"ContentProducer": "doubao"}
-    mark = read(json.dumps(shuffled))
-    assert mark is not None
-    assert mark.status is Status.PRESENT
-    assert {"CN-IMPLICIT-ORDER", "CN-PROVIDER-CODE"} <= rules(mark, Severity.WARNING)
+    finding = read(json.dumps(shuffled))
+    assert finding is not None
+    assert finding.status is Status.PRESENT
+    assert {"CN-IMPLICIT-ORDER", "CN-PROVIDER-CODE"} <= rules(finding, Severity.WARNING)
 
 
 @pytest.mark.parametrize("content", [
@@ -143,10 +143,10 @@ def test_look_alikes_in_places_that_are_not_called_aigc_are_no_label(content: st
 
 @pytest.mark.parametrize("wrong", ["id\\ud800", "\\ud83d\\ude00"])
 def test_half_a_surrogate_pair_is_replaced_and_a_whole_one_is_a_character(wrong: str) -> None:
-    mark = read(json.dumps(FULL).replace("id-1", wrong))
-    assert mark is not None
-    assert mark.value["ProduceID"] == ("id\ufffd" if wrong.startswith("id") else "\U0001f600")
-    assert (mark.status is Status.DEFECTIVE) == wrong.startswith("id")
+    finding = read(json.dumps(FULL).replace("id-1", wrong))
+    assert finding is not None
+    assert finding.value["ProduceID"] == ("id\ufffd" if wrong.startswith("id") else "\U0001f600")
+    assert (finding.status is Status.DEFECTIVE) == wrong.startswith("id")
 
 
 @pytest.mark.parametrize("values", [
@@ -157,8 +157,8 @@ def test_a_colour_label_is_no_label(values: dict[str, str]) -> None:
 
 
 def test_a_namespace_of_the_tools_own_counts_only_with_a_key_of_the_seven() -> None:
-    mark = aigc.read(json.dumps(FULL), "here", named=False, foreign_namespace="urn:own")
-    assert rules(mark) == {"CN-IMPLICIT-NAMESPACE"}
+    finding = aigc.read(json.dumps(FULL), "here", named=False, foreign_namespace="urn:own")
+    assert rules(finding) == {"CN-IMPLICIT-NAMESPACE"}
     assert aigc.read('{"a":1}', "here", named=False, foreign_namespace="urn:own") is None
 
 
@@ -175,5 +175,5 @@ def test_exactly_one_label() -> None:
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300)), st.booleans())
 def test_no_content_raises(content: bytes | str, named: bool) -> None:
-    mark = aigc.read(content, "here", named=named)
-    assert mark is None or mark.status in (Status.PRESENT, Status.DEFECTIVE)
+    finding = aigc.read(content, "here", named=named)
+    assert finding is None or finding.status in (Status.PRESENT, Status.DEFECTIVE)

@@ -48,10 +48,10 @@ def test_the_rhythm_is_heard_at_start_and_end_of_a_sound(tmp_path: Path, name: s
     first, last = music.copy(), music.copy()
     first[: cue.size] += cue
     last[-cue.size - rate : -rate] += cue
-    mark = look(sound(tmp_path / f"first{name}", first, codec, rate))
-    assert (mark.status, mark.value["kind"]) == (Status.PRESENT, "rhythm")
-    assert mark.value["seconds"] == pytest.approx([0, 1.32], abs=0.07)
-    assert mark.where == f"audio {mark.value['seconds'][0]:.2f}-{mark.value['seconds'][1]:.2f} s"
+    finding = look(sound(tmp_path / f"first{name}", first, codec, rate))
+    assert (finding.status, finding.value["kind"]) == (Status.PRESENT, "rhythm")
+    assert finding.value["seconds"] == pytest.approx([0, 1.32], abs=0.07)
+    assert finding.where == f"audio {finding.value['seconds'][0]:.2f}-{finding.value['seconds'][1]:.2f} s"
     end = look(sound(tmp_path / f"last{name}", last, codec, rate))
     assert end.value["seconds"] == pytest.approx([12 - 2.32, 11], abs=0.15)
     none = look(sound(tmp_path / f"none{name}", music, codec, rate))
@@ -73,7 +73,7 @@ def test_a_cover_picture_makes_no_film_of_a_sound(tmp_path: Path) -> None:
 def test_a_rhythm_in_a_film_is_evidence_beside_the_text(tmp_path: Path) -> None:
     track = np.zeros(48000 * 3, np.float32)
     track[: audible.cue(48000, 1).size] = audible.cue(48000, 1)[:, 0]
-    mark = look(film(tmp_path / "a.mp4", shots(0, 2), sound=track))
-    assert mark.status is Status.PRESENT
-    assert mark.value["rhythm"] == pytest.approx([0, 1.32], abs=0.06)
+    finding = look(film(tmp_path / "a.mp4", shots(0, 2), sound=track))
+    assert finding.status is Status.PRESENT
+    assert finding.value["rhythm"] == pytest.approx([0, 1.32], abs=0.06)
     assert "rhythm" not in look(film(tmp_path / "b.mp4", shots(0, 2), sound=np.zeros_like(track))).value

@@ -261,9 +261,9 @@ def test_file_lists_give_each_file_its_own_label(form: str, tmp_path: Path) -> N
     if form in ("csv", "jsonl"):
         for number, path in enumerate(paths):
             assert results(target)[path]["content_id"] == f"id-{number}"
-            marks = {mark.mark: mark for mark in labeling.verify(target / path).marks}
-            assert marks["aigc"].value["ProduceID"] == f"id-{number}"
-            assert marks["visible"].value["text"] == "由AI生成"
+            findings = {finding.kind: finding for finding in labeling.verify(target / path).findings}
+            assert findings["aigc"].value["ProduceID"] == f"id-{number}"
+            assert findings["visible"].value["text"] == "由AI生成"
             xmp = exiftool(target / path, "-XMP-iptcExt:all")
             assert any("painter" in str(value) for value in xmp.values()), xmp
 
@@ -329,7 +329,7 @@ def test_options_must_stay_the_same_within_a_run(tmp_path: Path) -> None:
     refused(batch(folder, target, "--text", "由AI生成"), 2, "other options (style)", "--restart")
     assert batch(folder, target, "--text", "由AI生成", "--restart", "--overwrite").returncode == 0
     whole(target, paths)
-    assert labeling.verify(target / paths[0]).marks[1].value["text"] == "由AI生成"
+    assert labeling.verify(target / paths[0]).findings[1].value["text"] == "由AI生成"
 
 
 def test_a_signer_is_made_in_each_worker(tmp_path: Path) -> None:

@@ -421,11 +421,11 @@ def test_a_share_is_never_said_to_be_nothing_or_all_if_it_is_not(part: int, rest
 
 @given(st.floats(1e-3, 1e12), st.booleans())
 def test_ticks_reach_over_the_greatest_and_are_few(most: float, whole: bool) -> None:
-    marks = quantities.ticks(most, whole=whole)
-    assert marks[0] == 0
-    assert marks[-1] >= most * (1 - 1e-6)
-    assert 2 <= len(marks) <= 6
-    assert not whole or all(mark == int(mark) for mark in marks)
+    findings = quantities.ticks(most, whole=whole)
+    assert findings[0] == 0
+    assert findings[-1] >= most * (1 - 1e-6)
+    assert 2 <= len(findings) <= 6
+    assert not whole or all(finding == int(finding) for finding in findings)
     assert 1 <= len(quantities.time_ticks(most)) <= 7
 
 

@@ -41,11 +41,11 @@ def test_labels_equal_the_manifest(name: str, cases: Path, manifest: dict[str, d
     truth = manifest[name]
     report = labeling.verify(cases / name, visible=False)
     assert report.readable, report.problems
-    found = [m.value for m in report.marks if m.mark == "aigc" and m.status is not Status.ABSENT]
+    found = [m.value for m in report.findings if m.kind == "aigc" and m.status is not Status.ABSENT]
     assert found == [label["fields"] for label in truth["aigc_labels"]]
-    types = [m.value["DigitalSourceType"] for m in report.marks if m.mark == "iptc" and m.value]
+    types = [m.value["DigitalSourceType"] for m in report.findings if m.kind == "iptc" and m.value]
     assert types == truth["xmp_digital_source_type"]
-    c2pa = next(m for m in report.marks if m.mark == "c2pa")
+    c2pa = next(m for m in report.findings if m.kind == "c2pa")
     if name.endswith(".jxl"):  # the manifest holds what c2pa's reader does not find in JPEG XL
         assert (c2pa.status, c2pa.signature, truth["c2pa"]) == (Status.PRESENT, Signature.UNSUPPORTED, None)
         assert "C2PA JUMBF box" in truth["note"]
@@ -59,9 +59,9 @@ def test_labels_of_films_equal_the_manifest(name: str, cases: Path, manifest: di
     report = labeling.verify(cases / name, visible=False)
     assert report.media_type == truth["media_type"]
     assert report.readable, report.problems
-    found = [m.value for m in report.marks if m.mark == "aigc" and m.status is not Status.ABSENT]
+    found = [m.value for m in report.findings if m.kind == "aigc" and m.status is not Status.ABSENT]
     assert found == [label["fields"] for label in truth["aigc_labels"]]
-    c2pa = next(m for m in report.marks if m.mark == "c2pa")
+    c2pa = next(m for m in report.findings if m.kind == "c2pa")
     assert (c2pa.status is not Status.ABSENT) == (truth["c2pa"] is not None), c2pa
     if truth["c2pa"]:
         state = truth["c2pa"]["modes"]["default_no_trust_list"]["state"]
@@ -97,7 +97,7 @@ def test_a_name_that_lies_is_told_and_changes_nothing_else(cases: Path, tmp_path
     honest.write_bytes((cases / "1_aigc_cn" / "alibaba_png_xmp_attr_named_jpg.jpg").read_bytes())
     report = labeling.verify(honest, visible=False)
     assert [d.rule for d in report.verdicts["cn"].warnings] == [d.rule for d in lying.verdicts["cn"].warnings][1:]
-    assert report.marks == lying.marks
+    assert report.findings == lying.findings
     for name in ("a.mp4", "a.pdf"):
         (tmp_path / name).write_bytes(honest.read_bytes())
         assert "FILE-NAME" in {d.rule for d in labeling.verify(tmp_path / name, visible=False).verdicts["cn"].warnings}
@@ -180,7 +180,7 @@ def test_corrupt_pictures_are_never_said_to_carry_nothing(name: str, cases: Path
         report = labeling.verify(cases / name, visible=False)
     except LabelingError:
         return
-    absent = any(m.status is Status.ABSENT for m in report.marks)
+    absent = any(m.status is Status.ABSENT for m in report.findings)
     assert report.readable or not absent
 
 

@@ -33,7 +33,7 @@ def test_add_and_verify_and_the_stable_json(photo: Path) -> None:
     code, [before] = report_of(photo)
     assert code == 1
     assert before["origin"] == "none"
-    statuses = {mark["mark"]: mark["status"] for mark in before["marks"]}
+    statuses = {finding["mark"]: finding["status"] for finding in before["marks"]}
     assert statuses == {"aigc": "absent", "visible": "absent", "c2pa": "absent", "iptc": "absent"}
     assert {d["rule"] for d in before["verdicts"]["cn"]["failed"]} == {"CN-IMPLICIT-MISSING", "CN-VISIBLE-MISSING"}
 
@@ -43,13 +43,13 @@ def test_add_and_verify_and_the_stable_json(photo: Path) -> None:
     code, [after] = report_of(photo.parent / "out.jpg")
     assert code == 0
     assert (after["readable"], after["origin"], after["media_type"]) == (True, "confirmed", "image/jpeg")
-    marks = {mark["mark"]: mark for mark in after["marks"]}
-    assert marks["aigc"]["status"] == "present"
-    assert marks["aigc"]["where"].startswith("JPEG APP1 XMP")
-    assert marks["aigc"]["value"]["ProduceID"] == "job-42"
-    assert marks["aigc"]["signature"] == "none"
-    assert marks["aigc"]["defects"] == []
-    visible = marks["visible"]
+    findings = {finding["mark"]: finding for finding in after["marks"]}
+    assert findings["aigc"]["status"] == "present"
+    assert findings["aigc"]["where"].startswith("JPEG APP1 XMP")
+    assert findings["aigc"]["value"]["ProduceID"] == "job-42"
+    assert findings["aigc"]["signature"] == "none"
+    assert findings["aigc"]["defects"] == []
+    visible = findings["visible"]
     assert (visible["status"], visible["where"]) == ("present", "bottom-right")
     assert visible["value"]["text"] == "AI生成"
     assert visible["value"]["height_ratio"] >= 0.05
@@ -61,7 +61,7 @@ def test_without_visible_the_report_has_no_such_mark(photo: Path) -> None:
     run("add", photo, "--producer", PRODUCER, "--no-visible", "-o", photo.parent / "out.jpg")
     code, [report] = report_of(photo.parent / "out.jpg", "--no-visible")
     assert code == 0
-    assert "visible" not in {mark["mark"] for mark in report["marks"]}
+    assert "visible" not in {finding["mark"] for finding in report["marks"]}
     assert report_of(photo.parent / "out.jpg")[0] == 1
 
 
@@ -125,10 +125,10 @@ def test_init_writes_a_configuration_that_add_uses_and_c2pa_reads_what_it_signs(
         assert json.loads(reader.json())["validation_state"] == "Valid"
     code, [report] = report_of(folder / "out.jpg", "--profile", "eu")
     assert code == 0, report["verdicts"]
-    c2pa_mark = next(mark for mark in report["marks"] if mark["mark"] == "c2pa")
+    c2pa_mark = next(finding for finding in report["marks"] if finding["mark"] == "c2pa")
     assert c2pa_mark["signature"] == "valid"
     code, [report] = report_of(folder / "out.jpg", "--trust", folder / "test-root.pem")
-    assert next(mark for mark in report["marks"] if mark["mark"] == "c2pa")["signature"] == "trusted"
+    assert next(finding for finding in report["marks"] if finding["mark"] == "c2pa")["signature"] == "trusted"
 
 
 def test_a_signed_picture_keeps_its_manifest_as_the_parent(cases: Path, tmp_path: Path) -> None:
@@ -182,6 +182,6 @@ def test_positions_and_looks(photo: Path) -> None:
         result = run("add", photo, *words, *look, "-o", out)
         assert result.returncode == 0, result.stderr
         _, [report] = report_of(out)
-        visible = next(mark for mark in report["marks"] if mark["mark"] == "visible")
+        visible = next(finding for finding in report["marks"] if finding["mark"] == "visible")
         assert (visible["status"], visible["where"]) == ("present", position)
         assert visible["value"]["vendor"] == "示例"

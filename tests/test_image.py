@@ -58,7 +58,7 @@ def test_metadata_only_keeps_the_coded_picture_and_exiftool_reads_the_labels(kin
     assert str(tags["XMP-iptcExt:AISystemVersionUsed"]) == "2.1"
     for before, after in zip(frames_of(source.read_bytes()), frames_of(target.read_bytes()), strict=True):
         assert before.tobytes() == after.tobytes()
-    assert done.report.verdicts["cn"].verdict == "compliant"
+    assert done.report.verdicts["cn"].outcome == "compliant"
 
 
 def coded_hash(data: bytes) -> str:
@@ -84,7 +84,7 @@ def test_the_visible_label_is_on_every_frame_upright_and_legible(kind: str, tmp_
     source, target = tmp_path / kind, tmp_path / f"out-{kind}"
     source.write_bytes(MAKERS[kind]())
     done = FULL.label_file(source, target)
-    visible = next(mark for mark in done.report.marks if mark.mark == "visible")
+    visible = next(finding for finding in done.report.findings if finding.kind == "visible")
     left, top, right, bottom = visible.value["box"]
     before, after = frames_of(source.read_bytes()), frames_of(target.read_bytes())
     assert len(before) == len(after)
@@ -97,9 +97,9 @@ def test_the_visible_label_is_on_every_frame_upright_and_legible(kind: str, tmp_
         assert (top + bottom) / 2 > height / 2
     assert visible.value["contrast"] >= 4.5
     assert visible.value["height_ratio"] >= 0.05
-    assert done.report.verdicts["cn"].verdict == "compliant"
+    assert done.report.verdicts["cn"].outcome == "compliant"
     report = labeling.verify(target)
-    assert [m.status for m in report.marks if m.mark == "aigc"] == [Status.PRESENT]
+    assert [m.status for m in report.findings if m.kind == "aigc"] == [Status.PRESENT]
 
 
 def test_the_reader_finds_the_label_that_was_drawn(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_reader_finds_the_label_that_was_drawn(tmp_path: Path) -> None:
         source.write_bytes(MAKERS[kind]())
         FULL.label_file(source, target)
         report = labeling.verify(target)
-        assert [m.status for m in report.marks if m.mark == "visible"] == [Status.PRESENT], kind
+        assert [m.status for m in report.findings if m.kind == "visible"] == [Status.PRESENT], kind
         assert report.compliant
         again = FULL.label_file(target, tmp_path / f"again-{kind}")
         assert again.path.read_bytes() == target.read_bytes(), "a label that is there is not drawn again"
@@ -183,7 +183,7 @@ def test_our_label_in_another_carrier_moves_to_the_proper_one(tmp_path: Path) ->
     done = PLAIN.label_file(tmp_path / "c.jpg", tmp_path / "d.jpg")
     assert done.label.content_id == "kept-id"
     assert "AIGC" not in str(exiftool(tmp_path / "d.jpg").get("ExifIFD:UserComment", ""))
-    assert [m.status for m in done.report.marks if m.mark == "aigc"] == [Status.PRESENT]
+    assert [m.status for m in done.report.findings if m.kind == "aigc"] == [Status.PRESENT]
 
 
 def test_exif_is_written_only_where_asked_for(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_profiles_of_the_eu_and_california(tmp_path: Path) -> None:
     for profile in ("eu", "us-ca"):
         signed = Labeler(PRODUCER, profile, signer=signer, generator="m", generator_version="1", provider_name="P Ltd.")
         made = signed.label_image(rgb(640, 480), format="jpeg")
-        assert made.report.verdicts[profile].verdict == "compliant", made.report.to_dict()
+        assert made.report.verdicts[profile].outcome == "compliant", made.report.to_dict()
         report = labeling.verify(made.data, profile)
         assert report.compliant, report.to_dict()
         bare = Labeler(PRODUCER, profile).label_image(rgb(640, 480), format="jpeg")
-        assert bare.report.verdicts[profile].verdict == "noncompliant"
+        assert bare.report.verdicts[profile].outcome == "noncompliant"

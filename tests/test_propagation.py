@@ -20,9 +20,9 @@ from .test_bad_input import PRODUCER, run
 
 
 def label_in(path: Path) -> dict[str, Any]:
-    [mark] = [m for m in labeling.verify(path, visible=False).marks if m.mark == "aigc"]
-    assert mark.status is not Status.ABSENT
-    return mark.value
+    [finding] = [m for m in labeling.verify(path, visible=False).findings if m.kind == "aigc"]
+    assert finding.status is not Status.ABSENT
+    return finding.value
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_platform_fills_its_half_and_the_producers_stays(kind: str, tmp_path: 
     after = label_in(out)
     filled = {"ContentPropagator": "platform", "PropagateID": "post-17", "ReservedCode2": "s"}
     assert after == before | filled
-    assert done.report.verdicts["cn"].verdict == "compliant"
+    assert done.report.verdicts["cn"].outcome == "compliant"
     again = labeling.propagate(out, tmp_path / f"q-{kind}", propagator="other", propagate_id="9")
     assert label_in(again.path) == before | {"ContentPropagator": "other", "PropagateID": "9", "ReservedCode2": ""}
 
@@ -107,8 +107,8 @@ def test_labels_go_over_to_a_smaller_copy_in_another_format(tmp_path: Path, sign
     plain = labeling.transplant(original, copy, tmp_path / "b.webp")
     assert label_in(plain.path) == label_in(original)
     assert any("stay behind" in sentence for sentence in plain.how)
-    [mark] = [m for m in labeling.verify(plain.path, visible=False).marks if m.mark == "iptc"]
-    assert (mark.value["AISystemUsed"], mark.value["AISystemVersionUsed"]) == ("m", "2")
+    [finding] = [m for m in labeling.verify(plain.path, visible=False).findings if m.kind == "iptc"]
+    assert (finding.value["AISystemUsed"], finding.value["AISystemVersionUsed"]) == ("m", "2")
     again = labeling.transplant(original, copy, tmp_path / "c.webp", signer=signer)
     assert parents(manifest(again.path)) == ["parentOf"]
 

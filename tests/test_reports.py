@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labeling import Labeler, LabelingError, verify
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.reports import FORMATS, messages, render
 from labeling.reports.sarif import uri
 from labeling.reports.thumbnail import SIDE, Exhibit, exhibit
@@ -54,14 +54,14 @@ def hostile_report(text: str) -> Report:
     """A report that says ``text`` wherever a file has a say."""
     defect = Defect("CN-IMPLICIT-LABEL", "GB 45438-2025 Annex E", f"Label is: {text}")
     value = {"Label": text, "ContentProducer": text, text: {text: [text]}}
-    marks = (
-        Mark("aigc", Status.DEFECTIVE, text, value, Signature.NONE, (defect,)),
-        Mark("visible", Status.PRESENT, "bottom", {"text": text, "box": [10, 10, 50, 30]}, Signature.NONE),
-        Mark("c2pa", Status.PRESENT, text, {"issuer": text, "digital_source_type": text}, Signature.VALID),
-        Mark("generator", Status.PRESENT, text, {"generator": text, "text": text}, Signature.NONE),
+    findings = (
+        Finding("aigc", Status.DEFECTIVE, text, value, Signature.NONE, (defect,)),
+        Finding("visible", Status.PRESENT, "bottom", {"text": text, "box": [10, 10, 50, 30]}, Signature.NONE),
+        Finding("c2pa", Status.PRESENT, text, {"issuer": text, "digital_source_type": text}, Signature.VALID),
+        Finding("generator", Status.PRESENT, text, {"generator": text, "text": text}, Signature.NONE),
     )
     verdict = Verdict(Outcome.NONCOMPLIANT, (defect,), (Defect("X-UNKNOWN", text, text, Severity.WARNING),))
-    return Report(text, "image/png", True, "confirmed", marks, {"cn": verdict, "platform": verdict}, (text,))
+    return Report(text, "image/png", True, "confirmed", findings, {"cn": verdict, "platform": verdict}, (text,))
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +296,7 @@ def test_the_page_shows_pictures_boxes_findings_and_clauses(desk: Path, reports:
     assert len(page.all("img")) == 2  # the broken file has none
     assert [svg["viewbox"] for svg in page.all("svg")] == ["0 0 900 600"]
     [labelled] = [report for report in reports if report.path.endswith("labelled.png")]
-    [visible] = [mark for mark in labelled.marks if mark.mark == "visible"]
+    [visible] = [finding for finding in labelled.findings if finding.kind == "visible"]
     left, top, right, bottom = visible.value["box"]
     drawn = page.all("rect")[0]
     assert [float(drawn[key] or 0) for key in ("x", "y", "width", "height")] == [left, top, right - left, bottom - top]
@@ -583,7 +583,7 @@ def test_chromium_draws_the_box_around_the_label(chromium: str, desk: Path, tmp_
         for i, pixel in enumerate(zip(*[iter(pixels.tobytes())] * 3, strict=True))
         if pixel == (200, 16, 46)
     ]
-    [visible] = [mark for mark in report.marks if mark.mark == "visible"]
+    [visible] = [finding for finding in report.findings if finding.kind == "visible"]
     left, top, right, bottom = visible.value["box"]
     columns, rows = [x for x, _ in red], [y for _, y in red]
     # The picture is shown 270 to 320 pixels wide: the frame has the shape of the box, and the swatch lies below it.

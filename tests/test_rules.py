@@ -8,63 +8,63 @@ import pytest
 
 import labeling
 from labeling import LabelingError
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.rules import PROFILES, Evidence, Outcome, evaluate, profile
 from labeling.verification.verifier import origin_of
 
-AIGC = Mark("aigc", Status.PRESENT, "x", {"Label": "1", "ContentProducer": "p", "ProduceID": "1"})
-VISIBLE = Mark("visible", Status.PRESENT, "bottom-right", {})
+AIGC = Finding("aigc", Status.PRESENT, "x", {"Label": "1", "ContentProducer": "p", "ProduceID": "1"})
+VISIBLE = Finding("visible", Status.PRESENT, "bottom-right", {})
 
 
-def outcome(*marks: Mark, name: str = "cn", readable: bool = True, skipped: tuple[str, ...] = ()) -> Outcome:
-    return evaluate(Evidence(marks, readable, frozenset(skipped)), PROFILES[name]).verdict
+def outcome(*findings: Finding, name: str = "cn", readable: bool = True, skipped: tuple[str, ...] = ()) -> Outcome:
+    return evaluate(Evidence(findings, readable, frozenset(skipped)), PROFILES[name]).outcome
 
 
 def test_both_labels_are_asked_for() -> None:
     assert outcome(AIGC, VISIBLE) == "compliant"
-    assert outcome(AIGC, Mark("visible", Status.ABSENT)) == "noncompliant"
-    assert outcome(Mark("aigc", Status.ABSENT), VISIBLE) == "noncompliant"
+    assert outcome(AIGC, Finding("visible", Status.ABSENT)) == "noncompliant"
+    assert outcome(Finding("aigc", Status.ABSENT), VISIBLE) == "noncompliant"
     assert outcome(AIGC, skipped=("visible",)) == "compliant"
 
 
 @pytest.mark.parametrize("broken", ["aigc", "visible"])
 def test_what_could_not_be_read_is_inconclusive_never_missing(broken: str) -> None:
     why = Defect("XMP-BROKEN", "x", "y")
-    marks = [
-        Mark(m.mark, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) if m.mark == broken else m
+    findings = [
+        Finding(m.kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) if m.kind == broken else m
         for m in (AIGC, VISIBLE)
     ]
-    assert outcome(*marks) == "inconclusive"
+    assert outcome(*findings) == "inconclusive"
     assert outcome(AIGC, VISIBLE, readable=False) == "inconclusive"
 
 
 def test_a_warning_of_a_mark_is_no_failure_and_a_defect_of_a_foreign_mark_neither() -> None:
     odd = Defect("CN-IMPLICIT-ORDER", "x", "y", Severity.WARNING)
     wrong = Defect("IPTC-DST-URI", "x", "y")
-    warned = Mark("aigc", Status.PRESENT, "", AIGC.value, Signature.NONE, (odd,))
-    foreign = Mark("iptc", Status.DEFECTIVE, "", {}, Signature.NONE, (wrong,))
+    warned = Finding("aigc", Status.PRESENT, "", AIGC.value, Signature.NONE, (odd,))
+    foreign = Finding("iptc", Status.DEFECTIVE, "", {}, Signature.NONE, (wrong,))
     verdict = evaluate(Evidence((warned, VISIBLE, foreign)), PROFILES["cn"])
-    assert verdict.verdict == "compliant"
+    assert verdict.outcome == "compliant"
     assert {d.rule for d in verdict.warnings} == {"CN-IMPLICIT-ORDER", "IPTC-DST-URI"}
 
 
 @pytest.mark.parametrize(
-    ("marks", "declared", "origin"),
+    ("findings", "declared", "origin"),
     [
         ([AIGC], False, "confirmed"),
-        ([Mark("aigc", Status.PRESENT, "", {"Label": "2"})], False, "possible"),
-        ([Mark("aigc", Status.PRESENT, "", {"Label": "3"})], False, "suspected"),
-        ([Mark("aigc", Status.CONFLICT, "", {"Label": "2"}), AIGC], False, "confirmed"),
+        ([Finding("aigc", Status.PRESENT, "", {"Label": "2"})], False, "possible"),
+        ([Finding("aigc", Status.PRESENT, "", {"Label": "3"})], False, "suspected"),
+        ([Finding("aigc", Status.CONFLICT, "", {"Label": "2"}), AIGC], False, "confirmed"),
         ([], True, "possible"),
-        ([Mark("c2pa", Status.PRESENT, "", {"ai": True})], False, "suspected"),
-        ([Mark("c2pa", Status.PRESENT, "", {"ai": False})], False, "none"),
-        ([Mark("iptc", Status.DEFECTIVE, "", {"ai": True})], False, "suspected"),
+        ([Finding("c2pa", Status.PRESENT, "", {"ai": True})], False, "suspected"),
+        ([Finding("c2pa", Status.PRESENT, "", {"ai": False})], False, "none"),
+        ([Finding("iptc", Status.DEFECTIVE, "", {"ai": True})], False, "suspected"),
         ([VISIBLE], False, "suspected"),
-        ([Mark("visible", Status.ABSENT), Mark("aigc", Status.UNREADABLE)], False, "none"),
+        ([Finding("visible", Status.ABSENT), Finding("aigc", Status.UNREADABLE)], False, "none"),
     ],
 )
-def test_origin(marks: list[Mark], declared: bool, origin: str) -> None:
-    assert origin_of(Evidence(tuple(marks)), declared_ai=declared) == origin
+def test_origin(findings: list[Finding], declared: bool, origin: str) -> None:
+    assert origin_of(Evidence(tuple(findings)), declared_ai=declared) == origin
 
 
 def test_a_profile_of_ones_own(tmp_path: Path) -> None:
@@ -74,13 +74,13 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
     )
     desk = profile(str(path))
     assert desk.name == "desk"
-    signed = Mark("c2pa", Status.PRESENT, "", {}, Signature.TRUSTED)
-    assert evaluate(Evidence((AIGC, signed)), desk).verdict == "compliant"
-    unknown = Mark("c2pa", Status.PRESENT, "", {}, Signature.VALID)
+    signed = Finding("c2pa", Status.PRESENT, "", {}, Signature.TRUSTED)
+    assert evaluate(Evidence((AIGC, signed)), desk).outcome == "compliant"
+    unknown = Finding("c2pa", Status.PRESENT, "", {}, Signature.VALID)
     assert [d.rule for d in evaluate(Evidence((AIGC, unknown)), desk).failed] == ["CUSTOM-TRUSTED"]
     assert "CUSTOM-REQUIRED-C2PA" in [d.rule for d in evaluate(Evidence((AIGC,)), desk).failed]
     odd = Defect("CN-IMPLICIT-ORDER", "x", "y", Severity.WARNING)
-    shuffled = Mark("aigc", Status.PRESENT, "", AIGC.value, Signature.NONE, (odd,))
+    shuffled = Finding("aigc", Status.PRESENT, "", AIGC.value, Signature.NONE, (odd,))
     assert [d.rule for d in evaluate(Evidence((shuffled, signed)), desk).failed] == ["CN-IMPLICIT-ORDER"]
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import labeling
-from labeling.findings import Mark
+from labeling.findings import Finding
 from labeling.marks import generator, iim
 from labeling.verification.report import Report
 
@@ -139,7 +139,7 @@ def made(place: str, text: str) -> bytes:
 
 
 def traces(report: Report) -> list[tuple[str, str]]:
-    return [(m.value["generator"], m.value["confidence"]) for m in report.marks if m.mark == "generator"]
+    return [(m.value["generator"], m.value["confidence"]) for m in report.findings if m.kind == "generator"]
 
 
 def verified(place: str, text: str) -> Report:
@@ -241,10 +241,10 @@ def test_patterns_take_linear_time(text: str) -> None:
     assert time.process_time() - started < 1
 
 
-def iptc_of(name: str, value: str, attribute: bool = False) -> Mark:
+def iptc_of(name: str, value: str, attribute: bool = False) -> Finding:
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, "JPEG", xmp=packet(name, value, attribute))
-    return next(m for m in labeling.verify(out.getvalue(), visible=False).marks if m.mark == "iptc")
+    return next(m for m in labeling.verify(out.getvalue(), visible=False).findings if m.kind == "iptc")
 
 
 @pytest.mark.parametrize("attribute", [False, True])
@@ -266,10 +266,10 @@ def iptc_of(name: str, value: str, attribute: bool = False) -> Mark:
     ],
 )  # fmt: skip
 def test_forms_of_the_digital_source_type(name: str, value: str, rules: list[str], ai: bool, attribute: bool) -> None:
-    mark = iptc_of(name, value, attribute)
-    assert [defect.rule for defect in mark.defects] == rules
-    assert mark.status == ("defective" if rules else "present")
-    assert mark.value["ai"] is ai
+    finding = iptc_of(name, value, attribute)
+    assert [defect.rule for defect in finding.defects] == rules
+    assert finding.status == ("defective" if rules else "present")
+    assert finding.value["ai"] is ai
 
 
 def test_a_second_source_type_hides_nothing() -> None:
@@ -279,9 +279,9 @@ def test_a_second_source_type_hides_nothing() -> None:
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, "JPEG", xmp=one.replace("</rdf:Description>", two).encode())
     report = labeling.verify(out.getvalue(), visible=False)
-    mark = next(m for m in report.marks if m.mark == "iptc")
-    assert mark.status == "conflict"
-    assert mark.value["ai"] is True
+    finding = next(m for m in report.findings if m.kind == "iptc")
+    assert finding.status == "conflict"
+    assert finding.value["ai"] is True
     assert report.origin == "suspected"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import labeling
-from labeling import FilmOptions, Labeler, LabelingError, Signer, containers, filebytes
+from labeling import Labeler, LabelingError, Signer, VideoOptions, containers, filebytes
 from labeling.containers import Changes
 from labeling.containers.mp4 import in_place
 from labeling.findings import Signature, Status
@@ -73,8 +73,8 @@ def pictures(path: Path) -> list[str]:
     return [line.split(",")[-1].strip() for line in done.stdout.splitlines() if not line.startswith("#")]
 
 
-def marks(report: labeling.Report) -> dict[str, Status]:
-    return {mark.mark: mark.status for mark in report.marks}
+def findings(report: labeling.Report) -> dict[str, Status]:
+    return {finding.kind: finding.status for finding in report.findings}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -107,7 +107,7 @@ def test_a_visible_label_leaves_later_pictures_and_the_sound_alone(
     assert packets(target, "a") == packets(source, "a")
     report = labeling.verify(target)
     assert report.compliant, report.to_dict()
-    visible = next(mark for mark in report.marks if mark.mark == "visible")
+    visible = next(finding for finding in report.findings if finding.kind == "visible")
     assert visible.value["seconds"] == [0.0, 2.0]
     assert visible.value["height_ratio"] >= 0.05
 
@@ -118,7 +118,7 @@ def test_c2pa_s_own_reader_validates(form: str, films: Callable[[str], Path], si
     done = Labeler(PRODUCER, visible=False, signer=signer).label_file(films(form), target)
     with c2pa.Reader(str(target)) as reader:
         assert json.loads(reader.json())["validation_state"] == "Valid"
-    assert next(m for m in done.report.marks if m.mark == "c2pa").signature is Signature.VALID
+    assert next(m for m in done.report.findings if m.kind == "c2pa").signature is Signature.VALID
     with pytest.raises(labeling.SigningError, match="give a signer"):
         Labeler(PRODUCER, visible=False).label_file(target, tmp_path / f"again.{form}")
     Labeler(PRODUCER, visible=False, signer=signer).label_file(target, tmp_path / f"again.{form}")
@@ -136,16 +136,17 @@ def test_a_manifest_lies_beside_what_cannot_hold_one(
     target = tmp_path / f"out.{form}"
     plain = Labeler(PRODUCER, visible=False, signer=signer).label_file(films(form), target)
     assert any("no place for a C2PA manifest" in sentence for sentence in plain.how)
-    assert marks(labeling.verify(target, visible=False))["c2pa"] is Status.ABSENT
+    assert findings(labeling.verify(target, visible=False))["c2pa"] is Status.ABSENT
     Labeler(PRODUCER, visible=False, signer=signer, sidecar=True).label_file(films(form), target)
     assert (tmp_path / f"out.{form}.c2pa").exists()
-    found = next(m for m in labeling.verify(target, visible=False).marks if m.mark == "c2pa")
+    found = next(m for m in labeling.verify(target, visible=False).findings if m.kind == "c2pa")
     assert (found.status, found.signature) == (Status.PRESENT, Signature.VALID)
     data = bytearray(target.read_bytes())
     data[-200] ^= 1
     target.write_bytes(data)
     assert (
-        next(m for m in labeling.verify(target, visible=False).marks if m.mark == "c2pa").signature is Signature.FAILED
+        next(m for m in labeling.verify(target, visible=False).findings if m.kind == "c2pa").signature
+        is Signature.FAILED
     )
 
 
@@ -156,7 +157,7 @@ def test_a_platform_adds_its_half(films: Callable[[str], Path], tmp_path: Path) 
         done = labeling.propagate(
             target, tmp_path / f"published.{form}", propagator="a-platform", propagate_id="post-1"
         )
-        value = labeling.verify(done.path, visible=False).marks[0].value
+        value = labeling.verify(done.path, visible=False).findings[0].value
         assert (value["ContentProducer"], value["ContentPropagator"]) == (PRODUCER, "a-platform")
 
 
@@ -185,7 +186,7 @@ def test_a_truncated_file_is_never_labelled_silently(form: str, films: Callable[
         path = tmp_path / f"cut.{form}"
         path.write_bytes(whole[: int(len(whole) * share)])
         report = labeling.verify(path)
-        assert report.readable or marks(report)["aigc"] is Status.UNREADABLE
+        assert report.readable or findings(report)["aigc"] is Status.UNREADABLE
         try:
             Labeler(PRODUCER).label_file(path, tmp_path / f"out.{form}")
         except LabelingError as error:
@@ -264,7 +265,7 @@ def test_a_recording_is_labelled_and_signed(signer: Signer, tmp_path: Path) -> N
     assert film.result is not None
     assert film.result.label.content_id == "c"
     report = labeling.verify(tmp_path / "a.mp4", profile=["cn", "us-ca", "eu"])
-    assert {name: str(v.verdict) for name, v in report.verdicts.items()}["us-ca"] == "compliant"
+    assert {name: str(v.outcome) for name, v in report.verdicts.items()}["us-ca"] == "compliant"
     with c2pa.Reader(str(tmp_path / "a.mp4")) as reader:
         assert json.loads(reader.json())["validation_state"] == "Valid"
 
@@ -275,21 +276,21 @@ def test_a_recording_is_labelled_and_signed(signer: Signer, tmp_path: Path) -> N
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, object], words: str) -> None:
     with pytest.raises(LabelingError, match=words):
-        FilmOptions(**options)  # type: ignore[arg-type]
+        VideoOptions(**options)  # type: ignore[arg-type]
 
 
 def test_spans_of_the_label() -> None:
-    assert FilmOptions().spans(60) == ((0.0, 2.0),)
-    assert FilmOptions().spans(1.5) == FilmOptions(when="whole").spans(60) == ((0.0, None),)
-    assert FilmOptions(when="start+end", seconds=3).spans(60) == ((0.0, 3), (57, None))
-    assert FilmOptions(when="start+middle+end").spans(60) == ((0.0, 2.0), (29.0, 31.0), (58.0, None))
+    assert VideoOptions().spans(60) == ((0.0, 2.0),)
+    assert VideoOptions().spans(1.5) == VideoOptions(when="whole").spans(60) == ((0.0, None),)
+    assert VideoOptions(when="start+end", seconds=3).spans(60) == ((0.0, 3), (57, None))
+    assert VideoOptions(when="start+middle+end").spans(60) == ((0.0, 2.0), (29.0, 31.0), (58.0, None))
 
 
 def test_the_configuration_speaks_of_films(tmp_path: Path) -> None:
     path = tmp_path / "aigc-label.toml"
-    path.write_text(f'producer = "{PRODUCER}"\n[film]\nwhen = "whole"\nseconds = 3\n', encoding="utf-8")
-    assert Labeler.from_config(path).film == FilmOptions(when="whole", seconds=3)
-    path.write_text(f'producer = "{PRODUCER}"\n[film]\nseconds = 1\n', encoding="utf-8")
+    path.write_text(f'producer = "{PRODUCER}"\n[video]\nwhen = "whole"\nseconds = 3\n', encoding="utf-8")
+    assert Labeler.from_config(path).film == VideoOptions(when="whole", seconds=3)
+    path.write_text(f'producer = "{PRODUCER}"\n[video]\nseconds = 1\n', encoding="utf-8")
     with pytest.raises(LabelingError, match="at least 2 seconds"):
         Labeler.from_config(path)
 
@@ -305,7 +306,7 @@ def test_a_large_film_with_room_is_changed_in_place(films: Callable[[str], Path]
         done = quiet.label_file(path, in_place=True, content_id=content_id)
         assert any("in place" in sentence for sentence in done.how)
         assert (path.stat().st_ino, path.stat().st_size) == (node, len(before))
-        value = labeling.verify(path, visible=False).marks[0].value
+        value = labeling.verify(path, visible=False).findings[0].value
         assert value["ProduceID"] == content_id
         assert packets(path, "a") == sound
         assert pictures(path) == shown
@@ -348,7 +349,7 @@ def test_a_device_is_never_replaced(films: Callable[[str], Path], tmp_path: Path
 
 
 def test_an_audible_label_is_mixed_into_wav_alone(films: Callable[[str], Path], tmp_path: Path) -> None:
-    labeler = Labeler(PRODUCER, film=FilmOptions(audio_cue=True))
+    labeler = Labeler(PRODUCER, video=VideoOptions(audio_cue=True))
     done = labeler.label_file(films("wav"), tmp_path / "out.wav")
     assert any("rhythm" in sentence for sentence in done.how)
     report = labeling.verify(tmp_path / "out.wav")
@@ -365,7 +366,7 @@ def test_a_label_in_the_coded_film_is_a_trace_and_no_label(films: Callable[[str]
         path, target = tmp_path / f"{codec}.mp4", tmp_path / f"{codec}-sei.mp4"
         source = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=10:d=1", "-c:v", codec]
         subprocess.run(["ffmpeg", "-v", "quiet", *source, str(path)], check=True)
-        assert not [m for m in labeling.verify(path, visible=False).marks if m.mark == "generator"]
+        assert not [m for m in labeling.verify(path, visible=False).findings if m.kind == "generator"]
         text = '{"AIGC":{"Label":"1","ContentProducer":"x","ProduceID":"y"}}'
         sei = f"{flavour}_metadata=sei_user_data='086f3693-b7b3-4f2c-9653-21492feee5b8+{text}'".replace(":", "\\:")
         command = ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-bsf:v", sei, str(target)]
@@ -373,7 +374,7 @@ def test_a_label_in_the_coded_film_is_a_trace_and_no_label(films: Callable[[str]
             continue  # FFmpeg's filter writes user data into H.264 only
         subprocess.run(command, check=True)
         report = labeling.verify(target, visible=False)
-        found = {m.mark: m for m in report.marks}
+        found = {m.kind: m for m in report.findings}
         assert found["aigc"].status is Status.ABSENT
         assert "SEI" in found["generator"].where
         assert report.origin == "suspected"

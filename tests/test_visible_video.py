@@ -40,20 +40,20 @@ def test_a_label_of_two_seconds_is_enough_in_every_container(tmp_path: Path, nam
     quick = QUICK.get(codec)
     tick = 25 if codec in ("mpeg4", "libsvtav1") or name.endswith(".avi") else 12800
     path = film(tmp_path / name, shots(0, 2), codec, tick=tick, options=quick)
-    mark = look(path)
-    assert (mark.status, mark.where, mark.defects) == (Status.PRESENT, "bottom-right", ())
-    assert mark.value["text"] == "AI生成"
-    assert mark.value["seconds"] == [0.0, pytest.approx(2.0, abs=0.011)]
-    assert mark.value["duration"] == pytest.approx(2.4, abs=0.1)
-    assert mark.value["height_ratio"] >= 0.05
+    finding = look(path)
+    assert (finding.status, finding.where, finding.defects) == (Status.PRESENT, "bottom-right", ())
+    assert finding.value["text"] == "AI生成"
+    assert finding.value["seconds"] == [0.0, pytest.approx(2.0, abs=0.011)]
+    assert finding.value["duration"] == pytest.approx(2.4, abs=0.1)
+    assert finding.value["height_ratio"] >= 0.05
 
 
 def test_less_than_two_seconds_is_told_with_the_time(tmp_path: Path) -> None:
-    mark = look(film(tmp_path / "a.mp4", shots(0, 1)))
-    assert (mark.status, rules(mark)) == (Status.DEFECTIVE, ["CN-VISIBLE-TIME"])
-    assert mark.value["seconds"] == [0.0, 1.0]
-    assert "1.00 s" in mark.defects[0].message
-    assert mark.defects[0].clause == "GB 45438-2025 5.4"
+    finding = look(film(tmp_path / "a.mp4", shots(0, 1)))
+    assert (finding.status, rules(finding)) == (Status.DEFECTIVE, ["CN-VISIBLE-TIME"])
+    assert finding.value["seconds"] == [0.0, 1.0]
+    assert "1.00 s" in finding.defects[0].message
+    assert finding.defects[0].clause == "GB 45438-2025 5.4"
     nearly = look(film(tmp_path / "b.mp4", shots(0, 1.88)))
     assert (nearly.value["seconds"], rules(nearly)) == ([0.0, 1.88], ["CN-VISIBLE-TIME"])
 
@@ -71,15 +71,15 @@ def test_a_label_that_comes_later_is_found_and_told(tmp_path: Path) -> None:
 
 
 def test_no_label_is_absent(tmp_path: Path) -> None:
-    mark = look(film(tmp_path / "a.mp4", shots(0, 0, length=5)))
-    assert (mark.status, mark.value, mark.defects) == (Status.ABSENT, {}, ())
+    finding = look(film(tmp_path / "a.mp4", shots(0, 0, length=5)))
+    assert (finding.status, finding.value, finding.defects) == (Status.ABSENT, {}, ())
 
 
 def test_a_label_on_the_whole_film_is_looked_for_elsewhere_on_request(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", shots(0, 99, length=8, fps=10), options={"preset": "ultrafast", "g": "20"})
     assert "also" not in look(path).value
-    mark = look(path, everywhere=True)
-    assert (mark.status, mark.value["also"]) == (Status.PRESENT, ["middle", "end"])
+    finding = look(path, everywhere=True)
+    assert (finding.status, finding.value["also"]) == (Status.PRESENT, ["middle", "end"])
     only_start = film(tmp_path / "b.webm", shots(0, 2, length=6, fps=10), "libvpx-vp9", options=QUICK["libvpx-vp9"])
     assert look(only_start, everywhere=True).value["also"] == []
 
@@ -101,8 +101,8 @@ def test_the_picture_is_looked_at_as_displayed_when_it_is_rotated(tmp_path: Path
     path = film(
         tmp_path / "a.mp4", shots(0, 2, size=(270, 480)), turn=lambda p: np.rot90(p, -turns), rotation=90 * turns
     )
-    mark = look(path)
-    assert (mark.status, mark.where, mark.value["seconds"]) == (Status.PRESENT, "bottom-right", [0.0, 2.0])
+    finding = look(path)
+    assert (finding.status, finding.where, finding.value["seconds"]) == (Status.PRESENT, "bottom-right", [0.0, 2.0])
     raw = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", path, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
         capture_output=True, check=True,
@@ -137,10 +137,10 @@ def test_the_height_is_that_of_the_displayed_picture(tmp_path: Path) -> None:
 
     plain = look(film(tmp_path / "a.mp4", shots(0, 2, size=(640, 480))))
     for name, turn, aspect in (("b.mp4", squeezed, Fraction(2)), ("c.mkv", flattened, Fraction(1, 2))):
-        mark = look(film(tmp_path / name, shots(0, 2, size=(640, 480)), turn=turn, aspect=aspect))
-        assert (mark.status, mark.value["seconds"]) == (Status.PRESENT, [0.0, 2.0]), name
-        assert mark.value["height_ratio"] == pytest.approx(plain.value["height_ratio"], rel=0.08)
-        assert mark.value["box"] == pytest.approx(plain.value["box"], abs=14)
+        finding = look(film(tmp_path / name, shots(0, 2, size=(640, 480)), turn=turn, aspect=aspect))
+        assert (finding.status, finding.value["seconds"]) == (Status.PRESENT, [0.0, 2.0]), name
+        assert finding.value["height_ratio"] == pytest.approx(plain.value["height_ratio"], rel=0.08)
+        assert finding.value["box"] == pytest.approx(plain.value["box"], abs=14)
 
 
 def test_a_label_that_is_too_small_is_so_by_the_clause_on_films(tmp_path: Path) -> None:
@@ -150,10 +150,10 @@ def test_a_label_that_is_too_small_is_so_by_the_clause_on_films(tmp_path: Path) 
             out[360:, 640:] = pixels
             yield at, out
 
-    mark = look(film(tmp_path / "a.mp4", shrunk()))
-    assert rules(mark) == ["CN-VISIBLE-SIZE"]
-    assert mark.defects[0].clause == "GB 45438-2025 5.4"
-    assert mark.value["seconds"] == [0.0, 2.0]
+    finding = look(film(tmp_path / "a.mp4", shrunk()))
+    assert rules(finding) == ["CN-VISIBLE-SIZE"]
+    assert finding.defects[0].clause == "GB 45438-2025 5.4"
+    assert finding.value["seconds"] == [0.0, 2.0]
 
 
 def test_times_are_those_of_presentation(tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_the_first_shown_frame_counts_where_an_edit_list_cuts(tmp_path: Path) ->
     subprocess.run(["ffmpeg", "-v", "error", "-ss", "1", "-i", whole, "-c", "copy", cut], check=True)
     with av.open(str(cut)) as container:
         assert next(container.demux(video=0)).pts < 0
-    mark = look(cut)
-    assert (mark.status, mark.value["seconds"]) == (Status.PRESENT, [0.0, 2.0])
+    finding = look(cut)
+    assert (finding.status, finding.value["seconds"]) == (Status.PRESENT, [0.0, 2.0])
 
 
 def test_a_label_through_which_a_moving_picture_shines_is_read_again(tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_a_label_through_which_a_moving_picture_shines_is_read_again(tmp_path: P
             yield at, (ground * (1 - cover) + 255 * cover).round().astype(np.uint8)
 
     assert look(film(tmp_path / "a.mp4", shining(2))).status is Status.PRESENT
-    mark = look(film(tmp_path / "b.mp4", shining(0.9)))
-    assert rules(mark) == ["CN-VISIBLE-TIME"]
-    assert 0.4 < mark.value["seconds"][1] <= 1.3
+    finding = look(film(tmp_path / "b.mp4", shining(0.9)))
+    assert rules(finding) == ["CN-VISIBLE-TIME"]
+    assert 0.4 < finding.value["seconds"][1] <= 1.3
 
 
 # --- what is broken or no film ----------------------------------------------------------------------------------------
@@ -219,8 +219,8 @@ def test_part_of_a_film_counts_and_none_is_unreadable(tmp_path: Path) -> None:
     spoilt[media + 4 : media + 60_000] = bytes(59_996)
     for broken in (bytes(spoilt[: media + 4]), whole[:200], b"", bytes(100), whole[:40] + bytes(5000)):
         for format in ("mp4", "matroska", "avi", "flv", "wav", "mp3", "flac", "ogg"):
-            mark = visible_video.look(broken, format, languages=("zh",))
-            assert (mark.status, rules(mark)) == (Status.UNREADABLE, ["FILE-PIXELS"]), format
+            finding = visible_video.look(broken, format, languages=("zh",))
+            assert (finding.status, rules(finding)) == (Status.UNREADABLE, ["FILE-PIXELS"]), format
 
 
 def test_no_noise_breaks_out(tmp_path: Path) -> None:
@@ -243,9 +243,9 @@ for number in range(120):
 
 def test_giant_frames_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", shots(0, 9, length=0.2))
-    mark = look(path, max_pixels=10_000)
-    assert (mark.status, rules(mark)) == (Status.UNREADABLE, ["FILE-PIXELS"])
-    assert "max_pixels" in mark.defects[0].message
+    finding = look(path, max_pixels=10_000)
+    assert (finding.status, rules(finding)) == (Status.UNREADABLE, ["FILE-PIXELS"])
+    assert "max_pixels" in finding.defects[0].message
 
 
 def test_no_reference_out_of_the_file_is_followed(tmp_path: Path) -> None:
@@ -260,9 +260,9 @@ def test_no_reference_out_of_the_file_is_followed(tmp_path: Path) -> None:
 def test_real_films(cases: Path) -> None:
     for path in sorted(cases.rglob("*")):
         if path.suffix in (".mp4", ".mov", ".avi") and "video1_" not in path.name:
-            mark = look(path)
-            assert mark.status in (Status.ABSENT, Status.UNREADABLE), path.name
-            assert (mark.status is Status.UNREADABLE) == (path.name == "exiftool_QuickTime.mov"), path.name
+            finding = look(path)
+            assert finding.status in (Status.ABSENT, Status.UNREADABLE), path.name
+            assert (finding.status is Status.UNREADABLE) == (path.name == "exiftool_QuickTime.mov"), path.name
 
 
 def test_a_report_shows_the_first_frame_of_a_film(tmp_path: Path) -> None:
@@ -281,6 +281,6 @@ def test_a_minute_of_full_hd_is_judged_in_time(tmp_path: Path) -> None:
     path = tmp_path / "b.mkv"
     subprocess.run(["ffmpeg", "-v", "error", "-stream_loop", "29", "-i", start, "-c", "copy", path], check=True)
     begin = time.perf_counter()
-    mark = look(path)
+    finding = look(path)
     assert time.perf_counter() - begin < 4.5
-    assert (mark.status, mark.value["duration"]) == (Status.PRESENT, pytest.approx(60, abs=0.2))
+    assert (finding.status, finding.value["duration"]) == (Status.PRESENT, pytest.approx(60, abs=0.2))

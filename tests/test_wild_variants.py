@@ -230,12 +230,12 @@ def test_every_variant_is_found_and_judged(name: str) -> None:
     row = ROWS[name]
     report = labeling.verify(row.data, visible=False)
     assert report.readable, report.problems
-    marks = [mark for mark in report.marks if mark.mark == "aigc"]
-    found = {d.rule for mark in marks for d in mark.defects if d.severity is Severity.ERROR}
-    warned = {d.rule for mark in marks for d in mark.defects if d.severity is Severity.WARNING}
-    assert (marks[0].status, marks[0].value, found) == (row.status, row.value, set(row.rules))
-    assert list(marks[0].value) == list(row.value)
+    findings = [finding for finding in report.findings if finding.kind == "aigc"]
+    found = {d.rule for finding in findings for d in finding.defects if d.severity is Severity.ERROR}
+    warned = {d.rule for finding in findings for d in finding.defects if d.severity is Severity.WARNING}
+    assert (findings[0].status, findings[0].value, found) == (row.status, row.value, set(row.rules))
+    assert list(findings[0].value) == list(row.value)
     assert warned >= set(row.warned)
-    assert marks[0].where.startswith(row.where)
+    assert findings[0].where.startswith(row.where)
     assert report.origin == row.origin
-    assert len(marks) == (2 if row.status in (DUPLICATE, CONFLICT) else 1)
+    assert len(findings) == (2 if row.status in (DUPLICATE, CONFLICT) else 1)

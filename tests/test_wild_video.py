@@ -55,8 +55,8 @@ def test_every_form_is_found_and_judged(
     name: str, form: str, key: str, value: str, status: Status, rules: set[str], tmp_path: Path
 ) -> None:
     report = labeling.verify(made(tmp_path / f"film.{form}", key, value), visible=False)
-    found = [mark for mark in report.marks if mark.mark == "aigc"]
-    assert [mark.status for mark in found] == [status], report.to_dict()
+    found = [finding for finding in report.findings if finding.kind == "aigc"]
+    assert [finding.status for finding in found] == [status], report.to_dict()
     assert report.origin == "confirmed"
     said = json.dumps(found[0].value)
     assert KLING in said or DOUBAO in said
@@ -66,5 +66,5 @@ def test_every_form_is_found_and_judged(
 def test_what_only_speaks_of_the_standard_is_no_label(tmp_path: Path) -> None:
     comment = "Skylark Agent 2.0 task_id=1 | AIGC GB/T 45438-2025 | mastered for the web"
     report = labeling.verify(made(tmp_path / "film.mp4", "comment", comment), visible=False)
-    assert next(mark for mark in report.marks if mark.mark == "aigc").status is Status.ABSENT
+    assert next(finding for finding in report.findings if finding.kind == "aigc").status is Status.ABSENT
     assert report.origin != "confirmed"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.filebytes import FileBytes
-from labeling.findings import Mark
+from labeling.findings import Finding
 from labeling.marks.visible import LabelPainter, Style
 from labeling.verification import visible_video
 
@@ -97,14 +97,14 @@ def film(
     return path
 
 
-def look(path: Path, **options: Any) -> Mark:
+def look(path: Path, **options: Any) -> Finding:
     with FileBytes(path.open("rb", buffering=0), str(path)) as data:
         format = FORMATS.get(path.suffix, path.suffix[1:])
-        mark = visible_video.look(data, format, languages=("zh",), **options)
+        finding = visible_video.look(data, format, languages=("zh",), **options)
         if path.stat().st_size < 1 << 20:
-            assert visible_video.look(data[0 : len(data)], format, languages=("zh",), **options) == mark
-    return mark
+            assert visible_video.look(data[0 : len(data)], format, languages=("zh",), **options) == finding
+    return finding
 
 
-def rules(mark: Mark) -> list[str]:
-    return [defect.rule for defect in mark.defects]
+def rules(finding: Finding) -> list[str]:
+    return [defect.rule for defect in finding.defects]

@@ -191,7 +191,7 @@ def rules_page() -> str:
         "An *error* makes a file non-compliant under each profile that judges the mark; a *warning* only informs.\n",
     ]
     for profile in PROFILES.values():
-        judged = ", ".join(f"`{mark}`" for mark in sorted(profile.judged)) or "none"
+        judged = ", ".join(f"`{kind}`" for kind in sorted(profile.judged)) or "none"
         parts.append(f"\n## Profile `{profile.name}`: {profile.title}\n\n")
         parts.append(f"Marks whose defects count as errors here: {judged}.\n\n")
         rows = [(f"`{check.rule}`", str(check.severity), check.clause) for check in profile.checks]

@@ -199,9 +199,9 @@ class Journal:
         return task if (size, stamp) != (item.size, item.stamp) else None
 
     def _rows(self, keys: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
-        marks = ",".join("?" * len(keys))
+        placeholders = ",".join("?" * len(keys))
         columns = "key, status, size, stamp, own, checksum, crashes, session, begun, ours"
-        found = self._db.execute(f"SELECT {columns} FROM item WHERE key IN ({marks})", keys)  # noqa: S608 - no values
+        found = self._db.execute(f"SELECT {columns} FROM item WHERE key IN ({placeholders})", keys)  # noqa: S608 - no values
         return {row[0]: row[1:] for row in found}
 
     def crashed(self, task: Task) -> None:

@@ -156,8 +156,12 @@ class Worker:
         """Whether what is at the output's place has our label: then a worker that died has put it there."""
         assert self._labeler is not None
         with self.job.output.lend(path) as local:
-            marks = _verified(local, Check((self._labeler.profile,), visible=False)).marks
-        return any(mark.value.get("ContentProducer") == self._labeler.producer for mark in marks if mark.mark == "aigc")
+            findings = _verified(local, Check((self._labeler.profile,), visible=False)).findings
+        return any(
+            finding.value.get("ContentProducer") == self._labeler.producer
+            for finding in findings
+            if finding.kind == "aigc"
+        )
 
     def _line(self, path: str, done: LabeledFile, digest: str, common: Mapping[str, Any], start: float) -> bytes:
         return line_of(
@@ -177,7 +181,7 @@ class Worker:
                 return None
             report = _verified(path, Check((labeler.profile,), visible=labeler.visible))
             size = path.stat().st_size
-        fields: Mapping[str, Any] = next((mark.value for mark in report.marks if mark.mark == "aigc"), {})
+        fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
         line = line_of(
             task.item.path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=report.media_type,
             output=task.item.path, output_size=size, sha256=digest, content_id=fields.get("ProduceID"),
@@ -232,7 +236,7 @@ def _verified(path: Path, check: Check) -> Report:
 def _short(report: Report) -> dict[str, Any]:
     return {
         name: {
-            "verdict": str(verdict.verdict),
+            "verdict": str(verdict.outcome),
             "failed": [defect.rule for defect in verdict.failed],
             "warnings": [defect.rule for defect in verdict.warnings],
         }

@@ -56,8 +56,8 @@ def query_of(source: Any, *, max_pixels: int | None = None) -> Query:
 
 def _labels(contents: Contents) -> tuple[tuple[str, frozenset[str]], ...]:
     found: dict[str, frozenset[str]] = {}
-    for mark in metadata.scan(contents).aigc:
-        said = {key.lower(): str(value) for key, value in mark.value.items()}
+    for finding in metadata.scan(contents).aigc:
+        said = {key.lower(): str(value) for key, value in finding.value.items()}
         providers = frozenset(filter(None, (said.get("contentproducer"), said.get("contentpropagator"))))
         for key in ("produceid", "propagateid"):
             if said.get(key):

@@ -92,8 +92,8 @@ _UTF_16 = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"{\0", "utf-16-le
 
 def _characters(content: bytes) -> tuple[str, str]:
     """The text, and the name of its encoding where that is not UTF-8."""
-    for mark, encoding in _UTF_16:
-        if content.startswith(mark):
+    for bom, encoding in _UTF_16:
+        if content.startswith(bom):
             return content.decode(encoding, "replace"), "UTF-16"
     try:
         return content.decode("utf-8-sig"), ""

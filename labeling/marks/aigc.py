@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from labeling.errors import LabelingError
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.label import Label, Origin, ProviderCode, is_usual_character
 from labeling.marks import security
 from labeling.marks._aigc_text import (
@@ -64,9 +64,9 @@ def dump(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def label_of(mark: Mark) -> Label | None:
+def label_of(finding: Finding) -> Label | None:
     """The label that a finding holds; ``None`` where producer or content id is missing or cannot be represented."""
-    field = Field(mark.value, False, ())
+    field = Field(finding.value, False, ())
     origin = field.get("Label")
     try:
         return Label(
@@ -82,7 +82,7 @@ def label_of(mark: Mark) -> Label | None:
         return None
 
 
-def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: str = "") -> Mark | None:
+def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: str = "") -> Finding | None:
     """Judge what one carrier holds.
 
     ``named``: the carrier itself is called AIGC, so whatever it holds was meant as the label. Elsewhere (UserComment,
@@ -100,7 +100,7 @@ def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: st
     return _mark(replace(field, defects=(*defects, *field.defects)), where, foreign_namespace)
 
 
-def read_split(values: dict[str, str], where: str, namespace: str) -> Mark | None:
+def read_split(values: dict[str, str], where: str, namespace: str) -> Finding | None:
     """Judge properties of one XMP namespace that may be the seven keys one by one, instead of one JSON object.
 
     ``values`` are texts by local name. They are a label if one of the standard's own two ids is there with another
@@ -114,7 +114,7 @@ def read_split(values: dict[str, str], where: str, namespace: str) -> Mark | Non
     return _mark(field, where, "")
 
 
-def _mark(field: Field, where: str, foreign_namespace: str) -> Mark:
+def _mark(field: Field, where: str, foreign_namespace: str) -> Finding:
     defects = [*field.defects, *_judge(field)]
     if foreign_namespace:
         message = f"the property is in the namespace {foreign_namespace!r} instead of {NAMESPACE}"
@@ -122,42 +122,42 @@ def _mark(field: Field, where: str, foreign_namespace: str) -> Mark:
     signature, problems = security.check_label(field.canonical())
     defects += problems
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
-    return Mark("aigc", status, where, field.value, signature, tuple(defects))
+    return Finding("aigc", status, where, field.value, signature, tuple(defects))
 
 
-def with_pinned(mark: Mark, pinned: Sequence[bytes]) -> Mark:
+def with_pinned(finding: Finding, pinned: Sequence[bytes]) -> Finding:
     """The same finding for somebody who knows these keys: they make a valid signature a trusted one.
 
     A signature that brings no key of its own can only be judged now.
     """
-    if not pinned or mark.signature not in (Signature.VALID, Signature.UNSUPPORTED):
-        return mark
-    signature, problems = security.check_label(Field(mark.value, False, ()).canonical(), pinned)
-    defects = (*(each for each in mark.defects if each.rule != security.RULE), *problems)
+    if not pinned or finding.signature not in (Signature.VALID, Signature.UNSUPPORTED):
+        return finding
+    signature, problems = security.check_label(Field(finding.value, False, ()).canonical(), pinned)
+    defects = (*(each for each in finding.defects if each.rule != security.RULE), *problems)
     failed = any(defect.severity is Severity.ERROR for defect in problems)
-    return replace(mark, signature=signature, defects=defects, status=Status.DEFECTIVE if failed else mark.status)
+    return replace(finding, signature=signature, defects=defects, status=Status.DEFECTIVE if failed else finding.status)
 
 
 _PLACES = 16
 
 
-def only_one(found: list[Mark]) -> list[Mark]:
+def only_one(found: list[Finding]) -> list[Finding]:
     """Apply 6.1 c), exactly one label in a file: two equal ones are duplicates, two that differ a conflict."""
     if not found:
-        return [Mark("aigc", Status.ABSENT)]
+        return [Finding("aigc", Status.ABSENT)]
     if len(found) == 1:
         return found
-    same = all(_comparable(mark) == _comparable(found[0]) for mark in found)
+    same = all(_comparable(finding) == _comparable(found[0]) for finding in found)
     status = Status.DUPLICATE if same else Status.CONFLICT
-    places = "; ".join(mark.where for mark in found[:_PLACES])  # thousands would make the report quadratic
+    places = "; ".join(finding.where for finding in found[:_PLACES])  # thousands would make the report quadratic
     places += f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
     message = f"{len(found)} labels that {'say the same' if same else 'differ'}: {places}"
     defect = Defect("CN-IMPLICIT-ONE", _6_1_C, message)
-    return [replace(mark, status=status, defects=(*mark.defects, defect)) for mark in found]
+    return [replace(finding, status=status, defects=(*finding.defects, defect)) for finding in found]
 
 
-def _comparable(mark: Mark) -> dict[str, Any]:
-    return {CANONICAL.get(key.lower(), key): value for key, value in mark.value.items() if value not in ("", None)}
+def _comparable(finding: Finding) -> dict[str, Any]:
+    return {CANONICAL.get(key.lower(), key): value for key, value in finding.value.items() if value not in ("", None)}
 
 
 def _defect(rule: str, clause: str, message: str) -> Defect:

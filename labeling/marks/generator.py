@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from labeling.findings import Mark, Signature, Status
+from labeling.findings import Finding, Signature, Status
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 
@@ -224,7 +224,7 @@ def _by_key() -> dict[str, _Rows]:
     return {key: tuple((needle, tuple(rows)) for needle, rows in needles.items()) for key, needles in found.items()}
 
 
-def read(key: str, text: str, where: str) -> Mark | None:
+def read(key: str, text: str, where: str) -> Finding | None:
     """Match one named text (PNG keyword, EXIF tag, XMP property or IIM dataset, by its local name) against the table.
 
     The finding's value has ``generator``, ``confidence`` (high, medium, low) and ``text``, the beginning of the text.
@@ -236,7 +236,7 @@ def read(key: str, text: str, where: str) -> Mark | None:
     if trace is None:
         return None
     value = {"generator": trace.generator, "confidence": trace.confidence, "text": text[:MAX_SHOWN]}
-    return Mark("generator", Status.PRESENT, where, value, Signature.NONE)
+    return Finding("generator", Status.PRESENT, where, value, Signature.NONE)
 
 
 def _match(key: str, text: str) -> Trace | None:

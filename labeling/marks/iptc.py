@@ -5,7 +5,7 @@ Specification: IPTC Photo Metadata Standard 2025.1; the vocabulary http://cv.ipt
 
 from __future__ import annotations
 
-from labeling.findings import Defect, Mark, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status
 from labeling.label import Label
 from labeling.marks.xmp import Name, Packet, Property
 
@@ -66,7 +66,7 @@ def is_ai(value: str) -> bool:
     return term_of(value).lower() in {term.lower() for term in AI_TERMS}
 
 
-def read(packet: Packet, where: str) -> Mark | None:
+def read(packet: Packet, where: str) -> Finding | None:
     """Judge the packet's DigitalSourceType; ``None`` where it has none. The value's ``ai`` says whether it means AI.
 
     A property of that name in another namespace is read too, and called defective. Of several values one that means
@@ -88,9 +88,9 @@ def read(packet: Packet, where: str) -> Mark | None:
     if len({term_of(each).lower() for each in values}) > 1:
         terms = ", ".join(dict.fromkeys(each[:80] for each in values[:4]))
         conflict = Defect("IPTC-DST-CONFLICT", _STANDARD, f"the packet has values that differ: {terms}")
-        return Mark("iptc", Status.CONFLICT, where, content, Signature.NONE, (conflict, *defects))
+        return Finding("iptc", Status.CONFLICT, where, content, Signature.NONE, (conflict, *defects))
     status = Status.DEFECTIVE if defects else Status.PRESENT
-    return Mark("iptc", status, where, content, Signature.NONE, defects)
+    return Finding("iptc", status, where, content, Signature.NONE, defects)
 
 
 def _elsewhere(packet: Packet) -> list[Property]:

@@ -91,8 +91,8 @@ _UTF = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", 
 
 def _utf8(raw: bytes) -> bytes:
     """Give the packet in UTF-8 from its first "<" to its end, without byte-order mark and padding around it."""
-    for mark, encoding in _UTF:
-        if raw.startswith(mark):
+    for bom, encoding in _UTF:
+        if raw.startswith(bom):
             try:
                 raw = raw.decode(encoding).encode()
             except UnicodeError as error:

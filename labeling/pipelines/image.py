@@ -15,7 +15,7 @@ from labeling import containers
 from labeling.codecs import MAX_PIXELS
 from labeling.containers import Block, Buffer, Changes, Contents, Kind, Media
 from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, WriteError
-from labeling.findings import Mark, Status
+from labeling.findings import Finding, Status
 from labeling.label import Label
 from labeling.marks import aigc, exif, iptc, xmp
 from labeling.rules import Profile
@@ -65,7 +65,7 @@ class LabeledImage:
         found: metadata.Found | None = None,
         *,
         name: str,
-        visible: Mark | None,
+        visible: Finding | None,
         how: Sequence[str],
     ) -> None:
         self.data = data
@@ -92,11 +92,11 @@ class LabeledImage:
     def report(self) -> Report:
         """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
         found = self._scanned or metadata.scan(self._contents)
-        marks = list(metadata.findings(self._contents, found))
-        marks[1:1] = [credentials_of(self.data, self._contents, found, None)]
+        findings = list(metadata.findings(self._contents, found))
+        findings[1:1] = [credentials_of(self.data, self._contents, found, None)]
         if self._visible is not None:
-            marks.insert(1, self._visible)
-        return conclude(self.name, self._contents, marks, [self._options.profile], visible=self._visible is not None)
+            findings.insert(1, self._visible)
+        return conclude(self.name, self._contents, findings, [self._options.profile], visible=self._visible is not None)
 
 
 def label_pixels(image: Any, format: str, label: Label, options: Options, *, name: str = "<image>") -> LabeledImage:
@@ -199,7 +199,7 @@ def write(
     options: Options,
     *,
     values: dict[xmp.Name, str | None] | None = None,
-    visible: Mark | None = None,
+    visible: Finding | None = None,
     how: Sequence[str] = (),
     source: bytes | None = None,
     parent: tuple[bytes, str] | None = None,
@@ -228,7 +228,7 @@ def write(
 
 def own_label(found: metadata.Found, name: str) -> Label | None:
     """The label that the file carries; several are fine as long as they are of one producer: they become one."""
-    labels = [aigc.label_of(mark) for mark in found.aigc]
+    labels = [aigc.label_of(finding) for finding in found.aigc]
     if any(label is None for label in labels):
         raise LabelConflict(
             f"{name}: carries an AIGC label that names no producer, at {found.aigc[labels.index(None)].where}; "
@@ -257,15 +257,15 @@ def _paint(data: bytes, name: str, contents: Contents, found: metadata.Found, op
         raise type(error)(f"{name}: {error}") from error
 
 
-def _already_visible(data: bytes, contents: Contents, found: metadata.Found, options: Options) -> Mark | None:
+def _already_visible(data: bytes, contents: Contents, found: metadata.Found, options: Options) -> Finding | None:
     """A file that carries our metadata may have been drawn on already: a second label over the first helps nobody."""
     from labeling.verification.verifier import visible_of
 
-    mark = visible_of(data, contents, found.orientation, [options.profile], options.max_pixels)
-    return mark if mark.status is Status.PRESENT else None
+    finding = visible_of(data, contents, found.orientation, [options.profile], options.max_pixels)
+    return finding if finding.status is Status.PRESENT else None
 
 
-def _visible_mark(painted: Painted, options: Options) -> Mark | None:
+def _visible_mark(painted: Painted, options: Options) -> Finding | None:
     if options.painter is None:
         return None
     return options.painter.finding(painted.box, painted.width, painted.height)
@@ -282,7 +282,7 @@ def _with_metadata(
 ) -> list[Buffer]:
     """One AIGC carrier, in the format's proper place; every other carrier of the same label goes (6.1 c)."""
     if values is None:  # a more precise AI term of the file's own stays
-        is_said = any(mark.value.get("ai") for mark in found.iptc)
+        is_said = any(finding.value.get("ai") for finding in found.iptc)
         values = {} if is_said else iptc.encode(label, options.source_type)
     values = {aigc.XMP_NAME: aigc.encode(label), **values}
     drop, new_exif = _stale_carriers(found)
@@ -359,11 +359,11 @@ def _read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[
 
 def check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
     """Exactly one AIGC field, in order, and saying what it should."""
-    fields = [mark.value for mark in found.aigc]
+    fields = [finding.value for finding in found.aigc]
     wanted = aigc.encode(label)
     if len(fields) != 1 or aigc.dump(fields[0]) != wanted:
         raise WriteError("the label did not read back as it was written; nothing was stored, please report this file")
-    if source_type and not any(mark.value.get("ai") for mark in found.iptc):
+    if source_type and not any(finding.value.get("ai") for finding in found.iptc):
         raise WriteError("the IPTC source type did not read back; nothing was stored, please report this file")
 
 

@@ -123,7 +123,7 @@ def _one_label(found: metadata.Found, name: str) -> Label:
             f"{name}: carries no label; a picture without one is classified first (Labelling Measures Art. 6): "
             "verify says what is known, add labels your own content"
         )
-    if len({str(mark.value) for mark in found.aigc}) > 1:
+    if len({str(finding.value) for finding in found.aigc}) > 1:
         raise LabelConflict(f"{name}: carries several labels that differ; which one holds must be settled first")
     if found.aigc[0].value.get("Label") not in set(Origin):
         raise LabelConflict(f"{name}: its label has no valid Label value; the producer's half is not ours to mend")
@@ -132,9 +132,9 @@ def _one_label(found: metadata.Found, name: str) -> Label:
 
 def _iptc_values(found: metadata.Found) -> dict[xmp.Name, str | None]:
     values: dict[xmp.Name, str | None] = {}
-    for mark in found.iptc:
+    for finding in found.iptc:
         for name in (iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.AI_SYSTEM_VERSION):
-            if isinstance(text := mark.value.get(name.local), str):
+            if isinstance(text := finding.value.get(name.local), str):
                 values[name] = text
     return values
 

@@ -17,7 +17,7 @@ from labeling import containers, files
 from labeling.containers import Block, Changes, Contents, Kind, Media
 from labeling.errors import LabelingError, WriteError
 from labeling.filebytes import FileBytes
-from labeling.findings import Mark, Status
+from labeling.findings import Finding, Status
 from labeling.label import Label
 from labeling.marks import aigc, iptc, xmp
 from labeling.pipelines import image
@@ -40,7 +40,7 @@ Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class FilmOptions:
+class VideoOptions:
     """How a film gets its visible label.
 
     ``when`` is one of :data:`WHEN`; ``seconds`` is how long it stays each time. ``reencode``: auto (only the groups of
@@ -86,7 +86,7 @@ def label_film(
     goal: Path,
     make: Callable[[Label | None], Label],
     options: Options,
-    film: FilmOptions,
+    film: VideoOptions,
     *,
     dry_run: bool = False,
 ) -> LabeledFile:
@@ -110,7 +110,7 @@ class Draft:
     def __init__(self, data: Media, contents: Contents, found: metadata.Found) -> None:
         self.source, self.data, self.contents, self.found = data, data, contents, found
         self.film: Any = None  # changes of the film that are made in the same copy as those of metadata
-        self.visible: Mark | None = None
+        self.visible: Finding | None = None
         self.how: list[str] = []
 
     @property
@@ -123,7 +123,7 @@ def _draw(
     name: str,
     goal: Path,
     options: Options,
-    film: FilmOptions,
+    film: VideoOptions,
     stack: contextlib.ExitStack,
     *,
     ours: bool,
@@ -135,8 +135,8 @@ def _draw(
     if not draft.contents.width:
         draft.how.append("a sound has no picture to draw on; an audible label (GB 45438-2025 5.3) was not added")
         return
-    if ours and (mark := _already_visible(draft, options)) is not None:
-        draft.visible = mark
+    if ours and (finding := _already_visible(draft, options)) is not None:
+        draft.visible = finding
         draft.how.append("the visible label is there already")
         return
     from labeling.codecs.video.base import Settings
@@ -161,9 +161,9 @@ def _mix_cue(draft: Draft, name: str, goal: Path, stack: contextlib.ExitStack) -
     from labeling.marks import audible
     from labeling.verification import visible_video
 
-    mark = visible_video.look(draft.data, draft.contents.format, languages=())
-    if mark.status is Status.PRESENT:
-        draft.visible = mark
+    finding = visible_video.look(draft.data, draft.contents.format, languages=())
+    if finding.status is Status.PRESENT:
+        draft.visible = finding
         draft.how.append("the audible label is there already")
         return
     scratch = stack.enter_context(files.scratch(goal))
@@ -183,7 +183,7 @@ def _cut(
     opened: Opened,
     scratch: Path,
     options: Options,
-    film: FilmOptions,
+    film: VideoOptions,
     settings: Settings,
     stack: contextlib.ExitStack,
 ) -> None:
@@ -201,7 +201,7 @@ def _cut(
 
 
 def _remux(
-    draft: Draft, scratch: Path, options: Options, film: FilmOptions, settings: Settings, stack: contextlib.ExitStack
+    draft: Draft, scratch: Path, options: Options, film: VideoOptions, settings: Settings, stack: contextlib.ExitStack
 ) -> None:
     """Other containers, and fragments, are written anew by FFmpeg's muxers; packets are copied but for the label's."""
     from labeling.codecs.video import remux
@@ -218,11 +218,11 @@ def _remux(
     draft.found = metadata.scan(draft.contents)
 
 
-def _already_visible(draft: Draft, options: Options) -> Mark | None:
+def _already_visible(draft: Draft, options: Options) -> Finding | None:
     from labeling.verification import visible_video
 
-    mark = visible_video.look(draft.data, draft.contents.format, languages=options.profile.languages)
-    return mark if mark.status is Status.PRESENT else None
+    finding = visible_video.look(draft.data, draft.contents.format, languages=options.profile.languages)
+    return finding if finding.status is Status.PRESENT else None
 
 
 def write(
@@ -284,7 +284,7 @@ def _changes(draft: Draft, label: Label, options: Options, values: dict[xmp.Name
     row = containers.format_named(draft.contents.format)
     found = draft.found
     if values is None:
-        is_said = any(mark.value.get("ai") for mark in found.iptc)
+        is_said = any(finding.value.get("ai") for finding in found.iptc)
         values = {} if is_said else iptc.encode(label, options.source_type)
     drop: list[Block] = []
     kept = False
@@ -362,11 +362,11 @@ def _read_back(
     image.check_label(seen, label, source_type=source_type and seen.packet is not None)
     if not draft.painted and checked:
         _check_untouched(draft.source, draft.contents, result, after, name)
-    marks = list(metadata.findings(after, seen))
-    marks[1:1] = [credentials_of(result, after, seen, None, store)]
+    findings = list(metadata.findings(after, seen))
+    findings[1:1] = [credentials_of(result, after, seen, None, store)]
     if draft.visible is not None:
-        marks.insert(1, draft.visible)
-    return conclude(result.name, after, marks, [options.profile], visible=draft.visible is not None)
+        findings.insert(1, draft.visible)
+    return conclude(result.name, after, findings, [options.profile], visible=draft.visible is not None)
 
 
 _SAMPLES, _STEP = 16, 16 << 10

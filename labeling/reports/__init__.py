@@ -36,9 +36,9 @@ def render(
 ) -> str:
     """The text of a report in one of :data:`FORMATS`.
 
-    ``language`` (one of :data:`LANGUAGES`) and ``exhibits`` (see :func:`labeling.reports.thumbnail.exhibit`; in the order
-    of the reports) are used by html alone: what programs parse stays English. Raises :class:`LabelingError` for a form
-    or language that is none.
+    ``language`` (one of :data:`LANGUAGES`) and ``exhibits`` (see :func:`labeling.reports.thumbnail.exhibit`;
+    in the order of the reports) are used by html alone: what programs parse stays English. Raises
+    :class:`LabelingError` for a form or language that is none.
     """
     if form not in _FORMS:
         raise LabelingError(f"there is no report of the form {form!r}; known are {', '.join(_FORMS)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from labeling.findings import Defect, Mark, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.messages import clause, sentence, word
 from labeling.reports.thumbnail import Exhibit
@@ -37,7 +37,7 @@ def chip(name: str, text: str) -> Html:
 
 def worst(report: Report) -> str:
     """The verdict that a file is sorted and filtered by: the worst of its profiles."""
-    outcomes = {verdict.verdict for verdict in report.verdicts.values()}
+    outcomes = {verdict.outcome for verdict in report.verdicts.values()}
     order = (Outcome.NONCOMPLIANT, Outcome.INCONCLUSIVE, Outcome.COMPLIANT)
     return str(next((outcome for outcome in order if outcome in outcomes), Outcome.INCONCLUSIVE))
 
@@ -45,7 +45,7 @@ def worst(report: Report) -> str:
 def card(number: int, report: Report, shown: Exhibit | None, language: str) -> Html:
     """An ``article`` with everything that the report says of one file."""
     verdicts = [
-        el("li", el("span", name, class_="profile"), chip(str(verdict.verdict), word(str(verdict.verdict), language)))
+        el("li", el("span", name, class_="profile"), chip(str(verdict.outcome), word(str(verdict.outcome), language)))
         for name, verdict in report.verdicts.items()
     ]
     head = el(
@@ -73,7 +73,7 @@ def _figure(report: Report, shown: Exhibit | None, language: str) -> Html:
         return el("figure", el("div", word("no picture", language), class_="placeholder"))
     uri = "data:image/jpeg;base64," + base64.b64encode(shown.thumbnail).decode("ascii")
     picture = el("img", src=uri, alt=word("thumbnail", language))
-    boxes = [_rectangle(mark) for mark in report.marks if mark.mark == "visible"]
+    boxes = [_rectangle(finding) for finding in report.findings if finding.kind == "visible"]
     boxes = [box for box in boxes if box is not None]
     if not boxes:
         return el("figure", el("div", picture, class_="picture"))
@@ -83,9 +83,9 @@ def _figure(report: Report, shown: Exhibit | None, language: str) -> Html:
     return el("figure", el("div", picture, overlay, class_="picture"), caption)
 
 
-def _rectangle(mark: Mark) -> Html | None:
+def _rectangle(finding: Finding) -> Html | None:
     """The box of a visible label, drawn twice: a dark line on a light one is seen on every picture."""
-    box = mark.value.get("box")
+    box = finding.value.get("box")
     if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
         return None
     left, top, right, bottom = box
@@ -154,23 +154,23 @@ def _findings(report: Report, language: str) -> Html:
 def _marks(report: Report, language: str) -> Html:
     """A row for each mark that is there, and one line for those that are not."""
     rows = []
-    missing = [word(f"long:{mark.mark}", language) for mark in report.marks if mark.status is Status.ABSENT]
-    for mark in report.marks:
-        if mark.status is Status.ABSENT:
+    missing = [word(f"long:{finding.kind}", language) for finding in report.findings if finding.status is Status.ABSENT]
+    for finding in report.findings:
+        if finding.status is Status.ABSENT:
             continue
-        signature = str(mark.signature or Signature.NONE)
+        signature = str(finding.signature or Signature.NONE)
         signed = None
-        if mark.mark in ("aigc", "c2pa") and mark.status is not Status.UNREADABLE:
+        if finding.kind in ("aigc", "c2pa") and finding.status is not Status.UNREADABLE:
             signed = joined(
                 chip(signature, word(f"signature:{signature}", language)),
-                el("small", word(f"{mark.mark}:{signature}", language)),
+                el("small", word(f"{finding.kind}:{signature}", language)),
             )
-        where = el("small", el("bdi", mark.where)) if mark.where and mark.mark != "visible" else None
+        where = el("small", el("bdi", finding.where)) if finding.where and finding.kind != "visible" else None
         rows.append(el(
             "tr",
-            el("th", word(f"long:{mark.mark}", language), scope="row"),
-            el("td", chip(str(mark.status), word(str(mark.status), language))),
-            el("td", _says(mark, language), where),
+            el("th", word(f"long:{finding.kind}", language), scope="row"),
+            el("td", chip(str(finding.status), word(str(finding.status), language))),
+            el("td", _says(finding, language), where),
             el("td", signed or el("span", "–", class_="aside")),
         ))  # fmt: skip
     absent = word("comma", language).join(missing)
@@ -182,32 +182,32 @@ def _marks(report: Report, language: str) -> Html:
     )
 
 
-def _says(mark: Mark, language: str) -> Html | None:
+def _says(finding: Finding, language: str) -> Html | None:
     """The few values of a mark that a reader looks for first."""
-    value = mark.value
+    value = finding.value
     facts: list[tuple[str, object]] = []
-    if mark.mark == "aigc":
+    if finding.kind == "aigc":
         label = value.get("Label")
         meaning = word(f"Label:{label}", language) if label in ("1", "2", "3") else ""
         facts = [("label", f"{label} {meaning}" if label is not None else None)]
         facts += [("producer", value.get("ContentProducer")), ("content id", value.get("ProduceID"))]
         if value.get("ContentPropagator") not in (None, "", value.get("ContentProducer")):
             facts.append(("propagator", value["ContentPropagator"]))
-    elif mark.mark == "visible":
+    elif finding.kind == "visible":
         height, contrast = value.get("height_ratio"), value.get("contrast")
-        place = word(f"at:{mark.where}", language).removeprefix("at:") if mark.where else None
+        place = word(f"at:{finding.where}", language).removeprefix("at:") if finding.where else None
         facts = [("text", value.get("text")), ("position", place)]
         facts.append(("height", f"{height:.1%}" if isinstance(height, float) else None))
         facts.append(("contrast", f"{contrast:.1f} : 1" if isinstance(contrast, int | float) else None))
         facts.append(("seconds", _span(value.get("seconds"))))
-    elif mark.mark == "c2pa":
+    elif finding.kind == "c2pa":
         facts = [("signer", value.get("issuer") or value.get("common_name"))]
         stamp = value.get("time") or (word("no time stamp", language) if value else None)
         facts += [("time stamp", stamp), ("source type", _term(value.get("digital_source_type")))]
         facts += [("made with", value.get("software_agent") or value.get("claim_generator"))]
-    elif mark.mark == "iptc":
+    elif finding.kind == "iptc":
         facts = [("source type", _term(value.get("DigitalSourceType"))), ("made with", value.get("AISystemUsed"))]
-    elif mark.mark == "generator":
+    elif finding.kind == "generator":
         facts = [("made with", value.get("generator")), ("confidence", value.get("confidence"))]
     known = [(key, fact) for key, fact in facts if fact not in (None, "")]
     if not known:
@@ -230,12 +230,12 @@ def _term(value: object) -> str | None:
 def _raw(report: Report, language: str) -> Html | None:
     """Every field as the file has it, for whoever wants to see for themselves."""
     parts = []
-    for mark in report.marks:
+    for finding in report.findings:
         fields = [
-            (key, value) for key, value in mark.value.items() if value not in (None, "", [], {}) or key in _ALWAYS
+            (key, value) for key, value in finding.value.items() if value not in (None, "", [], {}) or key in _ALWAYS
         ]
         if fields:
-            parts.append(el("h5", word(f"long:{mark.mark}", language)))
+            parts.append(el("h5", word(f"long:{finding.kind}", language)))
             rows = [joined(el("dt", key), el("dd", el("bdi", _plain(value)))) for key, value in fields[:MAX_FIELDS]]
             parts.append(el("dl", *rows, class_="raw"))
     return el("details", el("summary", word("raw", language)), *parts) if parts else None

@@ -85,7 +85,7 @@ def _header(reports: list[Report], profiles: list[str], folder: str, created: da
     from labeling import __version__
 
     stamp = created.astimezone(UTC)
-    looked = any(mark.mark == "visible" for report in reports for mark in report.marks)
+    looked = any(finding.kind == "visible" for report in reports for finding in report.findings)
     rules = el("ul", *(el("li", el("code", name), " ", profile_title(name, language)) for name in profiles))
     rows: list[tuple[str, object]] = [
         ("date", el("time", f"{stamp:%Y-%m-%d %H:%M} UTC", datetime=stamp.isoformat(timespec="seconds"))),
@@ -122,10 +122,16 @@ def _choice(group: str, value: str, count: int, text: str, *, checked: bool = Fa
 
 
 def _overview(numbered: list[tuple[int, Report, Exhibit | None]], profiles: list[str], language: str) -> Html:
-    marks = [mark for mark in _MARKS if mark != "visible" or any(status_of(r, mark) for _, r, _ in numbered)]
-    columns = ["#", word("file", language), *profiles, word("origin", language), *(word(m, language) for m in marks)]
+    kinds = [kind for kind in _MARKS if kind != "visible" or any(status_of(r, kind) for _, r, _ in numbered)]
+    columns = [
+        "#",
+        word("file", language),
+        *profiles,
+        word("origin", language),
+        *(word(kind, language) for kind in kinds),
+    ]
     head = el("tr", *(el("th", name, scope="col", aria_sort="ascending" if name == "#" else None) for name in columns))
-    rows = el("tbody", *(_row(number, report, profiles, marks, language) for number, report, _ in numbered))
+    rows = el("tbody", *(_row(number, report, profiles, kinds, language) for number, report, _ in numbered))
     compact = len(profiles) > 2  # the marks' words give way to their signs, as on paper
     legend = el("span", " ", word("legend", language), class_="legend")
     caption = el("caption", word("caption", language), legend)
@@ -133,16 +139,16 @@ def _overview(numbered: list[tuple[int, Report, Exhibit | None]], profiles: list
     return el("div", table, class_="scroll")
 
 
-def _row(number: int, report: Report, profiles: list[str], marks: list[str], language: str) -> Html:
+def _row(number: int, report: Report, profiles: list[str], kinds: list[str], language: str) -> Html:
     def cells() -> Iterator[Html]:
         yield el("td", number, class_="number")
         yield el("th", el("a", el("bdi", report.path), href=f"#f{number}"), scope="row")
         for name in profiles:
-            verdict = str(report.verdicts[name].verdict) if name in report.verdicts else ""
+            verdict = str(report.verdicts[name].outcome) if name in report.verdicts else ""
             yield el("td", chip(verdict, word(verdict, language)) if verdict else None)
         yield el("td", word(report.origin, language))
-        for mark in marks:
-            status = status_of(report, mark) or "unchecked"
+        for kind in kinds:
+            status = status_of(report, kind) or "unchecked"
             sign = el("span", GLYPHS[status], aria_hidden="true", class_="sign")
             said = el("span", word(status, language), class_="word")
             yield el("td", el("span", sign, said, class_=f"plain {status}", title=word(status, language)))

@@ -57,7 +57,7 @@ def _artifact(report: Report) -> dict[str, Any]:
     artifact: dict[str, Any] = {"location": {"uri": uri(report.path)}, "roles": ["analysisTarget"]}
     if _MEDIA_TYPE.fullmatch(report.media_type):
         artifact["mimeType"] = report.media_type
-    verdicts = {name: str(verdict.verdict) for name, verdict in report.verdicts.items()}
+    verdicts = {name: str(verdict.outcome) for name, verdict in report.verdicts.items()}
     artifact["properties"] = {"origin": report.origin, "readable": report.readable, "verdicts": verdicts}
     return artifact
 
@@ -66,7 +66,7 @@ def _results(report: Report, index: int, rules: dict[str, dict[str, Any]]) -> It
     for defect, (level, profiles) in _defects(report).items():
         rule = _rule(defect, level, rules)
         location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri(report.path), "index": index}}}
-        places = [mark.where for mark in report.marks if mark.where and defect in mark.defects]
+        places = [finding.where for finding in report.findings if finding.where and defect in finding.defects]
         if places:  # a place inside the file has no line: it is named as the container's reader names it
             location["logicalLocations"] = [{"fullyQualifiedName": place} for place in dict.fromkeys(places)]
         identity = "\0".join((uri(report.path), defect.rule, defect.message))

@@ -19,10 +19,8 @@ from typing import Any
 
 from labeling.errors import LabelingError
 from labeling.files import read_toml
-from labeling.findings import Signature
+from labeling.findings import KINDS, Signature
 from labeling.rules.engine import Check, Evidence, Profile
-
-MARKS = ("aigc", "visible", "c2pa", "iptc", "exif", "generator", "watermark")
 
 _TYPES: dict[str, type] = {
     "name": str,
@@ -53,8 +51,8 @@ def build(values: dict[str, Any], name: str, known: dict[str, Profile]) -> Profi
     if base is None:
         raise LabelingError(f"extends names no profile; known are {', '.join(known)}")
     required = values.get("require", [])
-    if unknown := [mark for mark in required if mark not in MARKS]:
-        raise LabelingError(f"require names no mark: {unknown[0]!r}; known are {', '.join(MARKS)}")
+    if unknown := [mark for mark in required if mark not in KINDS]:
+        raise LabelingError(f"require names no mark: {unknown[0]!r}; known are {', '.join(KINDS)}")
     checks = [*base.checks, *(_required(mark) for mark in required)]
     if values.get("trusted"):
         checks.append(Check("CUSTOM-TRUSTED", "the profile's own", _not_trusted))
@@ -89,6 +87,6 @@ def _required(mark: str) -> Check:
 
 
 def _not_trusted(evidence: Evidence) -> str | None:
-    if any(mark.signature is Signature.TRUSTED for mark in evidence.of("c2pa")):
+    if any(finding.signature is Signature.TRUSTED for finding in evidence.of("c2pa")):
         return None
     return "no C2PA manifest signed by somebody on a trust list that was given"

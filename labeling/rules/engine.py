@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 
 FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 
@@ -15,18 +15,18 @@ FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 class Evidence:
     """All that checks may look at: the findings, whether the file was readable, what was skipped on request."""
 
-    marks: tuple[Mark, ...]
+    findings: tuple[Finding, ...]
     readable: bool = True
     skipped: frozenset[str] = frozenset()
 
-    def of(self, mark: str) -> tuple[Mark, ...]:
+    def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one kind that found something, however defective."""
-        return tuple(m for m in self.marks if m.mark == mark and m.status in FOUND)
+        return tuple(m for m in self.findings if m.kind == kind and m.status in FOUND)
 
-    def lacks(self, mark: str) -> bool:
+    def lacks(self, kind: str) -> bool:
         """True if the mark was looked for and is not there; what could not be read is never called missing."""
-        states = [m.status for m in self.marks if m.mark == mark]
-        return mark not in self.skipped and not any(s in FOUND or s is Status.UNREADABLE for s in states)
+        states = [m.status for m in self.findings if m.kind == kind]
+        return kind not in self.skipped and not any(s in FOUND or s is Status.UNREADABLE for s in states)
 
 
 class Outcome(StrEnum):
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 class Verdict:
     """What one profile says of a file: every failed rule with its clause, and what is only worth knowing."""
 
-    verdict: Outcome
+    outcome: Outcome
     failed: tuple[Defect, ...] = ()
     warnings: tuple[Defect, ...] = ()
 
@@ -85,7 +85,7 @@ def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
             group = failed if counts else warnings
             if defect not in group:
                 group.append(defect)
-    undecided = any(m.status is Status.UNREADABLE for m in evidence.marks if m.mark in profile.judged)
+    undecided = any(m.status is Status.UNREADABLE for m in evidence.findings if m.kind in profile.judged)
     if not evidence.readable or (undecided and not failed):
         return Verdict(Outcome.INCONCLUSIVE, (), (*failed, *warnings))
     return Verdict(Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT, tuple(failed), tuple(warnings))
@@ -99,9 +99,9 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
     for check in profile.checks if evidence.readable else ():
         if message := check.fails(evidence):
             yield Defect(check.rule, check.clause, message, check.severity), True
-    for mark in evidence.marks:
-        for defect in mark.defects:
-            yield defect, mark.mark in profile.judged and mark.status is not Status.UNREADABLE
+    for finding in evidence.findings:
+        for defect in finding.defects:
+            yield defect, finding.kind in profile.judged and finding.status is not Status.UNREADABLE
 
 
 def signature_failed(evidence: Evidence) -> str | None:

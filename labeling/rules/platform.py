@@ -32,8 +32,8 @@ NOTICES: dict[str, dict[str, str]] = {
 
 
 def _no_propagation(evidence: Evidence) -> str | None:
-    for mark in evidence.of("aigc"):
-        value = mark.value
+    for finding in evidence.of("aigc"):
+        value = finding.value
         if not value.get("ContentPropagator") or value.get("ContentPropagator") == value.get("ContentProducer"):
             return "the propagator's half is not filled yet: add it when the content is published (propagate)"
     return None

@@ -24,8 +24,8 @@ _SOURCES: dict[str, tuple[tuple[str, str], ...]] = {
 
 def _missing(fact: str, words: str) -> Callable[[Evidence], str | None]:
     def fails(evidence: Evidence) -> str | None:
-        for mark, key in _SOURCES[fact]:
-            if any(m.value.get(key) for m in evidence.of(mark)):
+        for kind, key in _SOURCES[fact]:
+            if any(m.value.get(key) for m in evidence.of(kind)):
                 return None
         return f"no latent disclosure gives {words}"
 

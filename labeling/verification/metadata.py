@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from labeling.containers import Block, Contents, Kind
-from labeling.findings import Defect, Mark, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status
 from labeling.marks import aigc, exif, generator, iim, iptc, xmp
 
 
@@ -17,18 +17,18 @@ from labeling.marks import aigc, exif, generator, iim, iptc, xmp
 class Found:
     """What the metadata of one file says. ``carriers`` tells which block each AIGC finding came from."""
 
-    aigc: list[Mark] = field(default_factory=list)
+    aigc: list[Finding] = field(default_factory=list)
     carriers: list[Block] = field(default_factory=list)
-    iptc: list[Mark] = field(default_factory=list)
-    traces: list[Mark] = field(default_factory=list)
-    broken: list[Mark] = field(default_factory=list)
+    iptc: list[Finding] = field(default_factory=list)
+    traces: list[Finding] = field(default_factory=list)
+    broken: list[Finding] = field(default_factory=list)
     c2pa: list[Block] = field(default_factory=list)
     orientation: int = 1
     packet: Block | None = None  # the main XMP packet, the one that an update goes into
 
-    def label(self, mark: Mark | None, block: Block) -> None:
-        if mark is not None:
-            self.aigc.append(mark)
+    def label(self, finding: Finding | None, block: Block) -> None:
+        if finding is not None:
+            self.aigc.append(finding)
             self.carriers.append(block)
 
 
@@ -50,7 +50,7 @@ def _xmp(block: Block, found: Found) -> None:
     except xmp.XmpError as error:
         defect = Defect("XMP-BROKEN", "ISO 16684-1, 7", str(error))
         found.broken += [
-            Mark(mark, Status.UNREADABLE, block.where, {}, Signature.NONE, (defect,)) for mark in ("aigc", "iptc")
+            Finding(kind, Status.UNREADABLE, block.where, {}, Signature.NONE, (defect,)) for kind in ("aigc", "iptc")
         ]
         return
     split: dict[str, dict[str, str]] = {}
@@ -69,8 +69,8 @@ def _xmp(block: Block, found: Found) -> None:
             _trace(prop.name.local, prop.text, where, found)
     for namespace, values in split.items():
         found.label(aigc.read_split(values, block.where, namespace), block)
-    if (mark := iptc.read(packet, block.where)) is not None:
-        found.iptc.append(mark)
+    if (finding := iptc.read(packet, block.where)) is not None:
+        found.iptc.append(finding)
         return
     # What IPTC properties say of an AI system is part of the mark; without a mark it is a trace.
     for prop in packet.properties:
@@ -123,7 +123,7 @@ def _user(block: Block, found: Found) -> None:
     text = block.data[: aigc.MAX_TEXT].decode("utf-8", "replace").strip("\0 \r\n\t")
     if aigc.read(text, block.where, named=False) is not None:
         value = {"generator": "AIGC field in the coded film", "confidence": generator.HIGH, "text": text[:160]}
-        found.traces.append(Mark("generator", Status.PRESENT, block.where, value, Signature.NONE))
+        found.traces.append(Finding("generator", Status.PRESENT, block.where, value, Signature.NONE))
     _trace("comment", text, block.where, found)
 
 
@@ -132,8 +132,8 @@ def _c2pa(block: Block, found: Found) -> None:
 
 
 def _trace(key: str, text: str, where: str, found: Found) -> None:
-    if (mark := generator.read(key, text, where)) is not None:
-        found.traces.append(mark)
+    if (finding := generator.read(key, text, where)) is not None:
+        found.traces.append(finding)
 
 
 _READERS: dict[Kind, Callable[[Block, Found], None]] = {
@@ -149,20 +149,20 @@ _READERS: dict[Kind, Callable[[Block, Found], None]] = {
 }
 
 
-def findings(contents: Contents, found: Found) -> Iterator[Mark]:
+def findings(contents: Contents, found: Found) -> Iterator[Finding]:
     """The marks of the metadata in the report's order; what could not be read is never called absent."""
     yield from aigc.only_one(found.aigc) if found.aigc else _without("aigc", contents, found)
     yield from found.iptc or _without("iptc", contents, found)
     yield from found.traces
 
 
-def _without(mark: str, contents: Contents, found: Found) -> list[Mark]:
+def _without(kind: str, contents: Contents, found: Found) -> list[Finding]:
     """A mark that was not found: absent only if all of the metadata could be read."""
-    if unreadable := [m for m in found.broken if m.mark == mark]:
+    if unreadable := [m for m in found.broken if m.kind == kind]:
         return unreadable
-    return [_lost(mark, contents)] if contents.problems else [Mark(mark, Status.ABSENT)]
+    return [_lost(kind, contents)] if contents.problems else [Finding(kind, Status.ABSENT)]
 
 
-def _lost(mark: str, contents: Contents) -> Mark:
+def _lost(kind: str, contents: Contents) -> Finding:
     defect = Defect("FILE-DAMAGED", "the file format", contents.problems[0])
-    return Mark(mark, Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+    return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,))

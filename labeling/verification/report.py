@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labeling.findings import Defect, Mark, Severity, Status
+from labeling.findings import KINDS, Defect, Finding, Severity, Status
 from labeling.rules import Outcome, Verdict
 from labeling.rules.platform import NOTICES
 
@@ -26,19 +26,29 @@ class Report:
     media_type: str
     readable: bool
     origin: str
-    marks: tuple[Mark, ...]
+    findings: tuple[Finding, ...]
     verdicts: dict[str, Verdict]
     problems: tuple[str, ...] = field(default=())
+
+    def find(self, kind: str) -> Finding | None:
+        """The first finding of a kind (one of :data:`labeling.findings.KINDS`), or ``None`` if there is none.
+
+        A kind that was not looked for has no finding, which is not the same as one whose status is ``absent``.
+        Raises :class:`ValueError` for a word that is no kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind of finding {kind!r}; the kinds are {', '.join(KINDS)}")
+        return next((finding for finding in self.findings if finding.kind == kind), None)
 
     @property
     def compliant(self) -> bool:
         """True if every verdict is compliant."""
-        return all(v.verdict is Outcome.COMPLIANT for v in self.verdicts.values())
+        return all(v.outcome is Outcome.COMPLIANT for v in self.verdicts.values())
 
     @property
     def exit_code(self) -> int:
         """0 compliant, 1 not compliant, 3 could not be read well enough to say (design: exit codes)."""
-        if any(v.verdict is Outcome.NONCOMPLIANT for v in self.verdicts.values()):
+        if any(v.outcome is Outcome.NONCOMPLIANT for v in self.verdicts.values()):
             return 1
         return 0 if self.compliant else 3
 
@@ -49,7 +59,7 @@ class Report:
             "media_type": self.media_type,
             "readable": self.readable,
             "origin": self.origin,
-            "marks": [_mark(mark) for mark in self.marks],
+            "marks": [_finding(finding) for finding in self.findings],
             "verdicts": {name: _verdict(verdict) for name, verdict in self.verdicts.items()},
         }
         if "platform" in self.verdicts and self.origin in NOTICES:
@@ -59,17 +69,17 @@ class Report:
         return result
 
 
-def _mark(mark: Mark) -> dict[str, Any]:
-    result: dict[str, Any] = {"mark": mark.mark, "status": str(mark.status)}
-    if mark.where:
-        result["where"] = mark.where
-    if mark.status is not Status.ABSENT or mark.value:
-        result["value"] = mark.value
-    if mark.signature is not None:
-        result["signature"] = str(mark.signature)
+def _finding(finding: Finding) -> dict[str, Any]:
+    result: dict[str, Any] = {"mark": finding.kind, "status": str(finding.status)}
+    if finding.where:
+        result["where"] = finding.where
+    if finding.status is not Status.ABSENT or finding.value:
+        result["value"] = finding.value
+    if finding.signature is not None:
+        result["signature"] = str(finding.signature)
     # "defects" is what breaks a rule; what is only worth knowing stands apart, so that present means free of defects.
-    result["defects"] = [_defect(d) for d in mark.defects if d.severity is Severity.ERROR]
-    if warnings := [_defect(d) for d in mark.defects if d.severity is Severity.WARNING]:
+    result["defects"] = [_defect(d) for d in finding.defects if d.severity is Severity.ERROR]
+    if warnings := [_defect(d) for d in finding.defects if d.severity is Severity.WARNING]:
         result["warnings"] = warnings
     return result
 
@@ -80,7 +90,7 @@ def _defect(defect: Defect) -> dict[str, str]:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
-        "verdict": str(verdict.verdict),
+        "verdict": str(verdict.outcome),
         "failed": [_defect(d) for d in verdict.failed],
         "warnings": [_defect(d) for d in verdict.warnings],
     }
@@ -111,9 +121,9 @@ COLUMNS = (
 )
 
 
-def status_of(report: Report, mark: str) -> str:
-    """The worst status of a mark in the report, "" where it was not looked at."""
-    found = [m.status for m in report.marks if m.mark == mark]
+def status_of(report: Report, kind: str) -> str:
+    """The worst status of a kind of finding in the report, "" where it was not looked at."""
+    found = [m.status for m in report.findings if m.kind == kind]
     return str(next((s for s in found if s not in (Status.PRESENT, Status.ABSENT)), found[0] if found else ""))
 
 
@@ -123,10 +133,10 @@ def to_csv(reports: Iterable[Report]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for report in reports:
-        statuses = [status_of(report, mark) for mark in ("aigc", "visible", "c2pa", "iptc")]
+        statuses = [status_of(report, kind) for kind in ("aigc", "visible", "c2pa", "iptc")]
         for name, verdict in report.verdicts.items():
             rules = [" ".join(d.rule for d in group) for group in (verdict.failed, verdict.warnings)]
-            row = (report.path, report.media_type, report.origin, name, str(verdict.verdict), *statuses, *rules)
+            row = (report.path, report.media_type, report.origin, name, str(verdict.outcome), *statuses, *rules)
             writer.writerow([_inert(cell) for cell in row])
     return out.getvalue()
 

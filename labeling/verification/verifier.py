@@ -16,7 +16,7 @@ from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.label import Origin
 from labeling.marks import aigc
 from labeling.rules import Evidence, Profile, evaluate
@@ -72,16 +72,16 @@ def verify(
                 media_type = kind.media_type if kind is not None else UNKNOWN
                 return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
         found = metadata.scan(contents)
-        found.aigc = [aigc.with_pinned(mark, pinned) for mark in found.aigc]
-        marks = list(metadata.findings(contents, found))
-        marks[1:1] = [credentials_of(data, contents, found, trust, _store_beside(source, contents))]
+        found.aigc = [aigc.with_pinned(finding, pinned) for finding in found.aigc]
+        findings = list(metadata.findings(contents, found))
+        findings[1:1] = [credentials_of(data, contents, found, trust, _store_beside(source, contents))]
         if visible:
             pixels_of = source if _is_pil(source) else data
-            marks.insert(
+            findings.insert(
                 1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
             )
     notes = () if _is_pil(source) else notes_on_name(name, contents)
-    return conclude(name, contents, marks, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
+    return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
 
 
 def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
@@ -96,7 +96,7 @@ def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
 def conclude(
     name: str,
     contents: Contents,
-    marks: list[Mark],
+    findings: list[Finding],
     profiles: list[Profile],
     *,
     visible: bool = True,
@@ -105,12 +105,12 @@ def conclude(
 ) -> Report:
     """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
     readable = not contents.problems
-    evidence = Evidence(tuple(marks), readable, frozenset() if visible else frozenset({"visible"}))
+    evidence = Evidence(tuple(findings), readable, frozenset() if visible else frozenset({"visible"}))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
     if notes:
         verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)
-    return Report(name, contents.media_type, readable, origin, tuple(marks), verdicts, contents.problems)
+    return Report(name, contents.media_type, readable, origin, tuple(findings), verdicts, contents.problems)
 
 
 def unreadable(
@@ -119,9 +119,9 @@ def unreadable(
     """The report on something that could not be read at all: nothing is called absent."""
     defect = Defect("FILE-UNREADABLE", "the file format", problem)
     kinds = ("aigc", "visible", "c2pa", "iptc") if visible else ("aigc", "c2pa", "iptc")
-    marks = [Mark(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,)) for kind in kinds]
+    findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,)) for kind in kinds]
     contents = Contents("", media_type, problems=(problem,))
-    return conclude(name, contents, marks, profiles, visible=visible)
+    return conclude(name, contents, findings, profiles, visible=visible)
 
 
 def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
@@ -132,7 +132,7 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     """
     labels = evidence.of("aigc")
     if labels:
-        values = {str(_label_value(mark)) for mark in labels}
+        values = {str(_label_value(finding)) for finding in labels}
         if values == {Origin.POSSIBLE}:
             return "possible"
         return "suspected" if values == {Origin.SUSPECTED} else "confirmed"
@@ -146,9 +146,9 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     return "none"
 
 
-def _label_value(mark: Mark) -> Any:
+def _label_value(finding: Finding) -> Any:
     """``Label`` in whatever case it is written; a label that does not say is taken to say "generated"."""
-    return next((value for key, value in mark.value.items() if key.lower() == "label"), Origin.GENERATED)
+    return next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
 
 
 def _is_pil(source: Any) -> bool:
@@ -194,7 +194,7 @@ def _store_beside(source: Any, contents: Contents) -> bytes | None:
 
 def credentials_of(
     data: Media, contents: Contents, found: metadata.Found, trust: Trust | None, store: bytes | None = None
-) -> Mark:
+) -> Finding:
     """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest.
 
     ``store`` is a manifest store that lies beside the file.
@@ -205,20 +205,20 @@ def credentials_of(
         return credentials.read(data, contents.media_type, trust=trust, store=store)
     if not found.c2pa:
         if contents.problems:
-            return Mark("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
-        return Mark("c2pa", Status.ABSENT)
+            return Finding("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
+        return Finding("c2pa", Status.ABSENT)
     if contents.format in UNJUDGED:
         message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
         defect = Defect("C2PA-UNSUPPORTED", "C2PA 2.2 A.3", message, Severity.WARNING)
-        return Mark("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (defect,))
+        return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (defect,))
     from labeling.marks import credentials
 
-    mark = credentials.read(data, contents.media_type, trust=trust)
-    if mark.status is Status.ABSENT:  # c2pa's own reader of the container stumbled, and takes that for an absence
+    finding = credentials.read(data, contents.media_type, trust=trust)
+    if finding.status is Status.ABSENT:  # c2pa's own reader of the container stumbled, and takes that for an absence
         message = "the file holds a manifest that cannot be taken out of it: the file is damaged"
         defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", message)
-        return Mark("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (defect,))
-    return mark
+        return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (defect,))
+    return finding
 
 
 def visible_of(
@@ -229,7 +229,7 @@ def visible_of(
     max_pixels: int | None,
     *,
     everywhere: bool = False,
-) -> Mark:
+) -> Finding:
     """The finding on the visible mark, in the languages that the profiles accept."""
     languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
     if contents.format and containers.format_named(contents.format).media:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import codecs
 from labeling.errors import LabelingError, MissingDependency
-from labeling.findings import Defect, Mark, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status
 
 if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
@@ -18,7 +18,7 @@ _NOT_DRAWN = ("svg", "pdf", "markdown", "jxl")
 
 def look(
     source: Any, format: str, *, orientation: int, languages: tuple[str, ...], max_pixels: int | None = None
-) -> Mark:
+) -> Finding:
     """Form the finding on the visible label of a file's content or a PIL image.
 
     A picture that cannot be decoded gives an ``unreadable`` finding. Raises
@@ -28,43 +28,43 @@ def look(
 
     if format in _NOT_DRAWN:
         message = f"a {format} file is not drawn here: a visible label in it was not looked for"
-        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (Defect("FILE-PIXELS", _CLAUSE, message),))
+        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (Defect("FILE-PIXELS", _CLAUSE, message),))
     try:
         pixels = codecs.displayed(source, format, orientation=orientation, max_pixels=max_pixels)
-        mark = read_visible(pixels, languages=languages)
-        if mark.status is Status.ABSENT:
+        finding = read_visible(pixels, languages=languages)
+        if finding.status is Status.ABSENT:
             # White ink on a transparent ground is there for whoever lays the picture on a dark page.
             dark = codecs.displayed_on_black(source, format, orientation=orientation, max_pixels=max_pixels)
-            return mark if dark is None else read_visible(dark, languages=languages)
+            return finding if dark is None else read_visible(dark, languages=languages)
         if isinstance(source, bytes | bytearray | memoryview):
-            return _over_time(mark, pixels, source, format, orientation, languages, max_pixels)
-        return mark
+            return _over_time(finding, pixels, source, format, orientation, languages, max_pixels)
+        return finding
     except MissingDependency:
         raise
     except LabelingError as error:
         defect = Defect("FILE-PIXELS", _CLAUSE, f"the picture could not be decoded: {error}")
-        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
 
 
 def _over_time(
-    mark: Mark,
+    finding: Finding,
     first: Pixels,
     data: bytes | bytearray | memoryview,
     format: str,
     orientation: int,
     languages: tuple[str, ...],
     max_pixels: int | None,
-) -> Mark:
+) -> Finding:
     """Add a defect if an animation does not keep its label; the frame in the middle and the last one are looked at."""
     from labeling.marks.visible import kept, read_visible
 
     for frame in codecs.displayed_frames(data, format, orientation=orientation, max_pixels=max_pixels):
         if (
-            kept(first, frame, mark.value["box"])
+            kept(first, frame, finding.value["box"])
             or read_visible(frame, languages=languages).status is not Status.ABSENT
         ):
             continue
         message = "the label of the first frame is not in a later frame of the animation: every frame has to carry it"
         defect = Defect("CN-VISIBLE-FRAMES", _CLAUSE, message)
-        return replace(mark, status=Status.DEFECTIVE, defects=(*mark.defects, defect))
-    return mark
+        return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, defect))
+    return finding

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 
 if TYPE_CHECKING:
     from labeling.codecs.video.sample import Film, Frame
@@ -48,7 +48,7 @@ def look(
     languages: tuple[str, ...],
     everywhere: bool = False,
     max_pixels: int | None = None,
-) -> Mark:
+) -> Finding:
     """Form the finding on the explicit label of a film or sound; ``format`` is a name of the table of formats.
 
     Its value has ``seconds``, from when to when the label is there as far as was looked, and the ``duration`` of the
@@ -67,7 +67,7 @@ def look(
         raise
     except LabelingError as error:
         defect = Defect("FILE-PIXELS", _CLAUSE, f"the film or sound could not be decoded: {error}")
-        return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
 
 
 # --- films ------------------------------------------------------------------------------------------------------------
@@ -91,9 +91,9 @@ class _Reader:
 class _Seen:
     """What OCR found on a frame, and what is under it."""
 
-    def __init__(self, shot: Frame, mark: Mark, size: tuple[int, int]) -> None:
-        self.shot, self.mark, self._size = shot, mark, size
-        self.there = mark.status is not Status.ABSENT
+    def __init__(self, shot: Frame, finding: Finding, size: tuple[int, int]) -> None:
+        self.shot, self.finding, self._size = shot, finding, size
+        self.there = finding.status is not Status.ABSENT
         self._detail = self._under(shot) if self.there else None
 
     def stays(self, shot: Frame) -> bool:
@@ -110,21 +110,21 @@ class _Seen:
         import cv2
         import numpy as np
 
-        part = shot.luma(self.mark.value["box"], self._size)
+        part = shot.luma(self.finding.value["box"], self._size)
         scale = DETAIL / max(1, min(part.shape))
         if scale < 1:
             part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         return np.repeat(part[..., None], 3, axis=2)
 
 
-def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Mark:
+def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Finding:
     reader = _Reader(languages)
     shots = film.frames()
     seen = reader.read(next(shots))
     defect: Defect | None = None
     if seen.there:
         until, whole = _followed(seen, shots, reader)
-        mark = _timed(seen.mark, film, 0.0, until)
+        finding = _timed(seen.finding, film, 0.0, until)
         if not whole:
             message = f"the label is seen for the first {until:.2f} s only: {_asked(film.seconds)}"
             defect = Defect("CN-VISIBLE-TIME", _CLAUSE, message)
@@ -132,29 +132,29 @@ def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Mark:
         shots.close()
         seen = later
         since, until = _around(seen, film)
-        mark = _timed(seen.mark, film, since, until)
+        finding = _timed(seen.finding, film, since, until)
         words = (
             f"the label is seen from {since:.2f} s to {until:.2f} s: it has to be there from the first picture shown, "
             f"and for {LEAST:.0f} s"
         )
         defect = Defect("CN-VISIBLE-TIME", _CLAUSE, words)
     else:
-        mark = seen.mark
+        finding = seen.finding
     shots.close()
     if defect is not None:
-        mark = replace(mark, status=Status.DEFECTIVE, defects=(*mark.defects, defect))
+        finding = replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, defect))
     if everywhere and film.seconds:
-        mark = replace(mark, value=mark.value | {"also": _also(seen, film, reader)})
+        finding = replace(finding, value=finding.value | {"also": _also(seen, film, reader)})
     rhythm = _beside(film)
-    return replace(mark, value=mark.value | {"rhythm": rhythm}) if rhythm else mark
+    return replace(finding, value=finding.value | {"rhythm": rhythm}) if rhythm else finding
 
 
-def _timed(mark: Mark, film: Film, since: float, until: float) -> Mark:
+def _timed(finding: Finding, film: Film, since: float, until: float) -> Finding:
     """A frame's finding as one of the film: with times, and the clause for films."""
-    value = mark.value | {"seconds": [round(since, 2), round(until, 2)]}
+    value = finding.value | {"seconds": [round(since, 2), round(until, 2)]}
     if film.seconds:
         value["duration"] = round(film.seconds, 2)
-    return replace(mark, value=value, defects=tuple(replace(each, clause=_CLAUSE) for each in mark.defects))
+    return replace(finding, value=value, defects=tuple(replace(each, clause=_CLAUSE) for each in finding.defects))
 
 
 def _followed(seen: _Seen, shots: Iterator[Frame], reader: _Reader) -> tuple[float, bool]:
@@ -255,7 +255,7 @@ def _beside(film: Film) -> list[float] | None:
 # --- sounds -----------------------------------------------------------------------------------------------------------
 
 
-def _audible(film: Film) -> Mark:
+def _audible(film: Film) -> Finding:
     if not film.sounds:
         raise UnreadableFile("there are neither pictures nor sound in it")
     heard = _heard(film, 0.0, ENDS)
@@ -264,13 +264,13 @@ def _audible(film: Film) -> Mark:
     if heard is not None:
         since, until = heard["seconds"]
         value = {"kind": "rhythm", **heard} | ({"duration": round(film.seconds, 2)} if film.seconds else {})
-        return Mark("visible", Status.PRESENT, f"audio {since:.2f}-{until:.2f} s", value, Signature.NONE)
+        return Finding("visible", Status.PRESENT, f"audio {since:.2f}-{until:.2f} s", value, Signature.NONE)
     message = (
         "the rhythm short-long-short-short is not heard at the start or the end; spoken labels are not recognised, "
         "so none is said to be missing; listen to it"
     )
     defect = Defect("CN-AUDIBLE-SPEECH", "GB 45438-2025 5.3", message, Severity.WARNING)
-    return Mark("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+    return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
 
 
 def _heard(film: Film, start: float, seconds: float) -> dict[str, Any] | None:

@@ -37,9 +37,9 @@ def test_labelled_arrays_keep_their_look_and_follow_a_change_of_size() -> None:
     assert [frame.shape for frame in made] == [frame.shape for frame in [*large, *small]]
     assert all(frame.max() == frame.min() for frame in [*large, *small])
     for frame in made[:3]:
-        mark = read_visible(frame)
-        assert mark.value["text"] == "AI生成"
-        assert mark.value["contrast"] >= 4.5
+        finding = read_visible(frame)
+        assert finding.value["text"] == "AI生成"
+        assert finding.value["contrast"] >= 4.5
     left, top, right, bottom = PAINTER.box(W, H)
     dark, light = (frame[top:bottom, left:right] for frame in made[:2])
     assert (dark == 255).any() and (dark == 0).any() and (light == 255).any() and (light < 110).any()  # plate and ink

@@ -17,7 +17,7 @@ import labeling
 from labeling import Labeler, LabelingError, Signer
 from labeling.findings import Status
 from labeling.marks.credentials import make_test_chain
-from labeling.pipelines.video import FilmOptions
+from labeling.pipelines.video import VideoOptions
 
 PRODUCER = "001191000000MA00DEM00P10001"
 X264 = "-c:v libx264 -preset ultrafast -bf 2 -g 24"
@@ -113,13 +113,13 @@ def shown(path: Path, number: int) -> Any:
 
 def label(path: Path, out: Path, **film: Any) -> labeling.LabeledFile:
     preset = None if path.stem == "vp9" else "ultrafast"
-    return Labeler(PRODUCER, film=FilmOptions(preset=preset, **film)).label_file(path, out)
+    return Labeler(PRODUCER, video=VideoOptions(preset=preset, **film)).label_file(path, out)
 
 
 def visible(path: Path) -> Any:
     report = labeling.verify(path)
-    assert report.verdicts["cn"].verdict == "compliant", report.verdicts["cn"]
-    return next(mark for mark in report.marks if mark.mark == "visible")
+    assert report.verdicts["cn"].outcome == "compliant", report.verdicts["cn"]
+    return next(finding for finding in report.findings if finding.kind == "visible")
 
 
 def left(folder: Path) -> list[str]:
@@ -150,9 +150,9 @@ def test_the_start_is_labelled_and_the_rest_is_as_it_was(
 def test_the_label_is_read_for_two_seconds(films: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     out = tmp_path / name
     label(films(name), out)
-    mark = visible(out)
-    assert mark.status is Status.PRESENT and not mark.defects
-    since, until = mark.value["seconds"]
+    finding = visible(out)
+    assert finding.status is Status.PRESENT and not finding.defects
+    since, until = finding.value["seconds"]
     assert since == 0 and until >= 2
 
 
@@ -200,7 +200,7 @@ def test_a_second_label_is_not_drawn(films: Callable[[str], Path], tmp_path: Pat
 
 def test_progress_is_told(films: Callable[[str], Path], tmp_path: Path) -> None:
     told: list[tuple[float, float]] = []
-    labeler = Labeler(PRODUCER, film=FilmOptions(preset="ultrafast"))
+    labeler = Labeler(PRODUCER, video=VideoOptions(preset="ultrafast"))
     labeler.label_file(films("plain.mp4"), tmp_path / "o.mp4", progress=lambda done, total: told.append((done, total)))
     assert told and told == sorted(told) and all(0 < done <= total <= 4 for done, total in told)
 
@@ -209,7 +209,7 @@ def test_progress_is_told(films: Callable[[str], Path], tmp_path: Path) -> None:
 def test_content_credentials_are_valid(films: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     chain, out = make_test_chain(), tmp_path / name
     signer = Signer.from_pem(chain.cert_pem, chain.key_pem)
-    labeler = Labeler(PRODUCER, signer=signer, film=FilmOptions(preset="ultrafast"))
+    labeler = Labeler(PRODUCER, signer=signer, video=VideoOptions(preset="ultrafast"))
     labeler.label_file(films(name), out)
     kind = "video/quicktime" if name.endswith("mov") else "video/mp4"
     with out.open("rb") as stream, c2pa.Reader(kind, stream) as reader:
@@ -257,6 +257,6 @@ def test_the_source_stays_as_it_is_in_place_or_not(films: Callable[[str], Path],
     before = path.read_bytes()
     label(path, tmp_path / "o.mp4")
     assert path.read_bytes() == before
-    Labeler(PRODUCER, film=FilmOptions(preset="ultrafast")).label_file(path, in_place=True)
+    Labeler(PRODUCER, video=VideoOptions(preset="ultrafast")).label_file(path, in_place=True)
     assert differing(pictures(films("plain.mp4")), pictures(path))[-1] < 76
     assert left(tmp_path) == ["f.mp4", "o.mp4"]

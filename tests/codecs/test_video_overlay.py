@@ -194,11 +194,11 @@ def test_square_pixels_and_five_per_cent_as_displayed(aspect: Fraction, rotation
     size = round(720 * max(aspect, Fraction(1))), round(576 / min(aspect, Fraction(1)))
     seen = np.rot90(cv2.resize(pixels_of(frame), size, interpolation=cv2.INTER_CUBIC), -rotation // 90)
     assert overlay.displayed == (seen.shape[1], seen.shape[0])
-    mark = read_visible(np.ascontiguousarray(seen))
-    assert mark.value["text"] == "AI生成"
-    assert mark.value["height_ratio"] >= 0.05
-    assert mark.value["position"] == "bottom-right"
-    assert not mark.defects
+    finding = read_visible(np.ascontiguousarray(seen))
+    assert finding.value["text"] == "AI生成"
+    assert finding.value["height_ratio"] >= 0.05
+    assert finding.value["position"] == "bottom-right"
+    assert not finding.defects
 
 
 @pytest.mark.parametrize("backdrop", ["black", "white", "noise", "orange"])
@@ -211,10 +211,10 @@ def test_legible_on_whatever_comes(backdrop: str) -> None:
     }
     frame = frame_of(pictures[backdrop], "yuv420p")
     FrameOverlay(LabelPainter(), 640, 360).draw(frame)
-    mark = read_visible(pixels_of(frame))
-    assert mark.value["text"] == "AI生成"
-    assert mark.value["contrast"] >= 4.5
-    assert mark.value["height_ratio"] >= 0.05
+    finding = read_visible(pixels_of(frame))
+    assert finding.value["text"] == "AI生成"
+    assert finding.value["contrast"] >= 4.5
+    assert finding.value["height_ratio"] >= 0.05
 
 
 def white_luma(pix_fmt: str, height: int = 64, **tags: int) -> int:

@@ -46,10 +46,10 @@ def test_every_container_and_codec(name: str, codec: str, tmp_path: Path, capfd:
     frames = decoded(path)
     assert len(frames) == 30
     for frame in (frames[0], frames[-1]):
-        mark = read_visible(frame)
-        assert mark.value["text"] == "AI生成"
-        assert mark.value["height_ratio"] >= 0.05
-        assert not mark.defects
+        finding = read_visible(frame)
+        assert finding.value["text"] == "AI生成"
+        assert finding.value["height_ratio"] >= 0.05
+        assert not finding.defects
 
 
 def test_h264_is_frame_threaded_and_moov_comes_first(tmp_path: Path) -> None:

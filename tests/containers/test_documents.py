@@ -36,14 +36,14 @@ def found(data: bytes) -> tuple[Status, dict[str, Any], set[str]]:
     """Status, fields and errors of the AIGC mark of a readable file."""
     report = labeling.verify(data, visible=False)
     assert report.readable, report.problems
-    mark = report.marks[0]
-    return mark.status, mark.value, {d.rule for d in mark.defects if d.severity is Severity.ERROR}
+    finding = report.findings[0]
+    return finding.status, finding.value, {d.rule for d in finding.defects if d.severity is Severity.ERROR}
 
 
 def unreadable(data: bytes) -> str:
     report = labeling.verify(data, visible=False)
     assert not report.readable
-    assert all(mark.status is Status.UNREADABLE for mark in report.marks)
+    assert all(finding.status is Status.UNREADABLE for finding in report.findings)
     assert report.exit_code == 3
     return report.problems[0]
 
@@ -228,7 +228,7 @@ MEMBERS = b"<< " + b" ".join(b"/%s %s" % (k.encode(), literal(v.encode("utf-16")
 def test_pdf_info_in_every_form_of_string(value: bytes) -> None:
     assert found(with_info(value)) == (Status.PRESENT, FULL, set())
     report = labeling.verify(with_info(value), visible=False)
-    assert (report.media_type, report.marks[0].where) == ("application/pdf", "PDF Info AIGC")
+    assert (report.media_type, report.findings[0].where) == ("application/pdf", "PDF Info AIGC")
 
 
 def test_pdf_as_pillow_and_ghostscript_write_it(tmp_path: Path) -> None:
@@ -236,11 +236,11 @@ def test_pdf_as_pillow_and_ghostscript_write_it(tmp_path: Path) -> None:
     assert found(plain)[0] is Status.ABSENT
     titles = {block.keyword: block.data.decode() for block in containers.read(plain).blocks}
     assert titles["Title"] == "一"
-    marks = tmp_path / "marks.ps"
-    marks.write_bytes(b"[ /AIGC " + literal(JSON.encode()) + b" /DOCINFO pdfmark showpage")
+    findings = tmp_path / "marks.ps"
+    findings.write_bytes(b"[ /AIGC " + literal(JSON.encode()) + b" /DOCINFO pdfmark showpage")
     made = tmp_path / "made.pdf"
     subprocess.run(
-        ["gs", "-q", "-dNOPAUSE", "-dBATCH", "-sDEVICE=pdfwrite", f"-sOutputFile={made}", str(marks)], check=True
+        ["gs", "-q", "-dNOPAUSE", "-dBATCH", "-sDEVICE=pdfwrite", f"-sOutputFile={made}", str(findings)], check=True
     )
     assert found(made.read_bytes()) == (Status.PRESENT, FULL, set())
 
@@ -253,8 +253,8 @@ def test_pdf_packet_written_by_exiftool(tmp_path: Path) -> None:
     subprocess.run(["exiftool", "-q", "-tagsFromFile", str(packet), "-xmp:all>xmp:all", str(path)], check=True)
     subprocess.run(["exiftool", "-q", f"-xmp<={packet}", str(path)], check=True)
     report = labeling.verify(path, visible=False)
-    assert report.marks[0].value == FULL
-    assert report.marks[0].where.startswith("PDF catalog XMP")
+    assert report.findings[0].value == FULL
+    assert report.findings[0].where.startswith("PDF catalog XMP")
 
 
 def packed_pdf(predictor: int) -> bytes:
@@ -348,17 +348,17 @@ def test_jpeg_xl_size_and_bare_codestream(cases: Path) -> None:
     data = bytes.fromhex("ff0a" + "7f00000000000000")
     assert containers.read(data).width == containers.read(data).height == 256
     real = (cases / "2_c2pa" / "encypher_image_jxl_signed_test.jxl").read_bytes()
-    mark = labeling.verify(real, visible=False).marks[1]
-    assert (mark.mark, mark.status, mark.signature) == ("c2pa", Status.PRESENT, Signature.UNSUPPORTED)
+    finding = labeling.verify(real, visible=False).findings[1]
+    assert (finding.kind, finding.status, finding.signature) == ("c2pa", Status.PRESENT, Signature.UNSUPPORTED)
 
 
 def test_jpeg_xl_that_is_damaged_says_so() -> None:
     assert "codestream" in unreadable(wild.JXL)
     assert "bytes" in unreadable(wild.jxl()[:-9])
     cut = labeling.verify(wild.jxl(wild.box(b"brob", b"xml " + brotli.compress(PACKET)[:50])), visible=False)
-    assert cut.marks[0].status is Status.UNREADABLE
+    assert cut.findings[0].status is Status.UNREADABLE
     bomb = labeling.verify(wild.jxl(brob(b"xml ", bytes(40 << 20))), visible=False)
-    assert bomb.marks[0].status is Status.UNREADABLE
+    assert bomb.findings[0].status is Status.UNREADABLE
 
 
 # All of them
@@ -394,4 +394,4 @@ def test_mutations_raise_nothing_else(name: str, data: st.DataObject) -> None:
         report = labeling.verify(bytes(mutated[: data.draw(st.integers(1, len(mutated)))]), visible=False)
     except LabelingError:
         return
-    assert report.readable or all(mark.status is not Status.ABSENT for mark in report.marks)
+    assert report.readable or all(finding.status is not Status.ABSENT for finding in report.findings)

@@ -66,7 +66,9 @@ class Targets:
         with self.timed("verify"):
             report = labeling.verify(data, profile=("cn", "eu", "us-ca"), visible=False)
             _strict_json(report.to_dict())
-            absent = [mark.mark for mark in report.marks if mark.status == "absent" and mark.mark != "visible"]
+            absent = [
+                finding.kind for finding in report.findings if finding.status == "absent" and finding.kind != "visible"
+            ]
             if not report.readable and absent:
                 raise Broken(f"called absent in an unreadable file: {absent}")
         with self.timed("inspect"):
@@ -86,7 +88,7 @@ class Targets:
 
     def _sound(self, source: bytes, result: bytes) -> None:
         report = labeling.verify(result, visible=False)
-        labels = [mark.status for mark in report.marks if mark.mark == "aigc"]
+        labels = [finding.status for finding in report.findings if finding.kind == "aigc"]
         if labels != ["present"] or not report.readable:
             raise Broken(f"the output has labels {labels}, problems {report.problems}")
         if _decodes(source) and not _decodes(result):

@@ -58,16 +58,16 @@ def test_states_and_failure_codes_are_those_recorded(
 ) -> None:
     for entry in recorded:
         truth = entry["c2pa"]["modes"][mode]
-        mark = read((cases / entry["file"]).read_bytes(), entry["media_type"], trust=trusts[mode])
-        assert mark.value["validation_state"] == truth["state"], entry["file"]
+        finding = read((cases / entry["file"]).read_bytes(), entry["media_type"], trust=trusts[mode])
+        assert finding.value["validation_state"] == truth["state"], entry["file"]
         if (entry["file"], mode) != ("2_c2pa/c2pars_video1.mp4", "c2pa_rs_test_roots"):
             # There the bundle knows a root that the recording did not: the signer is trusted, its ingredient is not.
-            assert sorted(mark.value["validation_codes"]) == sorted(truth["failures"]), entry["file"]
+            assert sorted(finding.value["validation_codes"]) == sorted(truth["failures"]), entry["file"]
         expected = {"Trusted": Signature.TRUSTED, "Valid": Signature.VALID, "Invalid": Signature.FAILED}[truth["state"]]
         if "algorithm.unsupported" in truth["failures"]:
             expected = Signature.UNSUPPORTED
-        assert mark.signature is expected, entry["file"]
-        assert (mark.status is Status.PRESENT) == (truth["state"] != "Invalid"), entry["file"]
+        assert finding.signature is expected, entry["file"]
+        assert (finding.status is Status.PRESENT) == (truth["state"] != "Invalid"), entry["file"]
 
 
 def test_facts_are_those_recorded(cases: Path, recorded: list[dict[str, Any]]) -> None:
@@ -109,9 +109,9 @@ def test_the_rules_that_real_files_break(cases: Path) -> None:
         ("pub_nikon-20221019-building.jpeg", "C2PA-EXPIRED"),
         ("c2papy_badsig.jpg", "C2PA-ALGORITHM"),
     ):
-        mark = read((folder / name).read_bytes(), "image/jpeg")
-        assert rule in {defect.rule for defect in mark.defects}, name
-        assert all(d.clause.startswith("C2PA 2.2 §") and "\n" not in d.message for d in mark.defects)
+        finding = read((folder / name).read_bytes(), "image/jpeg")
+        assert rule in {defect.rule for defect in finding.defects}, name
+        assert all(d.clause.startswith("C2PA 2.2 §") and "\n" not in d.message for d in finding.defects)
 
 
 def test_ai_inside_an_ingredient_is_found(cases: Path) -> None:
@@ -125,10 +125,10 @@ def test_a_time_stamp_list_makes_no_signer_trusted(cases: Path, bundles: Path) -
     """Google's root is on the time-stamp list; that alone must not vouch for Google's signers."""
     data = (cases / "2_c2pa/google_gemini_white_2048.png").read_bytes()
     stamps, anchors = (bundles / "c2pa_tsa.pem").read_bytes(), (bundles / "itl_anchors.pem").read_bytes()
-    mark = read(data, "image/png", trust=Trust(anchors, tsa_pem=stamps))
-    assert mark.signature is Signature.VALID
-    assert mark.value["validation_state"] == "Valid"
-    assert mark.value["validation_codes"] == ["signingCredential.untrusted"]
+    finding = read(data, "image/png", trust=Trust(anchors, tsa_pem=stamps))
+    assert finding.signature is Signature.VALID
+    assert finding.value["validation_state"] == "Valid"
+    assert finding.value["validation_codes"] == ["signingCredential.untrusted"]
     anchors = (bundles / "c2pa_trust.pem").read_bytes()
     assert read(data, "image/png", trust=Trust(anchors, tsa_pem=stamps)).signature is Signature.TRUSTED
 
@@ -142,9 +142,14 @@ def signed() -> bytes:
 
 
 def test_what_we_write_is_read(signed: bytes) -> None:
-    mark = read(signed, "image/jpeg")
-    assert (mark.mark, mark.status, mark.signature, mark.defects) == ("c2pa", Status.PRESENT, Signature.VALID, ())
-    value = mark.value
+    finding = read(signed, "image/jpeg")
+    assert (finding.kind, finding.status, finding.signature, finding.defects) == (
+        "c2pa",
+        Status.PRESENT,
+        Signature.VALID,
+        (),
+    )
+    value = finding.value
     assert value["active_manifest"] == witness(signed)["active_manifest"]
     assert (value["title"], value["alg"], value["digital_source_type"]) == ("一张图", "Es256", TRAINED)
     assert (value["issuer"], value["software_agent"]) == ("TEST ONLY - NOT TRUSTED", "Painter 2.1")
@@ -174,29 +179,29 @@ def test_an_unusable_trust_list(signed: bytes, pem: bytes, says: str) -> None:
 def test_a_changed_pixel_breaks_the_binding(signed: bytes) -> None:
     broken = bytearray(signed)
     broken[-20] ^= 1
-    mark = read(bytes(broken), "image/jpeg")
-    assert (mark.status, mark.signature) == (Status.DEFECTIVE, Signature.FAILED)
-    assert [defect.rule for defect in mark.defects] == ["C2PA-HASH-MISMATCH"]
-    assert mark.value["digital_source_type"] == TRAINED  # what it claims is still told
-    assert codes(witness(bytes(broken))) == set(mark.value["validation_codes"])
+    finding = read(bytes(broken), "image/jpeg")
+    assert (finding.status, finding.signature) == (Status.DEFECTIVE, Signature.FAILED)
+    assert [defect.rule for defect in finding.defects] == ["C2PA-HASH-MISMATCH"]
+    assert finding.value["digital_source_type"] == TRAINED  # what it claims is still told
+    assert codes(witness(bytes(broken))) == set(finding.value["validation_codes"])
 
 
 def test_changed_statements_and_signatures_are_told_apart(signed: bytes) -> None:
     for found, rule in ((b"Painter", "C2PA-ASSERTION"), (b"created_assertions", "C2PA-SIGNATURE")):
         broken = bytearray(signed)
         broken[broken.index(found) + (60 if rule == "C2PA-SIGNATURE" else 0)] ^= 1
-        mark = read(bytes(broken), "image/jpeg")
-        assert mark.signature in {Signature.FAILED, Signature.NONE}
-        if mark.status is Status.DEFECTIVE:
-            assert rule in {defect.rule for defect in mark.defects}
+        finding = read(bytes(broken), "image/jpeg")
+        assert finding.signature in {Signature.FAILED, Signature.NONE}
+        if finding.status is Status.DEFECTIVE:
+            assert rule in {defect.rule for defect in finding.defects}
 
 
 def test_a_manifest_moved_to_another_picture_fails(signed: bytes) -> None:
     start = signed.index(b"\xff\xeb")
     segment = signed[start : start + 2 + int.from_bytes(signed[start + 2 : start + 4], "big")]
     other = picture("jpeg", 96)
-    mark = read(other[:start] + segment + other[start:], "image/jpeg")
-    assert [defect.rule for defect in mark.defects] == ["C2PA-HASH-MISMATCH"]
+    finding = read(other[:start] + segment + other[start:], "image/jpeg")
+    assert [defect.rule for defect in finding.defects] == ["C2PA-HASH-MISMATCH"]
 
 
 def test_every_format_reads_back() -> None:
@@ -221,8 +226,12 @@ def test_creation_without_a_source_type() -> None:
     assert _judge(facts(store(2, digitalSourceType=TRAINED))).defects == ()
     disclosing = store(2)
     disclosing["manifests"]["a"]["assertions"].append({"label": "c2pa.ai-disclosure", "data": {"modelType": "x"}})
-    mark = _judge(facts(disclosing))
-    assert (mark.status, mark.defects[0].severity, mark.value["ai"]) == (Status.DEFECTIVE, Severity.ERROR, True)
+    finding = _judge(facts(disclosing))
+    assert (finding.status, finding.defects[0].severity, finding.value["ai"]) == (
+        Status.DEFECTIVE,
+        Severity.ERROR,
+        True,
+    )
 
 
 # --- broken and hostile input ---
@@ -236,8 +245,8 @@ def test_a_damaged_file_is_a_finding_and_never_trusted(position: int, value: int
     broken = bytearray(whole)
     broken[at] ^= value
     data = bytes(broken[:at]) if cut else bytes(broken)
-    mark = read(data, "image/png", trust=Trust(chain().root_pem))
-    if mark.signature is Signature.TRUSTED:
+    finding = read(data, "image/png", trust=Trust(chain().root_pem))
+    if finding.signature is Signature.TRUSTED:
         # Only the wrapping of the manifest store may differ: everything else is hashed or signed.
         start = whole.index(b"caBX") - 4
         assert not cut
@@ -272,9 +281,9 @@ def test_any_shape_of_store_gives_facts(shape: Any) -> None:
         {"active_manifest": "a", "manifests": {"a": shape}, "validation_results": shape},
         {"active_manifest": shape, "manifests": {"a": {"assertions": shape, "signature_info": shape}}},
     ):
-        mark = _judge(facts(store))
-        assert mark.signature is Signature.FAILED  # nothing said "Valid"
-        assert mark.value["ai"] in {True, False}
+        finding = _judge(facts(store))
+        assert finding.signature is Signature.FAILED  # nothing said "Valid"
+        assert finding.value["ai"] in {True, False}
 
 
 def test_values_are_bounded() -> None:
@@ -348,5 +357,5 @@ def test_a_damaged_store_is_parsed_or_refused(position: int, value: int, size: i
 
 def test_a_title_may_be_any_text() -> None:
     for title in ("a" * 400, "عنوان", "emoji 🖼", "tab\tand\nline"):
-        mark = read(sign(picture(), "image/jpeg", signer(), replace(CLAIM, title=title)), "image/jpeg")
-        assert mark.value["title"] == " ".join(title.split())
+        finding = read(sign(picture(), "image/jpeg", signer(), replace(CLAIM, title=title)), "image/jpeg")
+        assert finding.value["title"] == " ".join(title.split())

@@ -131,8 +131,8 @@ def test_a_parent_with_a_manifest_stays_as_ingredient(pixels_changed: bool) -> N
     assert [action["action"] for action in actions] == ["c2pa.opened", name]
     assert actions[0]["parameters"]["ingredients"]
     assert actions[1]["description"] == "visible label added"
-    mark = read(third, "image/jpeg")
-    assert (mark.signature, mark.value["manifests"], mark.value["ai"]) == (Signature.VALID, 3, True)
+    finding = read(third, "image/jpeg")
+    assert (finding.signature, finding.value["manifests"], finding.value["ai"]) == (Signature.VALID, 3, True)
 
 
 def test_a_parent_of_another_format() -> None:
@@ -328,9 +328,9 @@ def test_a_time_stamp_is_asked_for_and_read(authority: tuple[str, bytes], by: st
     else:
         who = Signer.from_callback(key_service(), made.cert_pem, tsa_url=url)
     signed = sign(picture(), "image/jpeg", who, CLAIM)
-    mark = read(signed, "image/jpeg", trust=Trust(made.root_pem, tsa_pem=root))
-    assert (mark.signature, mark.value["time_stamped"]) == (Signature.TRUSTED, True)
-    assert mark.value["time"].startswith(datetime.now(UTC).strftime("%Y-"))
+    finding = read(signed, "image/jpeg", trust=Trust(made.root_pem, tsa_pem=root))
+    assert (finding.signature, finding.value["time_stamped"]) == (Signature.TRUSTED, True)
+    assert finding.value["time"].startswith(datetime.now(UTC).strftime("%Y-"))
 
 
 def test_a_time_stamp_service_that_is_not_there() -> None:

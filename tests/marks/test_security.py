@@ -285,13 +285,13 @@ def test_a_real_signature_over_a_binding_holds_but_does_not_vouch_for_the_label(
     import labeling
 
     report = labeling.verify(cases / "1_aigc_cn" / "yuanbao_png_eXIf_usercomment_sm2.png", visible=False)
-    (mark,) = [mark for mark in report.marks if mark.mark == "aigc"]
-    result = check(mark.value["ReservedCode1"], mark.value)
+    (finding,) = [finding for finding in report.findings if finding.kind == "aigc"]
+    result = check(finding.value["ReservedCode1"], finding.value)
     assert result.signature is Signature.UNSUPPORTED
     assert "holds for the hash beside it" in result.detail
     value = "adf5404cff75307641a030c3a67e272dca95116ed243aac93127cc66669e6d3d"
-    forged = mark.value["ReservedCode1"].replace(value, "0" * 64)
-    assert "something other than the label" in check(forged, mark.value).detail
+    forged = finding.value["ReservedCode1"].replace(value, "0" * 64)
+    assert "something other than the label" in check(forged, finding.value).detail
 
 
 def png() -> bytes:
@@ -307,8 +307,10 @@ def png() -> bytes:
 def label_in(data: bytes, **options: Any) -> Any:
     import labeling
 
-    (mark,) = [mark for mark in labeling.verify(data, visible=False, **options).marks if mark.mark == "aigc"]
-    return mark
+    (finding,) = [
+        finding for finding in labeling.verify(data, visible=False, **options).findings if finding.kind == "aigc"
+    ]
+    return finding
 
 
 def test_a_labeler_with_a_key_signs_its_labels(key: Sm2Key) -> None:
@@ -341,10 +343,10 @@ def test_a_tampered_label_is_defective_and_says_why(key: Sm2Key) -> None:
     forged = chunk.replace(b"job-42", b"job-43")
     assert forged != chunk
     data = made[: at + 4] + forged + zlib.crc32(forged).to_bytes(4, "big") + made[at + 12 + length :]
-    mark = label_in(data, pinned=[key.public])
-    assert (mark.status, mark.signature) == (Status.DEFECTIVE, Signature.FAILED)
-    assert [defect.rule for defect in mark.defects if defect.severity is Severity.ERROR] == ["CN-SECURITY-SIGNATURE"]
-    assert mark.value["ProduceID"] == "job-43"
+    finding = label_in(data, pinned=[key.public])
+    assert (finding.status, finding.signature) == (Status.DEFECTIVE, Signature.FAILED)
+    assert [defect.rule for defect in finding.defects if defect.severity is Severity.ERROR] == ["CN-SECURITY-SIGNATURE"]
+    assert finding.value["ProduceID"] == "job-43"
 
 
 def test_the_command_line_makes_a_key_signs_and_pins(tmp_path: Path) -> None:
@@ -372,7 +374,7 @@ def test_the_command_line_makes_a_key_signs_and_pins(tmp_path: Path) -> None:
     def signature(*pinned: Path) -> str:
         options = [argument for path in pinned for argument in ("--pinned", path)]
         report = json.loads(run("verify", tmp_path / "out.png", "--no-visible", "--format", "json", *options).stdout)
-        return next(mark["signature"] for mark in report[0]["marks"] if mark["mark"] == "aigc")
+        return next(finding["signature"] for finding in report[0]["marks"] if finding["mark"] == "aigc")
 
     assert signature() == signature(tmp_path / "pinned.txt") == "valid"
     assert signature(public) == signature(config) == signature(tmp_path / "pinned.txt", public) == "trusted"

@@ -172,11 +172,11 @@ def test_the_reader_finds_position_text_and_height(position: str) -> None:
     painter = LabelPainter(Style(position=position, text="示例AI生成"))
     painted = codecs.encode(image, "jpeg", painter, quality=80)
     with Image.open(io.BytesIO(painted.data)) as out:
-        mark = read_visible(np.asarray(out.convert("RGB")))
-    assert (mark.status, mark.where) == (Status.PRESENT, position)
-    assert mark.value["text"] == "示例AI生成"
-    assert mark.value["height_ratio"] == pytest.approx(45 / 700, rel=0.1), "drawn at 45 pixels per em"
-    left, top, right, bottom = mark.value["box"]
+        finding = read_visible(np.asarray(out.convert("RGB")))
+    assert (finding.status, finding.where) == (Status.PRESENT, position)
+    assert finding.value["text"] == "示例AI生成"
+    assert finding.value["height_ratio"] == pytest.approx(45 / 700, rel=0.1), "drawn at 45 pixels per em"
+    left, top, right, bottom = finding.value["box"]
     assert painted.box[0] - 20 <= left < right <= painted.box[2] + 20
     assert painted.box[1] - 20 <= top < bottom <= painted.box[3] + 20
 
@@ -209,10 +209,10 @@ def test_real_labels_of_three_services_are_read(cases: object) -> None:
     }
     for name, (text, vendor) in expected.items():
         with Image.open(folder / name) as image:
-            mark = read_visible(np.asarray(image.convert("RGB")))
-        assert mark.value["text"].replace(" ", "") == text
-        assert mark.value["vendor"] == vendor
-        assert mark.where == "bottom-right"
+            finding = read_visible(np.asarray(image.convert("RGB")))
+        assert finding.value["text"].replace(" ", "") == text
+        assert finding.value["vendor"] == vendor
+        assert finding.where == "bottom-right"
 
 
 @pytest.mark.parametrize("wrong", [

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 import labeling
 from labeling import codecs
-from labeling.findings import Mark, Status
+from labeling.findings import Finding, Status
 from labeling.marks.visible import LabelPainter, Style, kept, read_visible
 from labeling.marks.visible import font as fonts
 from labeling.verification.visible_still import look
@@ -29,7 +29,7 @@ def scene(seed: int = 1, *, label: bool = True) -> Image.Image:
     return Image.open(io.BytesIO(painted.data)).convert("RGB")
 
 
-def looked(image: Image.Image, format: str, **options: object) -> Mark:
+def looked(image: Image.Image, format: str, **options: object) -> Finding:
     out = io.BytesIO()
     image.save(out, format, **options)
     return look(out.getvalue(), format.lower(), orientation=1, languages=("zh",))
@@ -41,10 +41,10 @@ def test_an_animation_has_to_keep_its_label(format: str) -> None:
     whole = looked(labelled[0], format, save_all=True, append_images=labelled[1:], duration=80)
     assert whole.status is Status.PRESENT
     vanishing = [*labelled[:3], scene(4, label=False)]
-    mark = looked(vanishing[0], format, save_all=True, append_images=vanishing[1:], duration=80)
-    assert mark.status is Status.DEFECTIVE
-    assert [defect.rule for defect in mark.defects] == ["CN-VISIBLE-FRAMES"]
-    assert mark.defects[0].clause.startswith("GB 45438-2025")
+    finding = looked(vanishing[0], format, save_all=True, append_images=vanishing[1:], duration=80)
+    assert finding.status is Status.DEFECTIVE
+    assert [defect.rule for defect in finding.defects] == ["CN-VISIBLE-FRAMES"]
+    assert finding.defects[0].clause.startswith("GB 45438-2025")
 
 
 def test_later_frames_are_sampled_as_pillow_shows_them() -> None:
@@ -97,16 +97,16 @@ def test_a_label_is_read_as_a_viewer_shows_it(orientation: int) -> None:
     exif[0x0112] = orientation
     scene().transpose(turns[orientation]).save(out, "JPEG", quality=90, exif=exif)
     report = labeling.verify(out.getvalue())
-    mark = next(mark for mark in report.marks if mark.mark == "visible")
-    assert (mark.status, mark.where) == (Status.PRESENT, "bottom-right")
+    finding = next(finding for finding in report.findings if finding.kind == "visible")
+    assert (finding.status, finding.where) == (Status.PRESENT, "bottom-right")
 
 
 def test_threads_share_one_engine_and_agree() -> None:
     pixels = np.asarray(scene())
     with ThreadPoolExecutor(4) as pool:
-        marks = list(pool.map(lambda _: read_visible(pixels), range(8)))
-    assert all(mark == marks[0] for mark in marks)
-    assert marks[0].value["text"] == "AI生成"
+        findings = list(pool.map(lambda _: read_visible(pixels), range(8)))
+    assert all(finding == findings[0] for finding in findings)
+    assert findings[0].value["text"] == "AI生成"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (40, 4000), (9000, 60), (16, 16)])
@@ -118,8 +118,8 @@ def test_tiny_and_thin_pictures_are_read_without_a_label(size: tuple[int, int]) 
 def test_labels_on_long_and_small_pictures_are_found(size: tuple[int, int]) -> None:
     painted = codecs.encode(rgb(*size), "png", LabelPainter(Style(height_ratio=0.12)))
     with Image.open(io.BytesIO(painted.data)) as image:
-        mark = read_visible(np.asarray(image.convert("RGB")))
-    assert mark.status is Status.PRESENT
+        finding = read_visible(np.asarray(image.convert("RGB")))
+    assert finding.status is Status.PRESENT
 
 
 def test_too_small_but_within_the_guide_of_2023_says_so() -> None:

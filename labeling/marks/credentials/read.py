@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.marks.credentials import _context
 from labeling.marks.credentials._store import Facts, facts, text
 
@@ -92,7 +92,9 @@ class Trust:
         return {"anchors": [signers, stamps] if self.tsa_pem else [signers]}
 
 
-def read(data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = None, store: bytes | None = None) -> Mark:
+def read(
+    data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = None, store: bytes | None = None
+) -> Finding:
     """Judge the active manifest of a file.
 
     ``store`` is a manifest store that lies beside the file. Without ``trust`` no signer is known and the best signature
@@ -101,7 +103,7 @@ def read(data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = Non
     finding. Raises :class:`LabelingError` only for an unusable trust list.
     """
     found = _facts(data, media_type, trust, store)
-    if isinstance(found, Mark):
+    if isinstance(found, Finding):
         return found
     if trust and found.state == "Trusted" and f"[{_TSA_LIST}]" in found.trusted_by:
         # c2pa-rs 0.91 lets the roots of time-stamp authorities vouch for signers as well. They must not: ask again
@@ -112,7 +114,7 @@ def read(data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = Non
     return _judge(found)
 
 
-def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, beside: bytes | None) -> Facts | Mark:
+def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, beside: bytes | None) -> Facts | Finding:
     import c2pa
 
     try:
@@ -123,7 +125,7 @@ def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, besid
         with c2pa.Reader(media_type, _stream(data), beside, context=judge) as reader:
             store = json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
-        return Mark(MARK, Status.ABSENT)
+        return Finding(MARK, Status.ABSENT)
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         return _unreadable(_line(error))
     if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
@@ -135,19 +137,19 @@ def _stream(data: Buffer | FileBytes) -> Any:
     return data.stream() if isinstance(data, FileBytes) else io.BytesIO(data)
 
 
-def _unreadable(problem: str) -> Mark:
+def _unreadable(problem: str) -> Finding:
     kind = Signature.UNSUPPORTED if "prerelease" in problem else Signature.NONE
     defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", f"the manifest store cannot be read: {problem}")
-    return Mark(MARK, Status.UNREADABLE, WHERE, {}, kind, (defect,))
+    return Finding(MARK, Status.UNREADABLE, WHERE, {}, kind, (defect,))
 
 
-def _judge(found: Facts) -> Mark:
+def _judge(found: Facts) -> Finding:
     state, codes = found.state, found.failures
     value = found.value() | {"validation_state": state, "validation_codes": list(codes)}
     defects = (*_failed(codes, found.explanations), *_unsaid(found))
     worst = any(defect.severity is Severity.ERROR for defect in defects)
     status = Status.DEFECTIVE if worst else Status.PRESENT
-    return Mark(MARK, status, WHERE, value, _signature(state, codes), defects)
+    return Finding(MARK, status, WHERE, value, _signature(state, codes), defects)
 
 
 def _signature(state: str, codes: tuple[str, ...]) -> Signature:

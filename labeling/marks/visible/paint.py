@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from labeling.errors import LabelingError
-from labeling.findings import Mark, Signature, Status
+from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible.layout import Layout, line_gap, open_logo, plan
@@ -81,7 +81,7 @@ class LabelPainter:
         self._measured.contrast = ratio
         return _drawn(self.style, layout, look)
 
-    def finding(self, box: tuple[int, int, int, int], width: int, height: int) -> Mark:
+    def finding(self, box: tuple[int, int, int, int], width: int, height: int) -> Finding:
         """The finding on what this thread painted last: text, box, height against the shortest side, contrast."""
         layout: Layout = self._measured.layout
         value: dict[str, Any] = {
@@ -91,7 +91,7 @@ class LabelPainter:
             "contrast": round(self._measured.contrast, 2),
             "position": self.style.position,
         }
-        return Mark("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
+        return Finding("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
 
 
 def check_asset(kind: str, data: bytes) -> None:

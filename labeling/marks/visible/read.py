@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.findings import Defect, Mark, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, readings
@@ -33,7 +33,7 @@ LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
 _CLAUSE = "GB 45438-2025 5.2"
 
 
-def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh",)) -> Mark:
+def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh",)) -> Finding:
     """Look for a visible label on a picture as displayed, (H, W, 3) uint8 sRGB.
 
     ``languages`` are those in which the profile accepts the wording. Raises
@@ -43,7 +43,7 @@ def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh
     if not labels and busy(pixels):
         labels = [line for line in _read(pixels, gray=True) if statement(line.text, languages)]
     if not labels:
-        return Mark("visible", Status.ABSENT)
+        return Finding("visible", Status.ABSENT)
     return _finding(pixels, max(labels, key=lambda line: line.thickness), languages)
 
 
@@ -84,7 +84,7 @@ def _pairs(lines: list[Line]) -> list[Line]:
     return joined
 
 
-def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) -> Mark:
+def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) -> Finding:
     height, width = pixels.shape[:2]
     wording = judge(line.text, languages)
     size = measure(pixels, line, wording.generation_element)
@@ -109,7 +109,7 @@ def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) 
         message = f"contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
         defects.append(Defect("CN-VISIBLE-CONTRAST", _CLAUSE, message, Severity.WARNING))
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
-    return Mark("visible", status, where, value, Signature.NONE, tuple(defects))
+    return Finding("visible", status, where, value, Signature.NONE, tuple(defects))
 
 
 def _too_small(em: float, line: Line, width: int, height: int) -> str:
