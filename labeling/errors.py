@@ -1,20 +1,67 @@
-"""The one base error of the toolkit and its few kinds.
+"""The errors of the toolkit: one base class and a few kinds.
 
-Bad input never raises anything else. A message says what happened, to which file, and what the
-reader of the message can do about it; it is one line.
+Bad input never raises anything else::
+
+    LabelingError
+    ├── UnreadableFile      missing, empty, truncated or damaged
+    ├── UnsupportedFormat   a format that is not known, or has no place for a label
+    ├── TooLarge            beyond a stated limit
+    ├── LabelConflict       a label that must not be overwritten
+    ├── SigningError        a key, certificate, callback or time-stamp authority failed
+    ├── WriteError          the output could not be written or did not read back
+    └── MissingDependency   an optional library is not installed
+
+Every error says what happened (``message``), to which file (``path``), and what the caller can do (``hint``). Where a
+message names a parameter of the library, the parameter stands in backticks, so that the command line can show its own
+option instead.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 
 class LabelingError(Exception):
-    """Base of every error this package raises on purpose.
+    """Base of every error that this package raises on purpose.
 
-    ``exit_code`` is what the command line exits with when this error is the worst that happened:
-    2 for a request that cannot be carried out as it stands, 3 for a file that could not be read.
+    Args:
+        message: What happened, in one line, without the file's name.
+        path: The file it happened to, or a name for it such as ``<bytes>``; :func:`error_context` adds it later.
+        hint: What the caller can do about it.
+
+    ``str(error)`` is ``path: message; hint``, as far as they are known. ``exit_code`` is what the command line exits
+    with when this error is the worst that happened: 2 for a request that cannot be carried out as it stands, 3 for a
+    file that could not be read.
+
+    Example:
+        >>> str(LabelingError("the file is empty", path="a.png", hint="generate it again"))
+        'a.png: the file is empty; generate it again'
     """
 
     exit_code = 2
+
+    def __init__(self, message: object, *, path: str | os.PathLike[str] | None = None, hint: str | None = None) -> None:
+        self.message = str(message)
+        self.path = None if path is None else os.fspath(path)
+        self.hint = hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        text = self.message if self.hint is None else f"{self.message}; {self.hint}"
+        return text if self.path is None else f"{self.path}: {text}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (type(self), self.message, self.path, self.hint), self.__dict__
+
+
+def _remade(kind: type[LabelingError], message: str, path: str | None, hint: str | None) -> LabelingError:
+    """Make an error again in another process, whatever arguments its own kind takes."""
+    error = kind.__new__(kind)
+    LabelingError.__init__(error, message, path=path, hint=hint)
+    return error
 
 
 class UnreadableFile(LabelingError):
@@ -24,13 +71,13 @@ class UnreadableFile(LabelingError):
 
 
 class UnsupportedFormat(LabelingError):
-    """The content is of a format that we do not know, or that has no place for a label."""
+    """The content is of a format that is not known, or that has no place for a label."""
 
     exit_code = 3
 
 
 class TooLarge(LabelingError):
-    """The file or picture is beyond a stated limit; the message names the limit and how to raise it."""
+    """The file or picture is beyond a stated limit; the message names the limit, the hint how to raise it."""
 
     exit_code = 3
 
@@ -40,7 +87,7 @@ class LabelConflict(LabelingError):
 
 
 class SigningError(LabelingError):
-    """A key, certificate, callback or time-stamp service did not do its part."""
+    """A key, certificate or callback was refused, or a time-stamp authority did not answer as it should."""
 
 
 class WriteError(LabelingError):
@@ -48,4 +95,26 @@ class WriteError(LabelingError):
 
 
 class MissingDependency(LabelingError):
-    """An optional library is not installed; the message is the exact ``pip install`` line."""
+    """An optional library is not installed; the message holds the exact ``pip install`` line."""
+
+
+@contextmanager
+def error_context(path: str | os.PathLike[str], *, replacing: str | None = None) -> Iterator[None]:
+    """Name the file in every :class:`LabelingError` that leaves the block without naming one.
+
+    Args:
+        path: The file that the block works on, or a name for it.
+        replacing: A name that means the same file to the code inside, such as a temporary copy's.
+
+    Example:
+        >>> with error_context("a.png"):
+        ...     raise UnreadableFile("the file is empty")
+        Traceback (most recent call last):
+        labeling.errors.UnreadableFile: a.png: the file is empty
+    """
+    try:
+        yield
+    except LabelingError as error:
+        if error.path is None or error.path == replacing:
+            error.path = os.fspath(path)
+        raise
