@@ -37,11 +37,11 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml
 	$(PIP) -e ".[dev]"
 	@touch $@ $(VENV)/.installed
 
-demo: $(VENV)/.installed  ## label generated pictures and films (or MEDIA=path) and show the result in demo-output/
+demo: $(VENV)/.installed  ## label generated pictures and video (or MEDIA=path) and show the result in demo-output/
 ifeq ($(MEDIA),)
 	$(BIN)/python samples/generate_and_label.py $(OUT)/samples/generated
 	$(BIN)/python samples/check_upload.py $(OUT)/samples/uploads
-	$(BIN)/python samples/label_film.py $(OUT)/samples/films
+	$(BIN)/python samples/label_video.py $(OUT)/samples/videos
 	$(BIN)/python samples/sign_with_callback.py $(OUT)/samples/signed
 	$(BIN)/python samples/label_folder.py $(OUT)/samples/folder
 	$(BIN)/aigc-label demo -o $(OUT)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from labeling._version import __version__
 from labeling.errors import LabelingError, WriteError
 
 from . import _common
@@ -137,7 +138,6 @@ def _pictures_in(folder: Path, out: Path) -> Iterator[Path]:
 
 
 def _labeler(profile: str) -> Labeler:
-    from labeling import __version__
     from labeling.labeler import Labeler
     from labeling.marks.credentials import Signer, make_test_chain
 

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from labeling import Labeler, LabelingError
+from labeling._version import __version__
 from labeling.batch import run
 from labeling.batch.ray_workers import _check
 from labeling.batch.storage import Folder
@@ -301,21 +302,18 @@ def test_without_ray_the_line_for_pip_is_given(tmp_path: Path) -> None:
 
 
 def test_a_node_that_sees_other_folders_or_has_another_version_is_of_no_use(tmp_path: Path) -> None:
-    from importlib.metadata import version
-
-    here = version("aigc-labeling")
     (tmp_path / "in").mkdir()
     target = tmp_path / "out"
     job = Job(Folder(tmp_path / "in"), Folder(target), folder=target / STATE)
     with pytest.raises(LabelingError, match=rf"does not see {target}/\.aigc-label/lock; mount the folder"):
-        _check(job, here)
+        _check(job, __version__)
     (target / STATE).mkdir(parents=True)
     (target / STATE / "lock").touch()
-    _check(job, here)
+    _check(job, __version__)
     with pytest.raises(LabelingError, match=r"not 0\.0\.0; install the same"):
         _check(job, "0.0.0")
     with pytest.raises(LabelingError, match=r"nowhere; mount the folder"):
-        _check(Job(Folder(tmp_path / "nowhere"), None), here)
+        _check(Job(Folder(tmp_path / "nowhere"), None), __version__)
 
 
 def test_the_node_that_the_run_itself_is_on_is_lost_and_the_local_pool_goes_on(nodes: Nodes, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ which keeps the one journal. So a lost node costs the files in flight a second t
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from labeling._version import __version__
 from labeling.batch import run_lock
 from labeling.batch._ray import connect
 from labeling.batch.resources import default_workers
@@ -75,9 +75,8 @@ class _Remote:
 
 def _check(job: Job, version: str) -> None:
     """Whether this node is of use. Raises :class:`LabelingError`: a folder of the same name may be another one."""
-    here = _version()
-    if here != version:
-        raise LabelingError(f"{_host()} has aigc-labeling {here}, not {version}; install the same on all nodes")
+    if __version__ != version:
+        raise LabelingError(f"{_host()} has aigc-labeling {__version__}, not {version}; install the same on all nodes")
     shared = [job.source.root] if isinstance(job.source, Folder) else []
     if isinstance(job.output, Folder) and job.folder is not None and job.output.root in job.folder.parents:
         shared.append(job.folder / run_lock.LOCK)  # the run has put it into its target
@@ -97,7 +96,6 @@ class RayCrew(Crew):
     def __init__(self, job: Job, size: int | None, timeout: float | None, address: str | None) -> None:
         own = size or default_workers(reads_text=job.check is not None and job.check.visible)
         self._ray, self._ours = connect(address, own)
-        self._version = _version()
         self._kind: Any = self._ray.remote(
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )(_Remote)  # fmt: skip
@@ -109,7 +107,7 @@ class RayCrew(Crew):
         super().__init__(replace(job, source=_whole(job.source), target=_whole(job.target), threads=1), size, timeout)
 
     def _hire(self) -> _Actor:
-        actor = self._kind.remote(self._job, self._version)
+        actor = self._kind.remote(self._job, __version__)
         return _Actor(actor=actor, refs=[actor.ready.remote()], since=time.monotonic())
 
     def _send(self, hand: _Actor, task: Task) -> None:
@@ -210,13 +208,6 @@ class RayCrew(Crew):
 def _whole(place: Any) -> Any:
     """A folder by its whole path: processes of the cluster have another working directory."""
     return Folder(place.root.absolute()) if isinstance(place, Folder) else place
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("aigc-labeling")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _host() -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from labeling._version import __version__
 from labeling.reports import _batch_plots as plots
 from labeling.reports import _quantities as quantities
 from labeling.reports._batch_words import lead, remedy, word
@@ -71,8 +72,6 @@ def _policy(style: str) -> str:
 
 
 def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
-    from labeling import __version__
-
     well, ill = attention(summary)
     number = summary["workers"]
     workers = word("engine:workers:1" if number == 1 else "engine:workers", language, engine="{engine}", n=number)

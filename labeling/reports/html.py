@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from labeling._version import __version__
 from labeling.reports._card import GLYPHS, card, chip, worst
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._names import in_folder
@@ -82,8 +83,6 @@ def _policy(style: str, script: str) -> str:
 
 
 def _header(reports: list[Report], profiles: list[str], folder: str, created: datetime, language: str) -> Html:
-    from labeling import __version__
-
     stamp = created.astimezone(UTC)
     looked = any(finding.kind == "visible" for report in reports for finding in report.findings)
     rules = el("ul", *(el("li", el("code", name), " ", profile_title(name, language)) for name in profiles))

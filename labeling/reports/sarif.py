@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from labeling._version import __version__
 from labeling.findings import Defect
 from labeling.rule_catalogue import RULES
 from labeling.verification.report import Report
@@ -26,8 +27,6 @@ _MEDIA_TYPE = re.compile(r"[^/]+/.+")
 
 def to_sarif(reports: Iterable[Report]) -> str:
     """One SARIF log with one run."""
-    from labeling import __version__
-
     reports = list(reports)
     rules: dict[str, dict[str, Any]] = {}
     results = [

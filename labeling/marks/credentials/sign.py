@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from labeling._version import __version__
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
 from labeling.marks.credentials import _context, _readback
 
@@ -260,8 +261,6 @@ def _supported(media_type: str) -> str:
 
 def _definition(claim: Claim, *, edit: bool) -> str:
     """The manifest definition that c2pa's builder takes, JSON."""
-    from labeling import __version__
-
     ours = {"name": CLAIM_GENERATOR, "version": __version__}
     when = {"when": claim.when} if claim.when else {}
     source_type = {"digitalSourceType": claim.digital_source_type}
