@@ -1,6 +1,6 @@
 """Films: frames straight from a generator into a labelled film, and what verify says of it.
 
-Run it with an output folder:  python samples/label_film.py demo-output/films
+Run it with an output folder:  python samples/label_video.py demo-output/video
 """
 
 from __future__ import annotations

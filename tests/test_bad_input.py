@@ -93,7 +93,7 @@ def test_truncated(tmp_path: Path, suffix: str) -> None:
 
 AS_NOBODY = """
 import os, sys, difflib
-import labeling.cli.add, labeling.labeler, labeling.metadata, labeling.containers.jpeg
+import labeling.cli.add, labeling.labeler, labeling.verification.metadata, labeling.containers.jpeg.metadata
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

@@ -198,7 +198,7 @@ def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_run_waits_for_the_workers_of_a_killed_one(tmp_path: Path) -> None:
-    program = "import sys, time; from pathlib import Path; from labeling.batch import presence\n"
+    program = "import sys, time; from pathlib import Path; from labeling.batch import run_lock\n"
     program += "with run_lock.join(Path(sys.argv[1])): print(flush=True); time.sleep(1)"
     with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as orphan:
         assert orphan.stdout is not None

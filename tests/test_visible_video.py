@@ -228,7 +228,7 @@ def test_no_noise_breaks_out(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", shots(0, 1, length=1, size=(160, 90)), sound=np.zeros(48000, np.float32))
     code = f"""
 import random
-from labeling import films
+from labeling.verification import visible_video
 data = open({str(path)!r}, "rb").read()
 random.seed(4)
 for number in range(120):
