@@ -1,68 +1,65 @@
-"""Labels for AI-generated pictures, as the law asks: write them, and tell whether anybody's file carries them.
+"""Put the labels that the law asks for on AI-generated pictures, video and audio, and verify anybody's files.
 
-The verbs and nouns that users import. Nothing heavy is loaded until it is used.
+Everything a user needs is here: ``import labeling`` and then ``labeling.verify``, ``labeling.Labeler`` and so on. A
+name is loaded when it is first used, so that the import itself stays fast and needs no third-party library.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeling._version import __version__
 
 __all__ = [
+    "KINDS",
+    "PROFILES",
+    "Defect",
+    "Finding",
     "Label",
     "LabelConflict",
     "LabeledFile",
     "LabeledImage",
+    "LabeledVideoWriter",
     "Labeler",
     "LabelingError",
     "MissingDependency",
     "Origin",
+    "Outcome",
+    "Picture",
+    "Profile",
     "ProviderCode",
     "Report",
+    "SecurityKey",
+    "Severity",
+    "Signature",
     "Signer",
     "SigningError",
+    "Sm2Key",
+    "Source",
+    "Status",
     "Style",
     "TooLarge",
     "Trust",
     "UnreadableFile",
     "UnsupportedFormat",
+    "Verdict",
     "VideoOptions",
     "WriteError",
     "__version__",
+    "batch",
+    "fingerprint",
     "inspect",
+    "ledger",
     "new_content_id",
     "propagate",
     "transplant",
     "verify",
 ]
 
-_HOMES = {
-    "labeling.errors": (
-        "LabelingError",
-        "LabelConflict",
-        "MissingDependency",
-        "SigningError",
-        "TooLarge",
-        "UnreadableFile",
-        "UnsupportedFormat",
-        "WriteError",
-    ),
-    "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
-    "labeling.pipelines.image": ("LabeledImage",),
-    "labeling.labeler": ("Labeler",),
-    "labeling.pipelines.video": ("VideoOptions",),
-    "labeling.pipelines.output": ("LabeledFile",),
-    "labeling.pipelines.propagation": ("propagate", "transplant"),
-    "labeling.verification.report": ("Report",),
-    "labeling.verification.inspection": ("inspect",),
-    "labeling.verification.verifier": ("verify",),
-    "labeling.marks.visible": ("Style",),
-    "labeling.marks.credentials": ("Signer", "Trust"),
-}
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
 if TYPE_CHECKING:
+    # What checkers and editors see. tests/test_public_api.py compares it with _MODULE_OF below.
+    from labeling import batch, fingerprint, ledger
+    from labeling._types import Picture
     from labeling.errors import (
         LabelConflict,
         LabelingError,
@@ -73,35 +70,67 @@ if TYPE_CHECKING:
         UnsupportedFormat,
         WriteError,
     )
+    from labeling.files import Source
+    from labeling.findings import KINDS, Defect, Finding, Severity, Signature, Status
     from labeling.label import Label, Origin, ProviderCode, new_content_id
     from labeling.labeler import Labeler
     from labeling.marks.credentials import Signer, Trust
+    from labeling.marks.security import SecurityKey, Sm2Key
     from labeling.marks.visible import Style
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate, transplant
     from labeling.pipelines.video import VideoOptions
+    from labeling.pipelines.video_writer import LabeledVideoWriter
+    from labeling.rules import PROFILES, Outcome, Profile, Verdict
     from labeling.verification.inspection import inspect
     from labeling.verification.report import Report
     from labeling.verification.verifier import verify
+else:
+    # What runs. Hidden from checkers: a module-level __getattr__ would make them accept any name.
+    _NAMES_IN = {
+        "labeling": ("batch", "fingerprint", "ledger"),
+        "labeling._types": ("Picture",),
+        "labeling.errors": (
+            "LabelConflict",
+            "LabelingError",
+            "MissingDependency",
+            "SigningError",
+            "TooLarge",
+            "UnreadableFile",
+            "UnsupportedFormat",
+            "WriteError",
+        ),
+        "labeling.files": ("Source",),
+        "labeling.findings": ("KINDS", "Defect", "Finding", "Severity", "Signature", "Status"),
+        "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
+        "labeling.labeler": ("Labeler",),
+        "labeling.marks.credentials": ("Signer", "Trust"),
+        "labeling.marks.security": ("SecurityKey", "Sm2Key"),
+        "labeling.marks.visible": ("Style",),
+        "labeling.pipelines.image": ("LabeledImage",),
+        "labeling.pipelines.output": ("LabeledFile",),
+        "labeling.pipelines.propagation": ("propagate", "transplant"),
+        "labeling.pipelines.video": ("VideoOptions",),
+        "labeling.pipelines.video_writer": ("LabeledVideoWriter",),
+        "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
+        "labeling.verification.inspection": ("inspect",),
+        "labeling.verification.report": ("Report",),
+        "labeling.verification.verifier": ("verify",),
+    }
+    _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names}
 
+    def __getattr__(name: str) -> object:
+        import importlib
 
-_PACKAGES = ("batch", "ledger")
-"""Packages that are verbs of their own: ``labeling.batch.run`` works after ``import labeling``."""
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if module == __name__:
+            return importlib.import_module(f"{module}.{name}")
+        value = getattr(importlib.import_module(module), name)
+        globals()[name] = value
+        return value
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _PACKAGES:
-        return importlib.import_module(f"{__name__}.{name}")
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from fractions import Fraction
 
+    from labeling._types import Picture
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
     from labeling.pipelines.video import Progress, VideoOptions
-    from labeling.pipelines.video_writer import Recording
+    from labeling.pipelines.video_writer import LabeledVideoWriter
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Labeler:
 
     def label_image(
         self,
-        picture: Any,
+        picture: Picture,
         format: str | None = None,
         *,
         content_id: str | None = None,
@@ -156,7 +157,7 @@ class Labeler:
         codec: str = "h264",
         seconds: float | None = None,
         **coding: Any,
-    ) -> Recording:
+    ) -> LabeledVideoWriter:
         """Open a film to write frames into, straight from a generator: ``with labeler.open_video(…) as film``.
 
         ``path`` decides the container (.mp4, .mov, .mkv, .webm, .avi, .flv); ``size`` is (width, height) in pixels;
@@ -165,12 +166,12 @@ class Labeler:
         :class:`~labeling.codecs.video.writer.VideoWriter` has them. Raises :class:`LabelingError`.
         """
         from labeling.pipelines.video import VideoOptions
-        from labeling.pipelines.video_writer import Recording
+        from labeling.pipelines.video_writer import LabeledVideoWriter
 
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
         film = self.video or VideoOptions()
         coding = {"quality": film.crf, "preset": film.preset, "codec": codec} | coding
-        return Recording(path, label, self._options, size, fps, seconds=seconds, coding=coding)
+        return LabeledVideoWriter(path, label, self._options, size, fps, seconds=seconds, coding=coding)
 
     def label_frames(self, frames: Iterable[Any]) -> Iterator[Any]:
         """Give copies of frames (ndarrays or PIL images of one size) with the visible label, for other encoders.

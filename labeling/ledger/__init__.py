@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeling.ledger.entry import Entry, Finding, Match, Pruned, Record, Verification, entry_of
 
@@ -13,12 +13,12 @@ __all__ = ["RETENTION", "Entry", "Finding", "Ledger", "Match", "Pruned", "Record
 
 if TYPE_CHECKING:
     from labeling.ledger._ledger import RETENTION, Ledger
+else:
+    # SQLAlchemy takes a while to load, and a program that only makes entries does not need it. Hidden from checkers,
+    # which would accept any name otherwise.
+    def __getattr__(name: str) -> object:
+        if name in ("Ledger", "RETENTION"):
+            from labeling.ledger import _ledger
 
-
-def __getattr__(name: str) -> Any:
-    # SQLAlchemy takes a while to load: who only makes entries, to be recorded elsewhere, need not wait for it.
-    if name in ("Ledger", "RETENTION"):
-        from labeling.ledger import _ledger
-
-        return getattr(_ledger, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(_ledger, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

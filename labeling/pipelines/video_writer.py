@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labeling.codecs.video.writer import VideoWriter
 
 
-class Recording:
+class LabeledVideoWriter:
     """A film that is being written, as a context manager: ``write(frame)`` for each frame, ``result`` afterwards.
 
     It appears under its name when the ``with`` block ends well, whole and read back; otherwise nothing stays.
@@ -49,7 +49,7 @@ class Recording:
         self._writer: VideoWriter | None = None
         self.result: LabeledFile | None = None
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> LabeledVideoWriter:
         from labeling.codecs.video.writer import VideoWriter
 
         with contextlib.ExitStack() as stack:
