@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.containers import Media, Piece, identify
-from labeling.containers._shared import splice
+from labeling.containers.edits import splice
 from labeling.containers.syntax.riff import MAX_CHUNKS, chunk_at
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, note, pick
 from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import Edit, pick
 from labeling.containers.syntax.riff import (
     MAX_CHUNKS,
     UNFINISHED,

@@ -1,15 +1,22 @@
-"""What a container module says about a file, and what it can be asked to change.
+"""The contract of a container module: what it reports about a file, and what it can be asked to change.
 
-A *container* knows where metadata sits in one file format. It knows no mark and no law: it hands
-out :class:`Block` objects and takes :class:`Changes`. Every module of this package offers::
+A *container* module knows where metadata is stored in one file format. It knows nothing about marks or laws: it hands
+out :class:`Block` objects and takes :class:`Changes`. Each module of this package offers two functions::
 
     def read(data: Buffer) -> Contents: ...
     def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]: ...
 
-``read`` never raises on broken content: it returns what it could find and says in ``problems`` what
-it could not. It raises nothing but :class:`~labeling.errors.LabelingError`. ``rewrite`` returns the new
-file as a list of pieces, most of them views of ``data``, so that nothing is copied until it is written.
-Modules of films and sounds (``Format.media``) get :data:`Media` and give :data:`Piece` lists: they never hold the file.
+``read`` finds all metadata. It does not raise on broken content: it returns what it could find and lists the damage in
+``Contents.problems``. ``rewrite`` returns a copy of the file with the changes made and the coded picture untouched. The
+copy is a list of pieces, most of them views of ``data``, so that nothing is copied until the file is written. Neither
+function raises anything but :class:`~labeling.errors.LabelingError`, whatever the file contains, and neither decodes a
+pixel.
+
+Modules for video and audio take :data:`Media` and return :data:`Piece` lists instead, because such files may be larger
+than memory. Modules of formats without a signature also offer ``looks_like(data) -> bool``.
+
+Whatever a file contains, the work and the memory spent on it are bounded: by the limits below, which
+:class:`~labeling.containers.collector.Collector` enforces, and by limits of each module's own.
 """
 
 from __future__ import annotations
@@ -21,46 +28,62 @@ from enum import StrEnum
 from labeling.filebytes import FileBytes, Span
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
+"""A whole file, or a part of one, in memory or mapped into it."""
 
 Media = bytes | FileBytes
-"""Films and sounds: slices of either are bytes, and only slices are ever asked for, each of a bounded size."""
+"""A video or audio file. Only slices of bounded size are read; a slice of either type is ``bytes``."""
 
 Piece = Buffer | Span
-"""What a new file is made of: bytes, or a run of the old file that is copied and not read."""
+"""One piece of a new video or audio file: bytes, or a range of the old file that is copied without being read."""
 
 MAX_BLOCKS = 4096
-"""At most so many metadata blocks are looked at in one file; more is reported as a problem."""
+"""Limit on the metadata blocks of one file; more are reported as a problem."""
 
 MAX_PAYLOAD = 16 << 20
-"""Bytes of one metadata block, after decompression."""
+"""Limit on the bytes of one metadata block, after decompression."""
 
 MAX_TOTAL = 64 << 20
-"""Bytes of all decompressed metadata blocks of one file."""
+"""Limit on the bytes of all metadata blocks of one file together, after decompression."""
 
 
 class Kind(StrEnum):
-    """What a block holds, whatever the format calls its wrapping."""
+    """What a block holds, independent of how the format wraps it."""
 
-    XMP = "xmp"  # an XMP packet
-    EXIF = "exif"  # a TIFF structure (from the byte-order mark on, without "Exif\0\0")
-    TEXT = "text"  # text with a keyword (PNG text chunks)
-    PROPERTY = "property"  # a named property of a document (PDF Info, front matter): its author's words
-    COMMENT = "comment"  # text without a keyword (JPEG COM, GIF comment)
-    IPTC = "iptc"  # IIM records or the 8BIM resources that hold them
+    XMP = "xmp"
+    """An XMP packet."""
+    EXIF = "exif"
+    """A TIFF structure, from its byte-order mark on, without ``Exif\\0\\0``."""
+    TEXT = "text"
+    """Text with a keyword, such as a PNG text chunk."""
+    PROPERTY = "property"
+    """A named property of a document, in its author's words: an entry of a PDF Info dictionary, or of front matter."""
+    COMMENT = "comment"
+    """Text without a keyword: a JPEG COM segment, a GIF comment."""
+    IPTC = "iptc"
+    """IIM records, or the 8BIM resources that contain them."""
     ICC = "icc"
-    C2PA = "c2pa"  # a C2PA manifest store (JUMBF)
-    USER = "user"  # user data in the coded film itself (SEI messages)
-    APP = "app"  # application data that no other kind names (JPEG APPn, GIF application extension)
+    """An ICC colour profile."""
+    C2PA = "c2pa"
+    """A C2PA manifest store (JUMBF)."""
+    USER = "user"
+    """User data inside a coded video stream (SEI messages)."""
+    APP = "app"
+    """Application data of no other kind: a JPEG APPn segment, a GIF application extension."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One piece of metadata as found.
+    """One piece of metadata as found in a file.
 
-    ``where`` names the place in the format's own terms ("PNG iTXt XML:com.adobe.xmp").
-    ``offset``/``length`` span the whole segment, chunk or box in the file, header included; ``data``
-    is its payload, decompressed and without wrapping. ``keyword`` is the format's own name for it (PNG keyword,
-    APPn identifier). ``late`` is true behind the coded picture. ``problem`` says what is wrong with the block itself.
+    Attributes:
+        kind: What the block holds.
+        where: Its place in the format's own terms, such as ``PNG iTXt XML:com.adobe.xmp``.
+        offset: Where the whole segment, chunk or box starts in the file, header included.
+        length: Its length in bytes, header included.
+        data: The payload, decompressed and without its wrapping.
+        keyword: The format's own name for it, such as a PNG keyword or the identifier of an APPn segment.
+        late: Whether it comes after the start of the coded picture, where some readers no longer look.
+        problem: What is wrong with this block; empty if nothing is.
     """
 
     kind: Kind
@@ -75,14 +98,21 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that a container module found in a file.
+    """Everything that a container module found in a file.
 
-    ``coded`` are the (offset, length) spans of the coded picture: metadata changes leave these bytes
-    identical. ``width``/``height`` are as coded, before any orientation; 0 where unknown. ``problems`` is damage
-    that makes the rest untrustworthy: a verifier calls such a file unreadable, a writer refuses it.
-    ``warnings`` is oddness that is none (bytes after the end, a bad CRC on an ancillary chunk).
-    ``fixed`` says why this very file cannot be rewritten ("" if it can). ``seconds`` is how long a film or sound lasts,
-    0 where unknown.
+    Attributes:
+        format: The format's name in :data:`labeling.containers.FORMATS`.
+        media_type: The file's media type.
+        blocks: The metadata.
+        coded: (offset, length) of each run of coded picture data. A change of metadata leaves these bytes identical.
+        width: Width in pixels as coded, before any orientation is applied; 0 where unknown.
+        height: Height in pixels, likewise.
+        frames: Number of frames.
+        problems: Damage that makes the rest untrustworthy. A verifier calls such a file unreadable, and a writer
+            refuses it.
+        warnings: Oddities that do no harm, such as bytes after the end or a wrong CRC of an ancillary chunk.
+        fixed: Why this file cannot be rewritten; empty if it can.
+        seconds: Duration of a video or audio file; 0 where unknown.
     """
 
     format: str
@@ -102,11 +132,13 @@ class Contents:
 class Changes:
     """What is to be different in the copy. ``None`` leaves a thing as it is.
 
-    ``xmp`` is a whole XMP packet (UTF-8): it takes the place of the file's main packet, or goes
-    to the format's home for one. The main packet is the first XMP block that is no Extended XMP (keyword
-    ``extension:…``) and is not dropped. ``exif`` likewise is a TIFF structure. ``drop`` are blocks of the same
-    ``Contents`` to be left out. ``named`` is a name and its text, for formats whose home for a label is one
-    (``Format.fields``): it takes the place of the first block of that very name that stands in that home, or is added.
+    Attributes:
+        xmp: A whole XMP packet in UTF-8. It replaces the file's main packet, or goes where the format stores one. The
+            main packet is the first XMP block that is neither Extended XMP (keyword ``extension:…``) nor dropped.
+        exif: A TIFF structure, which replaces the file's EXIF in the same way.
+        drop: Blocks of the same :class:`Contents` that are left out.
+        named: A name and its text, for formats that store a label as one (``Format.fields``). It replaces the first
+            block of exactly this name in that place, or is added.
     """
 
     xmp: bytes | None = None

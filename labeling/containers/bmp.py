@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from struct import Struct
 
-from labeling.containers._shared import Collector
 from labeling.containers.base import Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
 from labeling.errors import LabelingError
 
 FIXED = "BMP has no place for a label; save the picture as PNG and label that"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labeling.containers._shared import Collector, Edit, note, pick, splice
 from labeling.containers.base import Block, Changes, Contents, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import Edit, pick, splice
 from labeling.containers.syntax import id3, vorbis_comment
 from labeling.errors import LabelingError
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labeling.containers._shared import Collector
 from labeling.containers.base import MAX_PAYLOAD, Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
 from labeling.containers.syntax.isobmff import Box, printable, walk
 from labeling.errors import LabelingError
 

@@ -11,8 +11,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from labeling.containers._shared import Collector
 from labeling.containers.base import Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
 from labeling.errors import LabelingError
 
 FIXED = "Markdown documents are read but not yet written"

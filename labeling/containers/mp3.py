@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeling.containers import flac
-from labeling.containers._shared import Collector, note, pick, splice
 from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import pick, splice
 from labeling.containers.syntax import id3
 from labeling.errors import LabelingError
 

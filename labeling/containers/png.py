@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, foreign_block, note, splice
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.errors import LabelingError
 
 MAX_CHUNKS = 1 << 18

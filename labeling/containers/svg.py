@@ -12,8 +12,8 @@ from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from labeling.containers._shared import Collector, note
 from labeling.containers.base import MAX_PAYLOAD, Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector, note
 from labeling.errors import LabelingError
 
 FIXED = "SVG files are read but not yet written; label the picture that is made from it, for example as PNG"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, note, pick, splice
 from labeling.containers.base import Changes, Contents, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import pick, splice
 from labeling.containers.syntax import id3
 from labeling.containers.syntax.riff import (
     UNFINISHED,

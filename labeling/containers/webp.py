@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, foreign_block, splice
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
+from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.errors import LabelingError
 
 MAX_CHUNKS = 1 << 18

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labeling import containers
 from labeling.containers import Changes, Kind
-from labeling.containers._shared import Collector
+from labeling.containers.collector import Collector
 from labeling.containers.syntax import id3
 from labeling.errors import LabelingError
 

@@ -19,8 +19,8 @@ from labeling.codecs.base import Painter
 from labeling.codecs.video import segment
 from labeling.codecs.video.base import ALWAYS, Join, Packet, Settings, Stream, describe, reorder_depth
 from labeling.codecs.video.overlay import FrameOverlay
-from labeling.containers._shared import MediaEdit
 from labeling.containers.base import Media
+from labeling.containers.edits import MediaEdit
 from labeling.containers.mp4 import edit, samples
 from labeling.containers.mp4 import metadata as mp4
 from labeling.containers.mp4.edit import Inside

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labeling.containers._shared import Edit, splice
 from labeling.containers.base import Buffer, Changes
+from labeling.containers.edits import Edit, splice
 from labeling.containers.flv import amf
 from labeling.errors import LabelingError
 

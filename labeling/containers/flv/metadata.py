@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labeling.containers._shared import Collector, foreign_block, note, splice
 from labeling.containers.base import MAX_TOTAL, Changes, Contents, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import foreign_block, splice
 from labeling.containers.flv import amf
 from labeling.containers.flv.edit import ON_META_DATA, ON_XMP_DATA, XMP_PROPERTY, ScriptTag, edits
 from labeling.errors import LabelingError
@@ -173,7 +174,7 @@ def read(data: Media) -> Contents:
                 numbers.setdefault(each.name, value)
     size = int(_sane(numbers.get("width", 0), 1 << 20)), int(_sane(numbers.get("height", 0), 1 << 20))
     seconds = _sane(numbers.get("duration", 0), 1e9)
-    return walk.collector.contents("flv", "video/x-flv", walk.coded, size, seconds)
+    return walk.collector.contents("flv", "video/x-flv", walk.coded, size, seconds=seconds)
 
 
 def _sane(value: float, limit: float) -> float:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import accumulate
 
-from labeling.containers._shared import Edit, splice
 from labeling.containers.base import Buffer
+from labeling.containers.edits import Edit, splice
 from labeling.containers.heif import meta_box
 from labeling.containers.heif.layout import File
 from labeling.containers.syntax.isobmff import Box, box, table_bytes

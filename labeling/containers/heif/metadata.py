@@ -6,8 +6,9 @@ changes the size of a box must move every offset behind it. See :mod:`.edit` for
 
 from __future__ import annotations
 
-from labeling.containers._shared import Collector, foreign_block
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
+from labeling.containers.edits import foreign_block
 from labeling.containers.heif import meta_box
 from labeling.containers.heif.edit import Editor
 from labeling.containers.heif.layout import File, coded_spans, fixed, parse

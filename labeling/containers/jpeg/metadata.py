@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, foreign_block, splice
 from labeling.containers.base import Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
+from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.jpeg import mpf
 from labeling.containers.jpeg.segments import COM, Layout, Segment, walk
 from labeling.errors import LabelingError

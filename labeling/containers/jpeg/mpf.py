@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import error, pack_into, unpack_from
 
-from labeling.containers._shared import Edit
+from labeling.containers.edits import Edit
 
 PREFIX = b"MPF\0"
 _ENTRIES = 0xB002

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from struct import Struct
 from typing import NamedTuple
 
-from labeling.containers._shared import note
 from labeling.containers.base import Buffer
+from labeling.containers.collector import note
 
 MAX_SEGMENTS = 16384
 """So many marker segments are walked in one file; a 16 MiB payload needs about 260."""

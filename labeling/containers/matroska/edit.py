@@ -14,8 +14,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 
-from labeling.containers._shared import Edit
 from labeling.containers.base import MAX_PAYLOAD, Media
+from labeling.containers.edits import Edit
 from labeling.containers.matroska import outline
 from labeling.containers.matroska.ebml import (
     CRC32,

@@ -8,8 +8,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from labeling.containers._shared import Collector, foreign_block, note, splice
 from labeling.containers.base import MAX_TOTAL, Changes, Contents, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import foreign_block, splice
 from labeling.containers.matroska.ebml import EbmlError, Element, children, text, unsigned
 from labeling.containers.matroska.edit import edits
 from labeling.containers.matroska.outline import INFO, TAGS, TRACKS, Outline, outline, whole

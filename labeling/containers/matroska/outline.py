@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from labeling.containers._shared import note
 from labeling.containers.base import MAX_PAYLOAD, MAX_TOTAL, Media
+from labeling.containers.collector import note
 from labeling.containers.matroska.ebml import (
     CRC32,
     UNKNOWN,

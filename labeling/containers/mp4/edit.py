@@ -11,8 +11,8 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from labeling.containers._shared import Edit, MediaEdit, foreign_block, splice
 from labeling.containers.base import Block, Changes, Media, Piece
+from labeling.containers.edits import Edit, MediaEdit, foreign_block, splice
 from labeling.containers.mp4 import metadata as mp4
 from labeling.containers.mp4 import text_lists
 from labeling.containers.syntax import isobmff

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from labeling.containers._shared import Collector, note
 from labeling.containers.base import MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
 from labeling.containers.mp4 import samples, sei, text_lists
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, Box, children, printable

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labeling.containers._shared import Collector, Edit, note, pick, splice
 from labeling.containers.base import MAX_TOTAL, Block, Changes, Contents, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import Edit, pick, splice
 from labeling.containers.ogg import pages
 from labeling.containers.ogg.pages import Page
 from labeling.containers.syntax import vorbis_comment
@@ -90,7 +91,7 @@ def read(data: Media) -> Contents:
     walk = _walk(data)
     films = [stream for stream in walk.streams if stream.codec.video]
     media_type, size = ("video/ogg", _size(films[0])) if films else ("audio/ogg", (0, 0))
-    return walk.collector.contents("ogg", media_type, walk.coded, size, walk.seconds)
+    return walk.collector.contents("ogg", media_type, walk.coded, size, seconds=walk.seconds)
 
 
 def _walk(data: Media) -> _Walk:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
-from labeling.containers._shared import Edit
 from labeling.containers.base import Media
+from labeling.containers.edits import Edit
 from labeling.errors import LabelingError
 
 MAX_SEGMENTS = 255

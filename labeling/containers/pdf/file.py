@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.containers._shared import Collector
 from labeling.containers.base import MAX_PAYLOAD
+from labeling.containers.collector import Collector
 from labeling.containers.pdf.objects import Lexer, Malformed, Ref, skip
 
 MAX_SECTIONS = 256

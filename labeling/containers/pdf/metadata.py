@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labeling.containers._shared import Collector
 from labeling.containers.base import Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
 from labeling.containers.pdf.file import File, Stream
 from labeling.containers.pdf.objects import Malformed, Name, text_of
 from labeling.errors import LabelingError

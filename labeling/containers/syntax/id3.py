@@ -10,8 +10,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from labeling.containers._shared import Collector, Edit, note
 from labeling.containers.base import MAX_TOTAL, Kind, Media
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import Edit
 from labeling.errors import LabelingError
 
 MAX_FRAMES = 4096

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers._shared import Collector, Edit, note, splice
 from labeling.containers.base import MAX_PAYLOAD, Kind, Media, Piece
+from labeling.containers.collector import Collector, note
+from labeling.containers.edits import Edit, splice
 from labeling.errors import LabelingError
 
 MAX_CHUNKS = 1 << 14

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labeling.containers._shared import Collector, note
 from labeling.containers.base import Kind
+from labeling.containers.collector import Collector, note
 from labeling.errors import LabelingError
 
 MAX_ENTRIES = 4096

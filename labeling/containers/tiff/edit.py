@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from labeling._tiff_ifd import EXIF_IFD, TYPE_SIZES, Entry, Ifd, Tiff
-from labeling.containers._shared import Edit, splice
 from labeling.containers.base import Buffer
+from labeling.containers.edits import Edit, splice
 from labeling.errors import LabelingError
 
 

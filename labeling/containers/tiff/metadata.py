@@ -10,8 +10,9 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from labeling._tiff_ifd import EXIF_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
-from labeling.containers._shared import Collector, foreign_block
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.collector import Collector
+from labeling.containers.edits import foreign_block
 from labeling.containers.tiff.edit import Editor
 from labeling.errors import LabelingError
 

@@ -1,0 +1,136 @@
+"""Collect the metadata blocks, problems and warnings of one file within fixed bounds."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Contents, Kind
+
+MAX_MESSAGES = 100
+"""Limit on the problems, and on the warnings, that are reported of one file: a hostile file has millions."""
+
+
+def note(messages: list[str], message: str) -> None:
+    """Append ``message`` unless the list already holds :data:`MAX_MESSAGES`."""
+    if len(messages) < MAX_MESSAGES:
+        messages.append(message)
+
+
+@dataclass(slots=True)
+class Collector:
+    """The blocks, problems and warnings found so far, within the bounds stated in :mod:`labeling.containers.base`.
+
+    Attributes:
+        blocks: Metadata blocks in the order in which they were found.
+        problems: Damage that makes the rest of the file untrustworthy (``Contents.problems``).
+        warnings: Oddities that do no harm (``Contents.warnings``).
+        left: Bytes of metadata that may still be taken of this file.
+    """
+
+    blocks: list[Block] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    left: int = MAX_TOTAL
+
+    @property
+    def full(self) -> bool:
+        """Whether the limit on blocks is reached; the first time, this is recorded in ``problems``."""
+        if len(self.blocks) < MAX_BLOCKS:
+            return False
+        message = f"more than {MAX_BLOCKS} metadata blocks"
+        if message not in self.problems:
+            self.problems.append(message)
+        return True
+
+    def contents(
+        self,
+        format: str,
+        media_type: str,
+        coded: Iterable[tuple[int, int]],
+        size: tuple[int, int] = (0, 0),
+        frames: int = 1,
+        *,
+        fixed: str = "",
+        seconds: float = 0.0,
+    ) -> Contents:
+        """Return what was collected as the answer of a module's ``read``.
+
+        Args:
+            format: The format's name in :data:`labeling.containers.FORMATS`.
+            media_type: The file's media type.
+            coded: (offset, length) of each run of coded picture data.
+            size: (width, height) as coded, in pixels; 0 where unknown.
+            frames: Number of frames.
+            fixed: Why the file cannot be rewritten; empty if it can.
+            seconds: Duration of a video or audio file; 0 where unknown.
+        """
+        return Contents(
+            format,
+            media_type,
+            tuple(self.blocks),
+            tuple(coded),
+            *size,
+            frames=frames,
+            problems=tuple(self.problems),
+            warnings=tuple(self.warnings),
+            fixed=fixed,
+            seconds=seconds,
+        )
+
+    def refusal(self, size: int) -> str:
+        """Say why a payload of ``size`` bytes is not read (empty if it is), before memory is allocated for it."""
+        if size > MAX_PAYLOAD:
+            return f"holds {size} bytes, more than the {MAX_PAYLOAD} that are read of one block"
+        if size > self.left:
+            return f"not read: all metadata of this file together is more than {MAX_TOTAL} bytes"
+        return ""
+
+    def add(
+        self,
+        kind: Kind,
+        where: str,
+        span: tuple[int, int],
+        data: Buffer,
+        keyword: str = "",
+        late: bool = False,
+        problem: str = "",
+    ) -> None:
+        """Add one block; once the limits are reached its data, or the whole block, is left out.
+
+        Args:
+            kind: What the block holds.
+            where: Its place, in the format's own terms.
+            span: (offset, end) of the whole segment, chunk or box in the file.
+            data: The payload, without wrapping.
+            keyword: The format's own name for the block.
+            late: Whether it comes after the start of the coded picture.
+            problem: What is wrong with the block itself.
+        """
+        if self.full:
+            return
+        refusal = self.refusal(len(data))
+        if refusal:
+            data, problem = b"", refusal
+        self.left -= len(data)
+        self.blocks.append(Block(kind, where, span[0], span[1] - span[0], bytes(data), keyword, late, problem))
+
+    def inflate(self, data: Buffer) -> tuple[bytes, str]:
+        """Decompress a zlib stream whose output is bounded.
+
+        Returns:
+            The bytes, and what is wrong with them (empty if nothing is).
+        """
+        limit = min(MAX_PAYLOAD, self.left)
+        stream = zlib.decompressobj()
+        try:
+            out = stream.decompress(data, limit + 1)
+        except zlib.error:
+            return b"", "its compressed data is damaged"
+        if len(out) > limit:
+            self.left -= limit  # the work done counts: otherwise thousands of small bombs would add up
+            return b"", f"unpacks to more than {limit} bytes"
+        if not stream.eof:
+            return out, "its compressed data is cut off"
+        return out, ""

@@ -1,0 +1,85 @@
+"""Rewrite a file by replacing byte ranges of it, without copying the rest.
+
+A module's ``rewrite`` collects edits and hands them to :func:`splice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, overload
+
+from labeling.containers.base import Block, Buffer, Changes, Media, Piece
+from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes, Span
+
+Edit = tuple[int, int, bytes]
+"""(start, end, replacement). An insertion has ``start == end``; a removal has an empty replacement."""
+
+MediaEdit = tuple[int, int, bytes | Span]
+"""An :data:`Edit` whose replacement may be a range of another file."""
+
+
+@overload
+def splice(data: Buffer, edits: Iterable[Edit]) -> list[Buffer]: ...
+@overload
+def splice(data: Media, edits: Iterable[MediaEdit]) -> list[Piece]: ...
+def splice(data: Buffer | FileBytes, edits: Iterable[MediaEdit]) -> Any:
+    """Carry out ``edits`` and return the pieces of the new file.
+
+    Args:
+        data: The original file.
+        edits: Edits in any order. They must not overlap. Several insertions at one place stay in the given order and
+            come before a removal there.
+
+    Returns:
+        Views of ``data`` (ranges of it, if it is a :class:`~labeling.filebytes.FileBytes`) and the replacements
+        between them.
+    """
+    view: Any = _Spans(data) if isinstance(data, FileBytes) else memoryview(data)
+    pieces: list[Piece] = []
+    at = 0
+    for start, end, replacement in sorted(edits, key=lambda edit: edit[:2]):
+        if start > at:
+            pieces.append(view[at:start])
+        if replacement:
+            pieces.append(replacement)
+        at = end
+    if at < len(view):
+        pieces.append(view[at : len(view)])
+    return pieces
+
+
+class _Spans:
+    """A file whose slices are ranges of the file: nothing is read."""
+
+    def __init__(self, data: FileBytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice) -> Span:
+        return Span(self._data, part.start, part.stop)
+
+
+def foreign_block(block: Block) -> LabelingError:
+    """Return the error to raise for a block in ``Changes.drop`` that the file does not contain."""
+    return LabelingError(
+        f"{block.where} at offset {block.offset} is not in this file", hint="read the file again before changing it"
+    )
+
+
+def pick(blocks: tuple[Block, ...], changes: Changes) -> tuple[set[int], list[Block]]:
+    """Separate the blocks that ``changes`` drops from those that stay.
+
+    Returns:
+        The offsets of the dropped blocks, and the blocks that stay, in order.
+
+    Raises:
+        LabelingError: A block to be dropped is not in ``blocks``.
+    """
+    for block in changes.drop:
+        if block not in blocks:
+            raise foreign_block(block)
+    gone = {block.offset for block in changes.drop}
+    return gone, [block for block in blocks if block.offset not in gone]
