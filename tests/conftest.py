@@ -1,14 +1,17 @@
-"""What every test may ask for: the third-party cases, and small pictures of our own."""
+"""What every test may ask for: the third-party cases, outside programs; and in CI, that nothing is skipped."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from . import programs
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = Path(os.environ.get("AIGC_CASES", ROOT.parent / "shared" / "cases"))
@@ -16,11 +19,9 @@ CASES = Path(os.environ.get("AIGC_CASES", ROOT.parent / "shared" / "cases"))
 
 @pytest.fixture(scope="session")
 def cases() -> Path:
-    """The folder of real files that nobody here wrote; where it is missing the test is skipped, but never in CI."""
+    """The folder of real files that nobody here wrote; where it is missing, the test is skipped."""
     if CASES.is_dir():
         return CASES
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must have the third-party cases, but {CASES} is not there")
     pytest.skip(f"the third-party cases are not here ({CASES}); set AIGC_CASES to their folder")
 
 
@@ -33,14 +34,71 @@ def manifest(cases: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def unshare() -> list[str]:
-    """The words before a command that may mount file systems which nobody else sees; in CI it is never missing."""
+    """The words before a command that may mount file systems which nobody else sees."""
+    programs.require("unshare", "mount")
     words = ["unshare", "--mount"] if os.name == "posix" and os.geteuid() == 0 else ["unshare", "-rm"]
+    probe = [*words, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    return words
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    return programs.require("chromium")
+
+
+# --- missing programs skip a test ------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    for mark in item.iter_markers("needs"):
+        programs.require(*mark.args)
     try:
-        able = not subprocess.run([*words, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode
-    except OSError:
-        able = False
-    if able:
-        return words
-    if os.environ.get("CI"):
-        pytest.fail("CI must be able to mount a file system in a namespace of its own")
-    pytest.skip("this machine lets nobody mount a file system")
+        return (yield)
+    except FileNotFoundError as error:
+        _skip_for(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    try:
+        return (yield)
+    except FileNotFoundError as error:
+        _skip_for(error)
+        raise
+
+
+def _skip_for(error: FileNotFoundError) -> None:
+    if program := programs.missing_in(error):
+        pytest.skip(programs.reason(program))
+
+
+# --- in CI nothing may be skipped ------------------------------------------------------------------------------------
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.OK and _forbidden(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if skipped := _forbidden(config):
+        terminalreporter.section("skipped, which CI forbids", red=True)
+        for report in skipped:
+            terminalreporter.line(f"{report.nodeid}: {_why(report)}", red=True)
+
+
+def _forbidden(config: pytest.Config) -> list[Any]:
+    """The reports of skipped tests, if this is CI. In xdist's workers there is no terminal: the controller judges."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return []
+    return list(reporter.stats.get("skipped", []))
+
+
+def _why(report: Any) -> str:
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)

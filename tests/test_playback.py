@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import queue
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -175,13 +173,10 @@ def decoded(path: Path) -> NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, dict[str, Any]]]]:
+def watched(
+    chromium: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, dict[str, dict[str, Any]]]]:
     """The folder of sources and labelled films, and what Chromium said of each of the latter."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None and os.environ.get("CI"):
-        pytest.fail("CI must have Chromium; .ci/run installs it")
-    if program is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     folder = tmp_path_factory.mktemp("films")
     for name, codec in CODECS.items():
         Labeler(producer=PRODUCER).label_file(make(folder / f"{name}-source.mp4", codec), folder / f"{name}.mp4")
@@ -194,7 +189,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
     server = Server(folder, page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     browser = subprocess.Popen(
-        [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
          "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder / 'profile'}",
          "--remote-debugging-port=0",  # else it ends as soon as the page is loaded

@@ -536,16 +536,6 @@ def test_a_name_is_cut_in_the_middle_to_the_cells_there_are(name: str, width: in
 # --- the page in a browser --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    if os.environ.get("CI"):
-        pytest.fail("CI must have Chromium; .ci/run installs it")
-    pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-
-
 def browse(program: str, profile: Path, page: Path, *flags: str) -> str:
     command = [
         program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -474,10 +473,6 @@ def test_a_real_film(cases: Path, manifest: dict[str, dict[str, Any]], tmp_path:
     assert packets(target) == packets(cases / name)
     assert run("exiftool", "-s3", "-Aigc", target).strip() == LABEL
     assert json.loads(run("mkvmerge", "-J", target))["warnings"] == []
-
-
-def test_the_tools_are_there() -> None:
-    assert all(shutil.which(tool) for tool in ("ffmpeg", "ffprobe", "mkvmerge", "mkvextract", "exiftool"))
 
 
 @given(st.integers(0, (1 << 56) - 2), st.integers(0, 8))

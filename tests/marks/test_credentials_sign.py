@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from labeling.label import Label
 from labeling.marks.credentials import Claim, Signer, Trust, make_test_chain, read, sign
 from labeling.marks.credentials import _readback as readback
 
+from .. import programs
 from .signing import ALGORITHMS, CLAIM, TRAINED, certificate, chain, codes, key_service, picture, signer, witness
 
 FORMATS = ("jpeg", "png", "webp", "gif", "tiff", "heic", "avif")
@@ -286,7 +286,7 @@ def test_a_callback_with_the_wrong_padding_is_told_what_is_expected() -> None:
 @pytest.fixture
 def authority(tmp_path: Path) -> object:
     """A time-stamp authority on this machine: OpenSSL answers, we carry the bytes."""
-    assert shutil.which("openssl") is not None, "these tests compare with the openssl command"
+    programs.require("openssl")
     made = certificate(purposes=(ExtendedKeyUsageOID.TIME_STAMPING,), names=("stamp", "stamp root"))
     for name, pem in (("key", made.key_pem), ("cert", made.cert_pem), ("root", made.root_pem)):
         (tmp_path / f"{name}.pem").write_bytes(pem)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from labeling.errors import LabelingError, SigningError
 from labeling.findings import Severity, Signature, Status
 from labeling.marks import _sm2, security
 from labeling.marks.security import Half, Sm2Key, check, sign
+
+from .. import programs
 
 FIELDS = {
     "Label": "1",
@@ -37,8 +38,7 @@ VECTOR_S = 0xB1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA
 
 
 def openssl(*arguments: object) -> bytes:
-    program = shutil.which("openssl")
-    assert program is not None, "these tests compare with the openssl command (version 3)"
+    program = programs.require("openssl")  # version 3
     return subprocess.run([program, *map(str, arguments)], check=True, capture_output=True).stdout
 
 
