@@ -117,8 +117,8 @@ def _orientation(contents: Contents) -> int:
 
 def _jpeg(data: bytes, orientation: int, max_pixels: int) -> Any:
     """The brightness of a JPEG file, at no more than is needed: an eighth is the mean of each block, as we want it."""
-    from labeling.codecs._decoders import open_picture
-    from labeling.codecs._pixels import decoding, rgb_region, upright
+    from labeling.codecs.opening import open_picture
+    from labeling.codecs.pixels import decoding, rgb_region, upright
 
     image = open_picture(data, "jpeg", max_pixels)
     with decoding("JPEG"):
@@ -144,7 +144,7 @@ def _of_film(data: Media, format: str, max_pixels: int | None, detail: float) ->
 
 def _of_image(image: Any, max_pixels: int | None, detail: float) -> bytes | None:
     from labeling import codecs
-    from labeling.codecs._memory import orientation_of
+    from labeling.codecs.pixels import orientation_of
 
     pixels = codecs.displayed(image, "", orientation=orientation_of(image), max_pixels=max_pixels)
     return _of_array(pixels, detail)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from labeling.codecs.base import MAX_PIXELS, Painted
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from labeling.codecs.base import Painted, Painter, Pixels
+    from labeling.codecs.base import Painter, Pixels
 
 __all__ = ["MAX_PIXELS", "Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file"]
-
-MAX_PIXELS = 100_000_000
-"""Default limit on the pixels of one frame; an animation may have four times as many in all."""
 
 _PAINTERS = {
     "jpeg": "jpeg.paint",
@@ -92,7 +90,7 @@ def encode(
     Raises :class:`~labeling.errors.LabelingError` for pixels or options that cannot be coded,
     :class:`~labeling.errors.MissingDependency` if the format's optional library is not installed.
     """
-    from labeling.codecs import _encoders, _memory
+    from labeling.codecs import _encoders, _memory, pixels
 
     name = _ALIASES.get(format.lower(), format.lower())
     if name not in _encoders.ENCODERS:
@@ -105,21 +103,10 @@ def encode(
     width, height = own.size
     box = (0, 0, 0, 0)
     if painter is not None:
-        plan = _memory.lay(own, painter, _memory.orientation_of(own))
+        plan = _memory.lay(own, painter, pixels.orientation_of(own))
         width, height, box = plan.width, plan.height, plan.box
     data, exact, words = _encoders.ENCODERS[name](own, quality, lossless)
-    from labeling.codecs.base import Painted
-
     return Painted(data, box, width, height, 1, exact and not notes, "; ".join([words, *notes]))
-
-
-def __getattr__(name: str) -> Any:
-    # ``Painted`` is offered here, but its module loads numpy, which ``import labeling`` must not.
-    if name == "Painted":
-        from labeling.codecs.base import Painted
-
-        return Painted
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def displayed(

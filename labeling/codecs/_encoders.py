@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeling.codecs.opening import heif_library
 from labeling.codecs.png import samples as png_samples
 from labeling.errors import LabelingError, MissingDependency
 
@@ -138,15 +139,6 @@ def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
     except (OSError, ValueError, RuntimeError) as error:
         raise LabelingError(f"the picture cannot be coded as HEIC: {error}; try PNG") from error
     return out.getvalue(), False, f"coded as HEIC, quality {quality}"
-
-
-def heif_library() -> Any:
-    """Import pillow-heif; raises :class:`~labeling.errors.MissingDependency` with the line to type."""
-    try:
-        import pillow_heif
-    except ImportError as error:
-        raise MissingDependency('HEIC pictures need pillow-heif: pip install "aigc-labeling[heif]"') from error
-    return pillow_heif
 
 
 ENCODERS: dict[str, Encoder] = {

@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 
 from labeling.codecs._memory import put
-from labeling.codecs._pixels import decoding, make_plan, rgb_region
 from labeling.codecs.base import Painted, Painter
+from labeling.codecs.pixels import decoding, make_plan, rgb_region
 from labeling.errors import LabelingError
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from labeling.codecs._pixels import (
+from labeling.codecs.base import Painter, Pixels
+from labeling.codecs.pixels import (
+    ORIENTATION,
     Plan,
     check_size,
     cmyk,
@@ -23,10 +25,7 @@ from labeling.codecs._pixels import (
     rgb_region,
     split_overlay,
 )
-from labeling.codecs.base import Painter, Pixels
 from labeling.errors import LabelingError, UnreadableFile
-
-ORIENTATION = 0x0112
 
 HOLDS: dict[str, tuple[str, ...]] = {
     "jpeg": ("RGB", "L", "CMYK", "YCbCr"),
@@ -113,14 +112,6 @@ def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
     scaled = deep / 257 if image.mode.startswith("I;16") or (image.mode == "I" and deep.max() > 255) else deep
     gray = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
     return gray if wanted == "L" else gray.convert(wanted)
-
-
-def orientation_of(image: Image.Image) -> int:
-    """Read the EXIF orientation that a viewer of the coded picture will apply."""
-    if "exif" not in image.info:
-        return 1
-    value = image.getexif().get(ORIENTATION, 1)
-    return value if isinstance(value, int) else 1
 
 
 def lay(image: Image.Image, painter: Painter, orientation: int = 1) -> Plan:

@@ -1,49 +1,101 @@
-"""How a picture gets an overlay: the contract between what paints and what codes.
+"""The contract between what draws an overlay and what stores pictures.
 
-A *painter* knows what to draw and never sees a file; a *codec* knows files and never sees a label. Both talk about
-the picture **as displayed**: upright, after EXIF orientation or HEIF rotation has been applied.
+A *painter* knows what to draw and never sees a file. A *codec* knows files and never knows what a label is. Both speak
+of the picture **as displayed**: upright, after the EXIF orientation or the HEIF rotation has been applied.
+
+Each codec module of a format offers one function, which :func:`labeling.codecs.paint_file` calls::
+
+    def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted: ...
+
+A codec proceeds as follows. It refuses the file if its header announces more than ``max_pixels``
+(:func:`labeling.codecs.pixels.check_size`). It asks :meth:`Painter.box` which box will be painted, decodes that box in
+every frame, passes these backdrops to :meth:`Painter.paint`, and blends the returned overlay into every frame. It
+changes as little of the file as the format allows, and reports in :class:`Painted` what happened to the rest. On
+damaged data it raises :class:`~labeling.errors.LabelingError` and nothing else.
+
+This module loads no numpy, so that ``import labeling`` stays cheap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+MAX_PIXELS = 100_000_000
+"""Default limit on the pixels of one frame; all frames of an animation together may have four times as many."""
+
+Pixels: TypeAlias = "NDArray[np.uint8]"
+"""An array of 8-bit samples, (H, W, channels)."""
 
 Box = tuple[int, int, int, int]
-"""left, top, right, bottom in pixels of the displayed picture; right and bottom are exclusive."""
+"""(left, top, right, bottom) in pixels of the displayed picture; right and bottom are exclusive."""
 
 
 class Painter(Protocol):
-    """Something that draws into one box of a picture."""
+    """Something that draws into one box of a picture.
+
+    Both methods are called once for each picture or animation; a TIFF file with several pages counts as several
+    pictures.
+
+    Example:
+        A painter that puts a red square into the upper left corner::
+
+            class RedSquare:
+                def box(self, width: int, height: int) -> Box:
+                    return 0, 0, min(16, width), min(16, height)
+
+                def paint(self, backdrops: Sequence[Pixels]) -> Pixels:
+                    overlay = np.zeros((*backdrops[0].shape[:2], 4), np.uint8)
+                    overlay[...] = 255, 0, 0, 255
+                    return overlay
+    """
 
     def box(self, width: int, height: int) -> Box:
-        """Say which box of a displayed picture of this size will be painted.
+        """Choose the box that will be painted.
 
-        Raises :class:`~labeling.errors.LabelingError` if nothing legible fits.
+        Args:
+            width: Width of the displayed picture in pixels.
+            height: Its height in pixels.
+
+        Returns:
+            A box inside the picture, at least one pixel wide and high.
+
+        Raises:
+            LabelingError: Nothing legible fits into a picture of this size.
         """
         ...
 
     def paint(self, backdrops: Sequence[Pixels]) -> Pixels:
-        """Paint on top of what is in the box.
+        """Draw the overlay for the box.
 
-        ``backdrops``: the box's content in every frame, each (H, W, 3) uint8 sRGB, transparency already laid over
-        white. Returns one (H, W, 4) uint8 RGBA overlay, straight (not premultiplied) alpha, for all frames.
+        Args:
+            backdrops: What is in the box, one array for each frame: (H, W, 3) uint8 sRGB, upright, with transparency
+                already laid over white. Painters use them to choose colours that stand out.
+
+        Returns:
+            One overlay for all frames: (H, W, 4) uint8 RGBA with straight (not premultiplied) alpha, where H and W are
+            the size of the box.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A painted copy: the new file, the box (displayed pixels), and what happened to the rest of the picture.
+    """A painted copy of a picture, and what happened to it.
 
-    ``lossless`` is true if every sample outside the box (for JPEG: outside the blocks under it) is as before.
-    ``how`` says it in words, with the quality where one was chosen.
+    Attributes:
+        data: The new file.
+        box: The box that was painted, in pixels of the displayed picture.
+        width: Width of the displayed picture in pixels.
+        height: Its height in pixels.
+        frames: Number of frames or pages.
+        lossless: Whether every sample outside the box is as before. For JPEG: outside the blocks under the box.
+        how: What was done, in words for people, with the quality where one was chosen.
     """
 
     data: bytes

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 
-from labeling.codecs._decoders import is_avif, open_picture
-from labeling.codecs._encoders import HEVC_SPEED, heif_library
+from labeling.codecs._encoders import HEVC_SPEED
 from labeling.codecs._frames import recode
-from labeling.codecs._memory import ORIENTATION, lay
-from labeling.codecs._pixels import check_size, decoding
+from labeling.codecs._memory import lay
 from labeling.codecs.base import Painted, Painter
+from labeling.codecs.opening import heif_library, is_avif, open_picture
+from labeling.codecs.pixels import ORIENTATION, check_size, decoding
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError
 

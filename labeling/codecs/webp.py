@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from labeling.codecs._decoders import open_picture
 from labeling.codecs._frames import recode
 from labeling.codecs.base import Painted, Painter
+from labeling.codecs.opening import open_picture
 from labeling.containers.base import Buffer
 
 QUALITY = 95

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs._decoders import open_picture
-from labeling.codecs._pixels import Plan, check_size, decoding, make_plan, on_white, over_alpha, split_overlay
 from labeling.codecs.base import Painted, Painter, Pixels
 from labeling.codecs.gif import blocks
+from labeling.codecs.opening import open_picture
+from labeling.codecs.pixels import Plan, check_size, decoding, make_plan, on_white, over_alpha, split_overlay
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnreadableFile
 

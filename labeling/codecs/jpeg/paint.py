@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs._pixels import Plan, check_size, cmyk, decoding, luma, make_plan, open_with
 from labeling.codecs.base import Painted, Painter, Pixels
 from labeling.codecs.jpeg import dct, segments
+from labeling.codecs.pixels import Plan, check_size, cmyk, decoding, luma, make_plan, open_with
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnsupportedFormat
 

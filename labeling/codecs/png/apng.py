@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeling.codecs._pixels import Plan, over_alpha
 from labeling.codecs.base import Painter
+from labeling.codecs.pixels import Plan, over_alpha
 from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, chunk, decode, encode
 from labeling.errors import UnreadableFile

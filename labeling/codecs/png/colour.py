@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs._pixels import luma, over, over_alpha, split_overlay
 from labeling.codecs.base import Box, Pixels
+from labeling.codecs.pixels import luma, over, over_alpha, split_overlay
 from labeling.codecs.png.samples import GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, Header, Samples
 from labeling.errors import UnreadableFile
 

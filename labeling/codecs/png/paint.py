@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from labeling.codecs._pixels import check_size, make_plan
 from labeling.codecs.base import Painted, Painter
+from labeling.codecs.pixels import check_size, make_plan
 from labeling.codecs.png import apng
 from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, SIGNATURE, Header, chunk, decode, encode

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs._pixels import decoding
+from labeling.codecs.pixels import decoding
 from labeling.errors import LabelingError, UnreadableFile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

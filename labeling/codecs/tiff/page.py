@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling._tiff_ifd import Entry, Ifd, Tiff, read_tiff
-from labeling.codecs._pixels import check_size, decoding
+from labeling.codecs.pixels import check_size, decoding
 from labeling.errors import UnreadableFile, UnsupportedFormat
 
 Samples = NDArray[Any]

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling._tiff_ifd import Entry, Tiff, read_tiff
-from labeling.codecs._decoders import open_picture
-from labeling.codecs._pixels import (
+from labeling.codecs.base import Box, Painted, Painter, Pixels
+from labeling.codecs.opening import open_picture
+from labeling.codecs.pixels import (
     check_size,
     cmyk,
     decoding,
@@ -23,7 +24,6 @@ from labeling.codecs._pixels import (
     split_overlay,
     upright,
 )
-from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.tiff import palette, resave
 from labeling.codecs.tiff.page import INKS, PALETTE, RGB, SEPARATED, WHITE_IS_ZERO, Page, pack, parse, unpack
 from labeling.containers.base import Buffer

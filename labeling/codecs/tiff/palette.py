@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs._pixels import over, split_overlay
 from labeling.codecs.base import Pixels
+from labeling.codecs.pixels import over, split_overlay
 from labeling.errors import UnsupportedFormat
 
 FAR = 64

@@ -6,10 +6,10 @@ import io
 from typing import Any
 
 from labeling._tiff_ifd import Tiff
-from labeling.codecs._decoders import open_picture
 from labeling.codecs._memory import put
-from labeling.codecs._pixels import check_size, decoding, make_plan, rgb_region
 from labeling.codecs.base import Painted, Painter
+from labeling.codecs.opening import open_picture
+from labeling.codecs.pixels import check_size, decoding, make_plan, rgb_region
 
 _LOSSY = {6, 7, 34712, 50001}
 _KEPT = (254, 269, 270, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675)

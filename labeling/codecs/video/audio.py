@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeling.codecs._pixels import one_line
+from labeling.codecs.pixels import one_line
 from labeling.errors import LabelingError, UnreadableFile
 
 if TYPE_CHECKING:

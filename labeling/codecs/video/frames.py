@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.codecs._memory import put
-from labeling.codecs._pixels import Plan, make_plan, on_white
 from labeling.codecs.base import Painter, Pixels
+from labeling.codecs.pixels import Plan, make_plan, on_white
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:

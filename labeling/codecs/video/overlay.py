@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs._pixels import as_stored, make_plan
 from labeling.codecs.base import Box, Painter
+from labeling.codecs.pixels import as_stored, make_plan
 from labeling.codecs.video._samples import FULL_RANGE, Component, Format, channels, format_of, matrix_of
 from labeling.errors import LabelingError, UnsupportedFormat
 

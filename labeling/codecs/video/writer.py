@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from labeling.codecs._pixels import one_line
 from labeling.codecs.base import Box, Painter
+from labeling.codecs.pixels import one_line
 from labeling.codecs.video._samples import BT709, FULL_RANGE, format_of
 from labeling.codecs.video.audio import Sound
 from labeling.codecs.video.base import NAMES, Coding, Settings, Stream, coding, describe

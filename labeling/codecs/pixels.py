@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs import MAX_PIXELS
-from labeling.codecs.base import Box, Painter, Pixels
+from labeling.codecs.base import MAX_PIXELS, Box, Painter, Pixels
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
 
@@ -81,6 +80,18 @@ def open_with(plugin: str, cls: str, data: Buffer) -> Any:
 
 
 # --- orientation (EXIF tag 0x0112) ----------------------------------------------------------------------------------
+
+
+ORIENTATION = 0x0112
+"""The EXIF tag."""
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Read the EXIF orientation that a viewer of the coded picture will apply."""
+    if "exif" not in image.info:
+        return 1
+    value = image.getexif().get(ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
 
 
 def upright(stored: NDArray[SampleType], orientation: int) -> NDArray[SampleType]:
