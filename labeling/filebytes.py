@@ -92,7 +92,7 @@ class _Raw(io.RawIOBase):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class FileRange:
     """A run of bytes of a file, to be copied into another one; its length is that of the run."""
 
     source: FileBytes
@@ -110,27 +110,27 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def copy_span(span: Span, fd: int) -> None:
-    """Append a span to the file behind ``fd``: inside the kernel where the system can do that.
+def copy_range(part: FileRange, fd: int) -> None:
+    """Append a range of one file to the file behind ``fd``: inside the kernel where the system can do that.
 
     Raises :class:`UnreadableFile` if the source has become shorter, :class:`OSError` if writing fails.
     """
-    at = span.start
+    at = part.start
     copy = getattr(os, "copy_file_range", None)
-    while copy is not None and at < span.end:
+    while copy is not None and at < part.end:
         try:
-            done = copy(span.source.fd, fd, min(span.end - at, 1 << 30), at)
+            done = copy(part.source.fd, fd, min(part.end - at, 1 << 30), at)
         except OSError as error:
             if error.errno in _NOT_BY_KERNEL:
                 break  # other file systems, or an old kernel: by hand
             raise
         if not done:
-            raise UnreadableFile(f"{span.source.name}: became shorter while it was copied; nothing was written")
+            raise UnreadableFile(f"{part.source.name}: became shorter while it was copied; nothing was written")
         at += done
-    while at < span.end:
-        part = span.source.read(at, min(COPY_STEP, span.end - at))
-        write_all(fd, part)
-        at += len(part)
+    while at < part.end:
+        piece = part.source.read(at, min(COPY_STEP, part.end - at))
+        write_all(fd, piece)
+        at += len(piece)
 
 
 def _not_by_kernel() -> frozenset[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, overload
 
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError
-from labeling.filebytes import FileBytes, Span, copy_span, write_all
+from labeling.filebytes import FileBytes, FileRange, copy_range, write_all
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -221,8 +221,8 @@ def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
         if os.fstat(fd).st_size:
             os.ftruncate(fd, 0)
         for piece in pieces:
-            if isinstance(piece, Span):
-                copy_span(piece, fd)
+            if isinstance(piece, FileRange):
+                copy_range(piece, fd)
             else:
                 write_all(fd, piece)
     finally:

@@ -219,7 +219,7 @@ def test_a_film_that_becomes_shorter_while_it_is_read(tmp_path: Path) -> None:
         with pytest.raises(labeling.UnreadableFile, match="became shorter"):
             data[500_000:600_000]
         with (tmp_path / "copy").open("wb") as out, pytest.raises(labeling.UnreadableFile, match="became shorter"):
-            filebytes.copy_span(filebytes.Span(data, 0, 1 << 20), out.fileno())
+            filebytes.copy_range(filebytes.FileRange(data, 0, 1 << 20), out.fileno())
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -323,7 +323,7 @@ def test_an_edit_in_place_is_taken_back_on_failure_and_every_step_of_it_plays(
     subprocess.run(command, check=True)
     shown = pictures(path)
     with filebytes.FileBytes(path.open("rb"), str(path)) as data:
-        change = in_place.patch(data, Changes(named=("AIGC", '{"Label":"1"}'), xmp=b"<x/>"))
+        change = in_place.patch(data, Changes(text_field=("AIGC", '{"Label":"1"}'), xmp=b"<x/>"))
         assert change is not None
         with pytest.raises(RuntimeError, match="stop"), in_place.applied(data, change):
             raise RuntimeError("stop")

@@ -47,7 +47,7 @@ class Format:
     ``carrier`` says where a label is written, for people; empty where the format has no place for one or is only
     read. ``sniffed``: the format has no signature, or not always; its module says in ``looks_like(data)`` if it is it.
     ``media``: films and sounds, which are read in parts and lie in files of any size. ``fields``: the home of a label
-    is a named text (``Changes.named``) and not an XMP packet; ``packets``: there is a place for an XMP packet as well.
+    is a named text (``Changes.text_field``) and not an XMP packet; ``packets``: an XMP packet has a place, too.
     ``home``: what a text that stands in that home has for ``where``, up to its name.
     """
 
@@ -217,11 +217,11 @@ def _whole(data: Buffer | FileBytes) -> Media:
 @overload
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]: ...
 @overload
-def rewrite(data: Media, contents: Contents, changes: Changes, also: Any) -> list[Piece]: ...
-def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, also: Any = None) -> Any:
+def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Any) -> list[Piece]: ...
+def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, extra_edits: Any = None) -> Any:
     """Give the pieces of a copy of ``data`` with its metadata changed and its coded picture untouched.
 
-    ``also`` is a change of the film for the same copy, where the format's codec made one (MP4).
+    ``extra_edits`` are changes of the video for the same copy, where the format's codec made some (MP4).
 
     Raises :class:`~labeling.errors.LabelingError` if the format or this very file has no place for the change.
     """
@@ -232,7 +232,7 @@ def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, also
     if contents.fixed:
         raise LabelingError(contents.fixed)
     row = next(row for row in FORMATS if row.name == contents.format)
-    more = () if also is None else (also,)
+    more = () if extra_edits is None else (extra_edits,)
     return _module(row.module).rewrite(_whole(data) if row.media else data, contents, changes, *more)
 
 

@@ -236,9 +236,9 @@ def _free_from(children: list[Chunk]) -> int:
 
 def _put(kept: list[Block], changes: Changes) -> tuple[int, bytes] | None:
     """The new text as (offset of the one it replaces, or 0; whole chunk)."""
-    if changes.named is None:
+    if changes.text_field is None:
         return None
-    name, text = changes.named
+    name, text = changes.text_field
     old = next((b for b in kept if b.keyword == name and b.where == f"AVI LIST INFO {name}"), None)
     return (old.offset if old else 0), pack(fourcc(name), text.encode() + b"\0")
 

@@ -25,7 +25,7 @@ import mmap
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 """A whole file, or a part of one, in memory or mapped into it."""
@@ -33,7 +33,7 @@ Buffer = bytes | bytearray | memoryview | mmap.mmap
 Media = bytes | FileBytes
 """A video or audio file. Only slices of bounded size are read; a slice of either type is ``bytes``."""
 
-Piece = Buffer | Span
+Piece = Buffer | FileRange
 """One piece of a new video or audio file: bytes, or a range of the old file that is copied without being read."""
 
 MAX_BLOCKS = 4096
@@ -137,11 +137,11 @@ class Changes:
             main packet is the first XMP block that is neither Extended XMP (keyword ``extension:…``) nor dropped.
         exif: A TIFF structure, which replaces the file's EXIF in the same way.
         drop: Blocks of the same :class:`Contents` that are left out.
-        named: A name and its text, for formats that store a label as one (``Format.fields``). It replaces the first
+        text_field: A name and its text, for formats that store a label as one (``Format.fields``). It replaces the first
             block of exactly this name in that place, or is added.
     """
 
     xmp: bytes | None = None
     exif: bytes | None = None
     drop: tuple[Block, ...] = field(default=())
-    named: tuple[str, str] | None = None
+    text_field: tuple[str, str] | None = None

@@ -10,12 +10,12 @@ from typing import Any, overload
 
 from labeling.containers.base import Block, Buffer, Changes, Media, Piece
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 
 Edit = tuple[int, int, bytes]
 """(start, end, replacement). An insertion has ``start == end``; a removal has an empty replacement."""
 
-MediaEdit = tuple[int, int, bytes | Span]
+MediaEdit = tuple[int, int, bytes | FileRange]
 """An :data:`Edit` whose replacement may be a range of another file."""
 
 
@@ -35,7 +35,7 @@ def splice(data: Buffer | FileBytes, edits: Iterable[MediaEdit]) -> Any:
         Views of ``data`` (ranges of it, if it is a :class:`~labeling.filebytes.FileBytes`) and the replacements
         between them.
     """
-    view: Any = _Spans(data) if isinstance(data, FileBytes) else memoryview(data)
+    view: Any = _Ranges(data) if isinstance(data, FileBytes) else memoryview(data)
     pieces: list[Piece] = []
     at = 0
     for start, end, replacement in sorted(edits, key=lambda edit: edit[:2]):
@@ -49,7 +49,7 @@ def splice(data: Buffer | FileBytes, edits: Iterable[MediaEdit]) -> Any:
     return pieces
 
 
-class _Spans:
+class _Ranges:
     """A file whose slices are ranges of the file: nothing is read."""
 
     def __init__(self, data: FileBytes) -> None:
@@ -58,8 +58,8 @@ class _Spans:
     def __len__(self) -> int:
         return len(self._data)
 
-    def __getitem__(self, part: slice) -> Span:
-        return Span(self._data, part.start, part.stop)
+    def __getitem__(self, part: slice) -> FileRange:
+        return FileRange(self._data, part.start, part.stop)
 
 
 def foreign_block(block: Block) -> LabelingError:

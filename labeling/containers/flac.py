@@ -131,14 +131,14 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
     for block in walk.comments:
         here = {offset - block.body for offset in gone if block.body <= offset < block.end}
         put = None
-        if changes.named is not None and block is home:
-            put = (None if old is None else old - block.body, *changes.named)
+        if changes.text_field is not None and block is home:
+            put = (None if old is None else old - block.body, *changes.text_field)
         if put is not None or here:
             comments = vorbis_comment.parse(data[block.body : block.end])
             body = vorbis_comment.build(vorbis_comment.changed(comments, here, put))
             edits.append((block.at, block.end, _head(_COMMENT, len(body), block.last) + body))
-    if changes.named is not None and home is None:
-        edits += _insertion(walk, changes.named)
+    if changes.text_field is not None and home is None:
+        edits += _insertion(walk, changes.text_field)
     edits += _paid(walk, sum(len(new) - (end - start) for start, end, new in edits))
     return splice(data, edits + id3.tag_edits(walk.tags, gone))
 
@@ -147,7 +147,7 @@ def _home(walk: _Walk, kept: list[Block], changes: Changes) -> tuple[_Block | No
     """The block that a new comment goes into, and the offset of the comment that it takes the place of."""
     for block in walk.comments:
         for each in kept:
-            named = changes.named is not None and each.keyword == changes.named[0]
+            named = changes.text_field is not None and each.keyword == changes.text_field[0]
             if named and block.body <= each.offset < block.end:
                 return block, each.offset
     return next(iter(walk.comments), None), None

@@ -188,8 +188,8 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
 def _frames(version: int, changes: Changes) -> dict[str, bytes]:
     """The new frames, by the keyword of those that they replace; "" stands for an XMP packet."""
     new: dict[str, bytes] = {}
-    if changes.named is not None:
-        new[changes.named[0]] = id3.user_text(version, *changes.named)
+    if changes.text_field is not None:
+        new[changes.text_field[0]] = id3.user_text(version, *changes.text_field)
     if changes.xmp is not None:
         new[""] = id3.private(version, changes.xmp)
     return new

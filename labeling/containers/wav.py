@@ -195,8 +195,8 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
 
 def _new(changes: Changes) -> list[tuple[Kind, bytes]]:
     new: list[tuple[Kind, bytes]] = []
-    if changes.named is not None:
-        name, text = changes.named
+    if changes.text_field is not None:
+        name, text = changes.text_field
         if fourcc(name) != LABEL:
             raise LabelingError(f"a WAV file has a chunk of its own for {LABEL.decode()} only, not for {name!r}")
         new.append((Kind.TEXT, pack(LABEL, text.encode())))

@@ -195,7 +195,7 @@ def _cut(
         reencode=film.reencode, settings=settings, progress=film.progress,
     )  # fmt: skip
     stack.callback(cut.close)
-    draft.film = cut.surgery
+    draft.film = cut.edits
     draft.visible = options.painter.finding(cut.box, *cut.displayed)
     draft.how.append(cut.how)
 

@@ -21,7 +21,7 @@ from labeling.containers import Changes, Kind
 from labeling.containers.flv import amf
 from labeling.containers.flv import metadata as flv
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 from labeling.files import write_pieces
 
 LABEL = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "号-1" + "x" * 150})
@@ -108,7 +108,7 @@ def rewritten(data: bytes, **changes: Any) -> bytes:
 
 
 def labelled(data: bytes) -> bytes:
-    return rewritten(data, named=("AIGC", LABEL))
+    return rewritten(data, text_field=("AIGC", LABEL))
 
 
 def labels(data: bytes) -> list[str]:
@@ -157,7 +157,7 @@ def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path:
     assert packets(target) == packets(films[name])
     assert frames_from_the_middle(target) == frames_from_the_middle(films[name])
     assert run("exiftool", "-s3", "-AIGC", target).strip() == LABEL
-    second = rewritten(after, named=("AIGC", OTHER))
+    second = rewritten(after, text_field=("AIGC", OTHER))
     assert (len(second), labels(second)) == (len(after), [OTHER])
 
 
@@ -171,7 +171,7 @@ def test_what_is_said_of_the_film(films: dict[str, Path]) -> None:
 
 def test_numbers_that_are_places_in_the_file_follow(films: dict[str, Path], tmp_path: Path) -> None:
     before = films["index.flv"].read_bytes()
-    after = rewritten(before, named=("AIGC", LABEL), xmp=XMP)
+    after = rewritten(before, text_field=("AIGC", LABEL), xmp=XMP)
     (tmp_path / "after.flv").write_bytes(after)
     grown = len(after) - len(before)
 
@@ -230,7 +230,7 @@ def test_properties_are_read_in_every_form() -> None:
         (Kind.TEXT, "FLV onMetaData typed/x", b"y"),
         (Kind.TEXT, "FLV onMetaData xml", b"<a/>"),
     ]
-    after = rewritten(data, named=("AIGC", LABEL), drop=contents.blocks[:4])
+    after = rewritten(data, text_field=("AIGC", LABEL), drop=contents.blocks[:4])
     assert labels(after) == [LABEL]
     assert [body for kind, _, body in tags(after) if kind == 18] == [
         string(b"onMetaData") + obj(prop("more", obj()), prop("AIGC", string(LABEL.encode()))),
@@ -250,15 +250,15 @@ def test_the_first_of_that_very_name_is_replaced_wherever_it_stands() -> None:
 
 def test_a_long_label_is_a_long_string_and_one_too_long_is_refused() -> None:
     data = film(meta(prop("a", string(b"b"))))
-    assert labels(rewritten(data, named=("AIGC", "x" * 70_000))) == ["x" * 70_000]
+    assert labels(rewritten(data, text_field=("AIGC", "x" * 70_000))) == ["x" * 70_000]
     with pytest.raises(LabelingError, match="more than"):
-        rewritten(data, named=("AIGC", "x" * (1 << 24)))
+        rewritten(data, text_field=("AIGC", "x" * (1 << 24)))
 
 
 def test_a_packet_goes_behind_on_meta_data_and_is_replaced(tmp_path: Path, films: dict[str, Path]) -> None:
     for name in ("plain.flv", "bare.flv"):
         data = films[name].read_bytes()
-        after = rewritten(data, named=("AIGC", LABEL), xmp=XMP)
+        after = rewritten(data, text_field=("AIGC", LABEL), xmp=XMP)
         names = [body[3 : 3 + body[2]] for kind, _, body in tags(after) if kind == 18]
         assert names[:2] == [b"onMetaData", b"onXMPData"]
         again = rewritten(after, xmp=XMP + b"  ")
@@ -284,7 +284,7 @@ def test_a_file_cut_off_anywhere_is_told_and_refused(films: dict[str, Path], nam
         contents = containers.read(data[:cut])
         assert contents.problems, cut
         with pytest.raises(LabelingError):
-            containers.rewrite(data[:cut], contents, Changes(named=("AIGC", LABEL)))
+            containers.rewrite(data[:cut], contents, Changes(text_field=("AIGC", LABEL)))
 
 
 def test_a_long_film_is_judged_by_its_end() -> None:
@@ -315,7 +315,7 @@ def test_damage_raises_nothing_else() -> None:
             broken[picks.randrange(4, len(broken))] = picks.choice((0, 1, 8, 9, 0x0A, 0xFF, picks.randrange(256)))
         contents = containers.read(bytes(broken))
         if not contents.problems:
-            assert LABEL in labels(rewritten(bytes(broken), named=("AIGC", LABEL), xmp=XMP))
+            assert LABEL in labels(rewritten(bytes(broken), text_field=("AIGC", LABEL), xmp=XMP))
 
 
 def test_bounds() -> None:
@@ -333,8 +333,8 @@ def test_bounds() -> None:
 def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path: Path) -> None:
     source = films["index.flv"]
     with FileBytes(source.open("rb", buffering=0), str(source)) as data:
-        pieces = containers.rewrite(data, containers.read(data), Changes(named=("AIGC", LABEL)))
-        assert sum(piece.end - piece.start for piece in pieces if isinstance(piece, Span)) > 0.9 * len(data)
+        pieces = containers.rewrite(data, containers.read(data), Changes(text_field=("AIGC", LABEL)))
+        assert sum(piece.end - piece.start for piece in pieces if isinstance(piece, FileRange)) > 0.9 * len(data)
         (tmp_path / "out.flv").touch()
         write_pieces(tmp_path / "out.flv", pieces)
     assert (tmp_path / "out.flv").read_bytes() == labelled(source.read_bytes())

@@ -20,7 +20,7 @@ from labeling import containers
 from labeling.containers import Changes, Kind
 from labeling.containers.matroska import ebml, outline
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 from labeling.files import write_pieces
 
 LABEL = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "号-1" + "x" * 150})
@@ -195,7 +195,7 @@ def rewritten(data: bytes, **changes: Any) -> bytes:
 
 
 def labelled(data: bytes) -> bytes:
-    return rewritten(data, named=("AIGC", LABEL))
+    return rewritten(data, text_field=("AIGC", LABEL))
 
 
 def coded(data: bytes) -> list[bytes]:
@@ -263,17 +263,17 @@ def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path:
 def test_a_second_label_takes_the_place_of_the_first(films: dict[str, Path], name: str) -> None:
     before = films[name].read_bytes()
     first = labelled(before)
-    second = rewritten(first, named=("AIGC", OTHER))
+    second = rewritten(first, text_field=("AIGC", OTHER))
     assert (len(second), labels(second)) == (len(first), [OTHER])
-    longer = rewritten(second, named=("AIGC", LABEL * 3))
+    longer = rewritten(second, text_field=("AIGC", LABEL * 3))
     assert labels(longer) == [LABEL * 3]
     check_positions(longer)
-    shorter = rewritten(longer, named=("AIGC", LABEL))
+    shorter = rewritten(longer, text_field=("AIGC", LABEL))
     assert (len(shorter), labels(shorter)) == (len(longer), [LABEL])
     check_positions(shorter)
     for odd in range(1, 6):  # a byte too much for the room is not enough for a Void
-        trimmed = rewritten(longer, named=("AIGC", LABEL * 3 + "x" * odd))
-        trimmed = rewritten(trimmed, named=("AIGC", LABEL * 3 + "x" * (odd - 1)))
+        trimmed = rewritten(longer, text_field=("AIGC", LABEL * 3 + "x" * odd))
+        trimmed = rewritten(trimmed, text_field=("AIGC", LABEL * 3 + "x" * (odd - 1)))
         assert labels(trimmed) == [LABEL * 3 + "x" * (odd - 1)]
         check_positions(trimmed)
     dropped = rewritten(first, drop=tuple(b for b in containers.read(first).blocks if b.keyword == "AIGC"))
@@ -336,12 +336,12 @@ def test_tags_are_read_in_every_form() -> None:
         ("Matroska SimpleTag Aigc (level 30)", b"level 30"),
         ("Matroska SimpleTag AIGC (in OUTER)", b"nested"),
     ]
-    after = rewritten(data, named=("AIGC", LABEL))
+    after = rewritten(data, text_field=("AIGC", LABEL))
     assert labels(after) == ["of a track", "level 30", "nested", LABEL]
     check_positions(after)
     blocks = containers.read(after).blocks
     moved = rewritten(
-        after, named=("AIGC", OTHER), drop=tuple(b for b in blocks if b.keyword in ("aigc", "Aigc", "AIGC"))
+        after, text_field=("AIGC", OTHER), drop=tuple(b for b in blocks if b.keyword in ("aigc", "Aigc", "AIGC"))
     )
     assert labels(moved) == [OTHER]
     check_positions(moved)
@@ -349,7 +349,7 @@ def test_tags_are_read_in_every_form() -> None:
 
 def test_a_replaced_tag_keeps_its_language_and_what_is_nested_in_it() -> None:
     data = film_of(box(TAGS, box(0x7373, simple("AIGC", "old", box(0x447A, b"chi") + simple("SIGNED", "yes")))))
-    after = rewritten(data, named=("AIGC", LABEL))
+    after = rewritten(data, text_field=("AIGC", LABEL))
     assert [(b.keyword, b.data.decode()) for b in containers.read(after).blocks] == [("AIGC", LABEL), ("SIGNED", "yes")]
     assert box(0x447A, b"chi") in after
 
@@ -374,7 +374,7 @@ def test_a_file_cut_off_anywhere_is_told_and_refused(films: dict[str, Path], nam
         if contents is not None:
             assert contents.problems, cut
             with pytest.raises(LabelingError):
-                containers.rewrite(data[:cut], contents, Changes(named=("AIGC", LABEL)))
+                containers.rewrite(data[:cut], contents, Changes(text_field=("AIGC", LABEL)))
 
 
 def test_a_live_stream_cut_between_blocks_is_whole_and_within_one_is_not(films: dict[str, Path]) -> None:
@@ -394,13 +394,13 @@ def test_damage_raises_nothing_else(films: dict[str, Path]) -> None:
             broken[picks.randrange(4, len(broken))] = picks.choice((0, 1, 0x7F, 0x80, 0xFF, picks.randrange(256)))
         contents = containers.read(bytes(broken))
         if not contents.problems:
-            rewritten(bytes(broken), named=("AIGC", LABEL))
+            rewritten(bytes(broken), text_field=("AIGC", LABEL))
     for _ in range(200):  # whole files, whose tags are hit
         broken = bytearray(film_of(box(TAGS, box(0x7373, simple("A", "b") + simple("AIGC", "old")))))
         broken[picks.randrange(4, len(broken))] = picks.randrange(256)
         contents = containers.read(bytes(broken))
         if not contents.problems:
-            assert LABEL in labels(rewritten(bytes(broken), named=("AIGC", LABEL)))
+            assert LABEL in labels(rewritten(bytes(broken), text_field=("AIGC", LABEL)))
 
 
 def test_bounds_and_odd_headers() -> None:
@@ -421,8 +421,8 @@ def test_bounds_and_odd_headers() -> None:
 def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path: Path) -> None:
     source = films["web.webm"]
     with FileBytes(source.open("rb", buffering=0), str(source)) as data:
-        pieces = containers.rewrite(data, containers.read(data), Changes(named=("AIGC", LABEL)))
-        assert sum(piece.end - piece.start for piece in pieces if isinstance(piece, Span)) > 0.9 * len(data)
+        pieces = containers.rewrite(data, containers.read(data), Changes(text_field=("AIGC", LABEL)))
+        assert sum(piece.end - piece.start for piece in pieces if isinstance(piece, FileRange)) > 0.9 * len(data)
         (tmp_path / "out.webm").touch()
         write_pieces(tmp_path / "out.webm", pieces)
     assert (tmp_path / "out.webm").read_bytes() == labelled(source.read_bytes())

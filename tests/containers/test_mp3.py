@@ -55,8 +55,8 @@ def test_a_label_in_a_tag_of_ffmpeg_is_read_by_others(version: str, tmp_path: Pa
     assert (contents.format, contents.media_type) == ("mp3", "audio/mpeg")
     assert (contents.problems, contents.warnings, contents.fixed) == ((), (), "")
     assert ("MP3 ID3v2 TIT2", "hi") in texts(contents)
-    after = write(before, named=("AIGC", LABEL))
-    assert write(after, named=("AIGC", LABEL)) == after
+    after = write(before, text_field=("AIGC", LABEL))
+    assert write(after, text_field=("AIGC", LABEL)) == after
     assert (coded(after), packets(after)) == (coded(before), packets(before))
     assert texts(containers.read(after)) == [*texts(contents), ("MP3 ID3v2 TXXX AIGC", LABEL)]
     (tmp_path / "a.mp3").write_bytes(after)
@@ -65,7 +65,7 @@ def test_a_label_in_a_tag_of_ffmpeg_is_read_by_others(version: str, tmp_path: Pa
     (tags,) = exiftool(tmp_path / "a.mp3")
     assert f"(AIGC) {LABEL}" in tags.values()
     assert not any("Warning" in key or "Error" in key for key in tags)
-    changed = write(after, named=("AIGC", ASCII))
+    changed = write(after, text_field=("AIGC", ASCII))
     assert len(changed) == len(after)  # padding pays for it
     label = next(block for block in containers.read(after).blocks if block.keyword == "AIGC")
     assert texts(containers.read(write(after, drop=(label,)))) == texts(contents)
@@ -80,10 +80,10 @@ def test_how_long_it_lasts() -> None:
 
 def test_a_first_tag_and_the_last_one_dropped() -> None:
     before = sound()
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert after.endswith(before) and after[:4] == b"ID3\4"
     assert packets(after) == packets(before)
-    assert write(after, named=("AIGC", ASCII)).endswith(before)
+    assert write(after, text_field=("AIGC", ASCII)).endswith(before)
     assert write(after, drop=containers.read(after).blocks) == before
 
 
@@ -93,10 +93,10 @@ def test_every_version_keeps_its_frames(version: int, text: str, tmp_path: Path)
     title, thing = ("TT2", "GEO") if version == 2 else ("TIT2", "GEOB")
     kept = frame(version, title, b"\0hi") + frame(version, thing, b"\0text/plain\0\0\0" + bytes(range(256)) * 3)
     before = tag(version, kept) + sound()
-    after = write(before, named=("AIGC", text))
+    after = write(before, text_field=("AIGC", text))
     assert after[10 : 10 + len(kept)] == kept
     assert after.endswith(sound())
-    assert write(after, named=("AIGC", text)) == after
+    assert write(after, text_field=("AIGC", text)) == after
     (tmp_path / "a.mp3").write_bytes(after)
     (tags,) = exiftool(tmp_path / "a.mp3")
     assert f"(AIGC) {text}" in tags.values()
@@ -129,7 +129,7 @@ def test_unsynchronisation_is_undone_and_done_again(version: int, tmp_path: Path
     for block in contents.blocks:  # their places are those in the file
         assert before[block.offset :].startswith(block.where.split()[2].encode())
         assert before[block.offset + block.length] in (0, ord("A"), ord("P"), ord("T"))
-    after = write(before, named=("AIGC", ASCII))
+    after = write(before, text_field=("AIGC", ASCII))
     body = after[10 : 10 + len(raw) + 30]
     assert after[10 + len(body) :] == sound()
     new = frame(version, name[0], b"\0AIGC\0" + ASCII.encode())
@@ -164,11 +164,11 @@ def test_extended_headers_lose_a_checksum_that_would_be_wrong() -> None:
     extended = safe(6 + 1 + 6 + 2) + b"\1\x70" + b"\0" + b"\5\1\2\3\4\5" + b"\1\x55"
     before = tag(4, extended + title, 0x40) + sound()
     assert texts(containers.read(before)) == [("MP3 ID3v2 TIT2", "hi")]
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert after[5] == 0x40
     assert after[10:].startswith(safe(9) + b"\1\x50" + b"\0" + b"\1\x55" + title)
     older = tag(3, struct.pack(">IHII", 10, 0x8000, 0, 12345) + frame(3, "TIT2", b"\0hi"), 0x40) + sound()
-    after = write(older, named=("AIGC", LABEL))
+    after = write(older, text_field=("AIGC", LABEL))
     assert after[5] == 0 and after[10:].startswith(frame(3, "TIT2", b"\0hi"))
     assert [text for _, text in texts(containers.read(after))] == ["hi", LABEL]
 
@@ -191,7 +191,7 @@ def test_the_speech_of_minimax_and_other_places_of_a_label() -> None:
         ("AIGC", ASCII),
         ("AIGC", LABEL),
     ]
-    after = write(before, drop=contents.blocks[:2], named=("AIGC", ASCII))
+    after = write(before, drop=contents.blocks[:2], text_field=("AIGC", ASCII))
     assert texts(containers.read(after)) == [("MP3 ID3v2 TXXX AIGC", ASCII)]
     assert len(after) == len(before)
 
@@ -213,20 +213,20 @@ def test_two_tags_and_tags_behind_the_sound() -> None:
         "MP3 ID3v2 (at the end) TXXX AIGC",
     ]
     end = contents.blocks[-1]
-    after = write(before, drop=(end,), named=("AIGC", ASCII))
+    after = write(before, drop=(end,), text_field=("AIGC", ASCII))
     assert after.endswith(sound() + lyrics + ape + id3v1)
     assert texts(containers.read(after)) == [("MP3 ID3v2 TIT2", "hi"), ("MP3 ID3v2 TXXX AIGC", ASCII)]
     assert after.startswith(first)
     # A tag with a footer has no padding, so that it grows and shrinks with what is in it.
-    moved = write(before, drop=contents.blocks[1:2], named=("AIGC", ASCII))
+    moved = write(before, drop=contents.blocks[1:2], text_field=("AIGC", ASCII))
     assert containers.read(moved).blocks[-1].data.decode() == ASCII
     assert containers.read(moved).problems == ()
 
 
 def test_a_packet_is_a_private_frame(tmp_path: Path) -> None:
     before = mp3()
-    after = write(before, xmp=PACKET, named=("AIGC", LABEL))
-    assert write(after, xmp=PACKET, named=("AIGC", LABEL)) == after
+    after = write(before, xmp=PACKET, text_field=("AIGC", LABEL))
+    assert write(after, xmp=PACKET, text_field=("AIGC", LABEL)) == after
     (tmp_path / "a.mp3").write_bytes(after)
     (tags,) = exiftool(tmp_path / "a.mp3")
     assert tags["XMP-dc:Source"] == SOURCE
@@ -267,7 +267,7 @@ def signed(data: bytes, media_type: str) -> bytes:
 def test_a_manifest_of_c2pa_is_found_and_can_be_left_out(suffix: str, media_type: str, format: str) -> None:
     video = ("-c:v", "mpeg4") if suffix == ".avi" else ()
     before = ffmpeg(suffix, "-metadata", "title=hi", *video, inputs=FILM if video else ("sine=d=0.3",))
-    labelled = write(before, named=("AIGC", LABEL))
+    labelled = write(before, text_field=("AIGC", LABEL))
     data = signed(labelled, media_type)
     contents = containers.read(data)
     assert (contents.format, contents.problems) == (format, ())
@@ -287,7 +287,7 @@ def test_what_is_no_mp3_behind_its_tag() -> None:
         contents = containers.read(title + rest)
         assert "no MPEG audio frame" in contents.problems[0]
         with pytest.raises(LabelingError, match="damaged"):
-            write(title + rest, named=("AIGC", LABEL))
+            write(title + rest, text_field=("AIGC", LABEL))
     odd = containers.read(title + b"words" + sound())
     assert odd.problems == () and len(odd.warnings) == 1
     assert containers.read(title + bytes(500) + sound()).warnings == ()
@@ -308,7 +308,7 @@ def test_a_damaged_tag_is_a_problem(bad: bytes) -> None:
 
 
 def test_every_truncation_is_told_of() -> None:
-    data = write(mp3(), named=("AIGC", LABEL))
+    data = write(mp3(), text_field=("AIGC", LABEL))
     for cut in range(len(data)):
         try:
             contents = containers.read(data[:cut])
@@ -348,10 +348,10 @@ def test_any_bytes_give_a_tag_or_a_problem(body: bytes, version: int, flags: int
 
 
 def test_slices_of_bounded_size(tmp_path: Path) -> None:
-    from labeling.filebytes import FileBytes, Span
+    from labeling.filebytes import FileBytes, FileRange
 
     (tmp_path / "a.mp3").write_bytes(mp3() + bytes(1 << 20))
     with (tmp_path / "a.mp3").open("rb") as file, FileBytes(file, "a.mp3") as data:
         contents = containers.read(data)
-        pieces: Any = containers.rewrite(data, contents, Changes(named=("AIGC", LABEL)))
-        assert contents.blocks and [type(piece) for piece in pieces] == [bytes, Span]
+        pieces: Any = containers.rewrite(data, contents, Changes(text_field=("AIGC", LABEL)))
+        assert contents.blocks and [type(piece) for piece in pieces] == [bytes, FileRange]

@@ -20,7 +20,7 @@ from labeling.containers import Changes, Contents, Kind
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, box
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 from labeling.files import write_pieces
 
 from .mp4_files import ALL, LABEL, OTHER, XMP, boxes, chunk_offsets, hdlr, make, part, relocated, run
@@ -104,7 +104,7 @@ def test_a_label_goes_in_and_all_else_stays(films: dict[str, Path], tmp_path: Pa
     path, out = films[name], tmp_path / name
     before, was = loaded(path)
     assert not was.problems and not was.fixed
-    after = changed(path, out, named=("AIGC", LABEL), xmp=XMP, drop=superfluous(path))
+    after = changed(path, out, text_field=("AIGC", LABEL), xmp=XMP, drop=superfluous(path))
     now = containers.read(after)
     assert labels(now) == [LABEL] and not now.problems and not now.warnings
     assert [each.data for each in now.blocks if each.kind is Kind.XMP] == [XMP]
@@ -122,15 +122,15 @@ def test_a_label_goes_in_and_all_else_stays(films: dict[str, Path], tmp_path: Pa
             each["format"].pop(key, None)
     assert other == one
     # Again: nothing changes, and a shorter one takes no more room
-    twice = changed(out, tmp_path / f"again-{name}", named=("AIGC", LABEL), xmp=XMP)
+    twice = changed(out, tmp_path / f"again-{name}", text_field=("AIGC", LABEL), xmp=XMP)
     assert twice == after
-    short = changed(out, tmp_path / f"short-{name}", named=("AIGC", "{}"))
+    short = changed(out, tmp_path / f"short-{name}", text_field=("AIGC", "{}"))
     assert len(short) <= len(after) and labels(containers.read(short)) == ["{}"]
 
 
 def test_exiftool_mediainfo_and_pyav_read_the_copies(films: dict[str, Path], tmp_path: Path) -> None:
     for name in ALL:
-        changed(films[name], tmp_path / name, named=("AIGC", LABEL), drop=superfluous(films[name]))
+        changed(films[name], tmp_path / name, text_field=("AIGC", LABEL), drop=superfluous(films[name]))
     copies = [tmp_path / name for name in ALL]
     before, after = exif(*films.values()), exif(*copies)
     for name in ALL:
@@ -148,7 +148,7 @@ def test_exiftool_mediainfo_and_pyav_read_the_copies(films: dict[str, Path], tmp
 
 def test_free_space_is_used_and_the_media_stays_where_it_was(films: dict[str, Path], tmp_path: Path) -> None:
     before, was = loaded(films["room.mp4"])
-    after = changed(films["room.mp4"], tmp_path / "out.mp4", named=("AIGC", LABEL), xmp=XMP)
+    after = changed(films["room.mp4"], tmp_path / "out.mp4", text_field=("AIGC", LABEL), xmp=XMP)
     assert len(after) == len(before) and containers.read(after).coded == was.coded
     at = was.coded[0][0]
     assert after[at:] == before[at:]
@@ -157,14 +157,14 @@ def test_free_space_is_used_and_the_media_stays_where_it_was(films: dict[str, Pa
 def test_a_label_larger_than_the_free_space_moves_the_media(films: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     long = json.dumps({"Label": "1", "ReservedCode1": "y" * 40_000})
-    changed(films["room.mp4"], out, named=("AIGC", long))
+    changed(films["room.mp4"], out, text_field=("AIGC", long))
     assert frames(out) == frames(films["room.mp4"])
     assert probed(out)["format"]["tags"]["AIGC"] == long
 
 
 def test_cover_and_tags_stay(films: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.m4a"
-    changed(films["cover.m4a"], out, named=("AIGC", LABEL))
+    changed(films["cover.m4a"], out, text_field=("AIGC", LABEL))
     for path in films["cover.m4a"], out:
         picture = subprocess.run(["exiftool", "-b", "-CoverArt", path], capture_output=True, check=True).stdout
         assert picture == (films["cover.m4a"].parent / "cover.png").read_bytes() or picture.startswith(b"\x89PNG")
@@ -205,13 +205,13 @@ def test_all_carriers_go_and_keys_get_new_numbers(films: dict[str, Path], tmp_pa
 
 def test_of_two_labels_one_takes_the_new_value_and_the_other_goes(films: dict[str, Path], tmp_path: Path) -> None:
     _, was = loaded(films["two.mp4"])
-    after = changed(films["two.mp4"], tmp_path / "o.mp4", named=("AIGC", LABEL), drop=carriers(was)[1:])
+    after = changed(films["two.mp4"], tmp_path / "o.mp4", text_field=("AIGC", LABEL), drop=carriers(was)[1:])
     assert texts(containers.read(after)) == [("a", "1"), ("AIGC", LABEL), ("z", "2")]
     assert len([each for each in boxes(after, *part(after, b"moov", b"udta")[1:]) if each[0] == b"meta"]) == 1
 
 
 def test_the_four_zero_bytes_stay_at_the_end_of_the_list(films: dict[str, Path], tmp_path: Path) -> None:
-    after = changed(films["zeros.mov"], tmp_path / "o.mov", named=("AIGC", LABEL), xmp=XMP)
+    after = changed(films["zeros.mov"], tmp_path / "o.mov", text_field=("AIGC", LABEL), xmp=XMP)
     _, body, end = part(after, b"moov", b"udta")
     assert after[end - 4 : end] == bytes(4)
     assert [kind for kind, *_ in boxes(after, body, end)] == [b"\xa9nam", b"meta", b"XMP_"]
@@ -249,18 +249,18 @@ def test_a_film_beyond_four_gigabytes_gets_wide_offsets(films: dict[str, Path], 
     with FileBytes(path.open("rb"), "large") as source:
         contents = containers.read(source)
         assert not contents.problems
-        pieces = containers.rewrite(source, contents, Changes(named=("AIGC", LABEL)), None)
+        pieces = containers.rewrite(source, contents, Changes(text_field=("AIGC", LABEL)), None)
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
         tracemalloc.stop()
         with out.open("wb") as file:  # sparse again
             for piece in pieces:
-                if isinstance(piece, Span) and len(piece) > 1 << 30:
+                if isinstance(piece, FileRange) and len(piece) > 1 << 30:
                     begin = file.tell()
                     file.write(source[piece.start : piece.start + 4096])
                     file.seek(begin + len(piece) - len(film))
                     file.write(source[piece.end - len(film) : piece.end])
                 else:
-                    file.write(source[piece.start : piece.end] if isinstance(piece, Span) else piece)
+                    file.write(source[piece.start : piece.end] if isinstance(piece, FileRange) else piece)
     assert frames(out) == was == frames(films["faststart.mp4"])
     assert probed(out)["format"]["tags"]["AIGC"] == LABEL
     with out.open("rb") as file:
@@ -284,7 +284,7 @@ def test_cut_short_at_any_place(films: dict[str, Path], name: str) -> None:
         if place not in ends and not any(place - end in range(8) for end in ends):
             assert contents.problems, place
             with pytest.raises(LabelingError):
-                containers.rewrite(data[:place], contents, Changes(named=("AIGC", LABEL)))
+                containers.rewrite(data[:place], contents, Changes(text_field=("AIGC", LABEL)))
     assert not whole.problems
 
 
@@ -293,7 +293,7 @@ def attempt(data: bytes) -> None:
     try:
         contents = containers.read(data)
         drop = tuple(each for each in contents.blocks if each.kind in (Kind.TEXT, Kind.XMP, Kind.C2PA))
-        for changes in (Changes(named=("AIGC", LABEL), xmp=XMP), Changes(drop=drop, named=("AIGC", LABEL))):
+        for changes in (Changes(text_field=("AIGC", LABEL), xmp=XMP), Changes(drop=drop, text_field=("AIGC", LABEL))):
             after = b"".join(containers.rewrite(data, contents, changes))
             assert LABEL in labels(containers.read(after))
     except LabelingError:
@@ -348,7 +348,7 @@ def test_a_sparse_file_of_three_gigabytes_takes_little_memory(films: dict[str, P
     tracemalloc.start()
     with FileBytes(path.open("rb"), "sparse") as source:
         contents = containers.read(source)
-        pieces = containers.rewrite(source, contents, Changes(named=("AIGC", LABEL), xmp=XMP), None)
+        pieces = containers.rewrite(source, contents, Changes(text_field=("AIGC", LABEL), xmp=XMP), None)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert not contents.problems and peak < 1 << 20
@@ -365,7 +365,7 @@ def test_films_that_have_no_place_are_refused_with_a_reason(films: dict[str, Pat
         (head, "no moov box"),
     ):
         with pytest.raises(LabelingError, match=words):
-            containers.rewrite(data, containers.read(data), Changes(named=("AIGC", LABEL)))
+            containers.rewrite(data, containers.read(data), Changes(text_field=("AIGC", LABEL)))
 
 
 def test_a_block_of_another_file_is_refused(films: dict[str, Path]) -> None:

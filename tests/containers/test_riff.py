@@ -49,9 +49,9 @@ def test_a_film_says_what_ffprobe_says() -> None:
 
 def test_a_label_in_the_padding_moves_nothing_and_others_read_it(tmp_path: Path) -> None:
     before = film()
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert len(after) == len(before)
-    assert write(after, named=("AIGC", LABEL)) == after
+    assert write(after, text_field=("AIGC", LABEL)) == after
     assert (coded(after), packets(after)) == (coded(before), packets(before))
     (tmp_path / "a.avi").write_bytes(after)
     assert ffprobe(tmp_path / "a.avi") == {"title": "hello", "AIGC": LABEL}
@@ -67,12 +67,12 @@ def test_a_label_in_the_padding_moves_nothing_and_others_read_it(tmp_path: Path)
 def test_every_length_has_its_place(length: int, tmp_path: Path) -> None:
     before = film()
     text = "x" * length
-    after = write(write(before, named=("AIGC", LABEL)), named=("AIGC", text))
+    after = write(write(before, text_field=("AIGC", LABEL)), text_field=("AIGC", text))
     contents = containers.read(after)
     assert (contents.problems, contents.warnings) == ((), ())
     assert sorted(texts(contents)) == [("AVI LIST INFO AIGC", text), ("AVI LIST INFO INAM", "hello")]
     assert (coded(after), packets(after)) == (coded(before), packets(before))
-    assert write(after, named=("AIGC", text)) == after
+    assert write(after, text_field=("AIGC", text)) == after
     assert contents.coded == containers.read(before).coded
     (tmp_path / "a.avi").write_bytes(after)
     assert ffprobe(tmp_path / "a.avi")["title"] == "hello"
@@ -85,10 +85,10 @@ def test_without_padding_the_label_goes_behind_the_index() -> None:
     before = riff(b"AVI ", whole[12:hdrl_end], whole[movi:])
     contents = containers.read(before)
     assert contents.problems == () and texts(contents) == []
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert after[8 : len(before)] == before[8:]
     assert texts(containers.read(after)) == [("AVI LIST INFO AIGC", LABEL)]
-    assert write(after, named=("AIGC", "short")) == write(before, named=("AIGC", "short"))
+    assert write(after, text_field=("AIGC", "short")) == write(before, text_field=("AIGC", "short"))
     assert packets(after) == packets(before)
     assert write(after, drop=containers.read(after).blocks) == before
 
@@ -98,15 +98,15 @@ def test_notes_that_a_camera_keeps_in_junk_stay() -> None:
     at = before.index(b"movi") - 8 - 1024
     assert before[at : at + 4] == b"JUNK"
     before = before[: at + 8] + b"camera" + before[at + 14 :]
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert after[8 : len(before)] == before[8:]
     assert len(after) > len(before)
 
 
 def test_a_packet_and_a_manifest(tmp_path: Path) -> None:
     before = film()
-    after = write(before, xmp=PACKET, named=("AIGC", LABEL))
-    assert write(after, xmp=PACKET, named=("AIGC", LABEL)) == after
+    after = write(before, xmp=PACKET, text_field=("AIGC", LABEL))
+    assert write(after, xmp=PACKET, text_field=("AIGC", LABEL)) == after
     assert packets(after) == packets(before)
     (tmp_path / "a.avi").write_bytes(after)
     (tags,) = exiftool(tmp_path / "a.avi")
@@ -175,14 +175,14 @@ def test_opendml_keeps_its_indexes_right(padding: int) -> None:
     assert [packet for _, _, packet in packets(before)] == frames
     contents = containers.read(before)
     assert (contents.problems, contents.warnings, len(contents.coded)) == ((), (), 2)
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert (len(after) == len(before)) == (padding == 2000)
     assert by_index(after) == frames
     assert packets(after) == packets(before)
     assert coded(after)[0] == coded(before)[0]
     assert texts(containers.read(after)) == [("AVI LIST INFO AIGC", LABEL)]
-    assert write(after, named=("AIGC", LABEL)) == after
-    grown = write(after, named=("AIGC", LABEL * 30), xmp=PACKET)
+    assert write(after, text_field=("AIGC", LABEL)) == after
+    grown = write(after, text_field=("AIGC", LABEL * 30), xmp=PACKET)
     assert by_index(grown) == frames
     assert packets(grown) == packets(before)
     assert by_index(write(grown, drop=containers.read(grown).blocks)) == frames
@@ -193,7 +193,7 @@ def test_an_opendml_index_that_is_not_sound_is_not_touched() -> None:
     place = before.rindex(b"ix00")
     broken = before[:place] + b"xx00" + before[place + 4 :]
     with pytest.raises(LabelingError, match="OpenDML"):
-        write(broken, named=("AIGC", LABEL))
+        write(broken, text_field=("AIGC", LABEL))
 
 
 def test_texts_without_their_padding_are_read() -> None:
@@ -208,7 +208,7 @@ def test_a_stream_of_avi_is_read_and_not_written() -> None:
     assert contents.problems == () and len(contents.warnings) == 1
     assert ("AVI LIST INFO INAM", "hello") in texts(contents)
     with pytest.raises(LabelingError, match="stream"):
-        write(data, named=("AIGC", LABEL))
+        write(data, text_field=("AIGC", LABEL))
 
 
 def test_real_films(cases: Path) -> None:
@@ -220,7 +220,7 @@ def test_real_films(cases: Path) -> None:
             video = opened.streams.video[0]
             assert (contents.width, contents.height) == (video.width, video.height)
         assert sum(block.kind is Kind.C2PA for block in contents.blocks) == ("encypher" in path.name)
-        after = write(before, named=("AIGC", LABEL))
+        after = write(before, text_field=("AIGC", LABEL))
         assert len(after) == len(before)
         assert packets(after) == packets(before)
 
@@ -240,8 +240,8 @@ def test_a_label_is_a_chunk_of_its_own(options: tuple[str, ...], tmp_path: Path)
     contents = containers.read(before)
     assert (contents.format, contents.media_type, round(contents.seconds, 6)) == ("wav", "audio/wav", 0.3)
     assert (contents.problems, contents.warnings, contents.fixed) == ((), (), "")
-    after = write(before, named=("AIGC", LABEL))
-    assert write(after, named=("AIGC", LABEL)) == after
+    after = write(before, text_field=("AIGC", LABEL))
+    assert write(after, text_field=("AIGC", LABEL)) == after
     assert (coded(after), packets(after)) == (coded(before), packets(before))
     assert texts(containers.read(after)) == [*texts(contents), ("WAV RIFF AIGC", LABEL)]
     assert after[len(before) :] == chunk(b"AIGC", LABEL.encode())
@@ -253,7 +253,7 @@ def test_a_label_is_a_chunk_of_its_own(options: tuple[str, ...], tmp_path: Path)
     assert not any("Warning" in key or "Error" in key for key in tags)
     label = containers.read(after).blocks[-1]
     assert write(after, drop=(label,)) == before
-    shorter = write(after, named=("AIGC", "{}"))
+    shorter = write(after, text_field=("AIGC", "{}"))
     assert shorter == before[:4] + shorter[4:8] + before[8:20] + shorter[20:28] + before[28:] + chunk(b"AIGC", b"{}")
 
 
@@ -279,7 +279,7 @@ def test_labels_in_other_places_are_found_and_moved() -> None:
     assert contents.problems == ()
     wrong = tuple(block for block in contents.blocks if block.keyword.upper() == "AIGC")
     assert [block.where for block in wrong] == ["WAV LIST INFO AIGC", "WAV ID3 TXXX aigc", "WAV ID3 TXXX aigc"]
-    after = write(before, drop=wrong, named=("AIGC", LABEL))
+    after = write(before, drop=wrong, text_field=("AIGC", LABEL))
     kept = b"ID3\3\0\0\0\0\0\x1d" + other + bytes(17)
     assert after == riff(
         b"WAVE",
@@ -293,7 +293,7 @@ def test_labels_in_other_places_are_found_and_moved() -> None:
 
 def test_padding_that_its_writer_forgot_is_added() -> None:
     before = riff(b"WAVE", FMT, b"data" + struct.pack("<I", 3) + b"\1\2\3")
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert after == riff(b"WAVE", FMT, chunk(b"data", b"\1\2\3"), chunk(b"AIGC", LABEL.encode()))
     assert texts(containers.read(after)) == [("WAV RIFF AIGC", LABEL)]
 
@@ -304,7 +304,7 @@ def test_a_stream_of_wav_is_whole_and_not_written() -> None:
     assert contents.problems == () and len(contents.warnings) == 1
     assert (round(contents.seconds, 6), texts(contents)[0]) == (0.3, ("WAV LIST INFO INAM", "hi"))
     with pytest.raises(LabelingError, match="stream"):
-        write(data, named=("AIGC", LABEL))
+        write(data, text_field=("AIGC", LABEL))
     zero = data[:4] + bytes(4) + data[8 : data.index(b"data") + 4] + bytes(4) + data[data.index(b"data") + 8 :]
     assert containers.read(zero).coded == contents.coded
 
@@ -323,7 +323,7 @@ def test_four_gigabytes_are_the_limit_but_for_rf64(tmp_path: Path) -> None:
         contents = containers.read(data)
         assert (contents.problems, contents.fixed) == ((), "")
         with pytest.raises(LabelingError, match="4 GiB"):
-            containers.rewrite(data, contents, Changes(named=("AIGC", LABEL)))
+            containers.rewrite(data, contents, Changes(text_field=("AIGC", LABEL)))
     size = 5 << 30
     ds64 = chunk(b"ds64", struct.pack("<QQQI", size - 8, size - 80, 0, 0))
     start = b"RF64" + b"\xff" * 4 + b"WAVE" + ds64 + FMT + b"data" + b"\xff" * 4
@@ -331,7 +331,7 @@ def test_four_gigabytes_are_the_limit_but_for_rf64(tmp_path: Path) -> None:
     with sparse(tmp_path / "b.wav", start, size).open("rb") as file, FileBytes(file, "b.wav") as data:
         contents = containers.read(data)
         assert contents.coded == ((80, size - 80),)
-        pieces = containers.rewrite(data, contents, Changes(named=("AIGC", LABEL)))
+        pieces = containers.rewrite(data, contents, Changes(text_field=("AIGC", LABEL)))
     new = chunk(b"AIGC", LABEL.encode())
     assert pieces[-1] == new
     assert struct.pack("<Q", size - 8 + len(new)) in pieces
@@ -339,7 +339,7 @@ def test_four_gigabytes_are_the_limit_but_for_rf64(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [film, wav, lambda: wav("-rf64", "always"), lambda: opendml(0)[0]])
 def test_every_truncation_is_a_problem(make: Any) -> None:
-    data = write(make(), named=("AIGC", LABEL))
+    data = write(make(), text_field=("AIGC", LABEL))
     for cut in [*range(min(len(data), 1200)), *range(1200, len(data), max(1, len(data) // 997)), len(data) - 1]:
         try:
             contents = containers.read(data[:cut])
@@ -357,9 +357,9 @@ def test_wrong_wishes_are_refused() -> None:
         with pytest.raises(LabelingError, match="not in this file"):
             write(data, drop=(containers.Block(Kind.TEXT, "elsewhere", 1, 2, b""),))
         with pytest.raises(LabelingError, match="four ASCII"):
-            write(data, named=("AIGC标识", LABEL))
+            write(data, text_field=("AIGC标识", LABEL))
     with pytest.raises(LabelingError, match="AIGC only"):
-        write(wav(), named=("INAM", LABEL))
+        write(wav(), text_field=("INAM", LABEL))
 
 
 def test_the_count_of_chunks_is_bounded() -> None:

@@ -18,7 +18,7 @@ from labeling.containers.ogg import pages as ogg_pages
 from labeling.containers.syntax import vorbis_comment
 from labeling.containers.syntax.vorbis_comment import Comments, Entry
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 
 from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import exiftool
@@ -96,8 +96,8 @@ def test_a_label_is_a_comment_that_others_read(kind: str, tmp_path: Path) -> Non
     assert contents.seconds == pytest.approx(0.5 if "ogv" in MADE[kind][0] else 0.3, abs=0.11)
     assert (contents.width, contents.height) == ((48, 32) if "ogv" in MADE[kind][0] else (0, 0))
     assert (f"{title} comment title", "hi") in texts(contents)
-    after = write(before, named=("AIGC", LABEL))
-    assert write(after, named=("AIGC", LABEL)) == after
+    after = write(before, text_field=("AIGC", LABEL))
+    assert write(after, text_field=("AIGC", LABEL)) == after
     assert (coded(after), packets(after)) == (coded(before), packets(before))
     labels = [block for block in containers.read(after).blocks if block.keyword == "AIGC"]
     assert [(block.where, block.data.decode()) for block in labels] == [(f"{title} comment AIGC", LABEL)]
@@ -118,12 +118,12 @@ def test_a_label_is_a_comment_that_others_read(kind: str, tmp_path: Path) -> Non
 
 def test_padding_pays_and_where_there_is_none_the_frames_move(tmp_path: Path) -> None:
     before = made("flac")
-    assert len(write(before, named=("AIGC", LABEL))) == len(before)
-    grown = write(before, named=("AIGC", LONG))
+    assert len(write(before, text_field=("AIGC", LABEL))) == len(before)
+    grown = write(before, text_field=("AIGC", LONG))
     assert len(grown) == len(before) + len(LONG) + 4 + len("AIGC=")
     assert packets(grown) == packets(before)
     whole(grown, tmp_path)
-    assert len(write(grown, named=("AIGC", LABEL))) == len(grown)
+    assert len(write(grown, text_field=("AIGC", LABEL))) == len(grown)
     assert containers.read(grown).problems == ()
 
 
@@ -146,14 +146,14 @@ def comment(*texts: str) -> bytes:
 def test_a_first_comment_block_follows_streaminfo(tmp_path: Path) -> None:
     for blocks in ([], [(6, b"picture"), (1, bytes(20))], [(1, bytes(600)), (6, b"picture")]):
         before = flac(*blocks)
-        after = write(before, named=("AIGC", LABEL))
+        after = write(before, text_field=("AIGC", LABEL))
         assert texts(containers.read(after)) == [("FLAC Vorbis comment AIGC", LABEL)]
         assert packets(after) == packets(before)
         if len(after) == len(before):
             assert blocks[0] == (1, bytes(600))
         (tmp_path / "a.flac").write_bytes(after)
         assert ffprobe(tmp_path / "a.flac")["AIGC"] == LABEL
-        assert write(after, named=("AIGC", LABEL)) == after
+        assert write(after, text_field=("AIGC", LABEL)) == after
 
 
 def test_names_keep_their_case_and_only_the_very_name_is_replaced() -> None:
@@ -166,9 +166,9 @@ def test_names_keep_their_case_and_only_the_very_name_is_replaced() -> None:
         ("Title", b"a=b"),
         ("no equals sign", b""),
     ]
-    after = write(before, named=("AIGC", "new"), drop=(contents.blocks[0], contents.blocks[2]))
+    after = write(before, text_field=("AIGC", "new"), drop=(contents.blocks[0], contents.blocks[2]))
     assert after == flac((4, comment("AIGC=new", "Title=a=b", "no equals sign")), (6, b"picture"))
-    replaced = write(before, named=("AIGC", "new"), drop=(contents.blocks[1],))
+    replaced = write(before, text_field=("AIGC", "new"), drop=(contents.blocks[1],))
     assert replaced == flac((4, comment("aigc={}", "AIGC=new", "Title=a=b", "no equals sign")), (6, b"picture"))
 
 
@@ -179,15 +179,15 @@ def test_a_tag_before_flac_is_read_and_kept() -> None:
     contents = containers.read(before)
     assert (contents.format, contents.media_type, contents.problems) == ("flac", "audio/flac", ())
     assert texts(contents) == [("FLAC ID3v2 TXXX aigc", "{}"), ("FLAC Vorbis comment title", "hi")]
-    after = write(before, named=("AIGC", LABEL))
+    after = write(before, text_field=("AIGC", LABEL))
     assert after == flac((4, comment("title=hi", f"AIGC={LABEL}")), front=tag)
-    moved = write(before, named=("AIGC", LABEL), drop=contents.blocks[:1])
+    moved = write(before, text_field=("AIGC", LABEL), drop=contents.blocks[:1])
     assert moved == flac((4, comment("title=hi", f"AIGC={LABEL}")))
 
 
 def test_a_block_holds_16_megabytes_and_no_more() -> None:
     with pytest.raises(LabelingError, match="16777215"):
-        write(made("flac"), named=("AIGC", "x" * (1 << 24)))
+        write(made("flac"), text_field=("AIGC", "x" * (1 << 24)))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_damaged_blocks_are_problems(blocks: list[tuple[int, bytes]]) -> None:
     data = flac(*blocks)
     assert containers.read(data).problems
     with pytest.raises(LabelingError, match="damaged"):
-        write(data, named=("AIGC", LABEL))
+        write(data, text_field=("AIGC", LABEL))
 
 
 # OGG
@@ -211,20 +211,20 @@ def test_damaged_blocks_are_problems(blocks: list[tuple[int, bytes]]) -> None:
 
 def test_a_header_that_spans_pages_keeps_their_number(tmp_path: Path) -> None:
     before = made("vorbis")
-    grown = write(before, named=("AIGC", LONG))
+    grown = write(before, text_field=("AIGC", LONG))
     assert len(pages(grown)) == len(pages(before)) + 1
     numbers_are_in_order(grown)
     whole(grown, tmp_path)
     assert packets(grown) == packets(before)
     contents = containers.read(grown)
     assert (contents.problems, contents.blocks[-1].data.decode()) == ((), LONG)
-    assert write(grown, named=("AIGC", LONG)) == grown
-    again = write(grown, named=("AIGC", LONG + " " * 600))
+    assert write(grown, text_field=("AIGC", LONG)) == grown
+    again = write(grown, text_field=("AIGC", LONG + " " * 600))
     assert len(pages(again)) == len(pages(grown))
     assert [each[:2] for each in pages(again)] == [each[:2] for each in pages(grown)]
     assert coded(again) == coded(grown)
     whole(again, tmp_path)
-    shorter = write(again, named=("AIGC", LABEL))
+    shorter = write(again, text_field=("AIGC", LABEL))
     numbers_are_in_order(shorter)
     whole(shorter, tmp_path)
     assert packets(shorter) == packets(before)
@@ -233,7 +233,7 @@ def test_a_header_that_spans_pages_keeps_their_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["opus", "flac in ogg", "speex", "theora"])
 def test_later_pages_are_numbered_anew_when_a_page_comes_or_goes(kind: str, tmp_path: Path) -> None:
     before = made(kind)
-    grown = write(before, named=("AIGC", LONG))
+    grown = write(before, text_field=("AIGC", LONG))
     assert len(pages(grown)) > len(pages(before))
     numbers_are_in_order(grown)
     whole(grown, tmp_path)
@@ -248,9 +248,9 @@ def test_later_pages_are_numbered_anew_when_a_page_comes_or_goes(kind: str, tmp_
 
 def test_so_many_pages_are_numbered_anew_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ogg_pages, "MAX_RENUMBERED", 1)
-    write(made("theora"), named=("AIGC", LABEL))
+    write(made("theora"), text_field=("AIGC", LABEL))
     with pytest.raises(LabelingError, match="numbered anew"):
-        write(made("theora"), named=("AIGC", LONG))
+        write(made("theora"), text_field=("AIGC", LONG))
 
 
 def test_chains_are_read_and_written_link_by_link() -> None:
@@ -266,11 +266,11 @@ def test_chains_are_read_and_written_link_by_link() -> None:
         "OGG Theora comment title",
         "OGG Vorbis comment title",
     ]
-    after = write(before, named=("AIGC", LABEL))
-    assert after == write(first, named=("AIGC", LABEL)) + second + film
+    after = write(before, text_field=("AIGC", LABEL))
+    assert after == write(first, text_field=("AIGC", LABEL)) + second + film
     # A label in a later link is replaced there, and one that grows by a page leaves the other links alone.
-    labelled = first + write(second, named=("AIGC", LABEL)) + film
-    assert write(labelled, named=("AIGC", LONG)) == first + write(second, named=("AIGC", LONG)) + film
+    labelled = first + write(second, text_field=("AIGC", LABEL)) + film
+    assert write(labelled, text_field=("AIGC", LONG)) == first + write(second, text_field=("AIGC", LONG)) + film
     label = next(block for block in containers.read(labelled).blocks if block.keyword == "AIGC")
     assert write(labelled, drop=(label,)) == before
     assert [before[at : at + length] for at, length in contents.coded] == coded(first) + coded(second) + coded(film)
@@ -285,10 +285,10 @@ def test_a_skeleton_index_is_not_made_wrong() -> None:
     numbers = [number for number, each in enumerate(pages(film)) if each[2] & 2]
     assert numbers == [0, 1]
     old, new = (skeleton(version) + film for version in (3, 4))
-    assert write(old, named=("AIGC", LABEL)) == skeleton(3) + write(film, named=("AIGC", LABEL))
+    assert write(old, text_field=("AIGC", LABEL)) == skeleton(3) + write(film, text_field=("AIGC", LABEL))
     assert containers.read(new).problems == ()
     with pytest.raises(LabelingError, match="Skeleton"):
-        write(new, named=("AIGC", LABEL))
+        write(new, text_field=("AIGC", LABEL))
 
 
 def test_a_damaged_header_page_is_a_problem() -> None:
@@ -305,12 +305,12 @@ def test_a_damaged_header_page_is_a_problem() -> None:
 def test_what_follows_the_last_page_is_told_and_kept() -> None:
     before = made("opus") + b"TAG" + bytes(125)
     assert containers.read(before).warnings == ("128 bytes follow the last page; they are kept",)
-    assert write(before, named=("AIGC", LABEL)).endswith(b"TAG" + bytes(125))
+    assert write(before, text_field=("AIGC", LABEL)).endswith(b"TAG" + bytes(125))
 
 
 @pytest.mark.parametrize("kind", MADE)
 def test_every_truncation_is_told_of(kind: str) -> None:
-    data = write(made(kind), named=("AIGC", LABEL))
+    data = write(made(kind), text_field=("AIGC", LABEL))
     headers = containers.read(data).coded[0][0]
     for cut in [*range(headers + 60), *range(headers + 60, len(data), max(1, len(data) // 499)), len(data) - 1]:
         try:
@@ -329,7 +329,7 @@ def test_wrong_wishes_are_refused() -> None:
         with pytest.raises(LabelingError, match="not in this file"):
             write(data, drop=(containers.Block(Kind.TEXT, "elsewhere", 1, 2, b""),))
         with pytest.raises(LabelingError, match="name of a Vorbis comment"):
-            write(data, named=("A=B", LABEL))
+            write(data, text_field=("A=B", LABEL))
 
 
 def test_a_large_file_is_stepped_over(tmp_path: Path) -> None:
@@ -337,8 +337,8 @@ def test_a_large_file_is_stepped_over(tmp_path: Path) -> None:
     with (tmp_path / "a.ogg").open("rb") as file, FileBytes(file, "a.ogg") as data:
         contents = containers.read(data)
         assert contents == containers.read(made("vorbis"))
-        pieces = containers.rewrite(data, contents, Changes(named=("AIGC", LABEL)))
-        assert [type(piece) for piece in pieces] == [Span, bytes, Span]
+        pieces = containers.rewrite(data, contents, Changes(text_field=("AIGC", LABEL)))
+        assert [type(piece) for piece in pieces] == [FileRange, bytes, FileRange]
 
 
 entries = st.lists(st.binary(max_size=60), max_size=20)

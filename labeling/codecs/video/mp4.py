@@ -23,10 +23,10 @@ from labeling.containers.base import Media
 from labeling.containers.edits import MediaEdit
 from labeling.containers.mp4 import edit, samples
 from labeling.containers.mp4 import metadata as mp4
-from labeling.containers.mp4.edit import Inside
+from labeling.containers.mp4.edit import MoovEdit
 from labeling.containers.mp4.samples import FilmTrack
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, Span
+from labeling.filebytes import FileBytes, FileRange
 
 _CODECS = {
     b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"vp09": "vp9", b"av01": "av1",
@@ -44,7 +44,7 @@ class Cut(NamedTuple):
     ``exact_after``: from this second on every picture decodes to the same samples as before; ``None`` if all was coded.
     """
 
-    surgery: edit.Surgery
+    edits: edit.Mp4Edits
     box: Area
     displayed: tuple[int, int]
     how: str
@@ -111,22 +111,22 @@ def paint(
     ``reencode``: auto, never (raise rather than code more than the groups of pictures under the label), always.
     Raises :class:`LabelingError`.
     """
-    surgery = _Surgery(data, film, painter, spans, settings or Settings(), reencode)
+    job = _VideoEdit(data, film, painter, spans, settings or Settings(), reencode)
     with scratch.open("wb") as out:
-        surgery.run(out.write, progress)
+        job.run(out.write, progress)
     fresh = FileBytes(scratch.open("rb"), str(scratch))
-    outside = _resized(data, film.layout, surgery.edits(fresh))
+    outside = _resized(data, film.layout, job.edits(fresh))
     return Cut(
-        (surgery.tables(film.view), outside),
-        surgery.overlay.box,
-        surgery.overlay.displayed,
-        surgery.how(),
-        surgery.exact_after(),
+        (job.tables(film.view), outside),
+        job.overlay.box,
+        job.overlay.displayed,
+        job.how(),
+        job.exact_after(),
         fresh.close,
     )
 
 
-class _Surgery:
+class _VideoEdit:
     def __init__(
         self, data: Media, film: Opened, painter: Painter, spans: Spans, settings: Settings, reencode: str
     ) -> None:
@@ -269,7 +269,7 @@ class _Surgery:
             for begin, end in _runs(inside):
                 start = self.track.offsets[begin]
                 stop = self.track.offsets[end] + self.track.sizes[end]
-                new = Span(fresh, self.places[begin], self.places[end] + self.sizes[end])
+                new = FileRange(fresh, self.places[begin], self.places[end] + self.sizes[end])
                 found.append((start, stop, new))
         for _, end in self.segments:  # what follows may need what the container kept apart until now
             if end < len(self.track.sizes) and end not in self.places:
@@ -283,7 +283,7 @@ class _Surgery:
             raise LabelingError("the film's samples overlap; re-mux the file first")
         return found
 
-    def tables(self, view: memoryview) -> list[Inside]:
+    def tables(self, view: memoryview) -> list[MoovEdit]:
         """The changed tables of the track. To be asked after :meth:`edits`."""
         tables, around = self.track.tables, self.track.parents
         stbl = around[-1]
@@ -293,7 +293,7 @@ class _Surgery:
             old = tables.get(kind)
             start, end = (old.start, old.end) if old else (stbl.end, stbl.end)
             if old or new:
-                edits.append(Inside(start, end, new, around))
+                edits.append(MoovEdit(start, end, new, around))
 
         put(b"stsz", samples.size_table(self.sizes))
         put(b"ctts", samples.shift_table(p - d for p, d in zip(self.pts, self.track.dts, strict=True)))
@@ -313,7 +313,7 @@ class _Surgery:
             entry = edit.first_entry(view, stsd)
             head = bytes(view[config.start : config.body])[4:]
             box = (8 + len(new)).to_bytes(4, "big") + head[:4] + new
-            edits.append(Inside(config.start, config.end, box, (*around, stsd, entry)))
+            edits.append(MoovEdit(config.start, config.end, box, (*around, stsd, entry)))
         return edits
 
     def exact_after(self) -> float | None:

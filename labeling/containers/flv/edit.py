@@ -52,8 +52,8 @@ def edits(size: int, first: int, tags: list[ScriptTag], dropped: set[int], chang
     for plan in plans:
         plan.drop(dropped)
     new: list[Edit] = []
-    if changes.named is not None:
-        name, value = changes.named
+    if changes.text_field is not None:
+        name, value = changes.text_field
         new += _put(plans, ON_META_DATA, name, value.encode(), first)
     if changes.xmp is not None:
         meta = next((plan.tag.end for plan in plans if plan.tag.name == ON_META_DATA), first)

@@ -141,4 +141,4 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         if block.where.startswith("Matroska Info"):
             raise LabelingError(f"{block.where} is part of the file's description of itself and cannot be left out")
     dropped = {block.offset for block in changes.drop}
-    return splice(data, edits(data, outline(data), dropped, changes.named))
+    return splice(data, edits(data, outline(data), dropped, changes.text_field))

@@ -18,13 +18,13 @@ from labeling.containers.mp4 import text_lists
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import UUID_XMP, Box, box, children
 from labeling.errors import LabelingError
-from labeling.filebytes import Span
+from labeling.filebytes import FileRange
 
 _NOTHING = (b"free", b"skip")
 _MAX_FRAGMENT = 16 << 20
 
 
-class Inside(NamedTuple):
+class MoovEdit(NamedTuple):
     """A change inside the movie box; ``parents`` are the boxes whose sizes follow."""
 
     start: int
@@ -33,17 +33,17 @@ class Inside(NamedTuple):
     parents: tuple[Box, ...]
 
 
-Surgery = tuple[list[Inside], list[MediaEdit]]
+Mp4Edits = tuple[list[MoovEdit], list[MediaEdit]]
 """Changes inside the movie box, and in the rest of the file."""
 
 
-def rewrite(data: Media, layout: mp4.Layout, changes: Changes, also: Surgery = ([], [])) -> list[Piece]:
-    """The pieces of a copy with its metadata changed, and ``also`` its film. Raises :class:`LabelingError`."""
+def rewrite(data: Media, layout: mp4.Layout, changes: Changes, extra_edits: Mp4Edits = ([], [])) -> list[Piece]:
+    """Give the pieces of a copy with its metadata changed and ``extra_edits`` made. Raises :class:`LabelingError`."""
     moov = layout.moov
     assert moov is not None
     inside, outside = edits_of(data, layout, changes)
-    outside += also[1]
-    movie = grown(layout.movie, [*inside, *also[0]])
+    outside += extra_edits[1]
+    movie = grown(layout.movie, [*inside, *extra_edits[0]])
     for wide in (False, True):
         movie_now = with_wide_offsets(movie) if wide else movie
         edits: list[MediaEdit] = [*outside, *_placed(layout, len(movie_now), outside)]
@@ -57,11 +57,11 @@ def rewrite(data: Media, layout: mp4.Layout, changes: Changes, also: Surgery = (
     raise LabelingError("its chunk offsets cannot be moved; re-mux the file first")
 
 
-def edits_of(data: Media, layout: mp4.Layout, changes: Changes) -> Surgery:
+def edits_of(data: Media, layout: mp4.Layout, changes: Changes) -> Mp4Edits:
     """The changes of metadata, inside the movie box and outside it."""
     view = memoryview(layout.movie)
     items, (inside, outside) = _of_drops(layout, view, changes.drop)
-    inside += _of_lists(view, mp4.inner(layout), items, changes.named)
+    inside += _of_lists(view, mp4.inner(layout), items, changes.text_field)
     if changes.xmp is not None:
         _put_packet(data, layout, view, changes, inside, outside)
     return _merged(inside), outside
@@ -81,7 +81,7 @@ def mover(edits: list[MediaEdit]) -> Callable[[int], int]:
     return lambda at: at + sums[bisect.bisect_right(ends, at)]
 
 
-def grown(movie: bytes, edits: list[Inside]) -> bytes:
+def grown(movie: bytes, edits: list[MoovEdit]) -> bytes:
     """The movie box with changes carried out and the sizes of the boxes around them corrected."""
     deltas: dict[int, tuple[Box, int]] = {}
     for edit in edits:
@@ -101,28 +101,28 @@ def grown(movie: bytes, edits: list[Inside]) -> bytes:
 
 
 def _joined(pieces: Sequence[Piece]) -> bytes:
-    return b"".join(piece for piece in pieces if not isinstance(piece, Span))
+    return b"".join(piece for piece in pieces if not isinstance(piece, FileRange))
 
 
-def _merged(edits: list[Inside]) -> list[Inside]:
+def _merged(edits: list[MoovEdit]) -> list[MoovEdit]:
     """Each change once; a box that goes takes the changes inside it with it, but not what is put behind it."""
     once = list(dict.fromkeys(edits))
     gone = [edit for edit in once if not edit.data and edit.end > edit.start]
     return [edit for edit in once if not any(_within(edit, other) for other in gone)]
 
 
-def _within(edit: Inside, other: Inside) -> bool:
+def _within(edit: MoovEdit, other: MoovEdit) -> bool:
     if edit is other or edit.start == edit.end in (other.start, other.end):
         return False
     return other.start <= edit.start and edit.end <= other.end
 
 
-def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> tuple[set[int], Surgery]:
+def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> tuple[set[int], Mp4Edits]:
     """The items of lists with keys that are to go (by where they start), and the other changes."""
     assert layout.moov is not None
     moov = mp4.inner(layout)
     items: set[int] = set()
-    inside: list[Inside] = []
+    inside: list[MoovEdit] = []
     outside: list[MediaEdit] = []
     known = {text.start: (text.end, text.parents, text.entry) for text in mp4.texts(view, moov)}
     for udta in children(view, moov, b"udta"):
@@ -134,7 +134,7 @@ def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> 
             if entry:
                 items.add(at)
             else:
-                inside.append(Inside(at, end, b"", parents))
+                inside.append(MoovEdit(at, end, b"", parents))
         elif any(each.start == block.offset and each.type == b"uuid" for each in layout.boxes):
             outside.append((block.offset, block.offset + block.length, b""))
         else:
@@ -142,7 +142,7 @@ def _of_drops(layout: mp4.Layout, view: memoryview, drop: tuple[Block, ...]) -> 
     return items, (inside, list(dict.fromkeys(outside)))
 
 
-def _of_lists(view: memoryview, moov: Box, gone: set[int], named: tuple[str, str] | None) -> Iterator[Inside]:
+def _of_lists(view: memoryview, moov: Box, gone: set[int], named: tuple[str, str] | None) -> Iterator[MoovEdit]:
     """Change lists that have keys: without the items that are to go, and with a text in ``moov/udta/meta``."""
     udta = next(iter(children(view, moov, b"udta")), None)
     lists = list(mp4.key_lists(view, moov))
@@ -161,14 +161,14 @@ def _of_lists(view: memoryview, moov: Box, gone: set[int], named: tuple[str, str
         return
     new = text_lists.new_meta(*named, other.names if other else ())
     if udta is None:
-        yield Inside(_end_of(view, moov), _end_of(view, moov), box(b"udta", new), (moov,))
+        yield MoovEdit(_end_of(view, moov), _end_of(view, moov), box(b"udta", new), (moov,))
     else:
-        yield Inside(_end_of(view, udta), _end_of(view, udta), new, (moov, udta))
+        yield MoovEdit(_end_of(view, udta), _end_of(view, udta), new, (moov, udta))
 
 
 def _relisted(
     view: memoryview, found: text_lists.KeyList, items: list[Box], gone: set[int], named: tuple[str, str] | None
-) -> Iterator[Inside]:
+) -> Iterator[MoovEdit]:
     """A list anew: an item's type is the number of its key, so a key that goes gives those behind it new numbers."""
     stay = [(int.from_bytes(item.type, "big"), item) for item in items if item.start not in gone]
     without = {int.from_bytes(item.type, "big") for item in items if item.start in gone} - {n for n, _ in stay}
@@ -194,12 +194,12 @@ def _relisted(
 
 def _put_list(
     found: text_lists.KeyList, names: list[tuple[bytes, bytes]], items: Sequence[bytes | memoryview]
-) -> Iterator[Inside]:
+) -> Iterator[MoovEdit]:
     around, end = (*found.parents, found.meta), found.meta.end
     keys, ilst = found.keys, found.ilst
     before = ilst.start if ilst else end
-    yield Inside(keys.start if keys else before, keys.end if keys else before, text_lists.keys_box(names), around)
-    yield Inside(before, ilst.end if ilst else end, box(b"ilst", *map(bytes, items)), around)
+    yield MoovEdit(keys.start if keys else before, keys.end if keys else before, text_lists.keys_box(names), around)
+    yield MoovEdit(before, ilst.end if ilst else end, box(b"ilst", *map(bytes, items)), around)
 
 
 def _end_of(view: memoryview, holder: Box) -> int:
@@ -213,7 +213,12 @@ def _end_of(view: memoryview, holder: Box) -> int:
 
 
 def _put_packet(
-    data: Media, layout: mp4.Layout, view: memoryview, changes: Changes, inside: list[Inside], outside: list[MediaEdit]
+    data: Media,
+    layout: mp4.Layout,
+    view: memoryview,
+    changes: Changes,
+    inside: list[MoovEdit],
+    outside: list[MediaEdit],
 ) -> None:
     """An XMP packet: in ``udta/XMP_`` of QuickTime files, in a uuid box of others (XMP specification, part 3)."""
     assert layout.moov is not None
@@ -227,19 +232,19 @@ def _put_packet(
         for old in children(view, udta, b"XMP_"):
             if layout.moov.start + old.start in dropped:
                 continue
-            inside.append(Inside(old.start, old.end, box(b"XMP_", packet), (moov, udta)))
+            inside.append(MoovEdit(old.start, old.end, box(b"XMP_", packet), (moov, udta)))
             return
     ftyp = layout.first(b"ftyp")
     if ftyp is None or data[ftyp.body : ftyp.body + 4] == b"qt  ":
         if holders := children(view, moov, b"udta"):
             end = _end_of(view, holders[0])
-            inside.append(Inside(end, end, box(b"XMP_", packet), (moov, holders[0])))
+            inside.append(MoovEdit(end, end, box(b"XMP_", packet), (moov, holders[0])))
         elif (own := next((e for e in inside if e.data[4:8] == b"udta"), None)) is not None:
             inside.remove(own)
             inside.append(own._replace(data=box(b"udta", own.data[8:], box(b"XMP_", packet))))
         else:
             end = _end_of(view, moov)
-            inside.append(Inside(end, end, box(b"udta", box(b"XMP_", packet)), (moov,)))
+            inside.append(MoovEdit(end, end, box(b"udta", box(b"XMP_", packet)), (moov,)))
         return
     last = layout.first(b"mfra")  # readers look for it at the very end
     late = any(each.type == b"mdat" and each.end <= layout.moov.start for each in layout.boxes)
@@ -304,7 +309,7 @@ def with_wide_offsets(movie: bytes) -> bytes:
     """The movie box with 64-bit chunk offsets in place of 32-bit ones."""
     view = memoryview(movie)
     moov = isobmff.walk(view, 0, len(view)).boxes[0]
-    edits: list[Inside] = []
+    edits: list[MoovEdit] = []
     for trak in children(view, moov, b"trak"):
         for mdia in children(view, trak, b"mdia"):
             for minf in children(view, mdia, b"minf"):
@@ -312,7 +317,7 @@ def with_wide_offsets(movie: bytes) -> bytes:
                     for table in children(view, stbl, b"stco"):
                         wide = array("Q", isobmff.rows_of(view, table, 4, "I"))
                         new = box(b"co64", bytes(4), len(wide).to_bytes(4, "big"), isobmff.table_bytes(wide))
-                        edits.append(Inside(table.start, table.end, new, (moov, trak, mdia, minf, stbl)))
+                        edits.append(MoovEdit(table.start, table.end, new, (moov, trak, mdia, minf, stbl)))
     return grown(movie, edits)
 
 

@@ -240,8 +240,8 @@ def _fixed(layout: Layout) -> str:
     return "it has items beside its movie, whose places would be lost; re-mux it first" if file_meta else ""
 
 
-def rewrite(data: Media, contents: Contents, changes: Changes, also: Any = ([], [])) -> list[Piece]:
-    """Change metadata; see :mod:`labeling.containers.base`. ``also`` is a change of the film, for the same copy."""
+def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Any = ([], [])) -> list[Piece]:
+    """Change metadata; see :mod:`labeling.containers.base`. ``extra_edits`` are changes of the video."""
     from labeling.containers.mp4 import edit
 
-    return edit.rewrite(data, lay_out(data), changes, also)
+    return edit.rewrite(data, lay_out(data), changes, extra_edits)

@@ -258,9 +258,9 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         comments = _comments(data, stream)
         here = {entry.at for entry in comments.entries if stream.place(entry.at) in gone}
         put = None
-        if changes.named is not None and stream is home:
+        if changes.text_field is not None and stream is home:
             at = next((entry.at for entry in comments.entries if stream.place(entry.at) == old), None)
-            put = (at, *changes.named)
+            put = (at, *changes.text_field)
         if put is not None or here:
             edits += _laid(data, stream, vorbis_comment.build(vorbis_comment.changed(comments, here, put)))
     growth = sum(len(new) - (end - start) for start, end, new in edits)
@@ -277,7 +277,7 @@ def _comments(data: Media, stream: _Stream) -> vorbis_comment.Comments:
 
 def _home(walk: _Walk, kept: list[Block], changes: Changes) -> tuple[_Stream, int | None]:
     """The stream that a new comment goes into, and the offset of the comment that it takes the place of."""
-    old = next((b for b in kept if changes.named is not None and b.keyword == changes.named[0]), None)
+    old = next((b for b in kept if changes.text_field is not None and b.keyword == changes.text_field[0]), None)
     for stream in walk.streams:
         if old is not None and any(page.body <= old.offset < page.end for page in stream.pages):
             return stream, old.offset
