@@ -383,4 +383,4 @@ def test_packets_come_back_from_the_pages_they_are_laid_over(old: list[int], new
 
 @given(st.binary(max_size=300))
 def test_the_checksum_is_that_of_the_specification(raw: bytes) -> None:
-    assert pages.checksum(raw) == crc(raw)
+    assert ogg_pages.checksum(raw) == crc(raw)
