@@ -289,7 +289,7 @@ def test_spans_of_the_label() -> None:
 def test_the_configuration_speaks_of_films(tmp_path: Path) -> None:
     path = tmp_path / "aigc-label.toml"
     path.write_text(f'producer = "{PRODUCER}"\n[video]\nwhen = "whole"\nseconds = 3\n', encoding="utf-8")
-    assert Labeler.from_config(path).film == VideoOptions(when="whole", seconds=3)
+    assert Labeler.from_config(path).video == VideoOptions(when="whole", seconds=3)
     path.write_text(f'producer = "{PRODUCER}"\n[video]\nseconds = 1\n', encoding="utf-8")
     with pytest.raises(LabelingError, match="at least 2 seconds"):
         Labeler.from_config(path)
