@@ -45,7 +45,7 @@ PACKAGES = {
 
 _OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome")}
 _FOLDERS = {"postgres": "/usr/lib/postgresql/*/bin"}
-"""Folders outside PATH where Debian puts a program: one for each version."""
+"""Folders where Debian puts a program that is not in PATH, one for each version; they are tried first."""
 
 
 def find(program: str) -> str | None:
@@ -87,12 +87,12 @@ def missing_in(error: BaseException) -> str | None:
 
 
 def _candidates(program: str) -> Iterator[str]:
-    for name in (program, *_OTHER_NAMES.get(program, ())):
-        if path := shutil.which(name):
-            yield path
     if pattern := _FOLDERS.get(program):
         newest_first = sorted(Path("/").glob(f"{pattern[1:]}/{program}"), key=_version, reverse=True)
         yield from map(str, newest_first)
+    for name in (program, *_OTHER_NAMES.get(program, ())):
+        if path := shutil.which(name):
+            yield path
 
 
 def _version(path: Path) -> float:
