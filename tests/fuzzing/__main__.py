@@ -28,8 +28,9 @@ from .mutate import mutate
 from .seeds import ROOT, gather
 
 BATCH = 2000
-HANG = 30
-"""Wall-clock seconds after which a child is given up (a busy machine is slower than MAX_SECONDS of CPU)."""
+HANG = 120
+"""Wall-clock seconds after which a child is given up: a call that hangs without using CPU ends only so. Far more than
+MAX_SECONDS of CPU can take on a busy machine."""
 
 ADDRESS_SPACE = 4 << 30
 """A backstop: what the machine lets one child have, so that a bomb ends the child and nothing else."""
