@@ -18,6 +18,7 @@ from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError
 from labeling.filebytes import FileBytes, FileRange, copy_range, write_all
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What can be read: a path, a file's bytes, or a binary file object."""
 
 MAX_FILE = 1 << 30
 """A picture file of more bytes is refused."""

@@ -11,6 +11,7 @@ from labeling.rules.engine import Check, Evidence, Outcome, Profile, Verdict, ev
 __all__ = ["PROFILES", "Check", "Evidence", "Outcome", "Profile", "Verdict", "evaluate", "profile"]
 
 PROFILES: dict[str, Profile] = {module.PROFILE.name: module.PROFILE for module in (cn, eu, us_ca, platform)}
+"""The profiles that come with the package, by name: ``cn``, ``eu``, ``us-ca`` and ``platform``."""
 
 
 def profile(name: str) -> Profile:
