@@ -541,7 +541,7 @@ def test_the_page_says_what_the_summary_says() -> None:
     assert "The run was interrupted" in said
     assert "1,234 files were done by an earlier run" in said
     assert "ends after … of … bytes" in said
-    assert "The visible label's text must be at least 5 % of the shortest side high." in said
+    assert "The text of the visible label must be at least 5 % of the shortest side in height." in said
     for row in summary["slowest"]:
         assert row["path"] in said
     for _, _, number in (*summary["sizes"]["bins"], *summary["seconds"]["bins"]):

@@ -5,16 +5,16 @@ Run it after a change of formats, rules or commands:  make docs      (tests/test
 
 from __future__ import annotations
 
-import ast
-import importlib
 import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labeling.rule_catalogue import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
-RULE_ID = re.compile(r"(?:CN|EU|US-CA|C2PA|IPTC|XMP|EXIF|FILE)(?:-[A-Z0-9]+)+\Z")
 NOTICE = "<!-- Written by tools/make_docs.py from the code; change that, then run make docs. -->\n"
 
 # What becomes of the rest of the picture when a label is drawn on a file: proven by tests/codecs.
@@ -78,8 +78,8 @@ def profiles_table() -> str:
 
     rows = []
     for profile in PROFILES.values():
-        failing = [check.rule for check in profile.checks if check.severity is Severity.ERROR]
-        warning = [check.rule for check in profile.checks if check.severity is Severity.WARNING]
+        failing = [check.rule for check in profile.checks if check.row.severity is Severity.ERROR]
+        warning = [check.rule for check in profile.checks if check.row.severity is Severity.WARNING]
         judged = f"every defect of {' and '.join(sorted(profile.judged))}" if profile.judged else ""
         fails = ", ".join([*(f"`{rule}`" for rule in failing), *([judged] if judged else [])])
         words = f"{profile.text} ({', '.join(profile.languages)})"
@@ -90,116 +90,39 @@ def profiles_table() -> str:
 # --- docs/rules.md ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule id as some place in the code uses it."""
-
-    rule: str
-    clause: str
-    severity: str
-    message: str
-    module: str
-
-
-def defect_rules() -> list[Rule]:
-    """Every defect that the marks and the pipeline can report: found in the source, so that none is forgotten."""
-    found: dict[str, Rule] = {}
-    for path in sorted((ROOT / "labeling").rglob("*.py")):
-        if "rules" not in path.parts:
-            for rule in _rules_of(path):
-                known = found.get(rule.rule)
-                if known is None:
-                    found[rule.rule] = rule
-                elif known.severity != rule.severity:
-                    found[rule.rule] = Rule(rule.rule, known.clause, "error or warning", known.message, known.module)
-    return sorted(found.values(), key=lambda r: (r.module, r.rule))
-
-
-def mentioned_ids() -> set[str]:
-    """Every string in the library that looks like a rule id."""
-    paths = (ROOT / "labeling").rglob("*.py")
-    nodes = (node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return {text for text in texts if RULE_ID.match(text)}
-
-
-def _rules_of(path: Path) -> Iterator[Rule]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for node, function in _with_function(tree, None):
-        items = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
-        for at, item in enumerate(items[:-2]):
-            if isinstance(item, ast.Constant) and isinstance(item.value, str) and RULE_ID.match(item.value):
-                clause = _text(items[at + 1], module, function, node)
-                message = _text(items[at + 2], module, function, node)
-                yield Rule(item.value, clause, _severity(node), message, module)
-
-
-def _with_function(node: ast.AST, function: ast.AST | None) -> Iterator[tuple[ast.AST, ast.AST | None]]:
-    for child in ast.iter_child_nodes(node):
-        yield child, function
-        yield from _with_function(child, child if isinstance(child, ast.FunctionDef) else function)
-
-
-def _severity(node: ast.AST) -> str:
-    if not isinstance(node, ast.Call):
-        return "error"
-    name = node.func.id if isinstance(node.func, ast.Name) else ""
-    given = [*node.args[3:], *(k.value for k in node.keywords if k.arg == "severity")]
-    if "warning" in name.lower() or any(ast.unparse(g) == "Severity.WARNING" for g in given):
-        return "warning"
-    return "error" if not given or ast.unparse(given[0]) == "Severity.ERROR" else "error or warning"
-
-
-def _text(node: ast.expr, module: str, function: ast.AST | None, use: ast.AST) -> str:
-    """The text of an expression as far as the source tells: what is only known at run time becomes an ellipsis."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        parts = (_text(value, module, function, use) for value in node.values)
-        return re.sub(r"(?:'?…'?)+", "…", "".join(parts))
-    if isinstance(node, ast.IfExp):
-        return _text(node.body, module, function, use)
-    if isinstance(node, ast.Name):
-        value = _assigned(node.id, function, use)
-        if value is not None:
-            return _text(value, module, None, use)
-        constant = getattr(importlib.import_module(module), node.id, None)
-        return constant if isinstance(constant, str) else "…"
-    return "…"
-
-
-def _assigned(name: str, function: ast.AST | None, use: ast.AST) -> ast.expr | None:
-    """What a local name was last set to, above its use."""
-    best: ast.expr | None = None
-    for node in ast.walk(function) if function is not None else ():
-        if not isinstance(node, ast.Assign) or node.lineno > getattr(use, "lineno", 0):
-            continue
-        if any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
-            best = node.value if best is None or node.lineno >= best.lineno else best
-    return best
+def rule_row(rule: Rule) -> tuple[str, ...]:
+    """One row of a table of rules, from the catalogue."""
+    severity = " or ".join(str(each) for each in rule.severities)
+    return (f"`{rule.id}`", severity, " or ".join(rule.clauses), rule.english, rule.chinese)
 
 
 def rules_page() -> str:
-    """docs/rules.md."""
+    """docs/rules.md, from :data:`labeling.rule_catalogue.RULES` and :data:`labeling.rules.PROFILES`."""
+    from labeling.rule_catalogue import RULES
     from labeling.rules import PROFILES
 
+    header = ("Rule", "Severity", "Clause", "Says", "中文")
     parts = [
         "# Rules\n\n",
         NOTICE,
-        "\nEvery finding names a stable rule id and the clause behind it. Ids are never reused for something else.\n"
-        "An *error* makes a file non-compliant under each profile that judges the mark; a *warning* only informs.\n",
+        "\nEvery defect names a stable rule id and the clause behind it. Ids are never reused for something else.\n"
+        "An *error* makes a file non-compliant under each profile that judges the mark; a *warning* only informs.\n"
+        "The sentences are those of the catalogue; in a report, the message of a defect also says what was found in\n"
+        "the file.\n",
     ]
+    checked = set()
     for profile in PROFILES.values():
         judged = ", ".join(f"`{kind}`" for kind in sorted(profile.judged)) or "none"
         parts.append(f"\n## Profile `{profile.name}`: {profile.title}\n\n")
         parts.append(f"Marks whose defects count as errors here: {judged}.\n\n")
-        rows = [(f"`{check.rule}`", str(check.severity), check.clause) for check in profile.checks]
-        parts.append(table(("Rule", "Severity", "Clause"), rows))
+        parts.append(table(header, [rule_row(check.row) for check in profile.checks]))
+        checked |= {check.rule for check in profile.checks}
+    custom = [rule for rule in RULES.values() if rule.id.startswith("CUSTOM-")]
+    others = [rule for rule in RULES.values() if rule.id not in checked and rule not in custom]
     parts.append("\n## Defects of marks and files\n\n")
-    parts.append("… stands for what the file says.\n\n")
-    rows = [(f"`{r.rule}`", r.severity, r.clause, r.message) for r in defect_rules()]
-    parts.append(table(("Rule", "Severity", "Clause", "Says"), rows))
+    parts.append(table(header, [rule_row(rule) for rule in others]))
+    parts.append("\n## Custom profiles\n\nA profile in a TOML file may ask for more than the profile it extends.\n\n")
+    parts.append(table(header, [rule_row(rule) for rule in custom]))
     return "".join(parts)
 
 

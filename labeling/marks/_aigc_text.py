@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.findings import Defect
+from labeling.rule_catalogue import defect
 
 FIELD = "AIGC"
 
@@ -39,8 +40,6 @@ CANONICAL = {key.lower(): key for key in KEYS} | DRAFT_NAMES
 
 MAX_TEXT = 256 << 10
 MAX_NESTING = 16
-
-ANNEX_E = "GB 45438-2025 Annex E"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,14 @@ def decoded(content: bytes | str, defects: list[Defect]) -> str:
         content, encoding = _characters(content)
         if encoding:
             message = f"the text is {encoding}, but JSON between systems is UTF-8"
-            defects.append(Defect("CN-IMPLICIT-ENCODING", "RFC 8259 8.1", message))
+            defects.append(defect("CN-IMPLICIT-ENCODING", message))
     text = _without_surrogates(content.strip(" \t\r\n\0\ufeff"))
     if text.startswith(_BASE64_OF_LABEL) and len(text) <= MAX_TEXT:
         try:
             inner = binascii.a2b_base64(text).decode()
         except (ValueError, UnicodeDecodeError):
             return text
-        defects.append(Defect("CN-IMPLICIT-BASE64", ANNEX_E, "the field is in Base64, not plain JSON"))
+        defects.append(defect("CN-IMPLICIT-BASE64", "the field is in Base64, not plain JSON"))
         return decoded(inner, []) if not inner.startswith(_BASE64_OF_LABEL) else text
     return text
 
@@ -128,7 +127,7 @@ def parsed(text: str, *, named: bool) -> Field | None:
     if isinstance(value, dict):
         inner = next((v for k, v in value.items() if k.upper() == FIELD), None)
         if isinstance(inner, str):
-            defects.append(Defect("CN-IMPLICIT-TWICE", ANNEX_E, "the JSON object is encoded twice"))
+            defects.append(defect("CN-IMPLICIT-TWICE", "the JSON object is encoded twice"))
             inner = _parse(inner, defects)
         if isinstance(inner, dict):
             value, wrapped = inner, True
@@ -137,7 +136,7 @@ def parsed(text: str, *, named: bool) -> Field | None:
     if not named:
         return None
     if not any(d.rule == "CN-IMPLICIT-JSON" for d in defects):
-        defects.append(Defect("CN-IMPLICIT-JSON", ANNEX_E, "the field's value is not a JSON object"))
+        defects.append(defect("CN-IMPLICIT-JSON", "the field's value is not a JSON object"))
     return Field({"raw": text[:200]}, False, tuple(defects))
 
 
@@ -154,18 +153,18 @@ def is_key(key: str) -> bool:
 def _parse(text: str, defects: list[Defect]) -> Any:
     """Parse JSON; note each departure from it, and read the usual ones all the same."""
     if len(text) > MAX_TEXT or _nesting(text) > MAX_NESTING:
-        defects.append(Defect("CN-IMPLICIT-JSON", ANNEX_E, "the value is too long or too deeply nested for a label"))
+        defects.append(defect("CN-IMPLICIT-JSON", "the value is too long or too deeply nested for a label"))
         return None
     notes: set[str] = set()
     value = _json(text, notes)
     for _ in range(2):
         if not isinstance(value, str):
             break
-        defects.append(Defect("CN-IMPLICIT-TWICE", ANNEX_E, "the JSON object is encoded twice"))
+        defects.append(defect("CN-IMPLICIT-TWICE", "the JSON object is encoded twice"))
         value = _json(value, notes)
     if _SURROGATE_ESCAPE.search(text):  # a pair of escapes is a character and stays; half a pair is none
         value = _cleaned(value, notes)
-    defects += [Defect("CN-IMPLICIT-JSON", ANNEX_E, note) for note in sorted(notes)]
+    defects += [defect("CN-IMPLICIT-JSON", note) for note in sorted(notes)]
     return value
 
 

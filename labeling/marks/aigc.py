@@ -18,7 +18,6 @@ from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.label import Label, Origin, ProviderCode, is_usual_character
 from labeling.marks import security
 from labeling.marks._aigc_text import (
-    ANNEX_E,
     CANONICAL,
     LEGACY_KEYS,
     decoded,
@@ -31,14 +30,12 @@ from labeling.marks._aigc_text import KEYS as KEYS
 from labeling.marks._aigc_text import MAX_TEXT as MAX_TEXT
 from labeling.marks._aigc_text import Field as Field
 from labeling.marks.xmp import Name
+from labeling.rule_catalogue import defect
 
 NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"  # TC260-PG-20259A
 XMP_NAME = Name(NAMESPACE, "AIGC", "TC260")
 REQUIRED = ("Label", "ContentProducer", "ProduceID")
 BASE64_NAME = "XmpKvBase64"  # a property that holds base64 of AIGC={...}: seen from a watermarking API
-_6_1 = "GB 45438-2025 6.1"
-_6_1_C = "GB 45438-2025 6.1 c)"
-_PG_CODE = "TC260-PG-20252A"
 
 
 def encode(label: Label) -> str:
@@ -110,7 +107,7 @@ def read_split(values: dict[str, str], where: str, namespace: str) -> Finding | 
     if len(keys) < 2 or not {"ContentProducer", "ProduceID"} & set(keys):
         return None
     message = f"the keys are properties of the namespace {namespace!r}, not one AIGC field that holds JSON"
-    field = Field({key: values[key] for key in keys}, False, (_defect("CN-IMPLICIT-SPLIT", ANNEX_E, message),))
+    field = Field({key: values[key] for key in keys}, False, (defect("CN-IMPLICIT-SPLIT", message),))
     return _mark(field, where, "")
 
 
@@ -118,7 +115,7 @@ def _mark(field: Field, where: str, foreign_namespace: str) -> Finding:
     defects = [*field.defects, *_judge(field)]
     if foreign_namespace:
         message = f"the property is in the namespace {foreign_namespace!r} instead of {NAMESPACE}"
-        defects.append(Defect("CN-IMPLICIT-NAMESPACE", "TC260-PG-20259A 6", message))
+        defects.append(defect("CN-IMPLICIT-NAMESPACE", message))
     signature, problems = security.check_label(field.canonical())
     defects += problems
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
@@ -134,7 +131,7 @@ def with_pinned(finding: Finding, pinned: Sequence[bytes]) -> Finding:
         return finding
     signature, problems = security.check_label(Field(finding.value, False, ()).canonical(), pinned)
     defects = (*(each for each in finding.defects if each.rule != security.RULE), *problems)
-    failed = any(defect.severity is Severity.ERROR for defect in problems)
+    failed = any(each.severity is Severity.ERROR for each in problems)
     return replace(finding, signature=signature, defects=defects, status=Status.DEFECTIVE if failed else finding.status)
 
 
@@ -152,20 +149,12 @@ def only_one(found: list[Finding]) -> list[Finding]:
     places = "; ".join(finding.where for finding in found[:_PLACES])  # thousands would make the report quadratic
     places += f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
     message = f"{len(found)} labels that {'say the same' if same else 'differ'}: {places}"
-    defect = Defect("CN-IMPLICIT-ONE", _6_1_C, message)
-    return [replace(finding, status=status, defects=(*finding.defects, defect)) for finding in found]
+    twice = defect("CN-IMPLICIT-ONE", message)
+    return [replace(finding, status=status, defects=(*finding.defects, twice)) for finding in found]
 
 
 def _comparable(finding: Finding) -> dict[str, Any]:
     return {CANONICAL.get(key.lower(), key): value for key, value in finding.value.items() if value not in ("", None)}
-
-
-def _defect(rule: str, clause: str, message: str) -> Defect:
-    return Defect(rule, clause, message)
-
-
-def _warning(rule: str, clause: str, message: str) -> Defect:
-    return Defect(rule, clause, message, Severity.WARNING)
 
 
 def _judge(field: Field) -> list[Defect]:
@@ -175,7 +164,7 @@ def _judge(field: Field) -> list[Defect]:
     legacy = [key for key in keys if key in LEGACY_KEYS]
     if legacy and "Label" not in keys:
         message = f"the keys {', '.join(legacy)} are those of the practice guide of 2023, not the standard's seven"
-        return [_defect("CN-IMPLICIT-LEGACY", ANNEX_E, message)]
+        return [defect("CN-IMPLICIT-LEGACY", message)]
     return [*_judge_keys(keys), *_judge_values(field), *_judge_producer(field)]
 
 
@@ -186,15 +175,15 @@ def _judge_keys(keys: list[str]) -> list[Defect]:
     extra = [key for key in keys if not is_key(key)]
     if spelled:
         message = ", ".join(f"{wrong} instead of {right}" for wrong, right in spelled.items())
-        found.append(_defect("CN-IMPLICIT-KEY-NAME", ANNEX_E, f"key names other than the standard's: {message}"))
+        found.append(defect("CN-IMPLICIT-KEY-NAME", f"key names other than the standard's: {message}"))
     if missing:
-        found.append(_defect("CN-IMPLICIT-KEYS", ANNEX_E, f"of the seven keys these are missing: {', '.join(missing)}"))
+        found.append(defect("CN-IMPLICIT-KEYS", f"of the seven keys these are missing: {', '.join(missing)}"))
     if extra:
         shown = ", ".join(key[:40] for key in extra[:5])
-        found.append(_defect("CN-IMPLICIT-EXTRA-KEYS", ANNEX_E, f"keys beyond the standard's seven: {shown}"))
+        found.append(defect("CN-IMPLICIT-EXTRA-KEYS", f"keys beyond the standard's seven: {shown}"))
     canonical = [CANONICAL[key.lower()] for key in keys if is_key(key)]
     if canonical != sorted(canonical, key=KEYS.index):
-        found.append(_warning("CN-IMPLICIT-ORDER", ANNEX_E, "the keys are not in the standard's order"))
+        found.append(defect("CN-IMPLICIT-ORDER", "the keys are not in the standard's order"))
     return found
 
 
@@ -203,18 +192,18 @@ def _judge_values(field: Field) -> list[Defect]:
     values = {CANONICAL[key.lower()]: value for key, value in field.value.items() if is_key(key)}
     if not_strings := [key for key, value in values.items() if not isinstance(value, str)]:
         message = f"values that are not strings: {', '.join(not_strings)}"
-        found.append(_defect("CN-IMPLICIT-STRINGS", ANNEX_E, message))
+        found.append(defect("CN-IMPLICIT-STRINGS", message))
     if empty := [key for key in REQUIRED if key in values and values[key] in ("", None)]:
-        found.append(_defect("CN-IMPLICIT-REQUIRED", _6_1, f"required values are empty: {', '.join(empty)}"))
+        found.append(defect("CN-IMPLICIT-REQUIRED", f"required values are empty: {', '.join(empty)}"))
     label = values.get("Label")
     if "Label" in values and label not in ("", None) and str(label) not in set(Origin):
         message = f"Label is {str(label)[:40]!r}, not 1 (generated), 2 (possibly) or 3 (suspected)"
-        found.append(_defect("CN-IMPLICIT-LABEL", ANNEX_E, message))
+        found.append(defect("CN-IMPLICIT-LABEL", message))
     elif "Label" in values and label not in ("", None) and label not in set(Origin):
-        found.append(_defect("CN-IMPLICIT-LABEL", ANNEX_E, f"Label is the number {label}, not a string"))
+        found.append(defect("CN-IMPLICIT-LABEL", f"Label is the number {label}, not a string"))
     if lonely := [key for key in ("ContentPropagator", "PropagateID") if key in values and not values[key]]:
         message = f"{', '.join(lonely)} empty: the first write repeats the producer's values there"
-        found.append(_warning("CN-IMPLICIT-PROPAGATOR", ANNEX_E, message))
+        found.append(defect("CN-IMPLICIT-PROPAGATOR", message))
     return found
 
 
@@ -227,8 +216,8 @@ def _judge_code(producer: str) -> tuple[Defect, ...]:
     code = ProviderCode.parse(producer)
     if code is None:
         message = f"ContentProducer {producer!r} is a name, not a 27-character provider code"
-        return (_warning("CN-PROVIDER-CODE", _PG_CODE, message),)
-    return tuple(_warning("CN-PROVIDER-CODE", _PG_CODE, message) for message in code.problems())
+        return (defect("CN-PROVIDER-CODE", message),)
+    return tuple(defect("CN-PROVIDER-CODE", message) for message in code.problems())
 
 
 def _judge_producer(field: Field) -> list[Defect]:
@@ -238,5 +227,5 @@ def _judge_producer(field: Field) -> list[Defect]:
     odd = sorted(c for c in set().union(*map(field.get, names)) if not is_usual_character(c))
     if odd:
         message = f"characters outside 0x21, 0x23-0x5B, 0x5D-0x7E: {''.join(odd[:8])}"
-        found.append(_warning("CN-IMPLICIT-CHARACTERS", ANNEX_E, message))
+        found.append(defect("CN-IMPLICIT-CHARACTERS", message))
     return found

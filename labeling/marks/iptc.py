@@ -8,6 +8,7 @@ from __future__ import annotations
 from labeling.findings import Defect, Finding, Signature, Status
 from labeling.label import Label
 from labeling.marks.xmp import Name, Packet, Property
+from labeling.rule_catalogue import defect
 
 NAMESPACE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -41,7 +42,6 @@ TERMS = (
 )
 
 _CANONICAL = {term.lower(): term for term in TERMS}
-_STANDARD = "IPTC Photo Metadata 2025.1, Digital Source Type"
 
 
 def encode(label: Label, term: str = TRAINED) -> dict[Name, str | None]:
@@ -84,10 +84,10 @@ def read(packet: Packet, where: str) -> Finding | None:
     defects = _judge(value)
     if found[0].name != DIGITAL_SOURCE_TYPE:
         message = f"the property {found[0].qname} is not in the namespace {NAMESPACE}, where readers look for it"
-        defects = (Defect("IPTC-DST-NAMESPACE", _STANDARD, message), *defects)
+        defects = (defect("IPTC-DST-NAMESPACE", message), *defects)
     if len({term_of(each).lower() for each in values}) > 1:
         terms = ", ".join(dict.fromkeys(each[:80] for each in values[:4]))
-        conflict = Defect("IPTC-DST-CONFLICT", _STANDARD, f"the packet has values that differ: {terms}")
+        conflict = defect("IPTC-DST-CONFLICT", f"the packet has values that differ: {terms}")
         return Finding("iptc", Status.CONFLICT, where, content, Signature.NONE, (conflict, *defects))
     status = Status.DEFECTIVE if defects else Status.PRESENT
     return Finding("iptc", status, where, content, Signature.NONE, defects)
@@ -105,5 +105,5 @@ def _judge(value: str) -> tuple[Defect, ...]:
         return ()
     if term is not None:
         message = f"the value is {value[:80]!r}, not the full URI {VOCABULARY}{term}"
-        return (Defect("IPTC-DST-URI", _STANDARD, message),)
-    return (Defect("IPTC-DST-TERM", _STANDARD, f"{value[:80]!r} is no term of {VOCABULARY}"),)
+        return (defect("IPTC-DST-URI", message),)
+    return (defect("IPTC-DST-TERM", f"{value[:80]!r} is no term of {VOCABULARY}"),)

@@ -25,6 +25,7 @@ from labeling.findings import Defect, Severity, Signature
 from labeling.marks import _sm2
 from labeling.marks._sm2 import PublicKey
 from labeling.marks._sm2_forms import KEY_LENGTHS, SPKI, decode_key, decode_signature, read_pinned, unhex
+from labeling.rule_catalogue import defect
 
 __all__ = [
     "Half",
@@ -40,7 +41,6 @@ __all__ = [
     "sign",
 ]
 
-CLAUSE = "TC260-PG-202511A A.1"
 RULE = "CN-SECURITY-SIGNATURE"
 
 SM3_WITH_SM2 = "1.2.156.10197.1.501"  # GM/T 0006-2012
@@ -233,7 +233,7 @@ def _refuted(half: Half) -> Result:
     if half is Half.PROPAGATOR:  # which text a propagator signs is not established: no reason to cry wolf
         return _unjudged("the signature in ReservedCode2 covers neither the propagator's nor the producer's half")
     text = "the signature in ReservedCode1 does not fit Label, ContentProducer and ProduceID: one of them was changed"
-    return Result(Signature.FAILED, text, (Defect("CN-SECURITY-SIGNATURE", CLAUSE, text),))
+    return Result(Signature.FAILED, text, (_defect(text),))
 
 
 def _bindings(data: _Data, signatures: list[dict[str, Any]]) -> Result:
@@ -261,7 +261,7 @@ def _unjudged(text: str) -> Result:
 
 
 def _defect(text: str, severity: Severity = Severity.ERROR) -> Defect:
-    return Defect(RULE, CLAUSE, text, severity)
+    return defect(RULE, text, severity=severity)
 
 
 # --- signing ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from labeling.reports._batch_words import lead, remedy, word
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.messages import TAGS, profile_title
-from labeling.rule_catalogue import MILDER, RULES
+from labeling.rule_catalogue import RULES
 
 _TONES = {"failed": "noncompliant", "poison": "noncompliant", "refused": "inconclusive", "unsupported": "inconclusive"}
 """Statuses by the verdict whose colour and sign they share on a chip."""
@@ -55,10 +55,8 @@ def attention(summary: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
-    """What a rule asks; of one that only custom profiles know, nothing."""
-    if language == "zh" and warning and rule in MILDER:
-        return MILDER[rule]
-    return RULES[rule][language == "zh"] if rule in RULES else ""
+    """Return the catalogue's sentence for a rule; ``""`` for an id that it does not have, as of another version."""
+    return RULES[rule].sentence(language, warning=warning) if rule in RULES else ""
 
 
 def _asset(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from labeling.findings import Defect, Severity
-from labeling.rule_catalogue import MILDER, RULES
+from labeling.rule_catalogue import RULES
 
 LANGUAGES = ("en", "zh")
 TAGS = {"en": "en", "zh": "zh-CN"}
@@ -200,18 +200,16 @@ def sentence(defect: Defect, language: str = "en") -> tuple[str, str]:
     A message in English is whole. In Chinese the sentence is the rule's; what the file itself says (a value, a number,
     a parser's answer) stands in the original, which is given only if there is such a part.
     """
-    if language != "zh" or defect.rule not in RULES:
+    rule = RULES.get(defect.rule)
+    if language != "zh" or rule is None:
         return defect.message, ""
-    particular = _PARTICULAR.search(defect.message) and not _FIXED.match(defect.rule)
-    mild = MILDER.get(defect.rule) if defect.severity is Severity.WARNING else None
-    return mild or RULES[defect.rule][1], defect.message if particular else ""
+    particular = not rule.general and _PARTICULAR.search(defect.message)
+    sentence = rule.sentence(language, warning=defect.severity is Severity.WARNING)
+    return sentence, defect.message if particular else ""
 
 
 _PARTICULAR = re.compile(r"[:'\"(\d]")
 """A message with a quotation, a number or a colon speaks of this file; one without says only what the rule says."""
-
-_FIXED = re.compile(r"EU-|US-CA-|PLATFORM-|C2PA-BROKEN|CN-\w+-(MISSING|SKIPPED)")
-"""Checks of a regime: whatever the file, they say the same."""
 
 _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), words)
@@ -226,6 +224,7 @@ _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(TC260-PG-\w+) (\w[\w.]*)", "{0} 第 {1} 条"),
         (r"IPTC Photo Metadata ([\d.]+), Digital Source Type", "IPTC 图片元数据标准 {0},数字来源类型"),
         (r"the file format", "文件格式规范"),
+        (r"the custom profile", "自定义规则"),
         (r"; ", "；"),
     )
 )

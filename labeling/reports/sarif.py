@@ -92,7 +92,7 @@ def _defects(report: Report) -> dict[Defect, tuple[str, list[str]]]:
 
 
 def _rule(defect: Defect, level: str, rules: dict[str, dict[str, Any]]) -> str:
-    text = RULES[defect.rule][0] if defect.rule in RULES else defect.rule
+    text = RULES[defect.rule].english if defect.rule in RULES else defect.rule
     rule = rules.setdefault(
         defect.rule,
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from labeling.findings import Severity
 from labeling.rules.engine import Check, Evidence, Profile, signature_failed
 
 
@@ -26,10 +25,10 @@ PROFILE = Profile(
     name="cn",
     title="China: Labelling Measures and GB 45438-2025",
     checks=(
-        Check("CN-IMPLICIT-MISSING", "Labelling Measures Art. 5; GB 45438-2025 6.1", _no_implicit),
-        Check("CN-VISIBLE-MISSING", "Labelling Measures Art. 4; GB 45438-2025 5.2", _no_visible),
-        Check("CN-VISIBLE-SKIPPED", "Labelling Measures Art. 4", _visible_skipped, Severity.WARNING),
-        Check("C2PA-BROKEN", "Labelling Measures Art. 10", signature_failed, Severity.WARNING),
+        Check("CN-IMPLICIT-MISSING", _no_implicit),
+        Check("CN-VISIBLE-MISSING", _no_visible),
+        Check("CN-VISIBLE-SKIPPED", _visible_skipped),
+        Check("C2PA-BROKEN", signature_failed),
     ),
     judged=frozenset({"aigc", "visible"}),
     languages=("zh",),

@@ -12,7 +12,6 @@ languages = ["zh", "en"]              # of the visible wording
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from labeling.errors import LabelingError
 from labeling.files import read_toml
 from labeling.findings import KINDS, Signature
+from labeling.rule_catalogue import required_mark
 from labeling.rules.engine import Check, Evidence, Profile
 
 _TYPES: dict[str, type] = {
@@ -55,7 +55,7 @@ def build(values: dict[str, Any], name: str, known: dict[str, Profile]) -> Profi
         raise LabelingError(f"require names no mark: {unknown[0]!r}; known are {', '.join(KINDS)}")
     checks = [*base.checks, *(_required(mark) for mark in required)]
     if values.get("trusted"):
-        checks.append(Check("CUSTOM-TRUSTED", "the profile's own", _not_trusted))
+        checks.append(Check("CUSTOM-TRUSTED", _not_trusted))
     return replace(
         base,
         name=values.get("name", name),
@@ -82,8 +82,7 @@ def _required(mark: str) -> Check:
     def fails(evidence: Evidence) -> str | None:
         return f"the profile asks for a mark that is not there: {mark}" if evidence.lacks(mark) else None
 
-    checked: Callable[[Evidence], str | None] = fails
-    return Check(f"CUSTOM-REQUIRED-{mark.upper()}", "the profile's own", checked)
+    return Check(required_mark(mark), fails)
 
 
 def _not_trusted(evidence: Evidence) -> str | None:

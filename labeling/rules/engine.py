@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.rule_catalogue import Rule, rule_named
 
 FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 
@@ -48,12 +49,22 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing a regime asks for. ``fails`` gives a sentence if the evidence does not meet it, else ``None``."""
+    """One thing a regime asks for: the id of a rule, and a function that looks for a breach of it.
+
+    ``fails`` returns a sentence if the evidence does not meet the rule, else ``None``. Clause and severity are those
+    of the catalogue. Raises :class:`KeyError` for a rule that the catalogue does not have.
+    """
 
     rule: str
-    clause: str
     fails: Callable[[Evidence], str | None]
-    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        rule_named(self.rule)
+
+    @property
+    def row(self) -> Rule:
+        """The rule's row in the catalogue."""
+        return rule_named(self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
     """
     for check in profile.checks if evidence.readable else ():
         if message := check.fails(evidence):
-            yield Defect(check.rule, check.clause, message, check.severity), True
+            yield check.row.defect(message), True
     for finding in evidence.findings:
         for defect in finding.defects:
             yield defect, finding.kind in profile.judged and finding.status is not Status.UNREADABLE

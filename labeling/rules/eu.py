@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.findings import Severity, Signature
+from labeling.findings import Signature
 from labeling.rules.engine import Check, Evidence, Profile
 
 _SIGNED = (Signature.VALID, Signature.TRUSTED)
@@ -47,18 +47,16 @@ def _no_visible(evidence: Evidence) -> str | None:
     return "no visible label: deployers of deep fakes have to disclose them"
 
 
-_CODE = "AI Act Art. 50(2); Code of Practice on marking and labelling (2026-06-10)"
-
 PROFILE = Profile(
     name="eu",
     title="European Union: AI Act Art. 50",
     checks=(
-        Check("EU-MARKED", "AI Act Art. 50(2)", _not_marked),
-        Check("EU-SIGNED", _CODE, _not_signed),
-        Check("EU-TRUSTED", _CODE, _not_trusted, Severity.WARNING),
-        Check("EU-TIME-STAMP", _CODE, _not_stamped, Severity.WARNING),
-        Check("EU-WATERMARK", _CODE, _no_watermark, Severity.WARNING),
-        Check("EU-VISIBLE", "AI Act Art. 50(4)", _no_visible, Severity.WARNING),
+        Check("EU-MARKED", _not_marked),
+        Check("EU-SIGNED", _not_signed),
+        Check("EU-TRUSTED", _not_trusted),
+        Check("EU-TIME-STAMP", _not_stamped),
+        Check("EU-WATERMARK", _no_watermark),
+        Check("EU-VISIBLE", _no_visible),
     ),
     judged=frozenset({"c2pa"}),
     languages=("en", "zh"),

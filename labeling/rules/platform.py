@@ -6,7 +6,6 @@ three classes. What it finds decides the notice; only a label that cannot be rel
 
 from __future__ import annotations
 
-from labeling.findings import Severity
 from labeling.rules.engine import Check, Evidence, Profile, signature_failed
 
 ARTICLE = "Labelling Measures Art. 6"
@@ -43,8 +42,8 @@ PROFILE = Profile(
     name="platform",
     title="China: duties of platforms (Labelling Measures Art. 6)",
     checks=(
-        Check("PLATFORM-PROPAGATOR", ARTICLE, _no_propagation, Severity.WARNING),
-        Check("C2PA-BROKEN", "Labelling Measures Art. 10", signature_failed, Severity.WARNING),
+        Check("PLATFORM-PROPAGATOR", _no_propagation),
+        Check("C2PA-BROKEN", signature_failed),
     ),
     judged=frozenset({"aigc"}),
     languages=("zh",),

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labeling.findings import Severity
 from labeling.rules.engine import Check, Evidence, Profile
-
-_CLAUSE = "Cal. Bus. & Prof. Code 22757.3(b)"
 
 _SOURCES: dict[str, tuple[tuple[str, str], ...]] = {
     "provider": (("aigc", "ContentProducer"), ("c2pa", "provider"), ("c2pa", "issuer")),
@@ -42,12 +39,12 @@ PROFILE = Profile(
     name="us-ca",
     title="California: SB 942, AB 853",
     checks=(
-        Check("US-CA-PROVIDER", f"{_CLAUSE}(1)(A)", _missing("provider", "the provider's name")),
-        Check("US-CA-SYSTEM", f"{_CLAUSE}(1)(B)", _missing("system", "the name of the generating system")),
-        Check("US-CA-VERSION", f"{_CLAUSE}(1)(B)", _missing("version", "the version of the generating system")),
-        Check("US-CA-TIME", f"{_CLAUSE}(1)(C)", _missing("time", "date and time of creation")),
-        Check("US-CA-ID", f"{_CLAUSE}(1)(D)", _missing("id", "a unique identifier")),
-        Check("US-CA-VISIBLE", "Cal. Bus. & Prof. Code 22757.3(a)", _no_manifest_disclosure, Severity.WARNING),
+        Check("US-CA-PROVIDER", _missing("provider", "the provider's name")),
+        Check("US-CA-SYSTEM", _missing("system", "the name of the generating system")),
+        Check("US-CA-VERSION", _missing("version", "the version of the generating system")),
+        Check("US-CA-TIME", _missing("time", "date and time of creation")),
+        Check("US-CA-ID", _missing("id", "a unique identifier")),
+        Check("US-CA-VISIBLE", _no_manifest_disclosure),
     ),
     judged=frozenset(),
     languages=("en", "zh"),

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from labeling.containers import Block, Contents, Kind
-from labeling.findings import Defect, Finding, Signature, Status
+from labeling.findings import Finding, Signature, Status
 from labeling.marks import aigc, exif, generator, iim, iptc, xmp
+from labeling.rule_catalogue import defect
 
 
 @dataclass(slots=True)
@@ -48,9 +49,9 @@ def _xmp(block: Block, found: Found) -> None:
     try:
         packet = xmp.parse(block.data)
     except xmp.XmpError as error:
-        defect = Defect("XMP-BROKEN", "ISO 16684-1, 7", str(error))
+        why = defect("XMP-BROKEN", str(error))
         found.broken += [
-            Finding(kind, Status.UNREADABLE, block.where, {}, Signature.NONE, (defect,)) for kind in ("aigc", "iptc")
+            Finding(kind, Status.UNREADABLE, block.where, {}, Signature.NONE, (why,)) for kind in ("aigc", "iptc")
         ]
         return
     split: dict[str, dict[str, str]] = {}
@@ -164,5 +165,5 @@ def _without(kind: str, contents: Contents, found: Found) -> list[Finding]:
 
 
 def _lost(kind: str, contents: Contents) -> Finding:
-    defect = Defect("FILE-DAMAGED", "the file format", contents.problems[0])
-    return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+    why = defect("FILE-DAMAGED", contents.problems[0])
+    return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,))

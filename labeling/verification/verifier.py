@@ -16,9 +16,10 @@ from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
-from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status
 from labeling.label import Origin
 from labeling.marks import aigc
+from labeling.rule_catalogue import defect
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
@@ -90,7 +91,7 @@ def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
     if claimed is None or claimed[0] == contents.format:
         return ()
     message = f"the name says {claimed[1]}, but the content is {contents.media_type}; it was read by its content"
-    return (Defect("FILE-NAME", "the file format", message, Severity.WARNING),)
+    return (defect("FILE-NAME", message),)
 
 
 def conclude(
@@ -117,9 +118,9 @@ def unreadable(
     name: str, problem: str, profiles: list[Profile], *, visible: bool = True, media_type: str = UNKNOWN
 ) -> Report:
     """The report on something that could not be read at all: nothing is called absent."""
-    defect = Defect("FILE-UNREADABLE", "the file format", problem)
+    why = defect("FILE-UNREADABLE", problem)
     kinds = ("aigc", "visible", "c2pa", "iptc") if visible else ("aigc", "c2pa", "iptc")
-    findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect,)) for kind in kinds]
+    findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) for kind in kinds]
     contents = Contents("", media_type, problems=(problem,))
     return conclude(name, contents, findings, profiles, visible=visible)
 
@@ -209,15 +210,15 @@ def credentials_of(
         return Finding("c2pa", Status.ABSENT)
     if contents.format in UNJUDGED:
         message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
-        defect = Defect("C2PA-UNSUPPORTED", "C2PA 2.2 A.3", message, Severity.WARNING)
-        return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (defect,))
+        why = defect("C2PA-UNSUPPORTED", message)
+        return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (why,))
     from labeling.marks import credentials
 
     finding = credentials.read(data, contents.media_type, trust=trust)
     if finding.status is Status.ABSENT:  # c2pa's own reader of the container stumbled, and takes that for an absence
         message = "the file holds a manifest that cannot be taken out of it: the file is damaged"
-        defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", message)
-        return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (defect,))
+        why = defect("C2PA-MALFORMED", message)
+        return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
     return finding
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import codecs
 from labeling.errors import LabelingError, MissingDependency
-from labeling.findings import Defect, Finding, Signature, Status
+from labeling.findings import Finding, Signature, Status
+from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
 
-_CLAUSE = "GB 45438-2025 5.2"
 _NOT_DRAWN = ("svg", "pdf", "markdown", "jxl")
 
 
@@ -28,7 +28,7 @@ def look(
 
     if format in _NOT_DRAWN:
         message = f"a {format} file is not drawn here: a visible label in it was not looked for"
-        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (Defect("FILE-PIXELS", _CLAUSE, message),))
+        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     try:
         pixels = codecs.displayed(source, format, orientation=orientation, max_pixels=max_pixels)
         finding = read_visible(pixels, languages=languages)
@@ -42,8 +42,8 @@ def look(
     except MissingDependency:
         raise
     except LabelingError as error:
-        defect = Defect("FILE-PIXELS", _CLAUSE, f"the picture could not be decoded: {error}")
-        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+        why = defect("FILE-PIXELS", f"the picture could not be decoded: {error}")
+        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 
 def _over_time(
@@ -65,6 +65,6 @@ def _over_time(
         ):
             continue
         message = "the label of the first frame is not in a later frame of the animation: every frame has to carry it"
-        defect = Defect("CN-VISIBLE-FRAMES", _CLAUSE, message)
-        return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, defect))
+        breach = defect("CN-VISIBLE-FRAMES", message)
+        return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
     return finding

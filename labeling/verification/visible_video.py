@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile
-from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status
+from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
     from labeling.codecs.video.sample import Film, Frame
@@ -66,8 +67,8 @@ def look(
     except MissingDependency:
         raise
     except LabelingError as error:
-        defect = Defect("FILE-PIXELS", _CLAUSE, f"the film or sound could not be decoded: {error}")
-        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+        why = defect("FILE-PIXELS", f"the video or audio could not be decoded: {error}", clause=_CLAUSE)
+        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 
 # --- films ------------------------------------------------------------------------------------------------------------
@@ -121,13 +122,13 @@ def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Findin
     reader = _Reader(languages)
     shots = film.frames()
     seen = reader.read(next(shots))
-    defect: Defect | None = None
+    breach: Defect | None = None
     if seen.there:
         until, whole = _followed(seen, shots, reader)
         finding = _timed(seen.finding, film, 0.0, until)
         if not whole:
             message = f"the label is seen for the first {until:.2f} s only: {_asked(film.seconds)}"
-            defect = Defect("CN-VISIBLE-TIME", _CLAUSE, message)
+            breach = defect("CN-VISIBLE-TIME", message)
     elif (later := _later(seen.shot, shots, reader)) is not None:
         shots.close()
         seen = later
@@ -137,12 +138,12 @@ def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Findin
             f"the label is seen from {since:.2f} s to {until:.2f} s: it has to be there from the first picture shown, "
             f"and for {LEAST:.0f} s"
         )
-        defect = Defect("CN-VISIBLE-TIME", _CLAUSE, words)
+        breach = defect("CN-VISIBLE-TIME", words)
     else:
         finding = seen.finding
     shots.close()
-    if defect is not None:
-        finding = replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, defect))
+    if breach is not None:
+        finding = replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
     if everywhere and film.seconds:
         finding = replace(finding, value=finding.value | {"also": _also(seen, film, reader)})
     rhythm = _beside(film)
@@ -154,7 +155,13 @@ def _timed(finding: Finding, film: Film, since: float, until: float) -> Finding:
     value = finding.value | {"seconds": [round(since, 2), round(until, 2)]}
     if film.seconds:
         value["duration"] = round(film.seconds, 2)
-    return replace(finding, value=value, defects=tuple(replace(each, clause=_CLAUSE) for each in finding.defects))
+    return replace(
+        finding,
+        value=value,
+        defects=tuple(
+            defect(each.rule, each.message, clause=_CLAUSE, severity=each.severity) for each in finding.defects
+        ),
+    )
 
 
 def _followed(seen: _Seen, shots: Iterator[Frame], reader: _Reader) -> tuple[float, bool]:
@@ -269,8 +276,8 @@ def _audible(film: Film) -> Finding:
         "the rhythm short-long-short-short is not heard at the start or the end; spoken labels are not recognised, "
         "so none is said to be missing; listen to it"
     )
-    defect = Defect("CN-AUDIBLE-SPEECH", "GB 45438-2025 5.3", message, Severity.WARNING)
-    return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect,))
+    why = defect("CN-AUDIBLE-SPEECH", message)
+    return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 
 def _heard(film: Film, start: float, seconds: float) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from labeling.filebytes import FileBytes
 from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.marks.credentials import _context
 from labeling.marks.credentials._store import Facts, facts, text
+from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
     import mmap
@@ -28,34 +29,34 @@ WHERE = "C2PA manifest store"
 _TSA_LIST = "time-stamp authorities"
 _UNTRUSTED = "signingCredential.untrusted"
 
-# Failure codes of C2PA 2.2, 15.2.2, by their beginning: our rule, the clause that the code comes from, what it means.
-_RULES: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+# Failure codes of C2PA 2.2, 15.2.2, by their beginning: our rule and what the code means.
+_RULES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("assertion.dataHash", "assertion.bmffHash", "assertion.boxesHash", "assertion.collectionHash",
          "assertion.multiAssetHash", "claim.hardBindings"),
-        "C2PA-HASH-MISMATCH", "C2PA 2.2 §15.12", "the content is not what was signed: it was changed afterwards",
+        "C2PA-HASH-MISMATCH", "the content is not what was signed: it was changed afterwards",
     ),
     (
         ("assertion.hashedURI", "hashedURI", "assertion.missing", "assertion.inaccessible"),
-        "C2PA-ASSERTION", "C2PA 2.2 §15.10", "a statement in the manifest was changed or is missing",
+        "C2PA-ASSERTION", "a statement in the manifest was changed or is missing",
     ),
-    (("claimSignature.outsideValidity",), "C2PA-EXPIRED", "C2PA 2.2 §15.7",
+    (("claimSignature.outsideValidity",), "C2PA-EXPIRED",
      "the signature was made outside its certificate's validity"),
-    (("claimSignature",), "C2PA-SIGNATURE", "C2PA 2.2 §15.7", "the signature does not match the claim"),
-    (("signingCredential.expired",), "C2PA-EXPIRED", "C2PA 2.2 §15.7",
+    (("claimSignature",), "C2PA-SIGNATURE", "the signature does not match the claim"),
+    (("signingCredential.expired",), "C2PA-EXPIRED",
      "the signer's certificate has expired, and no time stamp that is trusted here proves an earlier signature"),
-    (("signingCredential.ocsp.revoked", "signingCredential.revoked"), "C2PA-REVOKED", "C2PA 2.2 §15.9",
+    (("signingCredential.ocsp.revoked", "signingCredential.revoked"), "C2PA-REVOKED",
      "the signer's certificate was revoked"),
-    (("signingCredential",), "C2PA-CREDENTIAL", "C2PA 2.2 §14.5.1",
+    (("signingCredential",), "C2PA-CREDENTIAL",
      "the signer's certificate is not one that may sign claims"),
-    (("algorithm",), "C2PA-ALGORITHM", "C2PA 2.2 §13.2",
+    (("algorithm",), "C2PA-ALGORITHM",
      "the signature or a hash uses an algorithm that is not allowed"),
-    (("timeStamp",), "C2PA-TIME-STAMP", "C2PA 2.2 §15.8", "the time stamp does not hold"),
-    (("ingredient", "assertion.ingredient"), "C2PA-INGREDIENT", "C2PA 2.2 §15.11",
+    (("timeStamp",), "C2PA-TIME-STAMP", "the time stamp does not hold"),
+    (("ingredient", "assertion.ingredient"), "C2PA-INGREDIENT",
      "an ingredient's manifest does not validate"),
-    (("assertion.action",), "C2PA-ACTION", "C2PA 2.2 §18.14", "the actions do not follow the specification"),
-    (("assertion",), "C2PA-ASSERTION", "C2PA 2.2 §15.10", "a statement in the manifest does not validate"),
-    (("",), "C2PA-MALFORMED", "C2PA 2.2 §15.6", "the manifest is malformed"),
+    (("assertion.action",), "C2PA-ACTION", "the actions do not follow the specification"),
+    (("assertion",), "C2PA-ASSERTION", "a statement in the manifest does not validate"),
+    (("",), "C2PA-MALFORMED", "the manifest is malformed"),
 )  # fmt: skip
 
 
@@ -139,15 +140,15 @@ def _stream(data: Buffer | FileBytes) -> Any:
 
 def _unreadable(problem: str) -> Finding:
     kind = Signature.UNSUPPORTED if "prerelease" in problem else Signature.NONE
-    defect = Defect("C2PA-MALFORMED", "C2PA 2.2 §15.6", f"the manifest store cannot be read: {problem}")
-    return Finding(MARK, Status.UNREADABLE, WHERE, {}, kind, (defect,))
+    why = defect("C2PA-MALFORMED", f"the manifest store cannot be read: {problem}")
+    return Finding(MARK, Status.UNREADABLE, WHERE, {}, kind, (why,))
 
 
 def _judge(found: Facts) -> Finding:
     state, codes = found.state, found.failures
     value = found.value() | {"validation_state": state, "validation_codes": list(codes)}
     defects = (*_failed(codes, found.explanations), *_unsaid(found))
-    worst = any(defect.severity is Severity.ERROR for defect in defects)
+    worst = any(each.severity is Severity.ERROR for each in defects)
     status = Status.DEFECTIVE if worst else Status.PRESENT
     return Finding(MARK, status, WHERE, value, _signature(state, codes), defects)
 
@@ -166,10 +167,10 @@ def _failed(codes: tuple[str, ...], explanations: dict[str, str]) -> list[Defect
     for code in codes:
         if code == _UNTRUSTED:
             continue
-        rule, clause, message = next(row[1:] for row in _RULES if any(code.startswith(prefix) for prefix in row[0]))
+        rule, message = next(row[1:] for row in _RULES if any(code.startswith(prefix) for prefix in row[0]))
         why = explanations.get(code, "")
         detail = f"{code}: {why}" if why else code
-        defects.setdefault(rule, Defect(rule, clause, f"{message} ({detail})"))
+        defects.setdefault(rule, defect(rule, f"{message} ({detail})"))
     return list(defects.values())
 
 
@@ -182,7 +183,7 @@ def _unsaid(found: Facts) -> list[Defect]:
         return []
     message = "the manifest says that the content was created, but not by what kind of source (digitalSourceType)"
     severity = Severity.ERROR if found.ai_disclosure else Severity.WARNING
-    return [Defect("C2PA-NO-SOURCE-TYPE", "C2PA 2.2 §18.14.2", message, severity)]
+    return [defect("C2PA-NO-SOURCE-TYPE", message, severity=severity)]
 
 
 def _line(error: BaseException) -> str:

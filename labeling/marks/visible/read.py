@@ -19,6 +19,7 @@ from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, det
 from labeling.marks.visible.measure import EM, measure
 from labeling.marks.visible.style import MIN_RATIO
 from labeling.marks.visible.wording import joins, judge, mended, statement
+from labeling.rule_catalogue import defect
 
 SMALLEST = 0.012
 """Of the shortest side: lower boxes are not read."""
@@ -29,8 +30,6 @@ MAX_ASPECT = 32
 
 LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
 """The 2023 guide (TC260-PG-20233A) asked for 20 pixels or 0.3 % of the area."""
-
-_CLAUSE = "GB 45438-2025 5.2"
 
 
 def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh",)) -> Finding:
@@ -104,10 +103,10 @@ def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) 
     defects: list[Defect] = []
     # Ink is measured to one row of pixels: what may be 5 % is not called too small.
     if height_ratio + 1 / min(width, height) < MIN_RATIO:
-        defects.append(Defect("CN-VISIBLE-SIZE", _CLAUSE, _too_small(size.ink * EM, line, width, height)))
+        defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height)))
     if size.contrast < wcag.REQUIRED - 1.5:  # measured through noise and compression: well below 4.5 before it is said
         message = f"contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
-        defects.append(Defect("CN-VISIBLE-CONTRAST", _CLAUSE, message, Severity.WARNING))
+        defects.append(defect("CN-VISIBLE-CONTRAST", message))
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
     return Finding("visible", status, where, value, Signature.NONE, tuple(defects))
 

@@ -1,0 +1,159 @@
+"""Marks and files that every regime knows: C2PA, IPTC, XMP, and the file itself."""
+
+from __future__ import annotations
+
+from labeling.findings import Severity
+from labeling.rule_catalogue._rule import Rule
+
+_DIGITAL_SOURCE_TYPE = "IPTC Photo Metadata 2025.1, Digital Source Type"
+_FILE_FORMAT = "the file format"
+
+RULES = (
+    # --- C2PA content credentials
+    Rule(
+        "C2PA-BROKEN",
+        "Labelling Measures Art. 10",
+        "A C2PA manifest must match its file.",
+        "C2PA 清单与文件不再相符，或其签名已失效。",
+        Severity.WARNING,
+        general=True,
+    ),
+    Rule(
+        "C2PA-ACTION",
+        "C2PA 2.2 §18.14",
+        "The manifest's actions must follow the specification.",
+        "C2PA 操作记录不符合规范。",
+    ),
+    Rule(
+        "C2PA-ALGORITHM",
+        "C2PA 2.2 §13.2",
+        "Signature and hashes must use algorithms that are allowed.",
+        "C2PA 签名或散列使用了不允许的算法。",
+    ),
+    Rule(
+        "C2PA-ASSERTION",
+        "C2PA 2.2 §15.10",
+        "Every assertion of the manifest must be there and unchanged.",
+        "C2PA 清单中的声明缺失、被改动或未通过验证。",
+    ),
+    Rule(
+        "C2PA-CREDENTIAL",
+        "C2PA 2.2 §14.5.1",
+        "The signer's certificate must be one that may sign claims.",
+        "签名者的证书不具备签署 C2PA 声明的资格。",
+    ),
+    Rule(
+        "C2PA-EXPIRED",
+        "C2PA 2.2 §15.7",
+        "The signature must be made while its certificate is valid.",
+        "签名不在证书有效期内，或证书已过期且没有可信时间戳。",
+    ),
+    Rule(
+        "C2PA-HASH-MISMATCH",
+        "C2PA 2.2 §15.12",
+        "The content must be what was signed.",
+        "内容与签名时不一致：文件在签名之后被修改。",
+    ),
+    Rule(
+        "C2PA-INGREDIENT",
+        "C2PA 2.2 §15.11",
+        "The manifests of ingredients must validate.",
+        "素材（ingredient）的 C2PA 清单未通过验证。",
+    ),
+    Rule(
+        "C2PA-MALFORMED",
+        "C2PA 2.2 §15.6",
+        "The manifest must be well-formed.",
+        "C2PA 清单格式错误，无法读取。",
+    ),
+    Rule(
+        "C2PA-NO-SOURCE-TYPE",
+        "C2PA 2.2 §18.14.2",
+        "A manifest of created content must give its digitalSourceType.",
+        "C2PA 清单声明内容为新建，但未给出数字来源类型（digitalSourceType）。",
+        either=True,
+    ),
+    Rule(
+        "C2PA-REVOKED",
+        "C2PA 2.2 §15.9",
+        "The signer's certificate must not be revoked.",
+        "签名者的证书已被吊销。",
+    ),
+    Rule(
+        "C2PA-SIGNATURE",
+        "C2PA 2.2 §15.7",
+        "The signature must match the claim.",
+        "C2PA 签名与声明不匹配。",
+    ),
+    Rule(
+        "C2PA-TIME-STAMP",
+        "C2PA 2.2 §15.8",
+        "The time stamp must be valid.",
+        "时间戳无效。",
+    ),
+    Rule(
+        "C2PA-UNSUPPORTED",
+        "C2PA 2.2 A.3",
+        "Manifests in this file format cannot be checked here.",
+        "文件含有 C2PA 清单，但暂不支持核验该格式中的清单。",
+        Severity.WARNING,
+    ),
+    # --- IPTC and XMP
+    Rule(
+        "IPTC-DST-CONFLICT",
+        _DIGITAL_SOURCE_TYPE,
+        "A file must have one DigitalSourceType.",
+        "文件中的数字来源类型有多个互不一致的值。",
+    ),
+    Rule(
+        "IPTC-DST-NAMESPACE",
+        _DIGITAL_SOURCE_TYPE,
+        "DigitalSourceType must be in the namespace of IPTC Extension.",
+        "数字来源类型属性未使用 IPTC 扩展命名空间。",
+    ),
+    Rule(
+        "IPTC-DST-TERM",
+        _DIGITAL_SOURCE_TYPE,
+        "DigitalSourceType must be a term of the IPTC vocabulary.",
+        "数字来源类型不是 IPTC 词表中的术语。",
+    ),
+    Rule(
+        "IPTC-DST-URI",
+        _DIGITAL_SOURCE_TYPE,
+        "DigitalSourceType must be a full URI of the IPTC vocabulary.",
+        "数字来源类型未使用 IPTC 词表的完整 URI。",
+    ),
+    Rule(
+        "XMP-BROKEN",
+        "ISO 16684-1, 7",
+        "The XMP packet must be well-formed.",
+        "XMP 数据包损坏，无法解析。",
+    ),
+    # --- the file
+    Rule(
+        "FILE-DAMAGED",
+        _FILE_FORMAT,
+        "The file must be readable to its end.",
+        "文件已损坏，无法完整读取。",
+    ),
+    Rule(
+        "FILE-NAME",
+        _FILE_FORMAT,
+        "The file name's extension should match the content.",
+        "文件扩展名与实际内容的格式不符。",
+        Severity.WARNING,
+    ),
+    Rule(
+        "FILE-PIXELS",
+        "GB 45438-2025 5.2",
+        "The picture, video or audio must be decodable.",
+        "图像、视频或音频无法解码，未能检查显式标识。",
+        other_clauses=("GB 45438-2025 5.4",),
+    ),
+    Rule(
+        "FILE-UNREADABLE",
+        _FILE_FORMAT,
+        "The file must be readable.",
+        "文件无法读取。",
+    ),
+)
