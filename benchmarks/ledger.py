@@ -130,7 +130,7 @@ def _written(script: str, path: Path, each: int) -> float:
 def find(settings: Settings) -> Iterator[Row]:
     """A picture that a platform scaled and coded anew among 10⁶ records; and pictures that are not among them."""
     from labeling.ledger import Ledger
-    from labeling.ledger._ledger import DISTANCE
+    from labeling.ledger._ledger import DEFAULT_DISTANCE
 
     count = 10_000 if settings.quick else 1_000_000
     known, strangers = (20, 50) if settings.quick else (KNOWN, STRANGERS)
@@ -149,7 +149,7 @@ def find(settings: Settings) -> Iterator[Row]:
     with Ledger.open(path) as ledger:
         right = sum(_is_found(ledger, number, data) for number, data in enumerate(copies)) / len(copies) * 100
         wrong = sum(_anything(ledger, print_) for print_ in _crops(strangers, seed=77))
-    detail: dict[str, Any] = {"distance": DISTANCE, "known": known, "strangers": strangers}
+    detail: dict[str, Any] = {"distance": DEFAULT_DISTANCE, "known": known, "strangers": strangers}
     yield Row(
         f"found again of {known} after JPEG q50 and half size", "", right, None, "%", right, 99, "≥ 99 %",
         form="{:.1f} %", at_least=True, detail=detail,
@@ -173,13 +173,13 @@ def _is_found(ledger: Ledger, number: int, data: bytes) -> bool:
 def _anything(ledger: Ledger, print_: bytes) -> bool:
     from labeling.ledger._find import Query
     from labeling.ledger._find import find as search
-    from labeling.ledger._ledger import DISTANCE
-    from labeling.ledger._search import Cache
+    from labeling.ledger._ledger import DEFAULT_DISTANCE
+    from labeling.ledger._search import BlockCache
 
     if ledger._cache is None:
-        ledger._cache = Cache()
+        ledger._cache = BlockCache()
     cache = ledger._cache
-    return bool(ledger._database.read(lambda c: search(c, Query(fingerprint=print_), cache, DISTANCE)))
+    return bool(ledger._database.read(lambda c: search(c, Query(fingerprint=print_), cache, DEFAULT_DISTANCE)))
 
 
 def _filled(settings: Settings, count: int, known: int) -> tuple[Path, list[bytes]]:

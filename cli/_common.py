@@ -16,6 +16,8 @@ from labeling.errors import LabelingError
 from labeling.marks.iptc import AI_TERMS
 from labeling.rules import PROFILES
 
+from ._parameters import with_options
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 POSITIONS = ("top-left", "top", "top-right", "right", "bottom-right", "bottom", "bottom-left", "left")
@@ -33,7 +35,7 @@ def expand(patterns: tuple[str, ...]) -> list[Path]:
 
 def complain(message: object) -> None:
     """One line on standard error."""
-    text = " ".join(str(message).split())
+    text = " ".join(with_options(str(message)).split())
     click.echo(f"aigc-label: {text}", err=True)
 
 

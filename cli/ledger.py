@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 DEFAULT = "aigc-label-ledger.db"
 
 _SHOWN = 20
-"""Findings that are printed for people."""
+"""Discrepancies that the table prints."""
 
 
 @click.group("ledger")
 def command() -> None:
-    """Keep and search the record of labels that were given: who got what, when, and under which number.
+    """Keep and search a record of the labels that were given: who got what, when, and under which content id.
 
     A ledger is an SQLite file or a PostgreSQL database (postgresql://USER:PASSWORD@HOST/DATABASE). "add --ledger"
-    writes to it; each record holds the hash of the one before, so that "verify" finds whatever was changed afterwards.
-    Where --ledger is not given, it is the one in AIGC_LABEL_LEDGER, in aigc-label.toml ([ledger] url), or
+    writes to it. Each record holds the hash of the one before, so that "verify" finds whatever was changed later.
+    Without --ledger, the ledger is the one in AIGC_LABEL_LEDGER, in aigc-label.toml ([ledger] url), or
     ./aigc-label-ledger.db.
 
     \b
@@ -49,7 +49,7 @@ def command() -> None:
 
 
 def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which ledger: the same for all who use one."""
+    """Add the option that names the ledger, the same for every command that uses one."""
     return click.option(
         "--ledger", "ledger", metavar="PATH|URL", envvar="AIGC_LABEL_LEDGER", help="Ledger: a file or database URL."
     )(function)
@@ -61,7 +61,7 @@ _config = click.option(
 
 
 def configured(where: str | None, config: Path | None) -> str | None:
-    """The ledger that is named by option, environment or configuration file. Raises :class:`LabelingError`."""
+    """Return the ledger that the option, the environment or the configuration file names, if any does."""
     from labeling import config as configuration
 
     if where:
@@ -73,7 +73,7 @@ def configured(where: str | None, config: Path | None) -> str | None:
 
 @contextmanager
 def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
-    """The ledger, which must be there already. What it raises ends the command."""
+    """Open the ledger, which must exist. An error ends the command."""
     from labeling.ledger import Ledger
 
     try:
@@ -88,9 +88,9 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 @ledger_option
 @_config
 @click.option("--distance", type=click.IntRange(-1, 256),
-              help="Bits, of 256, in which fingerprints may differ (default 28); -1: not by fingerprint.")  # fmt: skip
+              help="Bits, of 256, in which fingerprints may differ (default 28); -1: do not compare them.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
-              help="Form of the answer.")  # fmt: skip
+              help="Output format.")  # fmt: skip
 @click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
 def find(
     files: tuple[str, ...],
@@ -102,7 +102,7 @@ def find(
 ) -> None:
     """Find the records of files: by their bytes, the content id in them, or what the picture looks like.
 
-    The last finds a picture again whose metadata a platform removed, and which it scaled and coded anew.
+    The last finds a picture that a platform scaled, re-encoded and stripped of its metadata.
 
     \b
     Examples:
@@ -112,10 +112,10 @@ def find(
     code = 0
     more = {} if distance is None else {"distance": distance}
     answers: list[dict[str, Any]] = []
-    with _opened(ledger, config) as book:
+    with _opened(ledger, config) as opened:
         for path in _common.expand(files):
             try:
-                matches = book.find(path, max_pixels=max_pixels, **more)
+                matches = opened.find(path, max_pixels=max_pixels, **more)
             except LabelingError as error:
                 _common.complain(error if str(path) in str(error) else f"{path}: {error}")
                 code = max(code, error.exit_code)
@@ -134,7 +134,7 @@ def find(
 @ledger_option
 @_config
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
-              help="Form of the answer.")  # fmt: skip
+              help="Output format.")  # fmt: skip
 def show(content_id: str, ledger: str | None, config: Path | None, form: str) -> None:
     """Show every record of a content id, oldest first.
 
@@ -142,8 +142,8 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
     Examples:
       aigc-label ledger show 0198a3c5-7b1e-7d2a-9c44-1f0e5a6b7c8d --format json
     """
-    with _opened(ledger, config) as book:
-        records = book.show(content_id)
+    with _opened(ledger, config) as opened:
+        records = opened.show(content_id)
     if form != "table":
         _print_json([record.to_dict() for record in records], form)
     elif not records:
@@ -157,14 +157,14 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
 @ledger_option
 @_config
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True,
-              help="jsonl has all that is hashed; csv is for spreadsheets.")  # fmt: skip
+              help="jsonl has everything that is hashed; csv is for spreadsheets.")  # fmt: skip
 @click.option("--since", type=click.DateTime(), help="Records from this time on (UTC).")
 @click.option("--until", type=click.DateTime(), help="Records before this time (UTC).")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write to this file, for its owner only.")
 def export(
     ledger: str | None, config: Path | None, form: str, since: datetime | None, until: datetime | None, out: Path | None
 ) -> None:
-    """Write all records, or those of some time, in order: for auditors, and as a copy to keep elsewhere.
+    """Write all records, or those of a period, in order: for auditors, and as a copy to keep elsewhere.
 
     \b
     Examples:
@@ -173,8 +173,8 @@ def export(
     """
     from labeling import files
 
-    with _opened(ledger, config) as book:
-        records = book.export(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC))
+    with _opened(ledger, config) as opened:
+        records = opened.export(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC))
         if out is None:
             _write(records, form, sys.stdout)
         else:
@@ -186,36 +186,36 @@ def export(
 @ledger_option
 @_config
 @click.option("--older-than", type=click.IntRange(0), default=184, show_default=True, metavar="DAYS",
-              help="Remove what is older than so many days.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Keep records for less than the six months of the Labelling Measures.")
+              help="Remove records that are older than this.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Remove records younger than the six months of the Labelling Measures.")
 def prune(ledger: str | None, config: Path | None, older_than: int, force: bool) -> None:
-    """Remove records that need not be kept any more, and record that.
+    """Remove records that need not be kept any longer, and append a record that says so.
 
-    Records are kept for six months at least (Labelling Measures Art. 9): less is refused without --force.
+    Records must be kept for at least six months (Labelling Measures Art. 9): less is refused without --force.
 
     \b
     Examples:
       aigc-label ledger prune --older-than 365
     """
-    with _opened(ledger, config) as book:
-        done = book.prune(timedelta(days=older_than), force=force)
-    if done.record is None:
+    with _opened(ledger, config) as opened:
+        pruned = opened.prune(timedelta(days=older_than), force=force)
+    if pruned.record is None:
         click.echo(f"no record is older than {older_than} days")
     else:
-        click.echo(f"removed {done.count} records, up to number {done.upto}; record {done.record.seq} says so")
+        click.echo(f"removed {pruned.count} records, up to number {pruned.upto}; record {pruned.record.seq} says so")
 
 
 @command.command("verify")
 @ledger_option
 @_config
-@click.option("--head", metavar="HASH", help="Hash of a record that was kept elsewhere: it must be in the chain.")
+@click.option("--head", metavar="HASH", help="Hash of a record, kept elsewhere: it must be in the chain.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="Form of the answer.")  # fmt: skip
+              help="Output format.")  # fmt: skip
 def verify(ledger: str | None, config: Path | None, head: str | None, form: str) -> None:
-    """Check the whole chain of records: nothing altered, removed, added in between or put elsewhere.
+    """Check the whole chain of records: none altered, removed, inserted or moved.
 
-    Whoever may write to the database can compute a whole chain anew; only a hash that was kept elsewhere shows that.
-    Keep the head that this prints, and hand it to --head the next time.
+    Whoever can write to the database can recompute the whole chain; only a hash kept elsewhere reveals that.
+    Keep the head that this command prints, and pass it to --head the next time.
 
     \b
     Examples:
@@ -226,13 +226,13 @@ def verify(ledger: str | None, config: Path | None, head: str | None, form: str)
         _common.fail(
             LabelingError("--head takes 64 hexadecimal digits: a head that verify printed, or a record's hash")
         )
-    with _opened(ledger, config) as book:
-        found = book.verify(head and head.lower())
+    with _opened(ledger, config) as opened:
+        verification = opened.verify(head and head.lower())
     if form == "json":
-        click.echo(json.dumps(_verification(found), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(_verification(verification), ensure_ascii=False, indent=1))
     else:
-        _show_verification(found)
-    raise SystemExit(0 if found.intact else 1)
+        _show_verification(verification)
+    raise SystemExit(0 if verification.intact else 1)
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
@@ -242,38 +242,41 @@ def _match(match: Match) -> dict[str, Any]:
     return {"by": match.by, "distance": match.distance, "record": match.record.to_dict()}
 
 
-def _verification(found: Verification) -> dict[str, Any]:
+def _verification(verification: Verification) -> dict[str, Any]:
+    discrepancies = [{"seq": each.seq, "message": each.message} for each in verification.discrepancies]
     return {
-        "intact": found.intact,
-        "count": found.count,
-        "first": found.first,
-        "last": found.last,
-        "head": found.head,
-        "findings": [{"seq": each.seq, "message": each.message} for each in found.findings],
-        "count_findings": found.count_findings,
+        "intact": verification.intact,
+        "count": verification.count,
+        "first": verification.first,
+        "last": verification.last,
+        "head": verification.head,
+        "findings": discrepancies,
+        "count_findings": verification.discrepancy_count,
     }
 
 
 def _print_json(answers: list[dict[str, Any]], form: str) -> None:
+    """Print the answers as JSON or JSON Lines; nothing for the table."""
     if form == "json":
         click.echo(json.dumps(answers, ensure_ascii=False, indent=1))
-    for answer in answers if form == "jsonl" else ():
-        click.echo(json.dumps(answer, ensure_ascii=False))
+    elif form == "jsonl":
+        for answer in answers:
+            click.echo(json.dumps(answer, ensure_ascii=False))
 
 
 def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
-    """One record at a time: a ledger may be larger than memory."""
+    """Write one record at a time: a ledger may be larger than memory."""
     if form == "jsonl":
         for record in records:
             out.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
         return
-    from labeling.ledger.entry import Record, text_of
+    from labeling.ledger.entry import Record, fields_json
     from labeling.verification.report import _inert
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([each.name for each in fields(Record)])
     for record in records:
-        row = record.to_dict() | {"fields": text_of(record.fields)}
+        row = record.to_dict() | {"fields": fields_json(record.fields)}
         writer.writerow(["" if value is None else _inert(str(value)) for value in row.values()])
 
 
@@ -282,38 +285,42 @@ def _show_matches(path: Path, matches: list[Match]) -> None:
     if not matches:
         click.echo("  no record")
     for match in matches:
-        record, far = match.record, match.distance
-        how = match.by if far is None else f"{match.by}, {far} of 256 bits differ"
-        click.echo(f"  record {record.seq} by {how}")
-        click.echo(f"    content id {_clean(record.content_id)}, {record.time}, {_named(record)}")
+        record, distance = match.record, match.distance
+        by = match.by if distance is None else f"{match.by}, {distance} of 256 bits differ"
+        click.echo(f"  record {record.seq} by {by}")
+        click.echo(f"    content id {_clean(record.content_id)}, {record.time}, {_description(record)}")
 
 
-def _named(record: Record) -> str:
-    words = [record.profile, record.output or record.media_type]
-    words += [f"without the explicit label, to {record.recipient}"] if record.recipient is not None else []
-    return ", ".join(_clean(word) for word in words if word)
+def _description(record: Record) -> str:
+    parts = [record.profile, record.output or record.media_type]
+    if record.recipient is not None:
+        parts.append(f"without the explicit label, to {record.recipient}")
+    return ", ".join(_clean(part) for part in parts if part)
 
 
 def _show_record(record: Record) -> None:
     click.secho(f"record {record.seq}", bold=True)
     for name, value in record.to_dict().items():
         if name == "fields":
-            for key, said in value.items():
-                click.echo(f"  {_clean(str(key))} = {_clean(str(said))}")
+            for key, text in value.items():
+                click.echo(f"  {_clean(str(key))} = {_clean(str(text))}")
         elif value not in (None, ""):
             click.echo(f"  {name}: {_clean(str(value))}")
 
 
-def _show_verification(found: Verification) -> None:
-    for each in found.findings[:_SHOWN]:
+def _show_verification(verification: Verification) -> None:
+    for each in verification.discrepancies[:_SHOWN]:
         click.echo(_clean(each.message))
-    if found.count_findings > _SHOWN:
-        click.echo(f"… {found.count_findings - _SHOWN} more")
-    kept = f"{found.count} records" + (f", {found.first} to {found.last}" if found.count else "")
-    click.secho(f"{'intact' if found.intact else 'ALTERED'}: {kept}", bold=True, fg="green" if found.intact else "red")
-    click.echo(f"head {_clean(found.head)}")
+    if verification.discrepancy_count > _SHOWN:
+        click.echo(f"… {verification.discrepancy_count - _SHOWN} more")
+    kept = f"{verification.count} records"
+    if verification.count:
+        kept += f", {verification.first} to {verification.last}"
+    state, color = ("intact", "green") if verification.intact else ("ALTERED", "red")
+    click.secho(f"{state}: {kept}", bold=True, fg=color)
+    click.echo(f"head {_clean(verification.head)}")
 
 
 def _clean(text: str) -> str:
-    """What a record says must not steer the terminal."""
+    """Replace control characters: the text of a record must not steer the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

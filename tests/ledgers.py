@@ -71,10 +71,10 @@ with Ledger.open(where) as ledger:
 HALFWAY = """
 import sys, time
 from labeling.ledger import Entry, Ledger
-from labeling.ledger._ledger import _append, _values
+from labeling.ledger._write import append_rows, values_of
 ledger = Ledger.open(sys.argv[1])
 def work(connection):
-    _append(connection, [_values(Entry("lost", "0" * 64, {}, "cn"))])
+    append_rows(connection, [values_of(Entry("lost", "0" * 64, {}, "cn"))])
     print("inside", flush=True)
     time.sleep(60)
 ledger._database.write(work)

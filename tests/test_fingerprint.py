@@ -15,7 +15,7 @@ from benchmarks import _pictures
 from labeling import fingerprint
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.fingerprint import DETAIL, SIZE, distance, of
-from labeling.ledger._ledger import DISTANCE
+from labeling.ledger._ledger import DEFAULT_DISTANCE
 
 from .pictures import MAKERS, rgb
 
@@ -47,9 +47,9 @@ PICTURES = [
 
 def test_copies_are_near_and_other_pictures_far() -> None:
     copies = [far(picture, halved(picture)) for picture in PICTURES]
-    assert max(copies) <= DISTANCE // 2
+    assert max(copies) <= DEFAULT_DISTANCE // 2
     others = [far(one, other) for one, other in itertools.combinations(PICTURES, 2)]
-    assert min(others) > DISTANCE + 10
+    assert min(others) > DEFAULT_DISTANCE + 10
     assert 100 < sum(others) / len(others) < 120
 
 
@@ -72,7 +72,7 @@ def test_real_pictures_are_known_again(cases: Path) -> None:
         if print_ is not None:
             found.append(far(path, halved(picture)))
     assert len(found) > 10
-    assert max(found) <= DISTANCE
+    assert max(found) <= DEFAULT_DISTANCE
 
 
 @pytest.mark.parametrize("change", ["brighter", "darker", "gray", "quarter", "wide", "webp", "grain", "label"])
@@ -93,7 +93,7 @@ def test_what_else_happens_to_pictures(change: str) -> None:
         ),
         "label": lambda: labeling.Labeler(producer="x").label_image(picture, "png").data,
     }[change]()
-    assert far(picture, changed) <= DISTANCE
+    assert far(picture, changed) <= DEFAULT_DISTANCE
 
 
 def test_every_form_of_a_picture_has_the_same_fingerprint(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_film_is_known_by_a_picture_in_it(tmp_path: Path) -> None:
             frame = av.VideoFrame.from_ndarray(np.asarray(pictures[number >= 10]), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    assert far(pictures[1], film, detail=2) <= DISTANCE < far(pictures[0], film, detail=2)
+    assert far(pictures[1], film, detail=2) <= DEFAULT_DISTANCE < far(pictures[0], film, detail=2)
 
 
 def test_sounds_documents_and_flat_pictures_have_none(tmp_path: Path) -> None:

@@ -172,11 +172,11 @@ def test_fingerprints_are_found_in_full_blocks_and_behind_them(path: Path) -> No
 def test_bits_are_counted_alike_by_every_numpy() -> None:
     import numpy as np
 
-    from labeling.ledger._search import bits_by_table
+    from labeling.ledger._search import count_bits_by_table
 
     words = np.random.default_rng(1).integers(0, 1 << 64, (4, 500), np.uint64)
     words[0, :2] = 0, 2**64 - 1
-    assert bits_by_table(words).tolist() == [[int(word).bit_count() for word in row] for row in words]
+    assert count_bits_by_table(words).tolist() == [[int(word).bit_count() for word in row] for row in words]
 
 
 # --- keeping ----------------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_prune_removes_what_is_old_and_says_so(path: Path) -> None:
 def test_less_than_six_months_is_refused_without_force(path: Path) -> None:
     aged(path, [100, 1])
     with Ledger.open(path) as ledger:
-        with pytest.raises(LabelingError, match=r"six months.*--force"):
+        with pytest.raises(LabelingError, match=r"six months.*`force=True`"):
             ledger.prune(timedelta(days=183))
         assert ledger.prune(timedelta(days=50), force=True).count == 1
         assert ledger.verify().intact
@@ -244,16 +244,16 @@ def test_prune_goes_through_blocks_of_the_search_table(path: Path) -> None:
     with Ledger.open(path) as ledger:
         assert ledger.prune().upto == 4999
         assert [match_numbers(ledger, entry(n).fingerprint) for n in (4097, 5000, 8192)] == [[], [5000], [8192]]
-        assert [finding.message for finding in ledger.verify().findings] == []
+        assert [finding.message for finding in ledger.verify().discrepancies] == []
     assert b"id-4097" not in path.read_bytes()  # not in pages that are free now, either
 
 
 def match_numbers(ledger: Ledger, fingerprint: bytes | None) -> list[int]:
     from labeling.ledger._find import Query, find
-    from labeling.ledger._search import Cache
+    from labeling.ledger._search import BlockCache
 
     query = Query(fingerprint=fingerprint)
-    return [match.record.seq for match in ledger._database.read(lambda c: find(c, query, Cache(), 0))]
+    return [match.record.seq for match in ledger._database.read(lambda c: find(c, query, BlockCache(), 0))]
 
 
 def test_export_takes_a_range_of_time(path: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None
         assert [match_numbers(ledger, entry(n).fingerprint) for n in (1, 4096, 4999)] == [[1], [4096], [4999]]
         ledger.append([entry(n) for n in range(5001, 8200)])
         verified = ledger.verify()
-        assert (verified.count, verified.findings) == (8199, ())
+        assert (verified.count, verified.discrepancies) == (8199, ())
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT value FROM ledger_meta").fetchall() == [("2",)]
     assert connection.execute("SELECT block FROM ledger_fingerprints").fetchall() == [(0,), (1,)]
@@ -421,7 +421,7 @@ def test_places_where_no_ledger_can_be(tmp_path: Path) -> None:
 def test_a_busy_ledger_is_waited_for_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from labeling.ledger import _database
 
-    monkeypatch.setattr(_database, "PATIENCE", 0.3)
+    monkeypatch.setattr(_database, "BUSY_TIMEOUT", 0.3)
     with Ledger.open(path) as ledger:
         ledger.append([entry(1)])
         other = sqlite3.connect(path, isolation_level=None)
@@ -454,7 +454,7 @@ def test_a_damaged_file_is_told(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[8192 : len(data) - 8192] = b"\xa5" * (len(data) - 16384)
     path.write_bytes(data)
-    with pytest.raises(LabelingError, match=r"damaged; restore|not a whole ledger"), Ledger.open(path) as ledger:
+    with pytest.raises(LabelingError, match=r"damaged; restore|not a complete ledger"), Ledger.open(path) as ledger:
         ledger.verify()
 
 

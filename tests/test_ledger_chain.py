@@ -78,7 +78,7 @@ def test_any_change_of_any_column_is_found(original: Path, row: int, name: str, 
         assume(rows(connection) != before)
         found = verified(path)
     assert not found.intact
-    assert found.findings
+    assert found.discrepancies
 
 
 @settings(max_examples=40, deadline=None)
@@ -131,13 +131,13 @@ def test_findings_say_which_record(original: Path) -> None:
     with forged(original) as (path, connection):
         connection.execute("UPDATE ledger_entries SET recipient = 'somebody else' WHERE seq = 8")
         connection.execute("DELETE FROM ledger_entries WHERE seq IN (11, 12)")
-        found = [(finding.seq, finding.message) for finding in verified(path).findings]
+        found = [(finding.seq, finding.message) for finding in verified(path).discrepancies]
     assert found[0] == (8, "record 8 was altered: its hash is not that of its columns")
     assert found[1] == (11, "record 11 to 12 was removed")
     assert len(found) == 2
     with forged(original) as (path, connection):
         connection.execute("DELETE FROM ledger_entries WHERE seq > 13")
-        [finding] = verified(path).findings
+        [finding] = verified(path).discrepancies
         assert (finding.seq, finding.message) == (
             14,
             "the chain ends with record 13, but record 15 was the last written",
@@ -147,7 +147,7 @@ def test_findings_say_which_record(original: Path) -> None:
         connection.execute(
             "UPDATE ledger_head SET pruned_to = 4, pruned_hash = (SELECT prev FROM ledger_entries LIMIT 1)"
         )
-        [finding] = verified(path).findings
+        [finding] = verified(path).discrepancies
         assert finding.message == "record 1 to 4 was removed, and no prune record vouches for it"
 
 
@@ -174,8 +174,8 @@ def test_a_chain_written_anew_needs_a_head_kept_elsewhere_to_be_found(original: 
         rewritten(connection, 5)
         assert verified(path).intact  # this is what docs/ledger.md says that a chain cannot prove
         for head in (kept.head, middle):
-            [finding] = verified(path, head).findings
-            assert "written anew" in finding.message
+            [finding] = verified(path, head).discrepancies
+            assert "rewritten" in finding.message
 
 
 def test_the_search_table_is_checked(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_the_search_table_is_checked(tmp_path: Path) -> None:
     ):
         with forged(path) as (copy, connection):
             connection.execute(change, values)
-            [finding] = verified(copy).findings
+            [finding] = verified(copy).discrepancies
             assert "search table" in finding.message
 
 

@@ -134,7 +134,7 @@ def test_verify_says_what_was_altered(desk: Path) -> None:
     assert intact.stdout == f"intact: 40 records, 1 to 40\nhead {records[-1].hash}\n"
     assert do(desk, "ledger", "verify", "--head", records[20].hash.upper()).returncode == 0
     wrong = do(desk, "ledger", "verify", "--head", "f" * 64)
-    assert (wrong.returncode, "written anew" in wrong.stdout) == (1, True)
+    assert (wrong.returncode, "rewritten" in wrong.stdout) == (1, True)
     refused(do(desk, "ledger", "verify", "--head", "f00"), 2, "64 hexadecimal digits")
     connection = raw(desk / "l.db")
     connection.execute("UPDATE ledger_entries SET output = '\x1b[2J' WHERE seq > 10")

@@ -129,7 +129,7 @@ def test_records_cannot_be_changed_by_accident_and_forgery_is_found(server: post
             "DELETE FROM ledger_entries WHERE seq = 5",
         )):  # fmt: skip
             server.sql(f"ALTER TABLE ledger_entries DISABLE TRIGGER USER; {statement}", database)
-            assert ledger.verify().count_findings == number + 1
+            assert ledger.verify().discrepancy_count == number + 1
 
 
 def test_prune(server: postgres.Server, database: str) -> None:
@@ -142,7 +142,7 @@ def test_prune(server: postgres.Server, database: str) -> None:
         done = ledger.prune(timedelta(days=365))
         assert (done.count, done.upto) == (4500, 4500)
         verified = ledger.verify()
-        assert (verified.first, verified.last, verified.findings) == (4501, 5001, ())
+        assert (verified.first, verified.last, verified.discrepancies) == (4501, 5001, ())
 
 
 def test_an_older_version_is_brought_up_to_date_and_a_newer_one_is_refused(

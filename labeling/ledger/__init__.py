@@ -1,21 +1,22 @@
-"""Which label was given to which content, kept for the time the law asks: append-only, checked by a chain of hashes.
+"""A record of which label was given to which content: append-only, chained by hashes, kept as long as the law asks.
 
-``Ledger.open("ledger.db")`` is a file, ``Ledger.open("postgresql://…")`` a server; docs/ledger.md says what it proves.
+``Ledger.open("ledger.db")`` opens an SQLite file, ``Ledger.open("postgresql://…")`` a database on a server.
+docs/ledger.md says what the chain proves and what it cannot prove.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeling.ledger.entry import Entry, Finding, Match, Pruned, Record, Verification, entry_of
+from labeling.ledger.entry import Discrepancy, Entry, Match, Pruned, Record, Verification, entry_of
 
-__all__ = ["RETENTION", "Entry", "Finding", "Ledger", "Match", "Pruned", "Record", "Verification", "entry_of"]
+__all__ = ["RETENTION", "Discrepancy", "Entry", "Ledger", "Match", "Pruned", "Record", "Verification", "entry_of"]
 
 if TYPE_CHECKING:
     from labeling.ledger._ledger import RETENTION, Ledger
 else:
-    # SQLAlchemy takes a while to load, and a program that only makes entries does not need it. Hidden from checkers,
-    # which would accept any name otherwise.
+    # SQLAlchemy takes a while to import, and a program that only makes entries does not need it. Hidden from type
+    # checkers, which would accept any name otherwise.
     def __getattr__(name: str) -> object:
         if name in ("Ledger", "RETENTION"):
             from labeling.ledger import _ledger

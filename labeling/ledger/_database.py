@@ -1,4 +1,4 @@
-"""One database behind a ledger: an SQLite file or a PostgreSQL server, its transactions, and waiting for one's turn."""
+"""The database behind a ledger, an SQLite file or a PostgreSQL server: transactions, and waiting for other writers."""
 
 from __future__ import annotations
 
@@ -16,36 +16,44 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 from labeling.ledger import _schema
-from labeling.ledger._errors import explained, is_busy
+from labeling.ledger._errors import is_busy, translated_errors
 
 Result = TypeVar("Result")
 
-PATIENCE = 60.0
-"""Seconds that a transaction waits for its turn while other processes write."""
+BUSY_TIMEOUT = 60.0
+"""Seconds that a transaction waits while other processes write."""
 
-_NAP = (0.002, 0.016)
-"""Seconds to sleep between two attempts. SQLite's own waiting grows to 0.1 s, which leaves the file idle meanwhile."""
+_RETRY_DELAY = (0.002, 0.016)
+"""Seconds to sleep between two attempts. SQLite's own waiting grows to 0.1 s, in which the file would be idle."""
 
-MMAP = 1 << 31
-"""Bytes of an SQLite file that are read as memory, where the system allows it."""
+MMAP_SIZE = 1 << 31
+"""Bytes of an SQLite file that are mapped into memory, where the system allows it."""
 
-WAL = 4000
-"""Pages, 16 MB, that are collected in the log before they go to their places: most are written to again before."""
+WAL_PAGES = 4000
+"""Pages (16 MB) that the write-ahead log collects before they are moved: most are written to again before that."""
 
 
 class Database:
-    """Opened at once and up to date, or :class:`LabelingError`. Safe to share between threads, not across a fork."""
+    """An open database whose tables are up to date. Threads may share it, processes may not.
+
+    Args:
+        where: The path of an SQLite file, or a URL.
+        create: Make the file and the tables if there are none.
+
+    Raises:
+        LabelingError: The database cannot be opened, or is no ledger.
+    """
 
     def __init__(self, where: str | os.PathLike[str], *, create: bool) -> None:
-        self.url = _url(where)
+        self.url = _parsed_url(where)
         self.is_file = self.url.get_backend_name() == "sqlite"
-        self.shown = str(self.url.database) if self.is_file else _shown(self.url)
+        self.display_name = str(self.url.database) if self.is_file else _without_password(self.url)
         self._writer: Connection | None = None
-        self._turn = threading.Lock()  # threads of one process need not fight over the file
+        self._write_lock = threading.Lock()  # threads of one process need not compete for the file
         if self.is_file:
-            _make_file(Path(self.shown), create=create)
-        with explained(self.shown):
-            self._engine = self._made()
+            _ensure_file(Path(self.display_name), create=create)
+        with translated_errors(self.display_name):
+            self._engine = self._make_engine()
             try:
                 self._prepare(create)
             except BaseException:
@@ -53,52 +61,53 @@ class Database:
                 raise
 
     def close(self) -> None:
+        """Close all connections."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         self._engine.dispose()
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Do ``work`` on one unchanging state of the database; nobody is kept from writing meanwhile."""
-        return self._done(work, writes=False)
+        """Call ``work`` on one unchanging state of the database. Others may write meanwhile."""
+        return self._transaction(work, writes=False)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Do ``work`` in a transaction that is all or nothing; one at a time writes."""
-        with self._turn:
-            return self._done(work, writes=True)
+        """Call ``work`` in a transaction that is kept as a whole or not at all. One transaction at a time writes."""
+        with self._write_lock:
+            return self._transaction(work, writes=True)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """As :meth:`read`, for work that is done piece by piece."""
-        with explained(self.shown), self._connected(writes=False) as connection:
+        """Like :meth:`read`, for work that is done piece by piece."""
+        with translated_errors(self.display_name), self._connected(writes=False) as connection:
             yield connection
 
-    def _done(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:
-        until = time.monotonic() + PATIENCE
-        with explained(self.shown):
+    def _transaction(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:
+        deadline = time.monotonic() + BUSY_TIMEOUT
+        with translated_errors(self.display_name):
             while True:
                 try:
                     if writes and self.is_file:
-                        return self._written(work)
+                        return self._write_to_file(work)
                     with self._connected(writes=writes) as connection:
                         return work(connection)
                 except (exc.DBAPIError, sqlite3.Error) as error:
-                    if not is_busy(error) or time.monotonic() > until:
+                    if not is_busy(error) or time.monotonic() > deadline:
                         raise
-                time.sleep(random.uniform(*_NAP))  # noqa: S311 - no secret
+                time.sleep(random.uniform(*_RETRY_DELAY))  # noqa: S311 - no secret
 
-    def _written(self, work: Callable[[Connection], Result]) -> Result:
-        """A transaction on the one connection that writes to a file, by SQLite's driver itself.
+    def _write_to_file(self, work: Callable[[Connection], Result]) -> Result:
+        """Run a transaction on the only connection that writes to the file, through SQLite's driver itself.
 
-        SQLAlchemy's own transactions, and taking a connection out of the pool, take as long as writing a record.
+        SQLAlchemy's own transactions, and taking a connection out of its pool, take as long as writing a record.
         """
         if self._writer is None:
             self._writer = self._engine.connect()
         driver: Any = self._writer.connection.driver_connection
-        _patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
+        _retry_while_busy(lambda: driver.execute("BEGIN IMMEDIATE"))
         try:
             result = work(self._writer)
-            if self._writer.in_transaction():  # SQLAlchemy took part: it has to know that this is the end
+            if self._writer.in_transaction():  # SQLAlchemy has its own state: it must know that the transaction ends
                 self._writer.commit()
             driver.commit()
         except BaseException:
@@ -114,63 +123,68 @@ class Database:
             yield connection
 
     def _prepare(self, create: bool) -> None:
-        version = self.read(lambda c: _schema.version_of(c, self.shown))
+        version = self.read(lambda c: _schema.version_of(c, self.display_name))
         if version == _schema.VERSION:
             return
         if version == 0 and not create:
-            raise UnreadableFile(f"{self.shown}: there is no ledger in this database; it is made by the first label")
-        self.write(lambda c: _schema.bring_up_to_date(c, self.shown))
+            raise UnreadableFile(
+                "there is no ledger in this database", path=self.display_name, hint="the first label creates it"
+            )
+        self.write(lambda c: _schema.upgrade(c, self.display_name))
 
-    def _made(self) -> Engine:
+    def _make_engine(self) -> Engine:
         if not self.is_file:
-            url, arguments = _with_ssl(self.url)
+            url, arguments = _connect_arguments(self.url)
             return create_engine(url, connect_args=arguments, pool_pre_ping=True)
         engine = create_engine(self.url, connect_args={"timeout": 0, "check_same_thread": False})
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
         return engine
 
 
-def _configure(connection: sqlite3.Connection, _: Any) -> None:
-    connection.isolation_level = None  # transactions begin where we say so, not where sqlite3 thinks
-    connection.text_factory = _text
-    # FULL: what was acknowledged survives a power cut. Pages that prune frees are overwritten with zeros.
-    for setting in (
-        "synchronous=FULL", "secure_delete=ON", "trusted_schema=OFF", f"mmap_size={MMAP}", f"wal_autocheckpoint={WAL}"
-    ):  # fmt: skip
+def _on_connect(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    connection.text_factory = _decoded
+    # synchronous=FULL: what was acknowledged survives a power cut. secure_delete: prune overwrites pages with zeros.
+    sizes = (f"mmap_size={MMAP_SIZE}", f"wal_autocheckpoint={WAL_PAGES}")
+    for setting in ("synchronous=FULL", "secure_delete=ON", "trusted_schema=OFF", *sizes):
         connection.execute(f"PRAGMA {setting}")
-    _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+    _retry_while_busy(lambda: connection.execute("PRAGMA journal_mode=WAL"))
 
 
-def _begin(connection: Connection) -> None:
+def _on_begin(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
-    if not driver.in_transaction:  # one that writes has begun already
+    if not driver.in_transaction:  # a transaction that writes has begun already
         driver.execute("BEGIN")
 
 
-def _patiently(work: Callable[[], object]) -> None:
-    """Try again while another process uses the file, as cheaply as can be: many may be waiting for one.
+def _retry_while_busy(work: Callable[[], object]) -> None:
+    """Try again while another process uses the file, as cheaply as possible: many processes may wait for one.
 
-    Raises sqlite3's own error in the end.
+    After :data:`BUSY_TIMEOUT`, sqlite3's own error is raised.
     """
-    until = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
             work()
             return
         except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() > until:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(*_NAP))  # noqa: S311 - no secret
+        time.sleep(random.uniform(*_RETRY_DELAY))  # noqa: S311 - no secret
 
 
-def _text(data: bytes) -> str:
-    """A text that was altered need not be UTF-8 any more; the check has to read it all the same."""
+def _decoded(data: bytes) -> str:
+    """Decode a text that may have been altered and no longer be UTF-8; the check of the chain reads it all the same."""
     return data.decode("utf-8", "backslashreplace")
 
 
-def _url(where: str | os.PathLike[str]) -> URL:
-    """The URL that is meant. Raises :class:`LabelingError` that does not repeat it: it may hold a password."""
+def _parsed_url(where: str | os.PathLike[str]) -> URL:
+    """Return the URL of a ledger that was given as a path or a URL.
+
+    Raises:
+        LabelingError: The URL is not understood. The message does not repeat it: it may contain a password.
+    """
     text = os.fspath(where)
     if "://" not in text:
         return URL.create("sqlite+pysqlite", database=text)
@@ -178,22 +192,24 @@ def _url(where: str | os.PathLike[str]) -> URL:
         url = make_url(text)
         backend = url.get_backend_name()
     except (exc.ArgumentError, ValueError):
-        raise LabelingError("the ledger's URL cannot be read; write postgresql://USER:PASSWORD@HOST/DATABASE") from None
+        raise LabelingError(
+            "the ledger's URL cannot be read", hint="write postgresql://USER:PASSWORD@HOST/DATABASE"
+        ) from None
     if backend == "sqlite":
         if not url.database or url.database == ":memory:" or url.query:
-            raise LabelingError("a ledger in SQLite is a file: write its path, or sqlite:///PATH")
+            raise LabelingError("a ledger in SQLite is a file", hint="write its path, or sqlite:///PATH")
         return url.set(drivername="sqlite+pysqlite")
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+pg8000")
-    raise LabelingError(f"a ledger cannot be kept in {backend}; name an SQLite file or a postgresql:// URL")
+    raise LabelingError(f"a ledger cannot be kept in {backend}", hint="name an SQLite file or a postgresql:// URL")
 
 
-def _shown(url: URL) -> str:
+def _without_password(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 
-def _with_ssl(url: URL) -> tuple[URL, dict[str, Any]]:
-    """``?sslmode=`` as PostgreSQL's own tools have it: disable (default), require, or verify-full."""
+def _connect_arguments(url: URL) -> tuple[URL, dict[str, Any]]:
+    """Turn ``?sslmode=`` into the driver's arguments; values as in libpq: disable (default), require, verify-full."""
     mode = url.query.get("sslmode", "disable")
     arguments: dict[str, Any] = {"timeout": 30}
     if mode in ("require", "verify-full"):
@@ -208,19 +224,21 @@ def _with_ssl(url: URL) -> tuple[URL, dict[str, Any]]:
     return url.difference_update_query(["sslmode"]), arguments
 
 
-def _make_file(path: Path, *, create: bool) -> None:
-    """See to it that the file is there; a new one is for its owner only, since it may say who received what."""
+def _ensure_file(path: Path, *, create: bool) -> None:
+    """Make sure that the file exists. A new one is for its owner only, since it may name who received what."""
     try:
         if path.is_dir():
-            raise UnreadableFile(f"{path}: is a folder; name a file in it")
+            raise UnreadableFile("is a folder", path=path, hint="name a file in it")
         if path.exists():
             return
         if not create:
-            raise UnreadableFile(f"{path}: there is no ledger; name another with --ledger, or label something first")
+            raise UnreadableFile("there is no ledger", path=path, hint="name another one, or label something first")
         if not path.parent.is_dir():
-            raise WriteError(f"{path}: the folder {path.parent} does not exist; create it first")
+            raise WriteError(f"the folder {path.parent} does not exist", path=path, hint="create it first")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except PermissionError:
-        raise WriteError(f"{path}: no permission to write there; choose another place for the ledger") from None
+        raise WriteError(
+            "no permission to write there", path=path, hint="choose another place for the ledger"
+        ) from None
     except (OSError, ValueError) as error:
-        raise WriteError(f"{path}: cannot be made ({getattr(error, 'strerror', None) or error})") from None
+        raise WriteError(f"cannot be made ({getattr(error, 'strerror', None) or error})", path=path) from None

@@ -1,99 +1,123 @@
-"""What databases say when something is wrong, as one line that says what to do. No password is ever part of it."""
+"""Errors of databases, translated to one line that says what to do. It never contains a password."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import exc
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 
-_SQLITE = (
-    ("file is not a database", UnreadableFile, "is not a ledger, nor any other database; name another file"),
-    ("malformed", UnreadableFile, "is damaged; restore it from a copy"),
-    ("disk is full", WriteError, "the disk is full; nothing was recorded"),
-    ("readonly", WriteError, "no permission to write to it"),
-    ("unable to open", WriteError, "cannot be opened; there may be no permission to read and write it"),
-    ("disk I/O error", WriteError, "the disk reports an error; check it and the file's permissions"),
-    ("no such table", UnreadableFile, "is not a whole ledger; restore it from a copy"),
-    ("no such column", UnreadableFile, "is not a whole ledger; restore it from a copy"),
-)
 
-_POSTGRES: dict[str, tuple[type[LabelingError], str]] = {
-    "28P01": (LabelingError, "the server does not take this user and password; correct the URL"),
-    "28000": (LabelingError, "the server does not let this user in; correct the URL, or the server's pg_hba.conf"),
-    "3D000": (LabelingError, "the server has no database of this name; create it first, or correct the URL"),
-    "42501": (WriteError, "the server does not permit this user to do that; grant it the rights on the tables"),
-    "25006": (WriteError, "the database is read-only; connect to the primary server"),
-    "53100": (WriteError, "the server's disk is full; nothing was recorded"),
-    "53300": (LabelingError, "the server has no connection left; try again later, or raise its max_connections"),
-    "57P03": (LabelingError, "the server is starting or stopping; try again later"),
-    "57P01": (LabelingError, "the server was stopped; try again later"),
-    "42P01": (UnreadableFile, "the ledger's tables are not all there; restore them from a copy"),
-    "22021": (LabelingError, "the database cannot hold this text; create it with the encoding UTF8"),
-    "22P05": (LabelingError, "the database cannot hold this text; create it with the encoding UTF8"),
+class _Meaning(NamedTuple):
+    """What an error of a database means: the kind of error to raise, what happened, and what to do."""
+
+    kind: type[LabelingError]
+    message: str
+    hint: str | None = None
+
+
+_SQLITE = {
+    "file is not a database": _Meaning(UnreadableFile, "is not a ledger, nor any other database", "name another file"),
+    "malformed": _Meaning(UnreadableFile, "is damaged", "restore it from a copy"),
+    "disk is full": _Meaning(WriteError, "the disk is full", "nothing was recorded"),
+    "readonly": _Meaning(WriteError, "no permission to write to it"),
+    "unable to open": _Meaning(WriteError, "cannot be opened", "there may be no permission to read and write it"),
+    "disk I/O error": _Meaning(WriteError, "the disk reports an error", "check it and the file's permissions"),
+    "no such table": _Meaning(UnreadableFile, "is not a complete ledger", "restore it from a copy"),
+    "no such column": _Meaning(UnreadableFile, "is not a complete ledger", "restore it from a copy"),
 }
+"""By a part of SQLite's message; the first that fits counts."""
+
+_POSTGRES = {
+    "28P01": _Meaning(LabelingError, "the server does not accept this user and password", "correct the URL"),
+    "28000": _Meaning(
+        LabelingError, "the server does not admit this user", "correct the URL, or the server's pg_hba.conf"
+    ),
+    "3D000": _Meaning(LabelingError, "the server has no database of this name", "create it first, or correct the URL"),
+    "42501": _Meaning(
+        WriteError, "the server does not permit this user to do that", "grant it the rights on the tables"
+    ),
+    "25006": _Meaning(WriteError, "the database is read-only", "connect to the primary server"),
+    "53100": _Meaning(WriteError, "the server's disk is full", "nothing was recorded"),
+    "53300": _Meaning(
+        LabelingError, "the server has no connection left", "try again later, or raise its max_connections"
+    ),
+    "57P03": _Meaning(LabelingError, "the server is starting or stopping", "try again later"),
+    "57P01": _Meaning(LabelingError, "the server was stopped", "try again later"),
+    "42P01": _Meaning(UnreadableFile, "some of the ledger's tables are missing", "restore them from a copy"),
+    "22021": _Meaning(LabelingError, "the database cannot hold this text", "create it with the encoding UTF8"),
+    "22P05": _Meaning(LabelingError, "the database cannot hold this text", "create it with the encoding UTF8"),
+}
+"""By PostgreSQL's five-character code."""
 
 
 @contextmanager
-def explained(shown: str) -> Iterator[None]:
-    """Turn what the database library raises into a :class:`LabelingError`; ``shown``: the ledger, without password."""
+def translated_errors(display_name: str) -> Iterator[None]:
+    """Turn what the database library raises into a :class:`LabelingError`.
+
+    Args:
+        display_name: The ledger's path or URL, without a password.
+    """
     try:
         yield
-    except exc.DBAPIError as error:
-        raise _told(shown, error) from None  # the chain would hold what was to be written, recipients too
-    except sqlite3.Error as error:
-        raise _told(shown, error) from None
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        # Without a cause: it would contain the values that were to be written, recipients too.
+        raise _translation(display_name, error) from None
     except ModuleNotFoundError as error:
         if error.name != "pg8000":
             raise
-        message = "a ledger in PostgreSQL needs pg8000: pip install 'aigc-labeling[postgres]'"
-        raise MissingDependency(message) from None
+        raise MissingDependency("a ledger in PostgreSQL needs pg8000: pip install 'aigc-labeling[postgres]'") from None
     except exc.SQLAlchemyError as error:
-        raise LabelingError(f"{shown}: {_line(error)}") from None
+        raise LabelingError(_one_line(error), path=display_name) from None
     except OSError as error:
-        raise LabelingError(f"{shown}: the connection failed ({_line(error)}); is the server running?") from None
+        raise LabelingError(
+            f"the connection failed ({_one_line(error)})", path=display_name, hint="is the server running?"
+        ) from None
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Say whether another process was using the database, and waiting helps."""
+    """Return whether another process was using the database, so that waiting helps."""
     error = getattr(error, "orig", error)
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
-    return _state(error) in ("40001", "40P01")  # serialization failure, deadlock
+    return _postgres_code(error) in ("40001", "40P01")  # serialization failure, deadlock
 
 
-def _state(error: Any) -> str:
-    """PostgreSQL's five-character code of an error."""
-    said = getattr(error, "args", ())
-    return str(said[0].get("C", "")) if said and isinstance(said[0], dict) else str(getattr(error, "sqlstate", ""))
+def _postgres_code(error: Any) -> str:
+    arguments = getattr(error, "args", ())
+    if arguments and isinstance(arguments[0], dict):
+        return str(arguments[0].get("C", ""))
+    return str(getattr(error, "sqlstate", ""))
 
 
-def _told(shown: str, error: BaseException | None) -> LabelingError:
+def _translation(display_name: str, error: BaseException | None) -> LabelingError:
     if is_busy(error):
-        advice = (
-            "other processes kept the ledger busy for too long; nothing was recorded; see whether one of them hangs"
-        )
-        return WriteError(f"{shown}: {advice}")
+        return WriteError(
+            "other processes kept the ledger busy for too long; nothing was recorded", path=display_name,
+            hint="see whether one of them hangs",
+        )  # fmt: skip
     error = getattr(error, "orig", error)
-    words = _line(error)
-    for part, kind, advice in _SQLITE:
-        if part in words and hasattr(error, "sqlite_errorcode") | (part == "file is not a database"):
-            return kind(f"{shown}: {advice}")
-    if (known := _POSTGRES.get(_state(error))) is not None:
-        return known[0](f"{shown}: {known[1]}")
+    text = _one_line(error)
+    meaning = _POSTGRES.get(_postgres_code(error))
+    for part, found in _SQLITE.items():
+        if part in text and hasattr(error, "sqlite_errorcode") | (part == "file is not a database"):
+            meaning = found
+            break
+    if meaning is not None:
+        return meaning.kind(meaning.message, path=display_name, hint=meaning.hint)
     if type(error).__name__ == "InterfaceError":
         return LabelingError(
-            f"{shown}: the server cannot be reached; see whether it runs, and whether the URL is right"
+            "the server cannot be reached", path=display_name, hint="check that it is running and that the URL is right"
         )
-    return LabelingError(f"{shown}: the database refused: {words}")
+    return LabelingError(f"the database refused: {text}", path=display_name)
 
 
-def _line(error: BaseException | None) -> str:
-    said = getattr(error, "args", ())
-    text = said[0].get("M", "") if said and isinstance(said[0], dict) else str(error)
+def _one_line(error: BaseException | None) -> str:
+    arguments = getattr(error, "args", ())
+    text = arguments[0].get("M", "") if arguments and isinstance(arguments[0], dict) else str(error)
     return " ".join(text.split())[:200]

@@ -1,6 +1,6 @@
-"""The tables, their guards, and the steps from each version of them to the next.
+"""The tables, the triggers that guard them, and the steps from each version of the tables to the next.
 
-A step is never changed once it was released: databases out there were made by it.
+A step is never changed once it was released: it has made databases that exist.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ from labeling.ledger.chain import BLOCK, GENESIS, pack
 
 _metadata = MetaData()
 
-_Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's own row number, and no index of its own
-_Word = Text().with_variant(Text(collation="C"), "postgresql")  # compared byte by byte, whatever the language
+_Number = BigInteger().with_variant(
+    Integer(), "sqlite"
+)  # in SQLite an alias of the row number, without an index of its own
+_Word = Text().with_variant(
+    Text(collation="C"), "postgresql"
+)  # compared byte by byte, whatever the database's language
 
 entries = Table(
     "ledger_entries",
@@ -110,10 +114,10 @@ _POSTGRES_GUARDS = (
 )
 
 _LOCK = 0x41494743
-"""Number of PostgreSQL's advisory lock under which tables are made: nothing else of ours uses one."""
+"""Number of PostgreSQL's advisory lock for making tables. We use no other advisory lock."""
 
 
-def _first(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> None:
     for table in (meta, entries, head):
         connection.execute(CreateTable(table))
     for index in _INDEXES:
@@ -124,20 +128,20 @@ def _first(connection: Connection) -> None:
     connection.execute(insert(head).values(start))
 
 
-def _blocks(connection: Connection) -> None:
-    """The search table, with the fingerprints that are there already."""
+def _create_search_table(connection: Connection) -> None:
+    """Create the search table, and fill it with the fingerprints of the existing records."""
     connection.execute(CreateTable(fingerprints))
     seq, pruned_to = connection.execute(select(head.c.seq, head.c.pruned_to)).one()
     for block in range(pruned_to // BLOCK, seq // BLOCK):
         pack_block(connection, block)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _blocks)
+STEPS: tuple[Callable[[Connection], None], ...] = (_create_tables, _create_search_table)
 VERSION = len(STEPS)
 
 
 def pack_block(connection: Connection, block: int) -> None:
-    """Write a block of the search table from the records that it is about."""
+    """Write a block of the search table from its records."""
     rows = connection.execute(
         select(entries.c.seq, entries.c.fingerprint)
         .where(entries.c.seq > block * BLOCK, entries.c.seq <= (block + 1) * BLOCK)
@@ -148,29 +152,42 @@ def pack_block(connection: Connection, block: int) -> None:
     connection.execute(insert(fingerprints).values(block=block, data=data))
 
 
-def version_of(connection: Connection, shown: str) -> int:
-    """The version of the tables, 0 if there are none. Raises :class:`LabelingError` if they are not ours to read."""
+def version_of(connection: Connection, display_name: str) -> int:
+    """Return the version of the tables, 0 if there are none.
+
+    Args:
+        connection: A connection to the database.
+        display_name: The ledger's path or URL, without a password, for messages.
+
+    Raises:
+        LabelingError: The database belongs to something else, or a newer version of this library made the tables.
+    """
     inspector = inspect(connection)
     if not inspector.has_table(meta.name):
         if connection.dialect.name == "sqlite" and inspector.get_table_names():
-            raise LabelingError(f"{shown}: is a database of something else, not a ledger; name another file")
+            raise LabelingError(
+                "is a database of something else, not a ledger", path=display_name, hint="name another file"
+            )
         return 0
     stored = connection.scalar(select(meta.c.value).where(meta.c.name == "version"))
     if stored is None or not stored.isdigit():
-        raise LabelingError(f"{shown}: does not say which version its tables have; restore it from a copy")
+        raise LabelingError(
+            "does not say which version its tables have", path=display_name, hint="restore it from a copy"
+        )
     if int(stored) > VERSION:
         raise LabelingError(
-            f"{shown}: was written by a newer version of aigc-labeling (tables of version {stored}, known here are "
-            f"those up to {VERSION}); upgrade with pip install -U aigc-labeling"
-        )
+            f"was written by a newer version of aigc-labeling (its tables have version {stored}; this version knows "
+            f"those up to {VERSION})",
+            path=display_name, hint="upgrade with pip install -U aigc-labeling",
+        )  # fmt: skip
     return int(stored)
 
 
-def bring_up_to_date(connection: Connection, shown: str) -> None:
-    """Make the tables or bring them to the newest version, in the transaction of ``connection``, which may write."""
+def upgrade(connection: Connection, display_name: str) -> None:
+    """Create the tables, or bring them to the newest version, in a transaction that may write."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    version = version_of(connection, shown)  # again: another process may have been faster
+    version = version_of(connection, display_name)  # again: another process may have been faster
     for step in STEPS[version:]:
         step(connection)
     if version == 0:

@@ -1,4 +1,4 @@
-"""What a ledger holds of one label, what it gives back, and what is entered for something that was labelled."""
+"""The data that goes into a ledger and comes out of it, and the entry for something that was labelled."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
+    from labeling.containers import Media
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
 
@@ -18,18 +19,30 @@ LABEL = "label"
 PRUNE = "prune"
 """Kinds of records: a label that was given, and the note that older records were removed."""
 
-_DIGITS = frozenset("0123456789abcdef")
+_HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One label to be recorded.
 
-    ``sha256``: of the output, 64 hexadecimal digits. ``fields``: what the label says. ``source`` and ``output``: names
-    of the files, as far as they are to be kept. ``fingerprint``: 32 bytes (:mod:`labeling.fingerprint`).
-    ``recipient``: who was handed a copy without the explicit label (Labelling Measures Art. 9). ``key``: the caller's
-    own, to find the record again. Names and recipients are personal data: what is not given is not stored.
-    Raises :class:`LabelingError` for values that no record can hold.
+    Names and recipients are personal data: what is not given is not stored.
+
+    Args:
+        content_id: The content's number, as the label has it.
+        sha256: SHA-256 of the output, as 64 hexadecimal digits in lower case.
+        fields: The fields of the label, by their names.
+        profile: The name of the rules that the label follows.
+        source: A name for the input, if it is to be kept.
+        output: A name for the output, if it is to be kept.
+        media_type: The output's media type.
+        size: The output's size in bytes.
+        fingerprint: 32 bytes (:mod:`labeling.fingerprint`).
+        recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
+        key: The caller's own key, to find the record again.
+
+    Raises:
+        LabelingError: A value that no record can hold.
     """
 
     content_id: str
@@ -45,17 +58,17 @@ class Entry:
     key: str | None = None
 
     def __post_init__(self) -> None:
-        if len(self.sha256) != 64 or not set(self.sha256) <= _DIGITS:
-            raise LabelingError(f"sha256 must be 64 hexadecimal digits in lower case, not {self.sha256!r}")
+        if len(self.sha256) != 64 or not set(self.sha256) <= _HEX_DIGITS:
+            raise LabelingError(f"`sha256` must be 64 hexadecimal digits in lower case, not {self.sha256!r}")
         if self.fingerprint is not None and len(self.fingerprint) != 32:
-            raise LabelingError(f"a fingerprint has 32 bytes, not {len(self.fingerprint)}")
+            raise LabelingError(f"`fingerprint` must have 32 bytes, not {len(self.fingerprint)}")
         if not 0 <= self.size < 1 << 63:
-            raise LabelingError(f"size must be a number of bytes, not {self.size}")
+            raise LabelingError(f"`size` must be a number of bytes, not {self.size}")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An entry as it stands in the ledger: with its number, time (UTC, ISO 8601), and place in the chain of hashes."""
+    """An entry as the ledger stores it: with its number, its time (UTC, ISO 8601) and its place in the hash chain."""
 
     seq: int
     time: str
@@ -75,7 +88,7 @@ class Record:
     hash: str
 
     def to_dict(self) -> dict[str, Any]:
-        """The record for JSON: the fingerprint in hexadecimal digits, or null."""
+        """Return the record for JSON; the fingerprint is in hexadecimal digits, or null."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         values["fingerprint"] = self.fingerprint.hex() if isinstance(self.fingerprint, bytes) else None
         return values | {"fields": dict(self.fields)}
@@ -83,10 +96,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A record that may be that of a file, and by what it was found: "sha256", "content id" or "fingerprint".
+    """A record that may belong to a file, and what it was found by: "sha256", "content id" or "fingerprint".
 
-    ``distance``: bits in which the fingerprints differ, where both have one. A content id can be copied into any
-    file: a match by it whose ``distance`` is large is another picture under our number.
+    ``distance`` is the number of bits in which the fingerprints differ, if both have one. Anybody can copy a content
+    id into a file: a match by content id with a large ``distance`` is another picture under our number.
     """
 
     record: Record
@@ -96,7 +109,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many records were removed, up to which number, and the record that says so (``None``: there were none)."""
+    """The result of pruning: how many records were removed, up to which number, and the record that says so.
+
+    ``record`` is ``None`` if there was nothing to remove.
+    """
 
     count: int
     upto: int
@@ -104,8 +120,8 @@ class Pruned:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something in the ledger that is not as it was written; ``seq`` is where, 0 for the ledger as a whole."""
+class Discrepancy:
+    """A place where the ledger is not as it was written. ``seq`` is the record's number, 0 for the whole ledger."""
 
     seq: int
     message: str
@@ -113,61 +129,75 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What checking the whole chain gave.
+    """The result of checking the whole chain.
 
-    ``head`` is the hash of the last record: kept elsewhere, it proves later that nothing before it was changed.
-    ``first`` is the number of the first record that is kept; those before it were pruned. ``findings`` are the first
-    ones, ``count_findings`` how many there are in all.
+    Attributes:
+        count: Number of records.
+        first: Number of the first record that is kept; those before it were pruned.
+        last: Number of the last record.
+        head: Hash of the last record. Kept elsewhere, it proves later that nothing before it was changed.
+        discrepancies: The first discrepancies that were found.
+        discrepancy_count: How many were found in all.
     """
 
     count: int
     first: int
     last: int
     head: str
-    findings: tuple[Finding, ...] = field(default=())
-    count_findings: int = 0
+    discrepancies: tuple[Discrepancy, ...] = field(default=())
+    discrepancy_count: int = 0
 
     @property
     def intact(self) -> bool:
-        """True if nothing was found."""
-        return not self.count_findings
+        """Whether no discrepancy was found."""
+        return not self.discrepancy_count
 
 
-def text_of(fields_: Mapping[str, str]) -> str:
-    """The form in which fields are stored and hashed: compact JSON in the order given."""
+def fields_json(fields_: Mapping[str, str]) -> str:
+    """Return a label's fields as they are stored and hashed: compact JSON in the order given."""
     return json.dumps(dict(fields_), ensure_ascii=False, separators=(",", ":"))
 
 
-def clean(text: str) -> str:
-    """Text that every database can hold: PostgreSQL has no NUL, and names of files need not be Unicode."""
+def storable(text: str) -> str:
+    """Return text that every database can hold: PostgreSQL has no NUL, and names of files need not be Unicode."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
 def entry_of(
-    done: LabeledFile | LabeledImage,
+    labelled: LabeledFile | LabeledImage,
     *,
     source: str = "",
     recipient: str | None = None,
     key: str | None = None,
     profile: str | None = None,
 ) -> Entry:
-    """What is recorded of something that was labelled: hash and fingerprint are taken from the very output.
+    """Make the entry for something that was labelled; hash and fingerprint are computed from the output itself.
 
-    Of its path only the file's name is kept. ``source``: what to call the input. Raises :class:`LabelingError` if the
-    output cannot be read (any more), or was never written (a dry run).
+    Args:
+        labelled: What a verb of :class:`labeling.Labeler` returned. Of its path only the file's name is kept.
+        source: A name for the input.
+        recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
+        key: The caller's own key, to find the record again.
+        profile: The name of the rules (default: the first profile of the report).
+
+    Raises:
+        LabelingError: The output cannot be read (any more), or was never written (a dry run).
+
+    Example:
+        >>> entry = entry_of(labeler.label_file("photo.png"), source="photo.png")  # doctest: +SKIP
     """
     from labeling.marks import aigc
 
-    label = done.label
-    name, digest, size, fingerprint = _measured(done)
+    label = labelled.label
+    name, digest, size, fingerprint = _name_and_measures(labelled)
     return Entry(
         content_id=label.content_id,
         sha256=digest,
         fields=json.loads(aigc.encode(label)),
-        profile=next(iter(done.report.verdicts), "") if profile is None else profile,
+        profile=next(iter(labelled.report.verdicts), "") if profile is None else profile,
         source=source,
         output=name,
-        media_type=done.report.media_type,
+        media_type=labelled.report.media_type,
         size=size,
         fingerprint=fingerprint,
         recipient=recipient,
@@ -175,38 +205,47 @@ def entry_of(
     )
 
 
-def _measured(done: LabeledFile | LabeledImage) -> tuple[str, str, int, bytes | None]:
-    """Name, SHA-256, size and fingerprint of the output."""
+def _name_and_measures(labelled: LabeledFile | LabeledImage) -> tuple[str, str, int, bytes | None]:
+    """Return name, SHA-256, size and fingerprint of the output."""
     from labeling import containers, files
     from labeling.filebytes import FileBytes
 
-    if hasattr(done, "data"):
-        return "", *measure(done.data)
-    if done.dry_run:
-        raise LabelingError(f"{done.path}: nothing was written (a dry run), so there is nothing to record")
-    _, data = files.open_source(done.path, containers.is_media)
+    if hasattr(labelled, "data"):
+        return "", *measure(labelled.data)
+    if labelled.dry_run:
+        raise LabelingError("nothing was written (a dry run), so there is nothing to record", path=labelled.path)
+    _, data = files.open_source(labelled.path, containers.is_media)
     try:
-        return done.path.name, *measure(data)
+        return labelled.path.name, *measure(data)
     finally:
         if isinstance(data, FileBytes):
             data.close()
 
 
-_STEP = 1 << 20
+_CHUNK = 1 << 20
+"""Bytes that are hashed at a time."""
 
 
-def measure(data: Any, *, max_pixels: int | None = None, asked: bool = False) -> tuple[str, int, bytes | None]:
-    """SHA-256, size and fingerprint of a file's content; no fingerprint where it has none or cannot be decoded.
+def measure(data: Media, *, max_pixels: int | None = None, for_search: bool = False) -> tuple[str, int, bytes | None]:
+    """Return SHA-256, size and fingerprint of a file's content.
 
-    ``asked``: it is what somebody looks for, perhaps a copy that has a little less detail than what was recorded.
+    Args:
+        data: The file's content.
+        max_pixels: Do not decode larger pictures.
+        for_search: The content is a query. A copy may have less detail than the picture that was recorded, so half
+            the detail is enough for a fingerprint.
+
+    Returns:
+        The hash in hexadecimal digits, the size in bytes, and the fingerprint; ``None`` if the content is of a kind
+        that has none or cannot be decoded.
     """
     from labeling import fingerprint
 
     digest = hashlib.sha256()
-    for at in range(0, len(data), _STEP):
-        digest.update(data[at : at + _STEP])
+    for start in range(0, len(data), _CHUNK):
+        digest.update(data[start : start + _CHUNK])
     try:
-        detail = fingerprint.DETAIL / 2 if asked else fingerprint.DETAIL
+        detail = fingerprint.DETAIL / 2 if for_search else fingerprint.DETAIL
         found = fingerprint.of_media(data, max_pixels=max_pixels, detail=detail)
     except LabelingError:
         found = None
