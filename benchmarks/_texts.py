@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks._grounds import background
+
 Face = Callable[[int, int], ImageFont.FreeTypeFont]
 
 HEADLINES = (
@@ -107,8 +109,6 @@ def _blank(size: tuple[int, int], rng: np.random.Generator) -> tuple[Image.Image
 
 
 def _scene(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    from benchmarks.visible_set import background
-
     return background(rng, size)[1]
 
 
