@@ -52,8 +52,6 @@ LEAST = 32
 FILM_SECONDS = 1.0
 """A film is known by the picture that is shown at this time, a shorter one by that in its middle."""
 
-_NOT_DRAWN = frozenset({"svg", "pdf", "markdown", "jxl"})
-
 
 def of(
     source: files.Source | Image.Image | NDArray[Any], *, max_pixels: int | None = None, detail: float = DETAIL
@@ -81,9 +79,10 @@ def of_media(data: Media, name: str = "", *, max_pixels: int | None = None, deta
     """The same of a file that was opened already."""
     try:
         contents = containers.read(data)
-        if contents.format in _NOT_DRAWN:
+        row = containers.format_named(contents.format)
+        if not row.drawable:
             return None
-        if containers.format_named(contents.format).media:
+        if row.media:
             return _of_film(data, contents.format, max_pixels, detail)
         assert not isinstance(data, FileBytes)
         return _of_picture(data, contents, max_pixels, detail)
@@ -104,8 +103,8 @@ def _of_picture(data: bytes, contents: Contents, max_pixels: int | None, detail:
     from labeling import codecs
 
     orientation = _orientation(contents)
-    if contents.format == "jpeg" and _big_enough(contents.width, contents.height):
-        return _hashed(_jpeg(data, orientation, max_pixels or codecs.MAX_PIXELS), detail)
+    if containers.format_named(contents.format).scales_itself and _big_enough(contents.width, contents.height):
+        return _hashed(_scaled(data, contents.format, orientation, max_pixels or codecs.MAX_PIXELS), detail)
     pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
     return _of_array(pixels, detail)
 
@@ -115,13 +114,13 @@ def _orientation(contents: Contents) -> int:
     return next((value for value in found if value != 1), 1)
 
 
-def _jpeg(data: bytes, orientation: int, max_pixels: int) -> Any:
+def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
     """The brightness of a JPEG file, at no more than is needed: an eighth is the mean of each block, as we want it."""
     from labeling.codecs.opening import open_picture
     from labeling.codecs.pixels import decoding, rgb_region, upright
 
-    image = open_picture(data, "jpeg", max_pixels)
-    with decoding("JPEG"):
+    image = open_picture(data, format, max_pixels)
+    with decoding(format.upper()):
         image.draft("L" if image.mode in ("L", "RGB") else image.mode, (SIDE, SIDE))
         image.load()
         pixels = rgb_region(image, (0, 0, *image.size)) if image.mode != "L" else image

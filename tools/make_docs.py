@@ -17,30 +17,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 NOTICE = "<!-- Written by tools/make_docs.py from the code; change that, then run make docs. -->\n"
 
-# What becomes of the rest of the picture when a label is drawn on a file: proven by tests/codecs.
-ON_FILES = {
-    "jpeg": "only the blocks under it change (DCT-level edit)",
-    "png": "lossless: samples, palette, 16 bits and every frame are kept",
-    "webp": "lossless stays lossless; lossy is coded again at a stated quality",
-    "gif": "lossless outside the label, on every frame",
-    "tiff": "only the strips or tiles under it change, on every page",
-    "heif": "coded again at a stated quality",
-    "bmp": "–",
-    "jxl": "–",
-    "pdf": "–",
-    "svg": "–",
-    "markdown": "–",
-    "mp4": "only the groups of pictures under it are coded anew (H.264, HEVC, VP9, AV1); the rest is bit-exact",
-    "matroska": "the same, in a re-muxed copy",
-    "avi": "the same, in a re-muxed copy",
-    "flv": "the same, in a re-muxed copy",
-    "wav": "–",
-    "mp3": "–",
-    "flac": "–",
-    "ogg": "–",
-}
-FILMS = ("mp4", "matroska", "avi", "flv")
-
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
@@ -52,22 +28,17 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def formats_table() -> str:
-    """Formats × marks, from :data:`labeling.containers.FORMATS` and the codecs' own tables."""
+    """Formats × marks, from :data:`labeling.containers.formats.FORMATS`."""
     import c2pa
 
-    from labeling.codecs import _PAINTERS
-    from labeling.codecs._encoders import ENCODERS
-    from labeling.containers import FORMATS
+    from labeling.containers.formats import FORMATS
 
     signable = set(c2pa.Builder.get_supported_mime_types())
     rows = []
     for row in FORMATS:
-        nowhere = "no place exists: refused, PNG offered" if row.name == "bmp" else "read, not yet written"
-        carrier = row.carrier or nowhere
-        drawn = ON_FILES[row.name] if row.name in _PAINTERS or row.name in FILMS else "–"
-        from_memory = "yes" if row.name in ENCODERS or row.name in FILMS else "–"
+        from_memory = "yes" if row.encodings or row.muxers else "–"
         signed = "yes" if row.carrier and row.media_types[0] in signable else "–"
-        rows.append((row.title, carrier, drawn, from_memory, signed))
+        rows.append((row.title, row.carrier or row.no_carrier, row.on_file or "–", from_memory, signed))
     return table(("Format", "AIGC field and IPTC go to", "Visible label on a file", "From memory", "C2PA"), rows)
 
 

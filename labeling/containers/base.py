@@ -137,7 +137,7 @@ class Changes:
             main packet is the first XMP block that is neither Extended XMP (keyword ``extension:…``) nor dropped.
         exif: A TIFF structure, which replaces the file's EXIF in the same way.
         drop: Blocks of the same :class:`Contents` that are left out.
-        text_field: A name and its text, for formats that store a label as one (``Format.fields``). It replaces the
+        text_field: A name and its text, for formats that store a label as one (``Format.label_home``): replaces the
             first block of exactly this name in that place, or is added.
     """
 

@@ -25,7 +25,7 @@ from labeling.pipelines.image import Options
 from labeling.pipelines.output import LabeledFile
 from labeling.verification import metadata
 from labeling.verification.report import Report
-from labeling.verification.verifier import WITHOUT_PLACE, conclude, credentials_of, sidecar_of
+from labeling.verification.verifier import conclude, credentials_of, sidecar_of
 from labeling.verification.visible_video import LEAST
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _draw(
     settings = Settings(film.preset, film.crf)
     scratch = stack.enter_context(files.scratch(goal))
     try:
-        if draft.contents.format == "mp4":
+        if containers.format_named(draft.contents.format).edit == "in place":
             from labeling.codecs.video import mp4
 
             opened = mp4.opened(draft.data)
@@ -265,11 +265,11 @@ def _patched(
     draft: Draft, name: str, goal: Path, changes: Changes, label: Label, options: Options
 ) -> LabeledFile | None:
     """Change an MP4 file where it stands, if it has room for that: no matter how large it is."""
+    data = draft.data
+    if containers.format_named(draft.contents.format).edit != "in place" or not isinstance(data, FileBytes):
+        return None
     from labeling.containers.mp4 import in_place
 
-    data = draft.data
-    if draft.contents.format != "mp4" or not isinstance(data, FileBytes):
-        return None
     change = in_place.patch(data, changes)
     if change is None:
         return None
@@ -293,24 +293,24 @@ def _changes(draft: Draft, label: Label, options: Options, values: dict[xmp.Name
             if block is not found.packet:
                 raise LabelingError(f"a second XMP packet ({block.where}) carries a label; re-save with one packet")
             values = values | {aigc.XMP_NAME: None}
-        elif not kept and block.keyword == aigc.FIELD and block.where.startswith(row.home):
+        elif not kept and block.keyword == aigc.FIELD and block.where.startswith(row.home_prefix):
             kept = True  # the new value takes its place
         elif block not in drop:
             drop.append(block)
     packet = found.packet.data if found.packet else None
-    new = xmp.update(packet, values) if values and row.packets else None
-    if values and not row.packets and any(values.values()):
+    new = xmp.update(packet, values) if values and row.has_xmp else None
+    if values and not row.has_xmp and any(values.values()):
         draft.how.append(f"{row.title} has no place for IPTC properties: the source type is in the label alone")
     return Changes(new, None, (*drop, *found.c2pa), (aigc.FIELD, aigc.encode(label)))
 
 
 def _signer(draft: Draft, options: Options) -> Signer | None:
     """Who signs; where the format cannot be signed that is said, since its other labels can still be written."""
-    if options.signer is not None and draft.contents.format in WITHOUT_PLACE:
-        title = containers.format_named(draft.contents.format).title
+    row = containers.format_named(draft.contents.format)
+    if options.signer is not None and row.manifest == "beside":
         if not options.sidecar:
             draft.how.append(
-                f"not signed: {title} has no place for a C2PA manifest; --sidecar puts one beside the file"
+                f"not signed: {row.title} has no place for a C2PA manifest; --sidecar puts one beside the file"
             )
         return None
     return options.signer
@@ -358,7 +358,7 @@ def _read_back(
     seen = metadata.scan(after)
     if after.problems:
         raise WriteError(f"{name}: the new file does not read back ({after.problems[0]}); please report this file")
-    source_type = containers.format_named(after.format).packets and not draft.found.iptc
+    source_type = containers.format_named(after.format).has_xmp and not draft.found.iptc
     image.check_label(seen, label, source_type=source_type and seen.packet is not None)
     if not draft.painted and checked:
         _check_untouched(draft.source, draft.contents, result, after, name)

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 UNKNOWN = "application/octet-stream"
 
-UNJUDGED = frozenset({"jxl"})
-"""Formats whose manifests c2pa's reader does not find, although the container holds them."""
-
 
 def verify(
     source: files.Source | Image.Image,
@@ -175,9 +172,6 @@ def contents_of_image(image: Any) -> Contents:
     return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
 
 
-WITHOUT_PLACE = frozenset({"matroska", "flv", "ogg"})
-"""Formats that have no place for a manifest (C2PA 2.2, A): one may lie in a file beside them."""
-
 MAX_STORE = 16 << 20
 
 
@@ -187,7 +181,7 @@ def sidecar_of(path: str | os.PathLike[str]) -> Path:
 
 
 def _store_beside(source: Any, contents: Contents) -> bytes | None:
-    if contents.format not in WITHOUT_PLACE or not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike) or containers.format_named(contents.format).manifest != "beside":
         return None
     path = sidecar_of(source)
     return files.read_file(path, "the C2PA manifest beside the film", MAX_STORE) if path.is_file() else None
@@ -208,7 +202,7 @@ def credentials_of(
         if contents.problems:
             return Finding("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
         return Finding("c2pa", Status.ABSENT)
-    if contents.format in UNJUDGED:
+    if containers.format_named(contents.format).manifest == "unchecked":
         message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
         why = defect("C2PA-UNSUPPORTED", message)
         return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (why,))

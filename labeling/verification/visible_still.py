@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from labeling import codecs
+from labeling import codecs, containers
 from labeling.errors import LabelingError, MissingDependency
 from labeling.findings import Finding, Signature, Status
 from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
-
-_NOT_DRAWN = ("svg", "pdf", "markdown", "jxl")
 
 
 def look(
@@ -26,7 +24,7 @@ def look(
     """
     from labeling.marks.visible import read_visible
 
-    if format in _NOT_DRAWN:
+    if format and not containers.format_named(format).drawable:
         message = f"a {format} file is not drawn here: a visible label in it was not looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     try:

@@ -1,0 +1,219 @@
+"""What one row of the table of formats holds (the table itself is in :mod:`labeling.containers.formats`).
+
+A row names modules and functions as strings, so that the table loads none of them: ``.png`` is relative to the package
+in question (:mod:`labeling.containers` or :mod:`labeling.codecs`), ``my_package.png`` is absolute, and ``module:name``
+is something in a module. :func:`resolve` imports them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Signature = tuple[tuple[int, bytes], ...]
+"""(offset, bytes) pairs that must all match the first bytes of a file."""
+
+
+def resolve(reference: str, package: str) -> Any:
+    """Import what a row names: a module, or ``module:name`` in it; a leading dot is relative to ``package``."""
+    module, _, name = reference.partition(":")
+    found: Any = importlib.import_module(module, package)
+    return getattr(found, name) if name else found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """A kind of picture file that pixels in memory can be encoded to. HEIF is one format and has two: HEIC and AVIF."""
+
+    name: str
+    """What callers write: ``format="avif"``."""
+
+    aliases: tuple[str, ...] = ()
+    """Other names for it."""
+
+    media_type: str
+
+    encoder: str
+    """Function in :mod:`labeling.codecs`: (image, quality, lossless) → (bytes, whether samples are kept, words)."""
+
+    modes: tuple[str, ...]
+    """Pillow modes that the format holds as they are; pictures of other modes are converted to one of these."""
+
+    keeps_xmp: bool = False
+    """The encoder writes an XMP packet exactly where the container would: the file need not be rewritten for it."""
+
+    keeps_orientation: bool = True
+    """The format has a place for the EXIF orientation; without one the picture is turned before it is encoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muxer:
+    """One of FFmpeg's containers that videos are written to. MP4 and MOV are one format and two muxers."""
+
+    name: str
+    """libavformat's name."""
+
+    extensions: tuple[str, ...]
+    """Extensions that ask for it when a video is written from frames."""
+
+    marker: bytes = b""
+    """Bytes at the start of a file that tell it from the format's other muxers; the last one of a format has none."""
+
+    video_codecs: tuple[str, ...]
+    """Codecs that players expect in it."""
+
+    audio_codecs: tuple[str, ...]
+    """Audio codecs whose packets it takes and players play; other audio is re-encoded."""
+
+    audio_encoder: str = "aac"
+    """FFmpeg's encoder for audio that has to be re-encoded."""
+
+    stereo: bool = False
+    """It takes no more than two channels of what ``audio_encoder`` gives; more are mixed down."""
+
+    fallback_codecs: tuple[str, ...] = ("h264", "hevc")
+    """What a whole video is encoded with if its own codec cannot be."""
+
+    hevc_tag: str = ""
+    """The codec tag that players ask for on HEVC."""
+
+    one_time: bool = False
+    """A packet has one time, not two (for decoding and for showing): pictures have to be stored in order."""
+
+    keeps_tags: bool = False
+    """The codec tag of a copied track is written as it was."""
+
+    has_display_size: bool = False
+    """The size of display is stored in pixels, in an element that FFmpeg's muxer does not write (RFC 9559, 11)."""
+
+    has_attachments: bool = False
+    """Covers are attachments, which FFmpeg reads as tracks."""
+
+    write_options: tuple[tuple[str, str], ...] = ()
+    """Options of the muxer when a video is written from frames."""
+
+    remux_options: tuple[tuple[str, str], ...] = ()
+    """Options of the muxer when a file is re-muxed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """All that is known of one file format. Callers ask its row and never compare its name.
+
+    A row that contradicts itself raises :class:`ValueError` when it is made.
+    """
+
+    # --- What it is ---
+    name: str
+    title: str
+    """For people: ``PNG, APNG``."""
+
+    media_types: tuple[str, ...]
+    """The first one is the format's own."""
+
+    extensions: tuple[str, ...]
+    """In lower case, with the dot."""
+
+    signatures: tuple[Signature, ...] = ()
+    """The file is of this format if any one of these matches its first bytes."""
+
+    sniffed: bool = False
+    """The format has no signature, or not always: ``looks_like(data)`` of its module decides, after all signatures."""
+
+    # --- Its metadata ---
+    module: str
+    """Module of :mod:`labeling.containers` with ``read`` and ``rewrite``."""
+
+    media: bool = False
+    """Video or audio: read in parts, never whole, since such a file may be of any size."""
+
+    carrier: str = ""
+    """Where a label is written, for people; empty where the format is only read."""
+
+    no_carrier: str = ""
+    """What the README says instead of ``carrier``."""
+
+    label_home: Literal["xmp", "text"] = "xmp"
+    """Where a label is stored: a property of the XMP packet (pictures), or a named text (video and audio)."""
+
+    home_prefix: str = ""
+    """How ``Block.where`` begins for a text in that home, up to the text's name."""
+
+    has_xmp: bool = True
+    """The format has a place for an XMP packet."""
+
+    manifest: Literal["embedded", "beside", "unchecked"] = "embedded"
+    """A C2PA manifest is in the file; or beside it, since the format has no place for one (C2PA 2.2, A); or in the file
+    and c2pa's reader does not find it."""
+
+    # --- Its pictures, decoded and drawn on ---
+    plugin: str = ""
+    """Pillow's plugin that decodes it: ``PngImagePlugin:PngImageFile``."""
+
+    opener: str = ""
+    """Function of :mod:`labeling.codecs` that opens a file, where no one plugin can: (data, max_pixels) → image."""
+
+    decoder: str = ""
+    """Function of :mod:`labeling.codecs` that decodes the first picture as displayed, where Pillow cannot always:
+    (data, orientation, max_pixels) → pixels."""
+
+    turns_itself: bool = False
+    """Its decoder turns pictures by properties of the format; EXIF's orientation only repeats them."""
+
+    scales_itself: bool = False
+    """Its decoder can give a smaller picture at a fraction of the cost (Pillow's ``draft``)."""
+
+    animated: bool = False
+    """A picture file that may hold an animation."""
+
+    painter: str = ""
+    """Module of :mod:`labeling.codecs` whose ``paint`` draws on a picture file."""
+
+    on_file: str = ""
+    """For the README: what becomes of the rest of the picture when a label is drawn on a file (tests/codecs)."""
+
+    encodings: tuple[Encoding, ...] = ()
+    """The kinds of file that pixels in memory can be encoded to."""
+
+    # --- Its video and audio ---
+    demuxer: str = ""
+    """FFmpeg's demuxer: a file is opened with this one and no other, so that no playlist or path is followed."""
+
+    edit: Literal["", "remux", "in place"] = ""
+    """How a label is drawn on a video: packets are copied into a new file (remux), or new samples take the places of
+    old ones by :mod:`labeling.codecs.video.mp4` (in place; re-muxed where that cannot be done)."""
+
+    muxers: tuple[Muxer, ...] = ()
+    """What videos of this format are written with."""
+
+    @property
+    def drawable(self) -> bool:
+        """What the format shows or plays can be decoded here, so that a visible or audible label can be looked for."""
+        return bool(self.plugin or self.opener or self.demuxer)
+
+    def __post_init__(self) -> None:
+        broken = [message for message, holds in self._contradictions() if holds]
+        if broken:
+            raise ValueError(f"format {self.name!r}: {'; '.join(broken)}")
+
+    def _contradictions(self) -> tuple[tuple[str, bool], ...]:
+        text = self.label_home == "text"
+        return (
+            ("it needs a media type and an extension", not (self.media_types and self.extensions)),
+            ("extensions are lower case with a dot", any(e != e.lower() or e[:1] != "." for e in self.extensions)),
+            ("it is recognised by signatures, or sniffed", not (self.signatures or self.sniffed)),
+            ("give one of carrier and no_carrier", bool(self.carrier) == bool(self.no_carrier)),
+            ("label_home='text' and home_prefix go together", text != bool(self.home_prefix)),
+            ("label_home='text' is for video and audio, 'xmp' for pictures", bool(self.carrier) and text != self.media),
+            ("label_home='xmp' needs has_xmp", bool(self.carrier) and not text and not self.has_xmp),
+            ("plugin and opener exclude each other", bool(self.plugin and self.opener)),
+            ("media and demuxer go together", self.media != bool(self.demuxer)),
+            ("video and audio have no painter, opener or encodings", self.media and self._has_stills()),
+            ("decoder, painter and animated need a plugin or an opener", self._has_stills() and not self.drawable),
+            ("muxers and edit go together, and need media", bool(self.muxers) != bool(self.edit and self.media)),
+            ("on_file goes with painter or edit", bool(self.on_file) != bool(self.painter or self.edit)),
+        )
+
+    def _has_stills(self) -> bool:
+        return bool(self.plugin or self.opener or self.decoder or self.painter or self.encodings or self.animated)

@@ -1,0 +1,389 @@
+"""The table of file formats: every fact about a format is in its row here, and nowhere else.
+
+:class:`~labeling.containers.format_row.Format` says what a row holds. To add a format, write its modules and one row;
+``tests/test_formats.py`` adds one this way.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from labeling.containers.base import Buffer
+from labeling.containers.format_row import Encoding, Format, Muxer, Signature, resolve
+from labeling.errors import UnsupportedFormat
+from labeling.filebytes import FileBytes
+
+HEAD = 64
+"""Number of leading bytes that signatures are matched against."""
+
+
+def _starts(*heads: bytes, at: int = 0) -> tuple[Signature, ...]:
+    """One signature for each of ``heads``: the file has it at offset ``at``."""
+    return tuple(((at, head),) for head in heads)
+
+
+def _riff(*forms: bytes, chunk: bytes = b"RIFF") -> tuple[Signature, ...]:
+    return tuple(((0, chunk), (8, form)) for form in forms)
+
+
+def _brands(*brands: bytes) -> tuple[Signature, ...]:
+    return tuple(((4, b"ftyp"), (8, brand)) for brand in brands)
+
+
+_READ_ONLY = "read, not yet written"
+_REMUXED = "the same, in a re-muxed copy"
+
+_PICTURES: tuple[Format, ...] = (
+    Format(
+        name="jpeg", title="JPEG",
+        media_types=("image/jpeg",), extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        signatures=_starts(b"\xff\xd8\xff"),
+        module=".jpeg.metadata", carrier="APP1 XMP segment",
+        plugin="JpegImagePlugin:JpegImageFile", scales_itself=True,
+        painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
+        encodings=(
+            Encoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
+                     modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True),
+        ),
+    ),
+    Format(
+        name="png", title="PNG, APNG",
+        media_types=("image/png", "image/apng"), extensions=(".png", ".apng"),
+        signatures=_starts(b"\x89PNG\r\n\x1a\n"),
+        module=".png", carrier="iTXt XML:com.adobe.xmp chunk, before IDAT",
+        plugin="PngImagePlugin:PngImageFile", animated=True,
+        painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
+        encodings=(
+            Encoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
+                     modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True),
+        ),
+    ),
+    Format(
+        name="webp", title="WebP",
+        media_types=("image/webp",), extensions=(".webp",),
+        signatures=_riff(b"WEBP"),
+        module=".webp", carrier="XMP chunk and the VP8X flag",
+        opener=".opening:open_webp", animated=True,
+        painter=".webp", on_file="lossless stays lossless; lossy is re-encoded at a stated quality",
+        encodings=(
+            Encoding(name="webp", media_type="image/webp", encoder="._encoders:webp", modes=("RGB", "RGBA"),
+                     keeps_xmp=True),
+        ),
+    ),
+    Format(
+        name="gif", title="GIF",
+        media_types=("image/gif",), extensions=(".gif",),
+        signatures=_starts(b"GIF87a", b"GIF89a"),
+        module=".gif", carrier="application extension XMP DataXMP",
+        plugin="GifImagePlugin:GifImageFile", animated=True,
+        painter=".gif.paint", on_file="lossless outside the label, on every frame",
+        encodings=(
+            Encoding(name="gif", media_type="image/gif", encoder="._encoders:gif", modes=("RGB", "RGBA"),
+                     keeps_orientation=False),
+        ),
+    ),
+    Format(
+        name="tiff", title="TIFF",
+        media_types=("image/tiff",), extensions=(".tif", ".tiff"),
+        signatures=_starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+        module=".tiff.metadata", carrier="IFD0 tag 0x02BC, type 7",
+        plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.paint:displayed",
+        painter=".tiff.paint", on_file="only the strips or tiles under it change, on every page",
+        encodings=(
+            Encoding(name="tiff", aliases=("tif",), media_type="image/tiff", encoder="._encoders:tiff",
+                     modes=("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F")),
+        ),
+    ),
+    Format(
+        name="heif", title="HEIF, HEIC, AVIF",
+        media_types=("image/heic", "image/heif", "image/avif", "image/heic-sequence", "image/heif-sequence"),
+        extensions=(".heic", ".heif", ".hif", ".avif", ".avifs"),
+        signatures=_brands(
+            *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+            *(b"mif1", b"mif2", b"msf1", b"avif", b"avis"),
+        ),
+        module=".heif.metadata", carrier="meta item, mime application/rdf+xml",
+        opener=".opening:open_heif", turns_itself=True, animated=True,
+        painter=".heif", on_file="re-encoded at a stated quality",
+        encodings=(
+            Encoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA")),
+            Encoding(name="heif", aliases=("heic",), media_type="image/heic", encoder="._encoders:heif",
+                     modes=("RGB", "RGBA")),
+        ),
+    ),
+    Format(
+        name="bmp", title="BMP",
+        media_types=("image/bmp",), extensions=(".bmp", ".dib"),
+        signatures=_starts(b"BM"),
+        module=".bmp", no_carrier="no place exists: refused, PNG offered",
+        plugin="BmpImagePlugin:BmpImageFile",
+    ),
+    Format(
+        name="jxl", title="JPEG XL",
+        media_types=("image/jxl",), extensions=(".jxl",),
+        signatures=_starts(b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a"),
+        module=".jxl", no_carrier=_READ_ONLY, manifest="unchecked",
+    ),
+)  # fmt: skip
+
+_DOCUMENTS: tuple[Format, ...] = (
+    Format(
+        name="pdf", title="PDF",
+        media_types=("application/pdf",), extensions=(".pdf",),
+        signatures=_starts(b"%PDF-"), sniffed=True,
+        module=".pdf.metadata", no_carrier=_READ_ONLY,
+    ),
+    Format(
+        name="svg", title="SVG",
+        media_types=("image/svg+xml",), extensions=(".svg",), sniffed=True,
+        module=".svg", no_carrier=_READ_ONLY,
+    ),
+    Format(
+        name="markdown", title="Markdown",
+        media_types=("text/markdown",), extensions=(".md", ".markdown", ".mdx", ".txt"), sniffed=True,
+        module=".markdown", no_carrier=_READ_ONLY,
+    ),
+)  # fmt: skip
+
+_PASS = (("default_mode", "passthrough"), ("avoid_negative_ts", "disabled"), ("write_crc32", "0"))
+_FRAGMENTS = (("movflags", "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"),)
+_FASTSTART = (("movflags", "faststart"),)
+
+_VIDEO: tuple[Format, ...] = (
+    Format(
+        name="mp4", title="MP4, MOV, M4V, M4A", media=True,
+        media_types=("video/mp4", "video/quicktime", "audio/mp4", "video/x-m4v", "video/3gpp"),
+        extensions=(".mp4", ".mov", ".m4v", ".m4a", ".m4b", ".qt", ".3gp", ".3g2"),
+        signatures=_starts(b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp", at=4),
+        module=".mp4.metadata", carrier="moov/udta/meta, keys entry AIGC",
+        label_home="text", home_prefix="MP4 moov/udta/meta keys mdta:",
+        demuxer="mov", edit="in place",
+        on_file="only the groups of pictures under it are re-encoded (H.264, HEVC, VP9, AV1); the rest is bit-exact",
+        muxers=(
+            Muxer(name="mov", extensions=(".mov",), marker=b"ftypqt  ",
+                  video_codecs=("h264", "hevc"),
+                  audio_codecs=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"),
+                  hevc_tag="hvc1", keeps_tags=True, write_options=_FASTSTART, remux_options=_FRAGMENTS),
+            Muxer(name="mp4", extensions=(".mp4", ".m4v"),
+                  video_codecs=("h264", "hevc", "vp9", "av1"),
+                  audio_codecs=("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
+                  hevc_tag="hvc1", keeps_tags=True, write_options=_FASTSTART, remux_options=_FRAGMENTS),
+        ),
+    ),
+    Format(
+        name="matroska", title="Matroska, WebM", media=True,
+        media_types=("video/x-matroska", "video/webm", "audio/x-matroska", "audio/webm"),
+        extensions=(".mkv", ".webm", ".mka"),
+        signatures=_starts(b"\x1aE\xdf\xa3"),
+        module=".matroska.metadata", carrier="Tags/Tag/SimpleTag AIGC",
+        label_home="text", home_prefix="Matroska SimpleTag AIGC", has_xmp=False, manifest="beside",
+        demuxer="matroska", edit="remux", on_file=_REMUXED,
+        muxers=(
+            Muxer(name="webm", extensions=(".webm",), marker=b"webm",
+                  video_codecs=("vp9", "av1"), audio_codecs=("opus", "vorbis"), audio_encoder="libopus",
+                  fallback_codecs=("vp9", "av1"), has_display_size=True, remux_options=_PASS),
+            Muxer(name="matroska", extensions=(".mkv",),
+                  video_codecs=("h264", "hevc", "vp9", "av1"),
+                  audio_codecs=("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le",
+                                "pcm_s24le"),
+                  audio_encoder="libopus", has_display_size=True, has_attachments=True, remux_options=_PASS),
+        ),
+    ),
+    Format(
+        name="avi", title="AVI", media=True,
+        media_types=("video/x-msvideo",), extensions=(".avi",),
+        signatures=_riff(b"AVI "),
+        module=".avi", carrier="LIST INFO, chunk AIGC",
+        label_home="text", home_prefix="AVI LIST INFO ",
+        demuxer="avi", edit="remux", on_file=_REMUXED,
+        muxers=(
+            Muxer(name="avi", extensions=(".avi",),
+                  video_codecs=("h264",), audio_codecs=("mp3", "ac3", "pcm_s16le"), audio_encoder="libmp3lame",
+                  stereo=True, one_time=True, keeps_tags=True),
+        ),
+    ),
+    Format(
+        name="flv", title="FLV", media=True,
+        media_types=("video/x-flv",), extensions=(".flv",),
+        signatures=_starts(b"FLV\1"),
+        module=".flv.metadata", carrier="onMetaData, property AIGC",
+        label_home="text", home_prefix="FLV onMetaData AIGC", has_xmp=False, manifest="beside",
+        demuxer="flv", edit="remux", on_file=_REMUXED,
+        muxers=(
+            Muxer(name="flv", extensions=(".flv",),
+                  video_codecs=("h264",), audio_codecs=("aac",), stereo=True,
+                  remux_options=(("flvflags", "no_duration_filesize+add_keyframe_index"),)),
+        ),
+    ),
+)  # fmt: skip
+
+_AUDIO: tuple[Format, ...] = (
+    Format(
+        name="wav", title="WAV", media=True,
+        media_types=("audio/wav",), extensions=(".wav",),
+        signatures=tuple(_riff(b"WAVE", chunk=chunk)[0] for chunk in (b"RIFF", b"RF64", b"BW64")),
+        module=".wav", carrier="RIFF chunk AIGC",
+        label_home="text", home_prefix="WAV RIFF ",
+        demuxer="wav",
+    ),
+    Format(
+        name="mp3", title="MP3", media=True,
+        media_types=("audio/mpeg",), extensions=(".mp3",),
+        signatures=_starts(b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2"),
+        module=".mp3", carrier="ID3v2 TXXX frame AIGC",
+        label_home="text", home_prefix="MP3 ID3v2 TXXX ",
+        demuxer="mp3",
+    ),
+    Format(
+        name="flac", title="FLAC", media=True,
+        media_types=("audio/flac",), extensions=(".flac",),
+        signatures=_starts(b"fLaC"),
+        module=".flac", carrier="Vorbis comment AIGC=",
+        label_home="text", home_prefix="FLAC Vorbis comment ", has_xmp=False,
+        demuxer="flac",
+    ),
+    Format(
+        name="ogg", title="OGG, Opus", media=True,
+        media_types=("audio/ogg", "video/ogg"), extensions=(".ogg", ".oga", ".ogv", ".opus"),
+        signatures=_starts(b"OggS"),
+        module=".ogg.metadata", carrier="Vorbis comment AIGC=",
+        label_home="text", home_prefix="OGG ", has_xmp=False, manifest="beside",
+        demuxer="ogg",
+    ),
+)  # fmt: skip
+
+FORMATS: tuple[Format, ...] = ()
+"""The table. Read it as ``formats.FORMATS``: :func:`register` adds to it."""
+
+
+class Unread(NamedTuple):
+    """A kind of file that is recognised but not read yet: saying so is better than calling its labels absent."""
+
+    title: str
+    media_type: str
+    extensions: tuple[str, ...]
+    signatures: tuple[Signature, ...]
+
+
+UNREAD: tuple[Unread, ...] = (
+    Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), _starts(b"\0\0\1\xba", b"\0\0\1\xb3")),
+    Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), _starts(b"PK\3\4")),
+)  # fmt: skip
+
+_signatures: tuple[tuple[Signature, Format], ...] = ()
+_by_name: dict[str, Format] = {}  # names, extensions and media types
+_encodings: dict[str, Encoding] = {}  # names and aliases
+
+
+def register(*rows: Format) -> None:
+    """Add rows to the table: how formats of other packages, and of tests, become known.
+
+    Raises:
+        ValueError: The table has a format of that name, or another one claims the same extension, media type or
+            encoding.
+    """
+    _set((*FORMATS, *rows))
+
+
+def unregister(name: str) -> None:
+    """Take the row of that name out of the table again."""
+    _set(tuple(row for row in FORMATS if row.name != name))
+
+
+def _set(rows: tuple[Format, ...]) -> None:
+    global FORMATS, _signatures, _by_name, _encodings
+    by_name: dict[str, Format] = {}
+    encodings: dict[str, Encoding] = {}
+    for row in rows:
+        for key in (row.name, *row.extensions, *row.media_types):
+            if by_name.setdefault(key, row) is not row:
+                raise ValueError(f"formats {by_name[key].name!r} and {row.name!r} both claim {key!r}")
+        for encoding in row.encodings:
+            for key in (encoding.name, *encoding.aliases):
+                if encodings.setdefault(key, encoding) is not encoding:
+                    raise ValueError(f"two encodings are called {key!r}")
+    FORMATS, _by_name, _encodings = rows, by_name, encodings
+    _signatures = tuple((signature, row) for row in rows for signature in row.signatures)
+
+
+_set((*_PICTURES, *_DOCUMENTS, *_VIDEO, *_AUDIO))
+
+
+def container_of(row: Format) -> Any:
+    """Import the module that reads and rewrites a format."""
+    return resolve(row.module, __package__)
+
+
+def _matches(signature: Signature, head: bytes) -> bool:
+    for at, magic in signature:  # noqa: SIM110 - this runs for every file over many rows: a generator costs thrice
+        if not head.startswith(magic, at):
+            return False
+    return True
+
+
+def identify(head: Buffer | FileBytes) -> Format | None:
+    """Say which format a file has, by its content and never by its name.
+
+    Args:
+        head: The first :data:`HEAD` bytes of the file, or all of it: formats without a signature are recognised by
+            their text, for which the whole file may be needed.
+    """
+    first = bytes(head[:HEAD])
+    for signature, row in _signatures:
+        if _matches(signature, first):
+            return row
+    if unread(first) is not None:
+        return None
+    return next((row for row in FORMATS if row.sniffed and container_of(row).looks_like(head)), None)
+
+
+def unread(head: Buffer | FileBytes) -> Unread | None:
+    """Say which kind of file that is not read yet ``head`` belongs to, if any."""
+    first = bytes(head[:HEAD])
+    return next((row for row in UNREAD if any(_matches(signature, first) for signature in row.signatures)), None)
+
+
+def is_media(head: Buffer) -> bool:
+    """Say whether a file that begins like this is video or audio, which is read in parts and never whole."""
+    row = identify(bytes(head[:HEAD]))
+    return row is not None and row.media
+
+
+def claimed_by(name: str) -> tuple[str, str] | None:
+    """Say what a file's name claims by its extension: (format name, or "" for one that is not read; title)."""
+    extension = PurePath(name).suffix.lower()
+    if extension and (row := _by_name.get(extension)) is not None:
+        return row.name, row.title
+    return next((("", row.title) for row in UNREAD if extension in row.extensions), None)
+
+
+def find(name: str) -> Format | None:
+    """Look a format up by its name, an extension (with or without its dot) or a media type."""
+    wanted = name.lower()
+    return _by_name.get(wanted) or _by_name.get(f".{wanted.lstrip('.')}")
+
+
+def format_named(name: str) -> Format:
+    """Look a format up as :func:`find` does.
+
+    Raises:
+        UnsupportedFormat: There is none; the message lists those that are known.
+    """
+    row = find(name)
+    if row is None:
+        raise UnsupportedFormat(f"there is no format {name!r}; known are {', '.join(row.name for row in FORMATS)}")
+    return row
+
+
+def encoding_named(name: str) -> Encoding:
+    """Look up what pixels in memory can be encoded to, by a name of ``Format.encodings`` in any case.
+
+    Raises:
+        UnsupportedFormat: There is none; the message lists those that are known.
+    """
+    encoding = _encodings.get(name.lower())
+    if encoding is None:
+        known = ", ".join(each.name for row in FORMATS for each in row.encodings)
+        raise UnsupportedFormat(f"pictures cannot be coded as {name}; choose one of {known}")
+    return encoding
