@@ -638,7 +638,7 @@ def test_the_terminal_says_how_many_why_and_where() -> None:
     assert "1 min with 4 workers: 58.3 files/s" in printed
     assert long in printed  # a pipe cuts no path
     assert "500  failed: the disk is full; check space and permissions of the target" in printed
-    assert "CN-VISIBLE-SIZE  The visible label's text must be" in printed
+    assert "CN-VISIBLE-SIZE  The text of the visible label must" in printed
     assert all(path in printed for path in files.values())
     assert "…/last.jpg" not in printed
     assert long not in on_terminal(summary, 80).replace("\n", "")
