@@ -46,7 +46,7 @@ VERIFY = """\
 import sys
 from pathlib import Path
 import labeling
-from labeling.verification.report import to_jsonl
+from labeling.reports.plain import to_jsonl
 for path in Path(sys.argv[1]).read_text().splitlines():
     sys.stdout.write(to_jsonl([labeling.verify(path, visible=False)]))
 """

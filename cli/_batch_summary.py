@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from labeling.reports import _quantities as quantities
-from labeling.reports._batch_words import lead, remedy, word
 from labeling.reports.batch_page import attention, rule_sentence
+from labeling.reports.batch_words import lead, remedy, word
 
 from ._table import _clean, _console, elide
 

@@ -11,7 +11,7 @@ import click
 from labeling.errors import WriteError
 
 if TYPE_CHECKING:
-    from labeling.reports.thumbnail import Exhibit
+    from labeling.reports.file_evidence import FileEvidence
     from labeling.verification.report import Report
 
 FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
@@ -31,7 +31,9 @@ def check(out: Path | None, sources: Sequence[Path]) -> None:
         raise WriteError(f"{out}: is one of the files to verify; name another file for the report")
 
 
-def emit(form: str, reports: list[Report], exhibits: Sequence[Exhibit | None], language: str, out: Path | None) -> None:
+def emit(
+    form: str, reports: list[Report], evidence: Sequence[FileEvidence | None], language: str, out: Path | None
+) -> None:
     """Print the report, or write it to ``out``. Raises :class:`WriteError`."""
     if form == "table":
         from . import _table
@@ -43,7 +45,7 @@ def emit(form: str, reports: list[Report], exhibits: Sequence[Exhibit | None], l
     else:
         from labeling.reports import render
 
-        text = render(form, reports, language=language, exhibits=exhibits)
+        text = render(form, reports, language=language, evidence=evidence)
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from labeling.findings import Signature
-from labeling.reports._names import in_folder
+from labeling.findings import REPORTED, Signature
+from labeling.reports.file_names import in_folder
 from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
 from labeling.verification.report import Report, status_of
@@ -39,7 +39,6 @@ _STYLES = {
     "unreadable": "yellow",
 }
 _SIGNS = {"present": "✓", "absent": "–", "defective": "✗", "duplicate": "✗", "conflict": "✗", "unreadable": "?"}
-_MARKS = ("aigc", "visible", "c2pa", "iptc")
 
 _NAME = 24
 """A name is not cut to fewer cells than this; a still narrower terminal gets folded names."""
@@ -89,7 +88,7 @@ def _console() -> Console:
 def _overview(reports: list[Report], names: list[str], language: str, console: Console) -> tuple[Table, str]:
     """The table, and the legend of its signs where there was no room for words."""
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
-    kinds = [kind for kind in _MARKS if kind != "visible" or any(status_of(report, kind) for report in reports)]
+    kinds = [kind for kind in REPORTED if kind != "visible" or any(status_of(report, kind) for report in reports)]
     longest = max((cell_len(name) for name in names), default=0)
     rows = [_row(report, profiles, kinds, language, words=True) for report in reports]
     heads = [*profiles, word("origin", language), *(word(kind, language) for kind in kinds)]

@@ -271,13 +271,13 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
             out.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
         return
     from labeling.ledger.entry import Record, fields_json
-    from labeling.verification.report import _inert
+    from labeling.reports.plain import inert
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([each.name for each in fields(Record)])
     for record in records:
         row = record.to_dict() | {"fields": fields_json(record.fields)}
-        writer.writerow(["" if value is None else _inert(str(value)) for value in row.values()])
+        writer.writerow(["" if value is None else inert(str(value)) for value in row.values()])
 
 
 def _show_matches(path: Path, matches: list[Match]) -> None:

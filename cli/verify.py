@@ -61,7 +61,7 @@ def command(
     non-compliant).
     """
     from labeling.config import pinned as load_pinned
-    from labeling.reports.thumbnail import Exhibit, exhibit
+    from labeling.reports.file_evidence import FileEvidence, gather_evidence
     from labeling.trust import load as load_trust
     from labeling.verification.verifier import verify
 
@@ -76,7 +76,7 @@ def command(
     except LabelingError as error:
         _common.fail(error)
     reports: list[Report] = []
-    exhibits: list[Exhibit | None] = []
+    evidence: list[FileEvidence | None] = []
     for path in _common.progress(paths, quiet=quiet):
         try:
             reports.append(verify(path, names, **options))  # type: ignore[arg-type]
@@ -85,9 +85,9 @@ def command(
         except LabelingError as error:
             reports.append(_unreadable(path, error, names, visible=not no_visible))
         if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
-            exhibits.append(exhibit(path, max_pixels=max_pixels))
+            evidence.append(gather_evidence(path, max_pixels=max_pixels))
     try:
-        _output.emit(form, reports, exhibits, lang, out)
+        _output.emit(form, reports, evidence, lang, out)
     except LabelingError as error:
         _common.fail(error)
     codes = {report.exit_code for report in reports}

@@ -1,18 +1,19 @@
 """The words of a finding: what a mark's verifier says about one mark in one file.
 
-Evidence is not a verdict: a finding states what is there and which clause it breaks; the verdict over
-all findings of a file is formed by :mod:`labeling.rules`.
+Evidence is not a verdict. A finding states what is there and which clause it breaks; :mod:`labeling.rules` forms the
+verdict over all findings of a file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 
 class Status(StrEnum):
-    """What became of one mark in one file (stable words of the report)."""
+    """The state of one mark in one file (stable words of the report)."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -23,7 +24,7 @@ class Status(StrEnum):
 
 
 class Signature(StrEnum):
-    """What became of a mark's signature: apart from its status (stable words of the report)."""
+    """The state of a mark's signature, which is independent of its status (stable words of the report)."""
 
     TRUSTED = "trusted"
     VALID = "valid"
@@ -41,7 +42,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One thing that is wrong: a stable rule id, the clause it comes from, and a sentence for people."""
+    """One thing that is wrong with a file; made by :func:`labeling.rule_catalogue.defect`.
+
+    Attributes:
+        rule: The stable id of the rule that is broken.
+        clause: The clause that the rule comes from.
+        message: One English sentence about this file.
+        severity: Whether the defect is an error or a warning.
+    """
 
     rule: str
     clause: str
@@ -49,13 +57,25 @@ class Defect:
     severity: Severity = Severity.ERROR
 
 
-KINDS = ("aigc", "visible", "c2pa", "iptc", "exif", "generator", "watermark")
-"""The kinds of findings, in the order in which a report lists them."""
+REPORTED = ("aigc", "visible", "c2pa", "iptc")
+"""The kinds that every report answers, be they absent; "visible" only if it was looked for."""
+
+KINDS = (*REPORTED, "exif", "generator", "watermark")
+"""All kinds of findings, in the order in which a report lists them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. ``kind`` is one of :data:`KINDS`."""
+    """What was found of one mark in one place of a file.
+
+    Attributes:
+        kind: One of :data:`KINDS`.
+        status: The state of the mark.
+        where: The place in the file, as its container's reader names it, or the position on the picture.
+        value: What the mark says; the keys depend on the kind.
+        signature: The state of its signature; ``None`` for a mark that was not looked for or is absent.
+        defects: What is wrong with it, errors and warnings.
+    """
 
     kind: str
     status: Status
@@ -63,3 +83,8 @@ class Finding:
     value: dict[str, Any] = field(default_factory=dict)
     signature: Signature | None = None
     defects: tuple[Defect, ...] = ()
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings in the order of :data:`KINDS`; those of one kind stay in the order they have."""
+    return tuple(sorted(findings, key=lambda finding: KINDS.index(finding.kind)))

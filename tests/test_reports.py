@@ -25,8 +25,8 @@ from PIL import Image
 from labeling import Labeler, LabelingError, verify
 from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.reports import FORMATS, messages, render
+from labeling.reports.file_evidence import SIDE, FileEvidence, gather_evidence
 from labeling.reports.sarif import uri
-from labeling.reports.thumbnail import SIDE, Exhibit, exhibit
 from labeling.rules import PROFILES, Outcome, Verdict
 from labeling.verification.report import Report
 
@@ -263,8 +263,8 @@ def test_no_text_breaks_out_of_a_page_or_a_log(text: str) -> None:
 
 
 def test_the_page_shows_pictures_boxes_findings_and_clauses(desk: Path, reports: list[Report]) -> None:
-    exhibits = [exhibit(path) for path in sorted(desk.iterdir())]
-    page = Page(render("html", reports, exhibits=exhibits))
+    evidence = [gather_evidence(path) for path in sorted(desk.iterdir())]
+    page = Page(render("html", reports, evidence=evidence))
     text = " ".join(page.texts)
     assert page.is_closed_to_the_world()
     assert page.all("html")[0]["lang"] == "en"
@@ -336,7 +336,7 @@ def test_every_colour_of_text_is_legible_in_both_schemes_and_on_paper() -> None:
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
 
 
-# --- exhibits ---------------------------------------------------------------------------------------------------------
+# --- evidence ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "BMP"])
@@ -344,7 +344,7 @@ def test_a_thumbnail_is_small_and_shows_the_picture(form: str) -> None:
     picture = Image.linear_gradient("L").resize((1200, 700)).convert("RGB")
     data = io.BytesIO()
     picture.save(data, form)
-    made = exhibit(data.getvalue())
+    made = gather_evidence(data.getvalue())
     assert made is not None
     assert (made.width, made.height, made.size) == (1200, 700, len(data.getvalue()))
     small = Image.open(io.BytesIO(made.thumbnail))
@@ -365,7 +365,7 @@ def test_a_thumbnail_is_upright() -> None:
     exif[0x0112] = 6  # to be turned a quarter clockwise: what is left as stored is shown on top
     data = io.BytesIO()
     picture.save(data, "JPEG", exif=exif, quality=95)
-    made = exhibit(data.getvalue())
+    made = gather_evidence(data.getvalue())
     assert made is not None
     assert (made.width, made.height) == (300, 600)
     pixel = Image.open(io.BytesIO(made.thumbnail)).getpixel((80, 40))
@@ -377,12 +377,12 @@ def test_what_cannot_be_decoded_has_a_fingerprint_and_what_cannot_be_read_has_no
     import hashlib
 
     data = b"\x89PNG\r\n\x1a\n" + bytes(100)
-    assert exhibit(data) == Exhibit(len(data), hashlib.sha256(data).hexdigest())
-    assert exhibit(tmp_path / "missing.png") is None
-    assert exhibit(tmp_path) is None
+    assert gather_evidence(data) == FileEvidence(len(data), hashlib.sha256(data).hexdigest())
+    assert gather_evidence(tmp_path / "missing.png") is None
+    assert gather_evidence(tmp_path) is None
     big = io.BytesIO()
     Image.new("L", (300, 300)).save(big, "PNG")
-    limited = exhibit(big.getvalue(), max_pixels=1000)
+    limited = gather_evidence(big.getvalue(), max_pixels=1000)
     assert limited is not None
     assert limited.thumbnail == b""
 
@@ -530,9 +530,9 @@ def test_chromium_opens_the_page_runs_its_script_and_no_other(
     chromium: str, desk: Path, reports: list[Report], tmp_path: Path
 ) -> None:
     page = tmp_path / "report.html"
-    exhibits = [exhibit(path) for path in sorted(desk.iterdir())]
+    evidence = [gather_evidence(path) for path in sorted(desk.iterdir())]
     everything = [*reports, *map(hostile_report, HOSTILE)]
-    page.write_text(render("html", everything, exhibits=exhibits), encoding="utf-8")
+    page.write_text(render("html", everything, evidence=evidence), encoding="utf-8")
     dom = Page(browse(chromium, tmp_path / "profile", page, "--dump-dom"))
     assert "AI content label report" in dom.texts
     assert len(dom.all("article")) == len(everything)
@@ -543,8 +543,8 @@ def test_chromium_opens_the_page_runs_its_script_and_no_other(
 def test_chromium_draws_the_box_around_the_label(chromium: str, desk: Path, tmp_path: Path) -> None:
     page, shot = tmp_path / "report.html", tmp_path / "page.png"
     path = desk / "labelled.png"
-    report, shown = verify(path), exhibit(path)
-    page.write_text(render("html", [report], exhibits=[shown]), encoding="utf-8")
+    report, shown = verify(path), gather_evidence(path)
+    page.write_text(render("html", [report], evidence=[shown]), encoding="utf-8")
     browse(chromium, tmp_path / "profile", page, "--window-size=1280,1600", f"--screenshot={shot}")
     with Image.open(shot) as image:
         pixels = image.convert("RGB")

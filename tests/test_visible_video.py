@@ -18,7 +18,7 @@ import pytest
 from labeling.codecs.video import sample
 from labeling.findings import Status
 from labeling.marks.visible import LabelPainter, Style
-from labeling.reports.thumbnail import exhibit
+from labeling.reports.file_evidence import gather_evidence
 from labeling.verification import visible_video
 
 from .video_files import Pixels, Shot, film, labelled, look, rules, scene, shots
@@ -212,14 +212,14 @@ def test_a_label_through_which_a_moving_picture_shines_is_read_again(tmp_path: P
 def test_part_of_a_film_counts_and_none_is_unreadable(tmp_path: Path) -> None:
     whole = film(tmp_path / "a.mkv", shots(0, 2, length=4)).read_bytes()
     for size in (len(whole) // 2, len(whole) - 100):
-        part = visible_video.look(whole[:size], "matroska", languages=("zh",))
+        part = visible_video.find_explicit_label(whole[:size], "matroska", languages=("zh",))
         assert part.value["text"] == "AI生成"
     spoilt = bytearray(film(tmp_path / "b.mp4", shots(0, 9, length=4), options={"g": "25"}).read_bytes())
     media = spoilt.index(b"mdat")
     spoilt[media + 4 : media + 60_000] = bytes(59_996)
     for broken in (bytes(spoilt[: media + 4]), whole[:200], b"", bytes(100), whole[:40] + bytes(5000)):
         for format in ("mp4", "matroska", "avi", "flv", "wav", "mp3", "flac", "ogg"):
-            finding = visible_video.look(broken, format, languages=("zh",))
+            finding = visible_video.find_explicit_label(broken, format, languages=("zh",))
             assert (finding.status, rules(finding)) == (Status.UNREADABLE, ["FILE-PIXELS"]), format
 
 
@@ -235,7 +235,8 @@ for number in range(120):
     broken = bytearray(data)
     for _ in range(random.choice((1, 5, 200))):
         broken[random.randrange(len(data))] = random.randrange(256)
-    visible_video.look(bytes(broken[: random.choice((len(data), len(data) // 2))]), "mp4", languages=("zh",))
+    part = bytes(broken[: random.choice((len(data), len(data) // 2))])
+    visible_video.find_explicit_label(part, "mp4", languages=("zh",))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stderr == ""
@@ -254,7 +255,7 @@ def test_no_reference_out_of_the_file_is_followed(tmp_path: Path) -> None:
     played = f"#EXTM3U\n#EXTINF:2,\n{secret}\n#EXT-X-ENDLIST\n".encode()
     for data in (listed, played):
         for format in sample.DEMUXERS:
-            assert visible_video.look(data, format, languages=("zh",)).status is Status.UNREADABLE
+            assert visible_video.find_explicit_label(data, format, languages=("zh",)).status is Status.UNREADABLE
 
 
 def test_real_films(cases: Path) -> None:
@@ -269,7 +270,7 @@ def test_a_report_shows_the_first_frame_of_a_film(tmp_path: Path) -> None:
     from PIL import Image
 
     path = film(tmp_path / "a.mp4", shots(0, 9, length=0.4, size=(270, 480)), turn=np.rot90, rotation=-90)
-    shown = exhibit(path)
+    shown = gather_evidence(path)
     assert shown is not None
     assert (shown.width, shown.height, shown.size) == (270, 480, path.stat().st_size)
     assert Image.open(io.BytesIO(shown.thumbnail)).size == (180, 320)

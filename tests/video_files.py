@@ -100,9 +100,11 @@ def film(
 def look(path: Path, **options: Any) -> Finding:
     with FileBytes(path.open("rb", buffering=0), str(path)) as data:
         format = FORMATS.get(path.suffix, path.suffix[1:])
-        finding = visible_video.look(data, format, languages=("zh",), **options)
+        finding = visible_video.find_explicit_label(data, format, languages=("zh",), **options)
         if path.stat().st_size < 1 << 20:
-            assert visible_video.look(data[0 : len(data)], format, languages=("zh",), **options) == finding
+            assert (
+                visible_video.find_explicit_label(data[0 : len(data)], format, languages=("zh",), **options) == finding
+            )
     return finding
 
 

@@ -92,10 +92,9 @@ class LabeledImage:
     def report(self) -> Report:
         """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
         found = self._scanned or metadata.scan(self._contents)
-        findings = list(metadata.findings(self._contents, found))
-        findings[1:1] = [credentials_of(self.data, self._contents, found, None)]
+        findings = [*metadata.findings(self._contents, found), credentials_of(self.data, self._contents, found, None)]
         if self._visible is not None:
-            findings.insert(1, self._visible)
+            findings.append(self._visible)
         return conclude(self.name, self._contents, findings, [self._options.profile], visible=self._visible is not None)
 
 

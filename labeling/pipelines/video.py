@@ -161,7 +161,7 @@ def _mix_cue(draft: Draft, name: str, goal: Path, stack: contextlib.ExitStack) -
     from labeling.marks import audible
     from labeling.verification import visible_video
 
-    finding = visible_video.look(draft.data, draft.contents.format, languages=())
+    finding = visible_video.find_explicit_label(draft.data, draft.contents.format, languages=())
     if finding.status is Status.PRESENT:
         draft.visible = finding
         draft.how.append("the audible label is there already")
@@ -174,7 +174,7 @@ def _mix_cue(draft: Draft, name: str, goal: Path, stack: contextlib.ExitStack) -
     draft.data = stack.enter_context(FileBytes(scratch.open("rb"), str(scratch)))
     draft.contents = containers.read(draft.data)
     draft.found = metadata.scan(draft.contents)
-    draft.visible = visible_video.look(draft.data, draft.contents.format, languages=())
+    draft.visible = visible_video.find_explicit_label(draft.data, draft.contents.format, languages=())
     draft.how.append("the rhythm short-long-short-short was mixed into the start; all other samples are as before")
 
 
@@ -221,7 +221,7 @@ def _remux(
 def _already_visible(draft: Draft, options: Options) -> Finding | None:
     from labeling.verification import visible_video
 
-    finding = visible_video.look(draft.data, draft.contents.format, languages=options.profile.languages)
+    finding = visible_video.find_explicit_label(draft.data, draft.contents.format, languages=options.profile.languages)
     return finding if finding.status is Status.PRESENT else None
 
 
@@ -362,10 +362,9 @@ def _read_back(
     image.check_label(seen, label, source_type=source_type and seen.packet is not None)
     if not draft.painted and checked:
         _check_untouched(draft.source, draft.contents, result, after, name)
-    findings = list(metadata.findings(after, seen))
-    findings[1:1] = [credentials_of(result, after, seen, None, store)]
+    findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, store)]
     if draft.visible is not None:
-        findings.insert(1, draft.visible)
+        findings.append(draft.visible)
     return conclude(result.name, after, findings, [options.profile], visible=draft.visible is not None)
 
 

@@ -1,6 +1,7 @@
-"""Reports in every form: for programs (json, jsonl, csv, sarif) and for people (html; the terminal's table is cli's).
+"""Reports in every form: json, jsonl, csv and sarif for programs, html for people.
 
-A new form is one module with a function from reports to text, and one row in ``_FORMS``.
+The table on the terminal is part of the command line. To add a form, write a module with a function from reports to
+text and add a row to ``_FORMS``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
-    from labeling.reports.thumbnail import Exhibit
+    from labeling.reports.file_evidence import FileEvidence
     from labeling.verification.report import Report
 
 __all__ = ["FORMATS", "LANGUAGES", "render"]
@@ -20,30 +21,36 @@ __all__ = ["FORMATS", "LANGUAGES", "render"]
 LANGUAGES = ("en", "zh")
 
 _FORMS = {
-    "json": ("labeling.verification.report", "to_json"),
-    "jsonl": ("labeling.verification.report", "to_jsonl"),
-    "csv": ("labeling.verification.report", "to_csv"),
+    "json": ("labeling.reports.plain", "to_json"),
+    "jsonl": ("labeling.reports.plain", "to_jsonl"),
+    "csv": ("labeling.reports.plain", "to_csv"),
     "sarif": ("labeling.reports.sarif", "to_sarif"),
     "html": ("labeling.reports.html", "to_html"),
 }
 
 FORMATS = tuple(_FORMS)
-"""The forms by name; each is imported when it is asked for."""
+"""The forms by name; each is imported when it is used."""
 
 
 def render(
-    form: str, reports: Iterable[Report], *, language: str = "en", exhibits: Sequence[Exhibit | None] = ()
+    form: str, reports: Iterable[Report], *, language: str = "en", evidence: Sequence[FileEvidence | None] = ()
 ) -> str:
-    """The text of a report in one of :data:`FORMATS`.
+    """Return reports as text in one of the forms.
 
-    ``language`` (one of :data:`LANGUAGES`) and ``exhibits`` (see :func:`labeling.reports.thumbnail.exhibit`;
-    in the order of the reports) are used by html alone: what programs parse stays English. Raises
-    :class:`LabelingError` for a form or language that is none.
+    Args:
+        form: One of :data:`FORMATS`.
+        reports: The reports, one for each file.
+        language: One of :data:`LANGUAGES`. Only html is translated; the forms that programs parse stay English.
+        evidence: SHA-256 and thumbnail of each file (:func:`labeling.reports.file_evidence.gather_evidence`), in the
+            order of the reports. Only html shows them.
+
+    Raises:
+        LabelingError: The form or the language is not known.
     """
     if form not in _FORMS:
-        raise LabelingError(f"there is no report of the form {form!r}; known are {', '.join(_FORMS)}")
+        raise LabelingError(f"`form` is {form!r}, which is not known", hint=f"known are {', '.join(_FORMS)}")
     if language not in LANGUAGES:
-        raise LabelingError(f"there are no reports in {language!r}; known are {', '.join(LANGUAGES)}")
+        raise LabelingError(f"`language` is {language!r}, which is not known", hint=f"known are {', '.join(LANGUAGES)}")
     module, name = _FORMS[form]
     write: Callable[..., str] = getattr(importlib.import_module(module), name)
-    return write(reports, exhibits=exhibits, language=language) if form == "html" else write(reports)
+    return write(reports, evidence=evidence, language=language) if form == "html" else write(reports)

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from labeling.reports import _quantities as quantities
-from labeling.reports._batch_words import word
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._plots import Bar, Marking, Part, columns, on_edges, stacked
+from labeling.reports.batch_words import word
 from labeling.reports.messages import profile_title
 
 _DECADES = 6

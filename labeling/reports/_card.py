@@ -7,8 +7,8 @@ import json
 
 from labeling.findings import Defect, Finding, Signature, Status
 from labeling.reports._markup import Html, el, joined
+from labeling.reports.file_evidence import FileEvidence
 from labeling.reports.messages import clause, sentence, word
-from labeling.reports.thumbnail import Exhibit
 from labeling.rules import Outcome
 from labeling.verification.report import Report
 
@@ -42,7 +42,7 @@ def worst(report: Report) -> str:
     return str(next((outcome for outcome in order if outcome in outcomes), Outcome.INCONCLUSIVE))
 
 
-def card(number: int, report: Report, shown: Exhibit | None, language: str) -> Html:
+def card(number: int, report: Report, shown: FileEvidence | None, language: str) -> Html:
     """An ``article`` with everything that the report says of one file."""
     verdicts = [
         el("li", el("span", name, class_="profile"), chip(str(verdict.outcome), word(str(verdict.outcome), language)))
@@ -68,7 +68,7 @@ def card(number: int, report: Report, shown: Exhibit | None, language: str) -> H
     )  # fmt: skip
 
 
-def _figure(report: Report, shown: Exhibit | None, language: str) -> Html:
+def _figure(report: Report, shown: FileEvidence | None, language: str) -> Html:
     if shown is None or not shown.thumbnail:
         return el("figure", el("div", word("no picture", language), class_="placeholder"))
     uri = "data:image/jpeg;base64," + base64.b64encode(shown.thumbnail).decode("ascii")
@@ -107,7 +107,7 @@ def _notice(report: Report, language: str) -> Html | None:
     )  # fmt: skip
 
 
-def _facts(report: Report, shown: Exhibit | None, language: str) -> Html:
+def _facts(report: Report, shown: FileEvidence | None, language: str) -> Html:
     unknown = report.origin == "none" and not report.readable
     why = word("why:unreadable" if unknown else f"why:{report.origin}", language)
     rows: list[tuple[str, object]] = [

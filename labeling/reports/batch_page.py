@@ -16,9 +16,9 @@ from typing import Any, Literal
 from labeling._version import __version__
 from labeling.reports import _batch_plots as plots
 from labeling.reports import _quantities as quantities
-from labeling.reports._batch_words import lead, remedy, word
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
+from labeling.reports.batch_words import lead, remedy, word
 from labeling.reports.messages import TAGS, profile_title
 from labeling.rule_catalogue import RULES
 

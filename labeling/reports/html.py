@@ -16,36 +16,33 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from labeling._version import __version__
+from labeling.findings import REPORTED
 from labeling.reports._card import GLYPHS, card, chip, worst
 from labeling.reports._markup import Html, el, joined
-from labeling.reports._names import in_folder
+from labeling.reports.file_evidence import FileEvidence
+from labeling.reports.file_names import in_folder
 from labeling.reports.messages import TAGS, profile_title, word
-from labeling.reports.thumbnail import Exhibit
-from labeling.verification.report import Report, status_of
+from labeling.verification.report import ORIGINS, Report, status_of
 
 VERDICTS = ("noncompliant", "inconclusive", "compliant")
 """In the order of the page: what needs somebody's attention comes first."""
-
-ORIGINS = ("confirmed", "possible", "suspected", "none")
-
-_MARKS = ("aigc", "visible", "c2pa", "iptc")
 
 
 def to_html(
     reports: Iterable[Report],
     *,
-    exhibits: Sequence[Exhibit | None] = (),
+    evidence: Sequence[FileEvidence | None] = (),
     language: str = "en",
     created: datetime | None = None,
 ) -> str:
-    """One HTML page. ``exhibits`` go with the reports in their order; without them there are no pictures.
+    """One HTML page. ``evidence`` go with the reports in their order; without them there are no pictures.
 
     ``language`` is en or zh. ``created`` is the date on the page, by default now.
     """
     reports = list(reports)
     folder, names = in_folder([report.path for report in reports])
     reports = [replace(report, path=name) for report, name in zip(reports, names, strict=True)]
-    shown = [*exhibits, *[None] * (len(reports) - len(exhibits))]
+    shown = [*evidence, *[None] * (len(reports) - len(evidence))]
     order = sorted(range(len(reports)), key=lambda i: VERDICTS.index(worst(reports[i])))
     numbered = [(number, reports[i], shown[i]) for number, i in enumerate(order, 1)]
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
@@ -120,8 +117,8 @@ def _choice(group: str, value: str, count: int, text: str, *, checked: bool = Fa
     )
 
 
-def _overview(numbered: list[tuple[int, Report, Exhibit | None]], profiles: list[str], language: str) -> Html:
-    kinds = [kind for kind in _MARKS if kind != "visible" or any(status_of(r, kind) for _, r, _ in numbered)]
+def _overview(numbered: list[tuple[int, Report, FileEvidence | None]], profiles: list[str], language: str) -> Html:
+    kinds = [kind for kind in REPORTED if kind != "visible" or any(status_of(r, kind) for _, r, _ in numbered)]
     columns = [
         "#",
         word("file", language),

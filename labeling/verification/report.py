@@ -1,11 +1,10 @@
-"""The report on one file, and the forms it is printed in. The JSON form is stable: others parse it."""
+"""The report on one file. Its JSON form is stable, since other programs parse it; docs/report.schema.json describes it.
+
+:mod:`labeling.reports` writes reports as json, jsonl, csv, sarif and html.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +12,32 @@ from labeling.findings import KINDS, Defect, Finding, Severity, Status
 from labeling.rules import Outcome, Verdict
 from labeling.rules.platform import NOTICES
 
+SCHEMA_VERSION = "1"
+"""Version of the JSON form, the value of its key ``version``.
+
+It changes when a key is removed or renamed, or when a key or word comes to mean something else. New optional keys, new
+kinds of findings and new rule ids leave it as it is: a program that reads the report must accept those it does not
+know. The schema published with a release lists all keys and words of that release.
+"""
+
+ORIGINS = ("confirmed", "possible", "suspected", "none")
+"""The classes of Labelling Measures Art. 6, and "none" for content of which nothing is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of one file after verification.
+    """What is known about one file after verification.
 
-    ``origin`` is confirmed, possible, suspected or none (Labelling Measures, Art. 6). An unsigned label is a
-    claim and not proof, and the absence of labels proves nothing: no report says "made by a human".
+    An unsigned label is a claim, not proof, and the absence of labels proves nothing: no report says "made by a human".
+
+    Attributes:
+        path: The file's path, or a name for it such as ``<bytes>``.
+        media_type: Its media type, by content.
+        readable: False if the file could not be read to its end.
+        origin: One of :data:`ORIGINS`.
+        findings: What was found, in the order of :data:`labeling.findings.KINDS`.
+        verdicts: One verdict for each profile, by the profile's name.
+        problems: Why the file could not be read to its end.
     """
 
     path: str
@@ -31,10 +49,16 @@ class Report:
     problems: tuple[str, ...] = field(default=())
 
     def find(self, kind: str) -> Finding | None:
-        """The first finding of a kind (one of :data:`labeling.findings.KINDS`), or ``None`` if there is none.
+        """Return the first finding of a kind, or ``None`` if there is none.
 
-        A kind that was not looked for has no finding, which is not the same as one whose status is ``absent``.
-        Raises :class:`ValueError` for a word that is no kind.
+        A kind that was not looked for has no finding; one that was looked for in vain has a finding whose status is
+        ``absent``.
+
+        Args:
+            kind: One of :data:`labeling.findings.KINDS`.
+
+        Raises:
+            ValueError: ``kind`` is not one of them.
         """
         if kind not in KINDS:
             raise ValueError(f"there is no kind of finding {kind!r}; the kinds are {', '.join(KINDS)}")
@@ -47,14 +71,15 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 compliant, 1 not compliant, 3 could not be read well enough to say (design: exit codes)."""
+        """0 if compliant, 1 if not compliant, 3 if the file could not be read well enough to say."""
         if any(v.outcome is Outcome.NONCOMPLIANT for v in self.verdicts.values()):
             return 1
         return 0 if self.compliant else 3
 
     def to_dict(self) -> dict[str, Any]:
-        """The report in its stable JSON form."""
+        """Return the report in its stable JSON form, of version :data:`SCHEMA_VERSION`."""
         result: dict[str, Any] = {
+            "version": SCHEMA_VERSION,
             "path": self.path,
             "media_type": self.media_type,
             "readable": self.readable,
@@ -77,7 +102,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         result["value"] = finding.value
     if finding.signature is not None:
         result["signature"] = str(finding.signature)
-    # "defects" is what breaks a rule; what is only worth knowing stands apart, so that present means free of defects.
+    # Breaches of a rule are "defects"; warnings are kept apart, so that a mark that is present has no defects.
     result["defects"] = [_defect(d) for d in finding.defects if d.severity is Severity.ERROR]
     if warnings := [_defect(d) for d in finding.defects if d.severity is Severity.WARNING]:
         result["warnings"] = warnings
@@ -96,55 +121,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def to_json(reports: Iterable[Report]) -> str:
-    """One JSON array, an object per file."""
-    return json.dumps([r.to_dict() for r in reports], ensure_ascii=False, indent=1, default=str) + "\n"
-
-
-def to_jsonl(reports: Iterable[Report]) -> str:
-    """One JSON object per line and file."""
-    return "".join(json.dumps(r.to_dict(), ensure_ascii=False, default=str) + "\n" for r in reports)
-
-
-COLUMNS = (
-    "path",
-    "media_type",
-    "origin",
-    "profile",
-    "verdict",
-    "aigc",
-    "visible",
-    "c2pa",
-    "iptc",
-    "failed",
-    "warnings",
-)
-
-
 def status_of(report: Report, kind: str) -> str:
-    """The worst status of a kind of finding in the report, "" where it was not looked at."""
+    """Return the worst status among the findings of a kind, or ``""`` if the kind was not looked for."""
     found = [m.status for m in report.findings if m.kind == kind]
     return str(next((s for s in found if s not in (Status.PRESENT, Status.ABSENT)), found[0] if found else ""))
-
-
-def to_csv(reports: Iterable[Report]) -> str:
-    """A line per file and profile, for spreadsheets."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for report in reports:
-        statuses = [status_of(report, kind) for kind in ("aigc", "visible", "c2pa", "iptc")]
-        for name, verdict in report.verdicts.items():
-            rules = [" ".join(d.rule for d in group) for group in (verdict.failed, verdict.warnings)]
-            row = (report.path, report.media_type, report.origin, name, str(verdict.outcome), *statuses, *rules)
-            writer.writerow([_inert(cell) for cell in row])
-    return out.getvalue()
-
-
-def _inert(cell: str) -> str:
-    """A spreadsheet must not take a file's name for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-
-
-FORMATS: dict[str, Callable[[Iterable[Report]], str]] = {"json": to_json, "jsonl": to_jsonl, "csv": to_csv}
-"""Machine-readable forms by name; the table for people is drawn by the command line."""

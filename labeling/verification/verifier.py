@@ -16,7 +16,7 @@ from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
-from labeling.findings import Defect, Finding, Signature, Status
+from labeling.findings import REPORTED, Defect, Finding, Signature, Status, in_order
 from labeling.label import Origin
 from labeling.marks import aigc
 from labeling.rule_catalogue import defect
@@ -71,12 +71,12 @@ def verify(
                 return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
         found = metadata.scan(contents)
         found.aigc = [aigc.with_pinned(finding, pinned) for finding in found.aigc]
-        findings = list(metadata.findings(contents, found))
-        findings[1:1] = [credentials_of(data, contents, found, trust, _store_beside(source, contents))]
+        findings = [*metadata.findings(contents, found)]
+        findings.append(credentials_of(data, contents, found, trust, _store_beside(source, contents)))
         if visible:
             pixels_of = source if _is_pil(source) else data
-            findings.insert(
-                1, visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
+            findings.append(
+                visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
             )
     notes = () if _is_pil(source) else notes_on_name(name, contents)
     return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
@@ -94,7 +94,7 @@ def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
 def conclude(
     name: str,
     contents: Contents,
-    findings: list[Finding],
+    findings: Iterable[Finding],
     profiles: list[Profile],
     *,
     visible: bool = True,
@@ -103,12 +103,13 @@ def conclude(
 ) -> Report:
     """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
     readable = not contents.problems
-    evidence = Evidence(tuple(findings), readable, frozenset() if visible else frozenset({"visible"}))
+    findings = in_order(findings)
+    evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
     if notes:
         verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)
-    return Report(name, contents.media_type, readable, origin, tuple(findings), verdicts, contents.problems)
+    return Report(name, contents.media_type, readable, origin, findings, verdicts, contents.problems)
 
 
 def unreadable(
@@ -116,7 +117,7 @@ def unreadable(
 ) -> Report:
     """The report on something that could not be read at all: nothing is called absent."""
     why = defect("FILE-UNREADABLE", problem)
-    kinds = ("aigc", "visible", "c2pa", "iptc") if visible else ("aigc", "c2pa", "iptc")
+    kinds = [kind for kind in REPORTED if visible or kind != "visible"]
     findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) for kind in kinds]
     contents = Contents("", media_type, problems=(problem,))
     return conclude(name, contents, findings, profiles, visible=visible)
@@ -230,9 +231,11 @@ def visible_of(
     if contents.format and containers.format_named(contents.format).media:
         from labeling.verification import visible_video
 
-        return visible_video.look(
+        return visible_video.find_explicit_label(
             source, contents.format, languages=languages, everywhere=everywhere, max_pixels=max_pixels
         )
-    from labeling.verification.visible_still import look
+    from labeling.verification import visible_still
 
-    return look(source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels)
+    return visible_still.find_visible_label(
+        source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels
+    )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
 
 
-def look(
+def find_visible_label(
     source: Any, format: str, *, orientation: int, languages: tuple[str, ...], max_pixels: int | None = None
 ) -> Finding:
     """Form the finding on the visible label of a file's content or a PIL image.

@@ -42,7 +42,7 @@ DETAIL = 48
 _CLAUSE = "GB 45438-2025 5.4"
 
 
-def look(
+def find_explicit_label(
     source: Media | bytearray | memoryview,
     format: str,
     *,

@@ -17,7 +17,7 @@ from labeling import codecs
 from labeling.findings import Finding, Status
 from labeling.marks.visible import LabelPainter, Style, kept, read_visible
 from labeling.marks.visible import font as fonts
-from labeling.verification.visible_still import look
+from labeling.verification.visible_still import find_visible_label
 from tests.pictures import rgb
 
 
@@ -32,7 +32,7 @@ def scene(seed: int = 1, *, label: bool = True) -> Image.Image:
 def looked(image: Image.Image, format: str, **options: object) -> Finding:
     out = io.BytesIO()
     image.save(out, format, **options)
-    return look(out.getvalue(), format.lower(), orientation=1, languages=("zh",))
+    return find_visible_label(out.getvalue(), format.lower(), orientation=1, languages=("zh",))
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])

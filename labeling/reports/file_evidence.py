@@ -1,6 +1,7 @@
-"""What a report shows of a file beside its findings: its fingerprint and a small picture of it.
+"""What a page shows of a file beside its findings: its SHA-256 and a thumbnail.
 
-Made while the file is at hand, one file at a time: of a thousand large pictures only a thousand small ones stay.
+Gathered one file at a time, while the file is at hand: of a thousand large pictures only a thousand thumbnails stay in
+memory.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
 
 SIDE = 320
-"""Longest side of a thumbnail in pixels; as JPEG that is some 10 to 40 KB."""
+"""Longest side of a thumbnail in pixels; as a JPEG it takes some 10 to 40 KB."""
 
 _QUALITY = 82
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibit:
-    """A file as evidence: its length and SHA-256, its size in pixels as displayed, and a JPEG thumbnail.
+class FileEvidence:
+    """What identifies a file and shows what it looks like.
 
-    ``width`` and ``height`` are those of the whole picture, in whose pixels the box of a visible label is given; they
-    are 0, and ``thumbnail`` is empty, if the picture could not be decoded.
+    Attributes:
+        size: Length of the file in bytes.
+        sha256: SHA-256 of the file, in hexadecimal.
+        width: Width in pixels of the whole picture as displayed; 0 if it could not be decoded. The box of a visible
+            label is given in these pixels.
+        height: Height in pixels, likewise.
+        thumbnail: The picture as a small JPEG; empty if it could not be decoded.
     """
 
     size: int
@@ -40,11 +46,14 @@ class Exhibit:
     thumbnail: bytes = field(default=b"", repr=False)
 
 
-def exhibit(source: files.Source, *, max_pixels: int | None = None) -> Exhibit | None:
-    """Take the fingerprint and the thumbnail of a path, bytes or file object.
+def gather_evidence(source: files.Source, *, max_pixels: int | None = None) -> FileEvidence | None:
+    """Compute the SHA-256 and the thumbnail of a path, bytes or file object; of a video the first frame.
 
-    A file that cannot be read gives ``None``, a picture that cannot be decoded an exhibit without thumbnail: both are
-    told by the file's report, and no reason to have none. Of a film the first frame is shown.
+    Errors are left to the file's report, so none is raised here: a picture that cannot be decoded gives evidence
+    without a thumbnail.
+
+    Returns:
+        The evidence, or ``None`` for a file that cannot be read.
     """
     try:
         _, data = files.open_source(source, containers.is_media)
@@ -54,14 +63,14 @@ def exhibit(source: files.Source, *, max_pixels: int | None = None) -> Exhibit |
         if isinstance(data, FileBytes):
             stack.enter_context(data)
         try:
-            plain = Exhibit(len(data), _sha256(data))
+            plain = FileEvidence(len(data), _sha256(data))
         except LabelingError:
             return None
         try:
             width, height, thumbnail = _thumbnail(data, max_pixels)
         except LabelingError:
             return plain
-        return Exhibit(plain.size, plain.sha256, width, height, thumbnail)
+        return FileEvidence(plain.size, plain.sha256, width, height, thumbnail)
 
 
 def _sha256(data: bytes | FileBytes) -> str:
@@ -81,7 +90,7 @@ def _pixels(data: bytes | FileBytes, max_pixels: int | None) -> Pixels:
         frames = sample.opened(data, row.name, max_pixels=max_pixels or MAX_PIXELS).frames()
         first = next(frames, None)
         if first is None:
-            raise UnreadableFile("a sound has no picture to show")
+            raise UnreadableFile("audio has no picture to show")
         pixels = first.rgb()
         frames.close()
         return pixels

@@ -1,0 +1,50 @@
+"""The plain forms of a report: JSON, JSON Lines and CSV.
+
+The JSON form is stable (:meth:`labeling.verification.report.Report.to_dict`), and so are the columns of the CSV form.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+
+from labeling.findings import REPORTED
+from labeling.verification.report import Report, status_of
+
+COLUMNS = ("path", "media_type", "origin", "profile", "verdict", *REPORTED, "failed", "warnings")
+"""Columns of the CSV form."""
+
+
+def to_json(reports: Iterable[Report]) -> str:
+    """Return one JSON array with an object for each file."""
+    return json.dumps([r.to_dict() for r in reports], ensure_ascii=False, indent=1, default=str) + "\n"
+
+
+def to_jsonl(reports: Iterable[Report]) -> str:
+    """Return a line for each file with one JSON object."""
+    return "".join(json.dumps(r.to_dict(), ensure_ascii=False, default=str) + "\n" for r in reports)
+
+
+def to_csv(reports: Iterable[Report]) -> str:
+    """Return a table for spreadsheets with a line for each file and profile."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for report in reports:
+        statuses = [status_of(report, kind) for kind in REPORTED]
+        for name, verdict in report.verdicts.items():
+            rules = [" ".join(d.rule for d in group) for group in (verdict.failed, verdict.warnings)]
+            row = (report.path, report.media_type, report.origin, name, str(verdict.outcome), *statuses, *rules)
+            writer.writerow([inert(cell) for cell in row])
+    return out.getvalue()
+
+
+def inert(cell: str) -> str:
+    """Put a quote before text that a spreadsheet would take for a formula, such as a name that begins with ``=``."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+FORMATS: dict[str, Callable[[Iterable[Report]], str]] = {"json": to_json, "jsonl": to_jsonl, "csv": to_csv}
+"""The plain forms by name."""
