@@ -1,10 +1,9 @@
-"""``python -m benchmarks``: run the rows, print one table."""
+"""``python -m benchmarks``: run the rows, print one table; or compare the figures of two runs."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import math
 import os
 import platform
@@ -12,13 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch, batch_ray, files, frames, ledger, many, memory, startup, video
+from benchmarks import batch, batch_ray, files, frames, history, ledger, many, memory, startup, video
 from benchmarks._measure import Row, Settings
+from benchmarks._table import amount, table
+from labeling import __version__
 
 ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "jpeg": memory.jpeg,
@@ -28,11 +28,11 @@ ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "verify-files": many.verify,
     "jpeg-12mp": files.jpeg_12mp,
     "c2pa-bytes": files.c2pa_bytes,
-    "films": video.films,
-    "film-long": video.long,
-    "film-whole": video.whole,
-    "film-metadata": video.metadata,
-    "film-verify": video.verify,
+    "video": video.start,
+    "video-long": video.long,
+    "video-whole": video.whole,
+    "video-metadata": video.metadata,
+    "video-verify": video.verify,
     "frames": frames.frames,
     "batch": batch.workers,
     "batch-tiny": batch.tiny,
@@ -51,6 +51,11 @@ def _arguments() -> argparse.Namespace:
         "--only", action="append", choices=list(ROWS), help="this row alone; may be given several times"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file as well")
+    parser.add_argument("--compare", type=Path, nargs=2, metavar="FILE", help="compare two such files; run nothing")
+    parser.add_argument(
+        "--slower", type=float, default=3.0, metavar="PERCENT",
+        help="with --compare, end with 1 if a row got worse by more than this (default 3)",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="few repetitions and files: does it run? No figures")
     parser.add_argument(
         "--dir", type=Path, help="folder on the disk to write to (default: the one for temporary files)"
@@ -60,8 +65,8 @@ def _arguments() -> argparse.Namespace:
 
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
-    names = ("aigc-labeling", "pillow", "opencv-python-headless", "numpy", "c2pa-python", "jpeglib", "av")
-    versions = {}
+    names = ("pillow", "opencv-python-headless", "numpy", "c2pa-python", "jpeglib", "av")
+    versions = {"aigc-labeling": __version__}
     for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
@@ -82,69 +87,53 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _amount(value: float | None, unit: str) -> str:
-    if value is None:
-        return "—"
-    if math.isinf(value):
-        return f"∞ {unit}"
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:.{digits}f} {unit}"
-
-
 def _cells(row: Row) -> tuple[str, ...]:
     reached = {True: "yes", False: "NO", None: ""}[row.reached]
     value = "∞" if math.isinf(row.value) else row.form.format(row.value)
-    ours, other = _amount(row.ours, row.unit), _amount(row.other, row.unit)
+    ours, other = amount(row.ours, row.unit), amount(row.other, row.unit)
     return row.work, ours, other, row.versus, value, row.target, reached
 
 
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def table(rows: list[Row]) -> str:
-    """The rows as text, columns aligned."""
-    lines = [HEADINGS, *map(_cells, rows)]
-    widths = [max(_width(line[column]) for line in lines) for column in range(len(HEADINGS))]
-
-    def show(line: tuple[str, ...]) -> str:
-        return "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
-
-    return "\n".join([show(lines[0]), "  ".join("─" * width for width in widths), *map(show, lines[1:])])
-
-
-def _as_json(row: Row) -> dict[str, Any]:
-    """Infinity is no JSON: it is written as the word."""
-    numbers = {"ours": row.ours, "other": row.other, "value": row.value, "limit": row.limit}
-    plain = {key: "infinite" if value is not None and math.isinf(value) else value for key, value in numbers.items()}
-    words = {"work": row.work.strip(), "versus": row.versus, "unit": row.unit, "target": row.target}
-    return {**words, **plain, "reached": row.reached, **row.detail}
-
-
 def main() -> None:
-    """Entry point. Ends with 0 whatever the figures are: a slow machine is no failure."""
+    """Run the command. It ends with 0 whatever the figures are, since a slow machine is no failure.
+
+    With ``--compare`` it ends with 1 if a row got slower.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     arguments = _arguments()
-    rows: list[Row] = []
+    if arguments.compare:
+        sys.exit(_compare(*arguments.compare, arguments.slower))
+    rows: dict[str, list[Row]] = {}
     about = machine()
     with tempfile.TemporaryDirectory(prefix="aigc-benchmarks-", dir=arguments.dir) as scratch:
         settings = Settings(Path(scratch), arguments.quick)
         for name in arguments.only or ROWS:
             print(f"{name} …", file=sys.stderr, flush=True)
             try:
-                rows.extend(ROWS[name](settings))
+                rows.setdefault(name, []).extend(ROWS[name](settings))
             except RuntimeError as error:  # an alternative is missing or failed: the other rows still count
                 print(f"{name}: {error}", file=sys.stderr)
-    print(table(rows))
+    print(table(HEADINGS, [_cells(row) for several in rows.values() for row in several]))
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     print(f"\nmedians of one run, {about['cpus']} CPUs, Python {about['python']}, {versions}")
     if arguments.quick:
         print("--quick: these figures show that the benchmarks run, nothing else")
     if arguments.json:
-        result = {"machine": about, "quick": arguments.quick, "rows": [_as_json(row) for row in rows]}
-        arguments.json.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        history.save(arguments.json, rows, about, quick=arguments.quick)
+
+
+def _compare(before: Path, after: Path, slower: float) -> int:
+    try:
+        changes, alone = history.compare(history.load(before), history.load(after))
+    except history.Unusable as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(history.report(changes, alone, slower))
+    worse = sum(history.is_slower(change, slower) for change in changes)
+    print(f"\n{len(changes)} rows compared, {worse} of them worse by more than {slower:g} %; + is worse")
+    return 1 if worse else 0
 
 
 if __name__ == "__main__":

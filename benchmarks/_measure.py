@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -93,6 +94,11 @@ def race(
     mine, theirs = alternate(ours, other, repetitions)
     a, b = statistics.median(mine), statistics.median(theirs)
     return Row(work, versus, a * 1e3, b * 1e3, "ms", a / b, limit, target, detail=detail(mine, theirs), **more)
+
+
+def command_path() -> Path:
+    """Return the path of ``aigc-label`` as it is installed beside this interpreter."""
+    return Path(sysconfig.get_path("scripts")) / ("aigc-label.exe" if os.name == "nt" else "aigc-label")
 
 
 def run(command: Sequence[str | Path], *, output: Path | None = None, codes: tuple[int, ...] = (0,)) -> None:

@@ -30,7 +30,7 @@ def _run(*arguments: str | Path) -> dict[str, Any]:
 
 
 def pictures(folder: Path, count: int) -> Path:
-    """A folder of so many JPEG files, made once: ten that differ, and copies of them."""
+    """Make a folder of ``count`` JPEG files, once: ten that differ, and copies of them."""
     if not folder.exists():
         folder.mkdir()
         for number in range(count):

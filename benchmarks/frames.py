@@ -1,4 +1,4 @@
-"""Frames from memory into a film with the label on every one, against PyAV encoding the same frames without it."""
+"""Frames from memory to a video with the label on each, against PyAV encoding the same frames without it."""
 
 from __future__ import annotations
 

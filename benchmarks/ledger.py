@@ -128,7 +128,7 @@ def _written(script: str, path: Path, each: int) -> float:
 
 
 def find(settings: Settings) -> Iterator[Row]:
-    """A picture that a platform scaled and coded anew among 10⁶ records; and pictures that are not among them."""
+    """Find a picture that a platform scaled and re-encoded among 10⁶ records; look for pictures that are not there."""
     from labeling.ledger import Ledger
     from labeling.ledger._ledger import DEFAULT_DISTANCE
 
@@ -214,7 +214,7 @@ def _entry(name: str, print_: bytes | None) -> Entry:
 
 
 def _crops(count: int, seed: int) -> Iterator[bytes]:
-    """Fingerprints of so many pictures: parts, of many sizes, of ever new pictures of three kinds."""
+    """Yield the fingerprints of ``count`` pictures: parts of many sizes, cut from pictures of three kinds."""
     import numpy as np
 
     from labeling import fingerprint

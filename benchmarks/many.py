@@ -6,18 +6,17 @@ import os
 import shutil
 import statistics
 import sys
-import sysconfig
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import PRODUCER, _pictures
-from benchmarks._measure import Row, Settings, Work, alternate, detail, run
+from benchmarks._measure import Row, Settings, Work, alternate, command_path, detail, run
 
 SIDE = 512
 DIFFERENT = 10
-"""So many pictures of each format are coded; the other files are copies of them."""
+"""Number of pictures of each format that are encoded; the other files are copies of them."""
 
 CONFIG = """\
 %Image::ExifTool::UserDefined = ('Image::ExifTool::XMP::Main' => {
@@ -81,10 +80,6 @@ def _exiftool() -> str:
     return found
 
 
-def _cli() -> Path:
-    return Path(sysconfig.get_path("scripts")) / ("aigc-label.exe" if os.name == "nt" else "aigc-label")
-
-
 def _afresh(*folders: Path) -> None:
     """Empty output folders, and wait until the disk has nothing to do for earlier runs."""
     for folder in folders:
@@ -135,7 +130,7 @@ def add(settings: Settings) -> Iterator[Row]:
     between = partial(_afresh, ours, other)
     script: list[str | Path] = [sys.executable, "-c", ADD, listing, ours]
     command: list[str | Path] = [
-        _cli(),
+        command_path(),
         "add",
         "--no-visible",
         "--producer",
@@ -177,7 +172,7 @@ def verify(settings: Settings) -> Iterator[Row]:
     targets.write_text("".join(f"{path}\n" for path in paths))
     ours, other = settings.scratch / "ours.jsonl", settings.scratch / "exiftool.json"
     script = partial(run, [sys.executable, "-c", VERIFY, targets], output=ours)
-    command = partial(run, [_cli(), "verify", "--no-visible", "--format", "jsonl", "-q", *paths], output=ours)
+    command = partial(run, [command_path(), "verify", "--no-visible", "--format", "jsonl", "-q", *paths], output=ours)
     peer = partial(run, [_exiftool(), "-q", "-j", "-@", targets], output=other)
     script()
     lines = ours.read_text().splitlines()

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks._measure import Row, Settings, alternate, detail, run
-from benchmarks.many import _cli
+from benchmarks._measure import Row, Settings, alternate, command_path, detail, run
 
 
 def startup(settings: Settings) -> Iterator[Row]:
@@ -25,7 +24,7 @@ def startup(settings: Settings) -> Iterator[Row]:
             words, "bare python", a, b, "ms", a - b, limit, "≤ +60 ms" if limit else "", form="+{:.0f} ms",
             detail=detail(mine, theirs),
         )  # fmt: skip
-    mine, theirs = alternate(partial(run, [_cli(), "--help"]), bare, repetitions)
+    mine, theirs = alternate(partial(run, [command_path(), "--help"]), bare, repetitions)
     a, b = statistics.median(mine) * 1e3, statistics.median(theirs) * 1e3
     yield Row(
         "aigc-label --help", "bare python", a, b, "ms", a / 1e3, 0.25, "≤ 0.25 s", form="{:.2f} s",

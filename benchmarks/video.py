@@ -1,4 +1,4 @@
-"""Films and their labels: file to file, against the ``ffmpeg`` command and ``cp``; and that nothing else changes."""
+"""Labels on video, file to file, against the ``ffmpeg`` command and ``cp``; and whether anything else changes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import PRODUCER
-from benchmarks._measure import Row, Settings, Work, alternate, detail, run
-from benchmarks.many import _cli
+from benchmarks._measure import Row, Settings, Work, alternate, command_path, detail, run
 
 PRESET, CRF = "veryfast", 23
 LABEL_SECONDS = 2
@@ -36,7 +35,7 @@ def _ffmpeg(*words: str | Path, output: Path | None = None) -> None:
 
 
 def _size(settings: Settings) -> tuple[int, int, int]:
-    """Width, height and seconds of the film."""
+    """Width, height and seconds of the video."""
     return (320, 180, 4) if settings.quick else (1920, 1080, 60)
 
 
@@ -46,12 +45,12 @@ def _words(settings: Settings) -> str:
 
 
 def _source(settings: Settings, *, keyint: int = 60) -> Path:
-    """A moving test picture with noise, and a tone; coded once.
+    """A moving test picture with noise, and a tone; encoded once.
 
     Groups of 60 pictures are always as long, as streaming has them; those of 250 end at scene cuts, x264's default.
     """
     width, height, seconds = _size(settings)
-    path = settings.scratch / f"film-{keyint}.mp4"
+    path = settings.scratch / f"video-{keyint}.mp4"
     if not path.exists():
         picture = f"testsrc2=s={width}x{height}:r=30:d={seconds},noise=alls=8:allf=t,format=yuv420p"
         _ffmpeg(
@@ -63,7 +62,7 @@ def _source(settings: Settings, *, keyint: int = 60) -> Path:
 
 
 def _repeated(source: Path, target: Path, times: int) -> Path:
-    """The same film so many times, one after the other; nothing is coded."""
+    """Repeat a video ``times`` times in one file, without re-encoding."""
     if not target.exists():
         _ffmpeg("-stream_loop", str(times - 1), "-i", source, "-c", "copy", target)
     return target
@@ -72,12 +71,11 @@ def _repeated(source: Path, target: Path, times: int) -> Path:
 def _labeler(**more: Any) -> Any:
     import labeling
 
-    film = labeling.VideoOptions(preset=PRESET, crf=CRF, **more)
-    return labeling.Labeler(producer=PRODUCER, video=film)
+    return labeling.Labeler(producer=PRODUCER, video=labeling.VideoOptions(preset=PRESET, crf=CRF, **more))
 
 
 def _burnt(settings: Settings, source: Path, *, always: bool = False) -> Work:
-    """What one does without us: the text as a picture, laid over a film that is coded anew from end to end."""
+    """What one does without us: lay the text over the video as a picture, and re-encode all of it."""
     from PIL import Image, ImageDraw, ImageFont
 
     from labeling.marks import visible
@@ -115,10 +113,10 @@ def _faster(work: str, ours: Work, other: Work, repetitions: int, limit: float |
     )  # fmt: skip
 
 
-def films(settings: Settings) -> Iterator[Row]:
+def start(settings: Settings) -> Iterator[Row]:
     """The label on the first two seconds: by the library, by the command, and with longer groups of pictures."""
     source, ours = _source(settings), settings.scratch / "ours.mp4"
-    burn, words, versus = _burnt(settings, source), _words(settings), "ffmpeg overlay, whole film"
+    burn, words, versus = _burnt(settings, source), _words(settings), "ffmpeg overlay, whole video"
     label = _labeler().label_file
     first = _faster(
         f"{words} + AAC, start label, {IN_PROCESS}", partial(label, source, ours), burn,
@@ -126,7 +124,7 @@ def films(settings: Settings) -> Iterator[Row]:
     )  # fmt: skip
     yield first
     command: list[str | Path] = [
-        _cli(), "add", source, "-o", ours, "--producer", PRODUCER, "--preset", PRESET, "--crf", str(CRF), "-q",
+        command_path(), "add", source, "-o", ours, "--producer", PRODUCER, "--preset", PRESET, "--crf", str(CRF), "-q",
     ]  # fmt: skip
     mine, _ = alternate(partial(run, command), lambda: None, settings.repetitions(5), between=_settle)
     other = first.other or 0.0  # that of the row before: another minute of ffmpeg would tell nothing new
@@ -151,11 +149,11 @@ def _sums(settings: Settings, path: Path, *words: str) -> list[str]:
 
 
 def _exact(settings: Settings, source: Path, ours: Path) -> Iterator[Row]:
-    """Count the pictures after the label that decode as before, and the packets of sound that are the same."""
+    """Count the pictures after the label that decode as before, and the packets of audio that are the same."""
     first = LABEL_SECONDS * 30
     for what, words, start in (
         ("pictures after the label, framemd5", ("-map", "0:v"), first),
-        ("packets of sound", ("-map", "0:a", "-c", "copy"), 0),
+        ("packets of audio", ("-map", "0:a", "-c", "copy"), 0),
     ):
         before, after = (_sums(settings, path, *words) for path in (source, ours))
         same = sum(a == b for a, b in zip(before[start:], after[start:], strict=False))
@@ -171,7 +169,7 @@ def _copy(source: Path, settings: Settings) -> Work:
 
 
 def long(settings: Settings) -> Iterator[Row]:
-    """A film ten times as long costs no more than copying it."""
+    """A video ten times as long costs no more than copying it."""
     source, ours = _source(settings), settings.scratch / "ours.mp4"
     tenfold = _repeated(source, settings.scratch / "long.mp4", 10)
     label = _labeler().label_file
@@ -187,7 +185,7 @@ def long(settings: Settings) -> Iterator[Row]:
 
 
 def whole(settings: Settings) -> Iterator[Row]:
-    """The label on every picture: all is coded anew by both."""
+    """The label on every picture: both re-encode everything."""
     source = _source(settings)
     label = _labeler(when="whole").label_file
     yield _faster(
@@ -197,7 +195,7 @@ def whole(settings: Settings) -> Iterator[Row]:
 
 
 def metadata(settings: Settings) -> Iterator[Row]:
-    """Metadata alone into a large film: as long as ``cp`` takes, and next to no memory."""
+    """Metadata alone into a large video: it takes as long as ``cp``, and next to no memory."""
     import labeling
 
     small, ours = _source(settings), settings.scratch / "ours.mp4"
@@ -206,7 +204,17 @@ def metadata(settings: Settings) -> Iterator[Row]:
     size = source.stat().st_size
     words = f"{size / 1e9:.2f} GB MP4, metadata only"
     label = labeling.Labeler(producer=PRODUCER, visible=False).label_file
-    command: list[str | Path] = [_cli(), "add", "--no-visible", "--producer", PRODUCER, "-q", source, "-o", ours]
+    command: list[str | Path] = [
+        command_path(),
+        "add",
+        "--no-visible",
+        "--producer",
+        PRODUCER,
+        "-q",
+        source,
+        "-o",
+        ours,
+    ]
     copy, repetitions = _copy(source, settings), settings.repetitions(5)
     for row, work, limit in (
         (f"{words}, {IN_PROCESS}", partial(label, source, ours), 1.3),
@@ -226,7 +234,7 @@ def metadata(settings: Settings) -> Iterator[Row]:
 
 
 def verify(settings: Settings) -> Iterator[Row]:
-    """A labelled film is looked through; the models of OCR are loaded by a call that does not count."""
+    """Verify a labelled video; a call that does not count loads the OCR models."""
     import labeling
 
     labelled = settings.scratch / "labelled.mp4"
@@ -237,7 +245,7 @@ def verify(settings: Settings) -> Iterator[Row]:
         look = partial(labeling.verify, labelled, ["cn"], visible=visible)
         verdict = look().verdicts["cn"]
         if visible and verdict.outcome != "compliant":
-            raise RuntimeError(f"our verifier did not find the film compliant: {verdict}")
+            raise RuntimeError(f"our verifier did not find the video compliant: {verdict}")
         times = []
         for _ in range(settings.repetitions(15)):
             start = time.perf_counter()
