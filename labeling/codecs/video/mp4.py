@@ -21,10 +21,10 @@ from labeling.codecs.video.base import ALWAYS, Join, Packet, Settings, Stream, d
 from labeling.codecs.video.overlay import FrameOverlay
 from labeling.containers.base import Media
 from labeling.containers.edits import MediaEdit
-from labeling.containers.mp4 import edit, samples
-from labeling.containers.mp4 import metadata as mp4
-from labeling.containers.mp4.edit import MoovEdit
-from labeling.containers.mp4.samples import FilmTrack
+from labeling.containers.mp4 import samples
+from labeling.containers.mp4.layout import Layout, inner, lay_out
+from labeling.containers.mp4.movie_box import MoovEdit, Mp4Edits
+from labeling.containers.mp4.samples import VideoTrack
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
 
@@ -44,7 +44,7 @@ class Cut(NamedTuple):
     ``exact_after``: from this second on every picture decodes to the same samples as before; ``None`` if all was coded.
     """
 
-    edits: edit.Mp4Edits
+    edits: Mp4Edits
     box: Area
     displayed: tuple[int, int]
     how: str
@@ -55,9 +55,9 @@ class Cut(NamedTuple):
 class Opened(NamedTuple):
     """A film that can be cut: its boxes, the track with its samples, and what the engine is told of it."""
 
-    layout: mp4.Layout
+    layout: Layout
     view: memoryview
-    track: FilmTrack
+    track: VideoTrack
     stream: Stream
 
     @property
@@ -71,14 +71,14 @@ class Opened(NamedTuple):
 
 def opened(data: Media) -> Opened | str:
     """Open a file for surgery; or say why it cannot be cut and has to be re-muxed."""
-    layout = mp4.lay_out(data)
+    layout = lay_out(data)
     view = memoryview(layout.movie)
     if layout.moov is None:
         return "there is no moov box"
     if layout.first(b"moof") is not None:
-        return "its samples lie in fragments"
-    moov = mp4.inner(layout)
-    track = samples.film_track(view, moov, samples.movie_scale(view, moov))
+        return "its samples are in fragments"
+    moov = inner(layout)
+    track = samples.video_track(view, moov, samples.movie_scale(view, moov))
     if isinstance(track, str):
         return track
     entry = track.entry
@@ -310,10 +310,9 @@ class _VideoEdit:
         if config is not None and self.extradata:
             new = self.extradata if self.whole else self.codec.joined(self.extradata)
             stsd = tables[b"stsd"]
-            entry = edit.first_entry(view, stsd)
             head = bytes(view[config.start : config.body])[4:]
             box = (8 + len(new)).to_bytes(4, "big") + head[:4] + new
-            edits.append(MoovEdit(config.start, config.end, box, (*around, stsd, entry)))
+            edits.append(MoovEdit(config.start, config.end, box, (*around, stsd, self.track.entry.box)))
         return edits
 
     def exact_after(self) -> float | None:
@@ -354,7 +353,7 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
             start = index
 
 
-def _resized(data: Media, layout: mp4.Layout, edits: list[MediaEdit]) -> list[MediaEdit]:
+def _resized(data: Media, layout: Layout, edits: list[MediaEdit]) -> list[MediaEdit]:
     """The edits, and those of the sizes of the mdat boxes that they lie in."""
     more: list[MediaEdit] = []
     for each in layout.boxes:

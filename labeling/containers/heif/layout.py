@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from labeling.containers.base import Buffer
 from labeling.containers.heif import meta_box
-from labeling.containers.syntax.isobmff import MAX_TRACKS, Box, Track, children, tracks, walk
+from labeling.containers.syntax.isobmff import MAX_TRACKS, Box, Track, children, descend, tracks, walk
 
 _KNOWN = {b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"idat", b"mfra", b"styp", b"sidx"}
 """Box types that are believed when they say that they go on behind the end of the file."""
@@ -69,12 +69,9 @@ def _parse_movie(file: File, moov: Box) -> None:
     file.tracks, problem = tracks(file.view, moov)
     if problem:
         file.problems.append(problem)
-    below = children(file.view, moov)
-    for trak in below[:]:
-        if trak.type == b"trak":
-            below += children(file.view, trak)
-    for each in below:
-        if each.type == b"meta" and len(file.inner) < MAX_TRACKS:
+    metas = (*children(file.view, moov, b"meta"), *descend(file.view, moov, b"trak", b"meta"))
+    for each in metas:
+        if len(file.inner) < MAX_TRACKS:
             meta = meta_box.parse(file.view, each)
             if meta.child(b"iloc") is not None:
                 file.inner.append(meta)

@@ -1,8 +1,8 @@
-"""Changing the metadata of an MP4 file where it stands, without copying it: for films of gigabytes with room to spare.
+"""Change the metadata of an MP4 file in place, without copying it: for videos of gigabytes.
 
-The movie box must end in ``udta`` and be followed by a ``free`` box. The new ``udta`` is written into the free space
-first, where no reader looks; then a few writes of four or eight bytes let the movie box grow over it. A file that is
-left behind after any of them plays, and has the old metadata, or the new.
+The movie box must end in ``udta``, and a ``free`` box with enough room must follow it. The new ``udta`` is first
+written into the free space, where no reader looks. Then a few writes of four or eight bytes extend the movie box over
+it. If the process is killed after any of these writes, the file still plays and has either the old metadata or the new.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from labeling.containers.base import Changes, Media
-from labeling.containers.mp4 import edit
-from labeling.containers.mp4 import metadata as mp4
+from labeling.containers.mp4.edit import edits_of
+from labeling.containers.mp4.layout import inner, lay_out
+from labeling.containers.mp4.movie_box import grown
 from labeling.containers.syntax.isobmff import children
 from labeling.filebytes import FileBytes, write_all
 
@@ -22,7 +23,12 @@ _PAGE = 4096
 
 
 class Patch(NamedTuple):
-    """``bodies`` (place, bytes) go into free space; then each of ``switches`` is one write."""
+    """Writes that change a file in place, as (offset, bytes).
+
+    Attributes:
+        bodies: What goes into free space first.
+        switches: What makes it part of the file: a single write each, in this order.
+    """
 
     bodies: list[tuple[int, bytes]]
     switches: list[tuple[int, bytes]]
@@ -30,7 +36,15 @@ class Patch(NamedTuple):
 
 @contextmanager
 def applied(data: FileBytes, change: Patch) -> Iterator[None]:
-    """Write the change into the file; it is taken back if the ``with`` block raises. Raises :class:`OSError`."""
+    """Write a change into the file, and undo it if the ``with`` block raises.
+
+    Args:
+        data: The open file, which is opened a second time for writing.
+        change: What :func:`patch` found.
+
+    Raises:
+        OSError: Opening or writing failed.
+    """
     fd = os.open(data.name, os.O_RDWR | getattr(os, "O_BINARY", 0))
     before = [(place, data[place : place + len(new)]) for place, new in change.switches]
     try:
@@ -55,35 +69,39 @@ def _write(fd: int, switches: list[tuple[int, bytes]]) -> None:
 
 
 def patch(data: Media, changes: Changes) -> Patch | None:
-    """What to write where; ``None`` if the file has no room for it."""
-    layout = mp4.lay_out(data)
+    """Find out how to make ``changes`` in place.
+
+    Returns:
+        What to write, or ``None`` if the file has no room for the changes.
+    """
+    layout = lay_out(data)
     moov = layout.moov
     if moov is None or layout.problem or int.from_bytes(layout.movie[:4], "big") != len(layout.movie):
         return None
     free = next((b for b in layout.boxes if b.start == moov.end and b.type == b"free" and b.body - b.start == 8), None)
-    inside, outside = edit.edits_of(data, layout, changes)
+    inside, outside = edits_of(data, layout, changes)
     if free is None or any((start, end) != (moov.end, moov.end) for start, end, _ in outside):
         return None
     view = memoryview(layout.movie)
-    last = children(view, mp4.inner(layout))[-1]
+    last = children(view, inner(layout))[-1]
     old = last if last.type == b"udta" else None
     keep = old.start if old else len(layout.movie)
-    movie = edit.grown(layout.movie, inside)
+    movie = grown(layout.movie, inside)
     if movie[8:keep] != layout.movie[8:keep]:
-        return None  # something else than its end changes
+        return None  # something before its end changes
     udta = movie[keep:]
     beside = b"".join(bytes(new) for _, _, new in outside if isinstance(new, bytes))
     left = free.end - free.body - len(udta) - len(beside)
     if left != 0 and left < 8:
         return None
     rest = left.to_bytes(4, "big") + b"free" if left else b""
-    grown = len(layout.movie) + 8 + len(udta)
+    size = len(layout.movie) + 8 + len(udta)
     switches = [
-        (free.start, (8).to_bytes(4, "big") + b"free"),  # from here on the new box stands beside the movie, unseen
-        (moov.start, grown.to_bytes(4, "big")),  # and now in it
+        (free.start, (8).to_bytes(4, "big") + b"free"),  # from here on the new box follows the movie box, unseen
+        (moov.start, size.to_bytes(4, "big")),  # and now it is inside
         *([(moov.start + old.start + 4, b"free")] if old else []),
     ]
     if any(place % _PAGE > _PAGE - len(new) for place, new in switches):
-        return None  # a write over the border of two pages may be torn
-    # What stands beside the movie goes to the end of the free space, so that the next change finds room, too.
+        return None  # a write across two pages may be torn
+    # Boxes that follow the movie box go to the end of the free space, so that the next change finds room as well.
     return Patch([(free.body, udta + rest), (free.end - len(beside), beside)], switches)

@@ -1,6 +1,6 @@
-"""The samples of one film track of an MP4 or MOV file, and the tables that say where and when they are.
+"""The samples of the video track of an MP4 or MOV file: the tables of where they are and when they are shown.
 
-ISO/IEC 14496-12, 8.6 and 8.7. Counts are bounded by the room that their boxes have, before anything is allocated.
+ISO/IEC 14496-12, 8.6 and 8.7. Before anything is allocated, every count is bounded by the size of its box.
 """
 
 from __future__ import annotations
@@ -13,21 +13,37 @@ from itertools import groupby
 from struct import Struct
 from typing import NamedTuple
 
+from labeling.containers.mp4.layout import media_of
 from labeling.containers.syntax import isobmff
-from labeling.containers.syntax.isobmff import Box, box, children, full_box
+from labeling.containers.syntax.isobmff import Box, box, children, descend, descend_with_parents, first_at, full_box
 from labeling.errors import LabelingError
 
 MAX_SAMPLES = 20_000_000
-"""Pictures of one track: nine days at 24 a second."""
+"""Limit on the pictures of one track: nine days at 24 a second."""
 
 MAX_SAMPLE = 256 << 20
+"""Limit on the bytes of one picture."""
+
+MAX_EDITS = 10_000
+"""Limit on the entries of an edit list."""
 
 _PAIR = Struct(">II")
 
 
 class Entry(NamedTuple):
-    """A sample description: its name, coded size, pixel aspect, and the box of the decoder's configuration."""
+    """A sample description.
 
+    Attributes:
+        box: Its box.
+        tag: Its type, such as ``avc1``.
+        width: Coded width in pixels.
+        height: Coded height in pixels.
+        aspect: Width : height of one pixel.
+        config: The box of the decoder's configuration (avcC, hvcC, av1C, vpcC), if there is one.
+        config_data: The content of that box; empty if there is none.
+    """
+
+    box: Box
     tag: bytes
     width: int
     height: int
@@ -37,11 +53,23 @@ class Entry(NamedTuple):
 
 
 @dataclass(slots=True)
-class FilmTrack:
-    """One film track. ``parents`` are the boxes around its tables, outermost first; times are ticks of ``scale``.
+class VideoTrack:
+    """A video track. Samples are numbered from 0 in the order of decoding; times are ticks of ``scale``.
 
-    ``edits`` are (media time, or -1 for nothing; seconds) in the order they are played. ``rotation`` is in degrees
-    clockwise. ``sync`` is ``None`` where every sample is one.
+    Attributes:
+        parents: The boxes around its tables, outermost first: moov, trak, mdia, minf, stbl.
+        tables: The boxes in stbl, by type.
+        scale: Ticks per second.
+        entry: Its sample description.
+        sizes: Size of each sample in bytes.
+        offsets: Absolute offset of each sample.
+        chunks: (first sample, number of samples) of each chunk.
+        dts: Decoding time of each sample.
+        pts: Presentation time of each sample.
+        sync: The samples at which decoding may start; ``None`` if that is so for all of them.
+        edits: (media time, seconds) of each entry of the edit list, as played; a media time of -1 is an empty edit.
+        rotation: How a player turns the picture, in degrees clockwise.
+        mirrored: Whether a player mirrors it after that.
     """
 
     parents: tuple[Box, ...]
@@ -59,43 +87,49 @@ class FilmTrack:
     mirrored: bool
 
 
-def film_track(view: memoryview, moov: Box, movie_scale: int) -> FilmTrack | str:
-    """The first film track, or in words why its samples cannot be taken apart."""
+def video_track(view: memoryview, moov: Box, movie_scale: int) -> VideoTrack | str:
+    """Read the first video track.
+
+    Args:
+        view: The movie box.
+        moov: The same as a box.
+        movie_scale: Ticks per second in the edit list; see :func:`movie_scale`.
+
+    Returns:
+        The track, or in words why its samples cannot be edited in place.
+    """
     for trak in children(view, moov, b"trak")[: isobmff.MAX_TRACKS]:
-        mdia = next(iter(children(view, trak, b"mdia")), None)
-        if mdia is None or not any(
-            bytes(view[h.body + 8 : h.body + 12]) == b"vide" for h in children(view, mdia, b"hdlr")
-        ):
+        kind, mdia = media_of(view, trak)
+        if kind != b"vide" or mdia is None:
             continue
-        minf = next(iter(children(view, mdia, b"minf")), None)
-        stbl = next(iter(children(view, minf, b"stbl")), None) if minf else None
-        if minf is None or stbl is None:
-            return "its film track has no sample tables"
-        return _track(view, (moov, trak, mdia, minf, stbl), movie_scale)
-    return "it has no film track"
+        boxes = next(descend_with_parents(view, mdia, b"minf", b"stbl"), None)
+        return (
+            "its video track has no sample tables" if boxes is None else _track(view, (moov, trak, *boxes), movie_scale)
+        )
+    return "it has no video track"
 
 
-def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> FilmTrack | str:
+def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> VideoTrack | str:
     _, trak, mdia, _, stbl = parents
     tables = {each.type: each for each in children(view, stbl)}
     for kind in (b"stsd", b"stts", b"stsc", b"stsz"):
         if kind not in tables:
-            return f"its film track has no {kind.decode()} table"
+            return f"its video track has no {kind.decode()} table"
     table = tables.get(b"stco") or tables.get(b"co64")
     if table is None:
-        return "its film track has no chunk offsets"
+        return "its video track has no chunk offsets"
     entry = _entry(view, tables[b"stsd"])
     if isinstance(entry, str):
         return entry
     sizes = _sizes(view, tables[b"stsz"])
     count = len(sizes)
     if not count:
-        return "its samples lie in fragments"
+        return "its samples are in fragments"
     starts = isobmff.rows_of(view, table, 4, "I" if table.type == b"stco" else "Q")
     offsets, chunks = _offsets(starts, sizes, _triples(view, tables[b"stsc"]))
     dts = _times(view, tables[b"stts"], count)
     if len(offsets) != count or len(dts) != count:
-        return "the tables of its film track contradict each other"
+        return "the tables of its video track contradict each other"
     pts = _shown(view, tables.get(b"ctts"), dts)
     sync = None
     if b"stss" in tables:
@@ -104,8 +138,8 @@ def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> Film
     rotation, mirrored = _turn(view, trak)
     edits = tuple(_edits(view, trak, movie_scale))
     if not scale:
-        return "its film track has no time scale"
-    return FilmTrack(
+        return "its video track has no time scale"
+    return VideoTrack(
         parents, tables, scale, entry, sizes, offsets, chunks, dts, pts, sync, edits, rotation, mirrored
     )  # fmt: skip
 
@@ -113,7 +147,7 @@ def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> Film
 def _entry(view: memoryview, stsd: Box) -> Entry | str:
     entries = isobmff.walk(view, stsd.body + 8, stsd.end).boxes
     if len(entries) != 1:
-        return "its film changes its coding on the way (several sample descriptions)"
+        return "its video changes its coding on the way (several sample descriptions)"
     one = entries[0]
     if one.end - one.body < 78:
         return "its sample description is damaged"
@@ -126,7 +160,7 @@ def _entry(view: memoryview, stsd: Box) -> Entry | str:
             aspect = Fraction(across, down) if across and down else aspect
     config = next((each for each in inside if each.type in (b"avcC", b"hvcC", b"av1C", b"vpcC")), None)
     data = bytes(view[config.body : config.end]) if config else b""
-    return Entry(one.type, width, height, aspect, config, data)
+    return Entry(one, one.type, width, height, aspect, config, data)
 
 
 def _sizes(view: memoryview, stsz: Box) -> array[int]:
@@ -145,7 +179,7 @@ def _triples(view: memoryview, stsc: Box) -> list[tuple[int, int, int]]:
 def _offsets(
     starts: array[int], sizes: array[int], runs: list[tuple[int, int, int]]
 ) -> tuple[array[int], list[tuple[int, int]]]:
-    """Where each sample lies, and for each chunk its first sample and how many it has."""
+    """Return the offset of each sample, and (first sample, number of samples) of each chunk."""
     offsets: array[int] = array("Q")
     chunks: list[tuple[int, int]] = []
     if not runs:
@@ -181,7 +215,7 @@ def _shown(view: memoryview, ctts: Box | None, dts: array[int]) -> array[int]:
         return pts
     at = 0
     for count, offset in _pairs(view, ctts):
-        offset -= (1 << 32) if offset >= 1 << 31 else 0  # version 0 is written with a sign by many, too
+        offset -= (1 << 32) if offset >= 1 << 31 else 0  # many write signed offsets in version 0 as well
         for index in range(at, min(at + count, len(pts))):
             pts[index] += offset
         at += count
@@ -198,7 +232,7 @@ def _scale(view: memoryview, mdia: Box) -> int:
 
 
 def _turn(view: memoryview, trak: Box) -> tuple[int, bool]:
-    """How a player turns the picture: degrees clockwise, and whether it is mirrored, from the track header's matrix."""
+    """Return how a player turns the picture, from the matrix in the track header: degrees clockwise, mirrored."""
     for tkhd in children(view, trak, b"tkhd"):
         at = tkhd.body + (52 if any(view[tkhd.body : tkhd.body + 1]) else 40)
         if at + 36 > tkhd.end:
@@ -212,17 +246,16 @@ def _turn(view: memoryview, trak: Box) -> tuple[int, bool]:
 
 
 def _edits(view: memoryview, trak: Box, movie_scale: int) -> Iterator[tuple[int, float]]:
-    for edts in children(view, trak, b"edts"):
-        for elst in children(view, edts, b"elst"):
-            row = Struct(">QqI" if any(view[elst.body : elst.body + 1]) else ">IiI")
-            count = int.from_bytes(view[elst.body + 4 : elst.body + 8], "big")
-            count = min(count, (elst.end - elst.body - 8) // row.size, 10_000)
-            for duration, start, _ in row.iter_unpack(view[elst.body + 8 : elst.body + 8 + max(0, count) * row.size]):
-                yield start, duration / (movie_scale or 1)
+    for elst in descend(view, trak, b"edts", b"elst"):
+        row = Struct(">QqI" if any(view[elst.body : elst.body + 1]) else ">IiI")
+        count = int.from_bytes(view[elst.body + 4 : elst.body + 8], "big")
+        count = min(count, (elst.end - elst.body - 8) // row.size, MAX_EDITS)
+        for duration, start, _ in row.iter_unpack(view[elst.body + 8 : elst.body + 8 + max(0, count) * row.size]):
+            yield start, duration / (movie_scale or 1)
 
 
 def movie_scale(view: memoryview, moov: Box) -> int:
-    """Ticks of a second in the movie header."""
+    """Return the ticks per second of the movie header, in which durations of the edit list are given."""
     for mvhd in children(view, moov, b"mvhd"):
         at = mvhd.body + (20 if any(view[mvhd.body : mvhd.body + 1]) else 12)
         return int.from_bytes(view[at : at + 4], "big")
@@ -230,7 +263,14 @@ def movie_scale(view: memoryview, moov: Box) -> int:
 
 
 class FirstSample(NamedTuple):
-    """Where the first picture of a film lies, and its decoder's configuration."""
+    """The first coded picture of a video.
+
+    Attributes:
+        offset: Its offset in the file.
+        size: Its size in bytes.
+        config: Type of the box of the decoder's configuration.
+        data: The content of that box.
+    """
 
     offset: int
     size: int
@@ -239,43 +279,53 @@ class FirstSample(NamedTuple):
 
 
 def first_sample(view: memoryview, moov: Box) -> FirstSample | None:
-    """The first picture of the first film track, without taking all of its tables apart."""
+    """Find the first picture of the first video track, without reading its whole tables."""
     for trak in children(view, moov, b"trak")[: isobmff.MAX_TRACKS]:
-        for mdia in children(view, trak, b"mdia"):
-            kinds = [bytes(view[h.body + 8 : h.body + 12]) for h in children(view, mdia, b"hdlr")]
-            stbls = [s for minf in children(view, mdia, b"minf") for s in children(view, minf, b"stbl")]
-            if kinds != [b"vide"] or not stbls:
-                continue
-            tables = {each.type: each for each in children(view, stbls[0])}
-            chunks = tables.get(b"stco") or tables.get(b"co64")
-            if chunks is None or b"stsz" not in tables or b"stsd" not in tables:
-                return None
-            wide = 4 if chunks.type == b"stco" else 8
-            common, first = (_number(view, tables[b"stsz"], at, 4) for at in (4, 12))
-            entry = _entry(view, tables[b"stsd"])
-            if isinstance(entry, str) or entry.config is None or not (common or first):
-                return None
-            return FirstSample(_number(view, chunks, 8, wide), common or first, entry.config.type, entry.config_data)
+        kind, mdia = media_of(view, trak)
+        stbl = first_at(view, mdia, b"minf", b"stbl") if kind == b"vide" and mdia is not None else None
+        if stbl is None:
+            continue
+        tables = {each.type: each for each in children(view, stbl)}
+        chunks = tables.get(b"stco") or tables.get(b"co64")
+        if chunks is None or b"stsz" not in tables or b"stsd" not in tables:
+            return None
+        wide = 4 if chunks.type == b"stco" else 8
+        common, first = (_number(view, tables[b"stsz"], at, 4) for at in (4, 12))
+        entry = _entry(view, tables[b"stsd"])
+        if isinstance(entry, str) or entry.config is None or not (common or first):
+            return None
+        return FirstSample(_number(view, chunks, 8, wide), common or first, entry.config.type, entry.config_data)
     return None
 
 
 def _number(view: memoryview, where: Box, at: int, size: int) -> int:
-    """A number in a box; 0 where the box is too short for it."""
+    """Read a number in a box; 0 if the box is too short for it."""
     start = where.body + at
     return int.from_bytes(view[start : start + size], "big") if start + size <= where.end else 0
 
 
 def size_table(sizes: Iterable[int]) -> bytes:
-    """A ``stsz`` box. Raises :class:`LabelingError` if a sample is beyond four gigabytes."""
+    """Build a ``stsz`` box from the sizes of all samples in bytes.
+
+    Raises:
+        LabelingError: A sample is larger than four gigabytes.
+    """
     try:
         rows = array("I", sizes)
     except OverflowError:
-        raise LabelingError("a picture of the film is too large for an MP4 file") from None
+        raise LabelingError("a picture of the video is too large for an MP4 file") from None
     return full_box(b"stsz", 0, bytes(4), len(rows).to_bytes(4, "big"), isobmff.table_bytes(rows))
 
 
 def shift_table(shifts: Iterable[int]) -> bytes:
-    """A ``ctts`` box: how much later each sample is shown than decoded; b"" if none is."""
+    """Build a ``ctts`` box.
+
+    Args:
+        shifts: For each sample, how many ticks after its decoding time it is shown.
+
+    Returns:
+        The box; empty if all shifts are 0, as it is not needed then.
+    """
     runs = [(sum(1 for _ in group), value) for value, group in groupby(shifts)]
     if all(value == 0 for _, value in runs):
         return b""
@@ -285,6 +335,6 @@ def shift_table(shifts: Iterable[int]) -> bytes:
 
 
 def sync_table(numbers: Iterable[int]) -> bytes:
-    """A ``stss`` box of 0-based sample numbers."""
+    """Build a ``stss`` box from the numbers of the sync samples, which count from 0."""
     rows = array("I", (number + 1 for number in numbers))
     return box(b"stss", bytes(4), len(rows).to_bytes(4, "big"), isobmff.table_bytes(rows))

@@ -1,20 +1,27 @@
-"""User data in the first coded picture of a film: SEI messages of H.264 and HEVC (ITU-T H.264, D.1.7; H.265, D.2.7)."""
+"""User data in the first coded picture of a video: SEI messages of H.264 and HEVC (ITU-T H.264 D.1.7, H.265 D.2.7)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 MAX_PICTURE = 256 << 10
-"""Bytes of the first picture that are looked at: SEI messages come before it."""
+"""Bytes of the first picture that are searched: SEI messages come before its slices."""
 
 MAX_UNITS = 64
+"""Limit on the NAL units that are looked at."""
 
 _UNREGISTERED = 5
 _UUID = 16
 
 
 def user_data(sample: bytes, length_size: int, *, hevc: bool) -> Iterator[bytes]:
-    """The texts of a sample's unregistered user data, behind their UUID. NAL units have lengths of ``length_size``."""
+    """Yield the payloads of a sample's unregistered user data, without their UUIDs.
+
+    Args:
+        sample: The beginning of the sample.
+        length_size: Bytes of the length before each NAL unit.
+        hevc: Whether it is HEVC; else H.264.
+    """
     pos = 0
     for _ in range(MAX_UNITS):
         start = pos + length_size
@@ -39,7 +46,7 @@ def _messages(body: bytes) -> Iterator[bytes]:
 
 
 def _number(body: bytes, pos: int) -> tuple[int, int]:
-    """A number that is a sum of bytes: each 255 says that another one follows."""
+    """Read a number that is stored as a sum of bytes, where a byte of 255 says that another one follows."""
     total = 0
     while pos < len(body) and body[pos] == 255:
         total, pos = total + 255, pos + 1

@@ -1,7 +1,7 @@
 """Named texts of ISO media files: the lists in ``meta`` boxes, and the boxes of ``udta``.
 
 QuickTime File Format (metadata atoms: ``keys``, ``ilst``, ``data``) and the list of iTunes (``hdlr`` of type mdir). All
-places are offsets into the movie box, which is read as a whole; the file around it is not.
+offsets count from the start of the movie box.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from labeling.containers.syntax.isobmff import Box, box, children, full_box, printable, walk
+from labeling.containers.syntax.isobmff import Box, box, children, first_at, full_box, printable, walk
 
 MAX_KEYS = 4096
+"""Limit on the keys, and on the items, of one list."""
 
 _NAMES = {
     b"\xa9cmt": "Comment", b"\xa9too": "Software", b"\xa9swr": "Software", b"\xa9nam": "Title",
@@ -20,13 +21,20 @@ _NAMES = {
     b"\xa9ART": "Artist", b"\xa9aut": "Author", b"\xa9gen": "Genre", b"\xa9enc": "Encoder", b"\xa9fmt": "Format",
     b"\xa9src": "Source", b"\xa9mak": "Make", b"\xa9mod": "Model",
 }  # fmt: skip
-"""Four-character codes in the words that other formats have for the same."""
+"""Four-character code → the name that other formats use for the same property."""
 
 
 class Text(NamedTuple):
-    """One named text: ``start`` to ``end`` is its box; ``parents`` are the boxes around it, outermost first.
+    """One named text.
 
-    ``where`` is its place in words. ``entry`` is its 1-based number among ``keys``, 0 where there are none.
+    Attributes:
+        name: Its name; empty if it has none.
+        data: The text, in UTF-8 as a rule.
+        where: Its place in words.
+        start: Offset of its box.
+        end: Offset of the end of its box.
+        parents: The boxes around it, outermost first.
+        entry: Its 1-based number among ``keys``; 0 in a list without keys.
     """
 
     name: str
@@ -40,7 +48,15 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KeyList:
-    """A ``meta`` box of handler mdta: its keys (each with its four-byte namespace) and the boxes that hold the list."""
+    """A ``meta`` box of handler mdta.
+
+    Attributes:
+        meta: The box itself.
+        parents: The boxes around it, outermost first.
+        names: Its keys, each as (four-byte namespace, key).
+        keys: The box with the keys, if there is one.
+        ilst: The box with the items, if there is one.
+    """
 
     meta: Box
     parents: tuple[Box, ...]
@@ -50,19 +66,19 @@ class KeyList:
 
 
 def meta_children(view: memoryview, meta: Box) -> list[Box]:
-    """What is in a ``meta`` box, which is a full box in ISO files and none in QuickTime's."""
+    """Return the children of a ``meta`` box, which is a full box in ISO files and a plain one in QuickTime files."""
     quicktime = bytes(view[meta.body + 4 : meta.body + 8]) == b"hdlr"
     start = meta.body if quicktime else meta.body + 4
     return walk(view, start, meta.end).boxes if start <= meta.end else []
 
 
 def handler(view: memoryview, boxes: list[Box]) -> bytes:
-    """The handler type that the first ``hdlr`` names."""
+    """Return the handler type in the first ``hdlr`` of ``boxes``; empty if there is none."""
     return next((bytes(view[b.body + 8 : min(b.body + 12, b.end)]) for b in boxes if b.type == b"hdlr"), b"")
 
 
 def key_list(view: memoryview, meta: Box, parents: tuple[Box, ...]) -> KeyList | None:
-    """The list of a ``meta`` box whose handler is mdta."""
+    """Return the list of a ``meta`` box, or ``None`` if its handler is not mdta."""
     inside = meta_children(view, meta)
     if handler(view, inside) != b"mdta":
         return None
@@ -77,7 +93,14 @@ def _keys(view: memoryview, keys: Box) -> Iterator[tuple[bytes, bytes]]:
 
 
 def texts_of_meta(view: memoryview, meta: Box, parents: tuple[Box, ...], place: str) -> Iterator[Text]:
-    """Every text in the list of a ``meta`` box."""
+    """Yield every text in the list of a ``meta`` box.
+
+    Args:
+        view: The movie box.
+        meta: The ``meta`` box.
+        parents: The boxes around it, outermost first.
+        place: Its place in words.
+    """
     found = key_list(view, meta, parents)
     if found is not None:
         around = (*parents, meta, *((found.ilst,) if found.ilst else ()))
@@ -98,10 +121,10 @@ def texts_of_meta(view: memoryview, meta: Box, parents: tuple[Box, ...], place: 
 def _itunes(view: memoryview, item: Box, parents: tuple[Box, ...], place: str) -> Iterator[Text]:
     code = printable(item.type)
     name = _NAMES.get(item.type, code if item.type.upper() == b"AIGC" else "")
-    if item.type == b"----":  # a name of one's own
-        named = next((b for b in children(view, item) if b.type == b"name"), None)
-        if named is not None:
-            name = bytes(view[named.body + 4 : min(named.end, named.body + 260)]).decode("utf-8", "replace")
+    if item.type == b"----":  # its name is in a box of its own
+        own = first_at(view, item, b"name")
+        if own is not None:
+            name = bytes(view[own.body + 4 : min(own.end, own.body + 260)]).decode("utf-8", "replace")
             code = f"---- {printable(name.encode())}"
     yield from _items(view, item, name, f"{place} ilst {code}", parents, 0)
 
@@ -117,7 +140,7 @@ def _items(view: memoryview, item: Box, name: str, where: str, parents: tuple[Bo
 
 
 def texts_of_udta(view: memoryview, udta: Box, parents: tuple[Box, ...], place: str) -> Iterator[Text]:
-    """Texts that are boxes of their own: QuickTime's ``©xxx``, and a literal AIGC box."""
+    """Yield the texts of ``udta`` that have a box each: QuickTime's ``©xxx``, and a box of the type AIGC."""
     around = (*parents, udta)
     for each in children(view, udta):
         raw = bytes(view[each.body : each.end])
@@ -132,20 +155,24 @@ def texts_of_udta(view: memoryview, udta: Box, parents: tuple[Box, ...], place: 
 
 
 def data_item(number: int, text: str) -> bytes:
-    """An item of the list: UTF-8 text for the key of this number."""
+    """Build an item of a list: UTF-8 text for the key with this number."""
     return box(number.to_bytes(4, "big"), box(b"data", (1).to_bytes(4, "big"), bytes(4), text.encode()))
 
 
 def keys_box(names: list[tuple[bytes, bytes]]) -> bytes:
-    """A ``keys`` box."""
+    """Build a ``keys`` box."""
     entries = b"".join(box(namespace, key) for namespace, key in names)
     return full_box(b"keys", 0, len(names).to_bytes(4, "big"), entries)
 
 
 def new_meta(name: str, text: str, shared: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
-    """A ``meta`` box with one text, as FFmpeg and the practice guide write it; ``shared`` are keys that it is to have.
+    """Build a ``meta`` box with one text, as FFmpeg and the practice guide write it.
 
-    FFmpeg applies the keys of the first list that it meets to the items of all: numbers have to be the same in all.
+    Args:
+        name: The key.
+        text: The text.
+        shared: Keys of another list, which come first. FFmpeg applies the keys of the first list that it finds to the
+            items of all lists, so a key needs the same number in each.
     """
     names = with_key(shared, name)
     hdlr = full_box(b"hdlr", 0, bytes(4), b"mdta", bytes(12), b"\0")
@@ -154,6 +181,6 @@ def new_meta(name: str, text: str, shared: tuple[tuple[bytes, bytes], ...] = ())
 
 
 def with_key(names: tuple[tuple[bytes, bytes], ...], name: str) -> list[tuple[bytes, bytes]]:
-    """The keys, and this one behind them if it is not there."""
+    """Return the keys, followed by this one if it is not among them."""
     key = (b"mdta", name.encode())
     return [*names] if key in names else [*names, key]

@@ -1,7 +1,7 @@
-"""ISO base media files (ISO/IEC 14496-12): walking boxes, and the tracks whose offsets follow when boxes move.
+"""ISO base media files (ISO/IEC 14496-12): walk boxes, and read the chunk offsets of tracks.
 
-Shared by HEIF and AVIF and whatever else is made of boxes. Everything is bounded by the size of the file before it
-is allocated: a table cannot have more rows than its box has room for.
+MP4, HEIF, AVIF and JPEG XL share this module. Whatever a file claims, allocations are bounded by its size: a table has
+no more rows than its box has room for.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from struct import Struct
 from typing import NamedTuple
 
 MAX_BOXES = 1 << 16
-"""So many boxes are walked in one container box or file."""
+"""Limit on the boxes that are walked in one box or file."""
 
 MAX_TRACKS = 64
+"""Limit on the tracks that are looked at in one movie."""
 
 UUID_XMP = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 UUID_C2PA = bytes.fromhex("D8FEC3D61B0E483C92975828877EC481")
@@ -26,7 +27,15 @@ _head = Struct(">I4s")
 
 
 class Box(NamedTuple):
-    """One box: ``start`` to ``end`` with its header, ``body`` behind it (and behind the user type of a uuid)."""
+    """One box.
+
+    Attributes:
+        type: Its four-character code.
+        start: Offset of its header.
+        body: Offset of its content, behind the header and, in a uuid box, behind the user type.
+        end: Offset of the first byte behind it.
+        user: The 16 bytes of user type of a uuid box; else empty.
+    """
 
     type: bytes
     start: int
@@ -36,14 +45,18 @@ class Box(NamedTuple):
 
 
 def printable(raw: bytes) -> str:
-    """A four-character code, or other short text of a file, for people: one line, whatever is in it."""
+    """Return a four-character code, or another short text of a file, as one printable line whatever it contains."""
     return raw.decode("latin-1").strip().encode("unicode_escape").decode("ascii")
 
 
 class Walk(NamedTuple):
-    """Boxes found, where the last sound one ends, and why the walk stopped there ("" if that is the end).
+    """The result of :func:`walk`.
 
-    ``cut`` is the type of a box that reaches out of its container.
+    Attributes:
+        boxes: The boxes found.
+        end: Offset of the end of the last sound box.
+        problem: Why the walk stopped there; empty if everything was walked.
+        cut: Type of a box that extends beyond its container; empty if none does.
     """
 
     boxes: list[Box]
@@ -52,12 +65,20 @@ class Walk(NamedTuple):
     cut: bytes = b""
 
 
-def walk(view: memoryview, start: int, stop: int, limit: int = MAX_BOXES) -> Walk:
-    """The boxes that follow one another between ``start`` and ``stop``."""
+def walk(view: memoryview, start: int, stop: int, limit: int = MAX_BOXES, only: bytes = b"") -> Walk:
+    """Walk the boxes between the offsets ``start`` and ``stop``, ``limit`` at most.
+
+    Args:
+        view: The bytes that the offsets count from.
+        start: Offset of the first box.
+        stop: Offset of the end of the last box.
+        limit: How many boxes are walked.
+        only: The type of the boxes to return, of all that are walked; empty for every type.
+    """
     found: list[Box] = []
-    pos = start
+    pos, count = start, 0
     while pos + 8 <= stop:
-        if len(found) >= limit:
+        if count >= limit:
             return Walk(found, pos, f"more than {limit} boxes")
         size, kind = _head.unpack_from(view, pos)
         body, user = pos + 8, b""
@@ -75,18 +96,20 @@ def walk(view: memoryview, start: int, stop: int, limit: int = MAX_BOXES) -> Wal
             name = printable(kind)
             message = f"the {name} box at offset {pos} says it has {size} bytes, but {stop - pos} are there"
             return Walk(found, pos, message, kind)
-        found.append(Box(kind, pos, body, pos + size, user))
+        if not only or kind == only:
+            found.append(Box(kind, pos, body, pos + size, user))
+        count += 1
         pos += size
     return Walk(found, pos, "" if pos == stop else f"{stop - pos} bytes at offset {pos} are no box")
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
-    """A box with a 32-bit size around ``parts``."""
+    """Build a box with a 32-bit size around ``parts``."""
     return _head.pack(8 + sum(map(len, parts)), kind) + b"".join(parts)
 
 
 def full_box(kind: bytes, version: int, *parts: bytes, flags: int = 0) -> bytes:
-    """A box with version and flags."""
+    """Build a full box: one with version and flags."""
     return box(kind, bytes((version,)) + flags.to_bytes(3, "big"), *parts)
 
 
@@ -95,7 +118,16 @@ def full_box(kind: bytes, version: int, *parts: bytes, flags: int = 0) -> bytes:
 
 @dataclass(slots=True)
 class Track:
-    """What matters of a track here. ``offsets`` are absolute chunk offsets, stored in ``table`` (stco, or co64)."""
+    """The sample tables of one track.
+
+    Attributes:
+        handler: Its handler type, such as ``vide`` or ``pict``.
+        table: The box with the chunk offsets (stco or co64).
+        offsets: The absolute offsets of its chunks.
+        samples: Number of samples.
+        sizes: Size of each sample in bytes, or the one size of all.
+        runs: (first chunk, samples per chunk) of each run of chunks.
+    """
 
     handler: bytes
     table: Box
@@ -105,7 +137,7 @@ class Track:
     runs: list[tuple[int, int]]
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """(offset, length) of every chunk whose size can be told."""
+        """Yield (offset, length) of every chunk whose size is known."""
         count = len(self.offsets)
         sizes = self.sizes
         totals = [] if isinstance(sizes, int) else [0, *accumulate(sizes)]
@@ -119,7 +151,7 @@ class Track:
 
 
 def tracks(view: memoryview, moov: Box) -> tuple[list[Track], str]:
-    """The tracks of a movie that have chunk offsets, and a problem."""
+    """Return the tracks of a movie up to the first one without chunk offsets, and what is wrong with that one."""
     found: list[Track] = []
     for trak in children(view, moov, b"trak")[:MAX_TRACKS]:
         path = trak
@@ -144,13 +176,59 @@ def tracks(view: memoryview, moov: Box) -> tuple[list[Track], str]:
 
 
 def children(view: memoryview, parent: Box, kind: bytes = b"") -> list[Box]:
-    """The boxes inside ``parent`` (of one type, where given)."""
-    found = walk(view, parent.body, parent.end).boxes
-    return [each for each in found if each.type == kind] if kind else found
+    """Return the boxes inside ``parent``, or only those of one type."""
+    return walk(view, parent.body, parent.end, only=kind).boxes
+
+
+def descend(view: memoryview, parent: Box, *path: bytes) -> Iterator[Box]:
+    """Yield every box at a path below ``parent``, in the order of the file.
+
+    Args:
+        view: The bytes that the offsets of ``parent`` count from.
+        parent: The box to start in.
+        *path: Types of nested boxes, outermost first; not empty.
+
+    Example:
+        >>> movie = box(b"moov", box(b"trak", box(b"mdia", b""), box(b"mdia", b"")))
+        >>> [each.start for each in descend(memoryview(movie), Box(b"moov", 0, 8, len(movie)), b"trak", b"mdia")]
+        [16, 24]
+    """
+    for child in children(view, parent, path[0]):
+        if len(path) > 1:
+            yield from descend(view, child, *path[1:])
+        else:
+            yield child
+
+
+def first_at(view: memoryview, parent: Box, *path: bytes) -> Box | None:
+    """Return the first box at a path below ``parent``; see :func:`descend`."""
+    return next(descend(view, parent, *path), None)
+
+
+def descend_with_parents(view: memoryview, parent: Box, *path: bytes) -> Iterator[tuple[Box, ...]]:
+    """Yield every box at a path below ``parent`` with the boxes around it: ``parent`` first, the box itself last.
+
+    Whoever changes the size of the box has to change the size of all the others as well.
+    """
+    for child in children(view, parent, path[0]):
+        if len(path) > 1:
+            yield from ((parent, *boxes) for boxes in descend_with_parents(view, child, *path[1:]))
+        else:
+            yield parent, child
 
 
 def rows_of(view: memoryview, where: Box, at: int, code: str) -> array[int]:
-    """Big-endian numbers behind a count that stands ``at`` bytes into the box; as many as there is room for."""
+    """Read a table: a 32-bit count followed by big-endian numbers.
+
+    Args:
+        view: The bytes that the offsets of ``where`` count from.
+        where: The box.
+        at: Offset of the count in its body.
+        code: Type code of the numbers for :class:`array.array`: "I" for 32 bits, "Q" for 64.
+
+    Returns:
+        The numbers, no more than the box has room for.
+    """
     rows: array[int] = array(code)
     start = where.body + at + 4
     if start > where.end:
@@ -164,7 +242,7 @@ def rows_of(view: memoryview, where: Box, at: int, code: str) -> array[int]:
 
 
 def table_bytes(rows: array[int]) -> bytes:
-    """The rows of a table as a box holds them."""
+    """Return the numbers of a table as big-endian bytes."""
     copy = rows[:]
     if sys.byteorder == "little":
         copy.byteswap()
@@ -182,7 +260,6 @@ def _sizes(view: memoryview, stsz: Box | None) -> tuple[int, array[int] | int]:
 
 
 def _runs(view: memoryview, stsc: Box | None) -> list[tuple[int, int]]:
-    """(first chunk, samples per chunk) of each run of chunks."""
     if stsc is None or stsc.end - stsc.body < 8:
         return []
     count = int.from_bytes(view[stsc.body + 4 : stsc.body + 8], "big")

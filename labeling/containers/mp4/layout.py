@@ -1,0 +1,122 @@
+"""The boxes of an MP4 or MOV file: where they are, and what inside the movie box may hold texts.
+
+ISO/IEC 14496-12 and the QuickTime File Format. Only box headers and the movie box are read; coded media is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from labeling.containers.base import Media
+from labeling.containers.mp4 import text_lists
+from labeling.containers.syntax import isobmff
+from labeling.containers.syntax.isobmff import Box, children, first_at, printable
+
+MAX_MOVIE = 128 << 20
+"""Limit on the bytes of a movie box. Ten hours of video need a tenth of it."""
+
+MAX_TOP = 1 << 20
+"""Limit on the top-level boxes of a file; each fragment has two."""
+
+
+class Layout(NamedTuple):
+    """The top-level boxes of a file.
+
+    Attributes:
+        boxes: The top-level boxes, at their offsets in the file.
+        moov: The movie box among them; ``None`` if there is none, or if it is larger than :data:`MAX_MOVIE`.
+        movie: The bytes of the movie box, header included; empty if ``moov`` is ``None``.
+        problem: What is wrong with the boxes; empty if nothing is.
+    """
+
+    boxes: list[Box]
+    moov: Box | None
+    movie: bytes
+    problem: str
+
+    def first(self, kind: bytes) -> Box | None:
+        """Return the first top-level box of a type."""
+        return next((each for each in self.boxes if each.type == kind), None)
+
+
+def lay_out(data: Media) -> Layout:
+    """Walk the top-level boxes of a file by their headers, and read the movie box."""
+    size, pos, problem = len(data), 0, ""
+    boxes: list[Box] = []
+    while pos + 8 <= size:
+        head = data[pos : pos + 32]
+        length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], pos + 8
+        if length == 1:
+            length, body = int.from_bytes(head[8:16], "big"), pos + 16
+        elif length == 0:  # to the end of the file
+            length = size - pos
+        user = head[body - pos : body - pos + 16] if kind == b"uuid" else b""
+        if length < body - pos or not _is_type(kind):
+            problem = "" if boxes and not any(head) else f"there is no sound box at offset {pos}"
+            break
+        if pos + length > size:
+            name, there = printable(kind), size - pos
+            problem = f"the {name} box at offset {pos} says it has {length} bytes, but {there} are there"
+            boxes.append(Box(kind, pos, min(body + len(user), size), size, user))
+            break
+        boxes.append(Box(kind, pos, min(body + len(user), pos + length), pos + length, user))
+        pos += length
+        if len(boxes) >= MAX_TOP:
+            problem = f"more than {MAX_TOP} boxes"
+            break
+    moov = next((each for each in boxes if each.type == b"moov"), None)
+    if moov is not None and moov.end - moov.start > MAX_MOVIE:
+        return Layout(boxes, None, b"", f"the moov box has {moov.end - moov.start} bytes, more than are read")
+    return Layout(boxes, moov, data[moov.start : moov.end] if moov else b"", problem)
+
+
+def _is_type(kind: bytes) -> bool:
+    return len(kind) == 4 and all(0x20 <= value < 0x7F or value == 0xA9 for value in kind)
+
+
+def inner(layout: Layout) -> Box:
+    """Return the movie box with offsets that count from the start of ``layout.movie``."""
+    assert layout.moov is not None
+    return Box(b"moov", 0, layout.moov.body - layout.moov.start, len(layout.movie))
+
+
+def holders(view: memoryview, moov: Box) -> Iterator[tuple[Box, tuple[Box, ...], str]]:
+    """Yield the boxes that may hold texts: the movie and its tracks.
+
+    Yields:
+        The box, the boxes around its children (outermost first, itself included), and its place in words.
+    """
+    yield moov, (moov,), "MP4 moov"
+    for number, trak in enumerate(children(view, moov, b"trak")[: isobmff.MAX_TRACKS], 1):
+        yield trak, (moov, trak), f"MP4 moov/trak {number}"
+
+
+def texts(view: memoryview, moov: Box) -> Iterator[text_lists.Text]:
+    """Yield the named texts of the movie and of its tracks."""
+    for holder, parents, place in holders(view, moov):
+        for each in children(view, holder):
+            if each.type == b"meta":
+                yield from text_lists.texts_of_meta(view, each, parents, f"{place}/meta")
+            elif each.type == b"udta":
+                yield from text_lists.texts_of_udta(view, each, parents, f"{place}/udta")
+                for meta in children(view, each, b"meta"):
+                    yield from text_lists.texts_of_meta(view, meta, (*parents, each), f"{place}/udta/meta")
+
+
+def key_lists(view: memoryview, moov: Box) -> Iterator[text_lists.KeyList]:
+    """Yield the lists with keys of the movie and of its tracks."""
+    for holder, parents, _ in holders(view, moov):
+        for each in children(view, holder):
+            metas = [(each, parents)] if each.type == b"meta" else []
+            if each.type == b"udta":
+                metas = [(meta, (*parents, each)) for meta in children(view, each, b"meta")]
+            for meta, around in metas:
+                if (found := text_lists.key_list(view, meta, around)) is not None:
+                    yield found
+
+
+def media_of(view: memoryview, trak: Box) -> tuple[bytes, Box | None]:
+    """Return a track's handler type (``vide``, ``soun``, …; empty if unknown) and its media box."""
+    mdia = first_at(view, trak, b"mdia")
+    return (text_lists.handler(view, children(view, mdia)), mdia) if mdia else (b"", None)
