@@ -196,7 +196,7 @@ def _filled(settings: Settings, count: int, known: int) -> tuple[Path, list[byte
             out = io.BytesIO()
             picture.resize((320, 240)).save(out, "JPEG", quality=50)
             copies.append(out.getvalue())
-            entries.append(_entry(f"known-{number}", fingerprint.of(picture)))
+            entries.append(_entry(f"known-{number}", fingerprint.fingerprint(picture)))
         for number, print_ in enumerate(_crops(count - known, seed=1)):
             entries.append(_entry(f"other-{number}", print_))
             if len(entries) >= 10_000:
@@ -226,7 +226,7 @@ def _crops(count: int, seed: int) -> Iterator[bytes]:
         kind = kinds[int(rng.integers(len(kinds)))]
         source = np.asarray(kind(640, 640, seed=int(rng.integers(1 << 40))))
         for _ in range(min(3000, count - made)):
-            print_ = fingerprint.of(_part(source, rng), detail=0)
+            print_ = fingerprint.fingerprint(_part(source, rng), detail=0)
             assert print_ is not None
             made += 1
             yield print_

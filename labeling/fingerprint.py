@@ -1,9 +1,10 @@
-"""Perceptual fingerprints: 256 bits by which a picture is known again after it was scaled and coded anew.
+"""Perceptual fingerprints: 256 bits that identify a picture or video even after it was scaled and re-encoded.
 
-The picture as displayed is brought to 64×64 pixels of brightness. Of its two-dimensional cosine transform the 128
-lowest coefficients are kept, each as one of three levels that hold a third of them each, in two bits: above the lower
-bound, above the upper. Scaling and coding move few across a bound, and those only to the next level: a coefficient
-near zero, the sign of which is noise, stays in the middle.
+The picture, as displayed, is reduced to 64×64 pixels of brightness. Of its two-dimensional cosine transform the 128
+lowest coefficients are kept. Each is stored in two bits, as one of three levels: is it above the lower bound, and is it
+above the upper one? The bounds are chosen so that each level holds a third of the coefficients. Scaling and coding move
+few of them across a bound, and then only to the next level. A coefficient near zero, whose sign is noise, stays in the
+middle level.
 
 A fingerprint says nothing about who made a picture, and an adversary who works at it can change it: it finds copies
 that platforms made, not copies that somebody disguised.
@@ -11,12 +12,13 @@ that platforms made, not copies that somebody disguised.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files
 from labeling.containers import Contents, Kind, Media
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError, UnreadableFile, error_context
 from labeling.filebytes import FileBytes
 from labeling.marks import exif
 
@@ -24,44 +26,61 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+__all__ = ["distance", "fingerprint"]
+
 BITS = 256
 SIZE = BITS // 8
-"""Bytes of a fingerprint."""
+"""Length of a fingerprint in bytes."""
 
 SIDE = 64
-"""The picture is reduced to so many pixels square."""
+"""The picture is reduced to a square of this many pixels on a side."""
 
 DETAIL = 4.0
-"""Half the distance between the two bounds below which a picture is taken for flat: coding moves coefficients as far.
+"""Half the distance between the two bounds below which a picture counts as flat: coding moves coefficients that far.
 
-Of pictures with more detail, more than 99 in 100 are known again; of those with less, fewer and fewer.
+Of pictures with more detail, more than 99 in 100 are recognised; of those with less, the fewer the flatter they are.
 """
 
 CELLS = 12
-"""In so many of the 8×8 cells of a picture there has to be something to see.
+"""A picture has a fingerprint if at least this many of its 8×8 cells have something to see.
 
-Whatever small thing is in a corner of an empty page, the coefficients are those of a corner.
+Otherwise the coefficients of an almost empty page would be those of its corner, whatever small thing is there.
 """
 
 _SEEN = 0.75
-"""Standard deviation in a cell, as a share of the detail asked for, from which on something is seen in it."""
+"""A cell has something to see if its standard deviation is at least this share of the required detail."""
 
 LEAST = 32
-"""Pictures of fewer pixels on a side have none: half as large, nothing would be left of them."""
+"""Pictures with fewer pixels on a side have no fingerprint: at half the size, nothing would be left of them."""
 
-FILM_SECONDS = 1.0
-"""A film is known by the picture that is shown at this time, a shorter one by that in its middle."""
+VIDEO_SECONDS = 1.0
+"""A video is identified by the picture shown at this time, a shorter one by the picture in its middle."""
 
 
-def of(
+def fingerprint(
     source: files.Source | Image.Image | NDArray[Any], *, max_pixels: int | None = None, detail: float = DETAIL
 ) -> bytes | None:
-    """Take the fingerprint, 32 bytes, of a picture or film.
+    """Compute the fingerprint of a picture or video.
 
-    ``source`` is a path, a file's bytes, a binary file object, a PIL image, or an ndarray (H, W, 3) RGB of uint8.
-    ``None`` where there is nothing to tell pictures apart by: a sound, a document, a picture with less than ``detail``
-    (whoever looks for a copy asks for less, since coding takes some). Raises :class:`LabelingError` for what cannot be
-    read or decoded, or is beyond the limit of pixels.
+    Args:
+        source: A path, a file's bytes, a binary file object, a PIL image, or an ndarray (H, W, 3) RGB of uint8.
+        max_pixels: Refuse to decode larger pictures; by default 100 million pixels.
+        detail: How much detail a picture needs to have a fingerprint. To look for a copy, ask for less than was
+            asked for the original, since re-encoding removes some.
+
+    Returns:
+        32 bytes, or ``None`` if there is nothing to identify the picture by: audio, a document, a picture with less
+        detail than required.
+
+    Raises:
+        LabelingError: The source cannot be read or decoded, or has too many pixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> from labeling.fingerprint import distance, fingerprint
+        >>> picture = Image.open("photo.png")
+        >>> distance(fingerprint(picture), fingerprint(picture.resize((128, 128)))) < 16
+        True
     """
     if hasattr(source, "getbands") and hasattr(source, "info"):
         return _of_image(source, max_pixels, detail)
@@ -69,31 +88,40 @@ def of(
         return _of_array(source, detail)
     name, data = files.open_source(source, containers.is_media)
     try:
-        return of_media(data, name, max_pixels=max_pixels, detail=detail)
+        return fingerprint_of_media(data, name, max_pixels=max_pixels, detail=detail)
     finally:
         if isinstance(data, FileBytes):
             data.close()
 
 
-def of_media(data: Media, name: str = "", *, max_pixels: int | None = None, detail: float = DETAIL) -> bytes | None:
-    """The same of a file that was opened already."""
-    try:
+def fingerprint_of_media(
+    data: Media, name: str = "", *, max_pixels: int | None = None, detail: float = DETAIL
+) -> bytes | None:
+    """Compute the fingerprint of a file that is open already; ``name`` goes into errors."""
+    with error_context(name) if name else nullcontext():
         contents = containers.read(data)
         row = containers.format_named(contents.format)
         if not row.drawable:
             return None
         if row.media:
-            return _of_film(data, contents.format, max_pixels, detail)
+            return _of_video(data, contents.format, max_pixels, detail)
         assert not isinstance(data, FileBytes)
         return _of_picture(data, contents, max_pixels, detail)
-    except LabelingError as error:
-        if not name or name in str(error):
-            raise
-        raise type(error)(f"{name}: {error}") from error
 
 
 def distance(one: bytes, other: bytes) -> int:
-    """Count the bits in which two fingerprints differ: 0 to 256, some 128 for pictures that have nothing in common."""
+    """Count the bits in which two fingerprints differ.
+
+    Args:
+        one: A fingerprint, 32 bytes.
+        other: Another one.
+
+    Returns:
+        0 to 256. Copies of one picture differ in few bits, unrelated pictures in about 128.
+
+    Raises:
+        LabelingError: One of them has another length.
+    """
     if len(one) != SIZE or len(other) != SIZE:
         raise LabelingError(f"a fingerprint has {SIZE} bytes; these have {len(one)} and {len(other)}")
     return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
@@ -115,7 +143,7 @@ def _orientation(contents: Contents) -> int:
 
 
 def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
-    """The brightness of a JPEG file, at no more than is needed: an eighth is the mean of each block, as we want it."""
+    """Decode the brightness of a JPEG file at no more than the needed size: an eighth is the mean of each block."""
     from labeling.codecs.opening import open_picture
     from labeling.codecs.pixels import decoding, rgb_region, upright
 
@@ -127,17 +155,17 @@ def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
     return upright(_reduced(pixels), orientation)
 
 
-def _of_film(data: Media, format: str, max_pixels: int | None, detail: float) -> bytes | None:
+def _of_video(data: Media, format: str, max_pixels: int | None, detail: float) -> bytes | None:
     from labeling import codecs
     from labeling.codecs.video import sample
 
-    film = sample.opened(data, format, max_pixels=max_pixels or codecs.MAX_PIXELS)
-    if not film.pictures:
+    video = sample.opened(data, format, max_pixels=max_pixels or codecs.MAX_PIXELS)
+    if not video.pictures:
         return None
-    seconds = min(FILM_SECONDS, film.seconds / 2) if film.seconds else FILM_SECONDS
-    shot = film.frame_at(seconds)
+    seconds = min(VIDEO_SECONDS, video.seconds / 2) if video.seconds else VIDEO_SECONDS
+    shot = video.frame_at(seconds)
     if shot is None:
-        raise UnreadableFile("no frame could be decoded; the film is damaged, or its codec is not known here")
+        raise UnreadableFile("no frame could be decoded: the video is damaged, or its codec is not known here")
     return _of_array(shot.rgb(), detail)
 
 
@@ -154,7 +182,7 @@ def _of_array(pixels: Any, detail: float) -> bytes | None:
 
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise LabelingError(
-            f"an array must be (H, W, 3) RGB of uint8, not {pixels.dtype} {pixels.shape}; convert it first"
+            f"an array must be (H, W, 3) RGB of uint8, not {pixels.dtype} {pixels.shape}", hint="convert it first"
         )
     return _hashed(_reduced(pixels), detail) if _big_enough(pixels.shape[1], pixels.shape[0]) else None
 
@@ -164,7 +192,7 @@ def _big_enough(width: int, height: int) -> bool:
 
 
 def _reduced(pixels: Any) -> Any:
-    """Brightness, (64, 64) float32: each value the mean of what lies under it."""
+    """Reduce a picture to its brightness, (64, 64) float32: each value is the mean of the pixels it covers."""
     import cv2
     import numpy as np
 
@@ -197,7 +225,7 @@ def _hashed(gray: Any, detail: float) -> bytes | None:
 
 @cache
 def _lowest() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Rows and columns of the coefficients that are kept, by how fine the waves are; the mean is none of them."""
+    """Return rows and columns of the coefficients that are kept, coarse waves first; the mean is not among them."""
     places = [(row, column) for row in range(SIDE) for column in range(SIDE) if row or column]
     places.sort(key=lambda place: (place[0] ** 2 + place[1] ** 2, place))
     rows, columns = zip(*places[: BITS // 2], strict=True)

@@ -12,9 +12,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from benchmarks import _pictures
-from labeling import fingerprint
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
-from labeling.fingerprint import DETAIL, SIZE, distance, of
+from labeling.fingerprint import BITS, DETAIL, SIZE, distance, fingerprint
 from labeling.ledger._ledger import DEFAULT_DISTANCE
 
 from .pictures import MAKERS, rgb
@@ -33,7 +32,7 @@ def halved(image: Image.Image) -> bytes:
 
 
 def far(one: object, other: object, *, detail: float = DETAIL / 2) -> int:
-    found = of(one, detail=detail), of(other, detail=detail)
+    found = fingerprint(one, detail=detail), fingerprint(other, detail=detail)
     assert found[0] is not None
     assert found[1] is not None
     return distance(*found)
@@ -65,7 +64,7 @@ def test_real_pictures_are_known_again(cases: Path) -> None:
     found = []
     for path in sorted((cases / "2_c2pa").iterdir()):
         try:
-            print_ = of(path)
+            print_ = fingerprint(path)
             picture = shown(path)
         except (LabelingError, OSError):
             continue
@@ -100,12 +99,12 @@ def test_every_form_of_a_picture_has_the_same_fingerprint(tmp_path: Path) -> Non
     picture = rgb(640, 480, seed=3)
     data = saved(picture)
     (tmp_path / "a.png").write_bytes(data)
-    wanted = of(picture)
+    wanted = fingerprint(picture)
     assert wanted is not None
     assert len(wanted) == SIZE
     for form in (np.asarray(picture), data, io.BytesIO(data), tmp_path / "a.png", str(tmp_path / "a.png")):
-        assert of(form) == wanted
-    lossy = of(saved(picture, "JPEG", quality=95))  # decoded at an eighth
+        assert fingerprint(form) == wanted
+    lossy = fingerprint(saved(picture, "JPEG", quality=95))  # decoded at an eighth
     assert lossy is not None
     assert distance(wanted, lossy) <= 4
 
@@ -142,14 +141,14 @@ def test_sounds_documents_and_flat_pictures_have_none(tmp_path: Path) -> None:
     corner = Image.new("L", (600, 400), 255)
     corner.paste(0, (560, 370, 600, 400))
     for flat in (corner, Image.new("RGB", (600, 400), "white"), ramp, soft, Image.new("RGB", (8, 8)), rgb(31, 200)):
-        assert of(flat) is None
-        assert of(saved(flat)) is None
-        assert of(saved(flat, "JPEG")) is None
+        assert fingerprint(flat) is None
+        assert fingerprint(saved(flat)) is None
+        assert fingerprint(saved(flat, "JPEG")) is None
     with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(np.random.default_rng(1).integers(-9000, 9000, 8000, np.int16).tobytes())
-    assert of(tmp_path / "a.wav") is None
-    assert of(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>') is None
+    assert fingerprint(tmp_path / "a.wav") is None
+    assert fingerprint(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>') is None
 
 
 @pytest.mark.parametrize(
@@ -159,18 +158,18 @@ def test_sounds_documents_and_flat_pictures_have_none(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_no_picture_is_refused(source: object, error: type[LabelingError]) -> None:
     with pytest.raises(error):
-        of(source)
+        fingerprint(source)
 
 
 def test_limits_hold(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     rgb(400, 300).save(path)
     with pytest.raises(TooLarge, match=r"large\.png.*120000|large\.png.*400×300"):
-        of(path, max_pixels=100_000)
+        fingerprint(path, max_pixels=100_000)
     for maker in ("baseline.jpg", "rgb.png", "lossy.webp"):
         data = MAKERS[maker]()
         with pytest.raises(LabelingError):
-            of(data[: len(data) // 3])
+            fingerprint(data[: len(data) // 3])
 
 
 def test_distance_counts_bits() -> None:
@@ -178,4 +177,4 @@ def test_distance_counts_bits() -> None:
     assert (distance(one, one), distance(one, other), distance(other, b"\xff" * SIZE)) == (0, 4, 252)
     with pytest.raises(LabelingError, match="32 bytes"):
         distance(one, b"")
-    assert fingerprint.BITS == 256
+    assert BITS == 256

@@ -155,7 +155,7 @@ def test_fingerprints_are_found_in_full_blocks_and_behind_them(path: Path) -> No
     with Ledger.open(path) as ledger:
         ledger.append([entry(n) for n in range(1, 9001)])
         picture = rgb(600, 400)
-        near = labeling.fingerprint.of(picture)
+        near = labeling.fingerprint.fingerprint(picture)
         assert near is not None
         flipped = bytes([near[0] ^ 0b111]) + near[1:]
         for count, number in ((1, 20_000), (2, 20_001)):

@@ -68,7 +68,7 @@ def pg(server: postgres.Server, database: str) -> object:
 
 def test_pictures_are_found_in_full_blocks_and_behind_them(server: postgres.Server, database: str) -> None:
     picture = rgb(600, 400)
-    near = fingerprint.of(picture)
+    near = fingerprint.fingerprint(picture)
     out = io.BytesIO()
     picture.resize((300, 200)).save(out, "JPEG", quality=50)
     with Ledger.open(server.url(database)) as ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import labeling
+
+from .pictures import rgb
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ast.parse((ROOT / "labeling" / "__init__.py").read_text(encoding="utf-8"))
@@ -55,6 +58,21 @@ def test_a_module_is_there_after_import_labeling(name: str) -> None:
 def test_a_misspelt_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="verfy"):
         getattr(labeling, "verfy")  # noqa: B009  checkers know that there is no such name
+
+
+MODULES = sorted(
+    {*imports_for_checkers().values(), "labeling.batch.run", "labeling.fingerprint", "labeling.ledger._ledger"}
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_say_what_happens(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rgb(640, 480).save("photo.png")
+    flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+    assert doctest.testmod(importlib.import_module(name), optionflags=flags).failed == 0
 
 
 def test_every_exported_class_and_function_has_a_docstring() -> None:

@@ -48,7 +48,7 @@ def query_of(source: files.Source | Image.Image, *, max_pixels: int | None = Non
     if hasattr(source, "getbands") and hasattr(source, "info"):
         from labeling.verification.verifier import contents_of_image
 
-        found = fingerprint.of(source, max_pixels=max_pixels, detail=fingerprint.DETAIL / 2)
+        found = fingerprint.fingerprint(source, max_pixels=max_pixels, detail=fingerprint.DETAIL / 2)
         return Query("", _labels(contents_of_image(source)), found)
     _, data = files.open_source(source, containers.is_media)
     try:

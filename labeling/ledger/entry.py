@@ -246,7 +246,7 @@ def measure(data: Media, *, max_pixels: int | None = None, for_search: bool = Fa
         digest.update(data[start : start + _CHUNK])
     try:
         detail = fingerprint.DETAIL / 2 if for_search else fingerprint.DETAIL
-        found = fingerprint.of_media(data, max_pixels=max_pixels, detail=detail)
+        found = fingerprint.fingerprint_of_media(data, max_pixels=max_pixels, detail=detail)
     except LabelingError:
         found = None
     return digest.hexdigest(), len(data), found

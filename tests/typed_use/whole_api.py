@@ -138,7 +138,7 @@ def many_files(picture: Picture) -> str:
         done = batch.run("in", "out", labeler=partial(Labeler.from_config, "aigc-label.toml"), ledger=opened, workers=2)
         assert_type(done, batch.Finished)
     batch.run("in", "report", verify=batch.Check(profile=("cn",)))
-    taken = fingerprint.of(picture)
+    taken = fingerprint.fingerprint(picture)
     assert_type(taken, bytes | None)
     return f"{done.page} {fingerprint.distance(taken, taken)}" if taken else str(done.page)
 
