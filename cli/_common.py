@@ -1,4 +1,4 @@
-"""What the commands share: file arguments, labeler options, and how errors are told."""
+"""What the commands share: file arguments, the options of a labeler, progress, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -16,7 +16,10 @@ from labeling.errors import LabelingError
 from labeling.marks.iptc import AI_TERMS
 from labeling.rules import PROFILES
 
-from ._parameters import with_options
+from ._wording import in_options
+
+if TYPE_CHECKING:
+    from labeling.pipelines.output import LabeledFile
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -33,14 +36,21 @@ def expand(patterns: tuple[str, ...]) -> list[Path]:
     return paths
 
 
-def complain(message: object) -> None:
-    """One line on standard error."""
-    text = " ".join(with_options(str(message)).split())
+def complain(message: object, path: Path | None = None) -> None:
+    """Print an error or a text of the library, in one line on standard error, with options for its parameters.
+
+    Args:
+        message: The error or text.
+        path: The file it is about, which is named if the error names none.
+    """
+    if path is not None and isinstance(message, LabelingError) and message.path is None:
+        message = f"{path}: {message}"
+    text = " ".join(in_options(str(message)).split())
     click.echo(f"aigc-label: {text}", err=True)
 
 
-def fail(error: LabelingError) -> None:
-    """Tell the error and end the command with its exit code."""
+def fail(error: LabelingError) -> NoReturn:
+    """Print the error and end the command with its exit code."""
     complain(error)
     raise SystemExit(error.exit_code)
 
@@ -55,8 +65,8 @@ def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def film_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, float], None] | None]:
-    """A line on the terminal while a film is coded: how far it is, how fast, and how long it will take."""
+def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, float], None] | None]:
+    """Show on the terminal how far the encoding of a video is, how fast it goes, and how long it will take."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -118,13 +128,13 @@ signer_options = _chain(
     click.option("--tsa-url", metavar="URL", help="Time-stamp authority; the only network call there is."),
 )
 
-carry_options = _chain(
+propagation_options = _chain(
     click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file."),
     click.option("--in-place", is_flag=True, help="Replace the input itself."),
     click.option("--dry-run", is_flag=True, help="Do everything but write."),
     signer_options,
 )
-"""The options of the commands that carry labels on."""
+"""The options of propagate and transplant."""
 
 labeler_options = _chain(
     click.option("--config", type=click.Path(path_type=Path), help="Configuration file (default: ./aigc-label.toml)."),
@@ -197,7 +207,7 @@ def labeler(options: dict[str, Any]) -> Any:
     arguments = config.load(path).labeler_arguments() if path is not None else {}
     arguments |= {key: options[key] for key in _PLAIN if options[key] is not None}
     if "producer" not in arguments:
-        raise LabelingError("no producer: give --producer CODE, or write it down once with aigc-label init")
+        raise LabelingError("no producer", hint="give --producer CODE, or write it down once with aigc-label init")
     if options["origin"]:
         arguments["origin"] = config.origin(options["origin"])
     for flag in ("exif", "sidecar"):
@@ -232,19 +242,19 @@ def signer(options: dict[str, Any]) -> Any:
     return config.signer(options["signer_cert"], options["signer_key"], options["tsa_url"])
 
 
-def carried(options: dict[str, Any]) -> dict[str, Any]:
-    """The library verb's arguments that ``carry_options`` stand for. Raises :class:`LabelingError`."""
+def propagation_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the library verb's arguments for ``propagation_options``. Raises :class:`LabelingError`."""
     same = {name: options[name] for name in ("in_place", "dry_run")}
     return {"target": options["out"], "signer": signer(options), **same}
 
 
-def tell(done: Any) -> None:
-    """Say what became of one labelled file."""
+def print_result(done: LabeledFile) -> None:
+    """Print what was done to one file."""
     verb = "would write" if done.dry_run else "wrote"
     verdicts = ", ".join(f"{name}: {v.outcome}" for name, v in done.report.verdicts.items())
     click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
     for sentence in done.how:
-        click.echo(f"  {sentence}")
+        click.echo(f"  {in_options(sentence)}")
     for verdict in done.report.verdicts.values():
         for defect in (*verdict.failed, *verdict.warnings):
-            click.echo(f"  {defect.rule}: {defect.message} ({defect.clause})")
+            click.echo(f"  {defect.rule}: {in_options(defect.message)} ({defect.clause})")

@@ -24,11 +24,11 @@ def check(out: Path | None, sources: Sequence[Path]) -> None:
     if out is None:
         return
     if out.is_dir():
-        raise WriteError(f"{out}: is a folder; name a file in it")
+        raise WriteError("is a folder", path=out, hint="name a file in it")
     if not out.parent.is_dir():
-        raise WriteError(f"{out}: the folder {out.parent} does not exist; create it first")
+        raise WriteError(f"the folder {out.parent} does not exist", path=out, hint="create it first")
     if any(same_file(out, source) for source in sources):
-        raise WriteError(f"{out}: is one of the files to verify; name another file for the report")
+        raise WriteError("is one of the files to verify", path=out, hint="name another file for the report")
 
 
 def emit(

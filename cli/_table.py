@@ -24,6 +24,8 @@ from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
 from labeling.verification.report import Report, status_of
 
+from ._wording import in_options
+
 if TYPE_CHECKING:
     from labeling.findings import Defect
 
@@ -159,7 +161,7 @@ def _group(console: Console, heading: Text, lines: Sequence[Line]) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for rule, said, cited, style in lines:
-        text = Text(_clean(said))
+        text = Text(_clean(in_options(said)))
         grid.add_row(Text(f"  {rule}", style), text.append(f"  [{_clean(cited)}]", "dim") if cited else text)
     console.print(grid)
 

@@ -56,30 +56,29 @@ def command(
         labeler = _common.labeler(options)
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
-            raise LabelingError("--content-id names one file; leave it out and each file gets its own")
+            raise LabelingError("--content-id names one file", hint="leave it out and each file gets its own")
         book = _ledger(configured(ledger, options["config"]), recipient, visible=labeler.visible, dry_run=dry_run)
     except LabelingError as error:
         _common.fail(error)
     code = 0
     for path in _common.progress(paths, quiet=quiet):
         try:
-            with _common.film_progress(path, quiet=quiet) as told:
+            with _common.video_progress(path, quiet=quiet) as progress:
                 done = labeler.label_file(
                     path,
                     targets[path],
                     content_id=options["content_id"],
                     in_place=in_place,
                     dry_run=dry_run,
-                    progress=told,
+                    progress=progress,
                 )
         except LabelingError as error:
-            message = str(error) if str(path) in str(error) else f"{path}: {error}"
-            _common.complain(message)
+            _common.complain(error, path)
             code = max(code, error.exit_code) if code != 2 else 2
             code = 2 if error.exit_code == 2 else code
             continue
         if not quiet:
-            _common.tell(done)
+            _common.print_result(done)
         if book is not None and not _recorded(book, done, path, recipient, quiet=quiet):
             code = 2
     if book is not None:
@@ -91,13 +90,12 @@ def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run:
     """The ledger to record in, opened before anything is labelled: what cannot be recorded should not go out."""
     if recipient is not None:
         if where is None:
-            raise LabelingError(
-                "--recipient is recorded in a ledger: give --ledger, or [ledger] url in aigc-label.toml"
-            )
+            hint = "give --ledger, or [ledger] url in aigc-label.toml"
+            raise LabelingError("--recipient is recorded in a ledger", hint=hint)
         if visible:
-            raise LabelingError("--recipient is for copies without the visible label: give --no-visible as well")
+            raise LabelingError("--recipient is for copies without the visible label", hint="give --no-visible as well")
         if not recipient.strip():
-            raise LabelingError("--recipient is empty; say who gets the copy")
+            raise LabelingError("--recipient is empty", hint="say who gets the copy")
     if where is None or dry_run:
         return None
     from labeling.ledger import Ledger
@@ -126,8 +124,8 @@ def _targets(paths: list[Path], out: Path | None, in_place: bool) -> dict[Path, 
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabelingError(f"{out}: the folder cannot be made ({error.strerror})") from error
+        raise LabelingError(f"the folder cannot be made ({error.strerror})", path=out) from error
     targets: dict[Path, Path | None] = {path: out / path.name for path in paths}
     if len(set(targets.values())) < len(targets):
-        raise LabelingError("several inputs have the same name; label them into different folders")
+        raise LabelingError("several inputs have the same name", hint="label them into different folders")
     return targets

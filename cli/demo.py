@@ -75,7 +75,8 @@ def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
     try:
         _write_sheet(done, reports, name, out / SHEET)
     except (LabelingError, OSError) as error:
-        _common.fail(WriteError(f"{out / SHEET}: cannot be written ({error})"))
+        reason = error.reason if isinstance(error, LabelingError) else error
+        _common.fail(WriteError(f"cannot be written ({reason})", path=out / SHEET))
     click.echo(f"\nLook at   {out / SHEET}")
     click.echo(f"Pictures  {out / 'labelled'}")
     click.echo(f"Try       aigc-label inspect {done[0].path}")
@@ -86,7 +87,8 @@ def _folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{path}: the folder cannot be made ({error.strerror}); choose another with -o") from error
+        message = f"the folder cannot be made ({error.strerror})"
+        raise WriteError(message, path=path, hint="choose another with -o") from error
     return path
 
 
@@ -106,7 +108,7 @@ def _generate(out: Path) -> list[Path]:
             else:
                 _pictures.save(_pictures.picture(name), path)
         except OSError as error:
-            raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from error
+            raise WriteError(f"cannot be written ({error.strerror or error})", path=path) from error
         paths.append(path)
     return paths
 
@@ -117,7 +119,7 @@ def _gather(media: tuple[str, ...], out: Path) -> list[Path]:
     for path in _common.expand(media):
         found += _pictures_in(path, out) if path.is_dir() else [path]
     if not found:
-        raise LabelingError(f"no picture in {', '.join(media)}; name files, or folders with pictures in them")
+        raise LabelingError(f"no picture in {', '.join(media)}", hint="name files, or folders with pictures in them")
     if len(found) > MAX_MEDIA:
         click.echo(f"The first {MAX_MEDIA} of {len(found)} pictures; aigc-label add takes any number.")
     return found[:MAX_MEDIA]
@@ -153,7 +155,7 @@ def _labeler(profile: str) -> Labeler:
 
 
 def _label(sources: list[Path], out: Path, profile: str) -> tuple[list[LabeledFile], int]:
-    """Label each picture into OUT/labelled; one that cannot be labelled is told and left out."""
+    """Label each picture into OUT/labelled; one that cannot be labelled is left out, and why is printed."""
     labeler = _labeler(profile)
     target = _folder(out / "labelled")
     done: list[LabeledFile] = []
@@ -167,7 +169,7 @@ def _label(sources: list[Path], out: Path, profile: str) -> tuple[list[LabeledFi
         try:
             done.append(labeler.label_file(path, target / name))
         except LabelingError as error:
-            _common.complain(error if str(path) in str(error) else f"{path}: {error}")
+            _common.complain(error, path)
             code = max(code, error.exit_code)
     return done, code
 

@@ -67,14 +67,14 @@ def command(
         outputs.append((path, text.encode(), 0o666))
         for target, _, _ in outputs:
             if os.path.lexists(target) and not force:
-                raise LabelingError(f"{target}: is there already; say --force to replace it")
+                raise LabelingError("is there already", path=target, hint="say --force to replace it")
         for target, data, mode in outputs:
             files.write_atomically(target, [data], mode=mode)
             click.echo(f"wrote {target}")
     except LabelingError as error:
         _common.fail(error)
     except OSError as error:
-        _common.fail(LabelingError(f"{folder}: cannot be used ({error.strerror})"))
+        _common.fail(LabelingError(f"cannot be used ({error.strerror})", path=folder))
     if not producer:
         click.echo(f"The producer is a placeholder ({EXAMPLE_PRODUCER}): put your provider code there.")
     for problem in code.problems() if code else ():

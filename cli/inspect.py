@@ -32,7 +32,7 @@ def command(files: tuple[str, ...], form: str) -> None:
         try:
             found.append(inspect(path))
         except LabelingError as error:
-            _common.complain(error if str(path) in str(error) else f"{path}: {error}")
+            _common.complain(error, path)
             code = 3
     if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))

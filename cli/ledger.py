@@ -117,7 +117,7 @@ def find(
             try:
                 matches = opened.find(path, max_pixels=max_pixels, **more)
             except LabelingError as error:
-                _common.complain(error if str(path) in str(error) else f"{path}: {error}")
+                _common.complain(error, path)
                 code = max(code, error.exit_code)
                 continue
             code = code if matches else max(code, 1)

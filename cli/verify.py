@@ -98,5 +98,4 @@ def _unreadable(path: Path, error: LabelingError, names: tuple[str, ...], *, vis
     from labeling.rules import profile
     from labeling.verification.verifier import unreadable
 
-    message = str(error).removeprefix(f"{path}: ")
-    return unreadable(str(path), message, [profile(name) for name in names], visible=visible)
+    return unreadable(str(path), error.reason, [profile(name) for name in names], visible=visible)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labeling.errors import LabelingError, SigningError
+from labeling.errors import LabelingError, SigningError, error_context
 from labeling.files import read_file, read_toml
 
 NAME = "aigc-label.toml"
@@ -135,7 +135,7 @@ class Config:
             arguments["sidecar"] = c2pa.pop("sidecar")
         if c2pa:
             if not ("cert" in c2pa and "key" in c2pa):
-                raise SigningError(f"{self.path}: [c2pa] needs both cert and key")
+                raise SigningError("[c2pa] needs both cert and key", path=self.path)
             arguments["signer"] = signer(
                 self.path.parent / c2pa["cert"], self.path.parent / c2pa["key"], c2pa.get("tsa_url")
             )
@@ -153,7 +153,7 @@ class Config:
         keys: list[bytes] = []
         for entry in self.values["security"].get("pinned", []):
             if not isinstance(entry, str):
-                raise LabelingError(f"{self.path}: security.pinned must be a list of strings")
+                raise LabelingError("security.pinned must be a list of strings", path=self.path)
             is_hex = len(entry) >= 64 and all(c in "0123456789abcdefABCDEF" for c in entry)
             keys += _read_pinned(entry, self.path) if is_hex else pinned(self.path.parent / entry)
         return tuple(keys)
@@ -174,9 +174,9 @@ def load(path: Path) -> Config:
             wanted = _KEYS[table].get(key)
             if wanted is None:
                 known = ", ".join(_KEYS[table]) if table else ", ".join((*_KEYS[""], *(f"[{t}]" for t in _KEYS if t)))
-                raise LabelingError(f"{path}: unknown key {shown}; known here are {known}")
+                raise LabelingError(f"unknown key {shown}", path=path, hint=f"known here are {known}")
             if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-                raise LabelingError(f"{path}: {shown} has a value of the wrong type ({type(value).__name__})")
+                raise LabelingError(f"{shown} has a value of the wrong type ({type(value).__name__})", path=path)
     return Config(path, tables)
 
 
@@ -199,10 +199,8 @@ def style(values: dict[str, Any], folder: Path = Path()) -> Any:
         if key in arguments:
             path = folder / arguments[key]
             arguments[key] = read_file(path, f"the {key}")
-            try:
+            with error_context(path):
                 check_asset(key, arguments[key])
-            except LabelingError as error:
-                raise LabelingError(f"{path}: {error}") from error
     return Style(**arguments)
 
 
@@ -211,20 +209,16 @@ def signer(cert: Path, key: Path, tsa_url: str | None = None) -> Any:
     from labeling.marks.credentials import Signer
 
     chain, secret = read_file(cert, "the certificate"), read_file(key, "the key")
-    try:
+    with error_context(f"{cert}, {key}"):
         return Signer.from_pem(chain, secret, tsa_url=tsa_url)
-    except SigningError as error:
-        raise SigningError(f"{cert}, {key}: {error}") from error
 
 
 def security_key(path: Path) -> Any:
     """The SM2 key that signs security data, from a PEM file. Raises :class:`LabelingError`."""
     from labeling.marks.security import Sm2Key
 
-    try:
+    with error_context(path):
         return Sm2Key.from_pem(read_file(path, "the SM2 key", 1 << 16))
-    except SigningError as error:
-        raise SigningError(f"{path}: {error}") from error
 
 
 def pinned(path: Path) -> tuple[bytes, ...]:
@@ -237,7 +231,5 @@ def pinned(path: Path) -> tuple[bytes, ...]:
 def _read_pinned(text: str, path: Path) -> tuple[bytes, ...]:
     from labeling.marks.security import read_pinned
 
-    try:
+    with error_context(path):
         return read_pinned(text)
-    except LabelingError as error:
-        raise LabelingError(f"{path}: {error}") from error

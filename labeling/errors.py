@@ -49,9 +49,13 @@ class LabelingError(Exception):
         self.hint = hint
         super().__init__(self.message)
 
+    @property
+    def reason(self) -> str:
+        """``message; hint``: what to print beside a file's name that is shown already."""
+        return self.message if self.hint is None else f"{self.message}; {self.hint}"
+
     def __str__(self) -> str:
-        text = self.message if self.hint is None else f"{self.message}; {self.hint}"
-        return text if self.path is None else f"{self.path}: {text}"
+        return self.reason if self.path is None else f"{self.path}: {self.reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _remade, (type(self), self.message, self.path, self.hint), self.__dict__

@@ -1,4 +1,4 @@
-"""Reading what users hand in, and writing files so that a kill at any moment leaves the old one or the new one."""
+"""Read the files that users name, and write files so that a kill at any moment leaves the old one or the new one."""
 
 from __future__ import annotations
 
@@ -14,28 +14,39 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
-from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError
+from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError, error_context
 from labeling.filebytes import FileBytes, FileRange, copy_range, write_all
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """What can be read: a path, a file's bytes, or a binary file object."""
 
 MAX_FILE = 1 << 30
-"""A picture file of more bytes is refused."""
+"""A picture file with more bytes is refused."""
 
 MAX_TOML = 1 << 20
 
 SCRATCH = ".aigc-"
-"""How the name of every temporary file begins; the number of the process that made it follows."""
+"""Prefix of every temporary file's name; the id of the process that made it follows."""
 
 HEAD = 64
-"""So many first bytes are shown to who decides whether a file is read at once."""
+"""Number of leading bytes passed to the callback that decides whether a file is read at once or in parts."""
+
+_IS_FOLDER = "is a folder"
+_EMPTY = "the file is empty"
 
 
 def load(source: Source) -> tuple[str, bytes]:
-    """Give a name to show and the bytes of a path, a bytes object, or a binary file object.
+    """Read a path, a bytes object or a binary file object.
 
-    Raises :class:`UnreadableFile` (missing, folder, empty, no permission) or :class:`TooLarge`.
+    Args:
+        source: Path of a file, bytes-like object, or file object opened in binary mode.
+
+    Returns:
+        A name to show (the path, ``<bytes>`` or ``<stream>``), and the content.
+
+    Raises:
+        UnreadableFile: The file is missing, a folder, empty or not permitted.
+        TooLarge: It has more than :data:`MAX_FILE` bytes.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         name, data = "<bytes>", bytes(source)
@@ -45,27 +56,44 @@ def load(source: Source) -> tuple[str, bytes]:
         name = str(getattr(source, "name", "<stream>"))
         data = source.read(MAX_FILE + 1)
         if not isinstance(data, bytes):
-            raise UnreadableFile(f"{name}: opened as text; open it in binary mode")
+            raise UnreadableFile("opened as text", path=name, hint="open it in binary mode")
     else:
-        raise UnreadableFile(f"cannot read a picture from {type(source).__name__}; give a path, bytes or a file object")
-    if len(data) > MAX_FILE:
-        raise TooLarge(f"{name}: larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
-    if not data:
-        raise UnreadableFile(f"{name}: the file is empty")
+        raise UnreadableFile(
+            f"cannot read a picture from {type(source).__name__}", hint="give a path, bytes or a binary file object"
+        )
+    with error_context(name):
+        if len(data) > MAX_FILE:
+            raise _too_large()
+        if not data:
+            raise UnreadableFile(_EMPTY)
     return name, data
 
 
 def open_source(source: Source, lazy: Callable[[bytes], bool]) -> tuple[str, bytes | FileBytes]:
-    """As :func:`load`, but a file on disk whose first bytes ``lazy`` says yes to is not read: its parts are, as needed.
+    """Read a file as :func:`load` does, or open it without reading it if it is to be read in parts.
 
-    Such a file may have any size. Whoever gets a :class:`FileBytes` closes it.
+    Args:
+        source: As in :func:`load`.
+        lazy: Gets the first :data:`HEAD` bytes of a file on disk; returns true if the file is to be read in parts.
+
+    Returns:
+        The name, and the content: bytes, or a :class:`~labeling.filebytes.FileBytes` of any size, which the caller
+        closes.
+
+    Raises:
+        UnreadableFile: As in :func:`load`.
+        TooLarge: The file is to be read at once and has more than :data:`MAX_FILE` bytes.
     """
     if not isinstance(source, str | os.PathLike):
         return load(source)
     name, data = os.fspath(source), _read_path(Path(source), lazy)
     if not len(data):
-        raise UnreadableFile(f"{name}: the file is empty")
+        raise UnreadableFile(_EMPTY, path=name)
     return name, data
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
 
 
 @overload
@@ -73,35 +101,44 @@ def _read_path(path: Path, lazy: None) -> bytes: ...
 @overload
 def _read_path(path: Path, lazy: Callable[[bytes], bool]) -> bytes | FileBytes: ...
 def _read_path(path: Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
-    try:
-        # Opening a FIFO or a device could block for ever: only regular files are pictures.
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open(fd, "rb", buffering=0))  # noqa: PTH123 - a descriptor, not a path
-            status = os.fstat(fd)
-            if stat.S_ISDIR(status.st_mode):
-                raise UnreadableFile(f"{path}: is a folder; name the files in it")
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadableFile(f"{path}: is not a regular file")
-            if lazy is not None:
-                head = file.read(HEAD) or b""
-                if lazy(head):
-                    stack.pop_all()
-                    return FileBytes(file, os.fspath(path))
-                file.seek(0)
-            if status.st_size > MAX_FILE:
-                raise TooLarge(f"{path}: larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
-            return file.readall() or b""
-    except FileNotFoundError:
-        raise UnreadableFile(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise UnreadableFile(f"{path}: is a folder; name the files in it") from None
-    except PermissionError:
-        if path.is_dir():  # Windows says so of folders
-            raise UnreadableFile(f"{path}: is a folder; name the files in it") from None
-        raise UnreadableFile(f"{path}: no permission to read it") from None
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{_printable(path)}: cannot be read ({_reason(error)})") from error
+    with error_context(_printable(path)):
+        try:
+            return _read_regular(path, lazy)
+        except FileNotFoundError:
+            raise UnreadableFile("there is no such file") from None
+        except IsADirectoryError:
+            raise _is_folder() from None
+        except PermissionError:
+            if path.is_dir():  # Windows reports a folder in this way
+                raise _is_folder() from None
+            raise UnreadableFile("no permission to read it") from None
+        except (OSError, ValueError) as error:
+            raise UnreadableFile(f"cannot be read ({_reason(error)})") from error
+
+
+def _read_regular(path: Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
+    # Opening a FIFO or a device could block for ever: only regular files are pictures.
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(fd, "rb", buffering=0))  # noqa: PTH123 - a descriptor, not a path
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
+            raise _is_folder()
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableFile("is not a regular file")
+        if lazy is not None:
+            head = file.read(HEAD) or b""
+            if lazy(head):
+                stack.pop_all()
+                return FileBytes(file, os.fspath(path))
+            file.seek(0)
+        if status.st_size > MAX_FILE:
+            raise _too_large()
+        return file.readall() or b""
+
+
+def _is_folder() -> UnreadableFile:
+    return UnreadableFile(_IS_FOLDER, hint="name the files in it")
 
 
 def _printable(path: Path) -> str:
@@ -113,24 +150,33 @@ def _reason(error: BaseException) -> str:
 
 
 def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
-    """Read a small file that the user names: a key, a list, a font. Raises :class:`LabelingError`."""
+    """Read a small file that the user names: a key, a list, a font.
+
+    Args:
+        path: The file.
+        what: What it is, as errors call it ("the key").
+        limit: Most bytes that it may have.
+
+    Raises:
+        LabelingError: It cannot be read, or is larger.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise LabelingError(f"{path}: {what} cannot be read ({error.strerror})") from error
+        raise LabelingError(f"{what} cannot be read ({error.strerror})", path=path) from error
     if len(data) > limit:
-        raise LabelingError(f"{path}: {what} is larger than {limit >> 20} MiB")
+        raise LabelingError(f"{what} is larger than {limit >> 20} MiB", path=path)
     return data
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file of any size, in hexadecimal digits. Raises :class:`UnreadableFile`."""
+    """Return the SHA-256 of a file of any size, in hexadecimal digits. Raises :class:`UnreadableFile`."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UnreadableFile(f"{path}: cannot be read ({error.strerror})") from None
+        raise UnreadableFile(f"cannot be read ({error.strerror})", path=path) from None
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -141,11 +187,11 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LabelingError(f"{path}: is not valid TOML: {error}") from error
+        raise LabelingError(f"is not valid TOML: {error}", path=path) from error
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Say whether two paths lead to one file (links and spelling seen through)."""
+    """Return whether two paths lead to one file, whatever links and spellings are in them."""
     try:
         return one.samefile(other)
     except OSError:
@@ -154,23 +200,24 @@ def same_file(one: Path, other: Path) -> bool:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what the system says of writing to ``path`` into :class:`WriteError`."""
+    """Turn the system's errors on writing to ``path`` into :class:`WriteError`."""
+    elsewhere = "choose another place for the output"
     try:
         yield
     except PermissionError:
-        raise WriteError(f"{path}: no permission to write there; choose another place with -o") from None
+        raise WriteError("no permission to write there", path=path, hint=elsewhere) from None
     except FileNotFoundError:
-        raise WriteError(f"{path}: the folder {path.parent} does not exist; create it first") from None
+        raise WriteError(f"the folder {path.parent} does not exist", path=path, hint="create it first") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WriteError(f"{path}: the disk is full; nothing was written") from error
+            raise WriteError("the disk is full", path=path, hint="nothing was written") from error
         if error.errno == errno.EROFS:
-            raise WriteError(f"{path}: the file system is read-only; choose another place with -o") from error
-        raise WriteError(f"{path}: cannot be written ({_reason(error)})") from error
+            raise WriteError("the file system is read-only", path=path, hint=elsewhere) from error
+        raise WriteError(f"cannot be written ({_reason(error)})", path=path) from error
 
 
 def _reads_back(file: BinaryIO | io.FileIO, data: bytes) -> bool:
-    """Say whether ``file`` holds ``data``: a little at a time, which stays in the cache and needs no second copy."""
+    """Return whether ``file`` holds ``data``. Small parts stay in the cache, and no second copy is needed."""
     file.seek(0)
     at = 0
     while part := file.read(64 << 10):
@@ -181,10 +228,10 @@ def _reads_back(file: BinaryIO | io.FileIO, data: bytes) -> bool:
 
 
 @contextmanager
-def scratch(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """An empty file beside ``path``, on the same disk, gone again at the end whatever happens.
+def temp_beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """Make an empty temporary file beside ``path``, on the same disk, and remove it at the end whatever happens.
 
-    Raises :class:`WriteError`. Renamed before the end, it stays under its new name.
+    A file that was renamed before the end stays under its new name. Raises :class:`WriteError`.
     """
     temporary = path.with_name(f"{SCRATCH}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
     with explained(path):
@@ -198,16 +245,16 @@ def scratch(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
 @contextmanager
 def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """An empty file beside ``path`` that takes its name if all goes well. Raises :class:`WriteError`.
+    """Make an empty file beside ``path`` that is renamed to it if all goes well.
 
-    Otherwise nothing of it stays, and a file of that name stays whole.
+    Otherwise nothing of it stays, and a file that was at ``path`` stays whole. Raises :class:`WriteError`.
     """
     with explained(path):  # a name may be too long even to ask
         if path.is_dir():
-            raise WriteError(f"{path}: is a folder; name a file in it")
+            raise WriteError(_IS_FOLDER, path=path, hint="name a file in it")
         if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
-            raise WriteError(f"{path}: is not a regular file; name another output")
-    with scratch(path, mode=mode) as temporary:
+            raise WriteError("is not a regular file", path=path, hint="name another output")
+    with temp_beside(path, mode=mode) as temporary:
         with explained(path):  # a full disk may show wherever something is written
             yield temporary
         with explained(path):
@@ -215,7 +262,7 @@ def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
 
 def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
-    """Write ``pieces`` (bytes-like, or spans of other files) to an existing file, one after the other."""
+    """Write ``pieces`` (bytes-like objects, or ranges of other files) to an existing file, one after the other."""
     # Not O_TRUNC: ext4 then writes a file out before it lets go of it, which takes as long as the copy.
     fd = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
     try:
@@ -233,10 +280,18 @@ def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
 def write_atomically(
     path: Path, pieces: Sequence[Any], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
 ) -> None:
-    """Write ``pieces`` to a temporary file beside ``path``, read it back, and only then give it its name.
+    """Write ``pieces`` to a temporary file beside ``path``, read it back, and only then rename it to ``path``.
 
-    ``check`` gets the bytes as read back and raises if they are not right. Raises :class:`WriteError`; whatever
-    happens, no half-written file stays behind, and a file of that name stays whole.
+    Whatever happens, no half-written file stays behind, and a file that was at ``path`` stays whole.
+
+    Args:
+        path: The file to write or replace.
+        pieces: Bytes-like objects, in order.
+        check: Gets the bytes as read back; raises if they are not right.
+        mode: Permissions of a new file, before the umask.
+
+    Raises:
+        WriteError: It could not be written, or did not read back.
     """
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     with staged(path, mode=mode) as temporary:
@@ -244,6 +299,6 @@ def write_atomically(
             write_all(file.fileno(), data)
             same = _reads_back(file, data)
         if not same:
-            raise WriteError(f"{path}: what was written does not read back the same; check the disk")
+            raise WriteError("what was written does not read back the same", path=path, hint="check the disk")
         if check is not None:
             check(bytes(data))

@@ -152,9 +152,7 @@ class Label:
     def __post_init__(self) -> None:
         for name in ("producer", "content_id"):
             if not getattr(self, name).strip():
-                raise LabelingError(
-                    f"the label needs a {name.replace('_', ' ')}; give one with --{name.replace('_', '-')}"
-                )
+                raise LabelingError(f"the label needs a {name.replace('_', ' ')}", hint=f"give one with `{name}`")
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, str):
@@ -186,6 +184,6 @@ def is_usual_character(character: str) -> bool:
 def _check_value(name: str, value: str) -> None:
     shown = name.replace("_", " ")
     if len(value) > MAX_VALUE:
-        raise LabelingError(f"the {shown} is {len(value)} characters long; at most {MAX_VALUE} are allowed")
+        raise LabelingError(f"the {shown} is {len(value)} characters long", hint=f"at most {MAX_VALUE} are allowed")
     if any(c < " " or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff\x7f" for c in value):
-        raise LabelingError(f"the {shown} holds control characters or broken Unicode; remove them")
+        raise LabelingError(f"the {shown} holds control characters or broken Unicode", hint="remove them")

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 from labeling import config as configuration
 from labeling import containers, files
 from labeling.codecs import MAX_PIXELS
-from labeling.errors import LabelingError, SigningError, UnsupportedFormat
+from labeling.errors import LabelingError, SigningError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.label import Label, Origin, new_content_id
 from labeling.pipelines import image
-from labeling.pipelines.image import LabeledImage
-from labeling.pipelines.output import LabeledFile, settle, store
+from labeling.pipelines.image import LabeledImage, LabelingOptions
+from labeling.pipelines.output import LabeledFile, resolve_target, write_result
+from labeling.pipelines.source import LabelFor, open_source
 from labeling.rules import profile as profile_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from fractions import Fraction
 
-    from labeling._types import Picture
+    from labeling._types import Audio, FrameT, Picture, VideoCoding
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
     from labeling.marks.visible import Style
@@ -62,7 +63,7 @@ class Labeler:
     video: VideoOptions | None = None
     sidecar: bool = False
     security_key: SecurityKey | None = field(default=None, repr=False)
-    _options: image.Options = field(init=False, repr=False, compare=False)
+    _options: LabelingOptions = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         profile = profile_named(self.profile)
@@ -74,7 +75,7 @@ class Labeler:
 
             style = self.style or Style(text=profile.text)
             painter = LabelPainter(style, languages=profile.languages)
-        options = image.Options(
+        options = LabelingOptions(
             profile=profile,
             painter=painter,
             signer=self.signer,
@@ -137,12 +138,12 @@ class Labeler:
         if isinstance(picture, bytes | bytearray | memoryview):
             name, data = files.load(picture)
             if containers.is_media(data):
-                raise UnsupportedFormat("the bytes are a film or sound; write them to a file and use label_file")
-            made = image.label_bytes(data, name, self._maker(content_id), options)
+                raise UnsupportedFormat("the bytes are video or audio", hint="write them to a file and use label_file")
+            with error_context(name):
+                made = image.label_bytes(data, name, self._label_for(content_id), options)
             if format is not None and made.media_type not in containers.format_named(format).media_types:
-                raise UnsupportedFormat(
-                    f"the bytes are {made.media_type}, not {format}; decode them to change the format"
-                )
+                message = f"the bytes are {made.media_type}, not {format}"
+                raise UnsupportedFormat(message, hint="decode them to change the format")
             return made
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
         return image.label_pixels(picture, format or "png", label, options)
@@ -156,24 +157,59 @@ class Labeler:
         content_id: str | None = None,
         codec: str = "h264",
         seconds: float | None = None,
-        **coding: Any,
+        quality: int | None = None,
+        preset: str | None = None,
+        pix_fmt: str = "yuv420p",
+        audio: Audio | None = None,
+        audio_rate: int | None = None,
     ) -> LabeledVideoWriter:
-        """Open a film to write frames into, straight from a generator: ``with labeler.open_video(…) as film``.
+        """Open a video to write frames into, straight from a generator.
 
-        ``path`` decides the container (.mp4, .mov, .mkv, .webm, .avi, .flv); ``size`` is (width, height) in pixels;
-        ``codec`` is h264, hevc, vp9 or av1. The label is on every frame, or ``seconds`` long (at least 2).
-        ``coding``: quality, preset, pix_fmt, audio, audio_rate, as
-        :class:`~labeling.codecs.video.writer.VideoWriter` has them. Raises :class:`LabelingError`.
+        Args:
+            path: The output; its extension decides the container (.mp4, .m4v, .mov, .mkv, .webm, .avi, .flv).
+            size: (width, height) of every frame, in pixels.
+            fps: Frames a second, 0.01 to 1000.
+            content_id: Number of the content; by default a new unique one.
+            codec: h264, hevc, vp9 or av1.
+            seconds: How long the label stays from the start, at least 2 (GB 45438-2025 5.4); by default it is on
+                every frame.
+            quality: The encoder's CRF, 0 is best; by default ``video.crf``, else the codec's stated one.
+            preset: The encoder's preset or speed; by default ``video.preset``, else the codec's stated one.
+            pix_fmt: yuv420p, yuv422p or yuv444p, or one of these with 10 bits, such as yuv420p10le.
+            audio: Path of a file with sound, or samples (samples, channels) of float32 or int16.
+            audio_rate: Samples a second of an ``audio`` array.
+
+        Returns:
+            A context manager with ``write(frame)`` for each frame, and ``result`` after the block.
+
+        Raises:
+            LabelingError: The video cannot be made as asked, or a frame has another size.
+
+        Example:
+            >>> import labeling, numpy
+            >>> labeler = labeling.Labeler("my-service")
+            >>> with labeler.open_video("clip.mp4", size=(640, 360), fps=24) as video:
+            ...     for level in range(48):
+            ...         video.write(numpy.full((360, 640, 3), level, numpy.uint8))
+            >>> video.result.report.compliant
+            True
         """
         from labeling.pipelines.video import VideoOptions
         from labeling.pipelines.video_writer import LabeledVideoWriter
 
         label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
-        film = self.video or VideoOptions()
-        coding = {"quality": film.crf, "preset": film.preset, "codec": codec} | coding
+        video = self.video or VideoOptions()
+        coding: VideoCoding = {
+            "codec": codec,
+            "quality": video.crf if quality is None else quality,
+            "preset": video.preset if preset is None else preset,
+            "pix_fmt": pix_fmt,
+            "audio": audio,
+            "audio_rate": audio_rate,
+        }
         return LabeledVideoWriter(path, label, self._options, size, fps, seconds=seconds, coding=coding)
 
-    def label_frames(self, frames: Iterable[Any]) -> Iterator[Any]:
+    def label_frames(self, frames: Iterable[FrameT]) -> Iterator[FrameT]:
         """Give copies of frames (ndarrays or PIL images of one size) with the visible label, for other encoders.
 
         The metadata is for whoever writes the file: :meth:`label_file` with ``visible=False`` afterwards.
@@ -182,12 +218,12 @@ class Labeler:
         from labeling.codecs.video.frames import label_frames
 
         if self._options.painter is None:
-            raise LabelingError("this labeler draws no visible label; make one with visible=True")
+            raise LabelingError("this labeler draws no visible label", hint="make one with `visible=True`")
         return label_frames(frames, self._options.painter)
 
-    def _maker(self, content_id: str | None) -> Any:
-        def make(own: Label | None) -> Label:
-            """A second labelling keeps the content id and the time of the first unless told otherwise."""
+    def _label_for(self, content_id: str | None) -> LabelFor:
+        def label_for(own: Label | None) -> Label:
+            """A second labelling keeps the content id and the time of the first, unless another id is given."""
             if own is None or own.producer != self.producer or content_id not in (None, own.content_id):
                 return self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
             label = replace(
@@ -199,7 +235,7 @@ class Labeler:
             )
             return self._secured(label)
 
-        return make
+        return label_for
 
     def _secured(self, label: Label) -> Label:
         """The label with security data by our key, unless it carries a signature that holds already.
@@ -217,7 +253,7 @@ class Labeler:
             return replace(label, security=security.sign(fields, self.security_key))
         if judged is Signature.FAILED:
             raise SigningError(
-                "the label's security data does not fit it (any more); give the SM2 key to sign it again"
+                "the label's security data does not fit it (any more)", hint="give `security_key` to sign it again"
             )
         return label
 
@@ -238,16 +274,18 @@ class Labeler:
         many have been coded anew.
         Raises :class:`LabelingError`.
         """
-        name, data, goal = settle(source, target, in_place=in_place)
-        if isinstance(data, FileBytes):
-            from labeling.pipelines import video
+        with error_context(source):
+            chosen = resolve_target(source, target, in_place=in_place)
+            name, data = open_source(source)
+            label_for = self._label_for(content_id)
+            if isinstance(data, FileBytes):
+                from labeling.pipelines.video import VideoOptions, label_video
 
-            film = replace(self.video or video.VideoOptions(), progress=progress)
-            with data:
-                maker = self._maker(content_id)
-                return video.label_film(data, name, goal, maker, self._options, film, dry_run=dry_run)
-        made = image.label_bytes(data, name, self._maker(content_id), self._options)
-        return store(made, source, goal, dry_run=dry_run)
+                video = replace(self.video or VideoOptions(), progress=progress)
+                with data:
+                    return label_video(data, name, chosen, label_for, self._options, video, dry_run=dry_run)
+            made = image.label_bytes(data, name, label_for, self._options)
+            return write_result(made, source, chosen, dry_run=dry_run)
 
 
 def _made_again(kind: type[Labeler], arguments: dict[str, Any]) -> Labeler:
@@ -258,4 +296,4 @@ def _check_source_type(term: str) -> None:
     from labeling.marks.iptc import AI_TERMS
 
     if term not in AI_TERMS:
-        raise LabelingError(f"{term!r} is no source type for AI content; use one of {', '.join(AI_TERMS)}")
+        raise LabelingError(f"{term!r} is not a source type for AI content", hint=f"use one of {', '.join(AI_TERMS)}")

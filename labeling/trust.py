@@ -1,4 +1,4 @@
-"""Trust lists for C2PA: PEM bundles that the user chose to trust, kept with their date in the user's config folder.
+"""Trust lists for C2PA: PEM bundles that the user trusts, kept with their date in the user's settings folder.
 
 Nobody is trusted out of the box, and nothing is fetched unless a URL is given to :func:`add`.
 """
@@ -41,7 +41,7 @@ class Bundle:
 
 
 def folder() -> Path:
-    """The folder of stored lists: below ``AIGC_LABEL_HOME``, else the platform's place for settings."""
+    """Return the folder of stored lists: below ``AIGC_LABEL_HOME``, else in the platform's folder for settings."""
     if home := os.environ.get("AIGC_LABEL_HOME"):
         return Path(home) / "trust"
     if sys.platform == "win32":
@@ -54,16 +54,25 @@ def folder() -> Path:
 
 
 def add(source: str, *, kind: str = "anchors", name: str = "") -> Bundle:
-    """Store a PEM bundle from a file or an https URL, in place of one of the same name.
+    """Store a PEM bundle, in place of one of the same name.
 
-    Raises :class:`LabelingError` if it cannot be read or holds no certificates.
+    Args:
+        source: Path of a file, or an https URL to fetch.
+        kind: One of :data:`KINDS`.
+        name: What to call it (default: the name of the file).
+
+    Returns:
+        The stored list.
+
+    Raises:
+        LabelingError: It cannot be read, or holds no certificates.
     """
     if kind not in KINDS:
-        raise LabelingError(f"there is no kind {kind!r} of trust list; use one of {', '.join(KINDS)}")
+        raise LabelingError(f"there is no kind {kind!r} of trust list", hint=f"use one of {', '.join(KINDS)}")
     data = _fetched(source) if "://" in source else _read(Path(source))
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source.rpartition("/")[2]).stem).strip(".-") or "bundle"
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", name):
-        raise LabelingError(f"{name!r} cannot name a trust list; use letters, digits, dots and dashes")
+        raise LabelingError(f"{name!r} cannot name a trust list", hint="use letters, digits, dots and dashes")
     bundle = Bundle(
         name,
         kind,
@@ -79,30 +88,43 @@ def add(source: str, *, kind: str = "anchors", name: str = "") -> Bundle:
 
 
 def stored() -> list[Bundle]:
-    """All stored lists by name. Raises :class:`LabelingError` on one that was altered since it was added."""
+    """Return all stored lists, sorted by name. Raises :class:`LabelingError` if one was altered after it was added."""
     bundles = []
     for path in sorted(folder().glob("*.json")):
         try:
             bundle = Bundle(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise LabelingError(f"{path}: the trust list cannot be read; remove it and add it again") from error
-        data = _read(path.with_suffix(".pem"))
-        if hashlib.sha256(data).hexdigest() != bundle.sha256:
-            raise LabelingError(f"{path.with_suffix('.pem')}: was altered since it was added; add it again")
+            raise LabelingError(
+                "the trust list cannot be read", path=path, hint="remove it and add it again"
+            ) from error
+        pem = path.with_suffix(".pem")
+        if hashlib.sha256(_read(pem)).hexdigest() != bundle.sha256:
+            raise LabelingError("was altered since it was added", path=pem, hint="add it again")
         bundles.append(bundle)
     return bundles
 
 
 def remove(name: str) -> None:
-    """Forget a stored list. Raises :class:`LabelingError` if there is none of that name."""
+    """Delete a stored list. Raises :class:`LabelingError` if there is no list of that name."""
     if name not in {bundle.name for bundle in stored()}:
-        raise LabelingError(f"there is no trust list {name!r}; aigc-label trust list shows those there are")
+        raise LabelingError(f"there is no trust list {name!r}", hint="aigc-label trust list shows those there are")
     for suffix in (".json", ".pem"):
         (folder() / f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def load(extra: tuple[Path, ...] = (), *, use_stored: bool = True) -> Trust | None:
-    """The trust of all stored lists and of ``extra`` files of anchors; ``None`` if nobody is trusted."""
+    """Combine the stored lists and more files.
+
+    Args:
+        extra: PEM files with trust anchors.
+        use_stored: Whether the stored lists count.
+
+    Returns:
+        What :func:`labeling.verify` takes as ``trust``; ``None`` if nobody is trusted.
+
+    Raises:
+        LabelingError: A file cannot be read, or a stored list was altered.
+    """
     parts: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
     for bundle in stored() if use_stored else ():
         parts[bundle.kind].append(_read(folder() / f"{bundle.name}.pem"))
@@ -124,7 +146,7 @@ def _read(path: Path) -> bytes:
 
 def _fetched(url: str) -> bytes:
     if not url.startswith("https://"):
-        raise LabelingError(f"{url}: trust lists are fetched over https only")
+        raise LabelingError("trust lists are fetched over https only", path=url)
     from urllib.error import URLError
     from urllib.request import urlopen
 
@@ -132,9 +154,9 @@ def _fetched(url: str) -> bytes:
         with urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked above
             data: bytes = answer.read(MAX_BUNDLE + 1)
     except (URLError, OSError, ValueError) as error:
-        raise LabelingError(f"{url}: cannot be fetched ({getattr(error, 'reason', error)})") from error
+        raise LabelingError(f"cannot be fetched ({getattr(error, 'reason', error)})", path=url) from error
     if len(data) > MAX_BUNDLE:
-        raise LabelingError(f"{url}: larger than {MAX_BUNDLE >> 20} MiB, too large for a trust list")
+        raise LabelingError(f"larger than {MAX_BUNDLE >> 20} MiB, too large for a trust list", path=url)
     return data
 
 
@@ -144,4 +166,4 @@ def _count(data: bytes, source: str) -> int:
     try:
         return len(x509.load_pem_x509_certificates(data))
     except ValueError as error:
-        raise LabelingError(f"{source}: holds no PEM certificates that can be read") from error
+        raise LabelingError("holds no PEM certificates that can be read", path=source) from error

@@ -71,14 +71,14 @@ def test_what_has_no_label_or_a_doubtful_one_is_not_propagated(cases: Path, tmp_
     with pytest.raises(LabelConflict, match="no label"):
         labeling.propagate(plain, propagator="p", propagate_id="1")
     Labeler(PRODUCER, visible=False).label_file(plain, tmp_path / "l.png")
-    with pytest.raises(LabelingError, match="--propagate-id"):
+    with pytest.raises(LabelingError, match="`propagate_id`"):
         labeling.propagate(tmp_path / "l.png", propagator="p", propagate_id=" ")
 
 
 def test_content_credentials_are_kept_as_the_parent_or_the_file_is_refused(tmp_path: Path, signer: Signer) -> None:
     signed = tmp_path / "signed.jpg"
     signed.write_bytes(Labeler(PRODUCER, signer=signer).label_image(rgb(), "jpeg").data)
-    with pytest.raises(SigningError, match="--signer-cert"):
+    with pytest.raises(SigningError, match="`signer`"):
         labeling.propagate(signed, tmp_path / "x.jpg", propagator="p", propagate_id="1")
     done = labeling.propagate(signed, tmp_path / "x.jpg", propagator="p", propagate_id="1", signer=signer)
     store = manifest(done.path)

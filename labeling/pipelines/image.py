@@ -6,18 +6,27 @@ not read back from the bytes that go out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
 from labeling.codecs import MAX_PIXELS
-from labeling.containers import Block, Buffer, Changes, Contents, Kind, Media
-from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, WriteError
+from labeling.containers import Block, Buffer, Changes, Contents, Kind
+from labeling.errors import LabelConflict
 from labeling.findings import Finding, Status
 from labeling.label import Label
 from labeling.marks import aigc, exif, iptc, xmp
+from labeling.pipelines.read_back import check_label, check_metadata_kept, check_picture_untouched, read_back
+from labeling.pipelines.source import (
+    OTHERS_MUST_STAY,
+    LabelFor,
+    agreed_label,
+    own_label,
+    read_contents,
+    require_signer,
+)
 from labeling.rules import Profile
 from labeling.verification import metadata
 from labeling.verification.report import Report
@@ -30,12 +39,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """How to label, apart from what the label says.
+class LabelingOptions:
+    """How a pipeline labels, apart from what the label says: the labeler's parameters, resolved.
 
-    ``painter`` draws the visible mark (``None``: none is drawn). ``signer`` signs with C2PA. ``source_type`` is
-    the term of the IPTC vocabulary. ``quality`` is for lossy encodes (``None``: the codec's stated default).
-    ``sidecar``: where a film has no place for a manifest, it is written beside it.
+    Args:
+        profile: The regime that the report judges by.
+        painter: Draws the visible mark; ``None`` draws none.
+        signer: Signs with C2PA; ``None`` leaves the file unsigned.
+        source_type: Term of the IPTC Digital Source Type vocabulary.
+        exif: Whether to write EXIF Software, DateTime and ImageDescription as well.
+        description: The ImageDescription.
+        quality: For lossy encodes, 1 to 100; ``None`` is the codec's stated default.
+        lossless: Whether WebP, AVIF and HEIC are encoded without loss.
+        max_pixels: Larger pictures are refused before they are decoded.
+        sidecar: Whether a video that has no place for a manifest gets one in a file beside it.
     """
 
     profile: Profile
@@ -51,16 +68,28 @@ class Options:
 
 
 class LabeledImage:
-    """A labelled picture: its file as ``data``, its ``label``, ``how`` it was made in sentences, and the ``report``.
+    """A labelled picture in memory, as :meth:`labeling.Labeler.label_image` returns it.
 
-    ``data`` is what to store or send. ``bytes(image)`` gives it too.
+    Attributes:
+        data: The finished file, to store or send. ``bytes(image)`` returns it too.
+        label: The :class:`~labeling.Label` that was written.
+        how: What was done, in sentences.
+        media_type: The media type of ``data``, such as ``image/png``.
+        report: The verifier's :class:`~labeling.Report` on ``data``, made when it is first asked for.
+
+    Example:
+        >>> import labeling
+        >>> from PIL import Image
+        >>> made = labeling.Labeler("my-service").label_image(Image.new("RGB", (640, 480)), "webp")
+        >>> made.media_type, made.report.compliant
+        ('image/webp', True)
     """
 
     def __init__(
         self,
         data: bytes,
         label: Label,
-        options: Options,
+        options: LabelingOptions,
         contents: Contents,
         found: metadata.Found | None = None,
         *,
@@ -85,7 +114,7 @@ class LabeledImage:
 
     @property
     def media_type(self) -> str:
-        """The media type of ``data``, by its content."""
+        """The media type of ``data``."""
         return self._contents.media_type
 
     @cached_property
@@ -98,16 +127,26 @@ class LabeledImage:
         return conclude(self.name, self._contents, findings, [self._options.profile], visible=self._visible is not None)
 
 
-def label_pixels(image: Any, format: str, label: Label, options: Options, *, name: str = "<image>") -> LabeledImage:
-    """Label pixels that were never a file: a PIL image, or an ndarray (H, W, 3) RGB or (H, W, 4) RGBA of uint8.
+def label_pixels(
+    image: Any, format: str, label: Label, options: LabelingOptions, *, name: str = "<image>"
+) -> LabeledImage:
+    """Label pixels that were never a file, with one encode.
 
-    One encode. Raises :class:`LabelConflict` if the PIL image came from a file with another provider's label.
+    Args:
+        image: A PIL image, or an ndarray of uint8: (H, W, 3) RGB or (H, W, 4) RGBA.
+        format: Name of the format to encode.
+        label: What to write.
+        options: How to write it.
+        name: How the report names the picture.
+
+    Raises:
+        LabelConflict: The PIL image came from a file with another provider's label.
     """
     from labeling import codecs
 
     packet = _packet_of_image(image, label.producer)
-    # These coders put a packet where it belongs by themselves, which saves taking the file apart once more.
-    carried = format.lower() in _CARRY_XMP and not options.exif
+    # These encoders put a packet where it belongs by themselves, which saves taking the file apart again.
+    embedded = format.lower() in _EMBED_XMP and not options.exif
     values = {aigc.XMP_NAME: aigc.encode(label), **iptc.encode(label, options.source_type)}
     painted = codecs.encode(
         image,
@@ -116,77 +155,50 @@ def label_pixels(image: Any, format: str, label: Label, options: Options, *, nam
         quality=options.quality,
         lossless=options.lossless,
         max_pixels=options.max_pixels,
-        xmp=(carried_packet := xmp.update(packet, values) if carried else None),
+        xmp=(embedded_packet := xmp.update(packet, values) if embedded else None),
     )
     data = painted.data
-    if not carried:
+    if not embedded:
         data = b"".join(_with_metadata(data, containers.read(data), metadata.Found(), label, options, packet))
     media_type = containers.format_named(format).media_types[0]
     data = _signed(data, media_type, label, options)
     contents = containers.read(data)
-    if not _holds_only(contents, carried_packet):
+    if not _holds_only(contents, embedded_packet):
         check_label(metadata.scan(contents), label)
     how = [painted.how] if painted.how else []
     return LabeledImage(data, label, options, contents, name=name, visible=_visible_mark(painted, options), how=how)
 
 
-_CARRY_XMP = ("jpeg", "jpg", "png", "webp")
+_EMBED_XMP = ("jpeg", "jpg", "png", "webp")
 
 
-def label_bytes(data: bytes, name: str, make: Callable[[Label | None], Label], options: Options) -> LabeledImage:
+def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOptions) -> LabeledImage:
     """Label a picture file: its format stays, and so does everything in it that is not ours.
 
-    ``make`` gets our own label that the file already carries, or ``None``, and gives the label to write. Raises
-    :class:`LabelConflict` on another provider's label, :class:`SigningError` where a manifest would break.
+    Args:
+        data: The file's bytes.
+        name: How the report names the picture.
+        label_for: Makes the label to write; gets our own label that the file carries already, or ``None``.
+        options: How to write it.
+
+    Raises:
+        LabelConflict: The file carries another provider's label.
+        SigningError: It carries a C2PA manifest, and there is no signer.
     """
-    contents, found = open_file(data, name)
-    label = agreed_label(found, make, name)
-    require_signer(found, options.signer, name)
+    contents, found = read_contents(data)
+    label = agreed_label(found, label_for)
+    require_signer(found, options.signer)
     if options.painter is None:
         return write(data, name, contents, found, label, options)
     visible = _already_visible(data, contents, found, options) if found.aigc else None
     if visible is not None:
         how = ["the visible label is there already"]
         return write(data, name, contents, found, label, options, visible=visible, how=how)
-    painted = _paint(data, name, contents, found, options)
+    painted = _paint(data, contents, found, options)
     visible = _visible_mark(painted, options)
     repainted = containers.read(painted.data)
     found = metadata.scan(repainted)
     return write(painted.data, name, repainted, found, label, options, visible=visible, how=[painted.how], source=data)
-
-
-def agreed_label(found: metadata.Found, make: Callable[[Label | None], Label], name: str) -> Label:
-    """The label to write, made from our own that is there, if any. Raises :class:`LabelConflict` on another's."""
-    own = own_label(found, name)
-    label = make(own)
-    if own is not None and own.producer != label.producer:
-        raise LabelConflict(
-            f"{name}: already labelled by {own.producer}; labels of others must stay (Labelling Measures Art. 10): "
-            "propagate adds your half instead"
-        )
-    return label
-
-
-def open_file(data: Media, name: str) -> tuple[Contents, metadata.Found]:
-    """Read a file that is to be rewritten. Raises :class:`LabelingError` where that could not be done without loss."""
-    contents = containers.read(data)
-    if contents.problems:
-        raise UnreadableFile(f"{name}: the file is damaged ({contents.problems[0]}); nothing was written")
-    if contents.fixed:
-        raise LabelingError(f"{name}: {contents.fixed}")
-    found = metadata.scan(contents)
-    if found.broken:
-        raise UnreadableFile(f"{name}: {found.broken[0].defects[0].message}; nothing was written")
-    return contents, found
-
-
-def require_signer(found: metadata.Found, signer: Signer | None, name: str) -> None:
-    """Raise :class:`SigningError` if the file carries a manifest that a change without a signer would break."""
-    if found.c2pa and signer is None:
-        raise SigningError(
-            f"{name}: carries C2PA content credentials, which labelling would break; give a signer "
-            "(--signer-cert, --signer-key) and they are kept as the parent ingredient"
-        )
 
 
 def write(
@@ -195,7 +207,7 @@ def write(
     contents: Contents,
     found: metadata.Found,
     label: Label,
-    options: Options,
+    options: LabelingOptions,
     *,
     values: dict[xmp.Name, str | None] | None = None,
     visible: Finding | None = None,
@@ -205,66 +217,64 @@ def write(
 ) -> LabeledImage:
     """Put the label's metadata into an opened file, sign it, and read it all back.
 
-    ``values`` are the XMP properties beside the AIGC field (default: IPTC's). ``source`` is the file as it came, if its
-    pixels were painted on since. ``parent`` is the file (and its media type) to name as the parent ingredient, if not
-    the source itself.
+    Args:
+        data: The file, with the visible label on it if it is to have one.
+        name: How the report names the picture.
+        contents: What :func:`labeling.containers.read` found in ``data``.
+        found: What :func:`labeling.verification.metadata.scan` found in ``contents``.
+        label: What to write.
+        options: How to write it.
+        values: The XMP properties beside the AIGC field (default: IPTC's).
+        visible: The finding on the visible label.
+        how: Sentences on what was done so far.
+        source: The file as it came, if its pixels were painted on since.
+        parent: The file and its media type to name as the parent ingredient, if it is not the source itself.
+
+    Raises:
+        WriteError: The result did not read back as it should.
+        SigningError: The signature could not be made.
     """
     packet = found.packet.data if found.packet else None
     result = b"".join(_with_metadata(data, contents, found, label, options, packet, values))
-    after, seen = _read_back(result, label, source_type=values is None)
+    after, seen = read_back(result, label, source_type=values is None)
     if source is None:
-        _check_untouched(data, contents, result, after, name)
+        check_picture_untouched(data, contents, result, after)
     if options.signer is not None:
         if parent is None and found.c2pa:
             parent = source or data, contents.media_type
         painted = source is not None
         unsigned = after
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted)
-        after, seen = _read_back(result, label, source_type=values is None)
-        _check_kept(unsigned, after, name)
+        after, seen = read_back(result, label, source_type=values is None)
+        check_metadata_kept(unsigned, after)
     return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how)
 
 
-def own_label(found: metadata.Found, name: str) -> Label | None:
-    """The label that the file carries; several are fine as long as they are of one producer: they become one."""
-    labels = [aigc.label_of(finding) for finding in found.aigc]
-    if any(label is None for label in labels):
-        raise LabelConflict(
-            f"{name}: carries an AIGC label that names no producer, at {found.aigc[labels.index(None)].where}; "
-            "labels of others must stay (Labelling Measures Art. 10)"
-        )
-    producers = {label.producer for label in labels if label is not None}
-    if len(producers) > 1:
-        raise LabelConflict(f"{name}: carries labels of several producers ({', '.join(sorted(producers))})")
-    return labels[0] if labels else None
-
-
-def _paint(data: bytes, name: str, contents: Contents, found: metadata.Found, options: Options) -> Painted:
+def _paint(data: bytes, contents: Contents, found: metadata.Found, options: LabelingOptions) -> Painted:
     from labeling import codecs
 
     assert options.painter is not None
-    try:
-        return codecs.paint_file(
-            data,
-            contents.format,
-            options.painter,
-            orientation=found.orientation,
-            quality=options.quality,
-            max_pixels=options.max_pixels,
-        )
-    except LabelingError as error:
-        raise type(error)(f"{name}: {error}") from error
+    return codecs.paint_file(
+        data,
+        contents.format,
+        options.painter,
+        orientation=found.orientation,
+        quality=options.quality,
+        max_pixels=options.max_pixels,
+    )
 
 
-def _already_visible(data: bytes, contents: Contents, found: metadata.Found, options: Options) -> Finding | None:
-    """A file that carries our metadata may have been drawn on already: a second label over the first helps nobody."""
+def _already_visible(
+    data: bytes, contents: Contents, found: metadata.Found, options: LabelingOptions
+) -> Finding | None:
+    """Find a visible label that is there: a file with our metadata may have been drawn on, and one label is enough."""
     from labeling.verification.verifier import visible_of
 
     finding = visible_of(data, contents, found.orientation, [options.profile], options.max_pixels)
     return finding if finding.status is Status.PRESENT else None
 
 
-def _visible_mark(painted: Painted, options: Options) -> Finding | None:
+def _visible_mark(painted: Painted, options: LabelingOptions) -> Finding | None:
     if options.painter is None:
         return None
     return options.painter.finding(painted.box, painted.width, painted.height)
@@ -275,11 +285,11 @@ def _with_metadata(
     contents: Contents,
     found: metadata.Found,
     label: Label,
-    options: Options,
+    options: LabelingOptions,
     packet: bytes | None,
     values: dict[xmp.Name, str | None] | None = None,
 ) -> list[Buffer]:
-    """One AIGC carrier, in the format's proper place; every other carrier of the same label goes (6.1 c)."""
+    """Return a copy with one AIGC carrier, in the format's proper place; other carriers of the label go (6.1 c)."""
     if values is None:  # a more precise AI term of the file's own stays
         is_said = any(finding.value.get("ai") for finding in found.iptc)
         values = {} if is_said else iptc.encode(label, options.source_type)
@@ -299,9 +309,8 @@ def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:
         if block.kind is Kind.EXIF:
             new_exif = exif.blank_comment(block.data)
         elif block.kind is Kind.XMP and block is not found.packet:
-            raise LabelConflict(
-                f"a second XMP packet ({block.where}) carries a label; re-save the file with one packet"
-            )
+            message = f"a second XMP packet ({block.where}) carries a label"
+            raise LabelConflict(message, hint="re-save the file with one packet")
         elif block.kind is not Kind.XMP and block not in drop:
             drop.append(block)
     return drop, new_exif
@@ -311,7 +320,7 @@ def _signed(
     data: bytes,
     media_type: str,
     label: Label,
-    options: Options,
+    options: LabelingOptions,
     *,
     parent: tuple[bytes, str] | None = None,
     painted: bool = True,
@@ -326,16 +335,16 @@ def _signed(
 
 
 def _packet_of_image(image: Any, producer: str) -> bytes | None:
-    """The XMP packet that a PIL image brought along from its file, if it can be kept."""
+    """Return the XMP packet that a PIL image brought along from its file, if it can be kept."""
     info = getattr(image, "info", None)
     if not info:
         return None
     from labeling.verification.verifier import contents_of_image
 
     found = metadata.scan(contents_of_image(image))
-    own = own_label(found, "the image")
+    own = own_label(found)
     if own is not None and own.producer != producer:
-        raise LabelConflict(f"the image comes from a file labelled by {own.producer}; labels of others must stay")
+        raise LabelConflict(f"the image comes from a file labelled by {own.producer}", hint=OTHERS_MUST_STAY)
     return found.packet.data if found.packet is not None and not found.broken else None
 
 
@@ -343,51 +352,6 @@ _WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)
 
 
 def _holds_only(contents: Contents, packet: bytes | None) -> bool:
-    """True if ``packet``, made a moment ago, is there to the byte and nothing else could hold a label."""
+    """Return whether ``packet``, made a moment ago, is there to the byte and nothing else could hold a label."""
     rest = [b for b in contents.blocks if b.kind not in _WITHOUT_LABELS and b.keyword != "JFIF"]
     return packet is not None and len(rest) == 1 and rest[0].data == packet and not contents.problems
-
-
-def _read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
-    """Read what goes out, once for all who ask."""
-    contents = containers.read(data)
-    found = metadata.scan(contents)
-    check_label(found, label, source_type=source_type)
-    return contents, found
-
-
-def check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
-    """Exactly one AIGC field, in order, and saying what it should."""
-    fields = [finding.value for finding in found.aigc]
-    wanted = aigc.encode(label)
-    if len(fields) != 1 or aigc.dump(fields[0]) != wanted:
-        raise WriteError("the label did not read back as it was written; nothing was stored, please report this file")
-    if source_type and not any(finding.value.get("ai") for finding in found.iptc):
-        raise WriteError("the IPTC source type did not read back; nothing was stored, please report this file")
-
-
-def _check_untouched(source: bytes, before: Contents, result: bytes, after: Contents, name: str) -> None:
-    """A change of metadata leaves the coded picture byte-identical (design, invariant 2)."""
-    same = len(before.coded) == len(after.coded) and all(
-        n == m and _equal(source, a, result, b, n) for (a, n), (b, m) in zip(before.coded, after.coded, strict=True)
-    )
-    if not same:
-        raise WriteError(f"{name}: the coded picture would have changed; nothing was stored, please report this file")
-
-
-def _check_kept(before: Contents, after: Contents, name: str) -> None:
-    """Signing inserts a box or segment: everything that is found by its offset must still be found."""
-    held, still = ([(b.kind, b.data) for b in c.blocks if b.kind is not Kind.C2PA] for c in (before, after))
-    if held != still or after.problems:
-        raise WriteError(f"{name}: signing would damage other metadata of this file; label it without a signer")
-
-
-_STEP = 64 << 10
-
-
-def _equal(one: bytes, at: int, other: bytes, place: int, length: int) -> bool:
-    """Compare two spans. By small slices of bytes: comparing memoryviews goes element by element, far slower."""
-    return all(
-        one[at + done : at + min(done + _STEP, length)] == other[place + done : place + min(done + _STEP, length)]
-        for done in range(0, length, _STEP)
-    )

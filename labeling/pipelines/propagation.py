@@ -1,4 +1,4 @@
-"""Carrying labels on: a platform adds its half, and a re-encoded copy gets the labels of its original.
+"""Propagation: a platform adds its half to a label, and a re-encoded copy gets the labels of its original.
 
 Labels of others are kept, never rewritten: Labelling Measures Art. 6 (platforms add the propagator's half) and Art. 10
 (nobody removes, alters or forges); Deep Synthesis Provisions Art. 23 (restoring and enhancing count as processing, so
@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labeling import files
-from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat
+from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.label import Label, Origin
 from labeling.marks import iptc, xmp
 from labeling.pipelines import image
-from labeling.pipelines.image import Options
-from labeling.pipelines.output import LabeledFile, settle, store
+from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.output import LabeledFile, resolve_target, write_result
+from labeling.pipelines.source import OTHERS_MUST_STAY, open_source, own_label, read_contents, require_signer
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
 
 ALIKE = 0.08
-"""Mean difference (of the full range) of two pictures at 32×32 gray up to which one passes for a copy of the other."""
+"""Largest mean difference, as a part of the full range, at which one picture counts as a copy of another.
+
+Both are compared at 32×32 pixels in gray."""
 
 PathLike = str | os.PathLike[str]
 
@@ -46,28 +49,59 @@ def propagate(
 ) -> LabeledFile:
     """Fill the propagator's half of the label that a file carries; the producer's half stays as it is.
 
-    ``propagator`` is the platform's code (service 2) or name, ``propagate_id`` its number for the content, ``security``
-    goes to ReservedCode2. A C2PA manifest becomes the parent ingredient of a new one by ``signer``; without a signer
-    such a file is refused. Raises :class:`LabelConflict` if there is no label, or several that differ.
-    """
-    name, data, goal = settle(source, target, in_place=in_place)
-    if not propagator.strip() or not propagate_id.strip():
-        raise LabelingError("propagation needs a propagator and its content number (--propagator, --propagate-id)")
-    contents, found = image.open_file(data, name)
-    label = _one_label(found, name)
-    image.require_signer(found, signer, name)
-    label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
-    options = Options(profile_named(profile), signer=signer)
-    how = ["the propagator's half was filled"]
-    if isinstance(data, FileBytes):
-        from labeling.pipelines import video
+    This is what Labelling Measures Art. 6 asks of a platform that publishes labelled content.
 
-        with data:
-            draft = video.Draft(data, contents, found)
-            draft.how += how
-            return video.write(draft, name, goal, label, options, values={}, dry_run=dry_run)
-    made = image.write(data, name, contents, found, label, options, values={}, how=how)
-    return store(made, source, goal, dry_run=dry_run)
+    Args:
+        source: The labelled picture, video or audio file.
+        target: The output's path; by default ``NAME.labeled.EXT`` beside the source.
+        propagator: The platform's provider code (27 characters, service 2) or name.
+        propagate_id: The platform's number for the content.
+        security: Security data for the label's field ReservedCode2.
+        signer: Signs with C2PA. A manifest that the file has becomes the parent ingredient of the new one.
+        profile: The regime that the returned report judges by.
+        in_place: Replace the source itself.
+        dry_run: Do everything but write.
+
+    Returns:
+        The labelled file with the verifier's report on it.
+
+    Raises:
+        LabelConflict: There is no label, or there are several that differ.
+        SigningError: The file has a C2PA manifest, and there is no ``signer``.
+        LabelingError: The file cannot be read or written, or a parameter has a wrong value.
+
+    Example:
+        >>> import labeling
+        >>> from PIL import Image
+        >>> Image.new("RGB", (640, 480)).save("picture.png")
+        >>> labelled = labeling.Labeler("my-service").label_file("picture.png", "labelled.png")
+        >>> done = labeling.propagate("labelled.png", "shared.png", propagator="my-platform", propagate_id="post-17")
+        >>> done.label.producer, done.label.propagator
+        ('my-service', 'my-platform')
+    """
+    with error_context(source):
+        chosen = resolve_target(source, target, in_place=in_place)
+        for parameter, value in (("propagator", propagator), ("propagate_id", propagate_id)):
+            if not value.strip():
+                raise LabelingError(
+                    "propagation needs both `propagator` and `propagate_id`", hint=f"`{parameter}` is empty"
+                )
+        name, data = open_source(source)
+        contents, found = read_contents(data)
+        label = _one_label(found)
+        require_signer(found, signer)
+        label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
+        options = LabelingOptions(profile_named(profile), signer=signer)
+        how = ["the propagator's half was filled"]
+        if isinstance(data, FileBytes):
+            from labeling.pipelines import video_job
+
+            with data:
+                job = video_job.VideoJob(data, contents, found)
+                job.how += how
+                return video_job.write(job, name, chosen, label, options, values={}, dry_run=dry_run)
+        made = image.write(data, name, contents, found, label, options, values={}, how=how)
+        return write_result(made, source, chosen, dry_run=dry_run)
 
 
 def transplant(
@@ -80,53 +114,86 @@ def transplant(
     in_place: bool = False,
     dry_run: bool = False,
 ) -> LabeledFile:
-    """Carry the labels in one picture's metadata over to its re-encoded copy: the AIGC field and IPTC's AI properties.
+    """Bring the labels in a picture's metadata over to its re-encoded copy: the AIGC field and IPTC's AI properties.
 
-    The copy must show the same picture: otherwise :class:`LabelConflict`, since a label on something else would be a
-    forged one. A C2PA manifest cannot be carried over as such; a ``signer`` signs the copy with the original as its
-    parent ingredient, and without one ``how`` says that the credentials stayed behind.
+    Args:
+        labelled: The picture that carries the labels.
+        copy: A re-encoded or resized copy of the same picture, in any format that can be labelled.
+        target: The output's path; by default ``NAME.labeled.EXT`` beside the copy.
+        signer: Signs the output with C2PA, with the original as the parent ingredient. A manifest cannot be brought
+            over as such: without a signer it stays behind, and ``how`` says so.
+        profile: The regime that the returned report judges by.
+        in_place: Replace the copy itself.
+        dry_run: Do everything but write.
+
+    Returns:
+        The labelled copy with the verifier's report on it.
+
+    Raises:
+        LabelConflict: ``copy`` does not show the same picture (its label would be a forged one) or carries another
+            producer's label; or ``labelled`` has no label, or several that differ.
+        SigningError: The copy has a C2PA manifest, and there is no ``signer``.
+        LabelingError: A file cannot be read or written.
+
+    Example:
+        >>> import labeling
+        >>> from PIL import Image
+        >>> picture = Image.radial_gradient("L").convert("RGB").resize((640, 480))
+        >>> picture.save("picture.png")
+        >>> labelled = labeling.Labeler("my-service").label_file("picture.png", "labelled.png")
+        >>> with Image.open("labelled.png") as image:
+        ...     image.convert("RGB").resize((320, 240)).save("small.jpg")
+        >>> done = labeling.transplant("labelled.png", "small.jpg", in_place=True)
+        >>> done.label.content_id == labelled.label.content_id
+        True
     """
     from_name, original = files.load(labelled)
-    name, data, goal = settle(copy, target, in_place=in_place)
+    with error_context(copy):
+        chosen = resolve_target(copy, target, in_place=in_place)
+        name, data = open_source(copy)
     if isinstance(data, FileBytes):
         data.close()
-        raise UnsupportedFormat(f"{name}: labels are carried over between pictures; label a new film with add")
-    before, had = image.open_file(original, from_name)
-    label = _one_label(had, from_name)
-    contents, found = image.open_file(data, name)
-    own = image.own_label(found, name)
-    if own is not None and own.producer != label.producer:
-        raise LabelConflict(f"{name}: carries a label of {own.producer} already; labels of others must stay")
-    image.require_signer(found, signer, name)
-    _require_alike((original, before, had), (data, contents, found), from_name, name)
-    how = [f"labels carried over from {from_name}"]
-    if had.c2pa and signer is None:
-        how.append("C2PA credentials of the original stay behind: give a signer to keep them as the parent")
-    made = image.write(
-        data,
-        name,
-        contents,
-        found,
-        label,
-        Options(profile_named(profile), signer=signer),
-        values=_iptc_values(had),
-        how=how,
-        parent=(original, before.media_type) if had.c2pa and not found.c2pa else None,
-    )
-    return store(made, copy, goal, dry_run=dry_run)
+        raise UnsupportedFormat("only pictures can be transplanted to", path=name, hint="label a new video with add")
+    with error_context(from_name):
+        before, had = read_contents(original)
+        label = _one_label(had)
+    with error_context(name):
+        contents, found = read_contents(data)
+        own = own_label(found)
+        if own is not None and own.producer != label.producer:
+            raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
+        require_signer(found, signer)
+        _require_alike((original, before, had), (data, contents, found), from_name)
+        how = [f"labels carried over from {from_name}"]
+        if had.c2pa and signer is None:
+            how.append(
+                "C2PA credentials of the original stay behind: give a signer (`signer`) to keep them as the parent"
+            )
+        made = image.write(
+            data,
+            name,
+            contents,
+            found,
+            label,
+            LabelingOptions(profile_named(profile), signer=signer),
+            values=_iptc_values(had),
+            how=how,
+            parent=(original, before.media_type) if had.c2pa and not found.c2pa else None,
+        )
+        return write_result(made, copy, chosen, dry_run=dry_run)
 
 
-def _one_label(found: metadata.Found, name: str) -> Label:
-    label = image.own_label(found, name)
+def _one_label(found: metadata.Found) -> Label:
+    label = own_label(found)
     if label is None:
         raise LabelConflict(
-            f"{name}: carries no label; a picture without one is classified first (Labelling Measures Art. 6): "
-            "verify says what is known, add labels your own content"
+            "carries no label; a picture without one is classified first (Labelling Measures Art. 6)",
+            hint="verify says what is known, add labels your own content",
         )
     if len({str(finding.value) for finding in found.aigc}) > 1:
-        raise LabelConflict(f"{name}: carries several labels that differ; which one holds must be settled first")
+        raise LabelConflict("carries several labels that differ", hint="which one holds must be settled first")
     if found.aigc[0].value.get("Label") not in set(Origin):
-        raise LabelConflict(f"{name}: its label has no valid Label value; the producer's half is not ours to mend")
+        raise LabelConflict("its label has no valid Label value", hint="the producer's half is not ours to mend")
     return label
 
 
@@ -140,14 +207,15 @@ def _iptc_values(found: metadata.Found) -> dict[xmp.Name, str | None]:
 
 
 def _require_alike(
-    one: tuple[bytes, Contents, metadata.Found], other: tuple[bytes, Contents, metadata.Found], name: str, copy: str
+    original: tuple[bytes, Contents, metadata.Found], copy: tuple[bytes, Contents, metadata.Found], name: str
 ) -> None:
+    """Raise :class:`LabelConflict` if ``copy`` does not show the picture of ``original``, which is called ``name``."""
     import numpy as np
 
     from labeling import codecs
 
     small = []
-    for data, contents, found in (one, other):
+    for data, contents, found in (original, copy):
         pixels = codecs.displayed(data, contents.format, orientation=found.orientation)
         rows, columns = (np.linspace(0, n, 33).astype(int) for n in pixels.shape[:2])
         gray = pixels @ np.array([0.299, 0.587, 0.114])
@@ -159,6 +227,6 @@ def _require_alike(
     difference = float(np.abs(small[0] - small[1]).mean()) / 255
     if difference > ALIKE:
         raise LabelConflict(
-            f"{copy}: does not show the same picture as {name} (difference {difference:.0%}); "
-            "labels are only carried over to a copy"
+            f"does not show the same picture as {name} (difference {difference:.0%})",
+            hint="labels are only carried over to a copy",
         )

@@ -1,37 +1,31 @@
-"""The pipeline of films and sounds: a file in, a labelled file out, of any size.
+"""The pipeline of video and audio: a file in, a labelled file out, of any size.
 
-The order is that of pictures (spec 5): visible mark, then metadata, then the C2PA signature. The film is never held in
-memory: what stays is copied from file to file. Nothing is reported that was not read back from the new file.
+The order is that of pictures (spec 5): visible mark, then metadata, then the C2PA signature. Nothing is reported that
+was not read back from the new file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 from labeling import containers, files
-from labeling.containers import Block, Changes, Contents, Kind, Media
-from labeling.errors import LabelingError, WriteError
+from labeling.containers import Media
+from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
-from labeling.label import Label
-from labeling.marks import aigc, iptc, xmp
-from labeling.pipelines import image
-from labeling.pipelines.image import Options
+from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
-from labeling.verification import metadata
-from labeling.verification.report import Report
-from labeling.verification.verifier import conclude, credentials_of, sidecar_of
+from labeling.pipelines.source import LabelFor, agreed_label, read_contents, require_signer
+from labeling.pipelines.video_job import VideoJob, write
 from labeling.verification.visible_video import LEAST
 
 if TYPE_CHECKING:
     from labeling.codecs.video.base import Settings
     from labeling.codecs.video.mp4 import Opened
-    from labeling.marks.credentials import Signer
 
 WHEN = ("start", "start+end", "start+middle+end", "whole")
 """Where in a film the visible label may be; the start is what GB 45438-2025 5.4 asks for, the rest is allowed."""
@@ -80,306 +74,133 @@ class VideoOptions:
         return tuple(found)
 
 
-def label_film(
+def label_video(
     data: Media,
     name: str,
-    goal: Path,
-    make: Callable[[Label | None], Label],
-    options: Options,
-    film: VideoOptions,
+    target: Path,
+    label_for: LabelFor,
+    options: LabelingOptions,
+    video: VideoOptions,
     *,
     dry_run: bool = False,
 ) -> LabeledFile:
-    """Label a film or sound: its streams stay as they are, but for the pictures under a visible label.
+    """Label a video or audio file: its streams stay as they are, but for the pictures under a visible label.
 
-    ``make`` is as in :func:`labeling.pipelines.image.label_bytes`, and so are the errors; what belongs to others stays.
+    Args:
+        data: The file, open; the caller closes it.
+        name: Its path.
+        target: The output's path.
+        label_for: Makes the label to write; gets our own label that the file carries already, or ``None``.
+        options: How to write it.
+        video: When the visible label is there, and how pictures are re-encoded.
+        dry_run: Do everything, and leave nothing behind.
+
+    Raises:
+        LabelConflict: The file carries another provider's label.
+        SigningError: It carries a C2PA manifest, and there is no signer.
+        LabelingError: It cannot be labelled as asked.
     """
-    contents, found = image.open_file(data, name)
-    label = image.agreed_label(found, make, name)
-    image.require_signer(found, options.signer, name)
+    contents, found = read_contents(data)
+    label = agreed_label(found, label_for)
+    require_signer(found, options.signer)
     with contextlib.ExitStack() as stack:
-        draft = Draft(data, contents, found)
+        job = VideoJob(data, contents, found)
         if options.painter is not None:
-            _draw(draft, name, goal, options, film, stack, ours=bool(found.aigc))
-        return write(draft, name, goal, label, options, dry_run=dry_run)
-
-
-class Draft:
-    """A file on its way: what it holds now, and what has been done."""
-
-    def __init__(self, data: Media, contents: Contents, found: metadata.Found) -> None:
-        self.source, self.data, self.contents, self.found = data, data, contents, found
-        self.film: Any = None  # changes of the film that are made in the same copy as those of metadata
-        self.visible: Finding | None = None
-        self.how: list[str] = []
-
-    @property
-    def painted(self) -> bool:
-        return self.film is not None or self.data is not self.source
+            _draw(job, target, options, video, stack)
+        return write(job, name, target, label, options, dry_run=dry_run)
 
 
 def _draw(
-    draft: Draft,
-    name: str,
-    goal: Path,
-    options: Options,
-    film: VideoOptions,
-    stack: contextlib.ExitStack,
-    *,
-    ours: bool,
+    job: VideoJob, target: Path, options: LabelingOptions, video: VideoOptions, stack: contextlib.ExitStack
 ) -> None:
-    """The visible label: in place where the format's surgery can do it, else in a re-muxed copy."""
-    if not draft.contents.width and film.audio_cue:
-        _mix_cue(draft, name, goal, stack)
+    """Draw the visible label: in place where the format's editing can do it, else in a re-muxed copy."""
+    if not job.contents.width and video.audio_cue:
+        _mix_cue(job, target, stack)
         return
-    if not draft.contents.width:
-        draft.how.append("a sound has no picture to draw on; an audible label (GB 45438-2025 5.3) was not added")
+    if not job.contents.width:
+        job.how.append("audio has no picture to draw on; an audible label (GB 45438-2025 5.3) was not added")
         return
-    if ours and (finding := _already_visible(draft, options)) is not None:
-        draft.visible = finding
-        draft.how.append("the visible label is there already")
+    if job.found.aigc and (finding := _already_visible(job, options)) is not None:
+        job.visible = finding
+        job.how.append("the visible label is there already")
         return
     from labeling.codecs.video.base import Settings
 
-    settings = Settings(film.preset, film.crf)
-    scratch = stack.enter_context(files.scratch(goal))
-    try:
-        if containers.format_named(draft.contents.format).edit == "in place":
-            from labeling.codecs.video import mp4
+    settings = Settings(video.preset, video.crf)
+    temporary = stack.enter_context(files.temp_beside(target))
+    if containers.format_named(job.contents.format).edit == "in place":
+        from labeling.codecs.video import mp4
 
-            opened = mp4.opened(draft.data)
-            if not isinstance(opened, str):
-                _cut(draft, opened, scratch, options, film, settings, stack)
-                return
-        _remux(draft, scratch, options, film, settings, stack)
-    except LabelingError as error:
-        raise type(error)(str(error) if name in str(error) else f"{name}: {error}") from error
+        opened = mp4.opened(job.data)
+        if not isinstance(opened, str):
+            _paint_in_place(job, opened, temporary, options, video, settings, stack)
+            return
+    _remux(job, temporary, options, video, settings, stack)
 
 
-def _mix_cue(draft: Draft, name: str, goal: Path, stack: contextlib.ExitStack) -> None:
+def _mix_cue(job: VideoJob, target: Path, stack: contextlib.ExitStack) -> None:
     from labeling.codecs import wav_cue
     from labeling.marks import audible
     from labeling.verification import visible_video
 
-    finding = visible_video.find_explicit_label(draft.data, draft.contents.format, languages=())
+    finding = visible_video.find_explicit_label(job.data, job.contents.format, languages=())
     if finding.status is Status.PRESENT:
-        draft.visible = finding
-        draft.how.append("the audible label is there already")
+        job.visible = finding
+        job.how.append("the audible label is there already")
         return
-    scratch = stack.enter_context(files.scratch(goal))
-    try:
-        files.write_pieces(scratch, wav_cue.mix_cue(draft.data, audible.cue))
-    except LabelingError as error:
-        raise type(error)(f"{name}: {error}") from error
-    draft.data = stack.enter_context(FileBytes(scratch.open("rb"), str(scratch)))
-    draft.contents = containers.read(draft.data)
-    draft.found = metadata.scan(draft.contents)
-    draft.visible = visible_video.find_explicit_label(draft.data, draft.contents.format, languages=())
-    draft.how.append("the rhythm short-long-short-short was mixed into the start; all other samples are as before")
+    temporary = stack.enter_context(files.temp_beside(target))
+    files.write_pieces(temporary, wav_cue.mix_cue(job.data, audible.cue))
+    job.replace_data(temporary, stack)
+    job.visible = visible_video.find_explicit_label(job.data, job.contents.format, languages=())
+    job.how.append("the rhythm short-long-short-short was mixed into the start; all other samples are as before")
 
 
-def _cut(
-    draft: Draft,
+def _paint_in_place(
+    job: VideoJob,
     opened: Opened,
-    scratch: Path,
-    options: Options,
-    film: VideoOptions,
+    temporary: Path,
+    options: LabelingOptions,
+    video: VideoOptions,
     settings: Settings,
     stack: contextlib.ExitStack,
 ) -> None:
+    """Paint on an MP4 file's samples; :func:`write` puts the new ones into the copy that it makes."""
     from labeling.codecs.video import mp4
 
     assert options.painter is not None
-    cut = mp4.paint(
-        draft.data, opened, options.painter, film.spans(opened.seconds), scratch,
-        reencode=film.reencode, settings=settings, progress=film.progress,
+    painted = mp4.paint(
+        job.data, opened, options.painter, video.spans(opened.seconds), temporary,
+        reencode=video.reencode, settings=settings, progress=video.progress,
     )  # fmt: skip
-    stack.callback(cut.close)
-    draft.film = cut.edits
-    draft.visible = options.painter.finding(cut.box, *cut.displayed)
-    draft.how.append(cut.how)
+    stack.callback(painted.close)
+    job.edits = painted.edits
+    job.visible = options.painter.finding(painted.box, *painted.displayed)
+    job.how.append(painted.how)
 
 
 def _remux(
-    draft: Draft, scratch: Path, options: Options, film: VideoOptions, settings: Settings, stack: contextlib.ExitStack
+    job: VideoJob,
+    temporary: Path,
+    options: LabelingOptions,
+    video: VideoOptions,
+    settings: Settings,
+    stack: contextlib.ExitStack,
 ) -> None:
-    """Other containers, and fragments, are written anew by FFmpeg's muxers; packets are copied but for the label's."""
+    """Re-mux other containers and fragments with FFmpeg; packets are copied but for those under the label."""
     from labeling.codecs.video import remux
 
-    assert options.painter is not None and isinstance(draft.data, FileBytes)
+    assert options.painter is not None and isinstance(job.data, FileBytes)
     painted = remux.paint(
-        Path(draft.data.name), scratch, draft.contents.format, options.painter, film.spans(draft.contents.seconds),
-        reencode=film.reencode, settings=settings, progress=film.progress,
+        Path(job.data.name), temporary, job.contents.format, options.painter, video.spans(job.contents.seconds),
+        reencode=video.reencode, settings=settings, progress=video.progress,
     )  # fmt: skip
-    draft.visible = options.painter.finding(painted.box, *painted.displayed)
-    draft.how += painted.how
-    draft.data = stack.enter_context(FileBytes(scratch.open("rb"), str(scratch)))
-    draft.contents = containers.read(draft.data)
-    draft.found = metadata.scan(draft.contents)
+    job.visible = options.painter.finding(painted.box, *painted.displayed)
+    job.how += painted.how
+    job.replace_data(temporary, stack)
 
 
-def _already_visible(draft: Draft, options: Options) -> Finding | None:
+def _already_visible(job: VideoJob, options: LabelingOptions) -> Finding | None:
     from labeling.verification import visible_video
 
-    finding = visible_video.find_explicit_label(draft.data, draft.contents.format, languages=options.profile.languages)
+    finding = visible_video.find_explicit_label(job.data, job.contents.format, languages=options.profile.languages)
     return finding if finding.status is Status.PRESENT else None
-
-
-def write(
-    draft: Draft,
-    name: str,
-    goal: Path,
-    label: Label,
-    options: Options,
-    *,
-    values: dict[xmp.Name, str | None] | None = None,
-    dry_run: bool = False,
-) -> LabeledFile:
-    """Write the label's metadata into a copy, sign it, read it back, and give it its name.
-
-    ``values`` are the XMP properties (default: IPTC's, where the format has a place for a packet).
-    """
-    changes = _changes(draft, label, options, values)
-    signer, store = _signer(draft, options), None
-    if not (dry_run or draft.painted or options.signer) and files.same_file(Path(name), goal):
-        done = _patched(draft, name, goal, changes, label, options)
-        if done is not None:
-            return done
-    pieces = containers.rewrite(draft.data, draft.contents, changes, draft.film)
-    place = files.scratch if dry_run else files.staged
-    with place(goal) as target:
-        files.write_pieces(target, pieces)
-        if signer is not None:
-            _sign(target, draft, label, signer, options.source_type)
-        with FileBytes(target.open("rb"), str(goal)) as result:
-            if signer is None and options.signer is not None and options.sidecar:
-                store = _sign_beside(result, goal, draft, label, options.signer, options.source_type)
-            report_on = _read_back(result, draft, name, label, options, store, checked=signer is None)
-        size = target.stat().st_size
-    if store is not None and not dry_run:
-        files.write_atomically(sidecar_of(goal), [store])
-    return LabeledFile(Path(name), goal, label, tuple(draft.how), report_on, size, dry_run)
-
-
-def _patched(
-    draft: Draft, name: str, goal: Path, changes: Changes, label: Label, options: Options
-) -> LabeledFile | None:
-    """Change an MP4 file where it stands, if it has room for that: no matter how large it is."""
-    data = draft.data
-    if containers.format_named(draft.contents.format).edit != "in place" or not isinstance(data, FileBytes):
-        return None
-    from labeling.containers.mp4 import in_place
-
-    change = in_place.patch(data, changes)
-    if change is None:
-        return None
-    with files.explained(goal), in_place.applied(data, change), FileBytes(goal.open("rb"), str(goal)) as result:
-        report = _read_back(result, draft, name, label, options, None, checked=True)
-    draft.how.append("changed in place, in the free space behind the movie box")
-    return LabeledFile(Path(name), goal, label, tuple(draft.how), report, len(data))
-
-
-def _changes(draft: Draft, label: Label, options: Options, values: dict[xmp.Name, str | None] | None) -> Changes:
-    """One AIGC carrier, in the format's home (6.1 c); IPTC's properties in an XMP packet, where there is a place."""
-    row = containers.format_named(draft.contents.format)
-    found = draft.found
-    if values is None:
-        is_said = any(finding.value.get("ai") for finding in found.iptc)
-        values = {} if is_said else iptc.encode(label, options.source_type)
-    drop: list[Block] = []
-    kept = False
-    for block in found.carriers:
-        if block.kind is Kind.XMP:
-            if block is not found.packet:
-                raise LabelingError(f"a second XMP packet ({block.where}) carries a label; re-save with one packet")
-            values = values | {aigc.XMP_NAME: None}
-        elif not kept and block.keyword == aigc.FIELD and block.where.startswith(row.home_prefix):
-            kept = True  # the new value takes its place
-        elif block not in drop:
-            drop.append(block)
-    packet = found.packet.data if found.packet else None
-    new = xmp.update(packet, values) if values and row.has_xmp else None
-    if values and not row.has_xmp and any(values.values()):
-        draft.how.append(f"{row.title} has no place for IPTC properties: the source type is in the label alone")
-    return Changes(new, None, (*drop, *found.c2pa), (aigc.FIELD, aigc.encode(label)))
-
-
-def _signer(draft: Draft, options: Options) -> Signer | None:
-    """Who signs; where the format cannot be signed that is said, since its other labels can still be written."""
-    row = containers.format_named(draft.contents.format)
-    if options.signer is not None and row.manifest == "beside":
-        if not options.sidecar:
-            draft.how.append(
-                f"not signed: {row.title} has no place for a C2PA manifest; --sidecar puts one beside the file"
-            )
-        return None
-    return options.signer
-
-
-def _sign(target: Path, draft: Draft, label: Label, signer: Signer, source_type: str) -> None:
-    """Sign the copy; a manifest that the source had stays as the parent ingredient."""
-    from labeling.marks import credentials
-
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type, pixels_changed=draft.painted)
-    parent = draft.source if draft.found.c2pa else None
-    with files.scratch(target) as signed:
-        with contextlib.ExitStack() as stack:
-            streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
-            before = stack.enter_context(_stream(parent)) if parent is not None else None
-            credentials.sign_stream(streams[0], streams[1], draft.contents.media_type, signer, claim, parent=before)
-        signed.replace(target)
-
-
-def _sign_beside(result: FileBytes, goal: Path, draft: Draft, label: Label, signer: Signer, source_type: str) -> bytes:
-    """A manifest store for a file of its own beside the film (C2PA 2.2, 11.4: external manifests)."""
-    from labeling.marks import credentials
-
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type)
-    draft.how.append(f"C2PA manifest beside the file: {sidecar_of(goal).name}")
-    with result.stream() as content:
-        return credentials.sign_beside(content, draft.contents.media_type, signer, claim)
-
-
-def _stream(data: Media) -> BinaryIO:
-    return data.stream() if isinstance(data, FileBytes) else io.BytesIO(data)
-
-
-def _read_back(
-    result: FileBytes,
-    draft: Draft,
-    name: str,
-    label: Label,
-    options: Options,
-    store: bytes | None,
-    *,
-    checked: bool,
-) -> Report:
-    after = containers.read(result)
-    seen = metadata.scan(after)
-    if after.problems:
-        raise WriteError(f"{name}: the new file does not read back ({after.problems[0]}); please report this file")
-    source_type = containers.format_named(after.format).has_xmp and not draft.found.iptc
-    image.check_label(seen, label, source_type=source_type and seen.packet is not None)
-    if not draft.painted and checked:
-        _check_untouched(draft.source, draft.contents, result, after, name)
-    findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, store)]
-    if draft.visible is not None:
-        findings.append(draft.visible)
-    return conclude(result.name, after, findings, [options.profile], visible=draft.visible is not None)
-
-
-_SAMPLES, _STEP = 16, 16 << 10
-
-
-def _check_untouched(source: Media, before: Contents, result: Media, after: Contents, name: str) -> None:
-    """The coded media is where it is said to be, and the same at samples of it: the kernel copied it in one piece."""
-    same = len(before.coded) == len(after.coded)
-    for (a, length), (b, other) in zip(before.coded, after.coded, strict=False):
-        same = same and length == other
-        last = max(0, length - _STEP)
-        for part in range(_SAMPLES if same else 0):
-            at = last * part // (_SAMPLES - 1)
-            size = min(_STEP, length - at)
-            same = same and source[a + at : a + at + size] == result[b + at : b + at + size]
-    if not same:
-        raise WriteError(f"{name}: the coded media would have changed; nothing was stored, please report this file")

@@ -1,4 +1,4 @@
-"""Frames straight from a generator into a labelled film: encoded once, with the label, its metadata and a signature."""
+"""Frames straight from a generator into a labelled video: encoded once, with label, metadata and signature."""
 
 from __future__ import annotations
 
@@ -7,37 +7,42 @@ import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeling import containers, files
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, error_context
 from labeling.filebytes import FileBytes
 from labeling.label import Label
-from labeling.pipelines import video
-from labeling.pipelines.image import Options
+from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
+from labeling.pipelines.video_job import VideoJob, write
 from labeling.verification import metadata
 
 if TYPE_CHECKING:
+    from labeling._types import Frame, VideoCoding
     from labeling.codecs.video.writer import VideoWriter
 
 
 class LabeledVideoWriter:
-    """A film that is being written, as a context manager: ``write(frame)`` for each frame, ``result`` afterwards.
+    """A labelled video that is being written, as a context manager: see :meth:`labeling.Labeler.open_video`.
 
-    It appears under its name when the ``with`` block ends well, whole and read back; otherwise nothing stays.
+    The file appears under its name when the ``with`` block ends well, whole and read back; otherwise nothing stays.
+
+    Attributes:
+        path: The output.
+        result: The :class:`~labeling.LabeledFile`, once the block has ended; ``None`` before.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         label: Label,
-        options: Options,
+        options: LabelingOptions,
         size: tuple[int, int],
         fps: float | Fraction,
         *,
         seconds: float | None,
-        coding: dict[str, Any],
+        coding: VideoCoding,
     ) -> None:
         from labeling.codecs.video.writer import container_of
 
@@ -52,10 +57,10 @@ class LabeledVideoWriter:
     def __enter__(self) -> LabeledVideoWriter:
         from labeling.codecs.video.writer import VideoWriter
 
-        with contextlib.ExitStack() as stack:
-            self._scratch = stack.enter_context(files.scratch(self.path))
+        with error_context(self.path), contextlib.ExitStack() as stack:
+            self._temporary = stack.enter_context(files.temp_beside(self.path))
             self._writer = VideoWriter(
-                self._scratch, self._form, self._options.painter, self._size, self._fps,
+                self._temporary, self._form, self._options.painter, self._size, self._fps,
                 seconds=self._seconds, **self._coding,
             )  # fmt: skip
             painter = self._options.painter
@@ -64,29 +69,36 @@ class LabeledVideoWriter:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, frame: Any) -> None:
-        """Encode one frame: ndarray (H, W, 3) uint8 RGB, a PIL image, or a torch tensor. Raises :class:`LabelingError`.
+    def write(self, frame: Frame) -> None:
+        """Encode one frame.
 
-        The frame is not modified.
+        Args:
+            frame: Picture of the video's size: an ndarray of uint8, (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) gray; a
+                PIL image; or a PyTorch tensor, (C, H, W), (H, W, C) or (H, W), of uint8 or of floats from 0 to 1. It
+                is not modified, and may be used again at once.
+
+        Raises:
+            LabelingError: The frame has another size or type, or cannot be encoded.
         """
         if self._writer is None:
-            raise LabelingError("the film is not open; use it in a with statement")
-        self._writer.write(frame)
+            raise LabelingError("the video is not open", path=self.path, hint="use it in a with statement")
+        with error_context(self.path):
+            self._writer.write(frame)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._writer is not None
-        with self._stack:
+        with error_context(self.path), self._stack:
             self._writer.__exit__(kind, error, trace)
             if kind is None:
                 self._finish()
 
     def _finish(self) -> None:
         assert self._writer is not None
-        with FileBytes(self._scratch.open("rb"), str(self.path)) as data:
+        with FileBytes(self._temporary.open("rb"), str(self.path)) as data:
             contents = containers.read(data)
-            draft = video.Draft(data, contents, metadata.scan(contents))
-            draft.visible = self._visible
-            draft.how.append(f"{self._writer.written} frames encoded as {self._writer.how}")
-            self.result = video.write(draft, str(self.path), self.path, self._label, self._options)
+            job = VideoJob(data, contents, metadata.scan(contents))
+            job.visible = self._visible
+            job.how.append(f"{self._writer.written} frames encoded as {self._writer.how}")
+            self.result = write(job, str(self.path), self.path, self._label, self._options)

@@ -1,0 +1,79 @@
+"""Reading back what was made, before anything is stored or reported."""
+
+from __future__ import annotations
+
+from labeling import containers
+from labeling.containers import Contents, Kind, Media
+from labeling.errors import WriteError
+from labeling.label import Label
+from labeling.marks import aigc
+from labeling.verification import metadata
+
+REPORT = "nothing was stored, please report this file"
+
+_STEP = 64 << 10
+_SAMPLES, _SAMPLE_STEP = 16, 16 << 10
+
+
+def read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
+    """Read a finished file once, check its label, and return what was read for everything else that needs it."""
+    contents = containers.read(data)
+    found = metadata.scan(contents)
+    check_label(found, label, source_type=source_type)
+    return contents, found
+
+
+def check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
+    """Check that there is exactly one AIGC field, its keys in order, with the label's content.
+
+    Args:
+        found: What was read from the new file.
+        label: What was written to it.
+        source_type: Whether an IPTC source type that means AI has to be there as well.
+
+    Raises:
+        WriteError: One of these does not hold.
+    """
+    fields = [finding.value for finding in found.aigc]
+    if len(fields) != 1 or aigc.dump(fields[0]) != aigc.encode(label):
+        raise WriteError("the label did not read back as it was written", hint=REPORT)
+    if source_type and not any(finding.value.get("ai") for finding in found.iptc):
+        raise WriteError("the IPTC source type did not read back", hint=REPORT)
+
+
+def check_picture_untouched(source: bytes, before: Contents, result: bytes, after: Contents) -> None:
+    """Check that a change of metadata left the coded picture byte-identical (design, invariant 2)."""
+    same = len(before.coded) == len(after.coded) and all(
+        n == m and _equal(source, a, result, b, n) for (a, n), (b, m) in zip(before.coded, after.coded, strict=True)
+    )
+    if not same:
+        raise WriteError("the coded picture would have changed", hint=REPORT)
+
+
+def check_media_untouched(source: Media, before: Contents, result: Media, after: Contents) -> None:
+    """Check that the coded media is where the new file says, by samples: the kernel copied it in one piece."""
+    same = len(before.coded) == len(after.coded)
+    for (a, length), (b, other) in zip(before.coded, after.coded, strict=False):
+        same = same and length == other
+        last = max(0, length - _SAMPLE_STEP)
+        for part in range(_SAMPLES if same else 0):
+            at = last * part // (_SAMPLES - 1)
+            size = min(_SAMPLE_STEP, length - at)
+            same = same and source[a + at : a + at + size] == result[b + at : b + at + size]
+    if not same:
+        raise WriteError("the coded media would have changed", hint=REPORT)
+
+
+def check_metadata_kept(before: Contents, after: Contents) -> None:
+    """Check that signing, which inserts a box or segment, left everything that is found by its offset in place."""
+    held, still = ([(b.kind, b.data) for b in c.blocks if b.kind is not Kind.C2PA] for c in (before, after))
+    if held != still or after.problems:
+        raise WriteError("signing would damage other metadata of this file", hint="label it without a signer")
+
+
+def _equal(one: bytes, at: int, other: bytes, place: int, length: int) -> bool:
+    """Compare two ranges by small slices of bytes: comparing memoryviews goes element by element, far slower."""
+    return all(
+        one[at + done : at + min(done + _STEP, length)] == other[place + done : place + min(done + _STEP, length)]
+        for done in range(0, length, _STEP)
+    )

@@ -1,0 +1,95 @@
+"""Opening a file that is to be labelled: what it carries, and the cases in which it must be left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from labeling import containers, files
+from labeling.containers import Contents, Media
+from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, UnsupportedFormat
+from labeling.filebytes import FileBytes
+from labeling.label import Label
+from labeling.marks import aigc
+from labeling.verification import metadata
+
+if TYPE_CHECKING:
+    from labeling.marks.credentials import Signer
+
+LabelFor = Callable[[Label | None], Label]
+"""Makes the label to write: it gets our own label that the file carries already, or ``None``."""
+
+OTHERS_MUST_STAY = "labels of others must stay (Labelling Measures Art. 10)"
+
+
+def open_source(path: str | os.PathLike[str]) -> tuple[str, Media]:
+    """Open a file that is to be labelled.
+
+    Returns:
+        Its name to show, and its content. A video or audio file is opened and not read: the caller closes the
+        :class:`~labeling.filebytes.FileBytes`.
+
+    Raises:
+        UnreadableFile: The file cannot be opened, or is empty.
+        UnsupportedFormat: The content is of no known format.
+    """
+    name, data = files.open_source(path, containers.is_media)
+    if not isinstance(data, FileBytes) and containers.identify(data) is None:
+        raise UnsupportedFormat("the content is of no format that this version can label", path=name)
+    return name, data
+
+
+def read_contents(data: Media) -> tuple[Contents, metadata.Found]:
+    """Read the metadata of a file that is to be rewritten.
+
+    Raises:
+        LabelingError: The file is damaged, or cannot be rewritten without loss.
+    """
+    contents = containers.read(data)
+    if contents.problems:
+        raise UnreadableFile(f"the file is damaged ({contents.problems[0]})", hint="nothing was written")
+    if contents.fixed:
+        raise LabelingError(contents.fixed)
+    found = metadata.scan(contents)
+    if found.broken:
+        raise UnreadableFile(found.broken[0].defects[0].message, hint="nothing was written")
+    return contents, found
+
+
+def agreed_label(found: metadata.Found, label_for: LabelFor) -> Label:
+    """Return the label to write, made from our own that is in the file, if any.
+
+    Raises:
+        LabelConflict: The file carries another producer's label.
+    """
+    own = own_label(found)
+    label = label_for(own)
+    if own is not None and own.producer != label.producer:
+        raise LabelConflict(f"already labelled by {own.producer}; {OTHERS_MUST_STAY}: propagate adds your half instead")
+    return label
+
+
+def own_label(found: metadata.Found) -> Label | None:
+    """Return the label that a file carries. Several labels of one producer are fine: they become one.
+
+    Raises:
+        LabelConflict: A label names no producer, or the labels are of several producers.
+    """
+    labels = [aigc.label_of(finding) for finding in found.aigc]
+    if any(label is None for label in labels):
+        where = found.aigc[labels.index(None)].where
+        raise LabelConflict(f"carries an AIGC label that names no producer, at {where}", hint=OTHERS_MUST_STAY)
+    producers = {label.producer for label in labels if label is not None}
+    if len(producers) > 1:
+        raise LabelConflict(f"carries labels of several producers ({', '.join(sorted(producers))})")
+    return labels[0] if labels else None
+
+
+def require_signer(found: metadata.Found, signer: Signer | None) -> None:
+    """Raise :class:`SigningError` if the file has a C2PA manifest that a change without a signer would break."""
+    if found.c2pa and signer is None:
+        raise SigningError(
+            "carries C2PA content credentials, which labelling would break",
+            hint="give a signer (`signer`) and they are kept as the parent ingredient",
+        )

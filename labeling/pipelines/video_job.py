@@ -1,0 +1,218 @@
+"""A video or audio file on its way to a labelled copy: metadata, signature, reading back, and the file's name.
+
+The file is never held in memory: what stays is copied from file to file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from labeling import containers, files
+from labeling.containers import Block, Changes, Contents, Kind, Media
+from labeling.errors import LabelingError, WriteError
+from labeling.filebytes import FileBytes
+from labeling.findings import Finding
+from labeling.label import Label
+from labeling.marks import aigc, iptc, xmp
+from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.output import LabeledFile
+from labeling.pipelines.read_back import check_label, check_media_untouched
+from labeling.verification import metadata
+from labeling.verification.report import Report
+from labeling.verification.verifier import conclude, credentials_of, sidecar_of
+
+if TYPE_CHECKING:
+    from labeling.marks.credentials import Signer
+
+
+class VideoJob:
+    """One file being labelled: what it holds now, and what has been done to it.
+
+    Args:
+        data: The source, open; the caller closes it.
+        contents: What :func:`labeling.containers.read` found in it.
+        found: What :func:`labeling.verification.metadata.scan` found in ``contents``.
+
+    Attributes:
+        source: The file as it came.
+        data: The file to copy from: the source, or a temporary copy that has the label on it already.
+        edits: Changes of the video that are made in the same copy as those of metadata (MP4).
+        visible: The finding on the visible or audible label.
+        how: What was done, in sentences.
+    """
+
+    def __init__(self, data: Media, contents: Contents, found: metadata.Found) -> None:
+        self.source, self.data, self.contents, self.found = data, data, contents, found
+        self.edits: Any = None
+        self.visible: Finding | None = None
+        self.how: list[str] = []
+
+    @property
+    def painted(self) -> bool:
+        """Whether anything but metadata changes."""
+        return self.edits is not None or self.data is not self.source
+
+    def replace_data(self, path: Path, stack: contextlib.ExitStack) -> None:
+        """Go on from a temporary copy, which ``stack`` closes."""
+        self.data = stack.enter_context(FileBytes(path.open("rb"), str(path)))
+        self.contents = containers.read(self.data)
+        self.found = metadata.scan(self.contents)
+
+
+def write(
+    job: VideoJob,
+    name: str,
+    target: Path,
+    label: Label,
+    options: LabelingOptions,
+    *,
+    values: dict[xmp.Name, str | None] | None = None,
+    dry_run: bool = False,
+) -> LabeledFile:
+    """Write the label's metadata into a copy, sign it, read it back, and rename it to ``target``.
+
+    Args:
+        job: The file, with its visible label drawn if it is to have one.
+        name: The source's path.
+        target: The output's path; the source's own path changes it in place where there is room.
+        label: What to write.
+        options: How to write it.
+        values: The XMP properties (default: IPTC's, where the format has a place for a packet).
+        dry_run: Do everything, and leave nothing behind.
+
+    Raises:
+        WriteError: The copy could not be written, or did not read back as it should.
+        SigningError: The signature could not be made.
+    """
+    changes = _changes(job, label, options, values)
+    signer, manifest = _signer(job, options), None
+    if not (dry_run or job.painted or options.signer) and files.same_file(Path(name), target):
+        done = _patched(job, name, target, changes, label, options)
+        if done is not None:
+            return done
+    pieces = containers.rewrite(job.data, job.contents, changes, job.edits)
+    place = files.temp_beside if dry_run else files.staged
+    with place(target) as temporary:
+        files.write_pieces(temporary, pieces)
+        if signer is not None:
+            _sign(temporary, job, label, signer, options.source_type)
+        with FileBytes(temporary.open("rb"), str(target)) as result:
+            if signer is None and options.signer is not None and options.sidecar:
+                manifest = _sign_beside(result, target, job, label, options.signer, options.source_type)
+            report = _read_back(result, job, label, options, manifest, unsigned=signer is None)
+        size = temporary.stat().st_size
+    if manifest is not None and not dry_run:
+        files.write_atomically(sidecar_of(target), [manifest])
+    return LabeledFile(Path(name), target, label, tuple(job.how), report, size, dry_run)
+
+
+def _patched(
+    job: VideoJob, name: str, target: Path, changes: Changes, label: Label, options: LabelingOptions
+) -> LabeledFile | None:
+    """Change an MP4 file in place if it has room for that, no matter how large it is."""
+    data = job.data
+    if containers.format_named(job.contents.format).edit != "in place" or not isinstance(data, FileBytes):
+        return None
+    from labeling.containers.mp4 import in_place
+
+    change = in_place.patch(data, changes)
+    if change is None:
+        return None
+    with files.explained(target), in_place.applied(data, change), FileBytes(target.open("rb"), str(target)) as result:
+        report = _read_back(result, job, label, options, None, unsigned=True)
+    job.how.append("changed in place, in the free space behind the movie box")
+    return LabeledFile(Path(name), target, label, tuple(job.how), report, len(data))
+
+
+def _changes(
+    job: VideoJob, label: Label, options: LabelingOptions, values: dict[xmp.Name, str | None] | None
+) -> Changes:
+    """One AIGC carrier, in the format's home (6.1 c); IPTC's properties in an XMP packet, where there is a place."""
+    row = containers.format_named(job.contents.format)
+    found = job.found
+    if values is None:
+        is_said = any(finding.value.get("ai") for finding in found.iptc)
+        values = {} if is_said else iptc.encode(label, options.source_type)
+    drop: list[Block] = []
+    kept = False
+    for block in found.carriers:
+        if block.kind is Kind.XMP:
+            if block is not found.packet:
+                message = f"a second XMP packet ({block.where}) carries a label"
+                raise LabelingError(message, hint="re-save the file with one packet")
+            values = values | {aigc.XMP_NAME: None}
+        elif not kept and block.keyword == aigc.FIELD and block.where.startswith(row.home_prefix):
+            kept = True  # the new value takes its place
+        elif block not in drop:
+            drop.append(block)
+    packet = found.packet.data if found.packet else None
+    new = xmp.update(packet, values) if values and row.has_xmp else None
+    if values and not row.has_xmp and any(values.values()):
+        job.how.append(f"{row.title} has no place for IPTC properties: the source type is in the label alone")
+    return Changes(new, None, (*drop, *found.c2pa), (aigc.FIELD, aigc.encode(label)))
+
+
+def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
+    """Return who signs; a format that cannot be signed gets its other labels, and ``how`` says why."""
+    row = containers.format_named(job.contents.format)
+    if options.signer is not None and row.manifest == "beside":
+        if not options.sidecar:
+            job.how.append(
+                f"not signed: {row.title} has no place for a C2PA manifest; `sidecar=True` puts one beside the file"
+            )
+        return None
+    return options.signer
+
+
+def _sign(target: Path, job: VideoJob, label: Label, signer: Signer, source_type: str) -> None:
+    """Sign the copy; a manifest that the source had stays as the parent ingredient."""
+    from labeling.marks import credentials
+
+    claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type, pixels_changed=job.painted)
+    parent = job.source if job.found.c2pa else None
+    with files.temp_beside(target) as signed:
+        with contextlib.ExitStack() as stack:
+            streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
+            before = stack.enter_context(_stream(parent)) if parent is not None else None
+            credentials.sign_stream(streams[0], streams[1], job.contents.media_type, signer, claim, parent=before)
+        signed.replace(target)
+
+
+def _sign_beside(result: FileBytes, target: Path, job: VideoJob, label: Label, signer: Signer, term: str) -> bytes:
+    """Return a manifest store for a file of its own beside the video (C2PA 2.2, 11.4: external manifests)."""
+    from labeling.marks import credentials
+
+    claim = credentials.Claim.of(label, iptc.VOCABULARY + term)
+    job.how.append(f"C2PA manifest beside the file: {sidecar_of(target).name}")
+    with result.stream() as content:
+        return credentials.sign_beside(content, job.contents.media_type, signer, claim)
+
+
+def _stream(data: Media) -> BinaryIO:
+    return data.stream() if isinstance(data, FileBytes) else io.BytesIO(data)
+
+
+def _read_back(
+    result: FileBytes,
+    job: VideoJob,
+    label: Label,
+    options: LabelingOptions,
+    manifest: bytes | None,
+    *,
+    unsigned: bool,
+) -> Report:
+    after = containers.read(result)
+    seen = metadata.scan(after)
+    if after.problems:
+        raise WriteError(f"the new file does not read back ({after.problems[0]})", hint="please report this file")
+    source_type = containers.format_named(after.format).has_xmp and not job.found.iptc
+    check_label(seen, label, source_type=source_type and seen.packet is not None)
+    if not job.painted and unsigned:
+        check_media_untouched(job.source, job.contents, result, after)
+    findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, manifest)]
+    if job.visible is not None:
+        findings.append(job.visible)
+    return conclude(result.name, after, findings, [options.profile], visible=job.visible is not None)
