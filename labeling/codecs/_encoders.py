@@ -12,6 +12,7 @@ import numpy as np
 
 from labeling.codecs.opening import heif_library
 from labeling.codecs.png import samples as png_samples
+from labeling.containers import png
 from labeling.errors import LabelingError, MissingDependency
 
 if TYPE_CHECKING:
@@ -64,26 +65,26 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[b
     }[image.mode]
     header = png_samples.Header(image.width, image.height, 16 if image.mode == "I;16" else 8, colour)
     stream = png_samples.encode(header, samples.reshape(image.height, image.width, header.channels))
-    parts = [png_samples.SIGNATURE, png_samples.chunk(b"IHDR", header.body()), *_png_metadata(image)]
-    parts += [png_samples.chunk(b"IDAT", stream), png_samples.chunk(b"IEND", b"")]
+    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *_png_metadata(image)]
+    parts += [png.chunk(b"IDAT", stream), png.chunk(b"IEND", b"")]
     return b"".join(parts), True, "coded as PNG"
 
 
 def _png_metadata(image: Image.Image) -> list[bytes]:
     chunks = []
     if profile := image.info.get("icc_profile"):
-        chunks.append(png_samples.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
+        chunks.append(png.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
     elif gamma := image.info.get("gamma"):
-        chunks.append(png_samples.chunk(b"gAMA", struct.pack(">I", round(gamma * 100000))))
+        chunks.append(png.chunk(b"gAMA", struct.pack(">I", round(gamma * 100000))))
     if dpi := image.info.get("dpi"):
         x, y = (round(float(value) / 0.0254) for value in dpi)
         if 0 < x < 1 << 31 and 0 < y < 1 << 31:
-            chunks.append(png_samples.chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+            chunks.append(png.chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if exif := image.info.get("exif"):
-        chunks.append(png_samples.chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+        chunks.append(png.chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     if xmp := image.info.get("xmp"):
         packet = xmp.encode() if isinstance(xmp, str) else xmp
-        chunks.append(png_samples.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet))
+        chunks.append(png.chunk(b"iTXt", png.XMP_KEYWORD.encode() + b"\0\0\0\0\0" + packet))
     return chunks
 
 

@@ -1,28 +1,31 @@
-"""PNG and APNG (W3C PNG, third edition; C2PA 2.x A.3.2): metadata lives in ancillary chunks.
+"""PNG and APNG (W3C PNG, third edition; C2PA 2.x A.3.2): metadata is stored in ancillary chunks.
 
-The CRC of image data (IDAT, fdAT) is not computed: it would cost more than everything else, and no metadata
-hangs on it.
+``read`` does not compute the CRC of image data (IDAT, fdAT): it would cost more than everything else, and no metadata
+depends on it. :func:`walk` and :func:`chunk` are the one place that knows how chunks are laid out; codecs use them too.
 """
 
 from __future__ import annotations
 
 import binascii
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
 
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnreadableFile
 
 MAX_CHUNKS = 1 << 18
-"""So many chunks are walked in one file: with 8 KiB IDAT chunks that is a file of 2 GiB."""
+"""Limit on the chunks of one file: with 8 KiB IDAT chunks, that is a file of 2 GiB."""
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""The first eight bytes of every PNG file."""
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "Raw profile type "
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _CRITICAL = {b"IHDR", b"PLTE", b"IEND"}
 _MAX_LENGTH = (1 << 31) - 1
@@ -34,9 +37,50 @@ _head = Struct(">I4s")
 _size = Struct(">II")
 
 
+def walk(data: Buffer) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the chunks of a PNG file, IEND included, without looking into them.
+
+    Args:
+        data: A file that begins with :data:`SIGNATURE`.
+
+    Yields:
+        (type, offset, end) of each chunk. The payload is ``data[offset + 8 : end - 4]``; the CRC, which is not checked
+        here, is ``data[end - 4 : end]``.
+
+    Raises:
+        UnreadableFile: The file is cut off, no chunk begins where one must, or there are more than
+            :data:`MAX_CHUNKS`.
+    """
+    view, size, pos, unpack = memoryview(data), len(data), len(SIGNATURE), _head.unpack_from
+    for _ in range(MAX_CHUNKS):
+        if pos + 12 > size:
+            raise UnreadableFile(f"the file is cut off at offset {pos}: there is no IEND chunk")
+        length, name = unpack(view, pos)
+        end = pos + 12 + length
+        if not name.isalpha():
+            raise UnreadableFile(f"there is no chunk at offset {pos}, where one must begin")
+        if end > size or length > _MAX_LENGTH:
+            raise UnreadableFile(
+                f"the {name.decode()} chunk at offset {pos} says it holds {length} bytes, but {size - pos - 12} follow"
+            )
+        yield name, pos, end
+        if name == b"IEND":
+            return
+        pos = end
+    raise UnreadableFile(f"more than {MAX_CHUNKS} chunks")
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """Return one chunk: its length, its type ``name``, ``body``, and the CRC of both."""
+    return len(body).to_bytes(4, "big") + name + body + zlib.crc32(body, zlib.crc32(name)).to_bytes(4, "big")
+
+
+# Reading
+
+
 @dataclass(slots=True)
-class _Walk:
-    """What has been seen so far."""
+class _Found:
+    """What has been found so far."""
 
     collector: Collector = field(default_factory=Collector)
     coded: list[tuple[int, int]] = field(default_factory=list)
@@ -51,80 +95,55 @@ class _Walk:
 
 def read(data: Buffer) -> Contents:
     """Find the metadata of a PNG file; see :mod:`labeling.containers.base`."""
-    walk = _Walk()
-    problems = walk.collector.problems
-    if bytes(data[:8]) != _SIGNATURE:
-        problems.append("it does not begin with the PNG signature")
+    found = _Found()
+    collector = found.collector
+    if bytes(data[:8]) != SIGNATURE:
+        collector.problems.append("it does not begin with the PNG signature")
     else:
-        _walk_chunks(data, walk)
-        if not walk.width or not walk.height:
-            problems.append("it has no sound image header (IHDR)")
-        if walk.first_idat < 0 and not problems:
-            problems.append("it has no image data (IDAT)")
-    if 0 <= walk.end < len(data):
-        walk.collector.warnings.append(f"{len(data) - walk.end} bytes follow the IEND chunk; they are kept")
-    if walk.animated and walk.frame_controls != walk.frames:
-        walk.collector.warnings.append(f"acTL announces {walk.frames} frames, {walk.frame_controls} are there")
-    return Contents(
-        "png",
-        "image/apng" if walk.animated else "image/png",
-        tuple(walk.collector.blocks),
-        tuple(walk.coded),
-        walk.width,
-        walk.height,
-        walk.frames,
-        tuple(problems),
-        tuple(walk.collector.warnings),
-    )
+        _read_chunks(data, found)
+        if not found.width or not found.height:
+            collector.problems.append("it has no sound image header (IHDR)")
+        if found.first_idat < 0 and not collector.problems:
+            collector.problems.append("it has no image data (IDAT)")
+    if 0 <= found.end < len(data):
+        collector.warnings.append(f"{len(data) - found.end} bytes follow the IEND chunk; they are kept")
+    if found.animated and found.frame_controls != found.frames:
+        collector.warnings.append(f"acTL announces {found.frames} frames, {found.frame_controls} are there")
+    media_type = "image/apng" if found.animated else "image/png"
+    return collector.contents("png", media_type, found.coded, (found.width, found.height), found.frames)
 
 
-def _walk_chunks(data: Buffer, walk: _Walk) -> None:
-    problems = walk.collector.problems
-    view, size, pos = memoryview(data), len(data), 8
-    for _ in range(MAX_CHUNKS):
-        if pos + 12 > size:
-            problems.append(f"the file is cut off at offset {pos}: there is no IEND chunk")
-            return
-        length, name = _head.unpack_from(view, pos)
-        end = pos + 12 + length
-        if not name.isalpha():
-            problems.append(f"there is no chunk at offset {pos}, where one must begin")
-            return
-        if end > size or length > _MAX_LENGTH:
-            problems.append(
-                f"the {name.decode()} chunk at offset {pos} says it holds {length} bytes, but {size - pos - 12} follow"
-            )
-            return
-        if name == b"IDAT" or name == b"fdAT":
-            _add_coded(walk, name, pos, end)
-        else:
-            _read_chunk(view, name, pos, end, walk)
-            if name == b"IEND":
-                walk.end = end
-                return
-        pos = end
-    problems.append(f"more than {MAX_CHUNKS} chunks")
+def _read_chunks(data: Buffer, found: _Found) -> None:
+    view, coded = memoryview(data), found.coded
+    start = stop = -1  # of the run of image data that is being read
+    try:
+        for name, pos, end in walk(data):
+            if name == b"IDAT" or name == b"fdAT":
+                if pos != stop:
+                    if start >= 0:
+                        coded.append((start, stop - start))
+                    start = pos
+                if found.first_idat < 0 and name == b"IDAT":
+                    found.first_idat = pos
+                stop = end
+            else:
+                _read_chunk(view, name, pos, end, found)
+    except UnreadableFile as error:
+        found.collector.problems.append(error.message)
+    if start >= 0:
+        coded.append((start, stop - start))
 
 
-def _add_coded(walk: _Walk, name: bytes, pos: int, end: int) -> None:
-    if walk.first_idat < 0 and name == b"IDAT":
-        walk.first_idat = pos
-    if walk.coded and sum(walk.coded[-1]) == pos:
-        walk.coded[-1] = (walk.coded[-1][0], end - walk.coded[-1][0])
-    else:
-        walk.coded.append((pos, end - pos))
-
-
-def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, walk: _Walk) -> None:
-    """Judge the CRC of one chunk that is not image data, and take what it holds."""
-    collector = walk.collector
+def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, found: _Found) -> None:
+    """Check the CRC of one chunk that is not image data, and collect what it holds."""
+    collector = found.collector
     length = end - pos - 12
-    # A chunk beyond the bound is not looked into, so its CRC does not matter either.
+    # A chunk beyond the limit is not read, so its CRC does not matter either.
     if length <= MAX_PAYLOAD and zlib.crc32(view[pos + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
         report = collector.problems if name in _CRITICAL else collector.warnings
         note(report, f"the CRC of the {name.decode()} chunk at offset {pos} is wrong")
     body = view[pos + 8 : end - 4]
-    span, late = (pos, end), walk.first_idat >= 0
+    span, late = (pos, end), found.first_idat >= 0
     if name in _TEXT:
         if not collector.full:
             _read_text(body, name.decode(), span, late, collector)
@@ -135,14 +154,16 @@ def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, walk: _Walk) 
     elif name == b"iCCP":
         _read_icc(body, span, late, collector)
     elif name == b"IHDR":
-        if length == 13 and not walk.width:
-            walk.width, walk.height = _size.unpack_from(body)
+        if length == 13 and not found.width:
+            found.width, found.height = _size.unpack_from(body)
         else:
             note(collector.problems, f"the IHDR chunk at offset {pos} is not sound")
     elif name == b"acTL" and length >= 8 and not late:
-        walk.animated, walk.frames = True, max(1, int.from_bytes(body[:4], "big"))
+        found.animated, found.frames = True, max(1, int.from_bytes(body[:4], "big"))
     elif name == b"fcTL":
-        walk.frame_controls += 1
+        found.frame_controls += 1
+    elif name == b"IEND":
+        found.end = end
 
 
 def _read_icc(body: memoryview, span: tuple[int, int], late: bool, collector: Collector) -> None:
@@ -177,7 +198,7 @@ def _read_text(body: memoryview, name: str, span: tuple[int, int], late: bool, c
 
 
 def _text_of(rest: memoryview, name: str, collector: Collector) -> tuple[Buffer, str]:
-    """The text behind the keyword, decompressed: (text, problem)."""
+    """Return the text after the keyword, decompressed, and what is wrong with it."""
     if name == "tEXt":
         return rest, ""
     if name == "zTXt":
@@ -197,7 +218,11 @@ def _text_of(rest: memoryview, name: str, collector: Collector) -> tuple[Buffer,
 
 
 def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
-    """ImageMagick's raw profile, older than eXIf: name, length, hex digits: (kind, payload, problem)."""
+    """Read a raw profile as ImageMagick writes it, older than eXIf: a name, a length and hexadecimal digits.
+
+    Returns:
+        What it holds, the payload, and what is wrong with it.
+    """
     name = keyword[len(RAW_PROFILE) :].lower()
     kind = _RAW_KINDS.get(name, Kind.TEXT)
     if kind is Kind.TEXT and name != "app1":
@@ -205,12 +230,12 @@ def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
     parts = text.split(None, 2)
     try:
         length = int(parts[1][:10])
-        # Some writers leave rubbish behind the digits; the length says where they end.
+        # Some writers leave rubbish after the digits; the length says where they end.
         payload = binascii.unhexlify(b"".join(parts[2].split())[: 2 * max(length, 0)])
     except (IndexError, ValueError):
         return kind, text, "its hexadecimal digits are damaged"
     problem = "" if length == len(payload) else f"{len(payload)} of {length} bytes are there"
-    if name == "app1":  # holds a JPEG APP1 payload, of either sort
+    if name == "app1":  # contains the payload of a JPEG APP1 segment of either kind
         kind = Kind.XMP if payload.startswith(_XMP_SEGMENT) else Kind.EXIF
         payload = payload.removeprefix(_XMP_SEGMENT)
     if kind is Kind.EXIF:
@@ -222,10 +247,13 @@ def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    XMP becomes an uncompressed iTXt chunk in place of the old one, or before IDAT: many readers stop at IDAT,
-    so a packet behind it moves to the front.
+    XMP is written as an uncompressed iTXt chunk, in place of the old one or before IDAT. Many readers stop at IDAT, so
+    a packet after it moves to the front.
+
+    Raises:
+        LabelingError: The file has no image data, a block to be dropped is not in it, or the metadata is too large.
     """
     if not contents.coded:
         raise LabelingError("the PNG has no image data; there is nothing to label")
@@ -237,24 +265,26 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     kept = [block for block in contents.blocks if block.offset not in dropped]
     home = contents.coded[0][0]
     if changes.exif is not None:
-        edits += _placed(kept, Kind.EXIF, _chunk(b"eXIf", changes.exif), home)
+        edits += _placed(kept, Kind.EXIF, _metadata_chunk(b"eXIf", changes.exif), home)
     if changes.xmp is not None:
         body = XMP_KEYWORD.encode() + b"\0\0\0\0\0" + changes.xmp
-        edits += _placed(kept, Kind.XMP, _chunk(b"iTXt", body), home)
+        edits += _placed(kept, Kind.XMP, _metadata_chunk(b"iTXt", body), home)
     return splice(data, edits)
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def _metadata_chunk(name: bytes, body: bytes) -> bytes:
     if len(body) > MAX_PAYLOAD:
-        raise LabelingError(f"the metadata is {len(body)} bytes, more than the {MAX_PAYLOAD} we put in one PNG chunk")
-    return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
+        raise LabelingError(
+            f"the metadata is {len(body)} bytes, more than the {MAX_PAYLOAD} that are put in a PNG chunk"
+        )
+    return chunk(name, body)
 
 
-def _placed(kept: list[Block], kind: Kind, chunk: bytes, home: int) -> list[Edit]:
-    """The edits that put ``chunk`` in place of the main block of its kind, or before ``home``."""
+def _placed(kept: list[Block], kind: Kind, new: bytes, home: int) -> list[Edit]:
+    """Return the edits that put ``new`` in place of the main block of its kind, or before ``home``."""
     main = next((block for block in kept if block.kind is kind), None)
     if main is None:
-        return [(home, home, chunk)]
+        return [(home, home, new)]
     if main.offset > home:
-        return [(home, home, chunk), (main.offset, main.offset + main.length, b"")]
-    return [(main.offset, main.offset + main.length, chunk)]
+        return [(home, home, new), (main.offset, main.offset + main.length, b"")]
+    return [(main.offset, main.offset + main.length, new)]

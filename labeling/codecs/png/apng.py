@@ -15,7 +15,8 @@ import numpy as np
 from labeling.codecs.base import Painter
 from labeling.codecs.pixels import Plan, over_alpha
 from labeling.codecs.png.colour import Look, lay, shown
-from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, chunk, decode, encode
+from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, decode, encode
+from labeling.containers.png import chunk
 from labeling.errors import UnreadableFile
 
 _BACKGROUND, _PREVIOUS = 1, 2  # dispose_op

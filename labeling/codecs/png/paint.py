@@ -11,11 +11,11 @@ from labeling.codecs.base import Painted, Painter
 from labeling.codecs.pixels import check_size, make_plan
 from labeling.codecs.png import apng
 from labeling.codecs.png.colour import Look, lay, shown
-from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, SIGNATURE, Header, chunk, decode, encode
+from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, Header, decode, encode
 from labeling.containers.base import Buffer
+from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import UnreadableFile
 
-_MAX_CHUNKS = 1_000_000
 _IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
 _OURS = {b"sBIT", b"bKGD", b"hIST"}
 """Chunks whose payload depends on the colour type: changed with it."""
@@ -57,25 +57,14 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
 
 
 def _chunks(raw: bytes) -> Iterator[Chunk]:
-    """Take the file apart up to IEND; a damaged critical chunk is an error, as it is for decoders."""
+    """Yield the chunks up to IEND. A damaged chunk of the picture itself is an error, as it is for decoders."""
     if not raw.startswith(SIGNATURE + b"\0\0\0\x0dIHDR"):
         raise UnreadableFile("the file does not begin as a PNG does")
-    at = len(SIGNATURE)
-    for _ in range(_MAX_CHUNKS):
-        if at + 12 > len(raw):
-            raise UnreadableFile("the PNG ends without its last chunk (IEND); the file is cut off")
-        (length,), kind = struct.unpack_from(">I", raw, at), raw[at + 4 : at + 8]
-        end = at + 12 + length
-        if end > len(raw):
-            raise UnreadableFile(f"the PNG chunk at byte {at} reaches beyond the file; it is cut off or damaged")
-        image = kind in _IMAGE or kind == b"acTL"
-        if image and struct.unpack_from(">I", raw, end - 4)[0] != zlib.crc32(raw[at + 4 : end - 4]):
-            raise UnreadableFile(f"the PNG chunk {kind.decode('latin-1')} at byte {at} fails its check sum (CRC)")
-        yield Chunk(kind, raw[at + 8 : end - 4] if image or kind in _OURS else b"", at, end)
-        at = end
-        if kind == b"IEND":
-            return
-    raise UnreadableFile(f"the PNG has more than {_MAX_CHUNKS:,} chunks")
+    for kind, start, end in walk(raw):
+        checked = kind in _IMAGE or kind == b"acTL"
+        if checked and zlib.crc32(raw[start + 4 : end - 4]) != int.from_bytes(raw[end - 4 : end], "big"):
+            raise UnreadableFile(f"the PNG chunk {kind.decode()} at offset {start} fails its check sum (CRC)")
+        yield Chunk(kind, raw[start + 8 : end - 4] if checked or kind in _OURS else b"", start, end)
 
 
 def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.pixels import decoding
+from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import LabelingError, UnreadableFile
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 CHANNELS = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
 _DEPTHS = {GRAY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GRAY_ALPHA: (8, 16), RGBA: (8, 16)}
@@ -62,11 +62,6 @@ class Header:
     def peak(self) -> int:
         """The greatest sample value."""
         return int((1 << self.depth) - 1)
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Make one chunk."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
 
 
 def _minimal(header: Header, stream: bytes) -> bytes:
@@ -135,13 +130,7 @@ def _pass_bytes(header: Header) -> list[int]:
 def encode(header: Header, samples: Samples) -> bytes:
     """Compress samples, never interlaced: a zlib stream for IDAT or fdAT chunks."""
     made = _compress(_carrier(header, samples))
-    at, parts = len(SIGNATURE), []
-    while at < len(made):
-        (length,) = struct.unpack_from(">I", made, at)
-        if made[at + 4 : at + 8] == b"IDAT":
-            parts.append(made[at + 8 : at + 8 + length])
-        at += 12 + length
-    return b"".join(parts)
+    return b"".join([made[at + 8 : end - 4] for kind, at, end in walk(made) if kind == b"IDAT"])
 
 
 def _carrier(header: Header, samples: Samples) -> Samples:
