@@ -1,28 +1,37 @@
-"""GIF 87a and 89a: metadata lives in application extensions and comments (XMP part 3, GIF; C2PA, GIF)."""
+"""GIF 87a and 89a: metadata is stored in application extensions and comments (XMP part 3, GIF; C2PA, GIF).
+
+:func:`walk` is the one place that knows how blocks are laid out; codecs use it too.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from struct import Struct
+from typing import NamedTuple
 
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnreadableFile
 
 MAX_BLOCKS_WALKED = 1 << 20
-"""So many blocks (images, extensions) are walked in one file."""
+"""Limit on the blocks (images and extensions) of one file."""
 
-# The packet stands raw, not in sub-blocks (XMP part 3). A reader that takes its bytes for sub-block lengths ends
-# up somewhere in this trailer, whose every byte leads to the terminator.
+IMAGE, EXTENSION, TRAILER = 0x2C, 0x21, 0x3B
+"""The first byte of a block."""
+
 MAGIC_TRAILER = bytes((1, *range(255, -1, -1), 0))
+"""What follows an XMP packet, which is stored raw and not in sub-blocks (XMP part 3).
+
+A reader that takes the packet's bytes for the lengths of sub-blocks ends up somewhere in this trailer, every byte of
+which leads it to the terminator.
+"""
 
 _XMP = b"XMP DataXMP"
 _C2PA = b"C2PA_GIF"
 _ICC = b"ICCRGBG1012"
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
-_IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _APPLICATION, _COMMENT = 0xFF, 0xFE
 _XMP_STARTS = (b"<", b"\xef\xbb\xbf<")
 
@@ -30,98 +39,64 @@ _nul = re.compile(rb"\0")
 _screen = Struct("<HHB")
 
 
-@dataclass(slots=True)
-class _Walk:
-    """What has been seen so far."""
+def walk(data: Buffer) -> Iterator[tuple[int, int, int]]:
+    """Yield the blocks after the header and the global colour table, without looking into them.
 
-    collector: Collector = field(default_factory=Collector)
-    coded: list[tuple[int, int]] = field(default_factory=list)
-    width: int = 0
-    height: int = 0
-    end: int = -1
+    A missing trailer ends the walk without an error, because decoders do not need it.
 
+    Args:
+        data: A file whose header and global colour table are whole (see :func:`tables_end`).
 
-class _CutOffError(Exception):
-    """The data end within a block (never leaves this module)."""
+    Yields:
+        (kind, offset, end) of each block, where kind is its first byte: :data:`IMAGE`, :data:`EXTENSION`,
+        :data:`TRAILER`, which is the last, or 0 for a superfluous terminator, which decoders step over.
 
-
-def read(data: Buffer) -> Contents:
-    """Find the metadata of a GIF file; see :mod:`labeling.containers.base`."""
-    walk = _Walk()
-    problems, warnings = walk.collector.problems, walk.collector.warnings
-    if bytes(data[:6]) not in (b"GIF87a", b"GIF89a"):
-        problems.append("it does not begin with a GIF signature")
-    elif len(data) < 13 or len(data) < _tables_end(data):
-        problems.append("the file is cut off within its header")
-    else:
-        walk.width, walk.height, _ = _screen.unpack_from(data, 6)
-        try:
-            _walk_blocks(data, walk)
-        except (_CutOffError, IndexError):
-            problems.append("the file is cut off within a block")
-        if not walk.coded and not problems:
-            problems.append("it has no image")
-    if walk.end < 0 and not problems:
-        warnings.append("the trailer that ends a GIF is missing")
-    elif 0 <= walk.end < len(data):
-        warnings.append(f"{len(data) - walk.end} bytes follow the trailer; they are kept")
-    return Contents(
-        "gif",
-        "image/gif",
-        tuple(walk.collector.blocks),
-        tuple(walk.coded),
-        walk.width,
-        walk.height,
-        max(1, len(walk.coded)),
-        tuple(problems),
-        tuple(warnings),
-    )
+    Raises:
+        UnreadableFile: The file is cut off within a block, no block begins where one must, or there are more than
+            :data:`MAX_BLOCKS_WALKED`.
+    """
+    pos, size = tables_end(data), len(data)
+    try:
+        for _ in range(MAX_BLOCKS_WALKED):
+            if pos >= size:
+                return
+            kind = data[pos]
+            if kind == IMAGE:
+                end = _skip_sub_blocks(data, pos + 11 + table_size(data[pos + 9]))  # after the LZW minimum code size
+            elif kind == EXTENSION:
+                end = _extension_end(data, pos)
+            elif kind == TRAILER or kind == 0:
+                end = pos + 1
+            else:
+                raise UnreadableFile(f"there is no block at offset {pos}, where one must begin")
+            yield kind, pos, end
+            if kind == TRAILER:
+                return
+            pos = end
+    except IndexError as error:
+        raise UnreadableFile("the file is cut off within a block") from error
+    raise UnreadableFile(f"more than {MAX_BLOCKS_WALKED} blocks")
 
 
-def _tables_end(data: Buffer) -> int:
-    """The offset behind the logical screen descriptor and the global colour table."""
-    flags = data[10]
-    return 13 + _table_size(flags)
+def tables_end(data: Buffer) -> int:
+    """Return the offset after the logical screen descriptor and the global colour table."""
+    return 13 + table_size(data[10])
 
 
-def _table_size(flags: int) -> int:
-    """Bytes of the colour table that the packed field announces."""
+def table_size(flags: int) -> int:
+    """Return the size in bytes of the colour table that a packed field announces; 0 if there is none."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _walk_blocks(data: Buffer, walk: _Walk) -> None:
-    pos, size = _tables_end(data), len(data)
-    for _ in range(MAX_BLOCKS_WALKED):
-        if pos >= size:
-            return
-        introducer = data[pos]
-        if introducer == _IMAGE:
-            start = pos + 10 + _table_size(data[pos + 9])
-            end = _skip_sub_blocks(data, start + 1)  # behind the LZW minimum code size
-            walk.coded.append((pos, end - pos))
-        elif introducer == _EXTENSION:
-            end = _read_extension(data, pos, walk)
-        elif introducer == _TRAILER:
-            walk.end = pos + 1
-            return
-        elif introducer == 0:  # one terminator too many: decoders step over it
-            end = pos + 1
-        else:
-            walk.collector.problems.append(f"there is no block at offset {pos}, where one must begin")
-            return
-        pos = end
-    walk.collector.problems.append(f"more than {MAX_BLOCKS_WALKED} blocks")
-
-
 def _skip_sub_blocks(data: Buffer, pos: int) -> int:
-    """The offset behind the terminator of the sub-blocks that begin at ``pos``."""
+    """Return the offset after the terminator of the sub-blocks that begin at ``pos``."""
     while length := data[pos]:
         pos += length + 1
     return pos + 1
 
 
 def _join_sub_blocks(data: Buffer, pos: int, end: int) -> bytes:
-    """What the sub-blocks between ``pos`` and ``end`` hold, cut after :data:`MAX_PAYLOAD` and a little."""
+    """Join what the sub-blocks between ``pos`` and ``end`` hold; stop soon after :data:`MAX_PAYLOAD` bytes."""
     parts, total = [], 0
     while pos < end and (length := data[pos]) and total <= MAX_PAYLOAD:
         parts.append(bytes(data[pos + 1 : pos + 1 + length]))
@@ -130,15 +105,86 @@ def _join_sub_blocks(data: Buffer, pos: int, end: int) -> bytes:
     return b"".join(parts)
 
 
-def _read_extension(data: Buffer, pos: int, walk: _Walk) -> int:
-    """Take what the extension at ``pos`` holds; the offset behind it."""
-    label, late = data[pos + 1], bool(walk.coded)
-    collector = walk.collector
+def _extension_end(data: Buffer, pos: int) -> int:
+    if data[pos + 1] == _APPLICATION and data[pos + 2] == 11 and bytes(data[pos + 3 : pos + 14]) == _XMP:
+        return _xmp_packet(data, pos).end
+    return _skip_sub_blocks(data, pos + 2)
+
+
+class _Packet(NamedTuple):
+    """Where an XMP extension keeps its packet: (start, stop), and where the extension ends.
+
+    ``form`` is "raw" as the specification says, "sub-blocks", or "bare": raw without its trailer.
+    """
+
+    start: int
+    stop: int
+    end: int
+    form: str
+
+
+def _xmp_packet(data: Buffer, pos: int) -> _Packet:
+    """Find the packet of the XMP extension at ``pos``, whichever way its writer stored it.
+
+    Raises:
+        IndexError: The file is cut off before the extension ends.
+    """
+    start = pos + 14
+    found = _nul.search(data, start)
+    if found is None:
+        raise IndexError
+    zero = found.start()  # XML contains no NUL: the packet, and all but the last byte of its trailer, come before it
+    if bytes(data[max(start, zero - 256) : zero + 2]) == MAGIC_TRAILER:
+        return _Packet(start, zero - 256, zero + 2, "raw")
+    if bytes(data[start + 1 : start + 5]).startswith(_XMP_STARTS):
+        end = _skip_sub_blocks(data, start)
+        return _Packet(start, end, end, "sub-blocks")
+    return _Packet(start, zero, zero + 1, "bare")
+
+
+# Reading
+
+
+def read(data: Buffer) -> Contents:
+    """Find the metadata of a GIF file; see :mod:`labeling.containers.base`."""
+    collector = Collector()
+    coded: list[tuple[int, int]] = []
+    trailer_end = -1
+    width = height = 0
+    problems = collector.problems
+    if bytes(data[:6]) not in (b"GIF87a", b"GIF89a"):
+        problems.append("it does not begin with a GIF signature")
+    elif len(data) < 13 or len(data) < tables_end(data):
+        problems.append("the file is cut off within its header")
+    else:
+        width, height, _ = _screen.unpack_from(data, 6)
+        try:
+            for kind, pos, end in walk(data):
+                if kind == IMAGE:
+                    coded.append((pos, end - pos))
+                elif kind == EXTENSION:
+                    _read_extension(data, pos, end, bool(coded), collector)
+                elif kind == TRAILER:
+                    trailer_end = end
+        except UnreadableFile as error:
+            problems.append(error.message)
+        if not coded and not problems:
+            problems.append("it has no image")
+    if trailer_end < 0 and not problems:
+        collector.warnings.append("the trailer that ends a GIF is missing")
+    elif 0 <= trailer_end < len(data):
+        collector.warnings.append(f"{len(data) - trailer_end} bytes follow the trailer; they are kept")
+    return collector.contents("gif", "image/gif", coded, (width, height), max(1, len(coded)))
+
+
+def _read_extension(data: Buffer, pos: int, end: int, late: bool, collector: Collector) -> None:
+    """Collect what the extension between ``pos`` and ``end`` holds."""
+    label = data[pos + 1]
     if label == _APPLICATION and data[pos + 2] == 11:
         identifier = bytes(data[pos + 3 : pos + 14])
         if identifier == _XMP:
-            return _read_xmp(data, pos, late, collector)
-        end = _skip_sub_blocks(data, pos + 14)
+            _read_xmp(data, pos, late, collector)
+            return
         keyword = identifier.rstrip(b"\0\1").decode("latin-1")
         kind, where = Kind.APP, f"GIF application extension {keyword}"
         if identifier.startswith(_C2PA):
@@ -147,44 +193,38 @@ def _read_extension(data: Buffer, pos: int, walk: _Walk) -> int:
             kind = Kind.ICC
         if not collector.full:
             collector.add(kind, where, (pos, end), _join_sub_blocks(data, pos + 14, end), keyword, late)
-        return end
-    end = _skip_sub_blocks(data, pos + 2)
-    if label == _COMMENT and not collector.full:
+    elif label == _COMMENT and not collector.full:
         collector.add(Kind.COMMENT, "GIF comment", (pos, end), _join_sub_blocks(data, pos + 2, end), "", late)
-    return end
 
 
-def _read_xmp(data: Buffer, pos: int, late: bool, collector: Collector) -> int:
-    """Take the packet of the XMP extension at ``pos``, raw as the specification says or in sub-blocks."""
-    where, keyword, start = "GIF application extension XMP DataXMP", "XMP DataXMP", pos + 14
-    found = _nul.search(data, start)
-    if found is None:
-        raise _CutOffError
-    zero = found.start()  # no XML holds a NUL: the packet and all but the last bytes of the trailer are before it
-    if bytes(data[max(start, zero - 256) : zero + 2]) == MAGIC_TRAILER:
-        collector.add(Kind.XMP, where, (pos, zero + 2), memoryview(data)[start : zero - 256], keyword, late)
-        return zero + 2
-    if bytes(data[start + 1 : start + 5]).startswith(_XMP_STARTS):
-        end = _skip_sub_blocks(data, start)
-        collector.add(Kind.XMP, where, (pos, end), _join_sub_blocks(data, start, end), keyword, late)
-        return end
-    problem = "" if bytes(data[start : start + 4]).startswith(_XMP_STARTS) else "it holds no XMP packet"
-    collector.add(Kind.XMP, where, (pos, zero + 1), memoryview(data)[start:zero], keyword, late, problem)
-    note(collector.warnings, f"the XMP extension at offset {pos} has no magic trailer")
-    return zero + 1
+def _read_xmp(data: Buffer, pos: int, late: bool, collector: Collector) -> None:
+    start, stop, end, form = _xmp_packet(data, pos)
+    payload: Buffer = memoryview(data)[start:stop]
+    problem = ""
+    if form == "sub-blocks":
+        payload = _join_sub_blocks(data, start, stop)
+    elif form == "bare" and not bytes(payload[:4]).startswith(_XMP_STARTS):
+        problem = "it holds no XMP packet"
+    keyword = "XMP DataXMP"
+    collector.add(Kind.XMP, f"GIF application extension {keyword}", (pos, end), payload, keyword, late, problem)
+    if form == "bare":
+        note(collector.warnings, f"the XMP extension at offset {pos} has no magic trailer")
 
 
 # Writing
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    A GIF 87a becomes 89a, because 87a has no extensions. Raises :class:`~labeling.errors.LabelingError` for
-    EXIF, which GIF has no place for.
+    A GIF 87a becomes 89a, because 87a has no extensions.
+
+    Raises:
+        LabelingError: The changes contain EXIF, for which GIF has no place; the file has no image; a block to be
+            dropped is not in it; or the packet cannot be stored.
     """
     if changes.exif is not None:
-        raise LabelingError("GIF has no place for EXIF; leave EXIF out, or save the picture as PNG or WebP")
+        raise LabelingError("GIF has no place for EXIF", hint="leave EXIF out, or save the picture as PNG or WebP")
     if not contents.coded:
         raise LabelingError("the GIF has no image; there is nothing to label")
     for block in changes.drop:
@@ -204,7 +244,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
 
 
 def _placed(data: Buffer, kept: list[Block], extension: bytes, first_image: int) -> list[Edit]:
-    """The edits that put the XMP extension in place of the old one, or before the first image."""
+    """Return the edits that put the XMP extension in place of the old one, or before the first image."""
     home = _home(data)
     main = next((block for block in kept if block.kind is Kind.XMP), None)
     if main is None:
@@ -215,8 +255,11 @@ def _placed(data: Buffer, kept: list[Block], extension: bytes, first_image: int)
 
 
 def _home(data: Buffer) -> int:
-    """Behind the colour table, and behind a loop extension there: old decoders look for it only there."""
-    at = _tables_end(data)
+    """Return the place for a new extension: after the global colour table.
+
+    A loop extension stays in front of it, because old decoders look for one only there.
+    """
+    at = tables_end(data)
     if bytes(data[at : at + 3]) == b"\x21\xff\x0b" and bytes(data[at + 3 : at + 14]) in _LOOPS:
         return _skip_sub_blocks(data, at + 14)
     return at

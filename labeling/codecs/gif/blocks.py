@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Pixels
+from labeling.containers import gif as container
 from labeling.errors import UnreadableFile
 
 Keys = NDArray[np.uint32]
 """Colours as 0xRRGGBB."""
 
-_EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
-_MAX_BLOCKS = 1_000_000
+_CONTROL = 0xF9
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,11 @@ class Gif:
 
 
 def split(raw: bytes) -> Gif:
-    """Take a GIF apart; raises :class:`~labeling.errors.UnreadableFile` where it is cut off."""
+    """Take a GIF apart.
+
+    Raises:
+        UnreadableFile: The file is cut off or damaged.
+    """
     try:
         return _split(raw)
     except (struct.error, IndexError) as error:
@@ -55,46 +59,36 @@ def split(raw: bytes) -> Gif:
 
 def _split(raw: bytes) -> Gif:
     width, height, flags, background, aspect = struct.unpack_from("<HHBBB", raw, 6)
-    at = 13
-    table, at = _table(raw, at, flags)
-    screen = b"GIF89a" + struct.pack("<HHBBB", width, height, flags, background, aspect) + raw[13:at]
+    table = _table(raw, 13, flags)
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, flags, background, aspect)
+    screen = head + raw[13 : container.tables_end(raw)]
     blocks: list[Frame | bytes] = []
     control = b""
-    for _ in range(_MAX_BLOCKS):
-        kind = raw[at]
-        if kind == _TRAILER:
+    for kind, at, end in container.walk(raw):
+        if kind == container.TRAILER:
             return Gif(width, height, screen, tuple(blocks), raw[at:])
-        if kind == _EXTENSION:
-            end = _skip(raw, at + 2)
+        if kind == container.EXTENSION:
             if raw[at + 1] == _CONTROL:
                 control = raw[at + 3 : end]
             else:
                 blocks.append(raw[at:end])
-        elif kind == _IMAGE:
-            local, data = _table(raw, at + 10, raw[at + 9])
+        elif kind == container.IMAGE:
+            local = _table(raw, at + 10, raw[at + 9])
             own = bool(len(local))
             delay = int.from_bytes(control[1:3], "little")
             blocks.append(Frame(delay, bool(control[:1] and control[0] & 2), local if own else table, own))
-            end, control = _skip(raw, data + 1), b""
+            control = b""
         else:
-            raise UnreadableFile(f"the GIF has a block of unknown kind at byte {at}; it is damaged")
-        at = end
-    raise UnreadableFile(f"the GIF has more than {_MAX_BLOCKS:,} blocks")
+            raise UnreadableFile(f"the GIF has a block of unknown kind at offset {at}; it is damaged")
+    raise UnreadableFile("the GIF is cut off: the trailer that ends it is missing")
 
 
-def _table(raw: bytes, at: int, flags: int) -> tuple[Keys, int]:
-    if not flags & 0x80:
-        return np.zeros(0, np.uint32), at
-    end = at + 3 * (2 << (flags & 7))
-    if end > len(raw):
+def _table(raw: bytes, at: int, flags: int) -> Keys:
+    """Read the colour table at ``at``, as the packed field ``flags`` announces it; empty if there is none."""
+    colours = raw[at : at + container.table_size(flags)]
+    if len(colours) < container.table_size(flags):
         raise UnreadableFile("the GIF is cut off inside a colour table")
-    return keys(np.frombuffer(raw[at:end], np.uint8).reshape(-1, 3)), end
-
-
-def _skip(raw: bytes, at: int) -> int:
-    while size := raw[at]:
-        at += size + 1
-    return at + 1
+    return keys(np.frombuffer(colours, np.uint8).reshape(-1, 3))
 
 
 def keys(rgb: Pixels) -> Keys:
@@ -128,8 +122,8 @@ def frame(
     bits = max(1, (len(table) - 1).bit_length())
     height, width = colours.shape
     local = _table_bytes(table, bits) if own else b""
-    descriptor = struct.pack("<BHHHHB", _IMAGE, *origin, width, height, (0x80 | (bits - 1)) if own else 0)
-    return bytes([_EXTENSION, _CONTROL, 4]) + control + descriptor + local + _lzw(indices)
+    descriptor = struct.pack("<BHHHHB", container.IMAGE, *origin, width, height, (0x80 | (bits - 1)) if own else 0)
+    return bytes([container.EXTENSION, _CONTROL, 4]) + control + descriptor + local + _lzw(indices)
 
 
 def _choose(source: Frame, used: Keys, hole: bool) -> tuple[Keys | None, bool]:
