@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 
 from labeling.codecs.jpeg.dct import Component
+from labeling.containers.jpeg.segments import NO_EOI, SOF, SOS, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-_SOS, _DQT = 0xDA, 0xDB
-_CODED = {*range(0xC0, 0xD0), _SOS, _DQT, 0xDC, 0xDD, 0xDE, 0xDF}
+_DQT, _DHT = 0xDB, 0xC4
+_CODED = {*range(0xC0, 0xD0), SOS, _DQT, 0xDC, 0xDD, 0xDE, 0xDF}
 _DCT_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic"}
-_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # stuffed zeros and restart markers belong to the scan
-_MAX_SEGMENTS = 100_000
 _MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One marker segment; of a scan, the header and the entropy-coded data that follow it."""
+    """One marker segment from its marker on, without fill bytes; SOS includes the entropy-coded data after it."""
 
     marker: int
     start: int
@@ -41,7 +39,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """A JPEG taken apart. ``end`` is behind EOI; ``complete`` is false if there is none."""
+    """A JPEG taken apart.
+
+    Attributes:
+        data: The file.
+        coded: The segments of the coded picture: tables, frame headers and scans.
+        other: Application data and comments.
+        end: Offset after the EOI marker; the length of the file if there is none.
+        complete: Whether there is an EOI marker.
+    """
 
     data: bytes
     coded: tuple[Segment, ...]
@@ -54,7 +60,7 @@ class Jpeg:
         return b"".join(self.data[s.start : s.end] for s in segments)
 
     def app(self, number: int, identifier: bytes) -> bytes | None:
-        """Give the payload of the first APPn segment that starts with ``identifier``."""
+        """Return the payload of the first APPn segment that starts with ``identifier``."""
         for segment in self.other:
             if segment.marker == 0xE0 + number and self.data.startswith(identifier, segment.start + 4):
                 return self.data[segment.start + 4 : segment.end]
@@ -62,36 +68,25 @@ class Jpeg:
 
 
 def split(data: bytes) -> Jpeg:
-    """Take a JPEG apart. Garbage between segments is skipped, as decoders do.
+    """Take a JPEG apart. Bytes between segments are skipped, as decoders do, and a missing EOI marker is no error.
 
-    Raises :class:`~labeling.errors.UnreadableFile` if a segment reaches beyond the file or there is no picture.
+    Raises:
+        UnreadableFile: The file is damaged, or cut off before any picture data.
     """
+    layout = walk(data)
+    if layout.sos < 0:
+        raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
+    if layout.problems and layout.problems != [NO_EOI]:
+        raise UnreadableFile(f"the JPEG is damaged: {layout.problems[0]}")
+    complete = layout.end >= 0
     coded: list[Segment] = []
     other: list[Segment] = []
-    at = 2
-    while (match := _SCAN_END.search(data, at)) and len(coded) + len(other) < _MAX_SEGMENTS:
-        start, marker = match.start(), data[match.start() + 1]
-        if marker == EOI[1]:
-            return _whole(Jpeg(data, tuple(coded), tuple(other), start + 2, True))
-        if marker in (0x01, SOI[1]):  # TEM and a stray SOI stand alone
-            at = start + 2
-            continue
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
-        end = start + 2 + length
-        if length < 2 or end > len(data):
-            raise UnreadableFile(f"the JPEG segment at byte {start} reaches beyond the file; it is cut off or damaged")
-        if marker == _SOS:
-            found = _SCAN_END.search(data, end)
-            end = found.start() if found else len(data)
-        (coded if marker in _CODED else other).append(Segment(marker, start, end))
-        at = end
-    return _whole(Jpeg(data, tuple(coded), tuple(other), len(data), False))
-
-
-def _whole(jpeg: Jpeg) -> Jpeg:
-    if not any(s.marker == _SOS for s in jpeg.coded):
-        raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
-    return jpeg
+    following = [segment.offset for segment in layout.segments[1:]]
+    following.append(layout.end - len(EOI) if complete else len(data))
+    for segment, after in zip(layout.segments, following, strict=True):
+        end = after if segment.marker == SOS else segment.end
+        (coded if segment.marker in _CODED else other).append(Segment(segment.marker, segment.start - 4, end))
+    return Jpeg(data, tuple(coded), tuple(other), layout.end if complete else len(data), complete)
 
 
 def frame(jpeg: Jpeg) -> Frame:
@@ -99,7 +94,7 @@ def frame(jpeg: Jpeg) -> Frame:
 
     Raises :class:`~labeling.errors.UnsupportedFormat` for processes without 8-bit DCT coefficients.
     """
-    headers = [s for s in jpeg.coded if 0xC0 <= s.marker <= 0xCF and s.marker not in (0xC4, 0xC8, 0xCC)]
+    headers = [s for s in jpeg.coded if s.marker in SOF]
     if len(headers) != 1:
         raise UnreadableFile(f"the JPEG has {len(headers)} frame headers instead of one; it is damaged")
     body = jpeg.data[headers[0].start + 4 : headers[0].end]
@@ -160,7 +155,7 @@ def empty_like(jpeg: Jpeg, parts: Frame) -> bytes:
     def segment(marker: int, payload: bytes) -> bytes:
         return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
 
-    head = tables + segment(0xC1, body) + segment(0xC4, huffman) + segment(_SOS, scan)
+    head = tables + segment(0xC1, body) + segment(_DHT, huffman) + segment(SOS, scan)
     return SOI + head + bytes(-(-blocks * 2 // 8)) + EOI
 
 
@@ -169,9 +164,9 @@ def head_only(jpeg: Jpeg) -> bytes:
     parts = [SOI]
     for s in jpeg.coded:
         segment = jpeg.data[s.start : s.end]
-        if 0xC0 <= s.marker <= 0xCF and s.marker not in (0xC4, 0xC8, 0xCC):
+        if s.marker in SOF:
             segment = segment[:5] + b"\0\1\0\1" + segment[9:]
-        if s.marker == _SOS:
+        if s.marker == SOS:
             return b"".join([*parts, segment[: 2 + int.from_bytes(segment[2:4], "big") + 256], EOI])
         parts.append(segment)
     raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
@@ -179,12 +174,12 @@ def head_only(jpeg: Jpeg) -> bytes:
 
 def has_late_tables(jpeg: Jpeg) -> bool:
     """Say whether quantisation tables are (re)defined behind the first scan."""
-    first = next(s.start for s in jpeg.coded if s.marker == _SOS)
+    first = next(s.start for s in jpeg.coded if s.marker == SOS)
     return any(s.marker == _DQT and s.start > first for s in jpeg.coded)
 
 
 def has_own_codes(jpeg: Jpeg) -> bool:
     """Say whether the Huffman tables are other than the usual ones of T.81 Annex K."""
-    tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == 0xC4))
+    tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == _DHT))
     # Table K.5's count bytes: an encoder that did not optimise has this run in its DHT segments.
     return bytes.fromhex("0002010303020403050504040000017d") not in tables

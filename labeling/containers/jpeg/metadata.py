@@ -14,7 +14,7 @@ from labeling.containers.base import Buffer, Changes, Contents, Kind
 from labeling.containers.collector import Collector
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.jpeg import mpf
-from labeling.containers.jpeg.segments import COM, Layout, Segment, walk
+from labeling.containers.jpeg.segments import COM, NO_EOI, Layout, Segment, walk
 from labeling.errors import LabelingError
 
 MAX_XMP = 65502
@@ -78,7 +78,7 @@ def read(data: Buffer) -> Contents:
 def _padded(layout: Layout, collector: Collector, size: int) -> Contents:
     # A lost tail that was filled with zeros: decoders take the zeros for code words and show the picture, and
     # all metadata stands before it. So what was found can be trusted, but such a file is not written again.
-    collector.problems = [problem for problem in collector.problems if "EOI" not in problem]
+    collector.problems = [problem for problem in collector.problems if problem != NO_EOI]
     collector.warnings.append("the picture data ends in zeros without an EOI marker: part of it is lost")
     fixed = "the end of this JPEG is lost (zeros instead of picture data); re-save it with an image editor first"
     return _contents(layout, collector, size, fixed)

@@ -1,4 +1,7 @@
-"""JPEG marker segments (ITU-T T.81, B.1): where each begins and ends, up to the true end of the picture."""
+"""JPEG marker segments (ITU-T T.81, B.1): where each begins and ends, up to the true end of the picture.
+
+:func:`walk` is the one place that knows how segments are laid out; codecs use it too.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,33 @@ from labeling.containers.base import Buffer
 from labeling.containers.collector import note
 
 MAX_SEGMENTS = 16384
-"""So many marker segments are walked in one file; a 16 MiB payload needs about 260."""
+"""Limit on the marker segments of one file. A payload of 16 MiB takes about 260."""
 
-COM = 0xFE
-_RST0, _SOI, _EOI, _SOS, _DNL = 0xD0, 0xD8, 0xD9, 0xDA, 0xDC
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+NO_EOI = "the picture data is cut off: there is no EOI marker"
+"""The problem of a file that ends within a scan."""
+
+COM, SOS = 0xFE, 0xDA
+SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of frame headers (T.81 B.1.1.3); the three that are missing are DHT, JPG and DAC."""
+
+_RST0, _SOI, _EOI, _DNL = 0xD0, 0xD8, 0xD9, 0xDC
 _MARKERS = frozenset((*range(0xC0, _RST0), *range(_SOI, 0xFF)))
 
-# The next marker that may begin a segment: stuffed zeros, TEM, RSTn and reserved codes are stepped over.
+# The next marker that can begin a segment. Stuffed zeros, TEM, RSTn and reserved codes are stepped over.
 _marker = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-# In entropy-coded data 0xFF is followed by 0x00 or RSTn (T.81 B.1.1.5). Codes that may not stand between
-# scans (SOFn, reserved) are damage that decoders step over, so they do not end a scan here either.
+# In entropy-coded data 0xFF is followed by 0x00 or RSTn (T.81 B.1.1.5). Codes that are not allowed between scans (SOFn,
+# reserved) are damage that decoders step over, so they do not end a scan here either.
 _scan_end = re.compile(rb"\xff[\xc4\xcc\xd8-\xdd\xe0-\xef\xfe]")
 _length = Struct(">H")
 _frame = Struct(">BHHB")
 
 
 class Segment(NamedTuple):
-    """One marker segment: ``offset`` of its first 0xFF, payload from ``start`` to ``end``."""
+    """One marker segment.
+
+    ``offset`` is its first 0xFF, fill bytes included. The payload is between ``start`` and ``end``; the entropy-coded
+    data after an SOS header is not part of it.
+    """
 
     marker: int
     offset: int
@@ -38,7 +50,17 @@ class Segment(NamedTuple):
 
 @dataclass(slots=True)
 class Layout:
-    """The walk's result. ``sos`` and ``end`` are -1 while unknown; ``end`` is behind EOI."""
+    """What :func:`walk` found.
+
+    Attributes:
+        segments: The segments between SOI and EOI, in the order of the file.
+        sos: Offset of the first scan's SOS marker; -1 if there is none.
+        end: Offset after the EOI marker; -1 if there is none.
+        width: Width in pixels as the frame header gives it; 0 where unknown.
+        height: Height in pixels, which a DNL segment may give; 0 where unknown.
+        problems: Damage; see :class:`~labeling.containers.base.Contents`.
+        warnings: Oddities that do no harm.
+    """
 
     segments: list[Segment] = field(default_factory=list)
     sos: int = -1
@@ -50,7 +72,14 @@ class Layout:
 
 
 def walk(data: Buffer, whole: bool = True) -> Layout:
-    """List the segments of ``data``; with ``whole`` false only those before the first scan."""
+    """List the segments of ``data``.
+
+    It does not raise: damage is recorded in ``Layout.problems``, and the walk ends there.
+
+    Args:
+        data: A JPEG file. What follows the EOI marker is not looked at.
+        whole: Whether to go on after the first scan has begun.
+    """
     layout = Layout()
     if bytes(data[:2]) != b"\xff\xd8":
         layout.problems.append("it does not begin with a JPEG SOI marker")
@@ -62,11 +91,11 @@ def walk(data: Buffer, whole: bool = True) -> Layout:
             return layout
         layout.segments.append(segment)
         marker, pos = segment.marker, segment.end
-        if marker in _SOF:
+        if marker in SOF:
             _read_frame(data, segment, layout)
         elif marker == _DNL and segment.end - segment.start == 2 and not layout.height:
             layout.height = int.from_bytes(data[segment.start : segment.end], "big")
-        elif marker == _SOS:
+        elif marker == SOS:
             if layout.sos < 0:
                 layout.sos = segment.offset
                 if not layout.width:
@@ -75,7 +104,7 @@ def walk(data: Buffer, whole: bool = True) -> Layout:
                     return layout
             found = _scan_end.search(data, pos)
             if found is None or data[found.end() - 1] == _SOI:
-                layout.problems.append("the picture data is cut off: there is no EOI marker")
+                layout.problems.append(NO_EOI)
                 return layout
             pos = found.start()
     layout.problems.append(f"more than {MAX_SEGMENTS} segments")
@@ -83,7 +112,7 @@ def walk(data: Buffer, whole: bool = True) -> Layout:
 
 
 def _next_segment(data: Buffer, pos: int, layout: Layout) -> Segment | None:
-    """The segment at or after ``pos``; None at EOI, and where nothing sound follows (``layout`` says why)."""
+    """Return the segment at or after ``pos``; ``None`` at EOI, and at damage, which is recorded in ``layout``."""
     begin, size = pos, len(data)
     if pos + 2 > size or data[pos] != 0xFF or data[pos + 1] not in _MARKERS:
         found = _marker.search(data, pos)
@@ -116,16 +145,16 @@ def _next_segment(data: Buffer, pos: int, layout: Layout) -> Segment | None:
 
 
 def _step_over(data: Buffer, pos: int, marker_at: int, layout: Layout) -> int:
-    """Where the marker at ``marker_at`` begins with its fill bytes (T.81 B.1.1.2); tell of other bytes from ``pos``.
+    """Return where the marker at ``marker_at`` begins with its fill bytes (T.81 B.1.1.2); report other bytes.
 
-    Fill bytes belong to the segment behind them: left alone by its removal, they would make a marker with what
-    comes next.
+    Fill bytes belong to the segment that they precede: left behind when it is removed, they would make a marker with
+    what comes next.
     """
     skipped = bytes(data[pos:marker_at]).rstrip(b"\xff")
     if skipped and layout.sos >= 0:
         layout.problems.append(f"the picture data is damaged at offset {pos}: a segment stands within a scan")
     elif skipped:
-        # libjpeg steps over them too: a wrong segment length, or padding of the writer's own.
+        # libjpeg steps over them too: a wrong segment length, or the writer's own padding.
         note(layout.warnings, f"{len(skipped)} bytes at offset {pos} belong to no segment")
     return pos + len(skipped)
 
