@@ -37,7 +37,9 @@ def make_docs() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/cli.md", "docs/rules.md", "docs/traces.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/cli.md", "docs/rules.md", "docs/traces.md", "docs/report.schema.json"]
+)
 def test_generated_parts_are_current(make_docs: ModuleType, name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == make_docs.documents()[name], "run make docs"
 

@@ -1,10 +1,11 @@
-"""Writes the generated parts of the documents: tables in README.md, docs/cli.md, docs/rules.md, docs/traces.md.
+"""Writes the generated documents: tables in README.md, the pages of docs/ named in PAGES, docs/report.schema.json.
 
 Run it after a change of formats, rules or commands:  make docs      (tests/test_docs.py fails until then)
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -168,18 +169,29 @@ def cli_page() -> str:
     return "".join(parts)
 
 
+# --- docs/report.schema.json ------------------------------------------------------------------------------------------
+
+
+def report_schema() -> str:
+    """docs/report.schema.json, from :mod:`labeling.reports.schema`."""
+    from labeling.reports import schema
+
+    return json.dumps(schema.report_schema(), ensure_ascii=False, indent=2) + "\n"
+
+
 # --- putting it in place ----------------------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
     "docs/rules.md": rules_page,
     "docs/traces.md": traces_page,
+    "docs/report.schema.json": report_schema,
 }
 TABLES: dict[str, Callable[[], str]] = {"formats": formats_table, "profiles": profiles_table}
 
 
 def filled(text: str) -> str:
-    """A document with its tables written anew; they stand between the comments ``generated: NAME`` and ``end``."""
+    """Return a document with its tables replaced: the text between the comments ``generated: NAME`` and ``end``."""
     for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         content = make()
