@@ -1,16 +1,17 @@
-"""Laying an overlay on pictures: on files as losslessly as their format allows, and on pixels in memory.
+"""Lay an overlay on pictures: on files as losslessly as their format allows, and on pixels in memory.
 
-Two verbs and a table. A new format is one module with ``paint`` and one row in ``_PAINTERS``; if it is to be written
-from memory as well, one function in ``_encoders``. Coders are imported when a picture of their format turns up.
+What can be done with a format, and which module of this package does it, is in its row of the table
+(:mod:`labeling.containers.formats`). That module is imported when a picture of the format turns up.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from labeling.codecs.base import MAX_PIXELS, Painted
+from labeling.containers import formats
 from labeling.containers.base import Buffer
+from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PIXELS", "Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file"]
 
-_PAINTERS = {
-    "jpeg": "jpeg.paint",
-    "png": "png.paint",
-    "webp": "webp",
-    "gif": "gif.paint",
-    "tiff": "tiff.paint",
-    "heif": "heif",
-}
-"""Format name (as in :data:`labeling.containers.FORMATS`) → module of this package with ``paint``."""
-
-_ALIASES = {"jpg": "jpeg", "tif": "tiff", "heic": "heif", "apng": "png"}
-
 
 def paint_file(
     data: Buffer,
@@ -45,24 +34,29 @@ def paint_file(
     quality: int | None = None,
     max_pixels: int | None = None,
 ) -> Painted:
-    """Lay an overlay on every frame of a picture file.
+    """Lay an overlay on every frame of a picture file; its metadata is carried over as it is.
 
-    ``format`` is a name of :data:`labeling.containers.FORMATS`. ``orientation`` is the file's EXIF orientation (1–8;
-    HEIF's own rotation is applied by its decoder). ``quality`` (1–100) is used only where the format cannot be edited
-    without coding the picture anew. Metadata of the file is carried over as it is.
+    Args:
+        data: The content of the file.
+        format: Its format: a name or extension of the table of formats.
+        painter: What draws the overlay.
+        orientation: The file's EXIF orientation, 1 to 8. HEIF's own rotation is applied by its decoder.
+        quality: 1 to 100; used only where the format cannot be edited without re-encoding the picture.
+        max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS`.
 
-    Raises :class:`~labeling.errors.UnreadableFile`, :class:`~labeling.errors.UnsupportedFormat`,
-    :class:`~labeling.errors.TooLarge`, or what ``painter`` raises.
+    Raises:
+        UnsupportedFormat: Files of this format cannot be drawn on.
+        UnreadableFile: The file is empty, damaged or truncated.
+        TooLarge: The picture is beyond the limit.
+        LabelingError: What ``painter`` raises.
     """
-    name = _ALIASES.get(format.lower(), format.lower())
-    name = "heif" if name == "avif" else name
-    if name not in _PAINTERS:
-        raise UnsupportedFormat(f"a {format} file cannot be painted on; convert it to PNG first")
+    row = formats.find(format)
+    if row is None or not row.painter:
+        raise UnsupportedFormat(f"a {format} file cannot be painted on", hint="convert it to PNG first")
     _check_quality(quality)
     if not len(data):
         raise UnreadableFile("the file is empty")
-    module: Any = importlib.import_module(f"{__name__}.{_PAINTERS[name]}")
-    painted: Painted = module.paint(
+    painted: Painted = resolve(row.painter, __name__).paint(
         data, painter, orientation=orientation, quality=quality, max_pixels=max_pixels or MAX_PIXELS
     )
     return painted
@@ -78,26 +72,31 @@ def encode(
     max_pixels: int | None = None,
     xmp: bytes | None = None,
 ) -> Painted:
-    """Code pixels as a picture file with an overlay on them, in one encode.
+    """Encode pixels as a picture file with an overlay on them, in one encode.
 
-    ``image`` is a PIL image of any mode or a uint8 array, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA; it is not
-    modified.
-    ``format``: jpeg, png, webp, tiff, gif, avif or heif. Without ``painter`` the picture is only coded. ``quality``
-    defaults to 92 for JPEG and 90 for WebP, AVIF and HEIF. The ICC profile, EXIF, XMP and resolution that sit
-    in ``image.info`` are kept; ``xmp`` takes the place of the packet there. An EXIF orientation there is respected:
-    the overlay is upright as displayed.
+    The ICC profile, EXIF, XMP and resolution in ``image.info`` are kept. An EXIF orientation there is respected: the
+    overlay is upright as displayed.
 
-    Raises :class:`~labeling.errors.LabelingError` for pixels or options that cannot be coded,
-    :class:`~labeling.errors.MissingDependency` if the format's optional library is not installed.
+    Args:
+        image: A PIL image of any mode, or a uint8 array: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA. It is not
+            modified.
+        format: jpeg, png, webp, gif, tiff, avif or heif.
+        painter: What draws the overlay; without one the picture is only encoded.
+        quality: 1 to 100; default 92 for JPEG, 90 for WebP, AVIF and HEIF.
+        lossless: Encode without loss, where the format can.
+        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS`.
+        xmp: An XMP packet that replaces the one in ``image.info``.
+
+    Raises:
+        UnsupportedFormat: Pictures cannot be encoded as ``format``.
+        MissingDependency: The format's optional library is not installed.
+        LabelingError: The pixels or options cannot be encoded.
     """
-    from labeling.codecs import _encoders, _memory, pixels
+    from labeling.codecs import _memory, pixels
 
-    name = _ALIASES.get(format.lower(), format.lower())
-    if name not in _encoders.ENCODERS:
-        known = ", ".join(_encoders.ENCODERS)
-        raise UnsupportedFormat(f"pictures cannot be coded as {format}; choose one of {known}")
+    encoding = formats.encoding_named(format)
     _check_quality(quality)
-    own, notes = _memory.prepare(image, name, max_pixels or MAX_PIXELS)
+    own, notes = _memory.prepare(image, encoding, max_pixels or MAX_PIXELS)
     if xmp is not None:
         own.info["xmp"] = xmp
     width, height = own.size
@@ -105,7 +104,7 @@ def encode(
     if painter is not None:
         plan = _memory.lay(own, painter, pixels.orientation_of(own))
         width, height, box = plan.width, plan.height, plan.box
-    data, exact, words = _encoders.ENCODERS[name](own, quality, lossless)
+    data, exact, words = resolve(encoding.encoder, __name__)(own, quality, lossless)
     return Painted(data, box, width, height, 1, exact and not notes, "; ".join([words, *notes]))
 
 

@@ -9,36 +9,47 @@ import numpy as np
 from PIL import Image
 
 from labeling.codecs.base import Pixels
-from labeling.codecs.opening import is_avif, open_picture
+from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import ORIENTATION, check_size, decoding, rgb_region, upright
-from labeling.codecs.tiff import paint as tiff
+from labeling.containers import formats
 from labeling.containers.base import Buffer
+from labeling.containers.format_row import Format, resolve
 
 
 def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels:
     """Decode the first frame: (H, W, 3) RGB, upright, transparency over white."""
+    row = formats.find(format)
     if isinstance(source, Image.Image):
         image: Any = source
         width, height = image.size
         check_size(width, height, max_pixels=max_pixels)
-    elif format == "tiff":
-        return tiff.displayed(source, orientation, max_pixels)
+    elif row is not None and row.decoder:
+        pixels: Pixels = resolve(row.decoder, "labeling.codecs")(source, orientation, max_pixels)
+        return pixels
     else:
         image = open_picture(source, format, max_pixels)
     with decoding(format.upper()):
         if not isinstance(image, Image.Image):
             image = image.to_pillow()
         image.load()
-        if format == "heif" or image.format == "TIFF":
-            # HEIF is turned by properties of its own: pillow-heif applies them, Pillow reports them as this tag. Pillow
-            # turns TIFF pictures itself when they are loaded.
-            orientation = image.getexif().get(ORIENTATION, 1)
+        orientation = _left_to_turn(image, row, orientation)
         pixels = rgb_region(image, (0, 0, *image.size))
     return np.ascontiguousarray(upright(pixels, orientation))
 
 
+def _left_to_turn(image: Image.Image, row: Format | None, orientation: int) -> int:
+    """Give the orientation that a loaded picture still has to be turned by.
+
+    HEIF is turned by properties of its own: pillow-heif applies them, and Pillow reports them as the EXIF tag. Pillow
+    itself turns pictures from TIFF files when they are loaded.
+    """
+    if (row is None or not row.turns_itself) and image.format != "TIFF":
+        return orientation
+    value: int = image.getexif().get(ORIENTATION, 1)
+    return value
+
+
 _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
-_ANIMATED = ("png", "webp", "gif", "avif", "heif")
 
 
 def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels | None:
@@ -51,8 +62,7 @@ def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: i
         if not isinstance(image, Image.Image):
             image = image.to_pillow()
         rgba = np.asarray(image.convert("RGBA"))
-        if format == "heif" or image.format == "TIFF":  # turned already, as in displayed()
-            orientation = image.getexif().get(ORIENTATION, 1)
+        orientation = _left_to_turn(image, formats.find(format), orientation)
     alpha = rgba[..., 3:].astype(np.uint16)
     if alpha.min() == 255:
         return None
@@ -61,15 +71,17 @@ def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: i
 
 def displayed_frames(data: Buffer, format: str, count: int, orientation: int, max_pixels: int) -> Iterator[Pixels]:
     """Decode later frames, the last one that is within the limit included: (H, W, 3) RGB, upright."""
-    if format not in _ANIMATED or (format == "heif" and not is_avif(data)):
+    row = formats.find(format)
+    if row is None or not row.animated:
         return
     image = open_picture(data, format, max_pixels)
+    if not isinstance(image, Image.Image):  # HEIC, as pillow-heif opens it: no animation
+        return
     width, height = image.size
     last = min(getattr(image, "n_frames", 1), max_pixels // (width * height)) - 1
     for index in sorted({round(last * step / count) for step in range(1, count + 1)} - {0}):
         with decoding(format.upper()):
             image.seek(index)
             pixels = rgb_region(image, (0, 0, width, height))
-            if format == "heif":  # as in displayed()
-                orientation = image.getexif().get(ORIENTATION, 1)
+            orientation = _left_to_turn(image, row, orientation)
         yield np.ascontiguousarray(upright(pixels, orientation))

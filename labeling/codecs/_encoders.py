@@ -1,11 +1,14 @@
-"""Code a painted Pillow image as bytes: one function per format, each keeping the ICC profile, EXIF and resolution."""
+"""Encode a painted Pillow image: one function per format, each keeping the ICC profile, EXIF and resolution.
+
+The table of formats names them (``PictureEncoding.encoder``): (image, quality, lossless) → (bytes, whether samples are
+kept, words for ``how``).
+"""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +27,6 @@ AVIF_QUALITY = 90
 HEIF_QUALITY = 90
 HEVC_SPEED = {"preset": "fast"}
 """x265 preset: the default one takes more than twice as long for 2 % of the bytes."""
-
-Encoder = Callable[["Image.Image", "int | None", bool], "tuple[bytes, bool, str]"]
-"""(image, quality, lossless) → (bytes, whether samples are kept, words for ``how``)."""
 
 
 def _kept(image: Image.Image, *names: str) -> dict[str, Any]:
@@ -140,14 +140,3 @@ def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
     except (OSError, ValueError, RuntimeError) as error:
         raise LabelingError(f"the picture cannot be coded as HEIC: {error}; try PNG") from error
     return out.getvalue(), False, f"coded as HEIC, quality {quality}"
-
-
-ENCODERS: dict[str, Encoder] = {
-    "jpeg": jpeg,
-    "png": png_file,
-    "webp": webp,
-    "tiff": tiff,
-    "gif": gif,
-    "avif": avif,
-    "heif": heif,
-}

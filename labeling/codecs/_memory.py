@@ -25,21 +25,13 @@ from labeling.codecs.pixels import (
     rgb_region,
     split_overlay,
 )
+from labeling.containers.format_row import PictureEncoding
 from labeling.errors import LabelingError, UnreadableFile
 
-HOLDS: dict[str, tuple[str, ...]] = {
-    "jpeg": ("RGB", "L", "CMYK", "YCbCr"),
-    "png": ("RGB", "RGBA", "L", "LA", "I;16"),
-    "webp": ("RGB", "RGBA"),
-    "tiff": ("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F"),
-    "gif": ("RGB", "RGBA"),
-    "avif": ("RGB", "RGBA"),
-    "heif": ("RGB", "RGBA"),
-}
-"""The Pillow modes that each format keeps as they are; others are converted."""
 
-
-def prepare(source: Image.Image | np.ndarray[Any, Any], target: str, max_pixels: int) -> tuple[Image.Image, list[str]]:
+def prepare(
+    source: Image.Image | np.ndarray[Any, Any], target: PictureEncoding, max_pixels: int
+) -> tuple[Image.Image, list[str]]:
     """Give an image of our own in a mode that ``target`` holds, and notes on what the conversion did."""
     if isinstance(source, np.ndarray):
         made = _from_array(source)
@@ -52,8 +44,8 @@ def prepare(source: Image.Image | np.ndarray[Any, Any], target: str, max_pixels:
         source.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableFile(f"the picture cannot be decoded ({error}); it is damaged or cut off") from error
-    if target == "gif" and source.getexif().get(ORIENTATION, 1) != 1:
-        source = ImageOps.exif_transpose(source)  # GIF has no place for the tag
+    if not target.keeps_orientation and source.getexif().get(ORIENTATION, 1) != 1:
+        source = ImageOps.exif_transpose(source)
     return _converted(source, target, owned=False)
 
 
@@ -68,10 +60,10 @@ def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _converted(image: Image.Image, target: str, *, owned: bool) -> tuple[Image.Image, list[str]]:
+def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> tuple[Image.Image, list[str]]:
     notes: list[str] = []
     clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    wanted = _mode_for(image.mode, clear, target)
+    wanted = _mode_for(image.mode, clear, target.modes)
     if clear and not wanted.endswith("A"):
         notes.append("transparency was laid over white")
         flat = Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
@@ -85,9 +77,8 @@ def _converted(image: Image.Image, target: str, *, owned: bool) -> tuple[Image.I
     return image.convert(wanted), notes
 
 
-def _mode_for(mode: str, clear: bool, target: str) -> str:
+def _mode_for(mode: str, clear: bool, holds: tuple[str, ...]) -> str:
     """Choose the mode to code ``mode`` in."""
-    holds = HOLDS[target]
     if mode in holds and not (clear and not mode.endswith("A")):
         return mode
     if mode in ("1", "L", "LA", "La"):

@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.codecs.pixels import check_size, decoding, open_with
+from labeling.containers import formats
 from labeling.containers.base import Buffer
+from labeling.containers.format_row import resolve
 from labeling.errors import MissingDependency, UnsupportedFormat
-
-_PLUGINS = {
-    "jpeg": ("JpegImagePlugin", "JpegImageFile"),
-    "png": ("PngImagePlugin", "PngImageFile"),
-    "webp": ("WebPImagePlugin", "WebPImageFile"),
-    "gif": ("GifImagePlugin", "GifImageFile"),
-    "tiff": ("TiffImagePlugin", "TiffImageFile"),
-    "bmp": ("BmpImagePlugin", "BmpImageFile"),
-    "avif": ("AvifImagePlugin", "AvifImageFile"),
-}
 
 
 def is_avif(data: Buffer) -> bool:
@@ -29,23 +21,31 @@ def is_avif(data: Buffer) -> bool:
 def open_picture(data: Buffer, format: str, max_pixels: int) -> Any:
     """Open a file without decoding it; the size that its header gives is checked.
 
-    ``format`` is a name of :data:`labeling.containers.FORMATS`. Returns a Pillow image file.
+    ``format`` is a name of :data:`labeling.containers.formats.FORMATS`. Returns a Pillow image file.
     """
-    name = "avif" if format == "heif" and is_avif(data) else format
-    if name == "webp":
-        width, height = webp_canvas(bytes(data[:30]))
-        check_size(width, height, max_pixels=max_pixels)  # its decoder allocates when it is opened
-    with decoding(name.upper()):
-        if name == "heif":
-            library = heif_library()
-            image = library.open_heif(bytes(data), convert_hdr_to_8bit=True)
-        elif name in _PLUGINS:
-            image = open_with(*_PLUGINS[name], data)
-        else:
-            raise UnsupportedFormat(f"a {format} file cannot be decoded here; convert it to PNG first")
+    row = formats.find(format)
+    if row is None or not (row.plugin or row.opener):
+        raise UnsupportedFormat(f"a {format} file cannot be decoded here; convert it to PNG first")
+    with decoding(row.name.upper()):
+        image = resolve(row.opener, "labeling.codecs")(data, max_pixels) if row.opener else open_with(row.plugin, data)
         width, height = image.size
         check_size(width, height, getattr(image, "n_frames", 1), max_pixels=max_pixels)
     return image
+
+
+def open_webp(data: Buffer, max_pixels: int) -> Any:
+    """Open a WebP file with Pillow, whose decoder allocates at once: the size is checked before that."""
+    check_size(*webp_canvas(bytes(data[:30])), max_pixels=max_pixels)
+    return open_with("WebPImagePlugin:WebPImageFile", data)
+
+
+def open_heif(data: Buffer, max_pixels: int) -> Any:
+    """Open an AVIF file with Pillow, a HEIC file with pillow-heif."""
+    del max_pixels  # neither allocates before it is asked for pixels
+    if is_avif(data):
+        with decoding("AVIF"):
+            return open_with("AvifImagePlugin:AvifImageFile", data)
+    return heif_library().open_heif(bytes(data), convert_hdr_to_8bit=True)
 
 
 def webp_canvas(head: bytes) -> tuple[int, int]:

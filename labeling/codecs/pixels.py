@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from labeling.codecs.base import MAX_PIXELS, Box, Painter, Pixels
 from labeling.containers.base import Buffer
+from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
 
 if TYPE_CHECKING:
@@ -68,15 +69,13 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def open_with(plugin: str, cls: str, data: Buffer) -> Any:
-    """Open ``data`` with one Pillow plugin.
+def open_with(plugin: str, data: Buffer) -> Any:
+    """Open ``data`` with one Pillow plugin, given as ``PngImagePlugin:PngImageFile``.
 
     The plugin's class is called directly: ``Image.open`` would guess the format again and apply Pillow's own global
     pixel limit, but ours (:func:`check_size`) is the one that callers can raise.
     """
-    import importlib
-
-    return getattr(importlib.import_module(f"PIL.{plugin}"), cls)(io.BytesIO(data))
+    return resolve(f"PIL.{plugin}")(io.BytesIO(data))
 
 
 # --- orientation (EXIF tag 0x0112) ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ Signature = tuple[tuple[int, bytes], ...]
 """(offset, bytes) pairs that must all match the first bytes of a file."""
 
 
-def resolve(reference: str, package: str) -> Any:
+def resolve(reference: str, package: str | None = None) -> Any:
     """Import what a row names: a module, or ``module:name`` in it; a leading dot is relative to ``package``."""
     module, _, name = reference.partition(":")
     found: Any = importlib.import_module(module, package)
@@ -23,7 +23,7 @@ def resolve(reference: str, package: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoding:
+class PictureEncoding:
     """A kind of picture file that pixels in memory can be encoded to. HEIF is one format and has two: HEIC and AVIF."""
 
     name: str
@@ -38,13 +38,18 @@ class Encoding:
     """Function in :mod:`labeling.codecs`: (image, quality, lossless) → (bytes, whether samples are kept, words)."""
 
     modes: tuple[str, ...]
-    """Pillow modes that the format holds as they are; pictures of other modes are converted to one of these."""
+    """Pillow modes that the format holds as they are; pictures of other modes are converted to one of these. RGB is
+    among them, so that every picture has a mode to be converted to."""
 
     keeps_xmp: bool = False
     """The encoder writes an XMP packet exactly where the container would: the file need not be rewritten for it."""
 
     keeps_orientation: bool = True
     """The format has a place for the EXIF orientation; without one the picture is turned before it is encoded."""
+
+    def __post_init__(self) -> None:
+        if "RGB" not in self.modes:
+            raise ValueError(f"encoding {self.name!r}: modes need RGB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +178,7 @@ class Format:
     on_file: str = ""
     """For the README: what becomes of the rest of the picture when a label is drawn on a file (tests/codecs)."""
 
-    encodings: tuple[Encoding, ...] = ()
+    encodings: tuple[PictureEncoding, ...] = ()
     """The kinds of file that pixels in memory can be encoded to."""
 
     # --- Its video and audio ---

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from labeling.containers.base import Buffer
-from labeling.containers.format_row import Encoding, Format, Muxer, Signature, resolve
+from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, resolve
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
 
@@ -43,7 +43,7 @@ _PICTURES: tuple[Format, ...] = (
         plugin="JpegImagePlugin:JpegImageFile", scales_itself=True,
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(
-            Encoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
+            PictureEncoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
                      modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True),
         ),
     ),
@@ -55,7 +55,7 @@ _PICTURES: tuple[Format, ...] = (
         plugin="PngImagePlugin:PngImageFile", animated=True,
         painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
         encodings=(
-            Encoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
+            PictureEncoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
                      modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True),
         ),
     ),
@@ -67,7 +67,7 @@ _PICTURES: tuple[Format, ...] = (
         opener=".opening:open_webp", animated=True,
         painter=".webp", on_file="lossless stays lossless; lossy is re-encoded at a stated quality",
         encodings=(
-            Encoding(name="webp", media_type="image/webp", encoder="._encoders:webp", modes=("RGB", "RGBA"),
+            PictureEncoding(name="webp", media_type="image/webp", encoder="._encoders:webp", modes=("RGB", "RGBA"),
                      keeps_xmp=True),
         ),
     ),
@@ -79,7 +79,7 @@ _PICTURES: tuple[Format, ...] = (
         plugin="GifImagePlugin:GifImageFile", animated=True,
         painter=".gif.paint", on_file="lossless outside the label, on every frame",
         encodings=(
-            Encoding(name="gif", media_type="image/gif", encoder="._encoders:gif", modes=("RGB", "RGBA"),
+            PictureEncoding(name="gif", media_type="image/gif", encoder="._encoders:gif", modes=("RGB", "RGBA"),
                      keeps_orientation=False),
         ),
     ),
@@ -91,7 +91,7 @@ _PICTURES: tuple[Format, ...] = (
         plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.paint:displayed",
         painter=".tiff.paint", on_file="only the strips or tiles under it change, on every page",
         encodings=(
-            Encoding(name="tiff", aliases=("tif",), media_type="image/tiff", encoder="._encoders:tiff",
+            PictureEncoding(name="tiff", aliases=("tif",), media_type="image/tiff", encoder="._encoders:tiff",
                      modes=("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F")),
         ),
     ),
@@ -107,8 +107,8 @@ _PICTURES: tuple[Format, ...] = (
         opener=".opening:open_heif", turns_itself=True, animated=True,
         painter=".heif", on_file="re-encoded at a stated quality",
         encodings=(
-            Encoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA")),
-            Encoding(name="heif", aliases=("heic",), media_type="image/heic", encoder="._encoders:heif",
+            PictureEncoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA")),
+            PictureEncoding(name="heif", aliases=("heic",), media_type="image/heic", encoder="._encoders:heif",
                      modes=("RGB", "RGBA")),
         ),
     ),
@@ -273,7 +273,7 @@ UNREAD: tuple[Unread, ...] = (
 
 _signatures: tuple[tuple[Signature, Format], ...] = ()
 _by_name: dict[str, Format] = {}  # names, extensions and media types
-_encodings: dict[str, Encoding] = {}  # names and aliases
+_encodings: dict[str, PictureEncoding] = {}  # names and aliases
 
 
 def register(*rows: Format) -> None:
@@ -294,7 +294,7 @@ def unregister(name: str) -> None:
 def _set(rows: tuple[Format, ...]) -> None:
     global FORMATS, _signatures, _by_name, _encodings
     by_name: dict[str, Format] = {}
-    encodings: dict[str, Encoding] = {}
+    encodings: dict[str, PictureEncoding] = {}
     for row in rows:
         for key in (row.name, *row.extensions, *row.media_types):
             if by_name.setdefault(key, row) is not row:
@@ -376,7 +376,7 @@ def format_named(name: str) -> Format:
     return row
 
 
-def encoding_named(name: str) -> Encoding:
+def encoding_named(name: str) -> PictureEncoding:
     """Look up what pixels in memory can be encoded to, by a name of ``Format.encodings`` in any case.
 
     Raises:

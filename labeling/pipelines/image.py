@@ -146,7 +146,8 @@ def label_pixels(
 
     packet = _packet_of_image(image, label.producer)
     # These encoders put a packet where it belongs by themselves, which saves taking the file apart again.
-    embedded = format.lower() in _EMBED_XMP and not options.exif
+    encoding = containers.formats.encoding_named(format)
+    embedded = encoding.keeps_xmp and not options.exif
     values = {aigc.XMP_NAME: aigc.encode(label), **iptc.encode(label, options.source_type)}
     painted = codecs.encode(
         image,
@@ -160,16 +161,12 @@ def label_pixels(
     data = painted.data
     if not embedded:
         data = b"".join(_with_metadata(data, containers.read(data), metadata.Found(), label, options, packet))
-    media_type = containers.format_named(format).media_types[0]
-    data = _signed(data, media_type, label, options)
+    data = _signed(data, encoding.media_type, label, options)
     contents = containers.read(data)
     if not _holds_only(contents, embedded_packet):
         check_label(metadata.scan(contents), label)
     how = [painted.how] if painted.how else []
     return LabeledImage(data, label, options, contents, name=name, visible=_visible_mark(painted, options), how=how)
-
-
-_EMBED_XMP = ("jpeg", "jpg", "png", "webp")
 
 
 def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOptions) -> LabeledImage:

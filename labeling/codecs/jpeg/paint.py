@@ -43,7 +43,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
 
 def _decodes(data: bytes) -> None:
     with decoding("JPEG"):
-        open_with("JpegImagePlugin", "JpegImageFile", data).load()
+        open_with("JpegImagePlugin:JpegImageFile", data).load()
 
 
 @dataclass(frozen=True, slots=True)
