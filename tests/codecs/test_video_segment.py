@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.codecs.video import bits, hevc, segment
-from labeling.codecs.video._h264_sets import pps_ids, read_sets, read_sps
 from labeling.codecs.video.base import Settings, Stream
+from labeling.codecs.video.h264_sets import pps_ids, read_sets, read_sps
 from labeling.codecs.video.overlay import FrameOverlay
 from labeling.errors import LabelingError, UnreadableFile
 

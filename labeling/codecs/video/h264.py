@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeling.codecs.video._h264_sets import (
+from labeling.codecs.video.base import ALWAYS, Encoding, Join, Stream, coding
+from labeling.codecs.video.bits import (
+    damaged,
+    join_nals,
+    sei_types,
+    split_lengths,
+    split_start_codes,
+)
+from labeling.codecs.video.h264_sets import (
     PPS,
     SPS,
     Sets,
@@ -17,14 +25,6 @@ from labeling.codecs.video._h264_sets import (
     read_sets,
     read_sps,
     write_sets,
-)
-from labeling.codecs.video.base import ALWAYS, Encoding, Join, Stream, coding
-from labeling.codecs.video.bits import (
-    damaged,
-    join_nals,
-    sei_types,
-    split_lengths,
-    split_start_codes,
 )
 from labeling.errors import LabelingError
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.pixels import as_stored, make_plan
-from labeling.codecs.video._samples import FULL_RANGE, Component, Format, channels, format_of, matrix_of
+from labeling.codecs.video.pixel_formats import FULL_RANGE, Component, Format, channels, format_of, matrix_of
 from labeling.errors import LabelingError, UnsupportedFormat
 
 if TYPE_CHECKING:

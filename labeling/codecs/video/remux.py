@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labeling.codecs.base import Painter
-from labeling.codecs.video import _copy, _display, segment
-from labeling.codecs.video._scan import Raw, Scan, look_through
+from labeling.codecs.video import copier, matroska_display, segment
 from labeling.codecs.video.base import (
     DEFAULTS,
     NAMES,
@@ -23,6 +22,7 @@ from labeling.codecs.video.base import (
     Stream,
 )
 from labeling.codecs.video.overlay import FrameOverlay, supports
+from labeling.codecs.video.packet_scan import Raw, Scan, look_through
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def paint(
     """
     if reencode not in ("auto", "never", "always"):
         raise LabelingError(f"--reencode is auto, never or always, not {reencode}")
-    if format not in _copy.DEMUXERS:
+    if format not in copier.DEMUXERS:
         raise UnsupportedFormat(f"a {format} file is no film that can be painted on")
     if not plan:
         raise LabelingError("the overlay is to be shown at no time; give a duration")
     settings = settings or Settings()
     why = ""
-    with _copy.reading(source, format) as container:
+    with copier.reading(source, format) as container:
         film = _look(container)
     overlay = FrameOverlay(
         painter, film.stream.width, film.stream.height,
@@ -104,12 +104,12 @@ def paint(
 
 def _look(container: InputContainer) -> Film:
     """Find the video and how it is shown, by decoding its first picture."""
-    video = _copy.video_of(container)
+    video = copier.video_of(container)
     if video is None:
         raise UnsupportedFormat(
             "the file has no video track; there is nothing to put a visible label on (--no-visible)"
         )
-    tag = _copy.tag_of(video)
+    tag = copier.tag_of(video)
     if tag in _ENCRYPTED:
         raise LabelingError("the video is encrypted; label the film before it is encrypted")
     context = video.codec_context
@@ -118,7 +118,7 @@ def _look(container: InputContainer) -> Film:
     if video.metadata.get("alpha_mode") == "1":
         raise LabelingError("the video has transparency, which would be lost; label it before it is made transparent")
     rate = next((rate for rate in (video.average_rate, video.base_rate) if rate and 0 < rate <= 1000), Fraction(25))
-    codec = _copy.CODECS.get(context.name, context.name)
+    codec = copier.CODECS.get(context.name, context.name)
     stream = Stream(
         codec, context.extradata or b"", video.width, video.height, video.time_base or Fraction(1, 1000), rate, tag
     )
@@ -137,7 +137,7 @@ def _look(container: InputContainer) -> Film:
 
 def _first_frame(container: InputContainer, video: VideoStream) -> Iterator[Any]:
     packets = 0
-    with _copy.clear_errors():
+    with copier.clear_errors():
         for packet in container.demux(video):
             if packet.has_sidedata("encryption_info"):
                 raise LabelingError("the video is encrypted; label the film before it is encrypted")
@@ -195,17 +195,17 @@ class _Job:
     ) -> None:
         self.source, self.target, self.format, self.film = source, target, format, film
         self.overlay, self.plan, self.settings, self.progress = overlay, plan, settings, progress
-        self.muxer = _copy.muxer_of(source, format)
+        self.muxer = copier.muxer_of(source, format)
 
     def scanned(self, *, partial: bool) -> Scan:
         """Look through the video's packets."""
         stream = self.film.stream
         step = max(1, round(1 / (stream.rate * stream.time_base)))
         scan = Scan(self.plan, stream.time_base, step)
-        with _copy.reading(self.source, self.format) as container, _copy.clear_errors():
+        with copier.reading(self.source, self.format) as container, copier.clear_errors():
             raws = (
                 Raw(packet.pts, packet.dts, packet.duration or 0, bytes(packet))
-                for packet in _copy.packets(container, container.streams[self.film.track])
+                for packet in copier.packets(container, container.streams[self.film.track])
             )
             look_through(raws, segment.codec_of(stream), scan, partial=partial)
         # AVI has one time for a packet, and FFmpeg's guess at the other is wrong where pictures are reordered.
@@ -232,9 +232,11 @@ class _Job:
         def reencoder() -> segment.Reencoder:
             return segment.Reencoder(self.film.stream, self.overlay, scan.wanted, self.settings, **options)
 
-        copier = _copy.Copier(self.film.track, self.film.stream, scan, reencoder, new, self._report)
-        with _copy.reading(self.source, self.format) as container, _copy.clear_errors():
-            copier.run(container, self.target, self.muxer, extradata if codec == self.film.stream.codec else b"", codec)
+        copying = copier.Copier(self.film.track, self.film.stream, scan, reencoder, new, self._report)
+        with copier.reading(self.source, self.format) as container, copier.clear_errors():
+            copying.run(
+                container, self.target, self.muxer, extradata if codec == self.film.stream.codec else b"", codec
+            )
         if self.muxer in ("matroska", "webm"):
             self._display()
         encoded = tuple(
@@ -252,14 +254,14 @@ class _Job:
 
     def _display(self) -> None:
         width, height, aspect = self.film.stream.width, self.film.stream.height, self.film.aspect
-        _display.set_display(self.target, max(1, round(width * aspect)), height)
+        matroska_display.set_display(self.target, max(1, round(width * aspect)), height)
 
     def _whole_codec(self) -> str:
         """Choose what the whole film is encoded with: its own codec if its pictures can be, or one that can."""
         own, pix_fmt = self.film.stream.codec, self.film.pix_fmt
         fallback = _WHOLE.get(self.muxer, ("h264", "hevc"))
         for codec in (own, *fallback) if own in DEFAULTS else ():
-            if _copy.encodes(DEFAULTS[codec].encoder, pix_fmt):
+            if copier.encodes(DEFAULTS[codec].encoder, pix_fmt):
                 return codec
         raise LabelingError(
             f"video coded as {NAMES.get(own, own)} with {pix_fmt} pictures cannot be encoded here; convert it to H.264 "

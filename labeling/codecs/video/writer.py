@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.pixels import one_line
-from labeling.codecs.video._samples import BT709, FULL_RANGE, format_of
 from labeling.codecs.video.audio import Sound
 from labeling.codecs.video.base import NAMES, Coding, Settings, Stream, coding, describe
 from labeling.codecs.video.frames import pixels_of, video_frame
 from labeling.codecs.video.overlay import FrameOverlay
+from labeling.codecs.video.pixel_formats import BT709, FULL_RANGE, format_of
 from labeling.errors import LabelingError, UnsupportedFormat, WriteError
 
 if TYPE_CHECKING:

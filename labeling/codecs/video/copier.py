@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.codecs.video._scan import Scan
 from labeling.codecs.video.base import Packet, Stream
+from labeling.codecs.video.packet_scan import Scan
 from labeling.codecs.video.segment import Reencoder, codec_of
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 
