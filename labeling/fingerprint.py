@@ -160,7 +160,7 @@ def _of_video(data: Media, format: str, max_pixels: int | None, detail: float) -
     from labeling.codecs.video import sample
 
     video = sample.opened(data, format, max_pixels=max_pixels or codecs.MAX_PIXELS)
-    if not video.pictures:
+    if not video.has_video:
         return None
     seconds = min(VIDEO_SECONDS, video.seconds / 2) if video.seconds else VIDEO_SECONDS
     shot = video.frame_at(seconds)

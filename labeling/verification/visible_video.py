@@ -15,7 +15,7 @@ from labeling.findings import Defect, Finding, Signature, Status
 from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
-    from labeling.codecs.video.sample import Film, Frame
+    from labeling.codecs.video.sample import Frame, Sampler
     from labeling.containers import Media
 
 LEAST = 2.0
@@ -63,7 +63,7 @@ def find_explicit_label(
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
         film = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
-        return _visible(film, languages, everywhere) if film.pictures else _audible(film)
+        return _visible(film, languages, everywhere) if film.has_video else _audible(film)
     except MissingDependency:
         raise
     except LabelingError as error:
@@ -118,7 +118,7 @@ class _Seen:
         return np.repeat(part[..., None], 3, axis=2)
 
 
-def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Finding:
+def _visible(film: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:
     reader = _Reader(languages)
     shots = film.frames()
     seen = reader.read(next(shots))
@@ -150,7 +150,7 @@ def _visible(film: Film, languages: tuple[str, ...], everywhere: bool) -> Findin
     return replace(finding, value=finding.value | {"rhythm": rhythm}) if rhythm else finding
 
 
-def _timed(finding: Finding, film: Film, since: float, until: float) -> Finding:
+def _timed(finding: Finding, film: Sampler, since: float, until: float) -> Finding:
     """A frame's finding as one of the film: with times, and the clause for films."""
     value = finding.value | {"seconds": [round(since, 2), round(until, 2)]}
     if film.seconds:
@@ -214,7 +214,7 @@ def _later(first: Frame, shots: Iterator[Frame], reader: _Reader) -> _Seen | Non
     return None
 
 
-def _around(seen: _Seen, film: Film) -> tuple[float, float]:
+def _around(seen: _Seen, film: Sampler) -> tuple[float, float]:
     """From when to when a label is there that OCR found on a later frame: without OCR, for two seconds at most."""
     found = seen.shot.seconds
     since, until = found, seen.shot.end
@@ -233,7 +233,7 @@ def _around(seen: _Seen, film: Film) -> tuple[float, float]:
     return since, until
 
 
-def _also(seen: _Seen, film: Film, reader: _Reader) -> list[str]:
+def _also(seen: _Seen, film: Sampler, reader: _Reader) -> list[str]:
     """Where else the label, or any, is: in the middle and at the end."""
     found = []
     for name, at in (("middle", film.seconds / 2), ("end", film.seconds)):
@@ -248,9 +248,9 @@ def _also(seen: _Seen, film: Film, reader: _Reader) -> list[str]:
     return found
 
 
-def _beside(film: Film) -> list[float] | None:
+def _beside(film: Sampler) -> list[float] | None:
     """When a film's sound track gives the rhythm at its start: evidence beside the text, never asked for."""
-    if not film.sounds:
+    if not film.has_audio:
         return None
     try:
         heard = _heard(film, 0.0, BESIDE)
@@ -262,8 +262,8 @@ def _beside(film: Film) -> list[float] | None:
 # --- sounds -----------------------------------------------------------------------------------------------------------
 
 
-def _audible(film: Film) -> Finding:
-    if not film.sounds:
+def _audible(film: Sampler) -> Finding:
+    if not film.has_audio:
         raise UnreadableFile("there are neither pictures nor sound in it")
     heard = _heard(film, 0.0, ENDS)
     if heard is None and film.seconds > ENDS:
@@ -280,15 +280,15 @@ def _audible(film: Film) -> Finding:
     return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 
-def _heard(film: Film, start: float, seconds: float) -> dict[str, Any] | None:
+def _heard(film: Sampler, start: float, seconds: float) -> dict[str, Any] | None:
     """The surest rhythm in a part of the sound; raises :class:`UnreadableFile` if nothing of it can be decoded."""
-    from labeling.codecs.video.sample import SOUND_RATE
+    from labeling.codecs.video.sample import AUDIO_RATE
     from labeling.marks import audible
 
-    begin, samples = film.sound(start, seconds)
+    begin, samples = film.audio(start, seconds)
     if not samples.size:
         raise UnreadableFile("no sound in it could be decoded; the file is damaged, or its codec is not known here")
-    found = max(audible.find(samples, SOUND_RATE), key=lambda rhythm: rhythm.confidence, default=None)
+    found = max(audible.find(samples, AUDIO_RATE), key=lambda rhythm: rhythm.confidence, default=None)
     if found is None:
         return None
     return {

@@ -244,7 +244,7 @@ Plan = tuple[tuple[float, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class PaintedFilm:
+class PaintedVideo:
     """A painted copy of a film, and what happened to it. Times are seconds since the first shown picture.
 
     ``box`` is the overlay's box in the displayed picture, whose (width, height) is ``displayed``. ``spans`` is when the

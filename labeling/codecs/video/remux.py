@@ -16,7 +16,7 @@ from labeling.codecs.video import copier, matroska_display, segment
 from labeling.codecs.video.base import (
     DEFAULTS,
     NAMES,
-    PaintedFilm,
+    PaintedVideo,
     Plan,
     Settings,
     Stream,
@@ -60,7 +60,7 @@ def paint(
     reencode: str = "auto",
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> PaintedFilm:
+) -> PaintedVideo:
     """Write a copy of a film with the overlay on the pictures of ``plan``.
 
     ``format`` is a name of :data:`labeling.containers.FORMATS`: mp4, matroska, avi or flv. ``reencode``: "auto" encodes
@@ -216,7 +216,7 @@ class _Job:
             raise LabelingError("the film is shorter than the time at which the overlay was to begin")
         return scan
 
-    def write(self, scan: Scan, how: tuple[str, ...]) -> PaintedFilm:
+    def write(self, scan: Scan, how: tuple[str, ...]) -> PaintedVideo:
         """Write the film; ``how`` says why all is encoded, and is empty where only runs are."""
         codec = self.film.stream.codec if not how else self._whole_codec()
         options: dict[str, Any] = {"depth": scan.depth, "intra": scan.intra}
@@ -243,7 +243,7 @@ class _Job:
             (scan.seconds(low), scan.seconds(scan.last if high is None else high)) for low, high in scan.ranges
         )
         after = None if how or scan.ranges[-1][1] is None else encoded[-1][1]
-        return PaintedFilm(
+        return PaintedVideo(
             self.overlay.box,
             self.overlay.displayed,
             scan.spans(),

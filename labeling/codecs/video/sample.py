@@ -36,7 +36,7 @@ MAX_PACKETS = 20_000
 MAX_READ = 1 << 30
 """Packets and bytes that one pass may read."""
 
-SOUND_RATE = 8000
+AUDIO_RATE = 8000
 """Samples a second that sound is brought to: cues lie below 3 kHz."""
 
 MAX_CHUNKS = 1024
@@ -130,7 +130,7 @@ def _turn(frame: Any) -> _Turn:
     return _Turn(False, a < 0, d < 0)
 
 
-class Film:
+class Sampler:
     """An opened film or sound. ``pictures`` and ``sounds`` tell what is in it, ``seconds`` how long it is (0: unknown).
 
     A cover picture is no film. Raises :class:`UnreadableFile` if the demuxer cannot make sense of the file.
@@ -141,8 +141,8 @@ class Film:
         self._hidden = _texts(data)
         self._origin: float | None = None
         with decoding(), self._opened() as container:
-            self.pictures = _video(container) is not None
-            self.sounds = bool(container.streams.audio)
+            self.has_video = _video(container) is not None
+            self.has_audio = bool(container.streams.audio)
             self.seconds = max(0.0, (container.duration or 0) / 1e6)
 
     def frames(self) -> Generator[Frame]:
@@ -161,20 +161,20 @@ class Film:
                 break
         return found
 
-    def sound(self, start: float, seconds: float) -> tuple[float, NDArray[np.float32]]:
+    def audio(self, start: float, seconds: float) -> tuple[float, NDArray[np.float32]]:
         """So many seconds of the first sound track: where they begin, about ``start``, and (n,) float32 mono samples.
 
-        There are :data:`SOUND_RATE` of them a second. What does not decode is left out.
+        There are :data:`AUDIO_RATE` of them a second. What does not decode is left out.
         """
         import av
 
         parts: list[NDArray[np.float32]] = []
-        begin, got, wanted = start, 0, round(seconds * SOUND_RATE)
+        begin, got, wanted = start, 0, round(seconds * AUDIO_RATE)
         with decoding(), self._opened() as container:
             stream = container.streams.audio[0]
             if not RATES[0] <= (_known(stream).sample_rate or 0) <= RATES[1]:
                 raise UnreadableFile(f"{stream.codec_context.sample_rate} samples a second make no sense")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
             origin = float((stream.start_time or 0) * (stream.time_base or 0))
             if start:
                 container.seek(round((origin + start) / float(stream.time_base or 1)), stream=stream)
@@ -241,7 +241,7 @@ class Film:
             yield before
 
 
-def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Film:
+def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
     """Open a film or sound; ``format`` is a name of :data:`labeling.containers.FORMATS`.
 
     Raises :class:`UnsupportedFormat`, :class:`UnreadableFile`, :class:`MissingDependency`.
@@ -252,7 +252,7 @@ def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Film:
         import av  # noqa: F401
     except ImportError as error:
         raise MissingDependency(f"films and sounds are decoded with PyAV: pip install av ({error})") from error
-    return Film(data, format, max_pixels)
+    return Sampler(data, format, max_pixels)
 
 
 @contextmanager
