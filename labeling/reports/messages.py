@@ -14,7 +14,7 @@ LANGUAGES = ("en", "zh")
 TAGS = {"en": "en", "zh": "zh-CN"}
 """BCP 47 tags, for ``lang`` attributes."""
 
-_WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = {
     # verdicts and origins
     "compliant": ("compliant", "合规"),
     "noncompliant": ("noncompliant", "不合规"),
@@ -170,7 +170,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
 }
 
-_PROFILES = {
+PROFILE_TITLES = {
     "cn": "中国：《人工智能生成合成内容标识办法》与 GB 45438-2025",
     "platform": "中国：网络信息内容传播平台的义务（《标识办法》第六条）",
     "eu": "欧盟：《人工智能法》第 50 条",
@@ -180,7 +180,7 @@ _PROFILES = {
 
 def word(key: str, language: str = "en", **values: object) -> str:
     """The word of a report for ``key``; a key that is none is its own word. ``values`` fill its placeholders."""
-    pair = _WORDS.get(key)
+    pair = WORDS.get(key)
     text = key if pair is None else pair[language == "zh"]
     return text.format(**values) if values else text
 
@@ -189,8 +189,8 @@ def profile_title(name: str, language: str = "en") -> str:
     """A profile's title; custom profiles, of which only the name is known here, have none but that."""
     from labeling.rules import PROFILES
 
-    if language == "zh" and name in _PROFILES:
-        return _PROFILES[name]
+    if language == "zh" and name in PROFILE_TITLES:
+        return PROFILE_TITLES[name]
     return PROFILES[name].title if name in PROFILES else name
 
 
