@@ -18,7 +18,7 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-style lint-types lint-imports bench fuzz docs clean
+.PHONY: help demo test coverage lint lint-style lint-types lint-imports bench fuzz docs dist clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -72,6 +72,11 @@ fuzz: $(VENV)/.installed-dev  ## read and label 20 000 mutated files (N=files, S
 
 docs: $(VENV)/.installed-dev  ## write the generated tables of README.md and docs/ anew
 	$(BIN)/python tools/make_docs.py
+
+dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the wheel into an empty environment and use it
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tools/check_dist.py dist
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) demo-output fuzz-findings build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
