@@ -1,4 +1,4 @@
-"""The noun of the toolkit: who made a piece of content, with what, when, and which piece it is.
+"""The label: who made a piece of content, with what, when, and which piece it is.
 
 Rules: GB 45438-2025 6.1 and Annex E (the seven fields), TC260-PG-20252A (the provider code),
 GB 32100-2015 (the unified social credit code and its check digit).
@@ -25,7 +25,7 @@ MAX_VALUE = 4096
 
 
 class Origin(StrEnum):
-    """The ``Label`` field: the three classes of the Labelling Measures, Art. 6."""
+    """The ``Label`` field: AI-generated, possibly, or suspected (the classes of Labelling Measures Art. 6)."""
 
     GENERATED = "1"
     POSSIBLE = "2"
@@ -56,10 +56,14 @@ def uscc_is_valid(uscc: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCode:
-    """A 27-character provider code, taken apart (TC260-PG-20252A).
+    """A 27-character provider code, taken apart (TC260-PG-20252A). ``str(code)`` puts it together again.
 
-    ``subject`` is "1" for an organisation; ``binding`` "1" when a unified social credit code
-    follows; ``service`` "1" for generation, "2" for propagation; ``model`` four characters.
+    Attributes:
+        subject: "1" for an organisation.
+        binding: "1" if a unified social credit code follows.
+        uscc: The unified social credit code, 18 characters (GB 32100-2015).
+        service: "1" for generation, "2" for propagation.
+        model: Four characters for the model or service.
     """
 
     subject: str
@@ -70,7 +74,19 @@ class ProviderCode:
 
     @classmethod
     def parse(cls, code: str) -> ProviderCode | None:
-        """Take a code apart; ``None`` if it has not the form of one (a bare name, a draft code)."""
+        """Take a code apart.
+
+        Args:
+            code: 27 digits and capitals.
+
+        Returns:
+            The code, or ``None`` if the text does not have the form of one: a name, or a code of a draft.
+
+        Example:
+            >>> from labeling import ProviderCode
+            >>> ProviderCode.parse("001191000000MA00DEM00P10001").uscc
+            '91000000MA00DEM00P'
+        """
         if len(code) != _CODE_LENGTH or not code.startswith("00") or not (code.isascii() and code.isalnum()):
             return None
         if code != code.upper():
@@ -81,8 +97,22 @@ class ProviderCode:
     def build(cls, uscc: str, *, service: str = "1", model: str = "0000") -> ProviderCode:
         """Make an organisation's code from its unified social credit code.
 
-        Raises :class:`LabelingError` if the check digit does not hold or ``service``/``model`` have
-        not the form of TC260-PG-20252A.
+        Args:
+            uscc: The unified social credit code, 18 characters with its check digit (GB 32100-2015).
+            service: "1" for generation, "2" for propagation, "0" for unused.
+            model: Four digits or capitals.
+
+        Returns:
+            The code; ``str()`` gives its 27 characters.
+
+        Raises:
+            LabelingError: The check digit is wrong, or ``service`` or ``model`` do not have the form of
+                TC260-PG-20252A.
+
+        Example:
+            >>> from labeling import ProviderCode
+            >>> str(ProviderCode.build("91000000MA00DEM00P", model="0001"))
+            '001191000000MA00DEM00P10001'
         """
         if not uscc_is_valid(uscc):
             raise LabelingError(
@@ -98,7 +128,11 @@ class ProviderCode:
         return f"00{self.subject}{self.binding}{self.uscc}{self.service}{self.model}"
 
     def problems(self) -> tuple[str, ...]:
-        """Say what in the code breaks TC260-PG-20252A; empty if nothing does."""
+        """List what in the code breaks TC260-PG-20252A.
+
+        Returns:
+            A sentence for each thing that is wrong; empty if nothing is.
+        """
         found = []
         if self.binding == "1" and not uscc_is_valid(self.uscc):
             found.append(f"the unified social credit code {self.uscc} fails its check digit (GB 32100)")
@@ -112,7 +146,16 @@ _id_lock = threading.Lock()
 
 
 def new_content_id() -> str:
-    """Make a content id: a UUID of version 7 (RFC 9562), so that later ids sort behind earlier ones."""
+    """Make a content id: a UUID of version 7 (RFC 9562), so that later ids sort after earlier ones.
+
+    Returns:
+        36 characters in lower case.
+
+    Example:
+        >>> from labeling import new_content_id
+        >>> new_content_id() < new_content_id()
+        True
+    """
     global _last_id
     with _id_lock:
         # 48 bits of milliseconds and 12 of a counter that only grows: sortable within the millisecond too.
@@ -126,15 +169,26 @@ def new_content_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What a labelled file says of itself.
+    """What a labelled file says about itself.
 
-    ``producer`` is a 27-character provider code or a name; ``content_id`` is unique with the
-    producer. ``propagator``/``propagate_id`` are empty until a platform fills them; the first write
-    repeats the producer's half there (spec 3). ``security`` and ``propagator_security`` are the two reserved
-    codes. ``generator``/``generator_version``/``created`` have no place among the seven fields: IPTC
-    and C2PA carry them.
+    The first seven are the fields of GB 45438-2025, Annex E. The others have no place there: IPTC and C2PA carry them.
 
-    Raises :class:`LabelingError` on empty or unrepresentable values.
+    Args:
+        producer: Who made the content: a 27-character provider code, or a name (``ContentProducer``).
+        content_id: Its number, unique together with the producer (``ProduceID``).
+        origin: How sure it is that the content is AI-generated (``Label``).
+        propagator: The platform that published it (``ContentPropagator``). While this and ``propagate_id`` are empty,
+            the producer's half is written there as well.
+        propagate_id: The platform's number for it (``PropagateID``).
+        security: Security data of the producer (``ReservedCode1``).
+        propagator_security: Security data of the platform (``ReservedCode2``).
+        provider_name: The provider's name in plain words.
+        generator: The system that made the content.
+        generator_version: Its version.
+        created: When; UTC if it has no time zone.
+
+    Raises:
+        LabelingError: A value is empty, too long, or holds characters that cannot be stored.
     """
 
     producer: str
@@ -161,7 +215,11 @@ class Label:
             object.__setattr__(self, "created", self.created.replace(tzinfo=UTC))
 
     def warnings(self) -> tuple[str, ...]:
-        """Say what is unusual but allowed: characters beyond the usual ones, a producer that is no code."""
+        """List what is unusual but allowed: uncommon characters, or a producer without a provider code.
+
+        Returns:
+            A sentence for each; empty if nothing is unusual.
+        """
         found = []
         for name in ("producer", "content_id", "propagator", "propagate_id"):
             odd = sorted({c for c in getattr(self, name) if not is_usual_character(c)})

@@ -72,12 +72,23 @@ class Result:
 
 
 class SecurityKey(Protocol):
-    """What signs: ``public`` is the key as 65 bytes ``04 ‖ X ‖ Y``; ``sign`` gives DER (SM3, default user id)."""
+    """Anything that signs like :class:`Sm2Key`, such as a key in a vault."""
 
     @property
-    def public(self) -> bytes: ...
+    def public(self) -> bytes:
+        """The public key, 65 bytes: ``04 ‖ X ‖ Y``."""
+        ...
 
-    def sign(self, message: bytes) -> bytes: ...
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message with SM3 and the default user id.
+
+        Args:
+            message: What to sign.
+
+        Returns:
+            The signature in DER.
+        """
+        ...
 
 
 def message(fields: Mapping[str, Any], half: Half = Half.PRODUCER) -> bytes:
@@ -268,7 +279,13 @@ def _defect(text: str, severity: Severity = Severity.ERROR) -> Defect:
 
 
 class Sm2Key:
-    """A private key in Tongsuo's hands: made by :meth:`from_pem` or :meth:`generate`, shown by nothing."""
+    """An SM2 private key, for security data in labels. Make one with :meth:`from_pem` or :meth:`generate`.
+
+    The key is held by Tongsuo (``pip install 'aigc-labeling[sm2]'``). No ``repr``, message or pickle contains it.
+
+    Attributes:
+        public: The public key, 65 bytes: ``04 ‖ X ‖ Y``.
+    """
 
     __slots__ = ("_key", "public")
 
@@ -282,7 +299,19 @@ class Sm2Key:
 
     @classmethod
     def from_pem(cls, pem: bytes, password: bytes | None = None) -> Sm2Key:
-        """A key from PEM (PKCS #8 or SEC 1). Raises :class:`SigningError` if it is none of SM2."""
+        """Load a key.
+
+        Args:
+            pem: PEM text, PKCS #8 or SEC 1.
+            password: Decrypts an encrypted key.
+
+        Returns:
+            The key.
+
+        Raises:
+            SigningError: It cannot be read, or is not an SM2 key.
+            MissingDependency: The ``sm2`` extra is not installed.
+        """
         ec, _, forms = _tongsuo()
         try:
             key = forms.load_pem_private_key(pem, password)
@@ -294,24 +323,46 @@ class Sm2Key:
 
     @classmethod
     def generate(cls) -> Sm2Key:
-        """A new key, for tests and for trying it out."""
+        """Make a new key, for tests and for trying things out.
+
+        Returns:
+            The key.
+
+        Raises:
+            MissingDependency: The ``sm2`` extra is not installed.
+        """
         ec, _, _ = _tongsuo()
         return cls(ec.generate_private_key(ec.SM2()))
 
     def to_pem(self) -> bytes:
-        """The private key as unencrypted PKCS #8: write it with mode 0600."""
+        """Export the private key.
+
+        Returns:
+            PEM text, unencrypted PKCS #8: store it so that only its owner can read it (mode 0600).
+        """
         _, _, forms = _tongsuo()
         pem: bytes = self._key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
         return pem
 
     def public_pem(self) -> bytes:
-        """The public key as PEM, which is what others pin."""
+        """Export the public key, which others pin.
+
+        Returns:
+            PEM text.
+        """
         body = binascii.b2a_base64(SPKI + self.public, newline=False).decode()
         lines = "\n".join(body[at : at + 64] for at in range(0, len(body), 64))
         return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n".encode()
 
     def sign(self, message: bytes) -> bytes:
-        """The DER signature over ``message`` with SM3 and the default user id."""
+        """Sign a message with SM3 and the default user id.
+
+        Args:
+            message: What to sign.
+
+        Returns:
+            The signature in DER.
+        """
         ec, hashes, _ = _tongsuo()
         signature: bytes = self._key.sign(message, ec.ECDSA(hashes.SM3()))
         return signature

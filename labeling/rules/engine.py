@@ -40,7 +40,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one profile says of a file: every failed rule with its clause, and what is only worth knowing."""
+    """What one profile says about a file.
+
+    Attributes:
+        outcome: Whether the file complies.
+        failed: Every rule that it breaks; empty unless the outcome is ``noncompliant``.
+        warnings: What is only worth knowing.
+    """
 
     outcome: Outcome
     failed: tuple[Defect, ...] = ()
@@ -71,9 +77,15 @@ class Check:
 class Profile:
     """A regime as data: its checks, whose defects count, and what its visible label says.
 
-    ``judged``: defects of these marks are the profile's own; of others only signature failures are worth a warning.
-    ``ignore``/``errors``: rules that do not count, and warnings that do. ``languages``: in which the wording of a
-    visible label is accepted. ``text``: the default wording.
+    Attributes:
+        name: Its name, such as ``cn``.
+        title: The regime and its laws, for people.
+        checks: What it asks for.
+        judged: Kinds of marks whose errors count as its own. Those of other marks become warnings.
+        languages: Languages in which the wording of a visible label is accepted, such as ``zh``.
+        text: The default wording of a visible label.
+        ignore: Ids of rules that do not count.
+        errors: Ids of rules that count as errors although they are warnings.
     """
 
     name: str

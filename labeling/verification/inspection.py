@@ -1,4 +1,4 @@
-"""Inspection: everything that a file's metadata holds, raw and in file order, with nothing judged."""
+"""Inspection: everything in a file's metadata, raw and in file order. Nothing is judged."""
 
 from __future__ import annotations
 
@@ -16,8 +16,23 @@ MAX_SHOWN = 4096
 def inspect(source: files.Source) -> dict[str, Any]:
     """List what is in a file: its format, its size, and each metadata block with its place and content.
 
-    Texts are given up to 4096 characters. Raises :class:`~labeling.errors.LabelingError` if the source cannot be read
-    or is of an unknown format.
+    Args:
+        source: A path, a file's bytes, or a binary file object.
+
+    Returns:
+        A dictionary for JSON: ``path``, ``format``, ``media_type``, ``bytes``, ``width`` and ``height`` in pixels as
+        coded, ``frames``, ``seconds``, ``coded_bytes``, ``blocks`` in file order, ``problems`` and ``warnings``.
+        Each block has ``kind``, ``where``, ``offset`` and ``length``, and its content: XMP ``properties``, EXIF
+        ``tags``, ``text``, or ``payload_bytes``. Texts are cut after 4096 characters.
+
+    Raises:
+        LabelingError: The source cannot be read, or its format is not known.
+
+    Example:
+        >>> import labeling
+        >>> found = labeling.inspect("photo.png")
+        >>> found["media_type"], found["width"], found["height"], found["blocks"]
+        ('image/png', 640, 480, [])
     """
     name, data = files.open_source(source, containers.is_media)
     with data if isinstance(data, FileBytes) else contextlib.nullcontext():

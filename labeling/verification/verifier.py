@@ -1,6 +1,6 @@
-"""Verification: evidence from a file, findings with rule and clause, a verdict for each profile asked for.
+"""Verification: evidence from a file, findings with rule and clause, and a verdict for each profile.
 
-No network call is made, and nothing in a file is followed anywhere.
+No network call is made, and no reference in a file is followed.
 """
 
 from __future__ import annotations
@@ -44,14 +44,35 @@ def verify(
     pinned: Sequence[bytes] = (),
     everywhere: bool = False,
 ) -> Report:
-    """Say which labels a picture, film or sound carries, what is wrong with them, and whether each profile holds.
+    """Report which labels a picture, video or audio file carries, what is wrong with them, and whether it complies.
 
-    ``source`` is a path, bytes, a binary file object or a PIL image (of which only ``info`` and pixels are known).
-    ``visible=False`` leaves the pixels alone; the report then has no "visible" mark. ``trust`` are the C2PA trust
-    anchors. ``everywhere``: say of a film whether the label is in its middle and at its end as well. ``declared_ai``:
-    the uploader says that it is AI (Measures Art. 6). ``pinned``: public SM2 keys whose security data is trusted
-    (:func:`labeling.marks.security.read_pinned`). Raises :class:`LabelingError` if the source cannot be read at all;
-    whatever can be opened gives a report, however broken it is.
+    Args:
+        source: A path, a file's bytes, a binary file object, or a PIL image. Of a PIL image only ``info`` and the
+            pixels are known.
+        profile: One profile or several: names in :data:`labeling.PROFILES`, or paths of profiles in TOML.
+        visible: Whether to look for the visible label, which decodes pixels. With ``False`` the report has no
+            "visible" finding, and the verdict says that it was not checked.
+        trust: Whose C2PA signatures count as trusted. Without it the best signature is "valid".
+        declared_ai: Whether the uploader declares the content to be AI-generated (Labelling Measures Art. 6).
+        max_pixels: Do not decode larger pictures; by default 100 million pixels.
+        pinned: Public SM2 keys whose security data is trusted. :func:`labeling.marks.security.read_pinned` reads them.
+        everywhere: Whether to look for the label in the middle and at the end of a video as well.
+
+    Returns:
+        The report. Whatever can be opened gives one, however damaged it is.
+
+    Raises:
+        LabelingError: The source cannot be read at all, or a profile does not exist.
+
+    Example:
+        >>> import labeling
+        >>> report = labeling.verify("photo.png", ["cn", "eu"])
+        >>> report.origin, str(report.verdicts["cn"].outcome)
+        ('none', 'noncompliant')
+        >>> for defect in report.verdicts["cn"].failed:
+        ...     print(defect.rule)
+        CN-IMPLICIT-MISSING
+        CN-VISIBLE-MISSING
     """
     names = [profile] if isinstance(profile, str) else list(profile)
     profiles = [profile_named(name) for name in names]
@@ -83,7 +104,7 @@ def verify(
 
 
 def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
-    """A file whose name claims another format than its content has: read by content all the same, but worth telling."""
+    """Warn of a file whose name claims another format than its content has. It is read by its content all the same."""
     claimed = containers.claimed_by(name)
     if claimed is None or claimed[0] == contents.format:
         return ()

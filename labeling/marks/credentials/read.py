@@ -62,10 +62,16 @@ _RULES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom to trust, as PEM bundles: roots of signers, and single signers that are allowed beside them.
+    """Whose C2PA signatures count as trusted.
 
-    ``tsa_pem`` are the roots of time-stamp authorities. Without them nobody can say which time stamps to believe, so
-    that any that is intact counts. Raises :class:`LabelingError` if a bundle holds no certificate.
+    Args:
+        anchors_pem: Root certificates of signers, as a PEM bundle.
+        allowed_pem: Certificates of single signers that are trusted as well.
+        tsa_pem: Root certificates of time-stamp authorities. Without them every intact time stamp counts, since
+            nothing says which ones to believe.
+
+    Raises:
+        LabelingError: A bundle holds no certificate.
     """
 
     anchors_pem: bytes = field(repr=False)

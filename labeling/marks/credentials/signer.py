@@ -25,9 +25,14 @@ MAX_PEM = 1 << 20
 
 
 class Signer:
-    """Signs claims. Made by :meth:`from_pem` or :meth:`from_callback`; safe to share between threads.
+    """Signs C2PA manifests. Made by :meth:`from_pem` or :meth:`from_callback`; safe to share between threads.
 
-    ``alg`` is one of es256, es384, es512, ps256, ps384, ps512, ed25519; ``chain`` the certificates, leaf first.
+    A signer is never pickled, since keys stay where they are: make one in each process.
+
+    Attributes:
+        alg: One of es256, es384, es512, ps256, ps384, ps512, ed25519.
+        chain: The certificates, leaf first.
+        tsa_url: The RFC 3161 time-stamp service, or ``None``.
     """
 
     __slots__ = ("_callback", "_key_pem", "_lock", "_native", "_stand_in", "_thread", "alg", "chain", "tsa_url")
@@ -56,12 +61,28 @@ class Signer:
 
     @classmethod
     def from_pem(cls, cert: bytes, key: bytes, *, tsa_url: str | None = None, password: bytes | None = None) -> Signer:
-        """A signer from a certificate chain and a private key, both PEM.
+        """Make a signer from a certificate chain and a private key.
 
-        The chain may be in any order; the algorithm is that of the key (RSA: PS256). ``tsa_url`` is an RFC 3161
-        time-stamp service, asked once for each signature. Raises :class:`SigningError` if the key is encrypted and
-        ``password`` is not given, if key and certificate do not belong together, or if the certificate is not one
-        that C2PA allows to sign now (C2PA 2.2, 14.5.1).
+        Args:
+            cert: The chain as PEM, in any order.
+            key: The private key as PEM. It decides the algorithm (RSA: PS256).
+            tsa_url: An RFC 3161 time-stamp service, asked once for each signature.
+            password: Decrypts an encrypted key.
+
+        Returns:
+            The signer.
+
+        Raises:
+            SigningError: The key is encrypted and ``password`` is not given, key and certificate do not belong
+                together, or C2PA does not allow the certificate to sign now (C2PA 2.2, 14.5.1).
+
+        Example:
+            >>> import labeling
+            >>> from labeling.marks.credentials import make_test_chain
+            >>> chain = make_test_chain()
+            >>> signer = labeling.Signer.from_pem(chain.cert_pem, chain.key_pem)
+            >>> signer.alg
+            'es256'
         """
         from cryptography.hazmat.primitives import serialization
 
@@ -80,12 +101,23 @@ class Signer:
 
     @classmethod
     def from_callback(cls, sign: Callback, cert: bytes, alg: str | None = None, tsa_url: str | None = None) -> Signer:
-        """A signer whose key is elsewhere (KMS, HSM): ``sign(message) -> signature``.
+        """Make a signer whose key is elsewhere, such as in a KMS or HSM.
 
-        ``sign`` gets the message itself, not its digest, and hashes it as ``alg`` says (by default as the
-        certificate's key suggests: P-256 → es256 …, RSA → ps256). ECDSA signatures may be raw r‖s or DER; RSA ones are
-        RSASSA-PSS with a salt as long as the digest. Each signature is verified with the certificate's key before it
-        is used. ``sign`` may be called from several threads at once. Raises :class:`SigningError` as :meth:`from_pem`.
+        Args:
+            sign: Signs a message. It gets the message itself, not its digest, and hashes it as ``alg`` says. ECDSA
+                signatures may be raw r‖s or DER; RSA signatures are RSASSA-PSS with a salt as long as the digest.
+                It may be called from several threads at once. Each signature is verified with the certificate's key
+                before it is used.
+            cert: The certificate chain as PEM, in any order.
+            alg: The algorithm; by default the one that fits the certificate's key: P-256 → es256 and so on,
+                RSA → ps256.
+            tsa_url: An RFC 3161 time-stamp service, asked once for each signature.
+
+        Returns:
+            The signer.
+
+        Raises:
+            SigningError: The certificate or the algorithm does not fit, as for :meth:`from_pem`.
         """
         chain = certificates.load_chain(_bounded(cert, "certificate chain"))
         own = certificates.algorithm(chain[0].public_key(), "the certificate's key")
@@ -102,7 +134,7 @@ class Signer:
 
     @property
     def chain_pem(self) -> bytes:
-        """The chain as it goes into manifests: leaf first, without the root (C2PA 2.2, 14.5)."""
+        """The chain as PEM, as it goes into manifests: leaf first, without the root (C2PA 2.2, 14.5)."""
         return certificates.to_pem(self.chain)
 
     @property
