@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from labeling.findings import Defect, Severity, Signature, Status
+from labeling.findings import KINDS, Defect, Severity, Signature, Status
 from labeling.reports import messages, render
 from labeling.rules import PROFILES, Outcome
 from labeling.verification.report import Report
@@ -23,6 +23,7 @@ def test_every_word_is_there_in_both_languages_with_the_same_placeholders() -> N
         assert messages.word(verdict, "zh") == said
     for origin, said in (("confirmed", "已确认"), ("possible", "可能"), ("suspected", "疑似"), ("none", "未发现")):
         assert messages.word(origin, "zh") == said
+    assert {word for kind in KINDS for word in (kind, f"long:{kind}")} <= messages.WORDS.keys()
     for words in (*Status, *Outcome, *(f"signature:{s}" for s in Signature), *(f"c2pa:{s}" for s in Signature)):
         assert str(words) in messages.WORDS
     assert {name: messages.profile_title(name, "zh") for name in PROFILES}.keys() == messages.PROFILE_TITLES.keys()
