@@ -37,6 +37,8 @@ GENERATED = {
 }
 """Picture → format: light, dark, busy and animated ones, and every format that needs no extra library."""
 
+ANIMATED = ("sea",)
+
 MAX_MEDIA = 200
 SHEET = "contact-sheet.png"
 
@@ -101,7 +103,7 @@ def _generate(out: Path) -> list[Path]:
     for name, extension in GENERATED.items():
         path = folder / f"{name}.{extension}"
         try:
-            if extension == "gif":
+            if name in ANIMATED:
                 _pictures.save_animation(_pictures.animation(), path)
             elif name == "lanterns":
                 _pictures.save(_pictures.picture(name, 800, 1200), path)

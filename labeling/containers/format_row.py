@@ -216,7 +216,8 @@ class Format:
             ("media and demuxer go together", self.media != bool(self.demuxer)),
             ("video and audio have no painter, opener or encodings", self.media and self._has_stills()),
             ("decoder, painter and animated need a plugin or an opener", self._has_stills() and not self.drawable),
-            ("muxers and edit go together, and need media", bool(self.muxers) != bool(self.edit and self.media)),
+            ("muxers and edit go together", bool(self.muxers) != bool(self.edit)),
+            ("muxers are for video and audio", bool(self.muxers) and not self.media),
             ("on_file goes with painter or edit", bool(self.on_file) != bool(self.painter or self.edit)),
         )
 
