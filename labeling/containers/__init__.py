@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any, overload
 
 from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Media, Piece
-from labeling.containers.format_row import Format
+from labeling.containers.format_row import Format, Unread
 from labeling.containers.formats import (
     HEAD,
-    Unread,
     claimed_by,
-    container_of,
+    container_module,
     format_named,
     identify,
     is_media,
@@ -55,7 +54,7 @@ def read(data: Buffer | FileBytes) -> Contents:
         if (kind := unread(data)) is not None:
             raise UnsupportedFormat(f"{kind.title} is not yet supported: whether it carries labels was not looked at")
         raise UnsupportedFormat("the content is of no format that this version knows")
-    contents: Contents = container_of(row).read(_whole(data) if row.media else data)
+    contents: Contents = container_module(row).read(_whole(data) if row.media else data)
     return contents
 
 
@@ -87,4 +86,4 @@ def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, extr
         raise LabelingError(contents.fixed)
     row = format_named(contents.format)
     more = () if extra_edits is None else (extra_edits,)
-    return container_of(row).rewrite(_whole(data) if row.media else data, contents, changes, *more)
+    return container_module(row).rewrite(_whole(data) if row.media else data, contents, changes, *more)

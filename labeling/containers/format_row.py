@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Signature = tuple[tuple[int, bytes], ...]
 """(offset, bytes) pairs that must all match the first bytes of a file."""
@@ -63,7 +63,7 @@ class Muxer:
     """Extensions that ask for it when a video is written from frames."""
 
     marker: bytes = b""
-    """Bytes at the start of a file that tell it from the format's other muxers; the last one of a format has none."""
+    """Bytes at the start of a file that tell it from files of the format's other muxers; one of these has none."""
 
     video_codecs: tuple[str, ...]
     """Codecs that players expect in it."""
@@ -192,6 +192,11 @@ class Format:
     muxers: tuple[Muxer, ...] = ()
     """What videos of this format are written with."""
 
+    def muxer_of(self, head: bytes) -> Muxer:
+        """Choose the muxer for a copy of a file by its first bytes: FFmpeg's demuxer is the same for all of them."""
+        plain = next(muxer for muxer in self.muxers if not muxer.marker)
+        return next((muxer for muxer in self.muxers if muxer.marker and muxer.marker in head), plain)
+
     @property
     def drawable(self) -> bool:
         """What the format shows or plays can be decoded here, so that a visible or audible label can be looked for."""
@@ -218,8 +223,18 @@ class Format:
             ("decoder, painter and animated need a plugin or an opener", self._has_stills() and not self.drawable),
             ("muxers and edit go together", bool(self.muxers) != bool(self.edit)),
             ("muxers are for video and audio", bool(self.muxers) and not self.media),
+            ("one muxer has no marker", bool(self.muxers) and [m.marker for m in self.muxers].count(b"") != 1),
             ("on_file goes with painter or edit", bool(self.on_file) != bool(self.painter or self.edit)),
         )
 
     def _has_stills(self) -> bool:
         return bool(self.plugin or self.opener or self.decoder or self.painter or self.encodings or self.animated)
+
+
+class Unread(NamedTuple):
+    """A kind of file that is recognised but not read yet: saying so is better than calling its labels absent."""
+
+    title: str
+    media_type: str
+    extensions: tuple[str, ...]
+    signatures: tuple[Signature, ...]

@@ -6,20 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from labeling.containers.base import Buffer
-from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, resolve
+from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, Unread, resolve
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
+
+_T = TypeVar("_T")
 
 HEAD = 64
 """Number of leading bytes that signatures are matched against."""
 
 
 def _starts(*heads: bytes, at: int = 0) -> tuple[Signature, ...]:
-    """One signature for each of ``heads``: the file has it at offset ``at``."""
     return tuple(((at, head),) for head in heads)
 
 
@@ -161,13 +163,13 @@ _VIDEO: tuple[Format, ...] = (
         demuxer="mov", edit="in place",
         on_file="only the groups of pictures under it are re-encoded (H.264, HEVC, VP9, AV1); the rest is bit-exact",
         muxers=(
-            Muxer(name="mov", extensions=(".mov",), marker=b"ftypqt  ",
-                  video_codecs=("h264", "hevc"),
-                  audio_codecs=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"),
-                  hevc_tag="hvc1", keeps_tags=True, write_options=_FASTSTART, remux_options=_FRAGMENTS),
             Muxer(name="mp4", extensions=(".mp4", ".m4v"),
                   video_codecs=("h264", "hevc", "vp9", "av1"),
                   audio_codecs=("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
+                  hevc_tag="hvc1", keeps_tags=True, write_options=_FASTSTART, remux_options=_FRAGMENTS),
+            Muxer(name="mov", extensions=(".mov",), marker=b"ftypqt  ",
+                  video_codecs=("h264", "hevc"),
+                  audio_codecs=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"),
                   hevc_tag="hvc1", keeps_tags=True, write_options=_FASTSTART, remux_options=_FRAGMENTS),
         ),
     ),
@@ -180,14 +182,14 @@ _VIDEO: tuple[Format, ...] = (
         label_home="text", home_prefix="Matroska SimpleTag AIGC", has_xmp=False, manifest="beside",
         demuxer="matroska", edit="remux", on_file=_REMUXED,
         muxers=(
-            Muxer(name="webm", extensions=(".webm",), marker=b"webm",
-                  video_codecs=("vp9", "av1"), audio_codecs=("opus", "vorbis"), audio_encoder="libopus",
-                  fallback_codecs=("vp9", "av1"), has_display_size=True, remux_options=_PASS),
             Muxer(name="matroska", extensions=(".mkv",),
                   video_codecs=("h264", "hevc", "vp9", "av1"),
                   audio_codecs=("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le",
                                 "pcm_s24le"),
                   audio_encoder="libopus", has_display_size=True, has_attachments=True, remux_options=_PASS),
+            Muxer(name="webm", extensions=(".webm",), marker=b"webm",
+                  video_codecs=("vp9", "av1"), audio_codecs=("opus", "vorbis"), audio_encoder="libopus",
+                  fallback_codecs=("vp9", "av1"), has_display_size=True, remux_options=_PASS),
         ),
     ),
     Format(
@@ -257,15 +259,6 @@ FORMATS: tuple[Format, ...] = ()
 """The table. Read it as ``formats.FORMATS``: :func:`register` adds to it."""
 
 
-class Unread(NamedTuple):
-    """A kind of file that is recognised but not read yet: saying so is better than calling its labels absent."""
-
-    title: str
-    media_type: str
-    extensions: tuple[str, ...]
-    signatures: tuple[Signature, ...]
-
-
 UNREAD: tuple[Unread, ...] = (
     Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), _starts(b"\0\0\1\xba", b"\0\0\1\xb3")),
     Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), _starts(b"PK\3\4")),
@@ -274,6 +267,7 @@ UNREAD: tuple[Unread, ...] = (
 _signatures: tuple[tuple[Signature, Format], ...] = ()
 _by_name: dict[str, Format] = {}  # names, extensions and media types
 _encodings: dict[str, PictureEncoding] = {}  # names and aliases
+_muxers: dict[str, Muxer] = {}  # names and extensions
 
 
 def register(*rows: Format) -> None:
@@ -292,25 +286,27 @@ def unregister(name: str) -> None:
 
 
 def _set(rows: tuple[Format, ...]) -> None:
-    global FORMATS, _signatures, _by_name, _encodings
-    by_name: dict[str, Format] = {}
-    encodings: dict[str, PictureEncoding] = {}
-    for row in rows:
-        for key in (row.name, *row.extensions, *row.media_types):
-            if by_name.setdefault(key, row) is not row:
-                raise ValueError(f"formats {by_name[key].name!r} and {row.name!r} both claim {key!r}")
-        for encoding in row.encodings:
-            for key in (encoding.name, *encoding.aliases):
-                if encodings.setdefault(key, encoding) is not encoding:
-                    raise ValueError(f"two encodings are called {key!r}")
-    FORMATS, _by_name, _encodings = rows, by_name, encodings
+    global FORMATS, _signatures, _by_name, _encodings, _muxers
+    by_name = _index(((row.name, *row.extensions, *row.media_types), row) for row in rows)
+    encodings = _index(((each.name, *each.aliases), each) for row in rows for each in row.encodings)
+    muxers = _index(((each.name, *each.extensions), each) for row in rows for each in row.muxers)
+    FORMATS, _by_name, _encodings, _muxers = rows, by_name, encodings, muxers
     _signatures = tuple((signature, row) for row in rows for signature in row.signatures)
+
+
+def _index(entries: Iterable[tuple[tuple[str, ...], _T]]) -> dict[str, _T]:
+    found: dict[str, _T] = {}
+    for keys, entry in entries:
+        for key in keys:
+            if found.setdefault(key, entry) is not entry:
+                raise ValueError(f"two entries of the table of formats claim {key!r}")
+    return found
 
 
 _set((*_PICTURES, *_DOCUMENTS, *_VIDEO, *_AUDIO))
 
 
-def container_of(row: Format) -> Any:
+def container_module(row: Format) -> Any:
     """Import the module that reads and rewrites a format."""
     return resolve(row.module, __package__)
 
@@ -335,7 +331,7 @@ def identify(head: Buffer | FileBytes) -> Format | None:
             return row
     if unread(first) is not None:
         return None
-    return next((row for row in FORMATS if row.sniffed and container_of(row).looks_like(head)), None)
+    return next((row for row in FORMATS if row.sniffed and container_module(row).looks_like(head)), None)
 
 
 def unread(head: Buffer | FileBytes) -> Unread | None:
@@ -387,3 +383,17 @@ def encoding_named(name: str) -> PictureEncoding:
         known = ", ".join(each.name for row in FORMATS for each in row.encodings)
         raise UnsupportedFormat(f"pictures cannot be coded as {name}; choose one of {known}")
     return encoding
+
+
+def muxer_named(name: str) -> Muxer:
+    """Look up what a video can be written to, by libavformat's name or by an extension, with its dot and in lower case.
+
+    Raises:
+        UnsupportedFormat: There is none; the message lists the extensions of those that are known.
+    """
+    muxer = _muxers.get(name)
+    if muxer is None:
+        known = ", ".join(each for row in FORMATS for muxer in row.muxers for each in muxer.extensions)
+        wanted = name or "a file without an extension"
+        raise UnsupportedFormat(f"videos cannot be written as {wanted}", hint=f"choose one of {known}")
+    return muxer

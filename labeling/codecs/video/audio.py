@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labeling.codecs.pixels import one_line
+from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, UnreadableFile
 
 if TYPE_CHECKING:
@@ -23,23 +24,7 @@ if TYPE_CHECKING:
 
     Packet = av.Packet[AudioStream]
 
-COPIED = {
-    "mp4": ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
-    "mov": ("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"),
-    "matroska": ("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le", "pcm_s24le"),
-    "webm": ("opus", "vorbis"),
-    "avi": ("mp3", "ac3", "pcm_s16le"),
-    "flv": ("aac",),
-}
-"""Container (libavformat's name) → codecs whose packets it takes and players play; others are encoded anew."""
-
-ENCODERS = {"webm": "libopus", "matroska": "libopus", "avi": "libmp3lame"}
-"""Everywhere else AAC."""
-
 BITS_PER_CHANNEL = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000}
-
-STEREO = ("avi", "flv")
-"""Containers that take no more than two channels: MP3 in AVI, AAC in FLV; more are mixed down."""
 
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
@@ -58,15 +43,15 @@ class Sound:
     int16, (samples, channels) or (samples,), of ``rate`` samples a second. Raises :class:`LabelingError`.
     """
 
-    def __init__(self, container: av.container.OutputContainer, form: str, source: Any, rate: int | None) -> None:
+    def __init__(self, container: av.container.OutputContainer, muxer: Muxer, source: Any, rate: int | None) -> None:
         self._open = ExitStack()
         self._next: Packet | None = None
         self.how = ""
         try:
             if isinstance(source, np.ndarray):
-                self._packets = self._from_array(container, form, source, rate)
+                self._packets = self._from_array(container, muxer, source, rate)
             elif isinstance(source, str | os.PathLike):
-                self._packets = self._from_file(container, form, os.fspath(source))
+                self._packets = self._from_file(container, muxer, os.fspath(source))
             else:
                 raise LabelingError(f"audio must be the path of a file or an array, not {type(source).__name__}")
         except BaseException:
@@ -86,7 +71,7 @@ class Sound:
         """Close the source. Give all packets out before."""
         self._open.close()
 
-    def _from_file(self, container: av.container.OutputContainer, form: str, path: str) -> Iterator[Packet]:
+    def _from_file(self, container: av.container.OutputContainer, muxer: Muxer, path: str) -> Iterator[Packet]:
         import av
 
         with _reading(path):
@@ -98,16 +83,16 @@ class Sound:
         # What a player would skip at the start lies before this time, and goes on to be skipped.
         start = Fraction(max(source.start_time or 0, 0), 1_000_000)
         channels = track.codec_context.channels
-        if track.codec_context.codec.canonical_name in COPIED[form] and (channels <= 2 or form not in STEREO):
+        if track.codec_context.codec.canonical_name in muxer.audio_codecs and (channels <= 2 or not muxer.stereo):
             self.how = "audio packets copied"
             return _copied(path, source, track, container.add_stream_from_template(track), start)
         rate = track.codec_context.sample_rate
         with _reading(path):
             frames = _decoded(path, source, track, start)
-            return self._encoded(container, form, rate, _LAYOUTS.get(channels, "stereo"), frames)
+            return self._encoded(container, muxer, rate, _LAYOUTS.get(channels, "stereo"), frames)
 
     def _from_array(
-        self, container: av.container.OutputContainer, form: str, samples: np.ndarray[Any, Any], rate: int | None
+        self, container: av.container.OutputContainer, muxer: Muxer, samples: np.ndarray[Any, Any], rate: int | None
     ) -> Iterator[Packet]:
         if samples.ndim == 1:
             samples = samples[:, None]
@@ -121,22 +106,22 @@ class Sound:
         if samples.dtype == np.float32 and not np.isfinite(samples).all():
             raise LabelingError("the audio holds NaN or infinite values; check what the model gave")
         layout = _LAYOUTS[samples.shape[1]]
-        return self._encoded(container, form, rate, layout, _chunks(samples, rate, layout))
+        return self._encoded(container, muxer, rate, layout, _chunks(samples, rate, layout))
 
     def _encoded(
         self,
         container: av.container.OutputContainer,
-        form: str,
+        muxer: Muxer,
         rate: int,
         layout: str,
         frames: Iterator[av.AudioFrame],
     ) -> Iterator[Packet]:
         import av
 
-        encoder = ENCODERS.get(form, "aac")
+        encoder = muxer.audio_encoder
         # What is no rate of the encoder becomes 48 kHz, which all of them have.
         rate = rate if rate in (av.Codec(encoder, "w").audio_rates or ()) else 48_000
-        layout = "stereo" if form in STEREO and layout != "mono" else layout
+        layout = "stereo" if muxer.stereo and layout != "mono" else layout
         stream: Any = container.add_stream(encoder, rate=rate, layout=layout)
         channels = len(stream.layout.channels)
         stream.bit_rate = BITS_PER_CHANNEL[encoder] * channels

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from labeling.codecs.video.base import Packet, Stream
 from labeling.codecs.video.packet_scan import Scan
 from labeling.codecs.video.segment import Reencoder, codec_of
+from labeling.containers import formats
+from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 
 if TYPE_CHECKING:
@@ -22,20 +24,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
 
-DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "flv": "flv"}
 CODECS = {"libdav1d": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8"}
 """Decoder's name → codec's, where they differ."""
 
-_MATROSKA = {"default_mode": "passthrough", "avoid_negative_ts": "disabled", "write_crc32": "0"}
-_MUXERS: dict[str, dict[str, str]] = {
-    "matroska": _MATROSKA,
-    "webm": _MATROSKA,
-    "avi": {},
-    "flv": {"flvflags": "no_duration_filesize+add_keyframe_index"},
-    "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},
-    "mov": {"movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags"},
-}
-_TAGGED = ("avi", "mp4", "mov")
 _STATISTICS = ("BPS", "NUMBER_OF_BYTES", "_STATISTICS_")
 
 
@@ -63,22 +54,17 @@ def reading(path: Path, format: str) -> Iterator[InputContainer]:
     import av
 
     with clear_errors():
-        container = av.open(f"file:{path}", format=DEMUXERS[format], metadata_errors="replace")
+        container = av.open(f"file:{path}", format=formats.format_named(format).demuxer, metadata_errors="replace")
     try:
         yield container
     finally:
         container.close()
 
 
-def muxer_of(path: Path, format: str) -> str:
-    """Tell WebM from Matroska and MOV from MP4 by the first bytes, since FFmpeg's demuxers do not."""
+def muxer_of(path: Path, format: str) -> Muxer:
+    """Choose the muxer for a copy of a file."""
     with path.open("rb") as file:
-        head = file.read(64)
-    if format == "matroska":
-        return "webm" if b"webm" in head else "matroska"
-    if format == "mp4":
-        return "mov" if head[4:12] == b"ftypqt  " else "mp4"
-    return format
+        return formats.format_named(format).muxer_of(file.read(formats.HEAD))
 
 
 def video_of(container: InputContainer) -> VideoStream | None:
@@ -142,16 +128,16 @@ class Copier:
         self.durations: dict[int, int] = {}
         self.reached = 0.0
 
-    def run(self, source: InputContainer, target: Path, muxer: str, extradata: bytes, codec: str) -> None:
+    def run(self, source: InputContainer, target: Path, muxer: Muxer, extradata: bytes, codec: str) -> None:
         """Write the target. ``extradata`` and ``codec`` are the video's."""
         import av
 
-        covers = _covers(source) if muxer == "matroska" else {}
-        with av.open(f"file:{target}", "w", format=muxer, container_options=_MUXERS[muxer]) as out:
+        covers = _covers(source) if muxer.has_attachments else {}
+        with av.open(f"file:{target}", "w", format=muxer.name, container_options=dict(muxer.remux_options)) as out:
             for cover, picture in covers.items():
                 words = source.streams[cover].metadata
                 out.add_attachment(words.get("filename", "cover"), words.get("mimetype", "image/jpeg"), picture)
-            tracks = _tracks(source, out, covers, self.index, extradata, codec, self.stream)
+            tracks = _tracks(source, out, muxer, covers, self.index, extradata, codec, self.stream)
             out.metadata.update(source.metadata)
             chapters = source.chapters()
             if chapters:
@@ -248,6 +234,7 @@ def _covers(source: InputContainer) -> dict[int, bytes]:
 def _tracks(
     source: InputContainer,
     out: OutputContainer,
+    muxer: Muxer,
     covers: Container[int],
     index: int,
     extradata: bytes,
@@ -285,7 +272,7 @@ def _tracks(
             aspect = getattr(old, "sample_aspect_ratio", None)  # the container's own, if it has one
             if aspect:
                 new.codec_context.sample_aspect_ratio = aspect
-        if tag and new.codec_context is not None and (out.format.name in _TAGGED or new.codec_context.name == "prores"):
+        if tag and new.codec_context is not None and (muxer.keeps_tags or new.codec_context.name == "prores"):
             new.codec_context.codec_tag = tag
         tracks[old.index] = new
     return tracks

@@ -23,6 +23,7 @@ from labeling.codecs.video.base import (
 )
 from labeling.codecs.video.overlay import FrameOverlay, supports
 from labeling.codecs.video.packet_scan import Raw, Scan, look_through
+from labeling.containers import formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 Progress = Callable[[float, float], None]
-
-_WHOLE = {"webm": ("vp9", "av1")}
-"""What a film whose codec cannot be kept is encoded with, by container; H.264 and HEVC elsewhere."""
 
 _ENCRYPTED = frozenset({"encv", "enca", "drmi"})
 
@@ -63,7 +61,7 @@ def paint(
 ) -> PaintedVideo:
     """Write a copy of a film with the overlay on the pictures of ``plan``.
 
-    ``format`` is a name of :data:`labeling.containers.FORMATS`: mp4, matroska, avi or flv. ``reencode``: "auto" encodes
+    ``format`` is a name of :data:`labeling.containers.formats.FORMATS` that has muxers. ``reencode``: "auto" encodes
     the whole video anew only where a part cannot be, and says why; "never" raises then; "always" always does.
     ``progress`` is called with the seconds done and those of the film. ``target`` is left half written on failure.
 
@@ -71,7 +69,8 @@ def paint(
     """
     if reencode not in ("auto", "never", "always"):
         raise LabelingError(f"--reencode is auto, never or always, not {reencode}")
-    if format not in copier.DEMUXERS:
+    row = formats.find(format)
+    if row is None or not row.muxers:
         raise UnsupportedFormat(f"a {format} file is no film that can be painted on")
     if not plan:
         raise LabelingError("the overlay is to be shown at no time; give a duration")
@@ -209,7 +208,7 @@ class _Job:
             )
             look_through(raws, segment.codec_of(stream), scan, partial=partial)
         # AVI has one time for a packet, and FFmpeg's guess at the other is wrong where pictures are reordered.
-        scan.timed &= not (self.muxer == "avi" and self.film.reorders)
+        scan.timed &= not (self.muxer.one_time and self.film.reorders)
         if not scan.head:
             raise UnreadableFile("the video has no pictures; the file is damaged")
         if not scan.seen:
@@ -223,7 +222,7 @@ class _Job:
         if how:
             aspect = self.film.aspect if self.film.aspect != 1 else None
             options = {"depth": scan.depth, "codec": codec, "paced": not scan.timed, "aspect": aspect}
-        if self.muxer == "avi":
+        if self.muxer.one_time:
             options["depth"] = 0  # AVI does not say when pictures are shown: they have to come in order
         new = _configuration(self.film.stream, scan, self.settings, options)
         extradata = new if how else segment.joined(self.film.stream, new)
@@ -237,7 +236,7 @@ class _Job:
             copying.run(
                 container, self.target, self.muxer, extradata if codec == self.film.stream.codec else b"", codec
             )
-        if self.muxer in ("matroska", "webm"):
+        if self.muxer.has_display_size:
             self._display()
         encoded = tuple(
             (scan.seconds(low), scan.seconds(scan.last if high is None else high)) for low, high in scan.ranges
@@ -259,8 +258,7 @@ class _Job:
     def _whole_codec(self) -> str:
         """Choose what the whole film is encoded with: its own codec if its pictures can be, or one that can."""
         own, pix_fmt = self.film.stream.codec, self.film.pix_fmt
-        fallback = _WHOLE.get(self.muxer, ("h264", "hevc"))
-        for codec in (own, *fallback) if own in DEFAULTS else ():
+        for codec in (own, *self.muxer.fallback_codecs) if own in DEFAULTS else ():
             if copier.encodes(DEFAULTS[codec].encoder, pix_fmt):
                 return codec
         raise LabelingError(

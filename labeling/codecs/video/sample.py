@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Box, Pixels
+from labeling.containers import formats
 from labeling.containers.syntax.riff import chunk_at
 from labeling.errors import MissingDependency, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
@@ -22,12 +23,6 @@ from labeling.filebytes import FileBytes
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-DEMUXERS = {
-    "mp4": "mov", "matroska": "matroska", "avi": "avi", "flv": "flv",
-    "wav": "wav", "mp3": "mp3", "flac": "flac", "ogg": "ogg",
-}  # fmt: skip
-"""Format name (as in :data:`labeling.containers.FORMATS`) → FFmpeg's demuxer."""
 
 MAX_FRAMES = 600
 """Frames decoded in one pass: 2.2 s at 270 frames a second."""
@@ -136,8 +131,8 @@ class Sampler:
     A cover picture is no film. Raises :class:`UnreadableFile` if the demuxer cannot make sense of the file.
     """
 
-    def __init__(self, data: bytes | FileBytes, format: str, limit: int) -> None:
-        self._data, self._demuxer, self._limit = data, DEMUXERS[format], limit
+    def __init__(self, data: bytes | FileBytes, demuxer: str, limit: int) -> None:
+        self._data, self._demuxer, self._limit = data, demuxer, limit
         self._hidden = _texts(data)
         self._origin: float | None = None
         with decoding(), self._opened() as container:
@@ -242,17 +237,18 @@ class Sampler:
 
 
 def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
-    """Open a film or sound; ``format`` is a name of :data:`labeling.containers.FORMATS`.
+    """Open a film or sound; ``format`` is a name of :data:`labeling.containers.formats.FORMATS`.
 
     Raises :class:`UnsupportedFormat`, :class:`UnreadableFile`, :class:`MissingDependency`.
     """
-    if format not in DEMUXERS:
+    row = formats.find(format)
+    if row is None or not row.demuxer:
         raise UnsupportedFormat(f"a {format} file is no film and no sound that can be decoded")
     try:
         import av  # noqa: F401
     except ImportError as error:
         raise MissingDependency(f"films and sounds are decoded with PyAV: pip install av ({error})") from error
-    return Sampler(data, format, max_pixels)
+    return Sampler(data, row.demuxer, max_pixels)
 
 
 @contextmanager

@@ -22,31 +22,12 @@ from labeling.codecs.video.base import NAMES, Coding, Settings, Stream, coding, 
 from labeling.codecs.video.frames import pixels_of, video_frame
 from labeling.codecs.video.overlay import FrameOverlay
 from labeling.codecs.video.pixel_formats import BT709, FULL_RANGE, format_of
-from labeling.errors import LabelingError, UnsupportedFormat, WriteError
+from labeling.containers import formats
+from labeling.containers.format_row import Muxer
+from labeling.errors import LabelingError, WriteError, error_context
 
 if TYPE_CHECKING:
     import av
-
-CONTAINERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".avi": "avi",
-    ".flv": "flv",
-}
-"""Extension → libavformat's name of the container."""
-
-HOLDS = {
-    "mp4": ("h264", "hevc", "vp9", "av1"),
-    "mov": ("h264", "hevc"),
-    "matroska": ("h264", "hevc", "vp9", "av1"),
-    "webm": ("vp9", "av1"),
-    "avi": ("h264",),
-    "flv": ("h264",),
-}
-"""Container → codecs that players expect in it."""
 
 CODECS = ("h264", "hevc", "vp9", "av1")
 
@@ -65,13 +46,8 @@ _FIXED = {
 
 def container_of(path: str | os.PathLike[str]) -> str:
     """The container that a path's extension asks for. Raises :class:`UnsupportedFormat`."""
-    extension = Path(path).suffix.lower()
-    if extension not in CONTAINERS:
-        raise UnsupportedFormat(
-            f"{path}: films cannot be written as {extension or 'a file without an extension'}; "
-            f"choose one of {', '.join(CONTAINERS)}"
-        )
-    return CONTAINERS[extension]
+    with error_context(path):
+        return formats.muxer_named(Path(path).suffix.lower()).name
 
 
 def rate_of(fps: float | Fraction) -> Fraction:
@@ -119,7 +95,8 @@ class VideoWriter:
     ) -> None:
         self.rate = rate_of(fps)
         self.size = _checked_size(size, pix_fmt)
-        how = _checked_codec(form, codec, quality, preset, self.size, self.rate)
+        muxer = formats.muxer_named(form)
+        how = _checked_codec(muxer, codec, quality, preset, self.size, self.rate)
         if seconds is not None and not seconds >= LEAST_SECONDS:
             raise LabelingError(f"the label must stay for at least {LEAST_SECONDS:g} seconds, not {seconds}")
         self._labelled = math.inf if seconds is None else math.ceil(seconds * self.rate)
@@ -133,12 +110,12 @@ class VideoWriter:
 
         self._converter = VideoReformatter()
         with self._failing():
-            self._container = _opened(target, form)
+            self._container = _opened(target, muxer)
         try:
             with self._failing():
-                self._stream = self._video_stream(form, codec, how)
+                self._stream = self._video_stream(muxer, codec, how)
                 if audio is not None:
-                    self._sound = Sound(self._container, form, audio, audio_rate)
+                    self._sound = Sound(self._container, muxer, audio, audio_rate)
                 self._container.start_encoding()
         except BaseException:
             self.discard()
@@ -146,7 +123,7 @@ class VideoWriter:
         stream = Stream(codec, b"", *self.size, 1 / self.rate, self.rate)
         self.how = describe(stream, Settings(preset, quality)) + (f"; {self._sound.how}" if self._sound else "")
 
-    def _video_stream(self, form: str, codec: str, how: Coding) -> Any:
+    def _video_stream(self, muxer: Muxer, codec: str, how: Coding) -> Any:
         import av
 
         encoder = how.encoder
@@ -166,8 +143,8 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = _LIMITED
         context.thread_type = "AUTO"  # PyAV's default would cut pictures of H.264 into slices, which costs quality
-        if codec == "hevc" and form in ("mp4", "mov"):
-            context.codec_tag = "hvc1"  # what Apple's players ask for
+        if codec == "hevc" and muxer.hevc_tag:
+            context.codec_tag = muxer.hevc_tag
         return stream
 
     def write(self, frame: Any) -> None:
@@ -265,12 +242,11 @@ class VideoWriter:
             raise LabelingError("there is not enough memory to encode the video; choose a smaller size") from error
 
 
-def _opened(target: Path, form: str) -> av.container.OutputContainer:
+def _opened(target: Path, muxer: Muxer) -> av.container.OutputContainer:
     import av
 
-    options = {"movflags": "faststart"} if form in ("mp4", "mov") else {}
     # "file:" keeps a colon in a name from being taken for a protocol.
-    return av.open(f"file:{target.absolute()}", "w", format=form, options=options)
+    return av.open(f"file:{target.absolute()}", "w", format=muxer.name, options=dict(muxer.write_options))
 
 
 def _checked_size(size: tuple[int, int], pix_fmt: str) -> tuple[int, int]:
@@ -291,13 +267,13 @@ def _checked_size(size: tuple[int, int], pix_fmt: str) -> tuple[int, int]:
 
 
 def _checked_codec(
-    form: str, codec: str, quality: int | None, preset: str | None, size: tuple[int, int], rate: Fraction
+    muxer: Muxer, codec: str, quality: int | None, preset: str | None, size: tuple[int, int], rate: Fraction
 ) -> Coding:
     if codec not in CODECS:
         raise LabelingError(f"there is no codec {codec!r} here; choose one of {', '.join(CODECS)}")
-    if form not in HOLDS:
-        raise UnsupportedFormat(f"films cannot be written as {form}; choose one of {', '.join(HOLDS)}")
-    if codec not in HOLDS[form]:
-        fits = ", ".join(HOLDS[form])
-        raise LabelingError(f"{NAMES[codec]} does not belong in {form}; choose {fits}, or write an .mp4 or .mkv file")
+    if codec not in muxer.video_codecs:
+        raise LabelingError(
+            f"{NAMES[codec]} does not belong in {muxer.name}",
+            hint=f"choose {', '.join(muxer.video_codecs)}, or write an .mp4 or .mkv file",
+        )
     return coding(Stream(codec, b"", *size, 1 / rate, rate), Settings(preset, quality))
