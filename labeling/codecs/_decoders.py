@@ -1,4 +1,4 @@
-"""Decode pictures as a viewer shows them."""
+"""Decode pictures as a viewer shows them: the functions behind ``displayed…`` in :mod:`labeling.codecs`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.containers.format_row import Format, resolve
 
 
 def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels:
-    """Decode the first frame: (H, W, 3) RGB, upright, transparency over white."""
+    """Decode the first frame; see :func:`labeling.codecs.displayed`."""
     row = formats.find(format)
     if isinstance(source, Image.Image):
         image: Any = source
@@ -53,7 +53,7 @@ _TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
 def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels | None:
-    """Decode the first frame with transparency over black; ``None`` if nothing of it is transparent."""
+    """Decode the first frame over black; see :func:`labeling.codecs.displayed_on_black`."""
     image: Any = source if isinstance(source, Image.Image) else open_picture(source, format, max_pixels)
     if image.mode not in _TRANSPARENT and "transparency" not in image.info:
         return None
@@ -70,7 +70,7 @@ def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: i
 
 
 def displayed_frames(data: Buffer, format: str, count: int, orientation: int, max_pixels: int) -> Iterator[Pixels]:
-    """Decode later frames, the last one that is within the limit included: (H, W, 3) RGB, upright."""
+    """Decode some later frames; see :func:`labeling.codecs.displayed_frames`."""
     row = formats.find(format)
     if row is None or not row.animated:
         return

@@ -1,7 +1,8 @@
-"""Encode a painted Pillow image: one function per format, each keeping the ICC profile, EXIF and resolution.
+"""Encode a Pillow image, painted already, as a file: one function for each format.
 
-The table of formats names them (``PictureEncoding.encoder``): (image, quality, lossless) → (bytes, whether samples are
-kept, words for ``how``).
+Each keeps the ICC profile, EXIF, XMP and resolution in ``image.info``, as far as the format has a place for them. The
+table of formats names the functions (``PictureEncoding.encoder``): (image, quality, lossless) → (the file, whether all
+samples are kept, words for ``Painted.how``).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ WEBP_QUALITY = 90
 AVIF_QUALITY = 90
 HEIF_QUALITY = 90
 HEVC_SPEED = {"preset": "fast"}
-"""x265 preset: the default one takes more than twice as long for 2 % of the bytes."""
+"""The x265 preset. The default one takes more than twice as long and saves 2 % of the bytes."""
 
 
 def _kept(image: Image.Image, *names: str) -> dict[str, Any]:
-    """Collect what ``image.info`` holds of ``names`` as arguments for ``save``."""
+    """Return the entries ``names`` of ``image.info``, as arguments for ``save``."""
     return {name: image.info[name] for name in names if image.info.get(name)}
 
 
@@ -39,21 +40,21 @@ def _save(image: Image.Image, kind: str, **options: Any) -> bytes:
     try:
         image.save(out, kind, **options)
     except (OSError, ValueError, TypeError, struct.error) as error:
-        raise LabelingError(f"the picture cannot be coded as {kind}: {error}; try PNG") from error
+        raise LabelingError(f"the picture cannot be encoded as {kind}: {error}", hint="try PNG") from error
     return out.getvalue()
 
 
 def jpeg(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """JPEG with Pillow's default chroma subsampling."""
+    """Encode as JPEG with Pillow's default chroma subsampling."""
     if lossless:
-        raise LabelingError("JPEG cannot be lossless; choose png, webp or tiff")
+        raise LabelingError("JPEG cannot be lossless", hint="choose png, webp or tiff")
     quality = JPEG_QUALITY if quality is None else quality
     kept = _kept(image, "icc_profile", "exif", "dpi", "xmp", "comment")
-    return _save(image, "JPEG", quality=quality, **kept), False, f"coded as JPEG, quality {quality}"
+    return _save(image, "JPEG", quality=quality, **kept), False, f"encoded as JPEG, quality {quality}"
 
 
 def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """PNG: samples through OpenCV, metadata chunks by hand."""
+    """Encode as PNG: the samples with OpenCV, which is fast, and the metadata chunks by hand."""
     del quality, lossless
     samples = np.asarray(image)
     colour = {
@@ -67,7 +68,7 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[b
     stream = png_samples.encode(header, samples.reshape(image.height, image.width, header.channels))
     parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *_png_metadata(image)]
     parts += [png.chunk(b"IDAT", stream), png.chunk(b"IEND", b"")]
-    return b"".join(parts), True, "coded as PNG"
+    return b"".join(parts), True, "encoded as PNG"
 
 
 def _png_metadata(image: Image.Image) -> list[bytes]:
@@ -89,48 +90,48 @@ def _png_metadata(image: Image.Image) -> list[bytes]:
 
 
 def webp(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """WebP, lossy unless asked otherwise."""
+    """Encode as WebP, with loss unless asked otherwise."""
     kept = _kept(image, "icc_profile", "exif", "xmp")
     if lossless:
-        return _save(image, "WEBP", lossless=True, exact=True, **kept), True, "coded as lossless WebP"
+        return _save(image, "WEBP", lossless=True, exact=True, **kept), True, "encoded as lossless WebP"
     quality = WEBP_QUALITY if quality is None else quality
-    return _save(image, "WEBP", quality=quality, **kept), False, f"coded as WebP, quality {quality}"
+    return _save(image, "WEBP", quality=quality, **kept), False, f"encoded as WebP, quality {quality}"
 
 
 def tiff(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """TIFF with Deflate, which every reader of the last twenty years knows."""
+    """Encode as TIFF with Deflate compression, which every reader of the last twenty years knows."""
     del quality, lossless
     compression = "raw" if image.mode in ("F", "YCbCr", "LAB") else "tiff_adobe_deflate"
     made = _save(image, "TIFF", compression=compression, **_kept(image, "icc_profile", "exif", "dpi", "xmp"))
-    return made, True, "coded as TIFF"
+    return made, True, "encoded as TIFF"
 
 
 def gif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """GIF: at most 256 colours, so lossless only by chance."""
+    """Encode as GIF. The format has at most 256 colours, so the result is lossless only by chance."""
     del quality, lossless
     colours = image.getcolors(255)
     made = _save(image, "GIF", **_kept(image, "comment"))
-    return made, colours is not None, "coded as GIF" + ("" if colours else ", reduced to 256 colours")
+    return made, colours is not None, "encoded as GIF" + ("" if colours else ", reduced to 256 colours")
 
 
 def avif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """AVIF through Pillow."""
+    """Encode as AVIF with Pillow."""
     from PIL import features
 
     if not features.check("avif"):
         raise MissingDependency("this Pillow was built without AVIF: pip install --upgrade pillow")
     if lossless:
-        raise LabelingError("AVIF is not coded losslessly here; choose png, webp or tiff")
+        raise LabelingError("AVIF is not encoded without loss here", hint="choose png, webp or tiff")
     quality = AVIF_QUALITY if quality is None else quality
     kept = _kept(image, "icc_profile", "exif", "xmp")
-    return _save(image, "AVIF", quality=quality, **kept), False, f"coded as AVIF, quality {quality}"
+    return _save(image, "AVIF", quality=quality, **kept), False, f"encoded as AVIF, quality {quality}"
 
 
 def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """HEIC through pillow-heif."""
+    """Encode as HEIC with pillow-heif."""
     library = heif_library()
     if lossless:
-        raise LabelingError("HEIC is not coded losslessly here; choose png, webp or tiff")
+        raise LabelingError("HEIC is not encoded without loss here", hint="choose png, webp or tiff")
     quality = HEIF_QUALITY if quality is None else quality
     out = io.BytesIO()
     try:
@@ -138,5 +139,5 @@ def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
             out, quality=quality, enc_params=HEVC_SPEED, **_kept(image, "icc_profile", "exif", "xmp")
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise LabelingError(f"the picture cannot be coded as HEIC: {error}; try PNG") from error
-    return out.getvalue(), False, f"coded as HEIC, quality {quality}"
+        raise LabelingError(f"the picture cannot be encoded as HEIC: {error}", hint="try PNG") from error
+    return out.getvalue(), False, f"encoded as HEIC, quality {quality}"

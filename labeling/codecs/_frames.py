@@ -1,4 +1,4 @@
-"""Pictures that can only be coded anew: every frame decoded by Pillow, painted on, and saved with what it carried."""
+"""Re-encode pictures that cannot be edited: Pillow decodes every frame, and saves it painted, with its metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from labeling.errors import LabelingError
 
 
 def frames(image: Any, what: str) -> Iterator[tuple[Image.Image, float]]:
-    """Yield every frame as RGB or RGBA, and its duration in milliseconds."""
+    """Yield every frame of an open Pillow file as RGB or RGBA, and its duration in milliseconds.
+
+    ``what`` names the format in messages.
+    """
     for i in range(getattr(image, "n_frames", 1)):
         with decoding(what):
             image.seek(i)
@@ -28,10 +31,23 @@ def frames(image: Any, what: str) -> Iterator[tuple[Image.Image, float]]:
 def recode(
     image: Any, kind: str, painter: Painter, orientation: int, options: dict[str, Any], *, lossless: bool, how: str
 ) -> Painted:
-    """Code an opened Pillow file anew as ``kind`` with ``options``, every frame painted on.
+    """Re-encode an open Pillow file with every frame painted on.
 
-    ICC profile, EXIF, XMP, timing and loop are carried over. The picture is decoded twice, so that only its
-    painted frames are held, not the plain ones as well.
+    The ICC profile, EXIF, XMP, timing and loop count are carried over. The picture is decoded twice, so that only its
+    painted frames are in memory and not the plain ones as well.
+
+    Args:
+        image: The open file.
+        kind: Pillow's name for the format to save as.
+        painter: What draws the overlay.
+        orientation: The EXIF orientation that a viewer applies.
+        options: Further arguments for Pillow's ``save``.
+        lossless: The value for ``Painted.lossless``.
+        how: The value for ``Painted.how``.
+
+    Raises:
+        UnreadableFile: A frame cannot be decoded.
+        LabelingError: The result cannot be encoded, or what ``painter`` raises.
     """
     count = getattr(image, "n_frames", 1)
     width, height = image.size
@@ -52,5 +68,7 @@ def recode(
     try:
         painted[0].save(out, kind, **kept, **options)
     except (OSError, ValueError, TypeError, RuntimeError, SyntaxError) as error:
-        raise LabelingError(f"the painted picture cannot be coded as {kind}: {error}; convert it to PNG") from error
+        raise LabelingError(
+            f"the painted picture cannot be encoded as {kind}: {error}", hint="convert it to PNG"
+        ) from error
     return Painted(out.getvalue(), plan.box, plan.width, plan.height, count, lossless, how)

@@ -1,7 +1,7 @@
-"""From pixels in memory to a coded picture with the overlay on it, in one encode.
+"""Paint on pixels in memory, so that the picture and the overlay are encoded together, once.
 
-The caller's picture is never changed, and copied only once: :func:`prepare` gives a copy of our own in a mode that the
-format can hold, :func:`lay` paints on it.
+The caller's picture is never changed, and is copied only once: :func:`prepare` returns a copy in a mode that the format
+can hold, and :func:`lay` paints on that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,19 @@ from labeling.errors import LabelingError, UnreadableFile
 def prepare(
     source: Image.Image | np.ndarray[Any, Any], target: PictureEncoding, max_pixels: int
 ) -> tuple[Image.Image, list[str]]:
-    """Give an image of our own in a mode that ``target`` holds, and notes on what the conversion did."""
+    """Copy a picture into a mode that the format ``target`` can hold.
+
+    Args:
+        source: A PIL image of any mode, or a uint8 array: (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
+        target: What the table of formats says about encoding the format.
+        max_pixels: Limit on the pixels of the picture.
+
+    Returns:
+        The copy, and notes on what the conversion changed, in words for people.
+
+    Raises:
+        LabelingError: ``source`` is of another type or shape, or is damaged or too large.
+    """
     if isinstance(source, np.ndarray):
         made = _from_array(source)
         check_size(*made.size, max_pixels=max_pixels)
@@ -54,8 +66,8 @@ def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
     gray = array.ndim == 2
     if array.dtype != np.uint8 or not (gray or (array.ndim == 3 and shape[2] in (3, 4))) or 0 in shape:
         raise LabelingError(
-            f"an array must be (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, not {array.dtype} {shape}; "
-            "convert it first, for example (255 * a).clip(0, 255).astype('uint8')"
+            f"an array must be (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, not {array.dtype} {shape}",
+            hint="convert it first, for example (255 * a).clip(0, 255).astype('uint8')",
         )
     return Image.fromarray(np.ascontiguousarray(array))
 
@@ -78,7 +90,7 @@ def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> t
 
 
 def _mode_for(mode: str, clear: bool, holds: tuple[str, ...]) -> str:
-    """Choose the mode to code ``mode`` in."""
+    """Return the mode in which a picture of mode ``mode`` is encoded; ``clear`` says that it has transparency."""
     if mode in holds and not (clear and not mode.endswith("A")):
         return mode
     if mode in ("1", "L", "LA", "La"):
@@ -96,7 +108,7 @@ def _mode_for(mode: str, clear: bool, holds: tuple[str, ...]) -> str:
 
 
 def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
-    """Bring integer or float samples of more than 8 bits to ``wanted``; 16-bit ones are scaled, others clipped."""
+    """Convert integer or float samples of more than 8 bits to ``wanted``. 16-bit ones are scaled, others clipped."""
     deep = np.asarray(image).astype(np.float64)
     if wanted == "I;16":
         return Image.fromarray(np.clip(np.rint(deep), 0, 65535).astype(np.uint16))
@@ -106,18 +118,18 @@ def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
 
 
 def lay(image: Image.Image, painter: Painter, orientation: int = 1) -> Plan:
-    """Paint on ``image`` in place."""
+    """Paint on ``image`` in place, and return where."""
     plan = make_plan(painter, *image.size, orientation)
     put(image, plan, plan.overlay(painter, [rgb_region(image, plan.stored)]))
     return plan
 
 
 def put(image: Image.Image, plan: Plan, overlay: Pixels) -> None:
-    """Blend an RGBA overlay, as stored, into the box of ``image``, whatever its mode."""
+    """Blend an RGBA overlay, as stored, into the box of ``image``, in place and whatever its mode."""
     left, top, _, _ = plan.stored
-    if image.mode in ("RGB", "L", "YCbCr"):  # Pillow's own blending: this is the path that has to be fast
+    if image.mode in ("RGB", "L", "YCbCr"):  # Pillow's own blending, because this path has to be fast
         layer = Image.fromarray(overlay)
-        colour = layer.convert("RGB") if image.mode == "YCbCr" else layer  # there is no way from RGBA to YCbCr
+        colour = layer.convert("RGB") if image.mode == "YCbCr" else layer  # Pillow cannot convert RGBA to YCbCr
         image.paste(colour.convert(image.mode), (left, top), layer)
     elif image.mode == "RGBA":
         image.alpha_composite(Image.fromarray(overlay), (left, top))

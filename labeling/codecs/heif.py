@@ -1,4 +1,4 @@
-"""HEIC and AVIF files: coded anew at a stated quality."""
+"""Paint on HEIC and AVIF files. They are re-encoded at a stated quality."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from labeling.containers.base import Buffer
 from labeling.errors import LabelingError
 
 QUALITY = 90
+"""Default quality (1–100) of the re-encoded picture."""
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
-    """Paint on every picture of a HEIF file.
+    """Paint on every picture of a HEIF file; see :mod:`labeling.codecs.base`.
 
-    ``orientation`` is not used: in these formats the picture is turned by its own properties (irot, imir; ISO/IEC
-    23008-12, 6.5.10), which the decoders know, and EXIF's tag only repeats them.
+    ``orientation`` is not used. In these formats the picture has properties of its own for rotation (irot, imir;
+    ISO/IEC 23008-12, 6.5.10), which the decoders know, and the EXIF tag only repeats them.
     """
     del orientation
     raw = bytes(data)
@@ -29,12 +30,12 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         return _heic(raw, painter, quality, max_pixels)
     image = open_picture(raw, "heif", max_pixels)
     turned = image.getexif().get(ORIENTATION, 1)  # Pillow reports the properties as this tag, and writes them back
-    how = f"AVIF coded again, quality {quality}" + (", reduced to 8 bits a sample" if _deep(raw) else "")
+    how = f"AVIF re-encoded, quality {quality}" + (", reduced to 8 bits a sample" if _deep(raw) else "")
     return recode(image, "AVIF", painter, turned, {"quality": quality}, lossless=False, how=how)
 
 
 def _deep(raw: bytes) -> bool:
-    """Say whether an AV1 configuration (av1C, third byte) has the high_bitdepth flag."""
+    """Whether an AV1 configuration (av1C, third byte) has the high_bitdepth flag."""
     at = raw.find(b"av1C", 0, 1 << 16)
     return 0 < at < len(raw) - 7 and bool(raw[at + 6] & 0x40)
 
@@ -60,8 +61,10 @@ def _heic(raw: bytes, painter: Painter, quality: int, max_pixels: int) -> Painte
     try:
         made.save(out, quality=quality, enc_params=HEVC_SPEED, primary_index=main, save_all=True)
     except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise LabelingError(f"the painted picture cannot be coded as HEIC: {error}; convert it to PNG") from error
-    how = f"HEIC coded again, quality {quality}"
+        raise LabelingError(
+            f"the painted picture cannot be encoded as HEIC: {error}", hint="convert it to PNG"
+        ) from error
+    how = f"HEIC re-encoded, quality {quality}"
     if any(picture.info.get("bit_depth", 8) > 8 for picture in source):
         how += ", reduced to 8 bits a sample"
     if any(picture.info.get(name) for picture in source for name in ("thumbnails", "depth_images", "aux")):

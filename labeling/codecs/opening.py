@@ -12,20 +12,32 @@ from labeling.errors import MissingDependency, UnsupportedFormat
 
 
 def is_avif(data: Buffer) -> bool:
-    """Tell AV1 from HEVC by the brands of the ftyp box (ISO/IEC 14496-12, 4.3)."""
+    """Whether a HEIF file contains AV1 and not HEVC, by the brands of its ftyp box (ISO/IEC 14496-12, 4.3)."""
     size = min(int.from_bytes(bytes(data[:4]), "big"), 256)
     brands = bytes(data[8:size])
     return b"avif" in brands or b"avis" in brands
 
 
 def open_picture(data: Buffer, format: str, max_pixels: int) -> Any:
-    """Open a file without decoding it; the size that its header gives is checked.
+    """Open a file without decoding it, and check the size that its header gives.
 
-    ``format`` is a name of :data:`labeling.containers.formats.FORMATS`. Returns a Pillow image file.
+    Args:
+        data: The file.
+        format: Its format's name in :data:`labeling.containers.formats.FORMATS`.
+        max_pixels: Limit on the pixels of one frame.
+
+    Returns:
+        A Pillow image file, or for HEIC a ``pillow_heif.HeifFile``.
+
+    Raises:
+        UnreadableFile: The header is damaged.
+        TooLarge: The picture is beyond the limit.
+        UnsupportedFormat: No decoder is known for the format.
+        MissingDependency: The library that decodes HEIC is not installed.
     """
     row = formats.find(format)
     if row is None or not (row.plugin or row.opener):
-        raise UnsupportedFormat(f"a {format} file cannot be decoded here; convert it to PNG first")
+        raise UnsupportedFormat(f"a {format} file cannot be decoded here", hint="convert it to PNG first")
     with decoding(row.name.upper()):
         image = resolve(row.opener, "labeling.codecs")(data, max_pixels) if row.opener else open_with(row.plugin, data)
         width, height = image.size
@@ -34,14 +46,14 @@ def open_picture(data: Buffer, format: str, max_pixels: int) -> Any:
 
 
 def open_webp(data: Buffer, max_pixels: int) -> Any:
-    """Open a WebP file with Pillow, whose decoder allocates at once: the size is checked before that."""
+    """Open a WebP file with Pillow. Its decoder allocates memory at once, so the size is checked before that."""
     check_size(*webp_canvas(bytes(data[:30])), max_pixels=max_pixels)
     return open_with("WebPImagePlugin:WebPImageFile", data)
 
 
 def open_heif(data: Buffer, max_pixels: int) -> Any:
-    """Open an AVIF file with Pillow, a HEIC file with pillow-heif."""
-    del max_pixels  # neither allocates before it is asked for pixels
+    """Open an AVIF file with Pillow, or a HEIC file with pillow-heif."""
+    del max_pixels  # neither allocates memory before it is asked for pixels
     if is_avif(data):
         with decoding("AVIF"):
             return open_with("AvifImagePlugin:AvifImageFile", data)
@@ -49,7 +61,7 @@ def open_heif(data: Buffer, max_pixels: int) -> Any:
 
 
 def webp_canvas(head: bytes) -> tuple[int, int]:
-    """Read the canvas size from the first 30 bytes of a WebP file (RFC 9649, sections 2.5 to 2.7)."""
+    """Return (width, height) from the first 30 bytes of a WebP file (RFC 9649, 2.5 to 2.7); (0, 0) where unknown."""
     kind = head[12:16]
     if kind == b"VP8X":
         return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
@@ -62,7 +74,11 @@ def webp_canvas(head: bytes) -> tuple[int, int]:
 
 
 def heif_library() -> Any:
-    """Import pillow-heif; raises :class:`~labeling.errors.MissingDependency` with the line to type."""
+    """Import pillow-heif.
+
+    Raises:
+        MissingDependency: It is not installed; the message contains the command that installs it.
+    """
     try:
         import pillow_heif
     except ImportError as error:

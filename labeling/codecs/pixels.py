@@ -1,4 +1,4 @@
-"""What every codec shares: orientation, the plan of where to paint, compositing, and guarded decoding."""
+"""What every codec shares: size limits, guarded decoding, orientation, the plan of where to paint, and compositing."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FRAMES_FACTOR = 4
-"""All frames of an animation together may have so many times the pixels of the limit for one frame."""
+"""How many times the limit for one frame all frames of an animation together may have."""
 
 MAX_FRAMES = 10_000
+"""Limit on the frames of an animation."""
 
 SampleType = TypeVar("SampleType", bound=np.generic)
 
@@ -30,25 +31,42 @@ SampleType = TypeVar("SampleType", bound=np.generic)
 def check_size(width: int, height: int, frames: int = 1, *, max_pixels: int = MAX_PIXELS) -> None:
     """Refuse a picture by what its header says, before memory is spent on it.
 
-    Raises :class:`~labeling.errors.TooLarge`, or :class:`~labeling.errors.UnreadableFile` for an empty picture.
+    Args:
+        width: Width of one frame in pixels.
+        height: Its height in pixels.
+        frames: Number of frames.
+        max_pixels: Limit on the pixels of one frame.
+
+    Raises:
+        TooLarge: The picture is beyond a limit.
+        UnreadableFile: The picture is empty.
     """
     if width <= 0 or height <= 0 or frames <= 0:
         raise UnreadableFile(f"the header gives a picture of {width}×{height} pixels; the file is damaged")
     if width * height > max_pixels:
         raise TooLarge(
-            f"the picture has {width}×{height} pixels and the limit is {max_pixels:,}; "
-            "raise max_pixels (--max-pixels) if you trust it"
+            f"the picture has {width}×{height} pixels and the limit is {max_pixels:,}",
+            hint="raise `max_pixels` if you trust it",
         )
     if frames > MAX_FRAMES or width * height * frames > max_pixels * FRAMES_FACTOR:
         raise TooLarge(
             f"the animation has {frames} frames of {width}×{height} pixels and the limit is {MAX_FRAMES:,} frames and "
-            f"{max_pixels * FRAMES_FACTOR:,} pixels in all; raise max_pixels (--max-pixels) if you trust it"
+            f"{max_pixels * FRAMES_FACTOR:,} pixels in all",
+            hint="raise `max_pixels` if you trust it",
         )
 
 
 @contextmanager
 def decoding(what: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on broken data into one clear error."""
+    """Turn whatever a decoder raises on broken data into one clear error.
+
+    Args:
+        what: What is being decoded, for the message, such as ``JPEG``.
+
+    Raises:
+        UnreadableFile: The code inside raised any of the exceptions that decoders raise.
+        TooLarge: There was not enough memory.
+    """
     import cv2
 
     try:
@@ -57,23 +75,23 @@ def decoding(what: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise TooLarge(f"there is not enough memory to decode the {what}") from error
-    # Decoders raise half of the built-in exceptions on hostile data; none of them may pass (design, invariant 6).
+    # Decoders raise half of the built-in exceptions on hostile data; none of them may escape.
     except (OSError, ValueError, SyntaxError, TypeError, LookupError, RuntimeError, AttributeError,
             ArithmeticError, EOFError, AssertionError, cv2.error) as error:  # fmt: skip
         raise UnreadableFile(f"the {what} cannot be decoded ({one_line(error)}); it is damaged or cut off") from error
 
 
 def one_line(error: BaseException) -> str:
-    """Squeeze an exception's message into one short line."""
+    """Return an exception's message as one line of at most 120 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 120 else text[:117] + "..."
 
 
 def open_with(plugin: str, data: Buffer) -> Any:
-    """Open ``data`` with one Pillow plugin, given as ``PngImagePlugin:PngImageFile``.
+    """Open ``data`` with one class of Pillow, given as ``PngImagePlugin:PngImageFile``.
 
-    The plugin's class is called directly: ``Image.open`` would guess the format again and apply Pillow's own global
-    pixel limit, but ours (:func:`check_size`) is the one that callers can raise.
+    The class is called directly. ``Image.open`` would guess the format again and apply Pillow's own global limit on
+    pixels, which callers cannot raise as they can ours (:func:`check_size`).
     """
     return resolve(f"PIL.{plugin}")(io.BytesIO(data))
 
@@ -86,7 +104,7 @@ ORIENTATION = 0x0112
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Read the EXIF orientation that a viewer of the coded picture will apply."""
+    """Return the EXIF orientation (1 to 8) that a viewer of the encoded picture will apply."""
     if "exif" not in image.info:
         return 1
     value = image.getexif().get(ORIENTATION, 1)
@@ -94,7 +112,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def upright(stored: NDArray[SampleType], orientation: int) -> NDArray[SampleType]:
-    """Turn (H, W, …) samples as stored into samples as displayed."""
+    """Turn (H, W, …) samples as stored into samples as displayed. An unknown orientation counts as 1."""
     turn: dict[int, Callable[[NDArray[SampleType]], NDArray[SampleType]]] = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],
@@ -114,7 +132,7 @@ def as_stored(shown: NDArray[SampleType], orientation: int) -> NDArray[SampleTyp
 
 
 def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
-    """Say where a displayed box lies in the stored picture of ``width`` × ``height``."""
+    """Return where a displayed box is in the stored picture of ``width`` × ``height`` pixels."""
     left, top, right, bottom = box
     if orientation >= 5:
         left, top, right, bottom = top, left, bottom, right
@@ -130,7 +148,15 @@ def stored_box(box: Box, orientation: int, width: int, height: int) -> Box:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where the overlay goes: the displayed size and box, and the box as stored."""
+    """Where the overlay goes.
+
+    Attributes:
+        width: Width of the displayed picture in pixels.
+        height: Its height in pixels.
+        box: The box in the displayed picture.
+        stored: The same box in the stored picture.
+        orientation: The EXIF orientation that leads from the stored picture to the displayed one.
+    """
 
     width: int
     height: int
@@ -139,7 +165,15 @@ class Plan:
     orientation: int
 
     def overlay(self, painter: Painter, backdrops: Sequence[Pixels]) -> Pixels:
-        """Ask for the overlay. ``backdrops`` are (H, W, 3) as stored; so is the (H, W, 4) RGBA result."""
+        """Ask ``painter`` for the overlay.
+
+        Args:
+            painter: The painter that chose the box.
+            backdrops: What is in the box in each frame: (H, W, 3) uint8 RGB, as stored.
+
+        Returns:
+            The overlay, (H, W, 4) uint8 RGBA, as stored.
+        """
         shown = painter.paint([upright(backdrop, self.orientation) for backdrop in backdrops])
         left, top, right, bottom = self.box
         if shown.shape != (bottom - top, right - left, 4) or shown.dtype != np.uint8:
@@ -148,7 +182,13 @@ class Plan:
 
 
 def make_plan(painter: Painter, width: int, height: int, orientation: int = 1) -> Plan:
-    """Ask ``painter`` for its box in a stored picture of ``width`` × ``height``; an unknown orientation counts as 1."""
+    """Ask ``painter`` for its box in a stored picture of ``width`` × ``height`` pixels.
+
+    An unknown ``orientation`` counts as 1.
+
+    Raises:
+        LabelingError: The box is not inside the picture, or what ``painter`` raises.
+    """
     if orientation not in range(1, 9):
         orientation = 1
     shown = (height, width) if orientation >= 5 else (width, height)
@@ -163,20 +203,23 @@ def make_plan(painter: Painter, width: int, height: int, orientation: int = 1) -
 
 
 def on_white(rgba: Pixels) -> Pixels:
-    """Lay (H, W, 4) RGBA over white: (H, W, 3)."""
+    """Lay (H, W, 4) uint8 RGBA over white and return (H, W, 3) RGB."""
     alpha = rgba[..., 3:].astype(np.uint16)
     mixed: NDArray[np.uint16] = rgba[..., :3] * alpha + 255 * (255 - alpha) + 127
     return (mixed // 255).astype(np.uint8)
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
-    """BT.601 luma of (…, 3) RGB, as JFIF and Pillow compute it."""
+    """Return the BT.601 luma of (…, 3) RGB, as JFIF and Pillow compute it."""
     weighted: NDArray[np.float32] = rgb[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     return weighted
 
 
 def cmyk(rgb: NDArray[Any]) -> NDArray[np.float32]:
-    """Ink amounts (…, 4) 0–255 for (…, 3) RGB with full black generation: the inverse of the naive (1−C)(1−K)."""
+    """Return (…, 4) amounts of ink, 0–255, for (…, 3) RGB.
+
+    With full black generation: the inverse of the naive (1−C)(1−K).
+    """
     light = rgb[..., :3].astype(np.float32)
     white = light.max(axis=-1, keepdims=True)
     inks = 255 - light * (255 / np.maximum(white, 1))
@@ -186,18 +229,32 @@ def cmyk(rgb: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def over(samples: NDArray[Any], colour: NDArray[Any], alpha: NDArray[Any], peak: int = 255) -> NDArray[Any]:
-    """Blend ``colour`` into opaque ``samples`` (same shape, any integer type) by ``alpha`` 0–1."""
+    """Blend ``colour`` into opaque ``samples`` by ``alpha``.
+
+    Args:
+        samples: Samples of any integer or floating-point type.
+        colour: The colour to blend in, of the same shape and scale.
+        alpha: Opacity, 0–1.
+        peak: The greatest value of integer samples.
+    """
     mixed = samples.astype(np.float64)
     mixed += (colour - mixed) * alpha
     if samples.dtype.kind in "iu":
         mixed = np.clip(np.rint(mixed), 0, peak)
     blended: NDArray[Any] = mixed.astype(samples.dtype)
-    # Where nothing is laid on, not even rounding may touch a sample.
+    # Where the overlay is empty, not even rounding may change a sample.
     return np.where(np.broadcast_to(alpha, samples.shape) > 0, blended, samples)
 
 
 def over_alpha(samples: NDArray[Any], colour: NDArray[Any], alpha: NDArray[Any], peak: int = 255) -> NDArray[Any]:
-    """Blend into ``samples`` whose last channel is straight alpha; (H, W, N+1), ``colour`` (H, W, N) in their scale."""
+    """Blend ``colour`` into ``samples`` whose last channel is straight alpha.
+
+    Args:
+        samples: (H, W, N + 1) samples of an integer type.
+        colour: (H, W, N) in the scale of the samples.
+        alpha: (H, W, 1) opacity, 0–1.
+        peak: The greatest sample value.
+    """
     below = samples[..., -1:].astype(np.float64) / peak
     total = alpha + below * (1 - alpha)
     safe = np.where(total > 0, total, 1)
@@ -207,12 +264,12 @@ def over_alpha(samples: NDArray[Any], colour: NDArray[Any], alpha: NDArray[Any],
 
 
 def split_overlay(overlay: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give (H, W, 3) colour 0–255 and (H, W, 1) alpha 0–1 of an RGBA overlay."""
+    """Return the (H, W, 3) colour, 0–255, and the (H, W, 1) alpha, 0–1, of an RGBA overlay."""
     return overlay[..., :3].astype(np.float64), overlay[..., 3:].astype(np.float64) / 255
 
 
 def rgb_region(image: Image.Image, box: Box) -> Pixels:
-    """Cut a box out of a Pillow image of any mode: (H, W, 3) RGB, transparency over white."""
+    """Return a box of a Pillow image of any mode as (H, W, 3) uint8 RGB, with transparency over white."""
     region = image.crop(box)
     if region.mode in ("RGB", "L", "1", "CMYK", "YCbCr") and "transparency" not in region.info:
         return np.array(region if region.mode == "RGB" else region.convert("RGB"))

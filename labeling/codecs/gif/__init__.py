@@ -1,1 +1,1 @@
-"""GIF pixels."""
+"""Paint on GIF files."""

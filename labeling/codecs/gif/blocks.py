@@ -1,4 +1,4 @@
-"""The blocks of a GIF file (GIF89a specification): taken apart, and frames made anew."""
+"""Take a GIF file apart into its blocks (GIF89a specification), and make new frames."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from labeling.containers import gif as container
 from labeling.errors import UnreadableFile
 
 Keys = NDArray[np.uint32]
-"""Colours as 0xRRGGBB."""
+"""Colours as numbers 0xRRGGBB."""
 
 _CONTROL = 0xF9
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame says about itself. ``table`` is its own colour table or the global one, ``own`` tells which."""
+    """What a frame says about itself.
+
+    Attributes:
+        delay: How long it is shown, in hundredths of a second.
+        user_input: Whether it waits for the user.
+        table: Its colour table, or the global one.
+        own: Whether the table is its own.
+    """
 
     delay: int
     user_input: bool
@@ -31,7 +38,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """A GIF taken apart. ``blocks`` are frames, and extensions as bytes, in the order of the file."""
+    """A GIF taken apart.
+
+    Attributes:
+        width: Width of the canvas in pixels.
+        height: Its height in pixels.
+        screen: The header, as 89a, with the global colour table.
+        blocks: Frames, and the bytes of extensions, in the order of the file. Graphic control extensions are part of
+            their frames.
+        rest: The trailer, and what follows it.
+    """
 
     width: int
     height: int
@@ -41,7 +57,7 @@ class Gif:
 
     @property
     def frames(self) -> int:
-        """The number of pictures."""
+        """Number of frames."""
         return sum(isinstance(block, Frame) for block in self.blocks)
 
 
@@ -92,7 +108,7 @@ def _table(raw: bytes, at: int, flags: int) -> Keys:
 
 
 def keys(rgb: Pixels) -> Keys:
-    """Pack (…, ≥3) RGB into one number a pixel."""
+    """Pack (…, 3 or more) RGB into one number for each pixel."""
     wide = rgb.astype(np.uint32)
     packed: Keys = (wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]).astype(np.uint32)
     return packed
@@ -103,8 +119,15 @@ def frame(
 ) -> bytes | None:
     """Make one frame: graphic control extension, image descriptor, colour table if needed, LZW data.
 
-    ``colours`` and ``visible`` are (H, W); where ``visible`` is false the frame shows what is below. Returns ``None``
-    if the colours do not fit into one table.
+    Args:
+        source: The frame that it replaces.
+        origin: x and y of its upper left corner on the canvas.
+        colours: (H, W) colours.
+        visible: (H, W); where it is false, the frame shows what is below.
+        dispose: Disposal method.
+
+    Returns:
+        The blocks, or ``None`` if the colours do not fit into one table.
     """
     used = np.unique(colours[visible])
     hole = bool((~visible).any())
@@ -127,7 +150,11 @@ def frame(
 
 
 def _choose(source: Frame, used: Keys, hole: bool) -> tuple[Keys | None, bool]:
-    """Choose a colour table: the one the frame had if it still suffices, else a local one; entries keep their order."""
+    """Choose a colour table: the frame's if it still suffices, else a new one in which its entries keep their order.
+
+    Returns:
+        The table (``None`` if the colours do not fit), and whether it is the frame's own.
+    """
     have = source.table
     spare = len(have) > len(np.intersect1d(have, used)) and len(have) > len(used)
     if len(have) and np.isin(used, have).all() and (spare or not hole):

@@ -1,4 +1,4 @@
-"""GIF files: frames are played as displayed, painted on, and stored as differences without losing a colour."""
+"""Paint on GIF files: frames are played, painted on, and stored as differences, without losing a colour."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _KEEP, _CLEAR = 1, 2  # disposal methods
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
-    """Paint on every frame of a GIF file. Comments, loop count, timing and all colours outside the box stay."""
+    """Paint on every frame of a GIF file; see :mod:`labeling.codecs.base`.
+
+    Comments, loop count, timing and all colours outside the box stay.
+    """
     del quality, orientation  # GIF has neither
     raw = bytes(data)
     gif = blocks.split(raw)
@@ -45,13 +48,13 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         reduced |= fewer
         parts.append(made)
         last = painted
-    how = "GIF frames coded again; no colour outside the label changed"
+    how = "GIF frames re-encoded; no colour outside the label changed"
     how += "; the label was reduced to the colours that were free" if reduced else ""
     return Painted(b"".join([*parts, gif.rest]), plan.box, plan.width, plan.height, gif.frames, True, how)
 
 
 def _canvases(raw: bytes, gif: blocks.Gif, max_pixels: int) -> Iterator[Pixels]:
-    """Play the file: yields every frame's whole canvas as RGBA, alpha 0 or 255."""
+    """Play the file: yield the whole canvas of each frame as (H, W, 4) RGBA with an alpha of 0 or 255."""
     image = open_picture(raw, "gif", max_pixels)
     if getattr(image, "n_frames", 1) != gif.frames:
         raise UnreadableFile("the GIF's frames cannot all be decoded; it is cut off or damaged")
@@ -64,7 +67,7 @@ def _canvases(raw: bytes, gif: blocks.Gif, max_pixels: int) -> Iterator[Pixels]:
 
 
 def _mixed(region: Pixels, overlay: Pixels) -> Pixels:
-    """Blend the overlay in; over nothing it is either there or not, because GIF knows no half transparency."""
+    """Blend the overlay into a region. Over nothing it is either there or not: GIF has no partial transparency."""
     colour, alpha = split_overlay(overlay)
     mixed: Pixels = over_alpha(region, colour, alpha)
     solid = mixed[..., 3] > 127
@@ -75,7 +78,11 @@ def _mixed(region: Pixels, overlay: Pixels) -> Pixels:
 def _frame(
     source: blocks.Frame, canvas: Pixels, before: Pixels | None, plan: Plan, overlay: Pixels, clears: bool
 ) -> tuple[bytes, bool]:
-    """Code one frame, as what differs from ``before``; also says whether the label had to lose colours."""
+    """Encode one frame as its difference from ``before``.
+
+    Returns:
+        The frame's blocks, and whether the label had to lose colours.
+    """
     colours, visible = blocks.keys(canvas), canvas[..., 3] > 0
     x = y = 0
     window = (slice(None), slice(None))
@@ -88,20 +95,20 @@ def _frame(
         window = (slice(y, int(rows[-1]) + 1), slice(x, int(columns[-1]) + 1))
         visible = differs
     dispose = _CLEAR if clears else _KEEP
-    whole = canvas[..., 3] > 0  # saying again what did not change costs bytes, but no table entry for "see through"
+    whole = canvas[..., 3] > 0  # repeating what did not change costs bytes, but no table entry for transparency
     for fewer in (False, True):
         for shown in (visible, whole):
             shade = _with_fewer(colours, shown, window, plan, overlay) if fewer else colours
             made = blocks.frame(source, (x, y), shade[window], shown[window], dispose=dispose)
             if made is not None:
                 return made, fewer
-    raise LabelingError("a frame of this GIF has no room for the label's colours; convert it to WebP or APNG")
+    raise LabelingError("a frame of this GIF has no room for the label's colours", hint="convert it to WebP or APNG")
 
 
 def _with_fewer(
     colours: blocks.Keys, visible: NDArray[np.bool_], window: tuple[slice, slice], plan: Plan, overlay: Pixels
 ) -> blocks.Keys:
-    """Bring the label down to the table entries that the rest of the frame leaves, or to colours that it has."""
+    """Reduce the label to the table entries that the rest of the frame leaves free, or to colours that it has."""
     left, top, right, bottom = plan.stored
     label = np.zeros(colours.shape, np.bool_)
     label[top:bottom, left:right] = overlay[..., 3] > 0
@@ -112,7 +119,7 @@ def _with_fewer(
     if not label.any():
         return colours
     wanted, back, counts = np.unique(colours[label], return_inverse=True, return_counts=True)
-    room = max(0, 255 - len(others))  # one entry is left for "see through"
+    room = max(0, 255 - len(others))  # one entry stays free for transparency
     kept = np.concatenate([others, wanted[np.argsort(-counts, kind="stable")[:room]]])
     distance = sum(
         ((wanted[:, None] >> shift & 255).astype(np.int32) - (kept[None] >> shift & 255).astype(np.int32)) ** 2

@@ -1,1 +1,1 @@
-"""JPEG pixels, edited as DCT coefficients."""
+"""Paint on JPEG files, in the DCT domain."""

@@ -1,9 +1,9 @@
-"""Quantised DCT coefficients of a JPEG, in and out, through the C libraries that jpeglib carries.
+"""Read and write the quantised DCT coefficients of a JPEG with the C libraries that jpeglib contains.
 
 jpeglib's Python layer reads every file three times, keeps its library version in global state and leaves temporary
-files behind on errors, so its two C functions are called here directly. They know only paths: each call
-works in a private folder that is always removed. They turn libjpeg's fatal errors into a zero status (tried on
-truncated and damaged files), so nothing exits the process.
+files behind on errors, so its two C functions are called here directly. They take only paths: each call works in a
+private folder, which is always removed. They turn libjpeg's fatal errors into a status of zero (tested with truncated
+and damaged files), so that nothing exits the process.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Coefficients = NDArray[np.int16]
 """(block rows, block columns, 8, 8) quantised coefficients of one component."""
 
 TURBO = "turbo210"
-"""Fast; writes sequential files."""
+"""Library version that is fast and writes sequential files."""
 
 MOZ = "mozjpeg403"
-"""Writes progressive files; several times slower because it searches for the best scan script."""
+"""Library version that writes progressive files; several times slower, because it searches for the best scan script."""
 
 IJG = "6b"
-"""Accepts scans whose components are not in frame order, which editing a fourth component needs."""
+"""Library version that accepts scans whose components are not in frame order, as editing a fourth component needs."""
 
 _OPTIMIZE_CODING = 1 << 6  # jpeglib's bit for libjpeg's optimize_coding
 _KEEP = 0
@@ -40,7 +40,16 @@ _ALL = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One component of the frame header (ITU-T T.81 B.2.2) and its size in blocks."""
+    """One component of the frame header (ITU-T T.81 B.2.2).
+
+    Attributes:
+        id: Component identifier.
+        h: Horizontal sampling factor.
+        v: Vertical sampling factor.
+        table: Number of its quantisation table.
+        rows: Height in blocks of 8 × 8 samples.
+        columns: Width in blocks.
+    """
 
     id: int
     h: int
@@ -62,7 +71,7 @@ def _library(version: str) -> ctypes.CDLL:
 
 
 def _prototyped(library: ctypes.CDLL) -> ctypes.CDLL:
-    """Declare the two functions as jpeglib 1.0 has them."""
+    """Declare the signatures of the two functions of jpeglib 1.0."""
     path, pointer, integer, short, mask = (
         ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_short, ctypes.c_uint,
     )  # fmt: skip
@@ -81,10 +90,19 @@ def _address(array: NDArray[np.generic] | None) -> int | None:
 
 
 def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficients], NDArray[np.uint16]]:
-    """Read all coefficients of ``data``, a JPEG whose frame header lists exactly ``components``.
+    """Read all coefficients of a JPEG.
 
-    Returns one array per component, and (4, 8, 8) quantisation tables in natural order. The buffers are sized from
-    ``components``: the caller must have put the frame header into ``data`` itself.
+    Args:
+        data: The JPEG. The library writes into buffers that are sized from ``components``, so the caller must have
+            checked that the frame header in ``data`` lists exactly these.
+        components: The components of its frame header.
+
+    Returns:
+        One array for each component, and the quantisation tables, (4, 8, 8) in natural order.
+
+    Raises:
+        UnreadableFile: The library cannot decode the file.
+        MissingDependency: jpeglib is not installed.
     """
     planes = [np.zeros((c.rows, c.columns, 8, 8), np.int16) for c in components]
     tables = np.zeros((4, 8, 8), np.uint16)
@@ -109,15 +127,24 @@ def write(
     version: str = TURBO,
     optimize: bool = False,
 ) -> bytes:
-    """Write a JPEG with the frame parameters of ``source`` and the first three components' coefficients replaced.
+    """Write a JPEG with the frame parameters of ``source`` and other coefficients.
 
-    ``size`` is (width, height). ``planes`` gives one contiguous array per component; those that are ``None``, and a
-    fourth one (jpeglib never writes it), keep what ``source`` has.
+    Args:
+        source: A JPEG.
+        planes: One contiguous array for each component. A component that is ``None``, and a fourth one, which jpeglib
+            never writes, keeps the coefficients of ``source``.
+        size: (width, height) in pixels.
+        components: Number of components: 1, 3 or 4.
+        version: Library version to use.
+        optimize: Whether to compute Huffman tables for this picture.
+
+    Raises:
+        UnreadableFile: The library refuses to write the file.
     """
     slots = [plane if i < 3 else None for i, plane in enumerate([*planes, None, None, None, None][:4])]
     dimensions = np.array([size[1], size[0]], np.int32)
     numbers = np.full(4, -1, np.int16)
-    space = {1: 1, 3: 3, 4: 4}[components]  # J_COLOR_SPACE; only decides markers that the caller drops
+    space = {1: 1, 3: 3, 4: 4}[components]  # J_COLOR_SPACE; it decides only about markers, which the caller drops
     with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
         given, made = Path(folder, "source.jpg"), Path(folder, "made.jpg")
         given.write_bytes(source)
@@ -127,5 +154,7 @@ def write(
             _OPTIMIZE_CODING if optimize else _KEEP, _ALL,
         )  # fmt: skip
         if status == 0 or not made.is_file():
-            raise UnreadableFile("the JPEG's coefficients cannot be written back; re-save the picture and try again")
+            raise UnreadableFile(
+                "the JPEG's coefficients cannot be written back", hint="re-save the picture and try again"
+            )
         return made.read_bytes()

@@ -1,4 +1,4 @@
-"""JPEG files: the overlay is laid on in the DCT domain, under the box only (design, invariant 3)."""
+"""Paint on JPEG files in the DCT domain: only the blocks under the box change, and nothing else is re-encoded."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ Plane = NDArray[np.floating[Any]]
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
-    """Paint on a JPEG file. ``quality`` has no meaning here: the file's own tables are used."""
+    """Paint on a JPEG file; see :mod:`labeling.codecs.base`.
+
+    ``quality`` is not used: the file's own quantisation tables are.
+    """
     jpeg = segments.split(bytes(data))
     frame = segments.frame(jpeg)
     check_size(frame.width, frame.height, max_pixels=max_pixels)
     if any(frame.max_h % c.h or frame.max_v % c.v for c in frame.components):
-        raise UnsupportedFormat("this JPEG has fractional chroma sampling; convert it to an ordinary JPEG or PNG")
-    # jpeglib's reader crashes (on a file handle it never set) if libjpeg rejects the header: Pillow's goes first.
+        raise UnsupportedFormat(
+            "this JPEG has fractional chroma sampling", hint="convert it to an ordinary JPEG or PNG"
+        )
+    # jpeglib crashes (on a file handle it never set) if libjpeg rejects the header, so Pillow reads the header first.
     _decodes(segments.head_only(jpeg))
     if not jpeg.complete:
         _decodes(jpeg.data)  # a missing EOI alone is harmless, missing picture data is not
@@ -48,7 +53,10 @@ def _decodes(data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """The MCU-aligned region under the box: ``left`` … ``bottom`` in stored pixels, may reach beyond the picture."""
+    """The region under the box, extended to whole MCUs.
+
+    ``left`` … ``bottom`` are in stored pixels and may reach beyond the picture.
+    """
 
     frame: segments.Frame
     box: tuple[int, int, int, int]
@@ -64,7 +72,7 @@ class _Edit:
         return cls(frame, plan.stored, left // w * w, top // h * h, -(-right // w) * w, -(-bottom // h) * h)
 
     def blocks(self, i: int) -> tuple[slice, slice]:
-        """Rows and columns of component ``i``'s blocks in the region, without those that are padding to whole MCUs."""
+        """Return the rows and columns of component ``i``'s blocks in the region, without those that only pad MCUs."""
         c = self.frame.components[i]
         ry, rx = 8 * self.frame.max_v // c.v, 8 * self.frame.max_h // c.h
         return (
@@ -73,14 +81,14 @@ class _Edit:
         )
 
     def samples(self, i: int, plane: dct.Coefficients, tables: NDArray[np.uint16]) -> Plane:
-        """Decode the region of component ``i``: (rows, columns) 0–255, at the component's own resolution."""
+        """Decode the region of component ``i``: (rows, columns) of 0–255, at the component's own resolution."""
         table = tables[self.frame.components[i].table].astype(np.float32)
         blocks = plane[self.blocks(i)].astype(np.float32) * table
         pixels: Plane = np.clip(_tiles_to_plane(_basis().T @ blocks @ _basis()) + 128, 0, 255)
         return pixels
 
     def backdrop(self, samples: list[Plane], space: str) -> Pixels:
-        """Assemble what is in the box: (H, W, 3) RGB. Chroma is repeated, which is good enough to judge contrast."""
+        """Return what is in the box as (H, W, 3) RGB. Chroma is repeated, which is good enough to judge contrast."""
         left, top, right, bottom = self.box
         full = []
         for c, plane in zip(self.frame.components, samples, strict=True):
@@ -97,10 +105,10 @@ class _Edit:
         overlay: Pixels,
         space: str,
     ) -> None:
-        """Change ``planes`` in place.
+        """Blend the overlay into the coefficients ``planes``, in place.
 
-        The *difference* that the overlay makes is transformed and added to the dequantised coefficients, so that a
-        block in which nothing changes keeps its coefficients exactly.
+        The *difference* that the overlay makes is transformed and added to the coefficients, so that a block in which
+        nothing changes keeps its coefficients exactly.
         """
         spread = self._spread(overlay)
         alpha = spread[..., 3:].astype(np.float32) / 255
@@ -120,10 +128,10 @@ class _Edit:
             planes[i][where] = np.where(touched, after.astype(np.int16), before)
 
     def _spread(self, overlay: Pixels) -> Pixels:
-        """Lay the overlay into the region.
+        """Extend the overlay, (H, W, 4) RGBA, to the region.
 
-        Where the box ends with the picture, its edge is carried on into the invisible rest of the blocks: a step there
-        would ring into the visible part.
+        Where the box ends at the picture's edge, the overlay's last row or column is repeated into the invisible rest
+        of the blocks: a step there would ring into the visible part.
         """
         left, top, right, bottom = self.box
         ys, xs = np.arange(self.top, self.bottom), np.arange(self.left, self.right)
@@ -137,7 +145,7 @@ class _Edit:
 
 @functools.cache
 def _basis() -> Plane:
-    """Build the 8-point DCT-II as an orthonormal matrix: rows are frequencies."""
+    """Return the 8-point DCT-II as an orthonormal matrix whose rows are frequencies."""
     k, n = np.mgrid[0:8, 0:8]
     matrix = np.sqrt(2 / 8) * np.cos((2 * n + 1) * k * np.pi / 16)
     matrix[0] = np.sqrt(1 / 8)
@@ -156,7 +164,7 @@ def _plane_to_tiles(plane: Plane) -> Plane:
 
 
 def _shrink(plane: Plane, ry: int, rx: int) -> Plane:
-    """Average over ``ry`` × ``rx`` cells: how encoders subsample chroma."""
+    """Average over cells of ``ry`` × ``rx`` samples, as encoders subsample chroma."""
     if ry == rx == 1:
         return plane
     cells: Plane = plane.reshape(plane.shape[0] // ry, ry, plane.shape[1] // rx, rx).mean(axis=(1, 3))
@@ -176,7 +184,7 @@ def _ycc_to_rgb(ycc: Plane) -> Plane:
 
 
 def _from_rgb(rgb: Pixels, space: str) -> Plane:
-    """Convert to the file's components. Four-component files hold inverted inks, as Adobe writes them."""
+    """Convert RGB to the file's components. Files of four components store inverted inks, as Adobe writes them."""
     colour = rgb.astype(np.float32)
     if space == "gray":
         return luma(colour)[..., None]
@@ -206,11 +214,11 @@ def _to_rgb(planes: Plane, space: str) -> Pixels:
 def _write(
     jpeg: segments.Jpeg, frame: segments.Frame, source: bytes, planes: list[dct.Coefficients]
 ) -> tuple[bytes, str]:
-    """Code the changed coefficients; returns the JPEG and what kind it is."""
+    """Write the changed coefficients; return the JPEG and its process (baseline or progressive)."""
     size, count = (frame.width, frame.height), len(planes)
     if count == 4:
         return _write_four(source, size, planes), "baseline"
-    # The real file may have to be the source where tables change between scans: libjpeg then judges the conflict.
+    # Where tables change between scans, the real file has to be the source: libjpeg then judges the conflict.
     stand_in = source if segments.has_late_tables(jpeg) else segments.empty_like(jpeg, frame)
     if frame.process == "progressive":
         return dct.write(stand_in, planes, size, components=count, version=dct.MOZ), "progressive"
@@ -219,10 +227,10 @@ def _write(
 
 
 def _write_four(source: bytes, size: tuple[int, int], planes: list[dct.Coefficients]) -> bytes:
-    """Write four components with a function that only replaces three.
+    """Write four components with a function that replaces only three.
 
-    The frame header's order decides which component is which, so K is moved to the front, written,
-    and moved back while the other three are written.
+    The order of the frame header decides which component is which. So K is moved to the front and written, and moved
+    back when the other three are written.
     """
     black_first = _reorder(source, (3, 1, 2, 0))
     first = dct.write(black_first, [planes[3], None, None], size, components=4, version=dct.IJG)
@@ -230,7 +238,7 @@ def _write_four(source: bytes, size: tuple[int, int], planes: list[dct.Coefficie
 
 
 def _reorder(data: bytes, order: tuple[int, ...]) -> bytes:
-    """Change the order of the components in the frame header, and of nothing else."""
+    """Change the order of the components in the frame header, and nothing else."""
     header = next(s for s in segments.split(data).coded if s.marker in (0xC0, 0xC1, 0xC2))
     at = header.start + 10
     entries = [data[at + 3 * i : at + 3 * i + 3] for i in range(len(order))]
@@ -238,10 +246,10 @@ def _reorder(data: bytes, order: tuple[int, ...]) -> bytes:
 
 
 def _splice(jpeg: segments.Jpeg, made: bytes) -> bytes:
-    """Put the new coded picture between the source's own application segments and whatever followed its EOI."""
+    """Put the new coded picture between the source's application segments and what followed its EOI."""
     coded = segments.split(made)
     if not coded.complete:
-        raise LabelingError("the JPEG that was made is incomplete; re-save the picture and try again")
+        raise LabelingError("the new JPEG is incomplete", hint="re-save the picture and try again")
     return b"".join(
         [segments.SOI, jpeg.bytes_of(jpeg.other), coded.bytes_of(coded.coded), segments.EOI, jpeg.data[jpeg.end :]]
     )

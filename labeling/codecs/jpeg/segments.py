@@ -1,4 +1,4 @@
-"""The segments of a JPEG file (ITU-T T.81 Annex B): what is coded picture, what is application data."""
+"""The segments of a JPEG file (ITU-T T.81 Annex B): which are the coded picture, which are application data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame header. ``process`` is one of baseline, extended, progressive, arithmetic."""
+    """The frame header.
+
+    Attributes:
+        process: baseline, extended, progressive or arithmetic.
+        width: Width in pixels.
+        height: Height in pixels.
+        components: Its components.
+        max_h: The greatest horizontal sampling factor.
+        max_v: The greatest vertical sampling factor.
+    """
 
     process: str
     width: int
@@ -92,7 +101,9 @@ def split(data: bytes) -> Jpeg:
 def frame(jpeg: Jpeg) -> Frame:
     """Read the frame header (T.81 B.2.2).
 
-    Raises :class:`~labeling.errors.UnsupportedFormat` for processes without 8-bit DCT coefficients.
+    Raises:
+        UnreadableFile: The header is missing, doubled or damaged.
+        UnsupportedFormat: The file has no 8-bit DCT coefficients.
     """
     headers = [s for s in jpeg.coded if s.marker in SOF]
     if len(headers) != 1:
@@ -104,10 +115,12 @@ def frame(jpeg: Jpeg) -> Frame:
     precision, height, width, count = struct.unpack(">BHHB", body[:6])
     if not process or precision != 8:
         raise UnsupportedFormat(
-            "this JPEG is lossless, hierarchical or of more than 8 bits a sample; convert it to PNG first"
+            "this JPEG is lossless, hierarchical or of more than 8 bits a sample", hint="convert it to PNG first"
         )
     if count not in (1, 3, 4) or not 0 < width <= _MAX_SIDE or not 0 < height <= _MAX_SIDE:
-        raise UnsupportedFormat(f"a JPEG of {width}×{height} pixels with {count} components; convert it to PNG first")
+        raise UnsupportedFormat(
+            f"a JPEG of {width}×{height} pixels with {count} components", hint="convert it to PNG first"
+        )
     raw = [(body[6 + 3 * i], body[7 + 3 * i] >> 4, body[7 + 3 * i] & 15, body[8 + 3 * i]) for i in range(count)]
     if any(not (1 <= h <= 4 and 1 <= v <= 4 and t <= 3) for _, h, v, t in raw):
         raise UnreadableFile("the JPEG's frame header has impossible sampling factors; it is damaged")
@@ -119,7 +132,7 @@ def frame(jpeg: Jpeg) -> Frame:
 
 
 def colour_space(jpeg: Jpeg, components: tuple[Component, ...]) -> str:
-    """Say what the components are, by the rules that libjpeg follows: gray, ycc, rgb, cmyk or ycck."""
+    """Return what the components are, by libjpeg's rules: gray, ycc, rgb, cmyk or ycck."""
     if len(components) == 1:
         return "gray"
     adobe = jpeg.app(14, b"Adobe")
@@ -135,18 +148,20 @@ def colour_space(jpeg: Jpeg, components: tuple[Component, ...]) -> str:
 
 
 def empty_like(jpeg: Jpeg, parts: Frame) -> bytes:
-    """Make a JPEG with the same frame and tables in which every coefficient is zero.
+    """Return a JPEG with the same frame and quantisation tables in which every coefficient is zero.
 
-    It stands in for the real file where only frame parameters are copied, so that a library which
-    insists on reading its source does not decode the whole picture once more: two zero bits a block.
+    It replaces the real file where only frame parameters are copied. The library insists on reading its source, and
+    this one is decoded fast: each block is two zero bits.
     """
     tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == _DQT))
     body = bytes([8]) + struct.pack(">HHB", parts.height, parts.width, len(parts.components))
     body += b"".join(bytes([c.id, c.h << 4 | c.v, c.table]) for c in parts.components)
-    one_code = bytes([1]) + bytes(15) + b"\0"  # a single code, "0", for symbol 0: DC difference 0, or end of block
+    one_code = (
+        bytes([1]) + bytes(15) + b"\0"
+    )  # a single code, "0", for symbol 0: a DC difference of 0, or the end of the block
     huffman = b"\0" + one_code + b"\x10" + one_code
     scan = bytes([len(parts.components)]) + b"".join(bytes([c.id, 0]) for c in parts.components) + b"\0\x3f\0"
-    if len(parts.components) == 1:  # not interleaved: blocks of the component, no padding to whole MCUs
+    if len(parts.components) == 1:  # not interleaved: only the component's blocks, without padding to whole MCUs
         blocks = parts.components[0].rows * parts.components[0].columns
     else:
         units = -(-parts.width // (8 * parts.max_h)) * -(-parts.height // (8 * parts.max_v))
@@ -160,7 +175,11 @@ def empty_like(jpeg: Jpeg, parts: Frame) -> bytes:
 
 
 def head_only(jpeg: Jpeg) -> bytes:
-    """Make a JPEG of one pixel with the same tables and parameters, and the beginning of the first scan."""
+    """Return a JPEG of one pixel with the same tables and parameters and the beginning of the first scan.
+
+    Raises:
+        UnreadableFile: The file has no scan.
+    """
     parts = [SOI]
     for s in jpeg.coded:
         segment = jpeg.data[s.start : s.end]
@@ -173,13 +192,13 @@ def head_only(jpeg: Jpeg) -> bytes:
 
 
 def has_late_tables(jpeg: Jpeg) -> bool:
-    """Say whether quantisation tables are (re)defined behind the first scan."""
+    """Whether quantisation tables are defined after the start of the first scan."""
     first = next(s.start for s in jpeg.coded if s.marker == SOS)
     return any(s.marker == _DQT and s.start > first for s in jpeg.coded)
 
 
 def has_own_codes(jpeg: Jpeg) -> bool:
-    """Say whether the Huffman tables are other than the usual ones of T.81 Annex K."""
+    """Whether the Huffman tables differ from the usual ones of T.81 Annex K."""
     tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == _DHT))
-    # Table K.5's count bytes: an encoder that did not optimise has this run in its DHT segments.
+    # The count bytes of table K.5: they are in the DHT segments of every encoder that did not optimise.
     return bytes.fromhex("0002010303020403050504040000017d") not in tables

@@ -1,1 +1,1 @@
-"""PNG and APNG pixels."""
+"""Paint on PNG and APNG files."""

@@ -1,7 +1,8 @@
-"""Animated PNG (third edition, clause 4.9): frames are played as displayed, painted on, and stored as differences.
+"""Paint on animated PNG (third edition, clause 4.9): frames are played, painted on, and stored as differences.
 
-A frame may cover a part of the canvas, blend with what is there and be disposed of in three ways. All of that is played
-out; the copy says the same with plain means: each frame replaces the rectangle in which anything changes.
+A frame may cover a part of the canvas, blend with what is there, and be disposed of in three ways. The animation is
+played with all of that; the copy shows the same by simpler means: each frame replaces the rectangle in which anything
+changes.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True)
 class Animation:
-    """The frames of an APNG; ``still`` is the default image's data if it is not part of the animation."""
+    """An APNG taken apart.
+
+    Attributes:
+        look: What its samples look like.
+        frames: The frames.
+        still: The data of the default image, if it is not part of the animation.
+    """
 
     look: Look
     frames: tuple[_Frame, ...]
@@ -45,9 +52,10 @@ class Animation:
 
     @classmethod
     def parse(cls, chunks: Sequence[tuple[bytes, bytes]], look: Look) -> Animation:
-        """Collect the frames from (type, payload) pairs.
+        """Collect the frames from the file's chunks, given as (type, payload).
 
-        Raises :class:`~labeling.errors.UnreadableFile` for frames without data or outside the canvas.
+        Raises:
+            UnreadableFile: A frame has no data or is not inside the canvas.
         """
         controls: list[bytes] = []
         streams: list[list[bytes]] = []
@@ -64,7 +72,12 @@ class Animation:
         return cls(look, frames, b"".join(still) if still else None)
 
     def painted(self, plan: Plan, painter: Painter) -> tuple[Look, list[bytes], str]:
-        """Paint on every frame; returns the new look, the chunks that hold the pictures, and a note ("" if none)."""
+        """Paint on every frame.
+
+        Returns:
+            The new look, the chunks that contain the pictures, and what changed about the colour type (empty if
+            nothing).
+        """
         left, top, right, bottom = plan.stored
         look = self._canvas_look()
         backdrops = [shown(look, canvas[top:bottom, left:right]) for canvas in self._canvases(look)]
@@ -94,7 +107,7 @@ class Animation:
         return look, pieces, note
 
     def _canvas_look(self) -> Look:
-        """Choose the samples to play the animation in: the file's own if they can say "nothing here", else RGBA."""
+        """Choose the look to play the animation in: the file's own if it can express "nothing here", else RGBA."""
         header = self.look.header
         if header.colour in (GRAY_ALPHA, RGBA):
             return replace(self.look, header=replace(header, interlaced=False))
@@ -116,7 +129,7 @@ class Animation:
         return self._samples(look, _Frame(header.width, header.height, 0, 0, (0, 0), 0, 0, self.still)).copy()
 
     def _canvases(self, look: Look) -> Iterator[Samples]:
-        """Play the animation: yields the canvas as displayed, the same array every time."""
+        """Play the animation: yield the canvas as displayed at each frame. It is the same array every time."""
         header = look.header
         depth = np.uint16 if header.depth == 16 else np.uint8
         canvas = np.zeros((header.height, header.width, header.channels), depth)
@@ -147,7 +160,11 @@ def _frame(control: bytes, stream: bytes, look: Look) -> _Frame:
 
 
 def _changed(before: Samples | None, now: Samples) -> tuple[int, int, Samples]:
-    """Find the smallest rectangle that holds every difference (one pixel if there is none): x, y and its samples."""
+    """Find the smallest rectangle that contains every difference, or one pixel if there is none.
+
+    Returns:
+        x and y of its upper left corner, and its samples.
+    """
     if before is None:
         return 0, 0, now
     differs = (before != now).any(axis=2)

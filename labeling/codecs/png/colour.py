@@ -1,4 +1,4 @@
-"""What PNG samples look like, and how an overlay is laid on them in their own colour type."""
+"""What PNG samples look like, and how an overlay is blended into them in their own colour type."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from labeling.errors import UnreadableFile
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Header, palette and transparency: all that gives samples their meaning.
+    """Header, palette and transparency: everything that gives samples their meaning.
 
-    ``palette`` is (n, 4) RGBA; ``key`` the colour that tRNS makes transparent in gray and RGB pictures.
+    Attributes:
+        header: The image header.
+        palette: (n, 4) uint8 RGBA; ``None`` if the picture has no palette.
+        key: The colour that tRNS makes transparent in gray and RGB pictures; ``None`` if there is none.
     """
 
     header: Header
@@ -27,7 +30,11 @@ class Look:
 
     @classmethod
     def parse(cls, header: Header, plte: bytes, trns: bytes) -> Look:
-        """Read the payloads of PLTE and tRNS (empty where there is none)."""
+        """Read the payloads of PLTE and tRNS; empty where there is none.
+
+        Raises:
+            UnreadableFile: A palette picture has no palette.
+        """
         if header.colour == PALETTE:
             entries = min(len(plte) // 3, 256)
             if not entries:
@@ -42,25 +49,29 @@ class Look:
         return cls(header)
 
     def plte(self) -> bytes:
-        """Give the payload of PLTE, empty if the colour type needs none."""
+        """Return the payload of PLTE; empty if the colour type needs none."""
         return b"" if self.palette is None else self.palette[:, :3].tobytes()
 
     def trns(self) -> bytes:
-        """Give the payload of tRNS, empty if everything is opaque or alpha is in the samples."""
+        """Return the payload of tRNS; empty if everything is opaque or the samples contain alpha."""
         if self.palette is not None:
             clear = np.flatnonzero(self.palette[:, 3] < 255)
             return self.palette[: clear[-1] + 1, 3].tobytes() if len(clear) else b""
         return b"" if self.key is None else struct.pack(f">{len(self.key)}H", *self.key)
 
     def keyed(self, samples: Samples) -> NDArray[np.bool_]:
-        """Say which pixels tRNS makes transparent: (H, W)."""
+        """Return which pixels tRNS makes transparent: (H, W)."""
         if self.key is None:
             return np.zeros(samples.shape[:2], np.bool_)
         mask: NDArray[np.bool_] = (samples == np.array(self.key)).all(axis=2)
         return mask
 
     def rgba(self, samples: Samples) -> Samples:
-        """Convert to RGBA: (H, W, 4) uint8, or uint16 for 16-bit samples. Exact."""
+        """Convert exactly to RGBA: (H, W, 4) uint8, or uint16 for 16-bit samples.
+
+        Raises:
+            UnreadableFile: A sample refers to a palette entry that does not exist.
+        """
         header = self.header
         if self.palette is not None:
             if samples.size and int(samples.max()) >= len(self.palette):
@@ -77,12 +88,12 @@ class Look:
         return out
 
     def as_rgba(self) -> Look:
-        """Say how samples look after :meth:`rgba`."""
+        """Return the look of the samples after :meth:`rgba`."""
         depth = 16 if self.header.depth == 16 else 8
         return Look(replace(self.header, depth=depth, colour=RGBA, interlaced=False))
 
     def widened(self, samples: Samples) -> tuple[Look, Samples]:
-        """Bring 1-, 2- and 4-bit gray to 8 bits, where an overlay's soft edges can be told apart. Exact."""
+        """Convert 1-, 2- and 4-bit gray exactly to 8 bits, which can show an overlay's soft edges."""
         if self.header.colour != GRAY or self.header.depth >= 8:
             return self, samples
         scale = 255 // self.header.peak
@@ -91,7 +102,7 @@ class Look:
 
 
 def shown(look: Look, samples: Samples) -> Pixels:
-    """Give 8-bit RGB over white of some samples, for the painter to look at."""
+    """Return samples as (H, W, 3) 8-bit RGB over white, for the painter to look at."""
     rgba = look.rgba(samples)
     eight = (rgba >> 8).astype(np.uint8) if rgba.dtype == np.uint16 else rgba
     alpha = eight[..., 3:].astype(np.uint16)
@@ -100,10 +111,16 @@ def shown(look: Look, samples: Samples) -> Pixels:
 
 
 def lay(look: Look, samples: Samples, box: Box, overlay: Pixels) -> tuple[Look, Samples, str]:
-    """Lay an RGBA overlay on samples.
+    """Blend an overlay into samples.
 
-    Returns the look and samples afterwards, and what had to change about the colour type ("" if nothing). ``samples``
-    may be changed in place.
+    Args:
+        look: The look of the samples.
+        samples: The whole picture; may be changed in place.
+        box: Where the overlay goes, as stored.
+        overlay: (H, W, 4) uint8 RGBA, as stored.
+
+    Returns:
+        The look and the samples afterwards, and what had to change about the colour type (empty if nothing).
     """
     left, top, right, bottom = box
     where = (slice(top, bottom), slice(left, right))
@@ -119,7 +136,7 @@ def lay(look: Look, samples: Samples, box: Box, overlay: Pixels) -> tuple[Look, 
     opaque = look.header.colour in (GRAY, RGB)
     if opaque:
         mixed = _mixed(look, samples[where], overlay)
-        # A see-through key cannot hold soft edges over nothing, and must not make part of the label disappear.
+        # A transparent colour cannot express soft edges over nothing, and must not make part of the label disappear.
         touched = overlay[..., 3] > 0
         if look.key is None or not ((look.keyed(samples[where]) | look.keyed(mixed)) & touched).any():
             samples = samples if samples.flags.writeable else samples.copy()
@@ -144,7 +161,7 @@ def _mixed(look: Look, region: Samples, overlay: Pixels) -> Samples:
 def _lay_palette(
     look: Look, samples: Samples, where: tuple[slice, slice], overlay: Pixels
 ) -> tuple[Look, Samples] | None:
-    """Lay the overlay on palette indices, in new palette entries; ``None`` if they do not suffice."""
+    """Blend the overlay into palette indices with new palette entries; ``None`` if there are too few."""
     assert look.palette is not None
     touched = overlay[..., 3] > 0
     colour, alpha = split_overlay(overlay)

@@ -1,4 +1,4 @@
-"""PNG and APNG files: decoded, painted on, coded again without loss; every other chunk stays where it is."""
+"""Paint on PNG and APNG files. The pixels are re-encoded without loss, and every other chunk stays where it is."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import UnreadableFile
 
 _IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
-_OURS = {b"sBIT", b"bKGD", b"hIST"}
-"""Chunks whose payload depends on the colour type: changed with it."""
+_BY_COLOUR_TYPE = {b"sBIT", b"bKGD", b"hIST"}
+"""Chunks whose payload depends on the colour type, so that they change with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One chunk: its type, payload, and the span of the whole in the file."""
+    """One chunk: its type, its payload, and where the whole of it is in the file."""
 
     kind: bytes
     body: bytes
@@ -32,7 +32,10 @@ class Chunk:
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
-    """Paint on every frame of a PNG or APNG file. Lossless, so ``quality`` has no meaning."""
+    """Paint on every frame of a PNG or APNG file; see :mod:`labeling.codecs.base`.
+
+    ``quality`` is not used, because the format is lossless.
+    """
     del quality
     raw = bytes(data)
     chunks = list(_chunks(raw))
@@ -51,7 +54,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         new, samples, note = lay(look, samples, plan.stored, overlay)
         new = replace(new, header=replace(new.header, interlaced=False))
         pieces = [chunk(b"IDAT", encode(new.header, samples))]
-    how = "PNG coded again without loss" + (f"; {note}" if note else "")
+    how = "PNG re-encoded without loss" + (f"; {note}" if note else "")
     made = b"".join(_spliced(raw, chunks, look, new, pieces))
     return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how)
 
@@ -59,12 +62,12 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
 def _chunks(raw: bytes) -> Iterator[Chunk]:
     """Yield the chunks up to IEND. A damaged chunk of the picture itself is an error, as it is for decoders."""
     if not raw.startswith(SIGNATURE + b"\0\0\0\x0dIHDR"):
-        raise UnreadableFile("the file does not begin as a PNG does")
+        raise UnreadableFile("the file does not begin with the PNG signature and header (IHDR)")
     for kind, start, end in walk(raw):
         checked = kind in _IMAGE or kind == b"acTL"
         if checked and zlib.crc32(raw[start + 4 : end - 4]) != int.from_bytes(raw[end - 4 : end], "big"):
             raise UnreadableFile(f"the PNG chunk {kind.decode()} at offset {start} fails its check sum (CRC)")
-        yield Chunk(kind, raw[start + 8 : end - 4] if checked or kind in _OURS else b"", start, end)
+        yield Chunk(kind, raw[start + 8 : end - 4] if checked or kind in _BY_COLOUR_TYPE else b"", start, end)
 
 
 def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:
@@ -72,7 +75,7 @@ def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:
 
 
 def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield the new file: the source's chunks in their order, those of the picture itself replaced."""
+    """Yield the new file: the source's chunks in their order, with those of the picture itself replaced."""
     yield SIGNATURE + chunk(b"IHDR", new.header.body())
     placed = palette = False
     for c in chunks[1:]:
@@ -82,7 +85,7 @@ def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: 
         if c.kind == b"IDAT" and not placed:
             placed = True
             yield from pieces
-        if c.kind in _OURS and new.header != old.header:
+        if c.kind in _BY_COLOUR_TYPE and new.header != old.header:
             yield from _adapted(c, old, new)
         elif c.kind not in _IMAGE:
             yield raw[c.start : c.end]
@@ -92,7 +95,7 @@ def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: 
 
 
 def _adapted(c: Chunk, old: Look, new: Look) -> Iterator[bytes]:
-    """Rewrite a chunk whose payload depends on the colour type, or leave it out where it loses its meaning."""
+    """Yield a chunk whose payload depends on the colour type as it must be now, or nothing if it lost its meaning."""
     if old.header.colour == new.header.colour == PALETTE:
         if c.kind != b"hIST":  # a histogram has as many entries as the palette had
             yield chunk(c.kind, c.body)

@@ -1,8 +1,8 @@
-"""PNG image data: from a zlib stream to samples and back (PNG specification, third edition, clauses 7, 9 and 10).
+"""Convert PNG image data from a zlib stream to samples and back (PNG, third edition, clauses 7, 9 and 10).
 
-Scanline filters see only bytes and the distance between pixels, never what the samples mean. So every colour type is
-coded by a fast C coder for *some* type with the same bytes per pixel, under a minimal header of our own: a gray + alpha
-picture travels as 16-bit gray, 16-bit gray + alpha as 8-bit RGBA, and nothing on the way can apply gamma or a palette.
+Scanline filters see only bytes and the distance between pixels, never what the samples mean. So each colour type is
+encoded by a fast C encoder as *some* type with the same number of bytes per pixel, under a minimal header: gray with
+alpha is passed as 16-bit gray, 16-bit gray with alpha as 8-bit RGBA. Thus no decoder can apply gamma or a palette.
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ Samples = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """IHDR."""
+    """The image header chunk, IHDR.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        depth: Bits per sample.
+        colour: The colour type: one of ``GRAY``, ``RGB``, ``PALETTE``, ``GRAY_ALPHA`` and ``RGBA``.
+        interlaced: Whether the data are interlaced (Adam7).
+    """
 
     width: int
     height: int
@@ -40,7 +48,11 @@ class Header:
 
     @classmethod
     def parse(cls, body: bytes) -> Header:
-        """Read an IHDR payload; raises :class:`~labeling.errors.UnreadableFile` for values the format does not have."""
+        """Read an IHDR payload.
+
+        Raises:
+            UnreadableFile: It contains values that the format does not have.
+        """
         if len(body) != 13:
             raise UnreadableFile("the PNG header chunk (IHDR) has the wrong length; the file is damaged")
         width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", body)
@@ -49,7 +61,7 @@ class Header:
         return cls(width, height, depth, colour, bool(interlace))
 
     def body(self) -> bytes:
-        """Give the payload."""
+        """Return the payload of the chunk."""
         interlace = int(self.interlaced)
         return struct.pack(">IIBBBBB", self.width, self.height, self.depth, self.colour, 0, 0, interlace)
 
@@ -72,7 +84,12 @@ def _minimal(header: Header, stream: bytes) -> bytes:
 def decode(header: Header, stream: bytes) -> Samples:
     """Decode the image data of one picture or frame.
 
-    Raises :class:`~labeling.errors.UnreadableFile` if the stream is damaged or too short.
+    Args:
+        header: The header, with the size of the frame.
+        stream: The payloads of its IDAT or fdAT chunks, joined.
+
+    Raises:
+        UnreadableFile: The stream is damaged or too short.
     """
     with decoding("PNG image data"):
         if header.depth == 16 and header.colour in (RGB, RGBA):
@@ -86,7 +103,7 @@ def decode(header: Header, stream: bytes) -> Samples:
         from PIL import PngImagePlugin
 
         image = PngImagePlugin.PngImageFile(io.BytesIO(_minimal(stand_in, stream)))
-        # Pillow shows 1-bit palettes of black only as mode P as well, so these are always the coded values.
+        # Pillow opens even a 1-bit picture with an all-black palette in mode P, so these are always the stored values.
         samples = np.asarray(image)
     if header.depth == 16:
         return samples.view(">u2").astype(np.uint16).reshape(header.height, header.width, header.channels)
@@ -96,7 +113,8 @@ def decode(header: Header, stream: bytes) -> Samples:
 def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
     """Decode 16-bit RGB and RGBA, which Pillow would reduce to 8 bits.
 
-    OpenCV keeps what it has of a cut-off stream in silence, so the length of the data is checked first.
+    OpenCV silently returns a part of the picture when the stream is cut off, so the length of the data is checked
+    first.
     """
     import cv2
 
@@ -115,7 +133,7 @@ def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
 
 
 def _pass_bytes(header: Header) -> list[int]:
-    """Bytes of each pass, filter bytes included (one pass, or the seven of Adam7)."""
+    """Return the bytes of each pass, filter bytes included: one pass, or the seven of Adam7."""
     passes = [(0, 0, 1, 1)]
     if header.interlaced:
         passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
@@ -128,13 +146,17 @@ def _pass_bytes(header: Header) -> list[int]:
 
 
 def encode(header: Header, samples: Samples) -> bytes:
-    """Compress samples, never interlaced: a zlib stream for IDAT or fdAT chunks."""
+    """Compress samples, never interlaced, to a zlib stream for IDAT or fdAT chunks.
+
+    Raises:
+        LabelingError: The picture is too large for the encoder.
+    """
     made = _compress(_carrier(header, samples))
     return b"".join([made[at + 8 : end - 4] for kind, at, end in walk(made) if kind == b"IDAT"])
 
 
 def _carrier(header: Header, samples: Samples) -> Samples:
-    """Arrange samples as an array that OpenCV will write as exactly these bytes with this pixel distance."""
+    """Arrange samples as an array that OpenCV writes as exactly these bytes, with this distance between pixels."""
     import cv2
 
     if header.depth < 8:
@@ -162,14 +184,14 @@ def _packed(values: Samples, depth: int) -> Samples:
 
 
 _EVEN = 0.8
-"""Part of the samples that equal their neighbours, from which on a picture is a flat drawing."""
+"""Share of samples equal to a neighbour from which on a picture counts as a flat drawing."""
 
 
 def _compress(carrier: Samples) -> bytes:
-    """Code with the best of three settings, judged on some rows.
+    """Encode with the best of three settings, judged on some rows.
 
-    Measured against Pillow's default on twelve kinds of pictures: photographs want adaptive filters and run lengths,
-    drawings and gradients Up filters with real matching, text and dithering no filter. None of the three suits all.
+    Measured against Pillow's default on twelve kinds of pictures: photographs need adaptive filters and run lengths,
+    drawings and gradients Up filters and real matching, text and dithering no filter. None of the three suits all.
     """
     import cv2
 
@@ -183,25 +205,25 @@ def _compress(carrier: Samples) -> bytes:
     ]
     sample = _bands(carrier)
     if _evenness(sample) > _EVEN:
-        best = settings[1]  # flat drawings: the trials would take longer than they can save
+        best = settings[1]  # a flat drawing: the trials would take longer than they can save
     else:
         lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
-        lengths[0] = lengths[0] * 49 // 50  # where nothing compresses, the first is the fastest
+        lengths[0] = lengths[0] * 49 // 50  # where nothing compresses well, the first is the fastest
         best = settings[lengths.index(min(lengths))]
     done, coded = cv2.imencode(".png", np.ascontiguousarray(carrier), best)
     if not done:
-        raise LabelingError("the PNG could not be coded; the picture is too large for the coder")
+        raise LabelingError("the PNG could not be encoded; the picture is too large for the encoder")
     return bytes(coded)
 
 
 def _evenness(sample: Samples) -> float:
-    """The part of the samples that equal the one above, or the one on the left, whichever is more."""
+    """Return the share of samples that equal the one above, or the one on the left, whichever is more."""
     pairs = ((sample[1:], sample[:-1]), (sample[:, 1:], sample[:, :-1]))
     return max(float(np.count_nonzero(a == b)) / max(1, a.size) for a, b in pairs)
 
 
 def _bands(carrier: Samples, count: int = 4, share: int = 16) -> Samples:
-    """Take a few bands of whole rows from all over the picture: 1/``share`` of it."""
+    """Return ``count`` bands of whole rows from all over the picture, 1/``share`` of it in all."""
     height = carrier.shape[0]
     rows = height // (count * share)
     if rows < 2:

@@ -1,1 +1,1 @@
-"""TIFF pixels."""
+"""Paint on TIFF files."""

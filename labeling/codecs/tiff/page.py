@@ -1,4 +1,4 @@
-"""One page of a TIFF file: its layout, and its strips or tiles to and from samples (TIFF 6.0, sections 3–15)."""
+"""One page of a TIFF file: read its layout, and convert its strips or tiles to samples and back (TIFF 6.0, 3–15)."""
 
 from __future__ import annotations
 
@@ -29,14 +29,33 @@ _OTHER = {
 }
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
 INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4}
-"""Photometric interpretations that can be painted on, and how many samples of a pixel are colour."""
+"""Photometric interpretations that can be painted on → how many samples of a pixel are colour."""
 
 _MAX_CHUNKS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Layout of a page. ``columns`` × ``rows`` is the size of a strip or tile, ``across`` × ``down`` their number."""
+    """The layout of a page. A *chunk* is a strip or a tile.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        dtype: Type of a sample, in the file's byte order.
+        photometric: PhotometricInterpretation, a key of :data:`INKS`.
+        samples: Samples per pixel.
+        extra: What the first sample beyond the colour is (ExtraSamples); ``None`` if there is none.
+        planar: Whether each sample has chunks of its own.
+        compression: Compression.
+        predictor: Predictor: 1 none, 2 horizontal differencing.
+        orientation: Orientation, as in EXIF.
+        columns: Width of a chunk in pixels.
+        rows: Its height in pixels.
+        tiled: Whether chunks are tiles.
+        offsets: The entry with the chunks' offsets.
+        counts: The entry with their lengths in bytes.
+        map: The entry with the colour map, if there is one.
+    """
 
     width: int
     height: int
@@ -57,21 +76,21 @@ class Page:
 
     @property
     def across(self) -> int:
-        """Chunks side by side."""
+        """Number of chunks side by side."""
         return -(-self.width // self.columns)
 
     @property
     def down(self) -> int:
-        """Chunks below each other."""
+        """Number of chunks one below the other."""
         return -(-self.height // self.rows)
 
     @property
     def depth(self) -> int:
-        """Samples per pixel in one chunk."""
+        """Number of samples per pixel in one chunk."""
         return 1 if self.planar else self.samples
 
     def shape(self, row: int) -> tuple[int, int, int]:
-        """Give the shape of a chunk in chunk row ``row``: the last strip may be short, tiles never are."""
+        """Return the shape of a chunk in chunk row ``row``. The last strip may be short; tiles never are."""
         rows = self.rows if self.tiled else min(self.rows, self.height - row * self.rows)
         return rows, self.columns, self.depth
 
@@ -79,7 +98,15 @@ class Page:
 def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
     """Read the layout of a page.
 
-    Raises :class:`~labeling.errors.UnsupportedFormat` for what cannot be edited without loss, and says so.
+    Args:
+        tiff: The file's directories.
+        ifd: The directory of the page.
+        max_pixels: Limit on the pixels of the page.
+
+    Raises:
+        UnsupportedFormat: The page cannot be edited without loss.
+        UnreadableFile: The directory is damaged.
+        TooLarge: The page is beyond the limit.
     """
 
     def number(tag: int, default: int) -> int:
@@ -92,14 +119,16 @@ def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
     if compression not in (NONE, LZW, DEFLATE, PACKBITS, OLD_DEFLATE):
         name = _OTHER.get(compression, f"number {compression}")
         raise UnsupportedFormat(
-            f"a TIFF with {name} compression cannot be painted on without loss; re-save it with LZW compression"
+            f"a TIFF with {name} compression cannot be painted on without loss", hint="re-save it with LZW compression"
         )
     if photometric not in INKS or not INKS[photometric] <= samples <= 16:
-        raise UnsupportedFormat("this TIFF's colours (YCbCr, Lab or raw) cannot be painted on; convert it to RGB first")
+        raise UnsupportedFormat(
+            "this TIFF's colours (YCbCr, Lab or raw) cannot be painted on", hint="convert it to RGB first"
+        )
     predictor = number(317, 1)
     dtype = _dtype(tiff, ifd, samples)
     if number(266, 1) != 1 or predictor not in (1, 2) or (predictor == 2 and dtype.kind != "u"):
-        raise UnsupportedFormat("this TIFF uses a rare bit order or predictor; re-save it with LZW compression")
+        raise UnsupportedFormat("this TIFF uses a rare bit order or predictor", hint="re-save it with LZW compression")
     tiled = 322 in ifd.entries
     columns = number(322, 0) if tiled else width
     rows = number(323, 0) if tiled else min(number(278, height), height)
@@ -116,7 +145,7 @@ def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
         columns, rows, tiled, offsets, counts, ifd.entries.get(320),
     )  # fmt: skip
     if photometric == PALETTE and (dtype.itemsize > 1 or samples > 1 or page.map is None or page.map.count != 768):
-        raise UnsupportedFormat("this kind of palette TIFF cannot be painted on; convert it to RGB first")
+        raise UnsupportedFormat("this kind of palette TIFF cannot be painted on", hint="convert it to RGB first")
     wanted = page.across * page.down * (samples if planar else 1)
     if wanted > _MAX_CHUNKS or min(offsets.count, counts.count) < wanted:
         raise UnreadableFile("the TIFF's table of strips or tiles is too short for the picture; the file is damaged")
@@ -130,13 +159,23 @@ def _dtype(tiff: Tiff, ifd: Ifd, samples: int) -> np.dtype[Any]:
     name = known.get((min(bits), min(kinds))) if len(bits) == len(kinds) == 1 else None
     if name is None:
         raise UnsupportedFormat(
-            f"a TIFF of {'/'.join(map(str, sorted(bits)))}-bit samples cannot be painted on; convert it to 8 or 16 bits"
+            f"a TIFF of {'/'.join(map(str, sorted(bits)))}-bit samples cannot be painted on",
+            hint="convert it to 8 or 16 bits",
         )
     return np.dtype(tiff.byte_order + name)
 
 
 def unpack(page: Page, raw: bytes, row: int) -> Samples:
-    """Decode one strip or tile to (rows, columns, samples), writable, in the file's byte order."""
+    """Decode one chunk to (rows, columns, samples), writable, in the file's byte order.
+
+    Args:
+        page: The layout.
+        raw: The bytes of the chunk.
+        row: The chunk row that it is in.
+
+    Raises:
+        UnreadableFile: The data are damaged or too short.
+    """
     shape = page.shape(row)
     size = int(np.prod(shape)) * page.dtype.itemsize
     with decoding("TIFF"):
@@ -156,7 +195,7 @@ def unpack(page: Page, raw: bytes, row: int) -> Samples:
 
 
 def pack(page: Page, samples: Samples) -> bytes:
-    """Code one strip or tile as the page has them."""
+    """Encode one chunk in the way of the page."""
     if page.predictor == 2:
         native = samples.astype(page.dtype.newbyteorder("="))
         native[:, 1:] = native[:, 1:] - native[:, :-1].copy()
@@ -170,7 +209,7 @@ def pack(page: Page, samples: Samples) -> bytes:
 
 
 def _through_pillow(raw: bytes, compression: int, width: int, height: int) -> bytes:
-    """Decompress LZW or PackBits: as the one strip of a gray TIFF whose pixels are our bytes."""
+    """Decompress LZW or PackBits data, presented to Pillow as the only strip of a gray TIFF."""
     from PIL import TiffImagePlugin
 
     fields = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (273, 134), (277, 1), (278, height)]

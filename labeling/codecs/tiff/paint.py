@@ -1,4 +1,4 @@
-"""TIFF files: only the strips or tiles under the overlay are coded anew, everything else keeps its bytes and place."""
+"""Paint on TIFF files. Only the strips or tiles under the overlay are re-encoded; all others keep bytes and place."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ _FORMS = {3: "H", 4: "I", 16: "Q"}
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples
 
 Where = tuple[int, slice, slice, slice, slice]
-"""Chunk index, rows and columns inside the chunk, rows and columns inside the box."""
+"""(index of the chunk, rows and columns inside the chunk, rows and columns inside the box)."""
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
-    """Paint on every page of a TIFF or BigTIFF file, each upright by its own orientation. Lossless."""
+    """Paint on every page of a TIFF or BigTIFF file, each upright by its own orientation and without loss.
+
+    See :mod:`labeling.codecs.base`. ``orientation`` is that of the first page.
+    """
     del quality
     raw = bytes(data)
     tiff = read_tiff(raw, max_ifds=_MAX_PAGES)
@@ -59,7 +62,7 @@ def _paint_in_place(tiff: Tiff, painter: Painter, orientation: int, max_pixels: 
     check_size(area, 1, len(pages), max_pixels=max_pixels)
     editor = _Editor(tiff)
     seen: set[int] = set()
-    maps: set[int] = set()  # a colour map that pages share can be added to once
+    maps: set[int] = set()  # offsets of colour maps; pages may share one, to which colours are added only once
     plans = []
     for number, page in enumerate(layouts):
         plan = make_plan(painter, page.width, page.height, page.orientation if number else orientation)
@@ -86,7 +89,12 @@ def _paint_in_place(tiff: Tiff, painter: Painter, orientation: int, max_pixels: 
 
 
 def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
-    """Decode the first page: (H, W, 3) RGB, upright. What cannot be painted on is left to Pillow."""
+    """Decode the first page to (H, W, 3) uint8 RGB, upright. Pillow decodes what cannot be painted on.
+
+    Raises:
+        UnreadableFile: The page is damaged.
+        TooLarge: It is beyond ``max_pixels``.
+    """
     tiff = read_tiff(bytes(data), max_ifds=_MAX_PAGES)
     try:
         page = parse(tiff, tiff.ifds[0], max_pixels) if tiff.ifds else None
@@ -128,7 +136,9 @@ class _Editor:
     def _set(self, entry: Entry, index: int, value: int) -> None:
         form, at = self._form(entry, index)
         if value >= 1 << (8 * form.size):
-            raise UnsupportedFormat("the painted TIFF outgrows its tables; re-save it as BigTIFF or uncompressed")
+            raise UnsupportedFormat(
+                "the painted TIFF outgrows its tables", hint="re-save it as BigTIFF or uncompressed"
+            )
         form.pack_into(self.data, at, value)
 
     def chunk(self, page: Page, index: int) -> bytes:
@@ -146,11 +156,11 @@ class _Editor:
         return np.frombuffer(bytes(raw), self.order + "u2").astype(np.uint16)
 
     def set_colour_map(self, page: Page, table: NDArray[np.uint16]) -> None:
-        """Write them back in their place."""
+        """Write the entries of a palette page back to their place."""
         self.data[_table_at(page) : _table_at(page) + 1536] = table.astype(self.order + "u2").tobytes()
 
     def replace(self, page: Page, index: int, made: bytes) -> None:
-        """Store a strip or tile: in its place if it fits, else at the end of the file. What it leaves is zeroed."""
+        """Store a strip or tile in its place if it fits, else at the end of the file; zero the bytes that it leaves."""
         at, size = self.entry(page.offsets, index), self.entry(page.counts, index)
         fits = len(made) <= size
         self.data[at : at + size] = made.ljust(size, b"\0") if fits else bytes(size)
@@ -162,13 +172,13 @@ class _Editor:
 
 
 def _table_at(page: Page) -> int:
-    """Say where a palette page's colour map is."""
+    """Return the offset of a palette page's colour map."""
     assert page.map is not None  # the layout was checked
     return page.map.value_offset
 
 
 def _under(page: Page, box: Box) -> list[tuple[int, Where]]:
-    """List what of which chunk lies under the box, by plane."""
+    """List the plane of each chunk under the box, and the part of it that is there."""
     left, top, right, bottom = box
     found = []
     for plane in range(page.samples if page.planar else 1):
@@ -184,7 +194,7 @@ def _under(page: Page, box: Box) -> list[tuple[int, Where]]:
 
 
 def _used(editor: _Editor, page: Page) -> NDArray[np.bool_]:
-    """Say which of the 256 palette entries any pixel of the page uses."""
+    """Return which of the 256 palette entries any pixel of the page uses."""
     used = np.zeros(256, np.bool_)
     for index in range(page.across * page.down):
         used[np.unique(unpack(page, editor.chunk(page, index), index // page.across))] = True
@@ -195,7 +205,11 @@ Chunks = list[tuple[int, Where, NDArray[Any]]]
 
 
 def _read(editor: _Editor, page: Page, box: Box) -> tuple[NDArray[Any], Chunks]:
-    """Decode the chunks under the box: the box's samples (H, W, samples), and the chunks."""
+    """Decode the chunks under the box.
+
+    Returns:
+        The samples of the box, (H, W, samples), and the chunks.
+    """
     left, top, right, bottom = box
     region = np.zeros((bottom - top, right - left, page.samples), page.dtype.newbyteorder("="))
     chunks: Chunks = []
@@ -216,7 +230,7 @@ def _write(editor: _Editor, page: Page, chunks: Chunks, region: NDArray[Any]) ->
 
 
 def _peak(page: Page, region: NDArray[Any]) -> float:
-    """Give the sample value of white. Floating-point files do not say it: 1.0, unless there is more than that."""
+    """Return the sample value of white. Floating-point files do not state it: 1.0, unless there are greater values."""
     if page.dtype.kind == "u":
         return float(np.iinfo(page.dtype).max)
     top = float(np.nanmax(region)) if region.size else 1.0
@@ -224,7 +238,7 @@ def _peak(page: Page, region: NDArray[Any]) -> float:
 
 
 def _shown(page: Page, region: NDArray[Any]) -> Pixels:
-    """Give the box as 8-bit RGB over white."""
+    """Return the box as (H, W, 3) 8-bit RGB over white."""
     peak = _peak(page, region)
     eight = np.clip(np.nan_to_num(region.astype(np.float64)) * (255 / peak), 0, 255)
     colour = eight[..., : INKS[page.photometric]]
@@ -239,7 +253,7 @@ def _shown(page: Page, region: NDArray[Any]) -> Pixels:
 
 
 def _mixed(page: Page, region: NDArray[Any], overlay: Pixels) -> NDArray[Any]:
-    """Blend the overlay in; extra samples that are not alpha stay as they are."""
+    """Blend the overlay into the box. Extra samples that are not alpha stay as they are."""
     rgb, alpha = split_overlay(overlay)
     peak, count = _peak(page, region), INKS[page.photometric]
     if page.photometric == SEPARATED:
@@ -256,7 +270,7 @@ def _mixed(page: Page, region: NDArray[Any], overlay: Pixels) -> NDArray[Any]:
             region[..., : count + 1] = over_alpha(region[..., : count + 1], colour, alpha, whole)
             return region
     elif page.extra == _UNASSOCIATED:
-        raise LabelingError("a floating-point TIFF with alpha cannot be painted on; convert it to 16 bits")
+        raise LabelingError("a floating-point TIFF with alpha cannot be painted on", hint="convert it to 16 bits")
     else:
         whole = 0
     if page.extra == _ASSOCIATED:  # premultiplied: colour and alpha mix alike

@@ -1,4 +1,4 @@
-"""TIFF pages that have no room for an overlay's colours (bilevel, small palettes, Lab): saved anew, without loss."""
+"""Re-encode, without loss, TIFF pages that have no room for an overlay's colours: bilevel, full palettes, Lab."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = (254, 269, 270, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316, 700, 3
 
 
 def possible(tiff: Tiff) -> bool:
-    """Say whether all pages can be saved anew without loss: no lossy compression, at most 8 bits a sample."""
+    """Whether all pages can be re-encoded without loss: no lossy compression, at most 8 bits per sample."""
     for ifd in tiff.ifds:
         compression = tiff.ints(ifd.entries[259], 1) if 259 in ifd.entries else (1,)
         bits = tiff.ints(ifd.entries[258], 16) if 258 in ifd.entries else (1,)
@@ -27,7 +27,17 @@ def possible(tiff: Tiff) -> bool:
 
 
 def paint(raw: bytes, painter: Painter, max_pixels: int) -> Painted:
-    """Paint on every page, decoded by Pillow (upright) and saved with Deflate compression."""
+    """Paint on every page, decoded upright by Pillow and saved with Deflate compression.
+
+    Args:
+        raw: The file.
+        painter: What draws the overlay.
+        max_pixels: Limit on the pixels of one page.
+
+    Raises:
+        UnreadableFile: A page cannot be decoded.
+        TooLarge: A page is beyond the limit.
+    """
     from PIL import TiffImagePlugin
 
     image = open_picture(raw, "tiff", max_pixels)
@@ -52,5 +62,5 @@ def paint(raw: bytes, painter: Painter, max_pixels: int) -> Painted:
             writer.newFrame()
             plans.append(plan)
     plan = plans[0]
-    how = "TIFF pages coded again without loss, as 8-bit gray or RGB, because they had no room for the label's colours"
+    how = "TIFF pages re-encoded without loss, as 8-bit gray or RGB, because they had no room for the label's colours"
     return Painted(out.getvalue(), plan.box, plan.width, plan.height, count, True, how)

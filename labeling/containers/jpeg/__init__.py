@@ -1,1 +1,1 @@
-"""JPEG: segments, and the pictures behind the first one (MPF)."""
+"""JPEG: segments, metadata in them, and the index of further pictures (MPF)."""

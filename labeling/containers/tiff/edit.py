@@ -181,7 +181,9 @@ class Editor:
             self._put(self._directories[name], tag, kind, tail, self._pointer.pack(self._end + padding))
             tail = bytes(padding) + tail
         if self._end + len(tail) >= 1 << (8 * self._pointer.size):
-            raise LabelingError("the copy would be larger than the 4 GiB of a classic TIFF; save it as BigTIFF first")
+            raise LabelingError(
+                "the copy would be larger than the 4 GiB of a classic TIFF", hint="save it as BigTIFF first"
+            )
         placed = {directory.name for _, directory in moved}
         for directory in self._directories.values():
             if directory.dirty and directory.name not in placed:
@@ -253,6 +255,6 @@ class Editor:
 
     def _in_place(self, directory: _Directory) -> Edit:
         if directory.ifd is None or not self._fits(directory):
-            raise LabelingError(f"{directory.name} shares its bytes with other data; re-save the TIFF first")
+            raise LabelingError(f"{directory.name} shares its bytes with other data", hint="re-save the TIFF first")
         start, end = directory.ifd.offset, directory.ifd.next_offset_at + self._pointer.size
         return start, end, self._packed(directory).ljust(end - start, b"\0")
