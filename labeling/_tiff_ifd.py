@@ -88,7 +88,9 @@ class Ifd:
 class Tiff:
     """What :func:`read_tiff` found. ``byte_order`` is "<" or ">"; ``big`` says BigTIFF.
 
-    ``cut``: a directory, or its pointer to the next one, lies or reaches behind the end.
+    ``cut``: a directory, or its pointer to the next one, lies or reaches behind the end. ``sound``: every directory and
+    value is inside the structure, no directory or tag comes twice, and all are within the limits. A missing next-IFD
+    pointer and unknown types are common and do no harm.
     """
 
     byte_order: str
@@ -97,6 +99,7 @@ class Tiff:
     problems: tuple[str, ...]
     data: Buffer = field(repr=False)
     cut: bool = False
+    sound: bool = True
 
     def value(self, entry: Entry, limit: int = MAX_VALUE) -> bytes:
         """The bytes of a value: at most ``limit`` of them, fewer where the value reaches out of the structure."""
@@ -134,12 +137,12 @@ def read_tiff(data: Buffer, *, follow: bool = True, max_ifds: int = MAX_IFDS) ->
     head = bytes(data[:16])
     order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
     if not order or len(head) < 8:
-        return Tiff("<", False, (), ("it does not begin with a TIFF header",), data)
+        return Tiff("<", False, (), ("it does not begin with a TIFF header",), data, sound=False)
     magic = struct.unpack_from(order + "H", head, 2)[0]
     if magic == 42:
         return _Reader(data, order, False, max_ifds).run(4, follow)
     if magic != 43 or len(head) < 16 or struct.unpack_from(order + "HH", head, 4) != (8, 0):
-        return Tiff(order, False, (), ("its TIFF header is not sound",), data)
+        return Tiff(order, False, (), ("its TIFF header is not sound",), data, sound=False)
     return _Reader(data, order, True, max_ifds).run(8, follow)
 
 
@@ -157,6 +160,7 @@ class _Reader:
         self.max_ifds, self.entries_left = max_ifds, MAX_ALL_ENTRIES
         self.sub_ifds = 0
         self.cut = False
+        self.sound = True
 
     def run(self, pointer_at: int, follow: bool) -> Tiff:
         """Walk the main chain, then what hangs below each of its directories."""
@@ -172,9 +176,10 @@ class _Reader:
         if follow:
             for ifd in tuple(self.ifds):
                 self.below(ifd, 0)
-        return Tiff(self.order, self.big, tuple(self.ifds), tuple(self.problems), self.data, self.cut)
+        return Tiff(self.order, self.big, tuple(self.ifds), tuple(self.problems), self.data, self.cut, self.sound)
 
-    def problem(self, message: str) -> None:
+    def problem(self, message: str, *, harmless: bool = False) -> None:
+        self.sound = self.sound and harmless
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(message)
 
@@ -182,7 +187,7 @@ class _Reader:
         if at + self.pointer.size > self.size:
             # Common in EXIF: the block ends with the last directory's entries.
             self.cut = True
-            self.problem("the last directory has no next-IFD pointer")
+            self.problem("the last directory has no next-IFD pointer", harmless=True)
             return 0
         offset: int = self.pointer.unpack_from(self.data, at)[0]
         return offset
@@ -228,9 +233,9 @@ class _Reader:
             elif value == end and not in_chain and at + step <= end:
                 # The directory was written without its next-IFD pointer and the first value stands in its
                 # place. Nothing follows a sub-directory, so nothing is lost; strict readers stumble.
-                self.problem(f"{name} has no next-IFD pointer")
+                self.problem(f"{name} has no next-IFD pointer", harmless=True)
             if length == 0 and kind not in sizes:
-                self.problem(f"tag 0x{tag:04X} in {name} has the unknown type {kind}")
+                self.problem(f"tag 0x{tag:04X} in {name} has the unknown type {kind}", harmless=True)
             if tag in found:
                 self.problem(f"tag 0x{tag:04X} is twice in {name}")
             else:

@@ -1,7 +1,8 @@
-"""EXIF: labels and traces that others put there, and the few tags that we write where asked to.
+"""EXIF: labels and traces that others put there, and the three tags that we write on request.
 
 Specification: CIPA DC-008 (Exif 3.0). Reading is our own and bounded, since wild EXIF is often malformed (a sub-IFD
-without its next-IFD pointer is common); writing goes through piexif.
+without its next-IFD pointer is common). Writing goes through piexif, which trusts the counts and offsets it reads, so
+it only gets structures that our reader has checked, and what it returns is read back.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ LABEL_TAGS = ("UserComment", "ImageDescription")
 
 MAX_TEXT = 256 << 10
 
+MAX_REWRITTEN = 4 << 20
+"""Bytes of all values of a structure that is rewritten. Values may overlap: their sum is not bounded by its size."""
+
+_OURS = {"Software", "DateTime", "ImageDescription"}
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The texts of the tags that matter, as (name, text), the orientation (1-8), and what was malformed."""
+    """What was read: the texts of the tags that matter, as (name, text), the orientation (1-8), what was malformed."""
 
     texts: tuple[tuple[str, str], ...]
     orientation: int
@@ -97,9 +103,9 @@ def _comment(raw: bytes, byte_order: str) -> str:
 
 
 def blank_comment(data: bytes) -> bytes:
-    """Give the structure with its UserComments overwritten by blanks, every offset unchanged.
+    """Return the structure with its UserComments overwritten by blanks, every offset unchanged.
 
-    For a label of ours that moves to its proper carrier: exactly one may be in a file (GB 45438-2025 6.1 c).
+    It removes a label of ours that moves to its proper carrier: a file may hold only one (GB 45438-2025 6.1 c).
     """
     tiff = _tiff_ifd.read_tiff(data)
     out = bytearray(data)
@@ -111,24 +117,57 @@ def blank_comment(data: bytes) -> bytes:
 
 
 def encode(existing: bytes | None, label: Label, *, description: str = "") -> bytes:
-    """Give an EXIF structure with Software, DateTime and ImageDescription set from the label, the rest as it was.
+    """Return an EXIF structure with Software, DateTime and ImageDescription set from the label, the rest as it was.
 
-    Raises :class:`LabelingError` where the existing structure is too malformed to be rewritten without loss.
+    Args:
+        existing: The file's EXIF as a TIFF structure, without ``Exif\\0\\0``; ``None`` if it has none.
+        label: Gives Software and DateTime, as far as it knows them.
+        description: The ImageDescription; ``""`` keeps the one that is there.
+
+    Raises:
+        LabelingError: The existing structure is too malformed, or too large, to be rewritten without loss.
     """
-    import struct
-
     import piexif
 
+    _check_bounds(existing)
+    tags: dict[int, bytes] = {}
+    if label.generator:
+        tags[piexif.ImageIFD.Software] = f"{label.generator} {label.generator_version}".strip().encode()
+    if label.created is not None:
+        tags[piexif.ImageIFD.DateTime] = label.created.strftime("%Y:%m:%d %H:%M:%S").encode()
+    if description:
+        tags[piexif.ImageIFD.ImageDescription] = description.encode()
     try:
         fields = piexif.load(b"Exif\0\0" + existing) if existing else {"0th": {}, "Exif": {}}
-        if label.generator:
-            software = f"{label.generator} {label.generator_version}".strip()
-            fields["0th"][piexif.ImageIFD.Software] = software.encode()
-        if label.created is not None:
-            fields["0th"][piexif.ImageIFD.DateTime] = label.created.strftime("%Y:%m:%d %H:%M:%S").encode()
-        if description:
-            fields["0th"][piexif.ImageIFD.ImageDescription] = description.encode()
-        dumped: bytes = piexif.dump(fields)
-    except (ValueError, KeyError, TypeError, IndexError, struct.error, OverflowError) as error:
-        raise LabelingError(f"the file's EXIF cannot be rewritten without loss ({error}); leave out --exif") from error
-    return dumped.removeprefix(b"Exif\0\0")
+        fields["0th"].update(tags)
+        dumped: bytes = piexif.dump(fields).removeprefix(b"Exif\0\0")
+    except Exception as error:
+        raise _refused(str(error)) from error
+    _check_written(existing, dumped)
+    return dumped
+
+
+def _check_bounds(existing: bytes | None) -> None:
+    """Refuse a structure that could make piexif read out of bounds, or ask for memory without end."""
+    if existing is None:
+        return
+    tiff = _tiff_ifd.read_tiff(existing)
+    if not tiff.sound:
+        raise _refused(next(iter(tiff.problems), "it is malformed"))
+    if sum(entry.length for ifd in tiff.ifds for entry in ifd.entries.values()) > MAX_REWRITTEN:
+        raise _refused(f"its values have more than {MAX_REWRITTEN >> 20} MiB")
+
+
+def _check_written(existing: bytes | None, dumped: bytes) -> None:
+    """Read back what piexif has written: it must be sound and still hold what is not ours."""
+    before = read(existing) if existing else Fields((), 1, "")
+    after = read(dumped)
+    kept = [pair for pair in before.texts if pair[0] not in _OURS]
+    if not _tiff_ifd.read_tiff(dumped).sound or after.orientation != before.orientation:
+        raise _refused("it did not read back")
+    if lost := [name for name, text in kept if (name, text) not in after.texts]:
+        raise _refused(f"{lost[0]} would be lost")
+
+
+def _refused(why: str) -> LabelingError:
+    return LabelingError(f"the file's EXIF cannot be rewritten without loss ({why})", hint="leave out `exif`")
