@@ -1,6 +1,11 @@
 """The OCR engine behind the reader: RapidOCR on onnxruntime, loaded once per process, with models from its wheel.
 
 Nothing is downloaded: the wheel ships the models, and a missing one is an error.
+
+RapidOCR's documented call runs detection and recognition on one picture, cuts out and turns every text it finds, and
+reads crops one at a time. We detect on a reduced picture and read a few crops of the full one in a batch, so we call
+its two steps: the detector ``text_det`` and the method ``recognize_txt``. No documentation promises them. So
+pyproject.toml allows only the release that was tested, and :func:`ocr` checks that they are there.
 """
 
 from __future__ import annotations
@@ -19,12 +24,17 @@ from numpy.typing import NDArray
 from labeling.errors import MissingDependency
 
 MIN_SCORE = 0.5
+"""Confidence of the recogniser below which a text does not count."""
+
+STEPS = ("text_det", "recognize_txt")
+"""What this module calls of a ``RapidOCR`` object."""
 
 _lock = threading.Lock()
 
 
 @lru_cache(maxsize=1)
-def _engine() -> Any:
+def ocr() -> Any:
+    """Load the engine, once per process. Raises :class:`MissingDependency` with what to install."""
     logger = logging.getLogger("RapidOCR")
     level = logger.level
     threads = int(os.environ.get("AIGC_LABEL_OCR_THREADS", "0")) or min(4, os.cpu_count() or 1)
@@ -44,34 +54,30 @@ def _engine() -> Any:
         engine(np.zeros((64, 64, 3), np.uint8))  # loads the detector
     except ImportError as error:  # RapidOCR itself only notices a missing onnxruntime when it loads a model
         raise MissingDependency(
-            f"reading visible labels needs OCR: pip install rapidocr onnxruntime ({error})"
+            f"reading visible labels needs OCR ({error})", hint="pip install rapidocr onnxruntime"
         ) from error
     logger.setLevel(max(level, logging.CRITICAL))
+    if missing := [name for name in STEPS if not callable(getattr(engine, name, None))]:
+        raise MissingDependency(
+            f"visible labels cannot be read with this release of RapidOCR: it has no {' and no '.join(missing)}",
+            hint="pip install --upgrade --force-reinstall aigc-labeling brings the release that was tested",
+        )
     return engine
 
 
 def _require_models(folder: Path) -> None:
-    """RapidOCR would fetch a model that is missing from its wheel; verification makes no network call."""
+    """Refuse a wheel without its models: RapidOCR would download them, and verification makes no network call."""
     for kind in ("det", "rec"):
         if not any(folder.glob(f"*{kind}*.onnx")):
             raise MissingDependency(
-                f"RapidOCR's {kind} model is missing from {folder}: pip install --force-reinstall rapidocr"
+                f"RapidOCR's {kind} model is missing from {folder}", hint="pip install --force-reinstall rapidocr"
             )
 
 
-def _model(name: str) -> Any:
-    engine = _engine()
-    model = getattr(engine, name)
-    if model is None:
-        getattr(engine, f"_load_{name.removeprefix('text_')}_model")()
-        model = getattr(engine, name)
-    return model
-
-
 def detect(pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
-    """Boxes (left, top, right, bottom) of text lines on an RGB picture, (H, W, 3) uint8."""
+    """Find text lines on an RGB picture, (H, W, 3) uint8, as boxes (left, top, right, bottom) in pixels."""
     with _lock:
-        result = _model("text_det")(np.ascontiguousarray(pixels[:, :, ::-1]))
+        result = ocr().text_det(np.ascontiguousarray(pixels[:, :, ::-1]))
     if result.boxes is None:
         return []
     corners = np.asarray(result.boxes, float)
@@ -80,11 +86,9 @@ def detect(pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]
 
 
 def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[str]:
-    """What each RGB crop says, "" where the engine is not sure."""
+    """Read RGB crops, each (H, W, 3) uint8, and return what each says, ``""`` where the engine is not sure."""
     if not crops:
         return []
-    from rapidocr.ch_ppocr_rec import TextRecInput
-
     with _lock:
-        result = _model("text_rec")(TextRecInput(img=[np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]))
+        result = ocr().recognize_txt([np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops])
     return [text if score >= MIN_SCORE else "" for text, score in zip(result.txts, result.scores, strict=True)]
