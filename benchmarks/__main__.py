@@ -104,7 +104,8 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     arguments = _arguments()
     if arguments.compare:
-        sys.exit(_compare(*arguments.compare, arguments.slower))
+        before, after = arguments.compare
+        sys.exit(_compare(before, after, arguments.slower))
     rows: dict[str, list[Row]] = {}
     about = machine()
     with tempfile.TemporaryDirectory(prefix="aigc-benchmarks-", dir=arguments.dir) as scratch:

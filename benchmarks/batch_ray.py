@@ -43,7 +43,7 @@ def _cluster() -> Iterator[str]:
         cluster.add_node(**node)
         yield cluster.address
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _run(source: Path, target: Path, make: partial[Labeler], **engine: str) -> batch.Finished:

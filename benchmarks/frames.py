@@ -44,7 +44,7 @@ def _plain(frames: list[Any], path: Path) -> int:
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=FPS, options=options, width=WIDTH, height=HEIGHT)
         stream.pix_fmt = "yuv420p"
-        stream.thread_type = "AUTO"  # type: ignore[assignment]
+        stream.thread_type = "AUTO"
         for array in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, "rgb24")))
         container.mux(stream.encode(None))

@@ -100,7 +100,7 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[Change]
 def _keyed(rows: list[dict[str, Any]], *, named: bool) -> dict[tuple[str, ...], dict[str, Any]]:
     """Give each row the words that name it, and a number where several have the same."""
     seen: Counter[tuple[str, ...]] = Counter()
-    keyed = {}
+    keyed: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in rows:
         words = (row["row"] if named else "", row["work"])
         keyed[(*words, str(seen[words]))] = row

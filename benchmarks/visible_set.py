@@ -211,7 +211,7 @@ def _draw(
     elif used == "plain" and rng.random() < 0.4:
         used = "shadow"
         soft = mask.filter(ImageFilter.GaussianBlur(rim)).point(lambda value: value * 0.6)
-        fill = (0, 0, 0) if wcag.luminance_of(colour) > 0.3 else (255, 255, 255)
+        fill = (0, 0, 0) if colour and wcag.luminance_of(colour) > 0.3 else (255, 255, 255)
         image.paste(fill, (at[0] + rim // 2, at[1] + rim // 2), soft)
     if logo:
         draw = ImageDraw.Draw(image)
@@ -220,6 +220,7 @@ def _draw(
         draw.polygon(
             [(spot[0] + logo * u, spot[1] + logo * v) for u, v in ((0.3, 0.7), (0.5, 0.2), (0.7, 0.7))], fill=colour
         )
+    assert colour is not None  # plain, translucent and logo come here with one
     image.paste(colour, at, mask.point(lambda value: round(value * opacity)))
     return used, box
 

@@ -28,4 +28,5 @@ PROMPTS = {
 def generate(prompt: str, seed: int = 7, size: tuple[int, int] = (960, 640)) -> Image.Image:
     """Paint an RGB picture for a prompt; unknown prompts get one of the known pictures."""
     name = PROMPTS.get(prompt) or list(PICTURES)[sum(prompt.encode()) % len(PICTURES)]
-    return picture(name, *size, seed=seed)
+    made: Image.Image = picture(name, *size, seed=seed)
+    return made

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 from moto.backends import get_backend
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from PIL import Image
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -247,7 +247,7 @@ def serving() -> Iterator[Server]:
     """The server, on a free port."""
     middleman = Middleman(DomainDispatcherApplication(create_backend_app))
     server: BaseWSGIServer = make_server("127.0.0.1", 0, middleman, threaded=True, request_handler=_Quiet)
-    server.shutdown_request = server.close_request  # type: ignore[method-assign] - no polite end before a reset
+    server.shutdown_request = server.close_request  # type: ignore[method-assign]  # no polite end before a reset
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     client = boto3.client(

@@ -73,7 +73,7 @@ def test_wrapped_bare_and_prefixed_forms_are_all_read(content: str) -> None:
 
 DRAFT = {"ContentPropagator": "Propagator", "PropagateID": "PropatorID", "ReservedCode1": "ReserveCode1"}
 
-DEFECTIVE = {
+DEFECTIVE: dict[str, tuple[str | bytes, str]] = {
     "encoded twice": (json.dumps(json.dumps(FULL)), "CN-IMPLICIT-TWICE"),
     "wrapped and encoded twice": (json.dumps({"AIGC": json.dumps(FULL)}), "CN-IMPLICIT-TWICE"),
     "python repr": (repr(FULL), "CN-IMPLICIT-JSON"),

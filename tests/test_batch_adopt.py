@@ -130,8 +130,8 @@ def test_what_is_not_ours_is_never_replaced_unasked(tmp_path: Path) -> None:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         (target / path).write_bytes(b"precious")
     fatal(source, target, tmp_path / "ledger.db")  # begun, and killed
-    for more in ({}, {"retry_failed": True}):
-        run(source, target, labeler=LABELER, engine="inline", **more)
+    for retry_failed in (False, True):
+        run(source, target, labeler=LABELER, engine="inline", retry_failed=retry_failed)
         Image.new("RGB", (300, 200), "teal").save(source / paths[0])
         assert {line["error"]["kind"] for line in results(target).values()} == {"Taken"}
         assert {(target / path).read_bytes() for path in paths} == {b"precious"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -115,7 +116,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     patch.setenv("AIGC_TEST_SEEN", str(folder / "seen"))
     patch.setenv("PYTHONPATH", str(folder))
     patch.syspath_prepend(folder)
-    import ray_test_labelers
+    ray_test_labelers = importlib.import_module("ray_test_labelers")
 
     process = subprocess.Popen(
         [sys.executable, "-c", CLUSTER], text=True,
@@ -295,7 +296,7 @@ def test_a_cluster_that_does_not_answer_is_named_soon(tmp_path: Path, listens: b
 def test_without_ray_the_line_for_pip_is_given(tmp_path: Path) -> None:
     tree(tmp_path / "in", 1)
     script = "import sys; sys.modules['ray'] = None; from labeling.cli import main; main()"
-    words = ["batch", tmp_path / "in", tmp_path / "out", "--producer", PRODUCER, "--engine", "ray"]
+    words = ["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--producer", PRODUCER, "--engine", "ray"]
     done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "aigc-label: --engine ray needs Ray: pip install 'aigc-labeling[ray]'\n"

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from labeling import Labeler
+from labeling import LabeledFile, Labeler
 from labeling.batch import run
 
 from .batching import STATE, batch, results, statuses, tree, whole
@@ -124,7 +123,7 @@ def test_what_may_not_be_read_or_written(tmp_path: Path) -> None:
 class Meddling(Labeler):
     """Does to some files, just before they are read, what others may do to them."""
 
-    def label_file(self, source, target=None, **more):  # type: ignore[no-untyped-def]
+    def label_file(self, source: Any, target: Any = None, **more: Any) -> LabeledFile:
         path = Path(source)
         if path.name == "vanishes.png":
             path.unlink()
@@ -165,7 +164,7 @@ def test_files_that_vanish_or_change_while_they_are_read(engine: str, tmp_path: 
 def test_a_file_that_is_removed_after_it_was_listed(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 200)
-    thread = threading.Thread(target=lambda: (time.sleep(0.4), shutil.rmtree(folder / "c")))
+    thread = threading.Timer(0.4, shutil.rmtree, [folder / "c"])
     thread.start()
     done = run(folder, target, labeler=LABELER, workers=1)
     thread.join()

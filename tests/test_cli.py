@@ -177,7 +177,18 @@ def test_positions_and_looks(photo: Path) -> None:
     Image.new("RGBA", (40, 40), (200, 30, 30, 255)).save(logo)
     for position in ("top-left", "left", "bottom"):
         out = photo.parent / f"{position}.png"
-        look = ["--plate", "on", "--color", "#ffee00", "--opacity", "0.9", "--height", "0.07", "--logo", logo]
+        look: list[str | Path] = [
+            "--plate",
+            "on",
+            "--color",
+            "#ffee00",
+            "--opacity",
+            "0.9",
+            "--height",
+            "0.07",
+            "--logo",
+            logo,
+        ]
         words = ["--producer", PRODUCER, "--position", position, "--text", "示例AI生成"]
         result = run("add", photo, *words, *look, "-o", out)
         assert result.returncode == 0, result.stderr

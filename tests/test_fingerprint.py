@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import wave
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,11 +33,11 @@ def halved(image: Image.Image) -> bytes:
     return saved(Image.fromarray(np.asarray(small)), "JPEG", quality=50)
 
 
-def far(one: object, other: object, *, detail: float = DETAIL / 2) -> int:
+def far(one: Any, other: Any, *, detail: float = DETAIL / 2) -> int:
     found = fingerprint(one, detail=detail), fingerprint(other, detail=detail)
     assert found[0] is not None
     assert found[1] is not None
-    return distance(*found)
+    return distance(found[0], found[1])
 
 
 PICTURES = [
@@ -80,7 +82,7 @@ def test_what_else_happens_to_pictures(change: str) -> None:
 
     picture = PICTURES[0]
     pixels = np.asarray(picture).astype(np.float32)
-    changed: Image.Image | bytes = {
+    changes: dict[str, Callable[[], Image.Image | bytes]] = {
         "brighter": lambda: Image.fromarray(np.clip(pixels * 1.1 + 10, 0, 255).astype(np.uint8)),
         "darker": lambda: Image.fromarray((pixels * 0.7).astype(np.uint8)),
         "gray": lambda: picture.convert("L"),
@@ -91,8 +93,8 @@ def test_what_else_happens_to_pictures(change: str) -> None:
             np.clip(pixels + np.random.default_rng(1).normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
         ),
         "label": lambda: labeling.Labeler(producer="x").label_image(picture, "png").data,
-    }[change]()
-    assert far(picture, changed) <= DEFAULT_DISTANCE
+    }
+    assert far(picture, changes[change]()) <= DEFAULT_DISTANCE
 
 
 def test_every_form_of_a_picture_has_the_same_fingerprint(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_sounds_documents_and_flat_pictures_have_none(tmp_path: Path) -> None:
     [(b"", UnreadableFile), (b"nothing", UnsupportedFormat), ("none.png", UnreadableFile),
      (np.zeros((4, 4), np.uint8), LabelingError), (np.zeros((4, 4, 3)), LabelingError)],
 )  # fmt: skip
-def test_what_is_no_picture_is_refused(source: object, error: type[LabelingError]) -> None:
+def test_what_is_no_picture_is_refused(source: Any, error: type[LabelingError]) -> None:
     with pytest.raises(error):
         fingerprint(source)
 

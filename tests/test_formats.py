@@ -210,7 +210,7 @@ def test_the_container_module_is_there(row: Format) -> None:
     assert not row.sniffed or callable(module.looks_like)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.values[0].drawable])
+@pytest.mark.parametrize("row", [row for row in formats.FORMATS if row.drawable], ids=lambda row: row.name)
 def test_what_decodes_and_encodes_it_is_there(row: Format) -> None:
     for reference in (row.opener, row.decoder, *(encoding.encoder for encoding in row.encodings)):
         assert not reference or callable(resolve(reference, "labeling.codecs"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -82,8 +83,9 @@ def test_content_ids_are_version_7_uuids_that_sort_and_never_repeat() -> None:
               {"generator": "x" * 5000}, {"security": "\x00"}],
 )  # fmt: skip
 def test_a_label_refuses_what_cannot_be_written(wrong: dict[str, str]) -> None:
+    fields: dict[str, Any] = {"producer": "p", "content_id": "c"} | wrong
     with pytest.raises(LabelingError) as caught:
-        Label(**({"producer": "p", "content_id": "c"} | wrong))
+        Label(**fields)
     assert "\n" not in str(caught.value)
 
 

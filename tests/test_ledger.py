@@ -10,6 +10,7 @@ import stat
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -106,7 +107,7 @@ def test_a_labelled_picture_is_found_by_bytes_by_number_and_by_looks(path: Path,
         assert record.fields["ContentProducer"] == PRODUCER
         assert (other.output, other.recipient, other.media_type) == ("", None, "image/jpeg")
 
-        def found(source: object) -> list[tuple[str, str]]:
+        def found(source: Any) -> list[tuple[str, str]]:
             return [(match.by, match.record.content_id) for match in ledger.find(source)]
 
         assert found(tmp_path / "out.png") == [("sha256", "job-42")]
@@ -348,18 +349,28 @@ def first_version(path: Path, count: int) -> None:
         _schema.STEPS[0](connection)
         connection.exec_driver_sql("INSERT INTO ledger_meta VALUES ('version', '1')")
     engine.dispose()
-    connection = sqlite3.connect(path)
+    database = sqlite3.connect(path)
     prev = "0" * 64
     for seq in range(1, count + 1):
         one = entry(seq)
         time = f"2026-01-01T00:00:00.{seq:06}Z"
-        row = (seq, time, "label", one.content_id, one.sha256, one.fingerprint, json.dumps(dict(one.fields)), "cn")
-        row += (one.source, one.output, one.media_type, one.size, None, one.key, prev)
+        row: tuple[Any, ...] = (seq, time, "label", one.content_id, one.sha256, one.fingerprint)
+        row += (
+            json.dumps(dict(one.fields)),
+            "cn",
+            one.source,
+            one.output,
+            one.media_type,
+            one.size,
+            None,
+            one.key,
+            prev,
+        )
         [prev] = audited([row])
-        connection.execute(f"INSERT INTO ledger_entries VALUES ({','.join('?' * 16)})", (*row, prev))
-    connection.execute("UPDATE ledger_head SET seq = ?, time = ?, hash = ?", (count, time, prev))
-    connection.commit()
-    connection.close()
+        database.execute(f"INSERT INTO ledger_entries VALUES ({','.join('?' * 16)})", (*row, prev))
+    database.execute("UPDATE ledger_head SET seq = ?, time = ?, hash = ?", (count, time, prev))
+    database.commit()
+    database.close()
 
 
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
@@ -394,7 +405,7 @@ def test_places_where_no_ledger_can_be(tmp_path: Path) -> None:
     other.execute("CREATE TABLE photos (name TEXT)")
     other.commit()
     other.close()
-    wrong = {
+    wrong: dict[str | Path, str] = {
         tmp_path / "none" / "l.db": "folder .* does not exist",
         tmp_path: "is a folder",
         tmp_path / "text.db": "is not a ledger",

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +55,7 @@ def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(server: po
     assert audited(rows) == [record.hash for record in told]
 
 
-def pg(server: postgres.Server, database: str) -> object:
+def pg(server: postgres.Server, database: str) -> AbstractContextManager[Any]:
     """PostgreSQL's answers without SQLAlchemy."""
     import contextlib
 

@@ -183,7 +183,9 @@ def test_the_first_shown_frame_counts_where_an_edit_list_cuts(tmp_path: Path) ->
     cut = tmp_path / "b.mp4"
     subprocess.run(["ffmpeg", "-v", "error", "-ss", "1", "-i", whole, "-c", "copy", cut], check=True)
     with av.open(str(cut)) as container:
-        assert next(container.demux(video=0)).pts < 0
+        start = next(container.demux(video=0)).pts
+        assert start is not None
+        assert start < 0
     finding = look(cut)
     assert (finding.status, finding.value["seconds"]) == (Status.PRESENT, [0.0, 2.0])
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labeling.rule_catalogue import Rule
@@ -22,7 +23,7 @@ NOTICE = "<!-- Written by tools/make_docs.py from the code; change that, then ru
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [header, tuple("---" for _ in header), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
@@ -155,7 +156,7 @@ def cli_page() -> str:
     from labeling.cli import group
 
     parts = ["# Command line\n\n", NOTICE, "\nThe words of commands and options are a contract: scripts use them.\n"]
-    width = {"terminal_width": 100, "max_content_width": 100}
+    width: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
     context = click.Context(group, info_name="aigc-label", **width, **group.context_settings)
     parts.append(f"\n## aigc-label\n\n```text\n{group.get_help(context)}\n```\n")
     for name in group.list_commands(context):
@@ -190,12 +191,15 @@ PAGES: dict[str, Callable[[], str]] = {
 TABLES: dict[str, Callable[[], str]] = {"formats": formats_table, "profiles": profiles_table}
 
 
+def _between(content: str, found: re.Match[str]) -> str:
+    return f"{found[1]}\n{content}\n{found[2]}"
+
+
 def filled(text: str) -> str:
     """Return a document with its tables replaced: the text between the comments ``generated: NAME`` and ``end``."""
     for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        content = make()
-        text = pattern.sub(lambda m, content=content: f"{m[1]}\n{content}\n{m[2]}", text)
+        text = pattern.sub(partial(_between, make()), text)
     return text
 
 

@@ -1,55 +1,24 @@
-"""A painter that cannot be mistaken: four coloured quarters, so that a turned or mirrored overlay shows."""
+"""A painter of four coloured quarters, so that a turned or mirrored overlay shows, and pictures to paint on."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]], np.uint8)
-"""Red, green / blue, white: upright as displayed."""
-
-
-@dataclass
-class Stamp:
-    """Paints the quarters, opaque, into a box near the lower right corner, or into ``fixed``."""
-
-    fixed: tuple[int, int, int, int] | None = None
-    alpha: int = 255
-    gray: bool = False
-    backdrops: list[Any] = field(default_factory=list)
-
-    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        if self.fixed:
-            return self.fixed
-        w, h = max(1, width * 2 // 5), max(1, height * 2 // 5)
-        right, bottom = width - width // 12, height - height // 12
-        return right - w, bottom - h, right, bottom
-
-    def paint(self, backdrops: Sequence[Any]) -> Any:
-        self.backdrops = list(backdrops)
-        height, width = backdrops[0].shape[:2]
-        overlay = np.full((height, width, 4), self.alpha, np.uint8)
-        rows = np.arange(height) * 2 // height
-        columns = np.arange(width) * 2 // width
-        overlay[..., :3] = QUARTERS[rows[:, None], columns]
-        if self.gray:
-            overlay[..., :3] = overlay[..., 1:2]
-        return overlay
+from .stamp import Quarters, Save, Scene, Stamp
 
 
 @pytest.fixture
-def stamp() -> Callable[..., Stamp]:
+def stamp() -> type[Stamp]:
     return Stamp
 
 
 @pytest.fixture(scope="session")
-def scene() -> Callable[..., Image.Image]:
+def scene() -> Scene:
     """A smooth colourful picture of any size: smooth, so that JPEG reproduces it closely."""
 
     def make(width: int = 96, height: int = 64, mode: str = "RGB") -> Image.Image:
@@ -61,7 +30,7 @@ def scene() -> Callable[..., Image.Image]:
 
 
 @pytest.fixture(scope="session")
-def save() -> Callable[..., bytes]:
+def save() -> Save:
     def make(image: Image.Image, kind: str, **options: Any) -> bytes:
         out = io.BytesIO()
         image.save(out, kind, **options)
@@ -71,7 +40,7 @@ def save() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
-def quarters() -> Callable[..., Any]:
+def quarters() -> Quarters:
     """Reads the colour in the middle of each quarter of a box back from (H, W, 3) pixels: (2, 2, 3)."""
 
     def read(pixels: Any, box: tuple[int, int, int, int]) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from labeling.codecs.video import segment
 from labeling.codecs.video.base import Packet, Settings, Stream
@@ -21,10 +24,10 @@ NAMES = {"libdav1d": "av1"}
 class Painter:
     """A white plate in the top left corner."""
 
-    def box(self, width, height):
+    def box(self, width: int, height: int) -> tuple[int, int, int, int]:
         return 8, 8, 8 + width // 3, 8 + max(12, height // 12)
 
-    def paint(self, backdrops):
+    def paint(self, backdrops: Sequence[Any]) -> NDArray[np.uint8]:
         height, width = backdrops[0].shape[:2]
         return np.full((height, width, 4), 255, np.uint8)
 
@@ -43,7 +46,7 @@ def film(target: Path, *args: object, size: str = "160x120", inputs: tuple[objec
 
 def pictures(path: Path) -> list[tuple[str, str]]:
     """(pts, MD5) of every picture of the first video track, as FFmpeg decodes it, without a word of complaint."""
-    command = ["ffmpeg", "-v", "warning", "-nostdin", "-i", path, "-map", "0:v:0", "-f", "framemd5", "-"]
+    command = ["ffmpeg", "-v", "warning", "-nostdin", "-i", str(path), "-map", "0:v:0", "-f", "framemd5", "-"]
     done = subprocess.run(command, capture_output=True, text=True)
     harmless = "deprecated pixel format", "Guessed Channel Layout"
     complaints = [line for line in done.stderr.splitlines() if not any(words in line for words in harmless)]
@@ -55,8 +58,8 @@ def pictures(path: Path) -> list[tuple[str, str]]:
 def packets(path: Path, kinds: str) -> list[tuple[object, ...]]:
     """(track, pts, size, MD5) of all packets of some kinds of track (a s v)."""
     entries = "packet=stream_index,pts,size,data_hash"
-    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-show_data_hash", "md5", "-of", "csv", path]
-    found = []
+    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-show_data_hash", "md5", "-of", "csv", str(path)]
+    found: list[tuple[object, ...]] = []
     for kind in kinds:
         done = subprocess.run([*command, "-select_streams", kind], capture_output=True, text=True, check=True)
         found += [tuple(line.split(",")) for line in done.stdout.splitlines()]
@@ -68,11 +71,14 @@ def opened(path: Path) -> tuple[av.container.InputContainer, Stream, list[Packet
     video = container.streams.video[0]
     context = video.codec_context
     tag = context.codec_tag if context.codec_tag.isprintable() else ""
+    assert video.time_base is not None
     stream = Stream(
         NAMES.get(context.name, context.name), context.extradata or b"", video.width, video.height,
         video.time_base, video.average_rate or Fraction(25), tag,
     )  # fmt: skip
-    found = [(packet.pts, packet.dts, packet.is_keyframe, bytes(packet)) for packet in container.demux(video)]
+    found: list[tuple[Any, Any, bool, bytes]] = [
+        (packet.pts, packet.dts, packet.is_keyframe, bytes(packet)) for packet in container.demux(video)
+    ]
     found = [packet for packet in found if packet[3]]
     lead = next(n for n, packet in enumerate(found) if packet[1] is not None)  # Matroska: the first ones have no dts
     return (
@@ -85,7 +91,9 @@ def opened(path: Path) -> tuple[av.container.InputContainer, Stream, list[Packet
     )
 
 
-def cut(path: Path, target: Path, overlay, *, settings: Settings | None = None, seconds: float = LABEL):
+def cut(
+    path: Path, target: Path, overlay: Any, *, settings: Settings | None = None, seconds: float = LABEL
+) -> tuple[list[Packet], list[Packet], int]:
     """Encode anew what is before the first clean join behind ``seconds``, copy the rest: (packets, new ones, depth)."""
     container, stream, given = opened(path)
     codec = segment.codec_of(stream)

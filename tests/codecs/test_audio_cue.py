@@ -43,7 +43,7 @@ def made(path: Path, kind: str, *, rate: int = 44100, channels: int = 2, seconds
 
 def decoded(data: bytes) -> NDArray[np.float64]:
     """By ffmpeg, (n, channels) in -1..1."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.audio[0]
         parts = []
         for frame in container.decode(stream):

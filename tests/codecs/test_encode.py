@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from labeling.codecs import displayed, encode
 from labeling.errors import LabelingError, TooLarge, UnsupportedFormat
+
+from .stamp import Quarters, Scene, Stamp
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
 MODES = ["RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr", "LAB", "HSV", "I;16", "I", "F"]
@@ -20,12 +26,14 @@ FORMATS = ["jpeg", "png", "webp", "tiff", "gif", "avif", "heif"]
 GRAY = {"L", "LA", "1", "I;16", "I", "F"}
 
 
-def of_mode(scene, mode):
+def of_mode(scene: Scene, mode: str) -> Image.Image:
     if mode == "I;16":
         return Image.fromarray(np.asarray(scene(96, 64, "L")).astype(np.uint16) * 257)
     if mode == "LAB":
         lab = ImageCms.createProfile("LAB")
-        return ImageCms.profileToProfile(scene(), ImageCms.createProfile("sRGB"), lab, outputMode="LAB")
+        made = ImageCms.profileToProfile(scene(), ImageCms.createProfile("sRGB"), lab, outputMode="LAB")
+        assert made is not None
+        return made
     if mode == "PA":
         return scene(96, 64, "P").convert("PA")
     return scene(96, 64, mode)
@@ -33,7 +41,9 @@ def of_mode(scene, mode):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_into_every_format(mode, format, scene, stamp, quarters):
+def test_every_mode_into_every_format(
+    mode: str, format: str, scene: Scene, stamp: type[Stamp], quarters: Quarters
+) -> None:
     image = of_mode(scene, mode)
     before, info = image.tobytes(), dict(image.info)
     painted = encode(image, format, stamp(gray=mode in GRAY))
@@ -48,7 +58,7 @@ def test_every_mode_into_every_format(mode, format, scene, stamp, quarters):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_arrays(format, scene, stamp):
+def test_arrays(format: str, scene: Scene, stamp: type[Stamp]) -> None:
     for array in (np.array(scene()), np.array(scene(96, 64, "RGBA")), np.array(scene(96, 64, "L"))):
         before = array.copy()
         painted = encode(array, format, stamp())
@@ -56,7 +66,7 @@ def test_arrays(format, scene, stamp):
         assert (painted.width, painted.height) == (96, 64)
 
 
-def test_png_pixels_outside_are_exact(scene, stamp):
+def test_png_pixels_outside_are_exact(scene: Scene, stamp: type[Stamp]) -> None:
     for mode in ("RGB", "RGBA", "L", "LA", "I;16"):
         image = of_mode(scene, mode)
         painted = encode(image, "png", stamp())
@@ -67,7 +77,7 @@ def test_png_pixels_outside_are_exact(scene, stamp):
         assert np.array_equal(old, new)
 
 
-def test_metadata_in_info_is_kept(scene, stamp):
+def test_metadata_in_info_is_kept(scene: Scene, stamp: type[Stamp]) -> None:
     exif = Image.Exif()
     exif[0x010E] = "a description"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -88,7 +98,7 @@ def test_metadata_in_info_is_kept(scene, stamp):
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
-def test_exif_orientation_in_info(format, scene, stamp, quarters):
+def test_exif_orientation_in_info(format: str, scene: Scene, stamp: type[Stamp], quarters: Quarters) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     image = scene()
@@ -99,13 +109,13 @@ def test_exif_orientation_in_info(format, scene, stamp, quarters):
     assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 40
 
 
-def test_transparency_is_flattened_on_white_for_jpeg(stamp):
+def test_transparency_is_flattened_on_white_for_jpeg(stamp: type[Stamp]) -> None:
     painted = encode(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "jpeg", stamp())
     assert "white" in painted.how
     assert np.asarray(Image.open(io.BytesIO(painted.data)))[:8, :8].min() > 250
 
 
-def test_lossless_webp_and_wrong_requests(scene, stamp):
+def test_lossless_webp_and_wrong_requests(scene: Scene, stamp: type[Stamp]) -> None:
     painted = encode(scene(), "webp", None, lossless=True)
     assert painted.lossless
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(painted.data))), np.asarray(scene()))
@@ -125,21 +135,23 @@ def test_lossless_webp_and_wrong_requests(scene, stamp):
 
 
 @pytest.mark.parametrize("kind", ["gradient", "noise", "flat", "photo"])
-def test_png_is_not_much_larger_than_pillows(kind, cases):
+def test_png_is_not_much_larger_than_pillows(kind: str, cases: Path) -> None:
     y, x = np.mgrid[0:256, 0:256]
-    pixels = {
+    kinds: dict[str, Callable[[], NDArray[np.uint8]]] = {
         "gradient": lambda: np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8),
         "noise": lambda: np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8),
         "flat": lambda: np.repeat(((x // 32 + y // 48) % 5 * 50).astype(np.uint8)[..., None], 3, axis=2),
         "photo": lambda: np.array(Image.open(cases / "5_ordinary/skimage_astronaut.png").convert("RGB")),
-    }[kind]()
+    }
+    pixels = kinds[kind]()
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     made = encode(pixels, "png", None).data
-    assert np.array_equal(cv2.imdecode(np.frombuffer(made, np.uint8), cv2.IMREAD_COLOR)[..., ::-1], pixels)
+    by_opencv: Any = cv2.imdecode(np.frombuffer(made, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(by_opencv[..., ::-1], pixels)
     assert len(made) <= 1.10 * len(out.getvalue()) + 1024
 
 
-def test_importing_codecs_is_cheap():
+def test_importing_codecs_is_cheap() -> None:
     code = "import sys, labeling.codecs; print([m for m in ('cv2', 'PIL', 'numpy', 'jpeglib') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import cv2
 import jpeglib
@@ -11,17 +13,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from labeling.codecs import paint_file
-from labeling.codecs.jpeg import paint as jpeg
 from labeling.codecs.jpeg import segments
+from labeling.codecs.pixels import make_plan
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
+
+from .stamp import Quarters, Save, Scene, Stamp
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
 
 
-def coefficients(data: bytes, folder):
+def coefficients(data: bytes, folder: Path) -> list[NDArray[Any]]:
     """Read all planes with the library's own front end, not with our binding."""
     path = folder / "x.jpg"
     path.write_bytes(data)
@@ -29,7 +34,7 @@ def coefficients(data: bytes, folder):
     return [plane.copy() for plane in (read.Y, read.Cb, read.Cr, read.K) if plane is not None]
 
 
-def changed_blocks(before: bytes, after: bytes, stored, folder):
+def changed_blocks(before: bytes, after: bytes, stored: tuple[int, int, int, int], folder: Path) -> int:
     """Count the blocks that differ under the stored box; every coefficient outside its MCUs must be the same."""
     frame = segments.frame(segments.split(before))
     left, top, right, bottom = stored
@@ -46,7 +51,9 @@ def changed_blocks(before: bytes, after: bytes, stored, folder):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_label_is_upright_in_every_orientation(orientation, scene, save, stamp, quarters, tmp_path):
+def test_label_is_upright_in_every_orientation(
+    orientation: int, scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters, tmp_path: Path
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = save(scene(160, 96), "JPEG", quality=95, subsampling=0, exif=exif)
@@ -55,11 +62,12 @@ def test_label_is_upright_in_every_orientation(orientation, scene, save, stamp, 
     shown = ImageOps.exif_transpose(Image.open(io.BytesIO(painted.data)))
     assert shown.size == (painted.width, painted.height) == ((160, 96) if orientation < 5 else (96, 160))
     assert np.abs(quarters(np.asarray(shown), painted.box) - QUARTERS).max() < 30
-    by_opencv = cv2.cvtColor(cv2.imdecode(np.frombuffer(painted.data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    by_opencv: Any = cv2.imdecode(np.frombuffer(painted.data, np.uint8), cv2.IMREAD_COLOR)
+    by_opencv = cv2.cvtColor(by_opencv, cv2.COLOR_BGR2RGB)
     assert np.abs(quarters(by_opencv, painted.box) - QUARTERS).max() < 30
     original = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).crop(painted.box)
     assert np.abs(painter.backdrops[0].astype(int) - np.asarray(original)).max() < 12
-    stored = jpeg.make_plan(stamp(), 160, 96, orientation).stored
+    stored = make_plan(stamp(), 160, 96, orientation).stored
     assert changed_blocks(data, painted.data, stored, tmp_path)
 
 
@@ -79,7 +87,9 @@ def test_label_is_upright_in_every_orientation(orientation, scene, save, stamp, 
         ("CMYK", {"progressive": True}),
     ],
 )
-def test_every_kind_keeps_its_coefficients_and_shows_the_label(mode, options, scene, save, stamp, quarters, tmp_path):
+def test_every_kind_keeps_its_coefficients_and_shows_the_label(
+    mode: str, options: dict[str, Any], scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters, tmp_path: Path
+) -> None:
     data = save(scene(150, 101, mode), "JPEG", quality=92, **options)
     painter = stamp()
     painted = paint_file(data, "jpeg", painter)
@@ -95,11 +105,11 @@ def test_every_kind_keeps_its_coefficients_and_shows_the_label(mode, options, sc
     assert np.abs(painter.backdrops[0].astype(int) - original).max() < 16
 
 
-def test_ycck_shows_the_label(scene, save, stamp, quarters, tmp_path):
+def test_ycck_shows_the_label(scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters, tmp_path: Path) -> None:
     # ImageMagick stores CMYK as YCCK (Adobe transform 2) when it subsamples.
     source = tmp_path / "in.jpg"
     scene(128, 128).save(tmp_path / "in.png")
-    arguments = ["convert", tmp_path / "in.png", "-colorspace", "CMYK", "-quality", "92", source]
+    arguments = ["convert", str(tmp_path / "in.png"), "-colorspace", "CMYK", "-quality", "92", str(source)]
     subprocess.run(arguments, check=True)
     data = source.read_bytes()
     parts = segments.split(data)
@@ -110,7 +120,7 @@ def test_ycck_shows_the_label(scene, save, stamp, quarters, tmp_path):
     assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 30
 
 
-def test_segments_and_trailing_bytes_stay(scene, save, stamp):
+def test_segments_and_trailing_bytes_stay(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     exif = Image.Exif()
     exif[0x010E] = "a description"
     data = save(scene(), "JPEG", exif=exif, icc_profile=b"p" * 70000, comment=b"a comment", xmp=b"<x/>", dpi=(300, 300))
@@ -123,7 +133,9 @@ def test_segments_and_trailing_bytes_stay(scene, save, stamp):
     assert first.info == second.info
 
 
-def test_fully_transparent_overlay_changes_no_coefficient(scene, save, stamp, tmp_path):
+def test_fully_transparent_overlay_changes_no_coefficient(
+    scene: Scene, save: Save, stamp: type[Stamp], tmp_path: Path
+) -> None:
     data = save(scene(), "JPEG")
     painted = paint_file(data, "jpeg", stamp(alpha=0))
     for old, new in zip(coefficients(data, tmp_path), coefficients(painted.data, tmp_path), strict=True):
@@ -139,7 +151,16 @@ def test_fully_transparent_overlay_changes_no_coefficient(scene, save, stamp, tm
     quality=st.sampled_from([30, 75, 100]),
     draw=st.data(),
 )
-def test_any_size_and_box(width, height, subsampling, progressive, quality, draw, tmp_path, stamp):
+def test_any_size_and_box(
+    width: int,
+    height: int,
+    subsampling: int,
+    progressive: bool,
+    quality: int,
+    draw: st.DataObject,
+    tmp_path: Path,
+    stamp: type[Stamp],
+) -> None:
     pixels = np.random.default_rng(width * 71 + height).integers(0, 256, (height, width, 3), np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", subsampling=subsampling, progressive=progressive, quality=quality)
@@ -150,7 +171,7 @@ def test_any_size_and_box(width, height, subsampling, progressive, quality, draw
     assert Image.open(io.BytesIO(painted.data)).convert("RGB").size == (width, height)
 
 
-def test_cut_off_and_damaged_files_are_clear_errors(scene, save, stamp):
+def test_cut_off_and_damaged_files_are_clear_errors(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
     data = save(Image.fromarray(noise), "JPEG")
     for length in [*range(3, 700, 29), len(data) // 2, len(data) - 200]:
@@ -164,14 +185,14 @@ def test_cut_off_and_damaged_files_are_clear_errors(scene, save, stamp):
         paint_file(data[: at + 4] + b"\x0c" + data[at + 5 :], "jpeg", stamp())
 
 
-def test_missing_end_marker_alone_is_no_damage(scene, save, stamp):
+def test_missing_end_marker_alone_is_no_damage(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = save(scene(), "JPEG")
     assert data.endswith(b"\xff\xd9")
     painted = paint_file(data[:-2], "jpeg", stamp())
     Image.open(io.BytesIO(painted.data)).load()
 
 
-def test_random_damage_never_escapes(scene, save, stamp):
+def test_random_damage_never_escapes(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = bytearray(save(scene(64, 48), "JPEG", progressive=False))
     random = np.random.default_rng(5)
     outcomes = set()
@@ -188,7 +209,7 @@ def test_random_damage_never_escapes(scene, save, stamp):
     assert outcomes == {"painted", "refused"}
 
 
-def test_bomb_is_refused_by_its_header(scene, save, stamp):
+def test_bomb_is_refused_by_its_header(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = bytearray(save(scene(), "JPEG"))
     at = data.index(b"\xff\xc0") + 5
     data[at : at + 4] = b"\xea\x60\xea\x60"
@@ -196,7 +217,9 @@ def test_bomb_is_refused_by_its_header(scene, save, stamp):
         paint_file(bytes(data), "jpeg", stamp())
 
 
-def test_no_temporary_file_is_left(scene, save, stamp, tmp_path, monkeypatch):
+def test_no_temporary_file_is_left(
+    scene: Scene, save: Save, stamp: type[Stamp], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     data = save(scene(), "JPEG")
     paint_file(data, "jpeg", stamp())

@@ -5,21 +5,27 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
 import pytest
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from labeling import containers
 from labeling.codecs import displayed, paint_file
 from labeling.errors import LabelingError, TooLarge, UnsupportedFormat
 
+from .stamp import Quarters, Save, Scene, Stamp
+
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
 
 
-def tiff(samples, **options) -> bytes:
+def tiff(samples: NDArray[Any], **options: Any) -> bytes:
     out = io.BytesIO()
     tifffile.imwrite(out, samples, **options)
     return out.getvalue()
@@ -28,18 +34,21 @@ def tiff(samples, **options) -> bytes:
 @pytest.mark.parametrize("compression", ["none", "lzw", "packbits", "deflate"])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("layout", ["strips", "tiles", "planar", "big", "motorola"])
-def test_tiff_keeps_type_layout_and_the_rest(compression, dtype, layout, stamp, quarters, tmp_path):
+def test_tiff_keeps_type_layout_and_the_rest(
+    compression: str, dtype: str, layout: str, stamp: type[Stamp], quarters: Quarters, tmp_path: Path
+) -> None:
     random = np.random.default_rng(7)
     samples = random.random((70, 90, 3)).astype("f4")
     peak = 1 if dtype == "f4" else np.iinfo(dtype).max
     samples = (samples * peak).astype(dtype)
-    options = {
+    layouts: dict[str, dict[str, Any]] = {
         "strips": {"rowsperstrip": 9},
         "tiles": {"tile": (32, 16)},
         "planar": {"planarconfig": "separate", "rowsperstrip": 9},
         "big": {"bigtiff": True, "rowsperstrip": 70},
         "motorola": {"byteorder": ">", "rowsperstrip": 9},
-    }[layout]
+    }
+    options = layouts[layout]
     given = np.moveaxis(samples, 2, 0) if layout == "planar" else samples
     if compression in ("none", "deflate"):
         coded = {"none": None, "deflate": "zlib"}[compression]
@@ -56,7 +65,7 @@ def test_tiff_keeps_type_layout_and_the_rest(compression, dtype, layout, stamp, 
     painted = paint_file(data, "tiff", stamp())
     if compression in ("none", "deflate"):
         with tifffile.TiffFile(io.BytesIO(painted.data)) as file:
-            page = file.pages[0]
+            page: Any = file.pages[0]
             after = page.asarray()
             assert page.description == "kept"
             assert after.dtype == np.dtype(dtype)
@@ -70,7 +79,9 @@ def test_tiff_keeps_type_layout_and_the_rest(compression, dtype, layout, stamp, 
     assert np.array_equal(before, after)
 
 
-def test_tiff_cmyk_alpha_white_is_zero_and_pages(scene, save, stamp, quarters):
+def test_tiff_cmyk_alpha_white_is_zero_and_pages(
+    scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters
+) -> None:
     for mode in ("CMYK", "RGBA", "L"):
         options = {"tiffinfo": {262: 0}} if mode == "L" else {}
         data = save(scene(96, 64, mode), "TIFF", compression="tiff_lzw", **options)
@@ -92,7 +103,7 @@ def test_tiff_cmyk_alpha_white_is_zero_and_pages(scene, save, stamp, quarters):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["TIFF", "WEBP", "AVIF"])
-def test_upright(kind, orientation, scene, save, stamp, quarters):
+def test_upright(kind: str, orientation: int, scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"quality": 95} if kind != "TIFF" else {}
@@ -105,7 +116,7 @@ def test_upright(kind, orientation, scene, save, stamp, quarters):
     assert np.abs(quarters(own, painted.box) - QUARTERS).max() < 40
 
 
-def test_heic_is_turned_once(scene, stamp, quarters, save):
+def test_heic_is_turned_once(scene: Scene, stamp: type[Stamp], quarters: Quarters, save: Save) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     out = io.BytesIO()
@@ -116,7 +127,7 @@ def test_heic_is_turned_once(scene, stamp, quarters, save):
     assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 40
 
 
-def animation():
+def animation() -> list[Image.Image]:
     frames = []
     for i in range(4):
         frame = Image.new("RGBA", (80, 60), (0, 0, 0, 0))
@@ -126,9 +137,14 @@ def animation():
 
 
 @pytest.mark.parametrize(("kind", "exact"), [("GIF", True), ("WEBP", True), ("WEBP", False), ("AVIF", False)])
-def test_animations_keep_timing_loop_and_pixels(kind, exact, save, stamp):
+def test_animations_keep_timing_loop_and_pixels(kind: str, exact: bool, save: Save, stamp: type[Stamp]) -> None:
     frames, durations = animation(), [40, 80, 120, 160]
-    options = {"GIF": {"disposal": 2, "comment": b"kept"}, "WEBP": {"lossless": exact}, "AVIF": {}}[kind]
+    every: dict[str, dict[str, Any]] = {
+        "GIF": {"disposal": 2, "comment": b"kept"},
+        "WEBP": {"lossless": exact},
+        "AVIF": {},
+    }
+    options = every[kind]
     data = save(frames[0], kind, save_all=True, append_images=frames[1:], duration=durations, loop=3, **options)
     painted = paint_file(data, "heif" if kind == "AVIF" else kind.lower(), stamp())
     assert (painted.frames, painted.lossless) == (4, exact)
@@ -149,7 +165,7 @@ def test_animations_keep_timing_loop_and_pixels(kind, exact, save, stamp):
                 assert np.array_equal(old, new)
 
 
-def test_gif_of_256_colours_changes_nothing_outside(save, stamp, scene):
+def test_gif_of_256_colours_changes_nothing_outside(save: Save, stamp: type[Stamp], scene: Scene) -> None:
     image = Image.fromarray(np.arange(64 * 64).reshape(64, 64).astype(np.uint8))
     image = image.convert("P")
     image.putpalette(np.random.default_rng(2).integers(0, 256, 768, np.uint8).tobytes())
@@ -162,12 +178,15 @@ def test_gif_of_256_colours_changes_nothing_outside(save, stamp, scene):
     assert np.array_equal(old, new)
 
 
-def test_tiff_without_room_for_colours_is_saved_anew(scene, save, stamp, quarters):
+def test_tiff_without_room_for_colours_is_saved_anew(
+    scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters
+) -> None:
     for mode, kind in (("1", "group4"), ("1", "raw"), ("P", "tiff_lzw")):
         image = scene(96, 64, "L").convert("1") if mode == "1" else scene().quantize(256)
         data = save(image, "TIFF", compression=kind, dpi=(300, 300), description="kept")
         painted = paint_file(data, "tiff", stamp(gray=mode == "1"))
         with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
+            assert isinstance(after, TiffImageFile)
             assert after.tag_v2[270] == "kept"
             assert after.info["dpi"] == (300, 300)
             old, new = np.array(before.convert("RGB")), np.array(after.convert("RGB"))
@@ -178,17 +197,21 @@ def test_tiff_without_room_for_colours_is_saved_anew(scene, save, stamp, quarter
         assert np.array_equal(old, new)
 
 
-def test_jpeg_in_tiff_is_refused_clearly(scene, save, stamp):
+def test_jpeg_in_tiff_is_refused_clearly(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     with pytest.raises(UnsupportedFormat, match="LZW"):
         paint_file(save(scene(), "TIFF", compression="jpeg"), "tiff", stamp())
 
 
-def metadata(folder, names) -> dict[str, dict[str, str]]:
+def metadata(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:
     """Dump what exiftool reads of each file, without what describes the coding."""
     command = ["exiftool", "-j", "-G1", "-XMP:all", "-EXIF:all", "-ICC_Profile:all", "-IPTC:all", *names]
     dumps = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=folder).stdout)
-    coding = ("StripOffsets", "StripByteCounts", "ThumbnailOffset", "Compression", "PhotometricInterpretation")
-    coding += (
+    coding = (
+        "StripOffsets",
+        "StripByteCounts",
+        "ThumbnailOffset",
+        "Compression",
+        "PhotometricInterpretation",
         "SamplesPerPixel",
         "BitsPerSample",
         "RowsPerStrip",
@@ -207,7 +230,7 @@ def metadata(folder, names) -> dict[str, dict[str, str]]:
     }
 
 
-def test_ordinary_files_are_painted_and_keep_their_metadata(cases, stamp, tmp_path):
+def test_ordinary_files_are_painted_and_keep_their_metadata(cases: Path, stamp: type[Stamp], tmp_path: Path) -> None:
     names = []
     for path in sorted((cases / "5_ordinary").iterdir()):
         data = path.read_bytes()
@@ -226,7 +249,7 @@ def test_ordinary_files_are_painted_and_keep_their_metadata(cases, stamp, tmp_pa
         assert {tag: after[name].get(tag) for tag in before[name]} == before[name], name
 
 
-def test_corrupt_files_raise_nothing_else(cases, stamp):
+def test_corrupt_files_raise_nothing_else(cases: Path, stamp: type[Stamp]) -> None:
     outcomes = []
     for path in sorted((cases / "6_corrupt").iterdir()):
         data = path.read_bytes()
@@ -242,7 +265,7 @@ def test_corrupt_files_raise_nothing_else(cases, stamp):
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "AVIF", "TIFF"])
-def test_cut_off_files_raise_nothing_else(kind, scene, save, stamp):
+def test_cut_off_files_raise_nothing_else(kind: str, scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = save(scene(), kind)
     name = "heif" if kind == "AVIF" else kind.lower()
     for length in range(16, len(data), max(1, len(data) // 25)):

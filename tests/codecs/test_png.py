@@ -6,17 +6,22 @@ import io
 import struct
 import subprocess
 import zlib
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from labeling.codecs import paint_file
 from labeling.codecs.png.samples import Header, decode, encode
 from labeling.errors import LabelingError, UnreadableFile
+
+from .stamp import Quarters, Save, Scene, Stamp
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]])
 TYPES = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16)]
@@ -27,7 +32,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def plain_png(colour, depth, samples, extra=b"", late=b""):
+def plain_png(colour: int, depth: int, samples: NDArray[Any], extra: bytes = b"", late: bytes = b"") -> bytes:
     """Write a PNG with unfiltered rows, straight from the specification."""
     height, width, _ = samples.shape
     rows = b""
@@ -45,13 +50,13 @@ def plain_png(colour, depth, samples, extra=b"", late=b""):
     ])  # fmt: skip
 
 
-def random_samples(colour, depth, width, height):
+def random_samples(colour: int, depth: int, width: int, height: int) -> NDArray[Any]:
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     random = np.random.default_rng(colour * 100 + depth)
     return random.integers(0, 1 << depth, (height, width, channels)).astype(np.uint16 if depth == 16 else np.uint8)
 
 
-def chunks_of(data: bytes):
+def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
     at, found = 8, []
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
@@ -62,7 +67,7 @@ def chunks_of(data: bytes):
     return found
 
 
-def samples_of(data: bytes):
+def samples_of(data: bytes) -> tuple[Header, NDArray[Any]]:
     found = dict(chunks_of(data))
     header = Header.parse(found[b"IHDR"])
     return header, decode(header, b"".join(body for kind, body in chunks_of(data) if kind == b"IDAT"))
@@ -70,7 +75,7 @@ def samples_of(data: bytes):
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(TYPES), st.integers(1, 40), st.integers(1, 40))
-def test_samples_round_trip_and_others_read_them(kind, width, height):
+def test_samples_round_trip_and_others_read_them(kind: tuple[int, int], width: int, height: int) -> None:
     colour, depth = kind
     samples = random_samples(colour, depth, width, height)
     header = Header(width, height, depth, colour)
@@ -78,13 +83,13 @@ def test_samples_round_trip_and_others_read_them(kind, width, height):
     assert np.array_equal(decode(header, encode(header, samples)), samples)
 
 
-def raw_rows(samples, depth):
+def raw_rows(samples: NDArray[Any], depth: int) -> bytes:
     found = dict(chunks_of(plain_png(0, depth, samples)))
     return zlib.decompress(found[b"IDAT"])
 
 
 @pytest.mark.parametrize(("colour", "depth"), TYPES)
-def test_every_colour_type(colour, depth, stamp, quarters):
+def test_every_colour_type(colour: int, depth: int, stamp: type[Stamp], quarters: Quarters) -> None:
     samples = random_samples(colour, depth, 60, 40)
     palette = np.random.default_rng(1).integers(0, 256, (1 << min(depth, 8), 3), np.uint8).tobytes()
     extra = chunk(b"gAMA", struct.pack(">I", 45455)) + chunk(b"tEXt", b"Comment\0early")
@@ -104,7 +109,8 @@ def test_every_colour_type(colour, depth, stamp, quarters):
     else:
         table = np.frombuffer(palette, np.uint8).reshape(-1, 3)
         assert np.array_equal(after[outside][:, :3], table[samples[outside][:, 0]])
-    by_opencv = cv2.imdecode(np.frombuffer(painted.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    by_opencv: Any = cv2.imdecode(np.frombuffer(painted.data, np.uint8), cv2.IMREAD_COLOR)
+    by_opencv = by_opencv[..., ::-1]
     expected = QUARTERS if colour not in (0, 4) else np.repeat(QUARTERS[..., 1:2], 3, axis=2)
     assert np.abs(quarters(by_opencv, painted.box) - expected).max() <= 1
     kept = [(kind, body) for kind, body in chunks_of(painted.data) if kind in (b"gAMA", b"tEXt")]
@@ -112,7 +118,7 @@ def test_every_colour_type(colour, depth, stamp, quarters):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_upright(orientation, scene, save, stamp, quarters):
+def test_upright(orientation: int, scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = save(scene(), "PNG", exif=exif)
@@ -121,7 +127,7 @@ def test_upright(orientation, scene, save, stamp, quarters):
     assert np.array_equal(quarters(shown, painted.box), QUARTERS)
 
 
-def test_palette_grows_or_becomes_true_colour(scene, save, stamp):
+def test_palette_grows_or_becomes_true_colour(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     few = save(scene().quantize(20), "PNG")
     painted = paint_file(few, "png", stamp())
     assert Image.open(io.BytesIO(painted.data)).mode == "P"
@@ -133,7 +139,7 @@ def test_palette_grows_or_becomes_true_colour(scene, save, stamp):
     assert Image.open(io.BytesIO(painted.data)).mode == "RGBA"
 
 
-def test_transparent_colour_key_cannot_hide_the_label(scene, save, stamp):
+def test_transparent_colour_key_cannot_hide_the_label(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = save(scene(), "PNG", transparency=(255, 0, 0))
     painted = paint_file(data, "png", stamp())
     left, top, right, bottom = painted.box
@@ -141,7 +147,7 @@ def test_transparent_colour_key_cannot_hide_the_label(scene, save, stamp):
     assert alpha.min() == 255
 
 
-def played(path, data: bytes, width: int, height: int):
+def played(path: Path, data: bytes, width: int, height: int) -> NDArray[np.uint8]:
     """Play with FFmpeg: Pillow restores the wrong canvas after dispose_op "previous"."""
     path.write_bytes(data)
     command = ["ffmpeg", "-v", "error", "-f", "apng", "-i", str(path), "-vsync", "0"]
@@ -151,7 +157,7 @@ def played(path, data: bytes, width: int, height: int):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
-def test_animation_shows_the_label_in_every_frame(mode, save, stamp, tmp_path):
+def test_animation_shows_the_label_in_every_frame(mode: str, save: Save, stamp: type[Stamp], tmp_path: Path) -> None:
     frames = []
     for i in range(5):
         frame = Image.new("RGBA", (60, 40), (0, 0, 0, 0) if mode == "RGBA" else (20, 40, 60, 255))
@@ -181,7 +187,7 @@ def test_animation_shows_the_label_in_every_frame(mode, save, stamp, tmp_path):
         assert np.array_equal(old, new)
 
 
-def test_damage_is_a_clear_error(scene, save, stamp):
+def test_damage_is_a_clear_error(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = save(scene(), "PNG")
     for length in range(9, len(data), max(1, len(data) // 40)):
         with pytest.raises(UnreadableFile):
@@ -195,7 +201,9 @@ def test_damage_is_a_clear_error(scene, save, stamp):
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
-def test_random_damage_never_escapes(changes, scene, save, stamp):
+def test_random_damage_never_escapes(
+    changes: list[tuple[int, int]], scene: Scene, save: Save, stamp: type[Stamp]
+) -> None:
     data = bytearray(save(scene(32, 32), "PNG"))
     for at, value in changes:
         data[8 + at % (len(data) - 8)] = value

@@ -35,7 +35,19 @@ def beep(path: Path, seconds: float = 3) -> Path:
 
 def heard(path: Path) -> tuple[float, float]:
     """When the tone begins and when the sound ends, in seconds of the film, as ffmpeg plays it."""
-    command = ["ffmpeg", "-v", "error", "-i", path, "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", "8000"]
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        str(path),
+        "-af",
+        "aresample=async=1:first_pts=0",
+        "-ac",
+        "1",
+        "-ar",
+        "8000",
+    ]
     raw = subprocess.run([*command, "-f", "f32le", "-"], capture_output=True, check=True).stdout
     samples = np.abs(np.frombuffer(raw, "<f4"))
     return int(np.argmax(samples > 0.2)) / 8000, len(samples) / 8000

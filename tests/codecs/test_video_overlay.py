@@ -18,7 +18,7 @@ from labeling.codecs.video.overlay import FrameOverlay, supports
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.marks.visible import LabelPainter, read_visible
 
-from .conftest import QUARTERS, Stamp
+from .stamp import QUARTERS, Stamp
 
 FORMATS = [
     *("yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "yuva420p", "yuyv422", "uyvy422"),
@@ -102,7 +102,7 @@ def test_a_decoder_goes_on_undisturbed_once_its_frame_is_put_back(tmp_path: Path
         overlay = FrameOverlay(Stamp(), 96, 64)
         found = []
         with av.open(str(path)) as container:
-            container.streams.video[0].thread_type = "SLICE"  # type: ignore[assignment]
+            container.streams.video[0].thread_type = "SLICE"
             for frame in container.decode(video=0):
                 found.append(planes_of(frame))
                 if draw:
@@ -180,7 +180,8 @@ def test_a_player_that_turns_the_film_shows_it_upright(degrees: int, tmp_path: P
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-frames:v", "1", picture], check=True)
-    seen = cv2.imread(str(picture))[..., ::-1]
+    seen: Any = cv2.imread(str(picture))
+    seen = seen[..., ::-1]
     assert overlay.displayed == (seen.shape[1], seen.shape[0])
     assert np.abs(quarters(seen, overlay.box) - QUARTERS.astype(int)).max() <= 24
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from labeling.codecs.video.base import Settings
+from labeling.codecs.video.base import PaintedVideo, Settings
 from labeling.codecs.video.remux import paint
 from labeling.errors import LabelingError, UnreadableFile
 
@@ -19,7 +21,7 @@ TONE = ("-f", "lavfi", "-i", "sine=440:d=3")
 FRAGMENTED = ("-movflags", "frag_keyframe+empty_moov+default_base_moof")
 PLAN = ((0.0, LABEL),)
 
-KINDS = {
+KINDS: dict[str, tuple[Any, ...]] = {
     "matroska": ("matroska", "mkv", *X264, "-c:a", "aac"),
     "webm": ("matroska", "webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 24,
              "-pix_fmt", "yuv420p", "-c:a", "libopus"),
@@ -37,12 +39,12 @@ KINDS = {
 }  # fmt: skip
 
 
-def run(source, *, format, plan=PLAN, **options):
+def run(source: Path, *, format: str, plan: Any = PLAN, **options: Any) -> tuple[Path, PaintedVideo]:
     target = source.with_name(f"new{source.suffix}")
     return target, paint(source, target, format, Painter(), plan, **options)
 
 
-def label_shows(path, seconds, width=160, height=120):
+def label_shows(path: Path, seconds: float, width: int = 160, height: int = 120) -> bool:
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-ss", seconds, "-frames:v", 1]
     command += ["-pix_fmt", "gray", "-f", "rawvideo", "-"]
     shown = subprocess.run([*map(str, command)], capture_output=True, check=True).stdout
@@ -50,12 +52,14 @@ def label_shows(path, seconds, width=160, height=120):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_the_groups_under_the_label_are_encoded(tmp_path, kind):
+def test_only_the_groups_under_the_label_are_encoded(tmp_path: Path, kind: str) -> None:
     format, suffix, *options = KINDS[kind]
     source = film(tmp_path / f"old.{suffix}", *options, inputs=TONE)
     target, painted = run(source, format=format, reencode="never")
 
-    assert painted.spans == ((0.0, pytest.approx(LABEL, abs=0.1)),)
+    ((start, stop),) = painted.spans
+    assert start == 0.0
+    assert stop == pytest.approx(LABEL, abs=0.1)
     assert painted.box == (8, 8, 61, 20) and painted.displayed == (160, 120)
     assert painted.bit_exact_after is not None and LABEL <= painted.bit_exact_after <= 2.1
     assert painted.encoded == ((0.0, painted.bit_exact_after),)
@@ -70,7 +74,7 @@ def test_only_the_groups_under_the_label_are_encoded(tmp_path, kind):
     assert label_shows(target, 0.5) and not label_shows(target, 1.2)
 
 
-def test_every_track_chapter_attachment_and_tag_of_matroska_stays(tmp_path):
+def test_every_track_chapter_attachment_and_tag_of_matroska_stays(tmp_path: Path) -> None:
     texts, chapters, cover = tmp_path / "a.srt", tmp_path / "a.txt", tmp_path / "cover.png"
     texts.write_text("1\n00:00:00,500 --> 00:00:02,000\nHello\n")
     chapters.write_text(
@@ -111,7 +115,7 @@ def test_every_track_chapter_attachment_and_tag_of_matroska_stays(tmp_path):
     assert "title=Öne" in (text := seen.stdout.decode()) and "TAG:title=Ä film" in text
 
 
-def test_labels_at_start_and_end_leave_the_middle_alone(tmp_path):
+def test_labels_at_start_and_end_leave_the_middle_alone(tmp_path: Path) -> None:
     source = film(tmp_path / "old.mkv", *X264, *("-g", 12))
     target, painted = run(source, format="matroska", plan=((0.0, 0.4), (2.5, None)))
     assert [tuple(map(float, part)) for part in painted.encoded] == [(0.0, 0.48), (2.4, 3.0)]
@@ -121,7 +125,7 @@ def test_labels_at_start_and_end_leave_the_middle_alone(tmp_path):
     assert label_shows(target, 0.2) and label_shows(target, 2.7) and not label_shows(target, 1)
 
 
-def test_the_size_at_which_a_film_is_displayed_is_that_of_the_container(tmp_path):
+def test_the_size_at_which_a_film_is_displayed_is_that_of_the_container(tmp_path: Path) -> None:
     vp9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 24)
     plain, source = film(tmp_path / "plain.webm", *vp9), tmp_path / "old.mkv"
     subprocess.run(["mkvmerge", "-q", "-o", source, "--display-dimensions", "0:320x120", plain], check=True)
@@ -133,20 +137,20 @@ def test_the_size_at_which_a_film_is_displayed_is_that_of_the_container(tmp_path
 
 
 @pytest.mark.parametrize("turn", [90, 180])
-def test_the_label_is_upright_in_a_turned_film(tmp_path, turn):
+def test_the_label_is_upright_in_a_turned_film(tmp_path: Path, turn: int) -> None:
     plain, source = film(tmp_path / "plain.mp4", *X264), tmp_path / "old.mp4"
     ffmpeg("-i", plain, "-c", "copy", "-metadata:s:v", f"rotate={turn}", *FRAGMENTED, source)
     target, painted = run(source, format="mp4")
     assert painted.displayed == ((120, 160) if turn == 90 else (160, 120))
     width, height = painted.displayed
-    command = ["ffmpeg", "-v", "error", "-i", target, "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    command = ["ffmpeg", "-v", "error", "-i", str(target), "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
     shown = subprocess.run(command, capture_output=True, check=True).stdout
     left, top, right, bottom = painted.box
     inside = np.frombuffer(shown, np.uint8).reshape(height, width)[top + 2 : bottom - 2, left + 2 : right - 2]
     assert (inside > 220).all()
 
 
-WHOLE = {
+WHOLE: dict[str, tuple[Any, ...]] = {
     "open groups": ("matroska", "mkv", "groups of pictures are open", "H.264", *X264, "-x264-params", "open-gop=1"),
     "avi with b": ("avi", "avi", "do not say when", "H.264", *X264, "-bf", 2),
     "mpeg-4": ("avi", "avi", "cannot be encoded anew in part", "MPEG-4", "-c:v", "mpeg4", "-q:v", 4, "-bf", 2),
@@ -160,7 +164,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_what_cannot_be_cut_is_encoded_whole_and_it_is_said_why(tmp_path, kind):
+def test_what_cannot_be_cut_is_encoded_whole_and_it_is_said_why(tmp_path: Path, kind: str) -> None:
     format, suffix, why, codec, *options = WHOLE[kind]
     source = film(tmp_path / f"old.{suffix}", *options, "-c:a", "libopus" if suffix == "webm" else "mp3", inputs=TONE)
     with pytest.raises(LabelingError, match="in part"):
@@ -176,7 +180,7 @@ def test_what_cannot_be_cut_is_encoded_whole_and_it_is_said_why(tmp_path, kind):
     assert label_shows(target, 0.5) and not label_shows(target, 1.2)
 
 
-def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path):
+def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path: Path) -> None:
     source = film(tmp_path / "old.mkv", *X264)
     target, painted = run(source, format="matroska", reencode="always", settings=Settings("ultrafast", 23))
     assert "as asked" in painted.how[0] and "preset ultrafast, CRF 23" in painted.how[0]
@@ -188,7 +192,7 @@ def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path):
     )
 
 
-def test_what_cannot_be_labelled_is_refused_in_words(tmp_path):
+def test_what_cannot_be_labelled_is_refused_in_words(tmp_path: Path) -> None:
     source = film(tmp_path / "a.avi", "-c:v", "wmv2")
     with pytest.raises(LabelingError, match=r"wmv2.*convert it to H\.264.*--no-visible"):
         run(source, format="avi")
@@ -210,7 +214,7 @@ def test_what_cannot_be_labelled_is_refused_in_words(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise at the start", "noise in a packet"])
-def test_damage_gives_a_clear_error_or_a_film(tmp_path, damage):
+def test_damage_gives_a_clear_error_or_a_film(tmp_path: Path, damage: str) -> None:
     source = film(tmp_path / "old.mkv", *X264)
     data = bytearray(source.read_bytes())
     if damage == "cut":
@@ -230,7 +234,7 @@ def test_damage_gives_a_clear_error_or_a_film(tmp_path, damage):
         assert damage in ("cut", "noise in a packet") and target.stat().st_size
 
 
-def test_nothing_that_a_name_says_is_followed(tmp_path, monkeypatch):
+def test_nothing_that_a_name_says_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     odd = film(tmp_path / "plain.mkv", *X264).rename(tmp_path / "concat:a|b,%03d ü.mkv")
     target, _ = run(odd, format="matroska")

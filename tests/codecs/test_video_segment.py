@@ -6,11 +6,14 @@ import contextlib
 import json
 import subprocess
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from labeling.codecs.video import bits, hevc, segment
 from labeling.codecs.video.base import Settings, Stream
@@ -26,7 +29,7 @@ VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 24)
 CLOSED = "open-gop=0:log-level=none"
 INTERLACED = ("-vf", "tinterlace=interleave_top", "-flags", "+ildct+ilme")
 
-KINDS = {
+KINDS: dict[str, tuple[Any, ...]] = {
     "h264 high": ("mp4", *X264, "-pix_fmt", "yuv420p"),
     "h264 pyramid": ("mp4", *X264, "-pix_fmt", "yuv420p", "-bf", 5, "-x264-params", "b-pyramid=normal:ref=5"),
     "h264 flat b": ("mp4", *X264, "-pix_fmt", "yuv420p", "-bf", 2, "-x264-params", "b-pyramid=none"),
@@ -59,12 +62,12 @@ KINDS = {
 }  # fmt: skip
 
 
-def overlay_of(stream):
+def overlay_of(stream: Stream) -> FrameOverlay:
     return FrameOverlay(Painter(), stream.width, stream.height)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_behind_the_join_are_bit_exact(tmp_path, kind):
+def test_pictures_behind_the_join_are_bit_exact(tmp_path: Path, kind: str) -> None:
     suffix, *options = KINDS[kind]
     source, target = film(tmp_path / f"a.{suffix}", *options), tmp_path / ("b.mov" if suffix == "mov" else "b.mkv")
     container, stream, _ = opened(source)
@@ -86,7 +89,7 @@ def test_pictures_behind_the_join_are_bit_exact(tmp_path, kind):
     assert_alike(source, target, kind)
 
 
-def assert_alike(source, target, kind):
+def assert_alike(source: Path, target: Path, kind: str) -> None:
     """ffprobe sees the same kind of stream, and the pictures that are not copied are as they were but for the label."""
     names = "codec_name,profile,width,height,pix_fmt,level,color_range,field_order,has_b_frames,sample_aspect_ratio"
     shows = [shown(path, names) for path in (source, target)]
@@ -102,20 +105,22 @@ def assert_alike(source, target, kind):
     assert (other[:12, 10:18, 12:40].astype(int) > 225).all()  # the label
 
 
-def shown(path, names):
+def shown(path: Path, names: str) -> dict[str, Any]:
     command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", f"stream={names}", "-of", "json"]
-    return json.loads(subprocess.run([*command, path], capture_output=True, check=True).stdout)["streams"][0]
+    answer = subprocess.run([*command, path], capture_output=True, check=True).stdout
+    (stream,) = json.loads(answer)["streams"]
+    return dict(stream)
 
 
-def raw(path, width, height):
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-vsync", "passthrough"]
+def raw(path: Path, width: int, height: int) -> NDArray[np.uint8]:
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-map", "0:v:0", "-vsync", "passthrough"]
     command += ["-frames:v", "40", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
     found = subprocess.run(command, capture_output=True, check=True)
     return np.frombuffer(found.stdout, np.uint8).reshape(-1, height, width)
 
 
 @pytest.mark.parametrize("kind", ["h264 high", "h264 10 bit", "hevc", "vp9", "vp8", "mjpeg"])
-def test_restoring_a_picture_right_after_encoding_it_is_safe(tmp_path, kind):
+def test_restoring_a_picture_right_after_encoding_it_is_safe(tmp_path: Path, kind: str) -> None:
     """The new packets are those of a run in which each picture is copied before it is drawn on."""
     suffix, *options = KINDS[kind]
     container, stream, given = opened(film(tmp_path / f"a.{suffix}", *options))
@@ -131,7 +136,7 @@ def test_restoring_a_picture_right_after_encoding_it_is_safe(tmp_path, kind):
     assert runs[0] == runs[1]
 
 
-def test_colour_shape_and_place_of_chroma_are_kept(tmp_path):
+def test_colour_shape_and_place_of_chroma_are_kept(tmp_path: Path) -> None:
     colours = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv")
     for codec in ((*X264, "-x264-params", "chromaloc=2"), (*X265, CLOSED)):
         source, target = tmp_path / "a.mp4", tmp_path / "b.mp4"
@@ -153,7 +158,7 @@ def test_colour_shape_and_place_of_chroma_are_kept(tmp_path):
         assert seen[0] == seen[1] and "smpte2084" in seen[0] and "4:3" in seen[0]
 
 
-def test_both_configurations_are_in_the_new_one(tmp_path):
+def test_both_configurations_are_in_the_new_one(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p")
     container, stream, given = opened(source)
     container.close()
@@ -174,7 +179,7 @@ def test_both_configurations_are_in_the_new_one(tmp_path):
     assert len({read_sps(nal).id for nal in read_sets(segment.joined(again, coder.extradata)).sps}) == 3
 
 
-def test_two_runs_have_one_configuration_and_captions_stay(tmp_path):
+def test_two_runs_have_one_configuration_and_captions_stay(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p")
     container, stream, given = opened(source)
     container.close()
@@ -190,7 +195,7 @@ def test_two_runs_have_one_configuration_and_captions_stay(tmp_path):
     assert not any(b"x264 - core" in packet.data for packet in found[1][1])
 
 
-def test_open_groups_and_unknown_codecs_are_refused(tmp_path):
+def test_open_groups_and_unknown_codecs_are_refused(tmp_path: Path) -> None:
     for codec in ((*X264, "-x264-params", "open-gop=1:scenecut=0"), (*X265, "open-gop=1:log-level=none")):
         container, stream, given = opened(film(tmp_path / "a.mp4", *codec, "-pix_fmt", "yuv420p"))
         container.close()
@@ -210,7 +215,7 @@ def test_open_groups_and_unknown_codecs_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "noise", "cut short", "twice"])
-def test_damage_is_said_and_nothing_else_escapes(tmp_path, damage):
+def test_damage_is_said_and_nothing_else_escapes(tmp_path: Path, damage: str) -> None:
     container, stream, given = opened(film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p"))
     container.close()
     bad = given[5]
@@ -231,7 +236,7 @@ def test_damage_is_said_and_nothing_else_escapes(tmp_path, damage):
 
 
 @given(st.lists(st.one_of(st.integers(0, 1 << 20), st.integers(0, 3)), max_size=60))
-def test_numbers_survive_coding_and_emulation_prevention(numbers):
+def test_numbers_survive_coding_and_emulation_prevention(numbers: list[int]) -> None:
     coded = bits.from_bits("".join(map(bits.code_ue, numbers)))
     nal = bits.escape(b"\x67" + coded)
     assert not any(pattern in nal for pattern in (b"\0\0\0", b"\0\0\1", b"\0\0\2"))
@@ -241,14 +246,14 @@ def test_numbers_survive_coding_and_emulation_prevention(numbers):
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.sampled_from([0, 1, 2, 4]))
-def test_nal_units_are_split_as_they_were_joined(parts, size):
+def test_nal_units_are_split_as_they_were_joined(parts: list[bytes], size: int) -> None:
     nals = [bits.escape(part.rstrip(b"\0") + b"\x80") for part in parts]
     data = bits.join_nals(nals, size)
     assert (bits.split_lengths(data, size) if size else bits.split_start_codes(data)) == nals
 
 
 @given(st.binary(max_size=80))
-def test_any_bytes_are_read_or_refused(data):
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     for codec in ("h264", "hevc", "av1", "vp9", "vp8"):
         segment.refusal(Stream(codec, data, 16, 16, Fraction(1, 25), Fraction(25)))
         with contextlib.suppress(LabelingError):
@@ -256,7 +261,9 @@ def test_any_bytes_are_read_or_refused(data):
 
 
 @given(st.booleans(), st.integers(0, 0x3F), st.sampled_from(hevc._PPS_IDS), st.booleans())
-def test_the_pps_id_of_a_slice_is_changed_and_nothing_else(first, rest, number, random_access):
+def test_the_pps_id_of_a_slice_is_changed_and_nothing_else(
+    first: bool, rest: int, number: int, random_access: bool
+) -> None:
     kind, flags = (19, f"{first:d}0") if random_access else (1, f"{first:d}")
     tail = format(rest, "06b")[: 7 - len(flags)] + "00" * 12 + "1"
     nal = bytes([kind << 1, 1]) + bits.from_bits(flags + bits.code_ue(0) + tail)
@@ -270,7 +277,7 @@ def test_the_pps_id_of_a_slice_is_changed_and_nothing_else(first, rest, number, 
 
 
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=60), st.integers(0, 3))
-def test_reordering_never_breaks_the_order_of_times(steps, delay):
+def test_reordering_never_breaks_the_order_of_times(steps: list[int], delay: int) -> None:
     """With dts that are the sorted pts put off by ``delay`` pictures, a new part may use that many, and at most 2."""
     shown = [sum(steps[:n]) for n in range(len(steps))]
     groups = [shown[n : n + 4] for n in range(1, len(shown), 4)]
@@ -282,7 +289,7 @@ def test_reordering_never_breaks_the_order_of_times(steps, delay):
     assert depth <= min(2, delay)
 
 
-def test_a_run_holds_few_pictures(tmp_path):
+def test_a_run_holds_few_pictures(tmp_path: Path) -> None:
     container, stream, given = opened(film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p"))
     container.close()
     coder = segment.Reencoder(stream, overlay_of(stream), lambda _: True, Settings(), depth=2)

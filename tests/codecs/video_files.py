@@ -62,7 +62,7 @@ def decoded(path: Path) -> Any:
         "error",
         "-copyts",
         "-i",
-        path,
+        str(path),
         "-map",
         "0:v",
         "-fps_mode",

@@ -40,7 +40,7 @@ def write(data: bytes, **changes: Any) -> bytes:
 
 def packets(data: bytes) -> list[tuple[int, int | None, bytes]]:
     """All packets as FFmpeg demuxes them."""
-    with av.open(io.BytesIO(data)) as opened:
+    with av.open(io.BytesIO(data), "r") as opened:
         return [(packet.stream_index, packet.pts, bytes(packet)) for packet in opened.demux() if packet.size]
 
 

@@ -207,7 +207,8 @@ def pixels(data: bytes) -> list[tuple[str, tuple[int, int], bytes]]:
 def exiftool(*paths: Path) -> list[dict[str, Any]]:
     """What exiftool reads in each file, keys with their group."""
     run = subprocess.run(["exiftool", "-j", "-a", "-G1", "-struct", *map(str, paths)], capture_output=True, check=False)
-    return json.loads(run.stdout)
+    found: list[dict[str, Any]] = json.loads(run.stdout)
+    return found
 
 
 def foreign(tags: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sam
 made = {sample.name: sample.make() for sample in SAMPLES}
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(containers.rewrite(data, containers.read(data), Changes(**changes)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def sub_blocks(content: bytes) -> bytes:
     return b"".join(bytes((len(part),)) + part for part in parts) + b"\0"
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(gif.rewrite(data, gif.read(data), Changes(**changes)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, features
@@ -95,7 +96,7 @@ def item_file(
     return ftyp + before + meta(behind + len(mdat) - len(av1)) + gap + mdat
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(containers.rewrite(data, containers.read(data), Changes(**changes)))
 
 
@@ -128,7 +129,7 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_every_layout_takes_a_packet_and_shows_the_same(layout: dict[str, object], tmp_path: Path) -> None:
+def test_every_layout_takes_a_packet_and_shows_the_same(layout: dict[str, Any], tmp_path: Path) -> None:
     before = item_file(**layout)
     after = write(before, xmp=PACKET)
     (tmp_path / "after.avif").write_bytes(after)
@@ -187,7 +188,7 @@ def test_a_track_says_the_same_as_the_file() -> None:
     assert [block.data for block in containers.read(after).blocks if block.kind is Kind.XMP] == [PACKET + b" " * 5000]
     with Image.open(io.BytesIO(after)) as picture:
         assert picture.info["xmp"] == PACKET + b" " * 5000
-        assert picture.n_frames == 3
+        assert getattr(picture, "n_frames", 1) == 3
     less = write(before, drop=tuple(blocks(before, Kind.XMP)))
     assert (blocks(less, Kind.XMP), pixels(less)) == ([], pixels(before))
 

@@ -8,11 +8,13 @@ import random
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.MpoImagePlugin import MpoImageFile
 
 from labeling import containers
 from labeling.containers import Changes, Kind
@@ -39,7 +41,7 @@ def jumbf(instance: int, sequence: int, box: bytes, part: bytes) -> bytes:
     return segment(0xEB, b"JP" + struct.pack(">HI", instance, sequence) + (b"" if sequence == 1 else box[:8]) + part)
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(jpeg.rewrite(data, jpeg.read(data), Changes(**changes)))
 
 
@@ -238,7 +240,7 @@ def _shift_mpf(data: bytes, offset: int, growth: int) -> bytes:
 def _mpo(data: bytes) -> list[str]:
     """Hashes of the pictures that Pillow finds through the index."""
     with Image.open(io.BytesIO(data)) as picture:
-        assert picture.format == "MPO"
+        assert isinstance(picture, MpoImageFile)
         hashes = []
         for frame in range(picture.n_frames):
             picture.seek(frame)

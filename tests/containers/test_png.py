@@ -7,6 +7,7 @@ import subprocess
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -30,7 +31,7 @@ def with_chunks(*front: bytes, late: bytes = b"") -> bytes:
     return plain[:33] + b"".join(front) + plain[33:end] + late + plain[end:]
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(png.rewrite(data, png.read(data), Changes(**changes)))
 
 

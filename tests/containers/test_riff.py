@@ -42,6 +42,8 @@ def test_a_film_says_what_ffprobe_says() -> None:
     with av.open(io.BytesIO(film())) as opened:
         video = opened.streams.video[0]
         assert (contents.width, contents.height) == (video.width, video.height) == (48, 32)
+        assert video.duration is not None
+        assert video.time_base is not None
         assert contents.seconds == float(video.duration * video.time_base)
     assert (contents.problems, contents.warnings, contents.fixed) == ((), (), "")
     assert ("AVI LIST INFO INAM", "hello") in texts(contents)

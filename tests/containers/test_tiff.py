@@ -6,6 +6,7 @@ import io
 import mmap
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from .battery import OLD_PACKET, PACKET, SOURCE, coded, encoded, exif, exiftool,
 LAYOUTS = [{"byteorder": "<"}, {"byteorder": ">"}, {"bigtiff": True}, {"byteorder": ">", "bigtiff": True}]
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(containers.rewrite(data, containers.read(data), Changes(**changes)))
 
 
@@ -30,7 +31,13 @@ def blocks(data: bytes, kind: Kind) -> list[Block]:
     return [block for block in containers.read(data).blocks if block.kind is kind]
 
 
-def fields(block: Block) -> dict[str, dict[int, bytes]]:
+def first_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
+    page = file.pages[0]
+    assert isinstance(page, tifffile.TiffPage)
+    return page
+
+
+def fields(block: Block) -> dict[str, dict[int, Any]]:
     """The tags of an EXIF block, as Pillow reads them."""
     parsed = Image.Exif()
     parsed.load(b"Exif\0\0" + block.data)
@@ -38,13 +45,14 @@ def fields(block: Block) -> dict[str, dict[int, bytes]]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_tifffile_finds_the_packet_and_the_same_pages(layout: dict[str, object]) -> None:
+def test_tifffile_finds_the_packet_and_the_same_pages(layout: dict[str, Any]) -> None:
     before = tiff(3, **layout)
     after = write(before, xmp=PACKET)
     with tifffile.TiffFile(io.BytesIO(after)) as file:
-        tag = file.pages[0].tags[700]
+        tags = first_page(file).tags
+        tag = tags[700]
         assert (tag.value, int(tag.dtype)) == (PACKET, 7)
-        codes = [row.code for row in file.pages[0].tags]
+        codes = [row.code for row in tags]
         assert codes == sorted(codes)
         assert len(file.pages) == 3
         assert np.array_equal(file.asarray(), tifffile.imread(io.BytesIO(before)))
@@ -52,7 +60,7 @@ def test_tifffile_finds_the_packet_and_the_same_pages(layout: dict[str, object])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_a_file_does_not_grow_for_ever(layout: dict[str, object]) -> None:
+def test_a_file_does_not_grow_for_ever(layout: dict[str, Any]) -> None:
     once = write(tiff(2, **layout), xmp=PACKET)
     data = once
     for packet in (PACKET + b" " * 999, OLD_PACKET, PACKET + b" " * 5000, PACKET):
@@ -105,7 +113,7 @@ def test_the_exif_block_reads_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_exif_is_merged_whatever_its_byte_order(layout: dict[str, object]) -> None:
+def test_exif_is_merged_whatever_its_byte_order(layout: dict[str, Any]) -> None:
     given = Image.Exif()
     given.endian = ">" if layout.get("byteorder") == "<" else "<"
     given[0x0131], given[0x010E] = "a generator 1.0 of a longer name", "description"
@@ -114,7 +122,7 @@ def test_exif_is_merged_whatever_its_byte_order(layout: dict[str, object]) -> No
     before = tiff(2, **layout)
     after = write(write(before, exif=given.tobytes()[6:]), xmp=PACKET)
     with tifffile.TiffFile(io.BytesIO(after)) as file:
-        tags = file.pages[0].tags
+        tags = first_page(file).tags
         assert tags["Software"].value == "a generator 1.0 of a longer name"
         assert tags["ImageDescription"].value == "description"
         assert tags["ExifTag"].value["PixelXDimension"] == 4711
@@ -155,8 +163,8 @@ def test_four_gigabytes_are_the_end_of_a_classic_tiff(tmp_path: Path) -> None:
         file.write(data)
         file.truncate((1 << 32) - 400)
     with (
-        (tmp_path / "large.tif").open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as large,
+        (tmp_path / "large.tif").open("rb") as stored,
+        mmap.mmap(stored.fileno(), 0, access=mmap.ACCESS_READ) as large,
         pytest.raises(LabelingError, match="BigTIFF"),
     ):
         containers.rewrite(large, containers.read(large), Changes(xmp=PACKET * 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, features
@@ -35,7 +36,7 @@ def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def write(data: bytes, **changes: object) -> bytes:
+def write(data: bytes, **changes: Any) -> bytes:
     return b"".join(containers.rewrite(data, containers.read(data), Changes(**changes)))
 
 

@@ -153,8 +153,10 @@ def run(
         seeds = gather(cases=cases)
         seeds_file = Path(folder, "seeds")
         seeds_file.write_bytes(pickle.dumps(seeds))
-        spans = [(start, min(start + size, count)) for start in range(0, count, size)]
-        for events in pool.map(lambda span: _batch(seeds_file, seed, *span, deadline), spans):
+        starts = range(0, count, size)
+        for events in pool.map(
+            lambda start: _batch(seeds_file, seed, start, min(start + size, count), deadline), starts
+        ):
             for event in events:
                 outcome.take(event)
                 outcome.done += "at" in event

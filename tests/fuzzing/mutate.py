@@ -224,7 +224,7 @@ def png(rng: Random, data: bytes) -> bytes:
 
 def riff(rng: Random, data: bytes) -> bytes:
     """The same for RIFF chunks; half of the time the outer size is made right again."""
-    parts = []
+    parts: list[bytes] = []
     at = 12
     while at + 8 <= len(data) and len(parts) < 200:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
@@ -276,7 +276,7 @@ _PARENTS = (b"meta", b"iprp", b"ipco", b"iinf", b"moov", b"trak", b"mdia", b"min
 
 
 def _boxes(data: bytes, start: int, stop: int, depth: int = 0) -> list[tuple[int, int, bytes]]:
-    found = []
+    found: list[tuple[int, int, bytes]] = []
     at = start
     while at + 8 <= stop and len(found) < 400:
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]

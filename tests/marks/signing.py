@@ -65,7 +65,7 @@ def key_service(alg: str = "es256", *, raw: bool = False) -> Callable[[bytes], b
         assert digest is not None
         if isinstance(key, rsa.RSAPrivateKey):
             return key.sign(message, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-        der = key.sign(message, ec.ECDSA(digest))
+        der: bytes = key.sign(message, ec.ECDSA(digest))
         if not raw:
             return der
         width = -(-key.key_size // 8)

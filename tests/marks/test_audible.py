@@ -104,7 +104,7 @@ def noise(rng: np.random.Generator, count: int) -> Sound:
 def pink(rng: np.random.Generator, count: int) -> Sound:
     spectrum = np.fft.rfft(rng.standard_normal(count))
     sound = np.fft.irfft(spectrum / np.sqrt(np.arange(spectrum.size) + 1), count)
-    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+    return np.asarray(0.5 * sound / np.abs(sound).max(), np.float32)
 
 
 def music(rng: np.random.Generator, count: int, *, organ: bool = False) -> Sound:
@@ -123,7 +123,7 @@ def music(rng: np.random.Generator, count: int, *, organ: bool = False) -> Sound
                     np.sin(2 * np.pi * pitch * h * t) / h**1.3 for h in range(1, 6)
                 )
             at += length + beat * rng.choice([0, 0, 1])
-    return (0.6 * out / np.abs(out).max()).astype(np.float32)
+    return np.asarray(0.6 * out / np.abs(out).max(), np.float32)
 
 
 def organ(rng: np.random.Generator, count: int) -> Sound:
@@ -145,7 +145,7 @@ def speech(rng: np.random.Generator, count: int) -> Sound:
         first = round(at * RATE)
         out[first : first + t.size] += sound * np.hanning(t.size) ** 0.3
         at += length + rng.choice([0, 0, 0.03, 0.08, 0.2])
-    return (0.6 * out / np.abs(out).max()).astype(np.float32)
+    return np.asarray(0.6 * out / np.abs(out).max(), np.float32)
 
 
 KINDS = [noise, pink, music, organ, speech]

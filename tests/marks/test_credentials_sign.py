@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -51,7 +52,7 @@ def test_every_key_validates_from_pem(alg: str) -> None:
 @pytest.mark.parametrize("check", ["quick", "full"])
 @pytest.mark.parametrize("by", ["pem", "callback"])
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_format_validates_and_opens(format: str, by: str, check: str) -> None:
+def test_every_format_validates_and_opens(format: str, by: str, check: Literal["quick", "full"]) -> None:
     media_type, data = f"image/{format}", picture(format)
     who = signer() if by == "pem" else Signer.from_callback(key_service(), chain().cert_pem)
     for _ in range(2):  # the second file of a kind is the one that is checked the quick way

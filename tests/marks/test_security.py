@@ -374,7 +374,7 @@ def test_the_command_line_makes_a_key_signs_and_pins(tmp_path: Path) -> None:
     def signature(*pinned: Path) -> str:
         options = [argument for path in pinned for argument in ("--pinned", path)]
         report = json.loads(run("verify", tmp_path / "out.png", "--no-visible", "--format", "json", *options).stdout)
-        return next(finding["signature"] for finding in report[0]["marks"] if finding["mark"] == "aigc")
+        return next(str(finding["signature"]) for finding in report[0]["marks"] if finding["mark"] == "aigc")
 
     assert signature() == signature(tmp_path / "pinned.txt") == "valid"
     assert signature(public) == signature(config) == signature(tmp_path / "pinned.txt", public) == "trusted"
