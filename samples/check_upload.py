@@ -1,7 +1,7 @@
-"""Check an upload and act on the verdict, as Art. 6 of the Labelling Measures asks of a platform.
+"""Check an upload and act on the verdict, as Art. 6 of the Labelling Measures requires of a platform.
 
-What the file says decides what the platform shows beside it: "AI-generated" where an implicit label says so, "possibly"
-where only the uploader says so, "suspected" where other traces do. That nothing was found proves nothing.
+The evidence decides which notice the platform shows: "AI-generated" if an implicit label says so, "possibly" if only
+the uploader says so, "suspected" if other traces do. If nothing is found, that proves nothing.
 
 Run it with an output folder:  python samples/check_upload.py demo-output/uploads
 """
@@ -25,7 +25,7 @@ NOTICES = {
 
 
 def decide(upload: bytes, *, declared_ai: bool = False) -> str:
-    """What to do with an upload, in words. Bad files never raise anything but ``LabelingError``."""
+    """Say what to do with an upload. Bad files never raise anything but ``LabelingError``."""
     try:
         report = labeling.verify(upload, profile="cn", declared_ai=declared_ai)
     except labeling.LabelingError as error:
@@ -37,7 +37,7 @@ def decide(upload: bytes, *, declared_ai: bool = False) -> str:
 
 
 def uploads() -> dict[str, tuple[bytes, bool]]:
-    """What users send: (file, whether the user says that it is AI)."""
+    """Return what users send: (file, whether the user declares it as AI)."""
     picture = generate("mountains in the mist at dawn")
     plain = io.BytesIO()
     picture.save(plain, "PNG")

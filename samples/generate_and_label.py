@@ -15,7 +15,7 @@ import labeling
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    # Made once: a labeler is immutable, and threads may share it.
+    # Make it once: a labeler is immutable, and threads may share it.
     labeler = labeling.Labeler(producer=PROVIDER, generator=MODEL, generator_version=VERSION)
 
     for number, prompt in enumerate(PROMPTS, start=1):

@@ -1,6 +1,7 @@
-"""Keep a record of labels, know a picture again whose metadata somebody removed, and check that nothing was changed.
+"""Keep a record of labels, recognise a picture whose metadata was removed, and check that the record is intact.
 
-The Labelling Measures (Art. 9) have it recorded for six months who was handed a copy without the explicit label.
+The Labelling Measures (Art. 9) require a record, kept for six months, of who received a copy without the explicit
+label.
 
 Run it with an output folder:  python samples/keep_ledger.py demo-output/ledger
 """
@@ -19,7 +20,7 @@ from labeling.ledger import Ledger
 
 
 def stripped(path: Path) -> bytes:
-    """What a platform makes of a picture: half the size, coded anew, no metadata."""
+    """Do to a picture what platforms do: half the size, re-encoded, no metadata."""
     with Image.open(path) as picture:
         small = picture.convert("RGB").resize((picture.width // 2, picture.height // 2))
     small.info.clear()

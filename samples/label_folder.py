@@ -1,6 +1,7 @@
-"""Label the pictures that a folder has collected in several processes, keep a ledger, and know a stripped copy again.
+"""Label the pictures in a folder in several processes, keep a ledger, and recognise a stripped copy.
 
-Run it with an output folder, and a folder of your own if you like (it is read, never changed); run again, it goes on:
+Run it with an output folder, and a folder of your own if you like (it is read, never changed). Run it again, and it
+continues:
     python samples/label_folder.py demo-output/folder my-pictures
 """
 
@@ -19,7 +20,7 @@ from labeling.ledger import Ledger
 
 
 def collect(folder: Path) -> None:
-    """A folder as they are found: several formats, one file that is no picture."""
+    """Make a typical folder: several formats, and one file that is not a picture."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, extension in enumerate(("jpg", "png", "webp", "tiff")):
         generate("folded silk, macro", seed=number, size=(480, 320)).save(folder / f"picture{number}.{extension}")
@@ -27,7 +28,7 @@ def collect(folder: Path) -> None:
 
 
 def stripped(picture: Path, target: Path) -> Path:
-    """What becomes of a picture on many platforms: scaled down, coded anew, all metadata gone."""
+    """Do to a picture what many platforms do: scaled down, re-encoded, all metadata removed."""
     with Image.open(picture) as image:
         image.convert("RGB").resize((image.width // 2, image.height // 2)).save(target, quality=60)
     return target
@@ -38,7 +39,7 @@ def main(folder: Path, source: Path | None) -> None:
         source = folder / "inbox"
         if not source.exists():
             collect(source)
-    # A function, because each worker makes a labeler of its own: keys of a signer never travel between processes.
+    # A function, because each worker makes its own labeler: a signer's keys never travel between processes.
     labeler = partial(labeling.Labeler, producer=PROVIDER, generator=MODEL, generator_version=VERSION)
     folder.mkdir(parents=True, exist_ok=True)
     with Ledger.open(folder / "ledger.db") as ledger:

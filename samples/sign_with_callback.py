@@ -1,7 +1,7 @@
 """Sign content credentials (C2PA) with a key that never leaves its vault: a KMS, an HSM, a signing service.
 
-All the toolkit needs is the certificate chain and a function ``sign(message: bytes) -> bytes``. Here the vault is a
-class with a throw-away test key; with a real one the body of ``sign`` is one call of its client.
+The library needs only the certificate chain and a function ``sign(message: bytes) -> bytes``. Here the vault is a class
+with a throw-away test key. With a real one, the body of ``sign`` is one call of its client.
 
 Run it with an output folder:  python samples/sign_with_callback.py demo-output/signed
 """
@@ -20,7 +20,7 @@ from labeling.marks.credentials import make_test_chain
 
 
 class Vault:
-    """Stands for a key management service: it signs, and gives its certificate chain, but never its key."""
+    """Stand in for a key management service: it signs and hands out its certificate chain, but never its key."""
 
     def __init__(self) -> None:
         chain = make_test_chain()
@@ -32,7 +32,7 @@ class Vault:
         self.calls = 0
 
     def sign(self, message: bytes) -> bytes:
-        """An ECDSA signature with SHA-256 in DER, the form in which cloud services give them."""
+        """Return an ECDSA signature with SHA-256 in DER, the form that cloud services use."""
         self.calls += 1
         return self._key.sign(message, ec.ECDSA(hashes.SHA256()))
 
@@ -51,7 +51,8 @@ def main(folder: Path) -> None:
 
     for trust, words in ((None, "without trust anchors"), (labeling.Trust(vault.root), "with the vault's root")):
         report = labeling.verify(path, profile="eu", trust=trust)
-        credentials = next(finding for finding in report.findings if finding.kind == "c2pa")
+        credentials = report.find("c2pa")
+        assert credentials is not None
         print(f"  {words}: {credentials.signature}, eu: {report.verdicts['eu'].outcome}")
 
 
