@@ -101,7 +101,7 @@ class Contents:
     """Everything that a container module found in a file.
 
     Attributes:
-        format: The format's name in :data:`labeling.containers.FORMATS`.
+        format: The format's name in :data:`labeling.containers.formats.FORMATS`.
         media_type: The file's media type.
         blocks: The metadata.
         coded: (offset, length) of each run of coded picture data. A change of metadata leaves these bytes identical.

@@ -58,7 +58,7 @@ class Collector:
         """Return what was collected as the answer of a module's ``read``.
 
         Args:
-            format: The format's name in :data:`labeling.containers.FORMATS`.
+            format: The format's name in :data:`labeling.containers.formats.FORMATS`.
             media_type: The file's media type.
             coded: (offset, length) of each run of coded picture data.
             size: (width, height) as coded, in pixels; 0 where unknown.

@@ -1,7 +1,7 @@
 """The samples that every container format puts through the same tests (test_battery.py).
 
-A new format is one row or more in :data:`SAMPLES`: a name, the format's name in ``labeling.containers.FORMATS``, and
-a maker of a small file. Makers use an encoder that is not ours, so that what is read is what others write.
+A new format is one row or more in :data:`SAMPLES`: a name, the format's name in the table of formats, and a maker of
+a small file. Makers use an encoder that is not ours, so that what is read is what others write.
 """
 
 from __future__ import annotations
