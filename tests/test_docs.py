@@ -18,6 +18,7 @@ import click
 import pytest
 from PIL import Image
 
+import labeling
 from labeling.cli import group
 from labeling.rule_catalogue import RULES
 
@@ -38,7 +39,7 @@ def make_docs() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/cli.md", "docs/rules.md", "docs/traces.md", "docs/report.schema.json"]
+    "name", ["README.md", "docs/api.md", "docs/cli.md", "docs/rules.md", "docs/traces.md", "docs/report.schema.json"]
 )
 def test_generated_parts_are_current(make_docs: ModuleType, name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == make_docs.documents()[name], "run make docs"
@@ -48,6 +49,20 @@ def test_no_rule_is_left_out() -> None:
     page = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
     assert len(RULES) > 40
     assert {rule for rule in RULES if f"`{rule}`" not in page} == set()
+
+
+def test_the_reference_lists_the_public_names_and_no_others() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^### (\w+)$", page, re.MULTILINE)
+    assert sorted(listed) == sorted(name for name in labeling.__all__ if name != "__version__")
+
+
+def test_the_reference_holds_no_markup_of_docstrings() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r":\w+:`|``|^\.\. ", prose, re.MULTILINE) == []
+    anchors = {title.lower() for title in re.findall(r"^#+ (\S+)$", page, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) - anchors == set()
 
 
 def test_every_format_says_what_becomes_of_the_picture(make_docs: ModuleType) -> None:
@@ -175,3 +190,11 @@ def test_the_architecture_names_what_there_is() -> None:
     assert len(proofs) > 20
     missing = [f"{file}::{name}" for file, name in proofs if f"def {name}(" not in (ROOT / file).read_text("utf-8")]
     assert missing == []
+    paths = {
+        path for path in re.findall(r"(?:labeling|cli|tests|tools)/[\w/]*\w(?:\.py|/)", page) if "NAME" not in path
+    }
+    assert len(paths) > 40
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    files = {path.name for folder in ("labeling", "cli", "tools", "tests") for path in (ROOT / folder).rglob("*.py")}
+    named = {name for name in re.findall(r"\b\w+\.py\b", page) if "NAME" not in name}
+    assert sorted(named - files) == []

@@ -1,6 +1,6 @@
 """Writes the generated documents: tables in README.md, the pages of docs/ named in PAGES, docs/report.schema.json.
 
-Run it after a change of formats, rules or commands:  make docs      (tests/test_docs.py fails until then)
+Run it after a change of formats, rules, commands or public docstrings (tests/test_docs.py fails until then):  make docs
 """
 
 from __future__ import annotations
@@ -180,9 +180,22 @@ def report_schema() -> str:
     return json.dumps(schema.report_schema(), ensure_ascii=False, indent=2) + "\n"
 
 
+# --- docs/api.md ------------------------------------------------------------------------------------------------------
+
+
+def api_page() -> str:
+    """docs/api.md, from the signatures and docstrings of the public API."""
+    if str(ROOT) not in sys.path:  # where this file is run as a script
+        sys.path.append(str(ROOT))
+    from tools.api_page import page
+
+    return page(NOTICE)
+
+
 # --- putting it in place ----------------------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/api.md": api_page,
     "docs/cli.md": cli_page,
     "docs/rules.md": rules_page,
     "docs/traces.md": traces_page,
