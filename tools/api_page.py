@@ -11,9 +11,9 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType, UnionType
+from types import MappingProxyType, ModuleType, UnionType
 from typing import Any
 
 import labeling
@@ -122,10 +122,13 @@ def _class(name: str, kind: type, prefix: str = "labeling.") -> Iterator[str]:
     bases = [base.__name__ for base in kind.__bases__ if base.__name__ in labeling.__all__]
     if bases:
         yield f"A [`{bases[0]}`](#{bases[0].lower()}). "
-    yield markdown(kind.__doc__)
+    types = {}
     if dataclasses.is_dataclass(kind) and _made_by_the_library(kind):
-        fields = [f"`{each.name}: {_annotation(each.type)}`" for each in dataclasses.fields(kind)]
-        yield f"\nFields: {', '.join(fields)}\n"
+        types = {each.name: _annotation(each.type) for each in dataclasses.fields(kind)}
+    text = markdown(kind.__doc__, types)
+    yield text
+    if left := [f"`{name}: {hint}`" for name, hint in types.items() if f"`{name}: {hint}`" not in text]:
+        yield f"\nAttributes: {', '.join(left)}\n"
     for member, thing in vars(kind).items():
         documented = inspect.getdoc(thing)
         if member.startswith("_") or not documented or member in INTERNAL.get(name, ()):
@@ -144,8 +147,8 @@ def _class(name: str, kind: type, prefix: str = "labeling.") -> Iterator[str]:
 def _made_by_the_library(kind: type) -> bool:
     """Whether users never call this class themselves, so that its constructor is not part of the API."""
     return kind.__name__ in {
-        "Defect", "Finding", "Finished", "LabeledFile", "LabeledImage", "LabeledVideoWriter", "Ledger", "Match",
-        "Profile", "Progress", "Pruned", "Record", "Report", "Signer", "Sm2Key", "Verdict", "Verification",
+        "Defect", "Discrepancy", "Finding", "Finished", "LabeledFile", "LabeledImage", "LabeledVideoWriter", "Ledger",
+        "Match", "Profile", "Progress", "Pruned", "Record", "Report", "Signer", "Sm2Key", "Verdict", "Verification",
     }  # fmt: skip
 
 
@@ -220,17 +223,18 @@ def _comments(module: ModuleType) -> dict[str, str]:
     return found
 
 
-def markdown(docstring: str | None) -> str:
-    """A Google-style docstring as Markdown: sections become lists, examples code, references links."""
+def markdown(docstring: str | None, types: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Turn a Google-style docstring into Markdown; ``types`` are those of attributes, by name."""
     text = inspect.cleandoc(docstring or "")
     parts = []
     for title, body in _sections(text):
         if title.startswith("Example"):
             language = "pycon" if body.lstrip().startswith(">>>") else "python"
-            parts.append(f"Example:\n\n```{language}\n{body.rstrip()}\n```")
+            code = re.sub(r" *# doctest: \+\w+$", "", body.rstrip(), flags=re.MULTILINE)
+            parts.append(f"Example:\n\n```{language}\n{code}\n```")
         elif title in ("Args", "Attributes", "Raises"):
-            heading = {"Args": "Parameters"}.get(title, title)
-            parts.append(f"{heading}:\n\n" + "\n".join(_items(body)))
+            heading = title if title != "Args" else "Attributes" if types else "Parameters"
+            parts.append(f"{heading}:\n\n" + "\n".join(_items(body, types)))
         elif title:
             parts.append(f"{title}: {_inline(body).strip()}")
         else:
@@ -249,12 +253,13 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
     yield "", text[at:]
 
 
-def _items(body: str) -> Iterator[str]:
+def _items(body: str, types: Mapping[str, str]) -> Iterator[str]:
     """Turn each ``name: description``, which may span several lines, into one Markdown list item."""
     for item in re.split(r"\n(?=\S)", body.strip()):
         name, colon, rest = item.partition(":")
         words = " ".join(_inline(rest).split())
-        yield f"- `{name.strip()}`: {words}" if colon else f"- {' '.join(_inline(item).split())}"
+        typed = f"{name.strip()}: {types[name.strip()]}" if name.strip() in types else name.strip()
+        yield f"- `{typed}`: {words}" if colon else f"- {' '.join(_inline(item).split())}"
 
 
 def _prose(text: str) -> str:
@@ -284,7 +289,7 @@ def _inline(text: str) -> str:
             if word in labeling.__all__ and word not in GROUPS["Many files"]:
                 full = shown if word == shown else f"{word}.{shown}"
                 return f"[`{full}`](#{word.lower()})"
-        return f"`{shown}`" if target.startswith("labeling.") else f"`{target}`"
+        return f"`{shown if match[1].startswith('~') else target}`"
 
     text = re.sub(r":\w+:`([^`]+)`", reference, text)
     return re.sub(r"``(.+?)``", r"`\1`", text, flags=re.DOTALL)

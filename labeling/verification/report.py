@@ -34,7 +34,7 @@ class Report:
         path: The file's path, or a name for it such as ``<bytes>``.
         media_type: Its media type, by content.
         readable: False if the file could not be read to its end.
-        origin: One of :data:`ORIGINS`.
+        origin: ``confirmed``, ``possible``, ``suspected`` or ``none`` (Labelling Measures Art. 6).
         findings: What was found, in the order of :data:`labeling.findings.KINDS`.
         verdicts: One verdict for each profile, by the profile's name.
         problems: Why the file could not be read to its end.
@@ -57,8 +57,17 @@ class Report:
         Args:
             kind: One of :data:`labeling.findings.KINDS`.
 
+        Returns:
+            The finding, or ``None``.
+
         Raises:
             ValueError: ``kind`` is not one of them.
+
+        Example:
+            >>> import labeling
+            >>> finding = labeling.verify("photo.png").find("visible")
+            >>> str(finding.status)
+            'absent'
         """
         if kind not in KINDS:
             raise ValueError(f"there is no kind of finding {kind!r}; the kinds are {', '.join(KINDS)}")
@@ -77,7 +86,11 @@ class Report:
         return 0 if self.compliant else 3
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report in its stable JSON form, of version :data:`SCHEMA_VERSION`."""
+        """Return the report in its stable JSON form, which docs/report.schema.json describes.
+
+        Returns:
+            A dictionary for ``json.dumps``.
+        """
         result: dict[str, Any] = {
             "version": SCHEMA_VERSION,
             "path": self.path,
