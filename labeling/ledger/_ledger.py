@@ -62,6 +62,9 @@ class Ledger:
             where: The path of an SQLite file, or a URL: ``sqlite:///…`` or ``postgresql://…``.
             create: Make the ledger if there is none; with ``False`` it must exist.
 
+        Returns:
+            The ledger, to be closed, or used in a ``with`` statement.
+
         Raises:
             UnreadableFile: There is no ledger, or the file is something else or damaged.
             WriteError: The file cannot be made, or may not be written to.
@@ -199,6 +202,9 @@ class Ledger:
 
         Args:
             content_id: The content's number, as labels have it.
+
+        Returns:
+            The records; empty if there is none.
 
         Example:
             >>> ledger.show("0198a3c5-7b1e-7d2a-9c44-1f0e5a6b7c8d")  # doctest: +SKIP

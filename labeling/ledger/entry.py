@@ -180,6 +180,9 @@ def entry_of(
         key: The caller's own key, to find the record again.
         profile: The name of the rules (default: the first profile of the report).
 
+    Returns:
+        The entry, for :meth:`Ledger.append`.
+
     Raises:
         LabelingError: The output cannot be read (any more), or was never written (a dry run).
 
