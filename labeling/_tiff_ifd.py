@@ -1,7 +1,7 @@
-"""A bounded reader of TIFF directories (TIFF 6.0 section 2; BigTIFF), for TIFF files and for EXIF inside other formats.
+"""Read TIFF directories (TIFF 6.0 section 2; BigTIFF) within bounds, for TIFF files and for EXIF in other formats.
 
-It never raises on bad content: a broken part becomes a sentence in ``problems`` and everything else is still given.
-Wild EXIF needs that: sub-directories without their next-IFD pointer, values that point out of the block and types
+Bad content never raises: a broken part becomes a sentence in ``problems``, and everything else is still read. EXIF of
+real files needs that: sub-directories without a pointer to the next IFD, values that point out of the block, and types
 that no specification knows are all common.
 """
 
@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 MAX_IFDS = 64
-"""So many directories are read of one structure unless the caller allows more (TIFF files of many pages)."""
+"""Limit on the directories of one structure, unless the caller allows more (for TIFF files of many pages)."""
 
 MAX_ENTRIES = 4096
-"""Entries of one directory; more is damage, or an attack."""
+"""Limit on the entries of one directory; more is damage, or an attack."""
 
 MAX_ALL_ENTRIES = 1 << 17
-"""Entries of all directories together: overlapping directories cannot multiply the work."""
+"""Limit on the entries of all directories together, so that overlapping directories cannot multiply the work."""
 
 MAX_VALUE = 16 << 20
-"""Bytes of one value that :meth:`Tiff.value` gives unless told otherwise."""
+"""Default limit on the bytes that :meth:`Tiff.value` returns."""
 
 EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
 
@@ -49,17 +49,22 @@ TYPE_SIZES = {
     18: 8,
     129: 1,
 }
-"""Bytes of one element, by field type: TIFF 6.0, 13 IFD, 16-18 BigTIFF, 129 UTF-8 (Exif 3.0)."""
+"""Field type → bytes of one element: TIFF 6.0; 13 IFD; 16 to 18 BigTIFF; 129 UTF-8 (Exif 3.0)."""
 
 _INTS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 
 
 @dataclass(slots=True)
 class Entry:
-    """One field of a directory.
+    """One field of a directory. Offsets and lengths are as the file gives them, and may reach beyond its end.
 
-    ``value_offset``/``length`` span the value, inside the entry itself where it fits there; both are as the file says
-    and may reach out of it. ``length`` is 0 where the type is not known. ``entry_offset`` is where the entry starts.
+    Attributes:
+        tag: The tag.
+        type: The field type, a key of :data:`TYPE_SIZES` where it is known.
+        count: Number of elements.
+        value_offset: Where the value starts; inside the entry itself where it fits.
+        length: The length of the value in bytes; 0 where the type is not known.
+        entry_offset: Where the entry starts.
     """
 
     tag: int
@@ -72,10 +77,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Ifd:
-    """One directory. Of a tag that occurs twice the first is in ``entries``.
+    """One directory.
 
-    ``name``: IFD0, IFD1 … for the main chain; Exif, GPS, Interop below IFD0, "IFD1/Exif" … below others;
-    SubIFD0, SubIFD1 … in the order found. ``next_offset_at`` is where the pointer to the next directory stands.
+    Attributes:
+        name: IFD0, IFD1 … in the main chain; Exif, GPS and Interop below IFD0, ``IFD1/Exif`` … below others; SubIFD0,
+            SubIFD1 … in the order found.
+        offset: Where it starts.
+        entries: Tag → field. Of a tag that occurs twice, the first counts.
+        next_offset_at: Where the pointer to the next directory is.
     """
 
     name: str
@@ -86,11 +95,17 @@ class Ifd:
 
 @dataclass(slots=True)
 class Tiff:
-    """What :func:`read_tiff` found. ``byte_order`` is "<" or ">"; ``big`` says BigTIFF.
+    """What :func:`read_tiff` found.
 
-    ``cut``: a directory, or its pointer to the next one, lies or reaches behind the end. ``sound``: every directory and
-    value is inside the structure, no directory or tag comes twice, and all are within the limits. A missing next-IFD
-    pointer and unknown types are common and do no harm.
+    Attributes:
+        byte_order: ``<`` or ``>``, as for :mod:`struct`.
+        big: Whether it is BigTIFF.
+        ifds: The directories in the order in which they were read: the main chain first.
+        problems: What is broken.
+        data: The structure.
+        cut: Whether a directory, or its pointer to the next one, is or reaches beyond the end.
+        sound: Whether every directory and value is inside the structure, no directory or tag occurs twice, and all are
+            within the limits. A missing next-IFD pointer and unknown types are common and do no harm.
     """
 
     byte_order: str
@@ -102,11 +117,11 @@ class Tiff:
     sound: bool = True
 
     def value(self, entry: Entry, limit: int = MAX_VALUE) -> bytes:
-        """The bytes of a value: at most ``limit`` of them, fewer where the value reaches out of the structure."""
+        """Return the bytes of a value: at most ``limit``, fewer where the value reaches out of the structure."""
         return bytes(self.data[entry.value_offset : entry.value_offset + min(entry.length, limit)])
 
     def ints(self, entry: Entry, limit: int = 1 << 16) -> tuple[int, ...]:
-        """The value as integers, at most ``limit`` of them; empty if the type is not an integer type."""
+        """Return the value as integers, at most ``limit`` of them; empty if the type is not an integer type."""
         code = _INTS.get(entry.type)
         if code is None:
             return ()
@@ -116,7 +131,7 @@ class Tiff:
         return struct.unpack_from(f"{self.byte_order}{count}{code}", raw)
 
     def ascii(self, entry: Entry, limit: int = 1 << 16) -> str:
-        """The value as text up to its first NUL: UTF-8 where it is valid (Exif 3.0), else Latin-1."""
+        """Return the value as text up to its first NUL: UTF-8 where it is valid (Exif 3.0), else Latin-1."""
         raw = self.value(entry, limit).split(b"\0", 1)[0]
         try:
             return raw.decode()
@@ -124,15 +139,17 @@ class Tiff:
             return raw.decode("latin-1")
 
     def ifd(self, name: str) -> Ifd | None:
-        """The directory of this name, if there is one."""
+        """Return the directory of this name; ``None`` if there is none."""
         return next((ifd for ifd in self.ifds if ifd.name == name), None)
 
 
 def read_tiff(data: Buffer, *, follow: bool = True, max_ifds: int = MAX_IFDS) -> Tiff:
-    """Read the directories of a TIFF structure (from its byte-order mark on).
+    """Read the directories of a TIFF structure. Bad content never raises.
 
-    ``follow`` also reads the Exif, GPS, Interop and SubIFD directories below the main chain. Bad content never
-    raises.
+    Args:
+        data: The structure, from its byte-order mark on.
+        follow: Whether to read also the Exif, GPS, Interop and SubIFD directories below the main chain.
+        max_ifds: Limit on the directories.
     """
     head = bytes(data[:16])
     order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
@@ -147,7 +164,7 @@ def read_tiff(data: Buffer, *, follow: bool = True, max_ifds: int = MAX_IFDS) ->
 
 
 class _Reader:
-    """The state of one walk: directories found, offsets visited, complaints."""
+    """The state of one walk: directories found, offsets visited, problems."""
 
     def __init__(self, data: Buffer, order: str, big: bool, max_ifds: int) -> None:
         self.data, self.size, self.order, self.big = data, len(data), order, big
@@ -163,7 +180,7 @@ class _Reader:
         self.sound = True
 
     def run(self, pointer_at: int, follow: bool) -> Tiff:
-        """Walk the main chain, then what hangs below each of its directories."""
+        """Walk the main chain, then the directories below each of its directories."""
         number = 0
         while (offset := self.next_at(pointer_at)) > 0:
             ifd = self.directory(offset, f"IFD{number}", in_chain=True)
@@ -193,7 +210,7 @@ class _Reader:
         return offset
 
     def directory(self, offset: int, name: str, in_chain: bool = False) -> Ifd | None:
-        """Read one directory; ``None`` (and a problem) if there is none at ``offset``."""
+        """Read one directory; return ``None`` and record a problem if there is none at ``offset``."""
         first = offset + self.count.size
         if offset < 8 or first > self.size:
             self.cut = self.cut or first > self.size
@@ -231,8 +248,8 @@ class _Reader:
             elif value + length > size:
                 self.problem(f"the value of tag 0x{tag:04X} in {name} reaches out of the structure")
             elif value == end and not in_chain and at + step <= end:
-                # The directory was written without its next-IFD pointer and the first value stands in its
-                # place. Nothing follows a sub-directory, so nothing is lost; strict readers stumble.
+                # The directory was written without its next-IFD pointer, and the first value is in its place. Nothing
+                # follows a sub-directory, so nothing is lost; strict readers fail here.
                 self.problem(f"{name} has no next-IFD pointer", harmless=True)
             if length == 0 and kind not in sizes:
                 self.problem(f"tag 0x{tag:04X} in {name} has the unknown type {kind}", harmless=True)
@@ -244,7 +261,7 @@ class _Reader:
         return found
 
     def below(self, ifd: Ifd, depth: int) -> None:
-        """Read the directories that entries of ``ifd`` point to."""
+        """Read the directories to which entries of ``ifd`` point."""
         prefix = "" if ifd.name in ("IFD0", "Exif") else f"{ifd.name}/"
         for tag, name in ((EXIF_IFD, "Exif"), (GPS_IFD, "GPS"), (INTEROP_IFD, "Interop")):
             entry = ifd.entries.get(tag)

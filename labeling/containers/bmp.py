@@ -1,6 +1,6 @@
-"""BMP (BITMAPCOREHEADER to BITMAPV5HEADER): read only, because the format has no place for a label.
+"""BMP (BITMAPCOREHEADER to BITMAPV5HEADER), which is only read, because the format has no place for a label.
 
-GB 45438-2025 names no carrier for BMP, and bytes behind the pixels are lost at the next save.
+GB 45438-2025 names no carrier for BMP, and bytes after the pixels are lost at the next save.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FILE_HEADER = 14
 _CORE, _V5 = 12, 124
 _HEADERS = frozenset((_CORE, 16, 40, 52, 56, 64, 108, _V5))
 _UNCOMPRESSED = (0, 3, 6)  # BI_RGB, BI_BITFIELDS, BI_ALPHABITFIELDS
-_EMBEDDED = (4, 5)  # BI_JPEG, BI_PNG: the depth is in there
+_EMBEDDED = (4, 5)  # BI_JPEG, BI_PNG: the embedded file gives the depth
 _PROFILE_EMBEDDED = b"DEBM"  # 'MBED', little-endian; 'LINK' names a file elsewhere and is never followed
 
 _file = Struct("<2xI4xII")  # file size, offset of the pixels, size of the header that follows
@@ -30,22 +30,11 @@ def read(data: Buffer) -> Contents:
     """Find the size and the colour profile of a BMP file; see :mod:`labeling.containers.base`."""
     collector = Collector()
     coded, width, height = _read(data, collector)
-    return Contents(
-        "bmp",
-        "image/bmp",
-        tuple(collector.blocks),
-        coded,
-        width,
-        height,
-        1,
-        tuple(collector.problems),
-        tuple(collector.warnings),
-        FIXED,
-    )
+    return collector.contents("bmp", "image/bmp", coded, (width, height), fixed=FIXED)
 
 
 def _read(data: Buffer, collector: Collector) -> tuple[tuple[tuple[int, int], ...], int, int]:
-    """(coded spans, width, height)."""
+    """Read the headers; return the spans of the pixels, the width and the height."""
     problems, size = collector.problems, len(data)
     if bytes(data[:2]) != b"BM" or size < _FILE_HEADER + 4:
         problems.append("the file is cut off within its header" if size < 18 else "it is not a BMP file")
@@ -85,11 +74,15 @@ def _read_profile(data: Buffer, collector: Collector) -> None:
     offset, length = _profile.unpack_from(data, _FILE_HEADER + 112)
     start, end = _FILE_HEADER + offset, _FILE_HEADER + offset + length
     if not length or end > len(data):
-        collector.warnings.append("its colour profile lies outside the file")
+        collector.warnings.append("its colour profile is outside the file")
         return
     collector.add(Kind.ICC, "BMP colour profile", (start, end), memoryview(data)[start:end])
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Never possible: raises :class:`~labeling.errors.LabelingError` that offers PNG."""
+    """Refuse, because BMP has no place for a label.
+
+    Raises:
+        LabelingError: Always; it recommends PNG.
+    """
     raise LabelingError(FIXED)

@@ -234,7 +234,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     edits: list[Edit] = [(block.offset, block.offset + block.length, b"") for block in dropped]
     if changes.xmp is not None:
         if b"\0" in changes.xmp or len(changes.xmp) > MAX_PAYLOAD:
-            raise LabelingError("a GIF takes an XMP packet in UTF-8 without NUL bytes, of at most 16 MiB")
+            raise LabelingError("a GIF takes only an XMP packet in UTF-8, without NUL bytes and of at most 16 MiB")
         extension = b"\x21\xff\x0b" + _XMP + changes.xmp + MAGIC_TRAILER
         kept = [block for block in contents.blocks if block not in dropped]
         edits += _placed(data, kept, extension, contents.coded[0][0])

@@ -1,4 +1,4 @@
-"""JPEG XL (ISO/IEC 18181-2): a bare codestream, or boxes among which Exif, XML and JUMBF boxes hold metadata."""
+"""JPEG XL (ISO/IEC 18181-2), which is only read: a bare codestream, or boxes, of which some contain metadata."""
 
 from __future__ import annotations
 
@@ -40,24 +40,13 @@ def read(data: Buffer) -> Contents:
                 _take(view, each, bool(coded), collector)
         if not coded and not collector.problems:
             collector.problems.append("it has no codestream (jxlc or jxlp box)")
-    return Contents(
-        "jxl",
-        "image/jxl",
-        tuple(collector.blocks),
-        tuple(coded),
-        width,
-        height,
-        1,
-        tuple(collector.problems),
-        tuple(collector.warnings),
-        FIXED,
-    )
+    return collector.contents("jxl", "image/jxl", coded, (width, height), fixed=FIXED)
 
 
 def _take(view: memoryview, each: Box, late: bool, collector: Collector) -> None:
     kind, body, where = each.type, each.body, ""
     packed = kind == b"brob"
-    if packed:  # a compressed box begins with the type of the box that it stands for
+    if packed:  # a compressed box begins with the type of the box that it replaces
         kind, body = bytes(view[body : min(body + 4, each.end)]), min(body + 4, each.end)
     if kind not in _KINDS:
         return
@@ -67,7 +56,7 @@ def _take(view: memoryview, each: Box, late: bool, collector: Collector) -> None
     data = b"" if problem else bytes(view[body : each.end])
     if packed and not problem:
         data, problem = _unpacked(data, min(MAX_PAYLOAD, collector.left))
-    if kind == b"Exif" and data:  # four bytes say how far behind them the TIFF header stands
+    if kind == b"Exif" and data:  # four bytes give the distance from them to the TIFF header
         data = data[4 + int.from_bytes(data[:4], "big") :]
     if kind == b"jumb" and data[12:16] != b"c2pa":  # the description box's type: jumd, then its UUID
         collector.add(Kind.APP, where, span, data, "jumb", late, problem)
@@ -76,7 +65,7 @@ def _take(view: memoryview, each: Box, late: bool, collector: Collector) -> None
 
 
 def _unpacked(data: bytes, limit: int) -> tuple[bytes, str]:
-    """Decompress a brob box of bounded size: (bytes, problem)."""
+    """Decompress a brob box to at most ``limit`` bytes; return them and what is wrong with them."""
     try:
         import brotli
     except ImportError:
@@ -98,7 +87,7 @@ def _unpacked(data: bytes, limit: int) -> tuple[bytes, str]:
 
 
 def _size(head: bytes) -> tuple[int, int]:
-    """Width and height of the SizeHeader (ISO/IEC 18181-1, D.2): bits, the lowest first."""
+    """Return the width and height in a SizeHeader (ISO/IEC 18181-1, D.2), whose lowest bits come first."""
     if head[:2] != _CODESTREAM or len(head) < 6:
         return 0, 0
     bits, at = int.from_bytes(head[2:], "little"), 0
@@ -121,5 +110,9 @@ def _size(head: bytes) -> tuple[int, int]:
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Not yet: raises :class:`~labeling.errors.LabelingError`."""
+    """Refuse, because JPEG XL files are not yet written.
+
+    Raises:
+        LabelingError: Always; it recommends PNG.
+    """
     raise LabelingError(FIXED)

@@ -1,8 +1,8 @@
-"""Markdown: YAML front matter, and a mapping that stands by itself at the end of the document.
+"""Markdown, which is only read: YAML front matter, and a separate mapping at the end of the document.
 
-Of YAML just what such blocks use is read: top-level keys with a scalar, one level of mapping below them in any
-indent, a flow mapping, or a block scalar. There are no tags, anchors or aliases, so nothing can be run or expanded.
-What a document quotes (in a fence, or in the midst of its text) is not its metadata.
+Only the part of YAML that such blocks use is read: top-level keys with a scalar, one level of mapping below them with
+any indent, a flow mapping, or a block scalar. There are no tags, anchors or aliases, so nothing can be run or expanded.
+What a document quotes, in a fence or in the middle of its text, is not its metadata.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from labeling.errors import LabelingError
 FIXED = "Markdown documents are read but not yet written"
 
 MAX_SIZE = 64 << 20
+"""Limit on the bytes of a document."""
+
 MAX_BLOCK = 1 << 18
-"""Bytes of the front matter, and of a block at the end."""
+"""Limit on the bytes of the front matter, and of a block at the end."""
 
 _QUOTED = r"""\"(?:[^"\\]|\\.)*\"|'(?:[^']|'')*'"""
 _KEY = re.compile(rf"""({_QUOTED}|[^\s#\-?:,\[\]{{}}&*!|>'"%@`][^:#]{{0,120}}?)[ \t]{{0,8}}:(?:[ \t](.*))?\Z""")
@@ -31,13 +33,13 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)")
 _HEAD = 1 << 14
 
 Line = tuple[int, str]
-"""Offset in bytes, text without its line end."""
+"""(offset in bytes, text without its line end)."""
 
 
 def looks_like(data: Buffer) -> bool:
-    """Tell whether a file without a signature is Markdown: UTF-8 text with front matter, headings or the like.
+    """Whether a file without a signature is Markdown: UTF-8 text with front matter, headings or the like.
 
-    Plain prose without any structure is not claimed: it could be anything.
+    Plain prose without any structure is not claimed, because it could be anything.
     """
     head = bytes(data[:_HEAD])
     if _CONTROLS.search(head):
@@ -62,20 +64,18 @@ def read(data: Buffer) -> Contents:
         for where, span, key, value in _blocks(bytes(data)):
             shown = key[:60].encode("unicode_escape").decode() if not key.isprintable() else key[:60]
             collector.add(Kind.PROPERTY, f"Markdown {where} {shown}", span, value.encode("utf-8", "replace"), key)
-    return Contents(
-        "markdown", "text/markdown", tuple(collector.blocks), problems=tuple(collector.problems), fixed=FIXED
-    )
+    return collector.contents("markdown", "text/markdown", (), fixed=FIXED)
 
 
 Found = tuple[str, tuple[int, int], str, str]
-"""Place, span in bytes, key, value as text (a mapping as JSON)."""
+"""(place, span in bytes, key, value as text; a mapping as JSON)."""
 
 
 def _blocks(raw: bytes) -> list[Found]:
     front = _front(raw)
     found = [("front matter", *each) for each in _entries(front)]
     floor = front[-1][0] if front else 0
-    # Prose may end in a line like "Note: see above", or in a list below such a line: only a mapping is metadata there.
+    # Prose may end in a line like "Note: see above", or in a list after such a line. Only a mapping is metadata there.
     last = [each for each in _entries(_last(raw, floor)) if each[2].startswith("{") and each[2].endswith("}")]
     return found + [("block at the end", *each) for each in last]
 
@@ -89,7 +89,7 @@ def _lines(raw: bytes, start: int, stop: int) -> list[Line]:
 
 
 def _front(raw: bytes) -> list[Line]:
-    """The front matter: between ``---`` on the first line that is not blank, and the next such line."""
+    """Return the lines between ``---``, on the first line that is not blank, and the next such line."""
     start = len(raw) - len(raw.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n"))
     lines = _lines(raw, start, min(len(raw), start + MAX_BLOCK))
     if lines[0][1].rstrip() != "---":
@@ -99,7 +99,7 @@ def _front(raw: bytes) -> list[Line]:
 
 
 def _last(raw: bytes, floor: int) -> list[Line]:
-    """A mapping that ends the document: a key at the margin, and all that follows it belongs to it."""
+    """Return the lines of a mapping that ends the document: a key at the margin to which all that follows belongs."""
     begin = max(floor, len(raw) - MAX_BLOCK)
     lines = _lines(raw, begin, len(raw))
     end = len(lines)
@@ -130,7 +130,7 @@ def _in_fence(raw: bytes, start: int, stop: int) -> bool:
 
 
 def _entries(lines: list[Line]) -> Iterator[tuple[tuple[int, int], str, str]]:
-    """Each top-level key of a mapping with its span and its value."""
+    """Yield the span, the key and the value of each top-level entry of a mapping."""
     at = 0
     while at < len(lines):
         offset, line = lines[at]
@@ -146,7 +146,7 @@ def _entries(lines: list[Line]) -> Iterator[tuple[tuple[int, int], str, str]]:
 
 
 def _value(first: str, body: list[str]) -> str:
-    """The value of a key as text: what stands behind the colon, and the indented lines below it."""
+    """Return the value of a key as text, from what follows the colon and from the indented lines below."""
     inner = [line for line in body if line.strip() and not line.lstrip().startswith("#")]
     if first[:1] in ("|", ">") or first.startswith("{"):
         whole = first if first.startswith("{") else ""
@@ -167,7 +167,7 @@ def _value(first: str, body: list[str]) -> str:
 
 
 def _json(pairs: list[tuple[str, str]]) -> str:
-    """A JSON object that keeps a key which occurs twice, so that readers can see that it does."""
+    """Return a JSON object in which a key that occurs twice is kept twice, so that readers can see that it does."""
     return "{" + ",".join(f"{json.dumps(k)}:{json.dumps(v, ensure_ascii=False)}" for k, v in pairs) + "}"
 
 
@@ -175,7 +175,7 @@ _PAIR = re.compile(rf"""\s*({_QUOTED}|[^\s"'{{}}\[\],:]+)\s*:\s*((?:{_QUOTED})?[
 
 
 def _flow(text: str) -> str:
-    """A flow mapping: as it is where it is JSON, else (keys or values without quotes) as JSON made of it."""
+    """Return a flow mapping as JSON: unchanged if it is JSON; keys or values without quotes get them."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -193,7 +193,7 @@ def _flow(text: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A plain or quoted scalar as a string; a null is the empty string."""
+    """Return a plain or quoted scalar as a string; null is the empty string."""
     if len(text) > 1 and text[0] == '"' and (end := _closing(text)):
         return _ESCAPE.sub(_escaped, text[1:end])
     if len(text) > 1 and text[0] == "'" and (end := text.rfind("'")) > 0:
@@ -212,9 +212,13 @@ def _escaped(found: re.Match[str]) -> str:
     if len(code) == 1:
         return _ESCAPES.get(code, found[0])
     point = int(code[1:], 16)
-    return "\ufffd" if 0xD800 <= point < 0xE000 else chr(point)  # half a surrogate pair is no character
+    return "\ufffd" if 0xD800 <= point < 0xE000 else chr(point)  # half of a surrogate pair is not a character
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Not yet: raises :class:`~labeling.errors.LabelingError`."""
+    """Refuse, because Markdown documents are not yet written.
+
+    Raises:
+        LabelingError: Always.
+    """
     raise LabelingError(FIXED)

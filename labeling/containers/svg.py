@@ -1,7 +1,7 @@
-"""SVG (SVG 2; XMP part 3, SVG; C2PA 2.x A.3.3): metadata are children of metadata elements, and RDF anywhere.
+"""SVG (SVG 2; XMP part 3, SVG; C2PA 2.x A.3.3), which is only read.
 
-Untrusted XML: an external DTD is never fetched, entity declarations are refused (so there is nothing to expand), and
-size, depth and count are bounded.
+Metadata are the children of metadata elements, and RDF anywhere. The XML is not trusted: an external DTD is never
+fetched, entity declarations are refused, so that there is nothing to expand, and size, depth and counts are bounded.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from labeling.errors import LabelingError
 FIXED = "SVG files are read but not yet written; label the picture that is made from it, for example as PNG"
 
 MAX_SIZE = 64 << 20
+"""Limit on the bytes of a document."""
+
 MAX_DEPTH = 512
+"""Limit on the depth of elements, and on namespace declarations that are in force at once."""
+
 MAX_MARKUP = 1_000_000
-"""Signs "<" and "=" in the document, so that neither elements nor attributes are more; maps of 100 000 paths pass."""
+"""Limit on the signs "<" and "=", and so on elements and attributes. Maps of 100 000 paths are below it."""
 
 HEAD = 4096
-"""So many first bytes must show the root element."""
+"""Number of leading bytes in which the root element must begin."""
 
 SVG = "http://www.w3.org/2000/svg"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns# RDF"
@@ -32,9 +36,9 @@ _MANIFEST = "http://c2pa.org/manifest manifest"
 _XMPMETA = "adobe:ns:meta/ xmpmeta"
 
 MAX_ATTRIBUTES = 20_000
-"""Attributes of one element (its tag alone would have to be parsed whole)."""
+"""Limit on the attributes of one element: Expat parses a whole tag at once."""
 
-_LONG = re.compile(rb"[^<]{65536,}")  # what stands between two tags, or a tag, that could hold so many
+_LONG = re.compile(rb"[^<]{65536,}")  # a tag, or the text between two, that is long enough for so many attributes
 _ROOT = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?svg[\s/>]")
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1", "windows-1252", "gb2312", "gbk", "gb18030", "big5", "utf-16"}
@@ -42,7 +46,7 @@ _NUMBER = re.compile(r"\s*(\d{1,7})(?:\.\d*)?\s*(?:px)?\s*\Z")
 
 
 def looks_like(data: Buffer) -> bool:
-    """Tell whether a file without a signature is an SVG picture: XML whose first element is ``svg``."""
+    """Whether a file without a signature is an SVG picture: XML whose first element is ``svg``."""
     head = bytes(data[:HEAD])
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = head.decode("utf-16", "replace")
@@ -74,22 +78,11 @@ def read(data: Buffer) -> Contents:
             collector.problems.append(f"an element of it has more than {MAX_ATTRIBUTES} attributes")
         else:
             reader.run(text)
-    return Contents(
-        "svg",
-        "image/svg+xml",
-        tuple(collector.blocks),
-        (),
-        reader.width,
-        reader.height,
-        1,
-        tuple(collector.problems),
-        tuple(collector.warnings),
-        FIXED,
-    )
+    return collector.contents("svg", "image/svg+xml", (), (reader.width, reader.height), fixed=FIXED)
 
 
 def _utf8(raw: bytes) -> tuple[bytes, str]:
-    """The document in UTF-8, so that byte offsets are of one kind: (bytes, problem)."""
+    """Return the document in UTF-8, so that all byte offsets refer to that, and what is wrong with it."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
     else:
@@ -108,11 +101,11 @@ def _utf8(raw: bytes) -> tuple[bytes, str]:
 
 
 class _Refused(LabelingError):
-    """The document is beyond the bounds; the message says of which."""
+    """The document is beyond a limit; the message says which."""
 
 
 class _Reader:
-    """Collects RDF, manifests and other children of metadata elements while Expat walks the document."""
+    """Collect RDF, manifests and other children of metadata elements while Expat walks the document."""
 
     def __init__(self, collector: Collector) -> None:
         self.collector = collector
@@ -140,8 +133,8 @@ class _Reader:
         except expat.ExpatError as error:
             note(self.collector.problems, f"it is not well-formed XML ({error})")
         except _Refused as error:
-            if str(error) not in self.collector.problems:
-                note(self.collector.problems, str(error))
+            if error.message not in self.collector.problems:
+                note(self.collector.problems, error.message)
 
     def _entity(self, *_: Any) -> None:
         raise _Refused("it declares XML entities, which are not expanded; save it without them")
@@ -175,7 +168,7 @@ class _Reader:
         self.width, self.height = sizes
 
     def _declarations(self) -> bytes:
-        """The namespace declarations in force, since a fragment that is cut out would lose them."""
+        """Return the namespace declarations in force, which a fragment would otherwise lose."""
         inner = dict(self.scope)
         return " ".join(
             f"xmlns{':' if prefix else ''}{prefix}={quoteattr(uri)}"
@@ -202,11 +195,11 @@ class _Reader:
             self.held = None
 
     def _check_room(self) -> None:
-        if self.collector.full:  # says so in the problems itself; nothing more is to be gained from reading on
+        if self.collector.full:  # that is recorded as a problem already; reading on would add nothing
             raise _Refused(self.collector.problems[-1])
 
     def _end_tag(self) -> tuple[int, bool]:
-        """Where the element ends that Expat reports the end of, and whether it had no end tag of its own."""
+        """Return where the element ends whose end Expat reports, and whether it has no end tag."""
         at = self.parser.CurrentByteIndex
         return self.data.find(b">", at) + 1, self.data[at : at + 2] != b"</"
 
@@ -231,7 +224,7 @@ class _Reader:
             self.collector.add(Kind.TEXT, f"SVG metadata {shown}", (start, end), text.encode(), local)
 
     def _manifest(self, text: str, span: tuple[int, int]) -> None:
-        """C2PA 2.x, A.3.3: the manifest store in Base64. What is no JUMBF superbox is no manifest."""
+        """Read the manifest store in Base64 (C2PA 2.x, A.3.3). It must be a JUMBF superbox."""
         try:
             store = base64.b64decode("".join(text.split()), validate=True)
         except ValueError:
@@ -239,9 +232,13 @@ class _Reader:
         if store[4:8] == b"jumb":
             self.collector.add(Kind.C2PA, "SVG metadata c2pa:manifest", span, store, "manifest")
         else:
-            note(self.collector.warnings, "its c2pa:manifest element holds no manifest store")
+            note(self.collector.warnings, "its c2pa:manifest element contains no manifest store")
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Not yet: raises :class:`~labeling.errors.LabelingError`."""
+    """Refuse, because SVG files are not yet written.
+
+    Raises:
+        LabelingError: Always; it recommends labelling the picture made from the file.
+    """
     raise LabelingError(FIXED)

@@ -1,4 +1,4 @@
-"""WebP (RFC 9649): a RIFF file whose metadata lives in chunks that the VP8X header must announce."""
+"""WebP (RFC 9649): a RIFF file whose metadata is stored in chunks that the VP8X header must announce."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.errors import LabelingError
 
 MAX_CHUNKS = 1 << 18
-"""So many chunks are walked in one file: an animation of 250 000 frames."""
+"""Limit on the chunks of one file: an animation of 250 000 frames."""
 
 _MAX_RIFF = 0xFFFFFFFE
 _PICTURE = {b"VP8 ", b"VP8L", b"ALPH", b"ANMF"}
-# The fourth byte of the XMP chunk's name is a blank; writers that put a NUL there exist.
+# The fourth byte of the XMP chunk's name is a blank; some writers put a NUL there.
 _KINDS = {b"EXIF": Kind.EXIF, b"XMP ": Kind.XMP, b"XMP\0": Kind.XMP, b"ICCP": Kind.ICC, b"C2PA": Kind.C2PA}
 _FLAGS = {Kind.ICC: 0x20, Kind.EXIF: 0x08, Kind.XMP: 0x04}
 _ALPHA, _ANIMATION = 0x10, 0x02
@@ -26,7 +26,11 @@ _head = Struct("<4sI")
 
 @dataclass(slots=True)
 class _Walk:
-    """What has been seen so far. ``end`` is behind the RIFF data, ``flags_at`` the VP8X flags (0 if there are none)."""
+    """What has been found so far.
+
+    ``stills`` counts pictures outside an animation. ``flags_at`` is the offset of the VP8X flags, 0 if there are none.
+    ``chunks_end`` is where the last chunk ends, ``end`` where the RIFF data do.
+    """
 
     collector: Collector = field(default_factory=Collector)
     coded: list[tuple[int, int]] = field(default_factory=list)
@@ -49,21 +53,13 @@ def read(data: Buffer) -> Contents:
             problems.append("it has no picture (VP8, VP8L or ANMF chunk)")
         elif not walk.width or not walk.height:
             problems.append("its picture header is damaged")
-        elif walk.stills > 1:  # read by decoders in the simple layout, refused in the extended one that a label needs
+        elif (
+            walk.stills > 1
+        ):  # decoders accept that in the simple layout, but refuse it in the extended one, which a label needs
             problems.append(f"it holds {walk.stills} pictures outside of an animation")
         if walk.end < len(data):
             warnings.append(f"{len(data) - walk.end} bytes follow the RIFF data; they are kept")
-    return Contents(
-        "webp",
-        "image/webp",
-        tuple(walk.collector.blocks),
-        tuple(walk.coded),
-        walk.width,
-        walk.height,
-        max(1, walk.frames),
-        tuple(problems),
-        tuple(warnings),
-    )
+    return walk.collector.contents("webp", "image/webp", walk.coded, (walk.width, walk.height), max(1, walk.frames))
 
 
 def _walk(data: Buffer) -> _Walk:
@@ -88,7 +84,7 @@ def _walk(data: Buffer) -> _Walk:
                 f"the {_title(name)} chunk at offset {pos} says it holds {length} bytes, but {stop - pos - 8} follow"
             )
             break
-        # The last chunk's padding byte is forgotten by some writers, in RIFF's count or altogether.
+        # Some writers forget the last chunk's padding byte, in RIFF's size or altogether.
         end = min(body_end + (length & 1), size)
         _take(view, name, pos, body_end, end, walk)
         pos = end
@@ -101,7 +97,7 @@ def _walk(data: Buffer) -> _Walk:
 
 
 def _title(name: bytes) -> str:
-    """A chunk's name for people: one line, whatever bytes it is made of."""
+    """Return a chunk's name as one line of text, whatever bytes it is made of."""
     return name.decode("latin-1").strip().encode("unicode_escape").decode("ascii")
 
 
@@ -121,7 +117,7 @@ def _take(view: memoryview, name: bytes, pos: int, body_end: int, end: int, walk
         if kind is Kind.EXIF and bytes(view[body : body + 6]) == _EXIF_PREFIX:
             start = min(body + 6, body_end)
         title = _title(name)
-        # Never late: behind the picture is where RFC 9649 2.7 puts EXIF and XMP.
+        # Never late: RFC 9649, 2.7, puts EXIF and XMP after the picture.
         walk.collector.add(kind, f"WebP {title} chunk", (pos, end), view[start:body_end], title)
     elif name == b"VP8X" and not walk.flags_at:
         if body_end - body < 10 or pos != 12:
@@ -134,7 +130,7 @@ def _take(view: memoryview, name: bytes, pos: int, body_end: int, end: int, walk
 
 
 def _picture_header(body: bytes, name: bytes, walk: _Walk) -> None:
-    """Size and alpha of a file without VP8X (RFC 6386 9.1; RFC 9649 3.4)."""
+    """Read the size and the alpha flag of a file without VP8X (RFC 6386 9.1; RFC 9649 3.4)."""
     if name == b"VP8 " and len(body) == 10 and body[3:6] == b"\x9d\x01\x2a":
         walk.width = int.from_bytes(body[6:8], "little") & 0x3FFF
         walk.height = int.from_bytes(body[8:10], "little") & 0x3FFF
@@ -150,10 +146,13 @@ def _picture_header(body: bytes, name: bytes, walk: _Walk) -> None:
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    Order as RFC 9649 2.7 wants it: picture, EXIF, XMP. A file of the simple layout gets a VP8X header; its picture
+    The order is that of RFC 9649, 2.7: picture, EXIF, XMP. A file of the simple layout gets a VP8X header; its picture
     chunk stays as it is.
+
+    Raises:
+        LabelingError: The file has no picture, a block to be dropped is not in it, or the copy would be too large.
     """
     if not contents.coded:
         raise LabelingError("the WebP has no picture; there is nothing to label")
@@ -174,7 +173,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
         home = max(behind_picture, *exif_ends) if exif_ends else behind_picture
         edits += _placed(kept, Kind.XMP, _chunk(b"XMP ", changes.xmp), home)
     if walk.end & 1 and walk.chunks_end == walk.end and not any(start < end == walk.end for start, end, _ in edits):
-        edits.insert(0, (walk.end, walk.end, b"\0"))  # the padding byte that its writer forgot
+        edits.insert(0, (walk.end, walk.end, b"\0"))  # the padding byte that the writer forgot
     edits += _header_edits(data, walk, kept, changes)
     size = walk.end - 8 + sum(len(new) - (end - start) for start, end, new in edits)
     if size > _MAX_RIFF:
@@ -184,22 +183,22 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
 
 def _chunk(name: bytes, body: bytes) -> bytes:
     if len(body) > MAX_PAYLOAD:
-        raise LabelingError(f"the metadata is {len(body)} bytes, more than the {MAX_PAYLOAD} we put in one WebP chunk")
+        raise LabelingError(f"the metadata is {len(body)} bytes, more than the {MAX_PAYLOAD} that fit one WebP chunk")
     return _head.pack(name, len(body)) + body + b"\0" * (len(body) & 1)
 
 
 def _placed(kept: list[Block], kind: Kind, chunk: bytes, home: int) -> list[Edit]:
-    """The edits that put ``chunk`` in place of the main block of its kind, or at ``home``."""
+    """Return the edits that put ``chunk`` in place of the main block of its kind, or at ``home``."""
     main = next((block for block in kept if block.kind is kind), None)
     if main is None:
         return [(home, home, chunk)]
-    if main.offset < home:  # in front of the picture, where readers may not look for it
+    if main.offset < home:  # before the picture, where readers may not look for it
         return [(main.offset, main.offset + main.length, b""), (home, home, chunk)]
     return [(main.offset, main.offset + main.length, chunk)]
 
 
 def _header_edits(data: Buffer, walk: _Walk, kept: list[Block], changes: Changes) -> list[Edit]:
-    """Bring the VP8X flags in line with the chunks that will be there; add VP8X where it is missing."""
+    """Return the edits that make the VP8X flags agree with the chunks that will be there; add VP8X if it is missing."""
     present = {block.kind for block in kept}
     present |= {kind for kind, new in ((Kind.XMP, changes.xmp), (Kind.EXIF, changes.exif)) if new is not None}
     flags = sum(flag for kind, flag in _FLAGS.items() if kind in present)

@@ -1,7 +1,7 @@
-"""JPEG (ITU-T T.81, JFIF, Exif 2.32, XMP part 3, C2PA 2.x A.3.1): metadata lives in APPn and COM segments.
+"""JPEG (ITU-T T.81, JFIF, Exif 2.32, XMP part 3, C2PA 2.x A.3.1): metadata is stored in APPn and COM segments.
 
-Metadata that is larger than a segment is spread over several (Extended XMP, ICC, JUMBF, Photoshop resources):
-such segments make one :class:`Block`, whose span runs from the first to the last of them.
+Metadata that is larger than a segment is spread over several (Extended XMP, ICC, JUMBF, Photoshop resources). Such
+segments make one :class:`~labeling.containers.base.Block`, whose span runs from the first to the last of them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from labeling.containers.jpeg.segments import COM, NO_EOI, Layout, Segment, walk
 from labeling.errors import LabelingError
 
 MAX_XMP = 65502
-"""Bytes of an XMP packet in one APP1 segment (XMP part 3, 1.1.3)."""
+"""Greatest size in bytes of an XMP packet in one APP1 segment (XMP part 3, 1.1.3)."""
 
 MAX_EXIF = 65527
-"""Bytes of a TIFF structure in one APP1 segment: 65535 less the length field and ``Exif\\0\\0``."""
+"""Greatest size in bytes of a TIFF structure in one APP1 segment: 65535 less the length field and ``Exif\\0\\0``."""
 
 EXTENSION = "extension:"
-"""Keyword of an Extended XMP block: this and the GUID that ``xmpNote:HasExtendedXMP`` names."""
+"""Start of the keyword of an Extended XMP block; the GUID follows that ``xmpNote:HasExtendedXMP`` names."""
 
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
@@ -43,7 +43,11 @@ _jumbf = Struct(">HII4s")  # box instance, packet sequence, LBox, TBox (ISO/IEC 
 
 @dataclass(slots=True)
 class _Group:
-    """Segments that hold one piece of metadata; ``parts`` are (order, payload start, end)."""
+    """Segments that contain one piece of metadata.
+
+    ``parts`` are (order, start, end) of the payloads, ``total`` is how many bytes or parts there should be (-1 where
+    unknown), and ``orders`` are those seen.
+    """
 
     kind: Kind
     where: str
@@ -76,8 +80,8 @@ def read(data: Buffer) -> Contents:
 
 
 def _padded(layout: Layout, collector: Collector, size: int) -> Contents:
-    # A lost tail that was filled with zeros: decoders take the zeros for code words and show the picture, and
-    # all metadata stands before it. So what was found can be trusted, but such a file is not written again.
+    # The end was lost and filled with zeros. Decoders take the zeros for code words and show the picture, and all
+    # metadata comes before it. So what was found can be trusted, but such a file is not written again.
     collector.problems = [problem for problem in collector.problems if problem != NO_EOI]
     collector.warnings.append("the picture data ends in zeros without an EOI marker: part of it is lost")
     fixed = "the end of this JPEG is lost (zeros instead of picture data); re-save it with an image editor first"
@@ -85,18 +89,7 @@ def _padded(layout: Layout, collector: Collector, size: int) -> Contents:
 
 
 def _contents(layout: Layout, collector: Collector, end: int, fixed: str = "") -> Contents:
-    return Contents(
-        "jpeg",
-        "image/jpeg",
-        tuple(collector.blocks),
-        _coded(layout, end),
-        layout.width,
-        layout.height,
-        1,
-        tuple(collector.problems),
-        tuple(collector.warnings),
-        fixed,
-    )
+    return collector.contents("jpeg", "image/jpeg", _coded(layout, end), (layout.width, layout.height), fixed=fixed)
 
 
 def _is_metadata(segment: Segment) -> bool:
@@ -104,7 +97,7 @@ def _is_metadata(segment: Segment) -> bool:
 
 
 def _coded(layout: Layout, end: int) -> tuple[tuple[int, int], ...]:
-    """Spans of tables, frame headers and scans: everything between SOI and EOI that is not metadata."""
+    """Return the spans of tables, frame headers and scans: everything between SOI and EOI that is not metadata."""
     if layout.sos < 0:
         return ()
     spans: list[tuple[int, int]] = []
@@ -119,11 +112,11 @@ def _coded(layout: Layout, end: int) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-# Which segment is what
+# What each segment contains
 
 
 def _groups(data: Buffer, layout: Layout) -> list[_Group]:
-    """The metadata of the file in the order of first segments."""
+    """Group the segments with metadata, in the order of the groups' first segments."""
     groups: list[_Group] = []
     open_groups: dict[tuple[str, object], _Group] = {}
     for segment in layout.segments:
@@ -159,7 +152,7 @@ def _application(segment: Segment, head: bytes) -> _Group:
 def _join(
     groups: list[_Group], open_groups: dict[tuple[str, object], _Group], key: tuple[str, object], new: _Group
 ) -> None:
-    """Add ``new`` (one segment) to the group ``key``, or begin it; a part that comes twice begins another."""
+    """Add ``new``, of one segment, to the group ``key``, or start it. A part that comes twice starts another group."""
     group = open_groups.get(key)
     order = new.parts[0][0]
     if group is None or order in group.orders:
@@ -218,7 +211,7 @@ def _read_jumbf(
     instance, sequence, length, box_type = _jumbf.unpack_from(head, 2)
     header = 16 if length == 1 else 8
     box = segment.start + 2 + 6
-    # The box header is repeated in every segment; the box is whole again when all but the first lose it.
+    # Every segment repeats the box header; without it in all but the first, the box is whole again.
     start = box if sequence <= 1 else min(box + header, segment.end)
     if length == 1 and len(head) >= 24:
         length = int.from_bytes(head[16:24], "big")
@@ -233,7 +226,7 @@ def _read_photoshop(segment: Segment, head: bytes, groups: list[_Group]) -> None
     body = head[len(_PHOTOSHOP) :]
     last = groups[-1] if groups else None
     if body[:4] != b"8BIM" and last is not None and last.kind is Kind.IPTC:
-        # Resources that do not fit one segment run on in the next, cut anywhere.
+        # Resources that do not fit one segment continue in the next, cut anywhere.
         last.segments += new.segments
         last.parts.append((len(last.parts), *new.parts[0][1:]))
     else:
@@ -241,7 +234,7 @@ def _read_photoshop(segment: Segment, head: bytes, groups: list[_Group]) -> None
 
 
 def _payload(data: Buffer, group: _Group) -> bytes:
-    """The parts in order, joined; what is missing is said in ``group.problems`` and never filled up."""
+    """Join the parts in order. What is missing is recorded in ``group.problems`` and never filled in."""
     if len(group.parts) == 1 and group.total < 0:
         _, start, end = group.parts[0]
         return bytes(data[start:end])
@@ -266,10 +259,13 @@ def _payload(data: Buffer, group: _Group) -> bytes:
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    A new packet stands behind JFIF and Exif, which readers expect first. Raises
-    :class:`~labeling.errors.LabelingError` for metadata that does not fit one segment.
+    A new packet goes after JFIF and Exif, which readers expect first.
+
+    Raises:
+        LabelingError: The file has no picture data, a block to be dropped is not in it, or the metadata does not fit
+            one segment.
     """
     layout = walk(data, whole=any(block.late for block in changes.drop))
     if layout.sos < 0:
@@ -297,8 +293,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
 def _check(size: int, limit: int, what: str) -> None:
     if size > limit:
         raise LabelingError(
-            f"the {what} is {size} bytes, but a JPEG segment takes {limit}; "
-            "remove what it holds besides the label, or save the picture as PNG"
+            f"the {what} is {size} bytes, but a JPEG segment takes {limit}",
+            hint="remove what it holds besides the label, or save the picture as PNG",
         )
 
 
@@ -307,7 +303,7 @@ def _segment(marker: int, payload: bytes) -> bytes:
 
 
 def _placed(kept: list[_Group], kind: Kind, payload: bytes, home: int) -> Edit:
-    """The edit that writes ``payload`` in place of the first segment of its kind, or at ``home``."""
+    """Return the edit that writes ``payload`` in place of the first segment of its kind, or at ``home``."""
     for group in kept:
         if group.kind is kind and not group.keyword.startswith(EXTENSION):
             return group.segments[0].offset, group.segments[0].end, _segment(_APP1, payload)
@@ -315,7 +311,7 @@ def _placed(kept: list[_Group], kind: Kind, payload: bytes, home: int) -> Edit:
 
 
 def _home(data: Buffer, layout: Layout, after_exif: bool) -> int:
-    """Where a new segment goes: behind the leading JFIF and JFXX segments, and behind Exif if asked."""
+    """Return the place for a new segment: after the leading JFIF and JFXX segments, and after Exif if asked."""
     at = 2
     for segment in layout.segments:
         is_exif = segment.marker == _APP1 and bytes(data[segment.start : segment.start + 5]) == _EXIF
@@ -326,7 +322,7 @@ def _home(data: Buffer, layout: Layout, after_exif: bool) -> int:
 
 
 def _with_index(data: Buffer, kept: list[_Group], edits: list[Edit]) -> list[Edit]:
-    """``edits`` and, where the file indexes further pictures behind the first one, the index made true."""
+    """Return ``edits`` and, if the file has an index of further pictures, the edit that corrects it."""
     for group in kept:
         if group.keyword == "MPF" and group.segments[0].marker == _APP2:
             segment = group.segments[0]

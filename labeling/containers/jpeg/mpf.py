@@ -1,7 +1,7 @@
-"""The Multi-Picture Format index (CIPA DC-007): kept true when the first picture of a file grows or shrinks.
+"""The Multi-Picture Format index (CIPA DC-007), corrected when the first picture of a file grows or shrinks.
 
-The index in the APP2 ``MPF`` segment gives the other pictures' places relative to itself, and the length of
-the first one; phones use it for Ultra HDR gain maps and previews, so that a stale index loses them.
+The index in the APP2 ``MPF`` segment gives the offsets of the other pictures, relative to itself, and the length of the
+first one. Phones use it for Ultra HDR gain maps and previews: with a wrong index these are lost.
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ from struct import error, pack_into, unpack_from
 from labeling.containers.edits import Edit
 
 PREFIX = b"MPF\0"
+"""What the payload of the segment begins with."""
+
 _ENTRIES = 0xB002
 _ENTRY_SIZE = 16
 
 
 def patched(payload: bytes, offset: int, edits: Sequence[Edit]) -> bytes | None:
-    """The MPF payload as it must be once ``edits`` are made; None if nothing changes or it is not understood.
+    """Return the payload of an MPF segment as it must be once ``edits`` are made.
 
-    ``payload`` begins with ``MPF\\0`` and stands at offset ``offset``; all edits are in the first picture.
+    Args:
+        payload: The payload, which begins with :data:`PREFIX`.
+        offset: Where its segment is in the file.
+        edits: Edits, all inside the first picture.
+
+    Returns:
+        The new payload; ``None`` if nothing changes or the index cannot be read.
     """
     growth = sum(len(new) - (end - start) for start, end, new in edits)
     behind = sum(len(new) - (end - start) for start, end, new in edits if start > offset)
@@ -39,7 +47,7 @@ def patched(payload: bytes, offset: int, edits: Sequence[Edit]) -> bytes | None:
 
 
 def _entries(payload: bytes) -> tuple[str, int, int]:
-    """(byte order, offset of the first MP entry in the payload, number of entries)."""
+    """Return the byte order, the offset of the first MP entry in the payload, and the number of entries."""
     base = len(PREFIX)
     order = {b"II*\0": "<", b"MM\0*": ">"}[payload[base : base + 4]]
     (ifd,) = unpack_from(order + "I", payload, base + 4)
@@ -48,6 +56,6 @@ def _entries(payload: bytes) -> tuple[str, int, int]:
         tag, _, length, place = unpack_from(order + "HHII", payload, base + ifd + 2 + 12 * index)
         if tag == _ENTRIES:
             if base + place + length > len(payload):
-                raise LookupError("MP entries lie outside the segment")
+                raise LookupError("MP entries are outside the segment")
             return order, base + place, length // _ENTRY_SIZE
     raise LookupError("no MP entries")

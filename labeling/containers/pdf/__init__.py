@@ -1,1 +1,1 @@
-"""PDF: the Info dictionary and XMP streams."""
+"""PDF: objects, the file's structure, and the metadata in it."""

@@ -1,7 +1,7 @@
-"""PDF files (ISO 32000-2, 7.5): finding an object by its number, through tables, streams or, where broken, by search.
+"""Find the objects of a PDF file by their number (ISO 32000-2, 7.5): in tables, in streams, or by searching.
 
-Nothing is read that metadata does not hang on. Cross-reference tables are looked into where they stand and never made
-into a dictionary; every chain is bounded and cycles end.
+Only what metadata depends on is read. Cross-reference tables are read where they are and never become a dictionary;
+every chain is bounded, and cycles end.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from labeling.containers.collector import Collector
 from labeling.containers.pdf.objects import Lexer, Malformed, Ref, skip
 
 MAX_SECTIONS = 256
-"""Cross-reference sections, one for each time that the file was saved incrementally."""
+"""Limit on cross-reference sections. A file has one for each time that it was saved incrementally."""
 
 MAX_FOUND = 200_000
-"""Objects that are remembered when a broken file has to be searched."""
+"""Limit on the objects that are remembered when a broken file is searched."""
 
 MAX_STREAMS = 32
-"""Object streams that are unpacked."""
+"""Limit on the object streams that are unpacked."""
 
 _START = re.compile(rb"startxref[\0\t\n\f\r ]{1,16}(\d{1,12})")
 _OBJECT = re.compile(rb"(?<![0-9])(\d{1,10})[\0\t\n\f\r ]{1,8}(\d{1,5})[\0\t\n\f\r ]{1,8}obj(?![A-Za-z])")
@@ -32,7 +32,7 @@ _STREAM = re.compile(rb"[\0\t\n\f\r ]{0,16}stream(?:\r\n|\n|\r)")
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream object; ``start``/``end`` span its data as stored."""
+    """A stream object: its dictionary, and where its data start and end in the file, as stored."""
 
     fields: dict[str, Any]
     start: int
@@ -40,7 +40,10 @@ class Stream:
 
 
 class File:
-    """One PDF file: ``trailer`` is the newest one, ``problems`` go to the collector."""
+    """One PDF file.
+
+    ``trailer`` has the newest value of each entry. Problems go to the collector.
+    """
 
     def __init__(self, data: bytes, collector: Collector) -> None:
         self.data, self.collector = data, collector
@@ -83,7 +86,7 @@ class File:
             if count and not _ROW.match(self.data, rows):
                 raise Malformed("a cross-reference table is not sound")
             if len(self.tables) >= 1 << 14 or rows + 20 * count > len(self.data) + 20:
-                raise Malformed("a cross-reference table reaches behind the end")
+                raise Malformed("a cross-reference table reaches beyond the end of the file")
             self.tables.append((first, count, rows))
             at = rows + 20 * count
         at = skip(self.data, at)
@@ -106,7 +109,7 @@ class File:
         return fields
 
     def _search(self) -> None:
-        """The sections are broken: find objects and trailers where they stand; of equals the last one counts."""
+        """Find objects and trailers by searching the whole file. Of several with one number, the last counts."""
         self.collector.warnings.append("its cross-reference table is broken; objects were searched for")
         self.found, self.tables, self.streams = {}, [], []
         for match in _OBJECT.finditer(self.data):
@@ -129,7 +132,11 @@ class File:
     # Objects
 
     def resolve(self, value: Any) -> Any:
-        """The object behind a reference (or behind a chain of them); ``None`` where there is none."""
+        """Follow a reference, or a chain of them, to its object.
+
+        Returns:
+            The object; ``None`` if there is none. Anything but a reference is returned as it is.
+        """
         for _ in range(8):
             if not isinstance(value, Ref):
                 return value
@@ -176,7 +183,11 @@ class File:
         return self._in_stream(value, number) if kind == 2 else None
 
     def object_at(self, at: int, number: int | None = None) -> Any:
-        """The indirect object that begins at ``at``. Raises :class:`Malformed`, also where it is another one."""
+        """Return the indirect object at offset ``at``.
+
+        Raises:
+            Malformed: There is no object, or its number is not ``number``.
+        """
         head = _OBJECT.match(self.data, skip(self.data, at))
         if head is None or (number is not None and int(head[1]) != number):
             raise Malformed(f"there is no object at offset {at}")
@@ -193,7 +204,7 @@ class File:
         return Stream(value, start, end)
 
     def _in_stream(self, holder: int, number: int) -> Any:
-        """An object that is packed into an object stream (7.5.7)."""
+        """Return an object from an object stream (7.5.7)."""
         if holder not in self.unpacked:
             if len(self.unpacked) >= MAX_STREAMS:
                 raise Malformed("more object streams than are unpacked")
@@ -210,7 +221,7 @@ class File:
         return self.lexer.read(data, offsets[number])[0] if number in offsets else None
 
     def payload(self, stream: Stream) -> tuple[bytes, str]:
-        """The data of a stream, unpacked: (bytes, problem)."""
+        """Return the data of a stream, unpacked, and what is wrong with them (empty if nothing is)."""
         size = stream.end - stream.start
         if problem := self.collector.refusal(size):
             return b"", problem
@@ -231,12 +242,16 @@ class File:
 
 def _dictionary(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Malformed("a trailer is no dictionary")
+        raise Malformed("a trailer is not a dictionary")
     return value
 
 
 def _unpredicted(data: bytes, parameters: dict[str, Any]) -> tuple[bytes, str]:
-    """Undo the PNG predictors None, Sub and Up on rows of bytes, as cross-reference streams use them."""
+    """Undo the PNG predictors None, Sub and Up, which cross-reference streams use, on rows of bytes.
+
+    Returns:
+        The data, and what is wrong with them.
+    """
     columns = parameters.get("Columns", 1)
     if parameters["Predictor"] < 10 or not isinstance(columns, int) or not 0 < columns <= 1 << 12:
         return b"", "its predictor is not known"

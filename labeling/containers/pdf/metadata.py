@@ -1,7 +1,7 @@
-"""PDF (ISO 32000-2): metadata are the Info dictionary, the catalog's XMP stream and an associated C2PA manifest.
+"""PDF (ISO 32000-2), which is only read: the Info dictionary, the catalog's XMP stream, an associated C2PA manifest.
 
-Our own reader of the few objects that metadata hangs on, not a library for PDF: general readers have no bound on the
-time and memory that a hostile file may cost. Only what the file says last counts, as for every reader.
+This reads the few objects that metadata depends on and is not a general reader of PDF, because those have no limit on
+the time and memory that a hostile file may cost. The newest version of each object counts, as for every reader.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from labeling.errors import LabelingError
 FIXED = "PDF files are read but not yet written; label the pictures before they go into the document"
 
 MAX_SIZE = 512 << 20
+"""Limit on the bytes of a file."""
+
 _MAX_INFO = 256
 _MAX_ASSOCIATED = 64
 
 
 def looks_like(data: Buffer) -> bool:
-    """Tell whether a file without a signature at its start is a PDF: readers look in the first 1024 bytes."""
+    """Whether a file without a signature at its start is a PDF. Readers look in the first 1024 bytes."""
     return b"%PDF-" in bytes(data[:1024])
 
 
@@ -37,14 +39,7 @@ def read(data: Buffer) -> Contents:
             _read(File(bytes(data), collector), collector)
         except (Malformed, RecursionError) as error:
             collector.problems.append(str(error))
-    return Contents(
-        "pdf",
-        "application/pdf",
-        tuple(collector.blocks),
-        problems=tuple(collector.problems),
-        warnings=tuple(collector.warnings),
-        fixed=FIXED,
-    )
+    return collector.contents("pdf", "application/pdf", (), fixed=FIXED)
 
 
 def _read(file: File, collector: Collector) -> None:
@@ -52,7 +47,7 @@ def _read(file: File, collector: Collector) -> None:
     if encrypted:
         collector.problems.append("it is encrypted; save it without a password to have its metadata read")
         return
-    span = (0, 0)  # an object's place says little: parts of it lie elsewhere
+    span = (0, 0)  # the place of an object says little, because parts of it may be elsewhere
     info = file.resolve(file.trailer.get("Info"))
     if info is None and file.trailer.get("Info") is not None:
         collector.problems.append("its Info dictionary cannot be found")
@@ -69,7 +64,7 @@ def _read(file: File, collector: Collector) -> None:
 
 
 def _text(file: File, value: Any) -> str | None:
-    """A value of the Info dictionary as text; a dictionary, which some write instead of a string, as JSON."""
+    """Return a value of the Info dictionary as text. A dictionary, which some writers use, becomes JSON."""
     value = file.resolve(value)
     if isinstance(value, dict):
         texts = {key: _scalar(file.resolve(item)) for key, item in list(value.items())[:_MAX_INFO]}
@@ -95,7 +90,7 @@ def _read_xmp(file: File, catalog: dict[str, Any], collector: Collector) -> None
 
 
 def _read_associated(file: File, catalog: dict[str, Any], collector: Collector) -> None:
-    """C2PA 2.x, A.4: a file specification whose relationship to the document is C2PA_Manifest."""
+    """Read the manifest (C2PA 2.x, A.4): a file specification whose relationship to the document is C2PA_Manifest."""
     associated = file.resolve(catalog.get("AF"))
     for entry in (associated if isinstance(associated, list) else [])[:_MAX_ASSOCIATED]:
         specification = file.resolve(entry)
@@ -110,5 +105,9 @@ def _read_associated(file: File, catalog: dict[str, Any], collector: Collector) 
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Not yet: raises :class:`~labeling.errors.LabelingError`."""
+    """Refuse, because PDF files are not yet written.
+
+    Raises:
+        LabelingError: Always; it recommends labelling the pictures first.
+    """
     raise LabelingError(FIXED)

@@ -1,6 +1,6 @@
-"""PDF objects (ISO 32000-2, 7.3): a bounded reader of dictionaries, arrays, strings, names, numbers and references.
+"""Read PDF objects (ISO 32000-2, 7.3) within bounds.
 
-Python has: dict and list; :class:`Name`; bytes for strings; int or float; :class:`Ref`; bool; None.
+They become Python objects: dict and list; :class:`Name`; bytes for strings; int or float; :class:`Ref`; bool; None.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ import re
 from typing import Any, NamedTuple
 
 MAX_DEPTH = 32
+"""Limit on nested objects."""
+
 MAX_TOKENS = 200_000
-"""Objects read of one file: what metadata hangs on is a few hundred."""
+"""Limit on the objects that are read of one file. Metadata depends on a few hundred."""
 
 MAX_STRING = 1 << 18
+"""Limit on the bytes of a string."""
 
 _MAX_BLANK = 1 << 18
-"""Bytes of blanks and comments that may stand in one place."""
+"""Limit on the bytes of blanks and comments in one place."""
 
 
 class Name(str):
@@ -32,7 +35,7 @@ class Ref(NamedTuple):
 
 
 class Malformed(Exception):
-    """What stands there is no object, or is beyond the bounds; never leaves the PDF modules."""
+    """There is no object, or it is beyond the limits. Never leaves the PDF modules."""
 
 
 _BLANK = re.compile(rb"(?:[\0\t\n\f\r ]++|%[^\r\n]*+)*+")
@@ -47,13 +50,17 @@ _CODE = re.compile(rb"#([0-9A-Fa-f]{2})")
 
 
 class Lexer:
-    """Reads objects of one file; the count of what it reads is bounded over the lexer's whole life."""
+    """Read objects of one file. How many it reads is bounded over its whole life."""
 
     def __init__(self) -> None:
         self.left = MAX_TOKENS
 
     def read(self, data: bytes | memoryview, at: int, depth: int = 0) -> tuple[Any, int]:
-        """The object at ``at`` and the offset behind it. Raises :class:`Malformed`."""
+        """Return the object at offset ``at``, and the offset after it.
+
+        Raises:
+            Malformed: There is no object, or a limit is reached.
+        """
         self.left -= 1
         if self.left < 0 or depth > MAX_DEPTH:
             raise Malformed("its objects are nested too deeply or too many")
@@ -89,7 +96,7 @@ class Lexer:
                 return result, at + 2
             key, at = self.read(data, at, depth + 1)
             if not isinstance(key, Name):
-                raise Malformed("a dictionary has a key that is no name")
+                raise Malformed("a dictionary has a key that is not a name")
             result[str(key)], at = self.read(data, at, depth + 1)
 
     def _array(self, data: bytes | memoryview, at: int, depth: int) -> tuple[list[Any], int]:
@@ -103,13 +110,13 @@ class Lexer:
 
 
 def skip(data: bytes | memoryview, at: int) -> int:
-    """The offset behind blanks and comments."""
+    """Return the offset after the blanks and comments at ``at``."""
     found = _BLANK.match(data, at, at + _MAX_BLANK)
     return found.end() if found else at
 
 
 def _string(data: bytes | memoryview, at: int) -> tuple[bytes, int]:
-    """A literal string behind its opening parenthesis (ISO 32000-2, 7.3.4.2): balanced parentheses, escapes."""
+    """Read a literal string from after its opening parenthesis (ISO 32000-2, 7.3.4.2)."""
     parts: list[bytes] = []
     start, depth = at, 1
     while (found := _STRING_PART.match(data, at)) and at - start <= MAX_STRING:
@@ -129,15 +136,15 @@ def _string(data: bytes | memoryview, at: int) -> tuple[bytes, int]:
 def _unescaped(code: bytes) -> bytes:
     if code[:1].isdigit() and code[:1] < b"8":
         return bytes((int(code, 8) & 0xFF,))
-    if code in (b"\n", b"\r", b"\r\n"):  # a line that goes on
+    if code in (b"\n", b"\r", b"\r\n"):  # a continued line
         return b""
     return _ESCAPES.get(code, code)
 
 
 def text_of(raw: bytes) -> str:
-    """A text string (ISO 32000-2, 7.9.2.2): UTF-16 or UTF-8 by its mark; else UTF-8 where valid, or Latin-1.
+    """Decode a text string (ISO 32000-2, 7.9.2.2): UTF-16 or UTF-8 by its mark; else UTF-8 if valid, or Latin-1.
 
-    PDFDocEncoding is Latin-1 in all that a label holds; UTF-8 without its mark is wrong but common.
+    PDFDocEncoding equals Latin-1 in all that a label contains. UTF-8 without its mark is wrong but common.
     """
     if raw[:2] in (b"\xfe\xff", b"\xff\xfe"):
         return raw.decode("utf-16", "replace")

@@ -1,1 +1,1 @@
-"""TIFF: directories and their tags."""
+"""TIFF: the metadata in its directories, and edits of their tags."""

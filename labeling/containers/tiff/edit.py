@@ -1,7 +1,7 @@
-"""Changing tags of a TIFF file without moving anything that is in it.
+"""Change tags of a TIFF file without moving anything that is in it.
 
-A value or directory that no longer fits its place goes to the end of the file and the pointer to it is changed;
-bytes are overwritten only where no other value, directory or picture data shares them.
+A value or directory that no longer fits its place goes to the end of the file, and the pointer to it is changed. Bytes
+are overwritten only where no other value, directory or picture data shares them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from labeling.errors import LabelingError
 
 @dataclass(slots=True)
 class _Directory:
-    """A directory as it will be: raw entries by tag, in order, and the offset of the next one."""
+    """A directory as it will be.
+
+    ``ifd`` is the directory in the file, ``None`` for a new one. ``entries`` are (tag, raw entry) in order,
+    ``following`` is the offset of the next directory, and ``dirty`` says that something changed.
+    """
 
     name: str
     ifd: Ifd | None
@@ -30,7 +34,12 @@ class _Directory:
 
 
 class Editor:
-    """Collects changes to the directories of one file; :meth:`pieces` gives the new file."""
+    """Collect changes to the directories of one file; :meth:`pieces` returns the new file.
+
+    Args:
+        tiff: The directories of the file.
+        coded: (offset, length) of each run of picture data.
+    """
 
     def __init__(self, tiff: Tiff, coded: tuple[tuple[int, int], ...]) -> None:
         self._tiff, self._data, self._size = tiff, memoryview(tiff.data), len(tiff.data)
@@ -40,7 +49,7 @@ class Editor:
         self._pointer = struct.Struct(order + ("Q" if big else "I"))
         self._align = 8 if big else 2
         self._directories = {ifd.name: self._directory(ifd) for ifd in tiff.ifds}
-        # Who owns which bytes: picture data (0), directories (negative) and values (by the place of their entry).
+        # What owns which bytes: picture data (0), directories (negative) and values (by the place of their entry).
         owned = [(start, start + length, 0) for start, length in coded]
         inline = self._pointer.size
         for ifd in tiff.ifds:
@@ -73,7 +82,7 @@ class Editor:
     # Requests
 
     def remove(self, name: str, tag: int) -> None:
-        """Take a tag out of a directory, if it is there, and zero its value."""
+        """Remove a tag from a directory, if it is there, and zero its value."""
         directory = self._directories.get(name)
         if directory is None:
             return
@@ -83,7 +92,14 @@ class Editor:
         directory.entries = kept
 
     def set(self, name: str, tag: int, kind: int, value: bytes) -> None:
-        """Give a tag of IFD0 or the Exif directory (made if there is none) a new value of field type ``kind``."""
+        """Give a tag of IFD0 or of the Exif directory, which is made if there is none, a new value.
+
+        Args:
+            name: The name of the directory.
+            tag: The tag.
+            kind: The field type of the value.
+            value: Its bytes, in the file's byte order.
+        """
         directory = self._directories.setdefault(name, _Directory(name, None, [], 0, 0))
         if len(value) <= self._pointer.size:
             self._release(directory, tag)
@@ -99,7 +115,10 @@ class Editor:
         self._put(directory, tag, kind, value, self._pointer.pack(offset))
 
     def set_last(self, name: str, tag: int, kind: int, value: bytes) -> None:
-        """As :meth:`set`, for the one value that goes to the very end, where a later change finds room to grow."""
+        """Do as :meth:`set`, for one value that goes to the end of the file, where it can grow later.
+
+        It can be called for one value only.
+        """
         directory = self._directories[name]
         old = self._old(directory, tag)
         mine = old is not None and self._overwritable(old)
@@ -117,7 +136,7 @@ class Editor:
     # The parts
 
     def _old(self, directory: _Directory, tag: int) -> Entry | None:
-        """The entry of ``tag`` as it is in the file, unless it has been removed meanwhile."""
+        """Return the entry of ``tag`` as it is in the file, unless it has been removed."""
         if directory.ifd is None or all(row[0] != tag for row in directory.entries):
             return None
         return directory.ifd.entries.get(tag)
@@ -140,7 +159,7 @@ class Editor:
         return True
 
     def _release(self, directory: _Directory, tag: int) -> None:
-        """Zero the value that ``tag`` pointed to: no stale label may stay in the file."""
+        """Zero the value that ``tag`` refers to, so that no old label stays in the file."""
         old = self._old(directory, tag)
         if old is not None and self._overwritable(old):
             self._edits.append((old.value_offset, old.value_offset + old.length, bytes(old.length)))
@@ -148,7 +167,7 @@ class Editor:
     def _put(self, directory: _Directory, tag: int, kind: int, value: bytes, field: bytes) -> None:
         count = len(value) // TYPE_SIZES[kind]
         row = (tag, self._head.pack(tag, kind, count) + field.ljust(self._pointer.size, b"\0"))
-        # A tag that stands twice (tifffile writes two ImageDescriptions) is changed where readers look first.
+        # A tag that occurs twice (tifffile writes two ImageDescriptions) is changed where readers look first.
         first = next((at for at, other in enumerate(directory.entries) if other[0] == tag), None)
         if first is None:
             directory.entries = sorted([*directory.entries, row], key=lambda entry: entry[0])
@@ -157,7 +176,7 @@ class Editor:
         directory.dirty = True
 
     def _append(self, value: bytes) -> int:
-        """Put ``value`` behind all there is so far; gives its offset."""
+        """Put ``value`` after everything so far, and return its offset."""
         padding = -self._end % self._align
         offset = self._end + padding
         self._appended.append(bytes(padding) + value)
@@ -167,16 +186,17 @@ class Editor:
     # The result
 
     def pieces(self) -> list[Buffer]:
-        """The new file: views of the old one and the changed bytes.
+        """Return the new file as views of the old one and the changed bytes.
 
-        Raises :class:`LabelingError` if a classic TIFF would grow beyond 4 GiB.
+        Raises:
+            LabelingError: A classic TIFF would grow beyond 4 GiB, or a directory shares its bytes with other data.
         """
         self._unlink_empty()
         moved = self._place_all()
         tail = b""
         if self._last is not None:
             name, tag, kind, tail = self._last
-            # Its entry is there already, so no directory changes its size any more.
+            # Its entry exists already, so no directory changes its size any more.
             padding = -self._end % self._align
             self._put(self._directories[name], tag, kind, tail, self._pointer.pack(self._end + padding))
             tail = bytes(padding) + tail
@@ -193,13 +213,13 @@ class Editor:
         return [*kept, *self._appended, *behind, *([tail] if tail else [])]
 
     def _unlink_empty(self) -> None:
-        """A directory must have an entry (TIFF 6.0 section 2): one that lost its last leaves the chain of pages."""
+        """Take directories without entries out of the chain of pages: one must have an entry (TIFF 6.0, section 2)."""
         for before, after in reversed(self._chain()):
             if after.dirty and not after.entries:
                 before.following, before.dirty, after.dirty = after.following, True, False
 
     def _chain(self) -> list[tuple[_Directory, _Directory]]:
-        """The main directories, each with the one that points to it."""
+        """Return each main directory with the one that follows it."""
         pages = [
             self._directories[name]
             for name in (f"IFD{n}" for n in range(len(self._directories)))
@@ -208,7 +228,11 @@ class Editor:
         return list(pairwise(pages))
 
     def _place_all(self) -> list[tuple[int, _Directory]]:
-        """Give every changed directory a place: (padding before it, directory) of those that go to the end."""
+        """Give every changed directory a place.
+
+        Returns:
+            (padding before it, directory) of those that go to the end.
+        """
         moved: list[tuple[int, _Directory]] = []
         first = self._directories["IFD0"]
         if self._moves("Exif", moved) or self._unlinked_exif(first):
@@ -228,7 +252,7 @@ class Editor:
         return exif is not None and bool(exif.entries) and all(tag != EXIF_IFD for tag, _ in first.entries)
 
     def _moves(self, name: str, moved: list[tuple[int, _Directory]]) -> bool:
-        """Move a directory to the end if it is changed and has outgrown its place."""
+        """Move a directory to the end if it changed and no longer fits its place; return whether it moved."""
         directory = self._directories.get(name)
         if directory is None or not directory.dirty or self._fits(directory):
             return False

@@ -1,7 +1,7 @@
-"""TIFF 6.0 and BigTIFF: metadata are tags of a page's directory, and a file grows at its end only.
+"""TIFF 6.0 and BigTIFF: metadata are tags of a page's directory, and a file grows only at its end.
 
-A TIFF file *is* the structure that EXIF borrowed. Its EXIF block is therefore rebuilt: a small structure with the
-descriptive tags of IFD0 and those of the Exif directory, so that it reads like the EXIF of any other format.
+EXIF borrowed its structure from TIFF. So the EXIF block of a TIFF file is built for the reader: a small structure with
+the descriptive tags of IFD0 and the tags of the Exif directory, which reads like the EXIF of any other format.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from labeling.containers.tiff.edit import Editor
 from labeling.errors import LabelingError
 
 MAX_PAGES = 4096
-"""So many directories are read of one file."""
+"""Limit on the directories of one file."""
 
 MAX_SPANS = 1 << 20
-"""Strips and tiles of all pages together."""
+"""Limit on the strips and tiles of all pages together."""
 
 XMP = 0x02BC
 _WIDTH, _HEIGHT = 0x0100, 0x0101
 _SPANS = ((0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202))
-"""Offsets and byte counts of strips, of tiles, and of the JPEG stream of TIFF 6.0 (old-style) JPEG."""
+"""(tag of the offsets, tag of the byte counts) of strips, of tiles, and of the stream of old-style JPEG (TIFF 6.0)."""
 
 _KINDS = {XMP: Kind.XMP, 0x83BB: Kind.IPTC, 0x8649: Kind.IPTC, 0x8773: Kind.ICC, 0xCD41: Kind.C2PA}
 _USER_COMMENT, _MAKER_NOTE = 0x9286, 0x927C
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _USER_COMMENT)
-"""ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; UserComment, though it belongs into Exif."""
+"""ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; UserComment, although it belongs in Exif."""
 
 _ORIENTATION = 0x0112
 _NOT_PORTABLE = (_MAKER_NOTE, INTEROP_IFD)
-"""Exif tags that mean nothing outside of their file: they hold offsets."""
+"""Exif tags that contain offsets, and so mean nothing outside their file."""
 
 _MAX_EXIF_VALUE = 256 << 10
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
@@ -50,13 +50,13 @@ def read(data: Buffer) -> Contents:
     first = tiff.ifds[0]
     width, height = _number(tiff, first, _WIDTH), _number(tiff, first, _HEIGHT)
     if tiff.cut:
-        collector.problems.append("the file is cut off: a directory reaches behind its end")
+        collector.problems.append("the file is cut off: a directory reaches beyond its end")
     elif not width or not height:
         collector.problems.append("its first directory has no picture size")
     for ifd in tiff.ifds:
         for entry in ifd.entries.values():
             if entry.value_offset + entry.length > len(data) and not collector.problems:
-                message = f"the file is cut off: tag 0x{entry.tag:04X} of {ifd.name} reaches behind its end"
+                message = f"the file is cut off: tag 0x{entry.tag:04X} of {ifd.name} reaches beyond its end"
                 collector.problems.append(message)
         _read_tags(tiff, ifd, collector)
     _read_exif(tiff, collector)
@@ -64,17 +64,7 @@ def read(data: Buffer) -> Contents:
     if not coded and not collector.problems:
         collector.problems.append("it has no picture data (strips or tiles)")
     pages = sum(1 for ifd in tiff.ifds if ifd.name.startswith("IFD") and "/" not in ifd.name and _WIDTH in ifd.entries)
-    return Contents(
-        "tiff",
-        "image/tiff",
-        tuple(collector.blocks),
-        tuple(coded),
-        width,
-        height,
-        max(1, pages),
-        tuple(collector.problems),
-        tuple(collector.warnings),
-    )
+    return collector.contents("tiff", "image/tiff", coded, (width, height), max(1, pages))
 
 
 def _number(tiff: Tiff, ifd: Ifd, tag: int) -> int:
@@ -90,7 +80,7 @@ def _read_tags(tiff: Tiff, ifd: Ifd, collector: Collector) -> None:
             continue
         problem = collector.refusal(entry.length)
         if not problem and entry.value_offset + entry.length > len(tiff.data):
-            problem = "it reaches behind the end of the file"
+            problem = "it reaches beyond the end of the file"
         value = b"" if problem else tiff.value(entry)
         size = len(tiff.data)
         span = (min(entry.value_offset, size), min(entry.value_offset + entry.length, size))
@@ -98,7 +88,7 @@ def _read_tags(tiff: Tiff, ifd: Ifd, collector: Collector) -> None:
 
 
 def _spans(tiff: Tiff, collector: Collector) -> Iterator[tuple[int, int]]:
-    """(offset, length) of every strip and tile of every directory."""
+    """Yield (offset, length) of every strip and tile of every directory."""
     left, size = MAX_SPANS, len(tiff.data)
     for ifd in tiff.ifds:
         for offsets_tag, counts_tag in _SPANS:
@@ -119,7 +109,7 @@ def _spans(tiff: Tiff, collector: Collector) -> Iterator[tuple[int, int]]:
                     collector.problems.append(f"picture data of {ifd.name} overlaps the file header")
                     return
                 if offset + count > size:
-                    message = f"the file is cut off: picture data of {ifd.name} reaches behind its end"
+                    message = f"the file is cut off: picture data of {ifd.name} reaches beyond its end"
                     if message not in collector.problems:
                         collector.problems.append(message)
                     continue
@@ -192,12 +182,15 @@ def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: list[Entry]
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    Nothing moves: what grew goes to the end of the file. Bytes that nothing points to any more are zeroed, so that no
-    stale label is left; a packet that fits its old place, or ends the file, is replaced where it is. Of
-    ``changes.exif`` the descriptive tags of IFD0 and the tags of the Exif directory are merged; tags that it lacks
-    stay.
+    Nothing moves: what grew goes to the end of the file. Bytes that nothing refers to any more are zeroed, so that no
+    old label is left. A packet that fits its old place, or ends the file, is replaced where it is. The descriptive tags
+    of IFD0 and the tags of the Exif directory in ``changes.exif`` are merged into the file; tags that it lacks stay.
+
+    Raises:
+        LabelingError: A block to be dropped is not in the file, the EXIF is damaged, the metadata is too large, or a
+            classic TIFF would grow beyond 4 GiB.
     """
     for block in changes.drop:
         if block not in contents.blocks:
@@ -205,7 +198,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     if changes == Changes():
         return [data]
     if changes.xmp is not None and len(changes.xmp) > MAX_PAYLOAD:
-        raise LabelingError(f"the XMP is {len(changes.xmp)} bytes, more than the {MAX_PAYLOAD} we put in one TIFF tag")
+        raise LabelingError(f"the XMP is {len(changes.xmp)} bytes, more than the {MAX_PAYLOAD} that fit one TIFF tag")
     tiff = read_tiff(data, max_ifds=MAX_PAGES)
     editor = Editor(tiff, contents.coded)
     for block in set(changes.drop):
