@@ -1,4 +1,4 @@
-"""The forms in which SM2 keys and signatures are written: bytes of public data to points and numbers, strictly."""
+"""The forms in which SM2 keys and signatures are written; reading is strict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labeling.errors import LabelingError
 from labeling.marks._sm2 import PublicKey
 
 SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d034200")
-"""What stands before the 65 bytes of a key in a SubjectPublicKeyInfo: id-ecPublicKey, SM2's curve, a bit string."""
+"""What precedes the 65 bytes of a key in a SubjectPublicKeyInfo: id-ecPublicKey, SM2's curve, a bit string."""
 
 _SPKI_LENGTH = len(SPKI) + 65
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
@@ -19,9 +19,9 @@ KEY_LENGTHS = frozenset({_SPKI_LENGTH, 65, 64, 33, 32})
 
 
 def decode_key(raw: bytes) -> tuple[PublicKey, ...]:
-    """The public keys that ``raw`` may mean; empty if it is none.
+    """Return the public keys that ``raw`` may mean; none if it is not a key.
 
-    Forms, told apart by their length: SubjectPublicKeyInfo in DER (91 bytes), ``04 ‖ X ‖ Y`` (65), ``X ‖ Y`` (64),
+    The length tells the form: SubjectPublicKeyInfo in DER (91 bytes), ``04 ‖ X ‖ Y`` (65), ``X ‖ Y`` (64),
     compressed (33), X alone (32, which means either of two keys).
     """
     if len(raw) == _SPKI_LENGTH and raw.startswith(SPKI):
@@ -39,7 +39,7 @@ def decode_key(raw: bytes) -> tuple[PublicKey, ...]:
 
 
 def decode_signature(raw: bytes) -> tuple[int, int] | None:
-    """(r, s) from DER, strictly, or from 64 bytes ``r ‖ s``; ``None`` if it is neither."""
+    """Return (r, s) from strict DER or from 64 bytes ``r ‖ s``; ``None`` if it is neither."""
     numbers: list[int] = []
     if 8 <= len(raw) <= 72 and raw[0] == 0x30 and raw[1] == len(raw) - 2:
         at = 2
@@ -57,25 +57,32 @@ def decode_signature(raw: bytes) -> tuple[int, int] | None:
 
 
 def unhex(value: Any) -> bytes | None:
+    """Return the bytes that hexadecimal digits mean; ``None`` for anything else."""
     return bytes.fromhex(value) if isinstance(value, str) and len(value) <= 512 and _HEX.fullmatch(value) else None
 
 
 def read_pinned(text: str) -> tuple[bytes, ...]:
-    """Public keys from a text: PEM blocks, or hexadecimal lines in any of the five encodings (``#`` starts a comment).
+    """Read public keys from a text: PEM blocks, or hexadecimal lines in any of the five forms (``#`` starts a comment).
 
-    Gives them as 65 bytes each; X alone gives two. Raises :class:`LabelingError` that names what is no key.
+    Returns:
+        65 bytes for each key; a line with X alone gives two.
+
+    Raises:
+        LabelingError: The text holds no key, a private key, or a line that is not a key.
     """
     keys: list[PublicKey] = []
 
     def take(raw: bytes | None, shown: str) -> str:
         found = decode_key(raw) if raw is not None else ()
         if not found:
-            raise LabelingError(f"{shown!r} is no public key of SM2; give hexadecimal digits or a PEM public key")
+            raise LabelingError(
+                f"{shown!r} is not an SM2 public key", hint="give hexadecimal digits or a PEM public key"
+            )
         keys.extend(found)
         return ""
 
     if "PRIVATE KEY" in text:
-        raise LabelingError("this is a private key; pin the public one (openssl pkey -pubout makes it)")
+        raise LabelingError("this is a private key", hint="pin the public one (openssl pkey -pubout makes it)")
     rest = re.sub(
         r"-----BEGIN PUBLIC KEY-----([^-]*)-----END PUBLIC KEY-----",
         lambda block: take(_unbase64(block[1]), "the PEM block"),
@@ -85,7 +92,7 @@ def read_pinned(text: str) -> tuple[bytes, ...]:
         if digits := line.partition("#")[0].strip():
             take(unhex(digits), digits[:40])
     if not keys:
-        raise LabelingError("no public key is in it; give hexadecimal digits or a PEM public key")
+        raise LabelingError("it holds no public key", hint="give hexadecimal digits or a PEM public key")
     return tuple(bytes(key) for key in keys)
 
 

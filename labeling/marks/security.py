@@ -316,9 +316,11 @@ class Sm2Key:
         try:
             key = forms.load_pem_private_key(pem, password)
         except Exception as error:  # the library's errors have no common base
-            raise SigningError("the SM2 key cannot be read; give an unencrypted PEM private key (PKCS #8)") from error
+            raise SigningError(
+                "the SM2 key cannot be read", hint="give an unencrypted PEM private key (PKCS #8)"
+            ) from error
         if getattr(getattr(key, "curve", None), "name", "") != ec.SM2.name:
-            raise SigningError("the key is not one of SM2; openssl genpkey -algorithm SM2 makes one")
+            raise SigningError("the key is not an SM2 key", hint="openssl genpkey -algorithm SM2 makes one")
         return cls(key)
 
     @classmethod
@@ -371,7 +373,7 @@ class Sm2Key:
         return f"<Sm2Key {self.public[1:5].hex()}…>"
 
     def __reduce__(self) -> Any:
-        raise SigningError("an SM2 key is not pickled; load it from its file in each process")
+        raise SigningError("an SM2 key cannot be pickled", hint="load it from its file in each process")
 
 
 def _tongsuo() -> tuple[Any, Any, Any]:
@@ -379,7 +381,7 @@ def _tongsuo() -> tuple[Any, Any, Any]:
         from tongsuopy.crypto import hashes, serialization
         from tongsuopy.crypto.asymciphers import ec
     except ImportError as error:
-        raise MissingDependency("signing with SM2 needs Tongsuo: pip install 'aigc-labeling[sm2]'") from error
+        raise MissingDependency("signing with SM2 needs Tongsuo", hint="pip install 'aigc-labeling[sm2]'") from error
     return ec, hashes, serialization
 
 
@@ -397,7 +399,7 @@ def sign(label_fields: Mapping[str, Any], key: SecurityKey, half: Half = Half.PR
         raise SigningError(f"the SM2 key did not sign ({type(error).__name__})") from error
     keys, numbers = decode_key(public), decode_signature(signature)
     if len(keys) != 1 or numbers is None or not _sm2.verify_any(keys[0], [text], numbers):
-        raise SigningError("the SM2 signature does not verify with the key's public half; nothing was written")
+        raise SigningError("the SM2 signature does not verify with the key's public half: nothing was written")
     value = {
         "SecurityData": {
             "Type": "TC260PG",

@@ -1,4 +1,4 @@
-"""What each regime asks: checks with stable ids, clause and severity. A new regime is one module and one row here."""
+"""What each regime asks, as profiles. To add a regime, write a module with a profile and add it to ``PROFILES``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from labeling.rules.engine import Check, Evidence, Outcome, Profile, Verdict, ev
 __all__ = ["PROFILES", "Check", "Evidence", "Outcome", "Profile", "Verdict", "evaluate", "profile"]
 
 PROFILES: dict[str, Profile] = {module.PROFILE.name: module.PROFILE for module in (cn, eu, us_ca, platform)}
+"""The profiles that come with the package, by name."""
 """The profiles that come with the package, by name: ``cn``, ``eu``, ``us-ca`` and ``platform``."""
 
 
 def profile(name: str) -> Profile:
-    """Look a profile up by name, or load one from a path that ends in ``.toml``.
+    """Return a profile by name, or load one from a TOML file.
 
-    Raises :class:`LabelingError` that lists the known ones, or says what is wrong with the file.
+    Args:
+        name: One of :data:`PROFILES`, or a path that ends in ``.toml`` (see :mod:`labeling.rules.custom`).
+
+    Raises:
+        LabelingError: There is no such profile, or the file is not a profile.
     """
     if name.endswith(".toml"):
         return custom.load(Path(name), PROFILES)
     try:
         return PROFILES[name]
     except KeyError:
-        raise LabelingError(f"there is no profile {name!r}; known are {', '.join(PROFILES)}") from None
+        raise LabelingError(f"there is no profile {name!r}", hint=f"known are {', '.join(PROFILES)}") from None

@@ -1,13 +1,13 @@
-"""Profiles of one's own, from TOML: a known profile made stricter or milder, with its own name.
+"""Custom profiles, from TOML files: a known profile made stricter or milder, under its own name. For example::
 
 name = "newsroom"
 title = "What our picture desk asks"
 extends = "cn"                        # cn, eu, us-ca or platform
-require = ["c2pa", "visible"]         # marks that must be there
-trusted = true                        # C2PA must be signed by somebody on a trust list
-errors = ["CN-PROVIDER-CODE"]         # warnings that count as failures here
-ignore = ["CN-IMPLICIT-ORDER"]        # rules that do not count here
-languages = ["zh", "en"]              # of the visible wording
+require = ["c2pa", "visible"]         # kinds of marks that must be there
+trusted = true                        # the C2PA signer must be on a trust list
+errors = ["CN-PROVIDER-CODE"]         # rules whose warnings count as failures
+ignore = ["CN-IMPLICIT-ORDER"]        # rules that do not count
+languages = ["zh", "en"]              # accepted in the visible label
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, error_context
 from labeling.files import read_toml
 from labeling.findings import KINDS, Signature
 from labeling.rule_catalogue import required_mark
@@ -36,23 +36,32 @@ _TYPES: dict[str, type] = {
 
 
 def load(path: Path, known: dict[str, Profile]) -> Profile:
-    """Read a profile. Raises :class:`LabelingError` that names the file and what is wrong in it."""
-    values = read_toml(path, "the profile")
-    try:
-        return build(values, path.stem, known)
-    except LabelingError as error:
-        raise LabelingError(f"{path}: {error}") from error
+    """Read a profile from a file.
+
+    Args:
+        path: The TOML file; its stem is the profile's name unless the file gives one.
+        known: The profiles that it may extend, by name.
+
+    Raises:
+        LabelingError: The file cannot be read, or says something that a profile cannot.
+    """
+    with error_context(path):
+        return build(read_toml(path, "the profile"), path.stem, known)
 
 
 def build(values: dict[str, Any], name: str, known: dict[str, Profile]) -> Profile:
-    """Make a profile from plain values. Raises :class:`LabelingError`."""
+    """Make a profile from the values of such a file. Raises :class:`LabelingError`."""
     _check_types(values)
     base = known.get(values.get("extends", "cn"))
     if base is None:
-        raise LabelingError(f"extends names no profile; known are {', '.join(known)}")
+        raise LabelingError(
+            f"extends is {values['extends']!r}, which is not a profile", hint=f"known are {', '.join(known)}"
+        )
     required = values.get("require", [])
     if unknown := [mark for mark in required if mark not in KINDS]:
-        raise LabelingError(f"require names no mark: {unknown[0]!r}; known are {', '.join(KINDS)}")
+        raise LabelingError(
+            f"require has {unknown[0]!r}, which is not a kind of mark", hint=f"known are {', '.join(KINDS)}"
+        )
     checks = [*base.checks, *(_required(mark) for mark in required)]
     if values.get("trusted"):
         checks.append(Check("CUSTOM-TRUSTED", _not_trusted))
@@ -72,7 +81,7 @@ def build(values: dict[str, Any], name: str, known: dict[str, Profile]) -> Profi
 def _check_types(values: dict[str, Any]) -> None:
     for key, value in values.items():
         if key not in _TYPES:
-            raise LabelingError(f"unknown key {key}; known are {', '.join(_TYPES)}")
+            raise LabelingError(f"unknown key {key}", hint=f"known are {', '.join(_TYPES)}")
         strings = not isinstance(value, list) or all(isinstance(item, str) for item in value)
         if type(value) is not _TYPES[key] or not strings:
             raise LabelingError(f"{key} has a value of the wrong type")
@@ -80,7 +89,7 @@ def _check_types(values: dict[str, Any]) -> None:
 
 def _required(mark: str) -> Check:
     def fails(evidence: Evidence) -> str | None:
-        return f"the profile asks for a mark that is not there: {mark}" if evidence.lacks(mark) else None
+        return f"the profile requires a mark that is not there: {mark}" if evidence.lacks(mark) else None
 
     return Check(required_mark(mark), fails)
 
@@ -88,4 +97,4 @@ def _required(mark: str) -> Check:
 def _not_trusted(evidence: Evidence) -> str | None:
     if any(finding.signature is Signature.TRUSTED for finding in evidence.of("c2pa")):
         return None
-    return "no C2PA manifest signed by somebody on a trust list that was given"
+    return "no C2PA manifest whose signer is on a trust list that was given"

@@ -97,7 +97,7 @@ def ink_mask(painter: LabelPainter, box: tuple[int, int, int, int]) -> NDArray[n
     """Where the glyphs are, drawn by Pillow alone: centred in the box, as the label is."""
     width, height = box[2] - box[0], box[3] - box[1]
     size = next(s for s in range(8, 400) if fits(s, width, height))
-    drawer = ImageFont.truetype(io.BytesIO(fonts._shipped()), size, layout_engine=ImageFont.Layout.BASIC)
+    drawer = ImageFont.truetype(io.BytesIO(fonts.shipped()), size, layout_engine=ImageFont.Layout.BASIC)
     left, top, right, bottom = drawer.getbbox(painter.style.text)
     image = Image.new("L", (width, height))
     x, y = round((width - (right - left)) / 2 - left), round((height - (bottom - top)) / 2 - top)
@@ -107,7 +107,7 @@ def ink_mask(painter: LabelPainter, box: tuple[int, int, int, int]) -> NDArray[n
 
 def fits(size: int, width: int, height: int) -> bool:
     """The size at which ink plus padding fills the box: height 1 + 2·0.34 of the ink height of the ideographs."""
-    drawer = ImageFont.truetype(io.BytesIO(fonts._shipped()), size, layout_engine=ImageFont.Layout.BASIC)
+    drawer = ImageFont.truetype(io.BytesIO(fonts.shipped()), size, layout_engine=ImageFont.Layout.BASIC)
     left, top, right, bottom = drawer.getbbox("AI生成")
     target = 0.12 * 400
     return size * fonts.unit_height("AI生成", None) >= target or right - left > width or bottom - top > height
@@ -144,7 +144,7 @@ def test_on_any_size_the_label_is_inside_the_picture_and_large_enough_or_refused
         left, top, right, bottom = painter.box(width, height)
     except LabelingError as error:
         assert min(width, height) < 40, "only a very small or narrow picture may be refused"
-        assert "--no-visible" in str(error)
+        assert "`visible=False`" in str(error)
         return
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height

@@ -1,6 +1,6 @@
 """Certificates and signatures as C2PA wants them: the profile of C2PA 2.2, 14.5.1, and COSE's signature forms.
 
-The rules are checked before anything is signed, since c2pa would only tell afterwards, and in its own terms.
+The rules are checked before anything is signed: c2pa reports a breach only afterwards, and in its own terms.
 """
 
 from __future__ import annotations
@@ -28,20 +28,23 @@ _DIGESTS = {"256": "SHA256", "384": "SHA384", "512": "SHA512"}
 
 
 def load_chain(pem: bytes, public_key: Any = None) -> list[x509.Certificate]:
-    """The certificates of a PEM bundle from the leaf upwards, whatever their order in the bundle.
+    """Return the certificates of a PEM bundle from the leaf upwards, whatever their order in the bundle.
 
-    The leaf is the one with ``public_key``, or without that the one which issued none of the others. Raises
-    :class:`SigningError` if there is no certificate or none with this key.
+    The leaf is the one with ``public_key`` or, without a key, the one that issued none of the others. Raises
+    :class:`SigningError` if there is no certificate, or none with this key.
     """
     from cryptography import x509
 
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise SigningError("the certificate chain holds no readable PEM certificate; give it leaf first") from None
+        raise SigningError(
+            "the certificate chain holds no readable PEM certificate", hint="give it leaf first"
+        ) from None
     if len(found) > MAX_CHAIN:
         raise SigningError(
-            f"{len(found)} certificates are no signer's chain (at most {MAX_CHAIN}); is it a trust list?"
+            f"{len(found)} certificates are too many for a signer's chain (at most {MAX_CHAIN})",
+            hint="give the signer's chain, not a trust list",
         )
     leaf = _leaf(found, public_key)
     chain = [leaf]
@@ -56,8 +59,8 @@ def _leaf(found: Sequence[x509.Certificate], public_key: Any) -> x509.Certificat
             if certificate.public_key() == public_key:
                 return certificate
         raise SigningError(
-            f"the private key does not belong to the certificate ({name_of(found[0])}); give the pair that was issued "
-            "together"
+            f"the private key does not belong to the certificate ({name_of(found[0])})",
+            hint="give the pair that was issued together",
         )
     issuers = {c.issuer for c in found if c.issuer != c.subject}
     return next((c for c in found if c.subject not in issuers), found[0])
@@ -77,14 +80,17 @@ def check(chain: Sequence[x509.Certificate]) -> None:
     who = name_of(leaf)
     algorithm(leaf.public_key(), f"the key of {who}")
     if leaf.version is not x509.Version.v3:
-        raise SigningError(f"the certificate {who} is not of version 3; have it issued anew")
+        raise SigningError(f"the certificate {who} is not of version 3", hint="have a new one issued")
     if leaf.issuer == leaf.subject:
         raise SigningError(
-            f"the certificate {who} is self-signed, which C2PA forbids; have a CA issue one, or make a test chain"
+            f"the certificate {who} is self-signed, which C2PA forbids",
+            hint="have a CA issue one, or make a test chain",
         )
     digest = leaf.signature_hash_algorithm
     if digest is not None and digest.name not in {"sha256", "sha384", "sha512"}:
-        raise SigningError(f"the certificate {who} is itself signed with {digest.name}; have it issued with SHA-256")
+        raise SigningError(
+            f"the certificate {who} is itself signed with {digest.name}", hint="have one issued with SHA-256"
+        )
     for certificate, issuer in pairwise(chain):
         _check_issued(certificate, issuer)
     _check_extensions(leaf, who)
@@ -98,7 +104,8 @@ def _check_issued(certificate: x509.Certificate, issuer: x509.Certificate) -> No
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError):
         raise SigningError(
-            f"the chain is broken: {name_of(issuer)} did not issue {name_of(certificate)}; give the chain of the CA"
+            f"the chain is broken: {name_of(issuer)} did not issue {name_of(certificate)}",
+            hint="give the chain of the CA",
         ) from None
 
 
@@ -111,57 +118,64 @@ def _check_extensions(leaf: x509.Certificate, who: str) -> None:
         except x509.ExtensionNotFound:
             return None
         except ValueError:
-            raise SigningError(f"the certificate {who} has a damaged extension; have it issued anew") from None
+            raise SigningError(f"the certificate {who} has a damaged extension", hint="have a new one issued") from None
 
     constraints = extension(x509.BasicConstraints)
     if constraints is not None and constraints.ca:
-        raise SigningError(f"the certificate {who} is that of a CA, which must not sign claims; give the signer's")
+        raise SigningError(
+            f"the certificate {who} is that of a CA, which must not sign claims", hint="give the signer's certificate"
+        )
     usage = extension(x509.KeyUsage)
     if usage is None or not usage.digital_signature:
-        raise SigningError(f"the certificate {who} lacks the key usage digitalSignature; have it issued with it")
+        raise SigningError(
+            f"the certificate {who} lacks the key usage digitalSignature", hint="have one issued with it"
+        )
     purposes = extension(x509.ExtendedKeyUsage)
     if purposes is None or not {oid.dotted_string for oid in purposes} & set(PURPOSES):
         raise SigningError(
-            f"the certificate {who} has no extended key usage for signing claims; it needs c2pa-kp-claimSigning "
-            f"({CLAIM_SIGNING}) or emailProtection"
+            f"the certificate {who} has no extended key usage for signing claims",
+            hint=f"it needs c2pa-kp-claimSigning ({CLAIM_SIGNING}) or emailProtection",
         )
     if extension(x509.AuthorityKeyIdentifier) is None:
-        raise SigningError(f"the certificate {who} lacks the authority key identifier; have it issued with one")
+        raise SigningError(f"the certificate {who} lacks the authority key identifier", hint="have one issued with it")
 
 
 def check_dates(leaf: x509.Certificate, now: datetime) -> None:
     """Raise :class:`SigningError` if the certificate is not valid at ``now``."""
     who = name_of(leaf)
     if now > leaf.not_valid_after_utc:
-        raise SigningError(f"the certificate {who} expired on {leaf.not_valid_after_utc:%Y-%m-%d}; renew it")
+        raise SigningError(f"the certificate {who} expired on {leaf.not_valid_after_utc:%Y-%m-%d}", hint="renew it")
     if now < leaf.not_valid_before_utc:
         raise SigningError(
-            f"the certificate {who} is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; check the clock"
+            f"the certificate {who} is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
+            hint="check the clock",
         )
 
 
 def algorithm(public_key: Any, what: str) -> str:
-    """The C2PA algorithm that goes with a key (C2PA 2.2, 13.2). Raises :class:`SigningError` if there is none."""
+    """Return the C2PA algorithm for a key (C2PA 2.2, 13.2). Raises :class:`SigningError` if C2PA has none for it."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(public_key, ed25519.Ed25519PublicKey):
         return "ed25519"
     if isinstance(public_key, rsa.RSAPublicKey):
         if not MIN_RSA_BITS <= public_key.key_size <= MAX_RSA_BITS:
-            raise SigningError(f"{what} is RSA of {public_key.key_size} bits; C2PA asks for {MIN_RSA_BITS} at least")
+            raise SigningError(f"{what} is RSA of {public_key.key_size} bits: C2PA asks for at least {MIN_RSA_BITS}")
         return "ps256"
     if isinstance(public_key, ec.EllipticCurvePublicKey) and public_key.curve.name in _CURVES:
         return _CURVES[public_key.curve.name]
-    raise SigningError(f"{what} is of a kind that C2PA does not sign with; use P-256, P-384, P-521, RSA or Ed25519")
+    raise SigningError(
+        f"{what} is of a kind that C2PA does not sign with", hint="use P-256, P-384, P-521, RSA or Ed25519"
+    )
 
 
 def choices(alg: str) -> tuple[str, ...]:
-    """The algorithms that a key may also be used with: RSA keys go with any digest."""
+    """Return all algorithms that a key can be used with: RSA keys go with any digest."""
     return ("ps256", "ps384", "ps512") if alg == "ps256" else (alg,)
 
 
 def signature_size(public_key: Any) -> int:
-    """Bytes of a signature in COSE's form: r‖s of fixed width, an RSA modulus, or Ed25519's 64."""
+    """Return the bytes of a signature in COSE's form: r‖s of fixed width, an RSA modulus, or Ed25519's 64."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     bits: int = getattr(public_key, "key_size", 256)
@@ -172,7 +186,7 @@ def signature_size(public_key: Any) -> int:
 
 
 def candidates(public_key: Any, signature: bytes) -> Iterable[bytes]:
-    """What a callback's signature may be in COSE's form: itself, and if it is DER of ECDSA, its r‖s (RFC 9053, 2.1)."""
+    """Yield what a callback's signature may be in COSE's form: itself or, for DER of ECDSA, r‖s (RFC 9053, 2.1)."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -188,7 +202,7 @@ def candidates(public_key: Any, signature: bytes) -> Iterable[bytes]:
 
 
 def verify(public_key: Any, alg: str, signature: bytes, message: bytes) -> bool:
-    """Say whether a signature in COSE's form holds (RFC 9053, 2; for PSS RFC 8230, 2)."""
+    """Return whether a signature in COSE's form is valid (RFC 9053, 2; for PSS RFC 8230, 2)."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -212,7 +226,7 @@ def verify(public_key: Any, alg: str, signature: bytes, message: bytes) -> bool:
 
 
 def expected(alg: str) -> str:
-    """What a signature by ``alg`` is, in words for people who configure a key service."""
+    """Describe a signature by ``alg`` for people who configure a key service."""
     if alg == "ed25519":
         return "pure Ed25519"
     bits = alg[2:]
@@ -222,7 +236,7 @@ def expected(alg: str) -> str:
 
 
 def to_pem(chain: Sequence[x509.Certificate]) -> bytes:
-    """The chain as PEM, leaf first. The root stays out: who trusts it has it (C2PA 2.2, 14.5)."""
+    """Return the chain as PEM, leaf first, without the root: whoever trusts it has it (C2PA 2.2, 14.5)."""
     from cryptography.hazmat.primitives import serialization
 
     kept = [c for c in chain if c.issuer != c.subject] or list(chain)
@@ -230,7 +244,7 @@ def to_pem(chain: Sequence[x509.Certificate]) -> bytes:
 
 
 def name_of(certificate: x509.Certificate) -> str:
-    """The common name of a certificate, or whatever names it, in one short line."""
+    """Return the common name of a certificate, or another name of it, in one short line."""
     from cryptography.x509.oid import NameOID
 
     for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):

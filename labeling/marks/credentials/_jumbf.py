@@ -1,7 +1,7 @@
-"""As much of JUMBF (ISO 19566-5), CBOR (RFC 8949) and COSE (RFC 9052) as a manifest of our own needs to be checked.
+"""The parts of JUMBF (ISO 19566-5), CBOR (RFC 8949) and COSE (RFC 9052) that it takes to check a manifest of ours.
 
-Only ever given manifest stores that were written a moment ago in this process: anybody else's files are read by c2pa.
-All the same it raises nothing but ``ValueError``.
+It only reads manifest stores that this process wrote a moment ago; c2pa reads all other files. Even so it raises
+nothing but ``ValueError``.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ def _payload(store: bytes) -> tuple[int, int]:
     for kind, start, end in _boxes(store, 0, len(store)):
         if kind == _SUPERBOX:
             return start, end
-    raise ValueError("no JUMBF superbox")
+    raise ValueError("it has no JUMBF superbox")
 
 
 def _cbor(store: bytes, span: tuple[int, int]) -> tuple[int, int]:
     for kind, start, end in _boxes(store, *span):
         if kind == b"cbor":
             return start, end
-    raise ValueError("no CBOR content box")
+    raise ValueError("it has no CBOR content box")
 
 
 def _boxes(store: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -102,7 +102,7 @@ def _head(major: int, value: int) -> bytes:
         if value < limit:
             first = major << 5 | (code or value)
             return bytes((first,)) + (value.to_bytes(size, "big") if size else b"")
-    raise ValueError("too long for a CBOR item")
+    raise ValueError("it is too long for a CBOR item")
 
 
 def _byte_string(data: bytes) -> bytes:
@@ -111,10 +111,10 @@ def _byte_string(data: bytes) -> bytes:
 
 def _tagged_array_start(store: bytes, at: int, end: int) -> tuple[int, bytes]:
     if store[at : at + 2] != b"\xd2\x84":  # tag 18 (COSE_Sign1), array of four
-        raise ValueError("the signature is no tagged COSE_Sign1")
+        raise ValueError("the signature is not a tagged COSE_Sign1")
     protected, after = _item(store[:end], at + 2, 0)
     if not isinstance(protected, bytes):
-        raise ValueError("the protected header is no byte string")
+        raise ValueError("the protected header is not a byte string")
     return after, protected
 
 
@@ -161,4 +161,4 @@ def _composite(data: bytes, at: int, depth: int, major: int, value: int) -> tupl
     try:
         return dict(zip(items[::2], items[1::2], strict=True)), at
     except TypeError as error:
-        raise ValueError("a CBOR map has a key that is no plain value") from error
+        raise ValueError("a CBOR map has a key that is not a plain value") from error

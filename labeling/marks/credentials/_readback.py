@@ -1,7 +1,7 @@
-"""Read back what was just signed: a success is only reported on what the bytes say.
+"""Read back what was just signed: success is reported only for what the bytes hold.
 
-The quick way verifies, in our own code, the claim signature, the hash of every assertion that the claim names, and the
-hash of the file outside the manifest. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the first
+The quick check verifies, in our own code, the claim signature, the hash of every assertion that the claim names, and
+the hash of the file outside the manifest. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the first
 file of every kind, go through c2pa's reader.
 """
 
@@ -26,12 +26,12 @@ _seen: set[tuple[int, Hashable]] = set()
 
 
 class _UndecidedError(Exception):
-    """The quick way cannot tell."""
+    """The quick check cannot decide."""
 
 
 def check(result: bytes, store: bytes, signer: Signer, media_type: str, kind: Hashable, *, full: bool = False) -> None:
     """Raise ``ValueError`` unless ``result`` carries ``store`` and validates. ``kind`` is what makes files alike."""
-    # Wherever the signature has just been put in by us, and in every new process, c2pa's reader has the first word.
+    # In every new process c2pa's reader validates the first file of each kind.
     first = (os.getpid(), kind) not in _seen
     if not full and not first:
         try:
@@ -47,7 +47,7 @@ def check(result: bytes, store: bytes, signer: Signer, media_type: str, kind: Ha
 def validate(result: Any, media_type: str, store: bytes, *, beside: bool = False) -> None:
     """Have c2pa's reader validate a stream with ``store`` in it, or ``beside`` it.
 
-    Raises ``ValueError`` unless that is what it finds, and it is valid.
+    Raises ``ValueError`` if it finds another manifest, or does not find it valid.
     """
     import c2pa
 
@@ -61,7 +61,7 @@ def validate(result: Any, media_type: str, store: bytes, *, beside: bool = False
         raise ValueError(" ".join(str(error).split())[:200]) from None
     failures = [failure.get("code") for failure in results.get("activeManifest", {}).get("failure", ())]
     if state not in {"Valid", "Trusted"} or failures:
-        raise ValueError(f"c2pa calls it {state}: {', '.join(map(str, failures)) or 'no reason given'}")
+        raise ValueError(f"c2pa finds it {state}: {', '.join(map(str, failures)) or 'no reason given'}")
     if active != label:
         raise ValueError("the file carries another manifest than the one just written")
 
@@ -78,7 +78,7 @@ def _quick(result: bytes, store: bytes, signer: Signer) -> None:
     if not isinstance(claim, dict) or not isinstance(binding, dict):
         raise _UndecidedError
     if not signer.verify(message, store[start:end]):
-        raise ValueError("the claim signature does not hold")
+        raise ValueError("the claim signature is not valid")
     _check_assertions(manifest, claim)
     _check_content(result, store, binding)
 
@@ -108,12 +108,12 @@ def _check_content(result: bytes, store: bytes, binding: dict[str, Any]) -> None
     for gap in binding.get("exclusions", ()):
         start, length = gap["start"], gap["length"]
         if start < at or start + length > len(result):
-            raise ValueError("the content hash leaves out bytes that the file has not")
+            raise ValueError("the content hash leaves out bytes beyond the end of the file")
         digest.update(view[at:start])
         at = start + length
         embedded = embedded or result.find(store, start, at) >= 0
     digest.update(view[at:])
-    if not embedded:  # GIF cuts it into sub-blocks, JPEG into segments
+    if not embedded:  # GIF splits it into sub-blocks, JPEG into segments
         raise _UndecidedError
     if digest.digest() != binding.get("hash"):
         raise ValueError("the content hash does not match the file")

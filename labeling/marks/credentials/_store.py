@@ -1,6 +1,6 @@
-"""What a manifest store says, taken from the JSON that c2pa's reader makes of it.
+"""What a manifest store says, taken from the JSON that c2pa's reader returns.
 
-Its shape is c2pa's, but the content is whatever the signer wrote: every step down is checked, every list bounded.
+The shape is c2pa's, but the content is whatever the signer wrote: every step down is checked, every list bounded.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 from labeling.marks.iptc import is_ai
 
 MAX_ITEMS = 64
-"""So many values of one kind are reported; a history may be longer."""
+"""Values of one kind that are reported; a history may be longer."""
 
 MAX_TEXT = 500
-"""Characters of one value."""
+"""Characters of one value that are reported."""
 
 _PREFIX = "org.aigc-labeling."
 _DISCLOSURE = "c2pa.ai-disclosure"
@@ -23,10 +23,10 @@ _DISCLOSURE = "c2pa.ai-disclosure"
 
 @dataclass(slots=True)
 class Facts:
-    """The facts of a store, those of the active manifest unless said otherwise.
+    """The facts of a store: those of the active manifest, unless the name says otherwise.
 
-    ``failures`` are c2pa's failure codes in its order, once each; ``trusted_by`` is what c2pa says about the list that
-    vouched for the signer.
+    ``failures`` are c2pa's failure codes in its order, once each. ``trusted_by`` is c2pa's sentence on the list that
+    vouches for the signer.
     """
 
     active_manifest: str = ""
@@ -54,7 +54,7 @@ class Facts:
     trusted_by: str = ""
 
     def value(self) -> dict[str, Any]:
-        """The facts as a report shows them; what is not known is left out."""
+        """Return the facts as a report shows them, without what is not known."""
         own = _mapping(self.ai_disclosure.get("metadata"))
         agent, version = next(iter(self.software_agents), ("", ""))
         types = (*self.source_types, *self.ingredient_source_types)
@@ -80,7 +80,7 @@ class Facts:
             "ingredient_validation_codes": list(self.ingredient_failures),
         }
         if not shown["system"] and any(is_ai(term) for term in self.source_types):
-            # The agent that made a generated picture is the generating system.
+            # The software agent of a generated picture is the generating system.
             shown["system"], shown["system_version"] = agent, version
         known = {name: value for name, value in shown.items() if value}
         known["manifests"] = self.manifests
@@ -90,7 +90,7 @@ class Facts:
 
 
 def facts(store: dict[str, Any]) -> Facts:
-    """Take the facts from the reader's JSON."""
+    """Extract the facts from the reader's JSON."""
     manifests = _mapping(store.get("manifests"))
     label = store.get("active_manifest")
     active = _mapping(manifests.get(label)) if isinstance(label, str) else {}
@@ -156,7 +156,7 @@ def _actions(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _source_types(manifest: dict[str, Any]) -> Iterator[str]:
-    """Of the actions, and of the older places that generators still use (IPTC and schema.org assertions)."""
+    """Yield the source types of the actions, and of older places still in use (IPTC and schema.org assertions)."""
     for action in _actions(manifest):
         yield text(action.get("digitalSourceType"))
     for item in _mappings(manifest.get("assertions")):
@@ -166,7 +166,7 @@ def _source_types(manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _agent(value: Any) -> tuple[str, str]:
-    """Name and version of a software agent: a string in version 1 actions, a map in version 2."""
+    """Return name and version of a software agent, which is a string in version 1 actions and a map in version 2."""
     if isinstance(value, dict):
         return text(value.get("name")), text(value.get("version"))
     return text(value), ""
@@ -198,5 +198,5 @@ def _distinct(*groups: Iterator[str]) -> tuple[str, ...]:
 
 
 def text(value: Any) -> str:
-    """A string of the signer's, in one line and bounded; "" for anything else."""
+    """Return a string of the signer's on one line and bounded, ``""`` for anything else."""
     return " ".join(value[: 4 * MAX_TEXT].split())[:MAX_TEXT] if isinstance(value, str) else ""

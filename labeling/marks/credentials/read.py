@@ -1,7 +1,7 @@
-"""Read and judge the content credentials of anybody's file: offline, and in c2pa's own words where it has some.
+"""Read and judge the content credentials of any file, offline.
 
-What a manifest says is the claim of whoever signed it. The finding keeps apart whether it is intact (``valid``) and
-whether its signer is on a list that the caller trusts (``trusted``).
+A manifest is the claim of its signer. The finding distinguishes whether it is intact (``valid``) and whether its signer
+is also on a list that the caller trusts (``trusted``).
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ _RULES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("assertion.dataHash", "assertion.bmffHash", "assertion.boxesHash", "assertion.collectionHash",
          "assertion.multiAssetHash", "claim.hardBindings"),
-        "C2PA-HASH-MISMATCH", "the content is not what was signed: it was changed afterwards",
+        "C2PA-HASH-MISMATCH", "the content was changed after it was signed",
     ),
     (
         ("assertion.hashedURI", "hashedURI", "assertion.missing", "assertion.inaccessible"),
-        "C2PA-ASSERTION", "a statement in the manifest was changed or is missing",
+        "C2PA-ASSERTION", "an assertion in the manifest was changed or is missing",
     ),
     (("claimSignature.outsideValidity",), "C2PA-EXPIRED",
-     "the signature was made outside its certificate's validity"),
+     "the signature was made outside the validity period of its certificate"),
     (("claimSignature",), "C2PA-SIGNATURE", "the signature does not match the claim"),
     (("signingCredential.expired",), "C2PA-EXPIRED",
-     "the signer's certificate has expired, and no time stamp that is trusted here proves an earlier signature"),
+     "the signer's certificate has expired, and no trusted time stamp proves an earlier signature"),
     (("signingCredential.ocsp.revoked", "signingCredential.revoked"), "C2PA-REVOKED",
      "the signer's certificate was revoked"),
     (("signingCredential",), "C2PA-CREDENTIAL",
      "the signer's certificate is not one that may sign claims"),
     (("algorithm",), "C2PA-ALGORITHM",
      "the signature or a hash uses an algorithm that is not allowed"),
-    (("timeStamp",), "C2PA-TIME-STAMP", "the time stamp does not hold"),
+    (("timeStamp",), "C2PA-TIME-STAMP", "the time stamp is not valid"),
     (("ingredient", "assertion.ingredient"), "C2PA-INGREDIENT",
      "an ingredient's manifest does not validate"),
     (("assertion.action",), "C2PA-ACTION", "the actions do not follow the specification"),
-    (("assertion",), "C2PA-ASSERTION", "a statement in the manifest does not validate"),
+    (("assertion",), "C2PA-ASSERTION", "an assertion in the manifest does not validate"),
     (("",), "C2PA-MALFORMED", "the manifest is malformed"),
 )  # fmt: skip
 
@@ -80,14 +80,14 @@ class Trust:
 
     def __post_init__(self) -> None:
         if not (self.anchors_pem or self.allowed_pem):
-            raise LabelingError("the trust list is empty; give a PEM bundle of root certificates")
+            raise LabelingError("the trust list is empty", hint="give a PEM bundle of root certificates")
         for what in ("anchors", "allowed", "tsa"):
             pem: bytes = getattr(self, f"{what}_pem")
             if pem and b"-----BEGIN CERTIFICATE-----" not in pem:
-                raise LabelingError(f"the trust list ({what}) holds no PEM certificate; give a PEM bundle")
+                raise LabelingError(f"the trust list ({what}) holds no PEM certificate", hint="give a PEM bundle")
 
     def settings(self) -> dict[str, Any]:
-        """The ``trust`` table of c2pa's settings. Raises :class:`LabelingError` if the PEM text is no text."""
+        """The ``trust`` table of c2pa's settings. Raises :class:`LabelingError` if the PEM is not text."""
         try:
             # The older keys (trust_anchors, allowed_list) are not used: c2pa-rs 0.91 ignores that allowed list.
             signers = {"trust_anchors": self.anchors_pem.decode("utf-8"), "trust_kind": "manifest"}
@@ -95,7 +95,7 @@ class Trust:
                 signers["allowed_list"] = self.allowed_pem.decode("utf-8")
             stamps = {"trust_anchors": self.tsa_pem.decode("utf-8"), "trust_kind": "tsa", "trust_uri": _TSA_LIST}
         except UnicodeDecodeError:
-            raise LabelingError("the trust list is not PEM text; convert it from DER") from None
+            raise LabelingError("the trust list is not PEM text", hint="convert it from DER") from None
         return {"anchors": [signers, stamps] if self.tsa_pem else [signers]}
 
 
@@ -136,7 +136,7 @@ def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, besid
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         return _unreadable(_line(error))
     if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
-        return _unreadable("the reader's answer is no manifest store")
+        return _unreadable("the reader did not return a manifest store")
     return facts(store)
 
 
@@ -153,7 +153,7 @@ def _unreadable(problem: str) -> Finding:
 def _judge(found: Facts) -> Finding:
     state, codes = found.state, found.failures
     value = found.value() | {"validation_state": state, "validation_codes": list(codes)}
-    defects = (*_failed(codes, found.explanations), *_unsaid(found))
+    defects = (*_failed(codes, found.explanations), *_missing_origin(found))
     worst = any(each.severity is Severity.ERROR for each in defects)
     status = Status.DEFECTIVE if worst else Status.PRESENT
     return Finding(MARK, status, WHERE, value, _signature(state, codes), defects)
@@ -168,7 +168,7 @@ def _signature(state: str, codes: tuple[str, ...]) -> Signature:
 
 
 def _failed(codes: tuple[str, ...], explanations: dict[str, str]) -> list[Defect]:
-    """One defect for each rule that a failure code breaks; an unknown signer is none (see ``signature``)."""
+    """Return a defect for each rule that a failure code breaks; an unknown signer is not one (see ``signature``)."""
     defects: dict[str, Defect] = {}
     for code in codes:
         if code == _UNTRUSTED:
@@ -180,14 +180,14 @@ def _failed(codes: tuple[str, ...], explanations: dict[str, str]) -> list[Defect
     return list(defects.values())
 
 
-def _unsaid(found: Facts) -> list[Defect]:
-    """What the specification asks a manifest to say of an asset's origin (C2PA 2.2, 18.14.2)."""
+def _missing_origin(found: Facts) -> list[Defect]:
+    """Return what a manifest should say of an asset's origin, and does not (C2PA 2.2, 18.14.2)."""
     if not found.created or found.created_with_source_type:
         return []
-    # Claims of version 1 were made before the field was mandatory; one that speaks of AI means it all the same.
+    # Claims of version 1 are older than the obligation; it applies to those that disclose AI all the same.
     if found.claim_version < 2 and not found.ai_disclosure:
         return []
-    message = "the manifest says that the content was created, but not by what kind of source (digitalSourceType)"
+    message = "the manifest says that the content was created, but not from what kind of source (digitalSourceType)"
     severity = Severity.ERROR if found.ai_disclosure else Severity.WARNING
     return [defect("C2PA-NO-SOURCE-TYPE", message, severity=severity)]
 

@@ -2,9 +2,9 @@
 
 Two things differ from calling c2pa directly:
 
-* c2pa-rs reserves 10 000 bytes and more for the signature of any callback, whatever its size. With a callback we sign
-  with a throw-away key of the same kind first, and put the real signature in its place: it is of the same length, and
-  neither the claim nor the content hash covers it (C2PA 2.2, 13.2, 18.6). That is 9 KB less for every file.
+* c2pa-rs reserves 10 000 bytes and more for the signature of any callback, whatever its size. With a callback we first
+  sign with a throw-away key of the same kind, then put the real signature in its place: it has the same length, and
+  neither the claim nor the content hash covers it (C2PA 2.2, 13.2, 18.6). That saves 9 KB in every file.
 * c2pa's own check after signing costs as much as signing, and leaves the content hash out. What was written is read
   back here: signature, assertions and content by our own code, and by c2pa's reader for the first file of each kind and
   wherever ours cannot decide.
@@ -44,18 +44,26 @@ _SAME_AS = {
     "image/heif-sequence": "image/heif",
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
+_NOTHING_KEPT = "nothing was kept, please report this"
 
 Check = Literal["quick", "full"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a manifest says.
+    """What a manifest says. The first five fields together are what California's SB 942 asks for.
 
-    ``generator``/``generator_version`` name the system that made the content; ``provider`` who offers it; ``when`` is
-    the time of creation, RFC 3339; ``content_id`` the unique identifier: together what California's SB 942 asks for.
-    ``digital_source_type`` is a full URI of IPTC's or C2PA's vocabulary. ``change`` says in words what was done to a
-    file that already had a manifest; ``pixels_changed`` whether its picture is another one now.
+    Attributes:
+        generator: The system that made the content.
+        generator_version: Its version.
+        provider: Who offers the system.
+        when: Time of creation, RFC 3339.
+        content_id: The unique identifier of the content.
+        title: Title of the asset.
+        digital_source_type: A full URI of IPTC's or C2PA's vocabulary.
+        model_id: Identifier of the model.
+        change: What was done to a file that already had a manifest, in words.
+        pixels_changed: Whether its picture was changed.
     """
 
     title: str = ""
@@ -71,7 +79,7 @@ class Claim:
 
     @classmethod
     def of(cls, label: Label, digital_source_type: str = DEFAULT_SOURCE_TYPE, **more: Any) -> Claim:
-        """The claim that goes with a label; ``more`` are fields of the claim that a label does not have."""
+        """Make the claim for a label; ``more`` are fields of the claim that a label does not have."""
         when = label.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if label.created else ""
         return cls(
             generator=label.generator,
@@ -94,21 +102,30 @@ def sign(
     parent_media_type: str | None = None,
     check: Check = "quick",
 ) -> bytes:
-    """Give a copy of the file ``data`` with a manifest that says ``claim``; metadata must be final by now.
+    """Return a copy of a file with a manifest. Nothing may change in the file afterwards.
 
-    ``parent`` is the whole file that ``data`` was made from, if that one carries a manifest: it becomes the parent
-    ingredient, so that its history stays (C2PA 2.2, 18.15). A manifest inside ``data`` itself is replaced. ``check``:
-    "full" has c2pa's reader validate every result, "quick" only the first of each kind (see the module). No network,
-    except the signer's time-stamp URL if it has one.
+    No network connection is opened, except to the signer's time-stamp URL if it has one.
 
-    Raises :class:`SigningError` if key, callback or time-stamp service fail, :class:`UnsupportedFormat` if the format
-    has no place for a manifest, :class:`UnreadableFile` if the file cannot be parsed, :class:`WriteError` if what was
-    written does not validate.
+    Args:
+        data: The file. A manifest in it is replaced.
+        media_type: Its media type.
+        signer: Who signs.
+        claim: What the manifest says.
+        parent: The whole file that ``data`` was made from, if that one carries a manifest: it becomes the parent
+            ingredient, so that its history stays (C2PA 2.2, 18.15).
+        parent_media_type: Its media type, if it differs.
+        check: "full" has c2pa's reader validate every result, "quick" only the first of each kind (see the module).
+
+    Raises:
+        SigningError: The key, the callback or the time-stamp service failed.
+        UnsupportedFormat: The format has no place for a manifest.
+        UnreadableFile: The file cannot be parsed.
+        WriteError: The result does not validate.
     """
     if not claim.digital_source_type.startswith(_VOCABULARIES):
         raise SigningError(
-            f"the digital source type {claim.digital_source_type[:80]!r} must be a full URI, such as "
-            f"{DEFAULT_SOURCE_TYPE}"
+            f"`digital_source_type` is {claim.digital_source_type[:80]!r}, not a full URI",
+            hint=f"give one such as {DEFAULT_SOURCE_TYPE}",
         )
     signer.check_dates()
     job = _Job(bytes(data), _supported(media_type), signer, _definition(claim, edit=parent is not None))
@@ -119,7 +136,7 @@ def sign(
     try:
         _readback.check(result, store, signer, job.media_type, kind, full=check == "full")
     except ValueError as error:
-        raise WriteError(f"the signed file does not validate ({error}); nothing was kept, please report this") from None
+        raise WriteError(f"the signed file does not validate ({error})", hint=_NOTHING_KEPT) from None
     return result
 
 
@@ -132,7 +149,7 @@ def sign_stream(
     *,
     parent: BinaryIO | None = None,
 ) -> None:
-    """As :func:`sign`, from stream to stream, for films and sounds: nothing is held in memory.
+    """Sign video or audio as :func:`sign` does, from stream to stream: nothing is held in memory.
 
     ``target`` can be written and read; c2pa's reader validates it at the end. ``parent`` is of the same media type. The
     errors are those of :func:`sign`.
@@ -147,11 +164,11 @@ def sign_stream(
     try:
         _readback.validate(target, job.media_type, store)
     except ValueError as error:
-        raise WriteError(f"the signed file does not validate ({error}); nothing was kept, please report this") from None
+        raise WriteError(f"the signed file does not validate ({error})", hint=_NOTHING_KEPT) from None
 
 
 def sign_beside(content: BinaryIO, media_type: str, signer: Signer, claim: Claim) -> bytes:
-    """Sign a file whose format has no place for a manifest: gives the manifest store, for a file beside it.
+    """Sign a file whose format has no place for a manifest, and return the manifest store for a file beside it.
 
     The errors are those of :func:`sign`.
     """
@@ -162,7 +179,7 @@ def sign_beside(content: BinaryIO, media_type: str, signer: Signer, claim: Claim
     try:
         _readback.validate(content, media_type, store, beside=True)
     except ValueError as error:
-        raise WriteError(f"the manifest does not validate ({error}); nothing was kept, please report this") from None
+        raise WriteError(f"the manifest does not validate ({error})", hint=_NOTHING_KEPT) from None
     return store
 
 
@@ -177,7 +194,7 @@ class _Job:
         self.parent: tuple[Any, str] | None = None
 
     def run(self) -> tuple[bytes, bytes]:
-        """The signed file and its manifest store."""
+        """Return the signed file and its manifest store."""
         if not self.signer.remote:
             return self._built("key")
         if self.signer.tsa_url is None:  # a time stamp is over the signature: it must be the real one from the start
@@ -193,7 +210,7 @@ class _Job:
         return target.getvalue(), store
 
     def build(self, kind: str, content: Any, target: Any, *, embed: bool = True) -> bytes:
-        """Sign what a stream holds into another one; gives the manifest store."""
+        """Sign a stream into another one and return the manifest store."""
         import c2pa
 
         native = self.signer.native(kind)
@@ -239,11 +256,13 @@ class _Job:
         text = " ".join(str(error).split())[:200]
         lower = text.lower()
         if "could not be parsed" in lower or "invalidasset" in lower.replace(" ", ""):
-            return UnreadableFile(f"the file cannot be signed because it cannot be parsed ({text}); re-save it first")
+            return UnreadableFile(
+                f"the file cannot be signed because it cannot be parsed ({text})", hint="re-save it first"
+            )
         if self.signer.tsa_url and any(word in lower for word in ("time", "tsa", "http", "network", "resolver")):
             return SigningError(
-                f"the time-stamp service {self.signer.tsa_url} did not give a time stamp ({text}); try again, or sign "
-                "without one"
+                f"the time-stamp service {self.signer.tsa_url} did not give a time stamp ({text})",
+                hint="try again, or sign without one",
             )
         return SigningError(f"c2pa could not sign: {text}")
 
@@ -254,7 +273,7 @@ def _supported(media_type: str) -> str:
     media_type = _SAME_AS.get(media_type, media_type)
     if media_type not in c2pa.Builder.get_supported_mime_types():
         raise UnsupportedFormat(
-            f"{media_type} has no place for a C2PA manifest; convert to PNG or JPEG, or do not sign"
+            f"{media_type} has no place for a C2PA manifest", hint="convert to PNG or JPEG, or do not sign"
         )
     return media_type
 
@@ -276,7 +295,7 @@ def _definition(claim: Claim, *, edit: bool) -> str:
     else:
         agent = _present(name=claim.generator, version=claim.generator_version) if claim.generator else ours
         actions = [{"action": "c2pa.created", **when, "softwareAgent": agent, **source_type}]
-    # "created": the signer vouches for it; c2pa would call it merely gathered (C2PA 2.2, 10.3.2.1).
+    # "created": the signer vouches for it; by default c2pa calls an assertion gathered (C2PA 2.2, 10.3.2.1).
     assertions = [{"label": "c2pa.actions.v2", "data": {"actions": actions}, "created": True}]
     if _says_ai(claim):
         assertions.append({"label": "c2pa.ai-disclosure", "data": _disclosure(claim), "created": True})
@@ -291,7 +310,7 @@ def _says_ai(claim: Claim) -> bool:
 
 
 def _disclosure(claim: Claim) -> dict[str, Any]:
-    """The AI disclosure (C2PA 2.4, 18.28.4). What it has no field for goes to its metadata, under our own names."""
+    """Return the AI disclosure (C2PA 2.4, 18.28.4). What it has no field for goes to its metadata, under our prefix."""
     own = {
         "provider": claim.provider,
         "system": claim.generator,

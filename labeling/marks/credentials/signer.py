@@ -1,7 +1,7 @@
 """Who signs: a certificate chain, and a private key or a callback to wherever the key is kept.
 
-Everything that can be wrong with them is found when the signer is made, or at the latest when it signs, and said in one
-line. The key never appears in a message, a log or a ``repr``.
+Whatever is wrong with them is found when the signer is made, or at the latest when it signs, and reported in one line.
+The key never appears in a message, a log or a ``repr``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Callback = Callable[[bytes], bytes]
 
 MAX_PEM = 1 << 20
-"""Bytes of a certificate chain or key: a real one has a few thousand."""
+"""Largest certificate chain or key in bytes; a real one has a few thousand."""
 
 
 class Signer:
@@ -47,7 +47,7 @@ class Signer:
         tsa_url: str | None = None,
     ) -> None:
         if tsa_url is not None and not tsa_url.startswith(("http://", "https://")):
-            raise SigningError(f"the time-stamp URL {tsa_url[:80]!r} must start with http:// or https://")
+            raise SigningError(f"`tsa_url` must start with http:// or https://, not {tsa_url[:80]!r}")
         certificates.check(chain)
         self.alg = alg
         self.chain = tuple(chain)
@@ -122,7 +122,7 @@ class Signer:
         chain = certificates.load_chain(_bounded(cert, "certificate chain"))
         own = certificates.algorithm(chain[0].public_key(), "the certificate's key")
         if alg is not None and alg.lower() not in certificates.choices(own):
-            raise SigningError(f"the certificate's key signs with {own}, not with {alg!r}; leave alg out")
+            raise SigningError(f"the certificate's key signs with {own}, not with {alg!r}", hint="leave out `alg`")
         return cls(chain, alg.lower() if alg else own, callback=sign, tsa_url=tsa_url)
 
     def __repr__(self) -> str:
@@ -130,7 +130,7 @@ class Signer:
         return f"<Signer {certificates.name_of(self.chain[0])!r}, {self.alg}, until {until}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Signer holds a key and is not pickled; make one in each process")
+        raise TypeError("a Signer holds a key and cannot be pickled; make one in each process")
 
     @property
     def chain_pem(self) -> bytes:
@@ -152,13 +152,13 @@ class Signer:
         certificates.check_dates(self.chain[0], now or datetime.now(UTC))
 
     def verify(self, message: bytes, signature: bytes) -> bool:
-        """Say whether ``signature`` (in COSE's form) over ``message`` holds under the certificate's key."""
+        """Return whether ``signature``, in COSE's form, is one over ``message`` by the certificate's key."""
         return certificates.verify(self.chain[0].public_key(), self.alg, signature, message)
 
     def call(self, message: bytes) -> bytes:
-        """Have the callback sign, and give its signature in COSE's form, verified.
+        """Have the callback sign, verify its signature, and return that in COSE's form.
 
-        Raises :class:`SigningError` if the callback raises, or returns anything but a signature that holds.
+        Raises :class:`SigningError` if the callback raises or returns anything but a valid signature.
         """
         assert self._callback is not None
         try:
@@ -167,7 +167,8 @@ class Signer:
             raise
         except Exception as error:  # the callback is the user's: whatever it raises, we could not sign
             raise SigningError(
-                f"the signing callback failed ({type(error).__name__}: {_line(error)}); see its own service"
+                f"the signing callback failed ({type(error).__name__}: {_line(error)})",
+                hint="look at the service that it calls",
             ) from error
         if not isinstance(given, bytes | bytearray | memoryview) or len(given) > MAX_PEM:
             raise SigningError(f"the signing callback returned {type(given).__name__}, not the bytes of a signature")
@@ -175,15 +176,16 @@ class Signer:
             if self.verify(message, candidate):
                 return candidate
         raise SigningError(
-            f"the signing callback returned {len(given)} bytes that are no {self.alg} signature by the certificate's "
-            f"key; it must sign the message itself ({certificates.expected(self.alg)})"
+            f"the signing callback returned {len(given)} bytes that are not a signature by the certificate's key "
+            f"({self.alg})",
+            hint=f"it must sign the message itself ({certificates.expected(self.alg)})",
         )
 
     def native(self, kind: str) -> Any:
-        """The ``c2pa.Signer`` of one kind, made once in each process.
+        """Return the ``c2pa.Signer`` of one kind, made once in each process.
 
-        ``key``: with the private key. ``stand-in``: with a throw-away key of the same size, whose signature is
-        replaced afterwards (see :mod:`labeling.marks.credentials.sign`). ``callback``: c2pa calls back.
+        ``key`` signs with the private key. ``stand-in`` signs with a throw-away key of the same size, whose signature
+        is replaced afterwards (see :mod:`labeling.marks.credentials.sign`). ``callback`` calls back.
         """
         with self._lock:
             slot = (os.getpid(), kind)
@@ -220,7 +222,7 @@ class Signer:
         return self._stand_in
 
     def _relay(self, message: bytes) -> bytes:
-        # An exception must not cross native code: it is kept for the thread that is waiting in sign().
+        # An exception must not cross native code, so it is kept for the thread that waits in sign().
         try:
             return self.call(message)
         except SigningError as error:
@@ -228,7 +230,7 @@ class Signer:
             return b""
 
     def take_error(self) -> SigningError | None:
-        """The error that the callback left behind in this thread, if any, and forget it."""
+        """Return the error that the callback left in this thread, if any, and clear it."""
         error: SigningError | None = getattr(self._thread, "error", None)
         self._thread.error = None
         return error
@@ -236,7 +238,9 @@ class Signer:
 
 def _bounded(pem: bytes, what: str) -> bytes:
     if len(pem) > MAX_PEM:
-        raise SigningError(f"the {what} is larger than {MAX_PEM >> 20} MiB; give the PEM file of the signer alone")
+        raise SigningError(
+            f"the {what} is larger than {MAX_PEM >> 20} MiB", hint="give the PEM file of the signer alone"
+        )
     return pem
 
 
@@ -247,14 +251,16 @@ def _load_key(key: bytes, password: bytes | None) -> Any:
     try:
         return serialization.load_pem_private_key(_bounded(key, "private key"), password)
     except TypeError:
-        # cryptography tells both cases by TypeError: a password is missing, or one is given that is not needed
+        # cryptography raises TypeError in both cases: a password is missing, or one was given that is not needed
         if password is not None:
             return _load_key(key, None)
-        raise SigningError("the private key is encrypted; give its password, or a key without one") from None
+        raise SigningError("the private key is encrypted", hint="give its `password`, or a key without one") from None
     except (ValueError, UnsupportedAlgorithm):
-        # The message of the original could quote the input: it is not passed on.
+        # The original message could quote the input, so it is not passed on.
         wrong = "does not open with this password, or " if password else ""
-        raise SigningError(f"the private key {wrong}is not a PEM private key; give one in PKCS #8 form") from None
+        raise SigningError(
+            f"the private key {wrong}is not a PEM private key", hint="give one in PKCS #8 form"
+        ) from None
 
 
 def _line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""A certificate chain for trying things out, which says in its own name that nobody should trust it.
+"""A certificate chain for trying things out; its name says that it must not be trusted.
 
 It satisfies the certificate profile of C2PA 2.2, 14.5.1, so that a manifest signed with it is well-formed in every
 respect but trust.
@@ -29,7 +29,7 @@ _CLOCK_SKEW = timedelta(hours=1)  # a machine whose clock lags must not find the
 class TestChain:
     """A signer's chain (leaf first), its key and its root, each as PEM."""
 
-    __test__ = False  # pytest: this is no test class
+    __test__ = False  # pytest: not a class of tests
 
     cert_pem: bytes
     key_pem: bytes = field(repr=False)
@@ -52,9 +52,9 @@ def make_test_chain(
     from cryptography.hazmat.primitives import serialization
 
     if alg not in ALGORITHMS:
-        raise SigningError(f"unknown signing algorithm {alg!r}; use one of {', '.join(ALGORITHMS)}")
+        raise SigningError(f"`alg` is {alg!r}, which is not known", hint=f"use one of {', '.join(ALGORITHMS)}")
     if not 1 <= len(common_name) <= 64:  # RFC 5280, ub-common-name
-        raise SigningError("the common name of a test certificate must have 1 to 64 characters")
+        raise SigningError("`common_name` of a test certificate must have 1 to 64 characters")
     start = (now or datetime.now(UTC)) - _CLOCK_SKEW
     span = (start, start + timedelta(days=days))
     root_key, leaf_key = new_key(alg), new_key(alg)

@@ -18,28 +18,29 @@ FLAT = 0.6
 
 
 @lru_cache(maxsize=4)
-def _shipped() -> bytes:
+def shipped() -> bytes:
+    """Return the file of the shipped font."""
     return (resources.files("labeling.marks.visible") / "font" / "aigc-label-bold.otf").read_bytes()
 
 
 @lru_cache(maxsize=32)
 def face(font: bytes | None, size: int) -> ImageFont.FreeTypeFont:
-    """The font at ``size`` pixels per em. ``None`` is the shipped one. Raises :class:`LabelingError` on a bad font."""
+    """Load a font at ``size`` pixels per em; ``None`` is ours. Raises :class:`LabelingError` if it cannot be used."""
     try:
-        return ImageFont.truetype(io.BytesIO(font or _shipped()), size, layout_engine=ImageFont.Layout.BASIC)
+        return ImageFont.truetype(io.BytesIO(font or shipped()), size, layout_engine=ImageFont.Layout.BASIC)
     except (OSError, ValueError) as error:
-        raise LabelingError(f"the font cannot be used ({error}); --font takes a TrueType or OpenType file") from error
+        raise LabelingError(f"`font` cannot be used ({error})", hint="give a TrueType or OpenType file") from error
 
 
 def require_glyphs(text: str, font: bytes | None) -> None:
-    """Raise :class:`LabelingError` that names the first character without a glyph: no empty box is ever drawn."""
+    """Raise :class:`LabelingError` for the first character without a glyph, so that no empty box is ever drawn."""
     drawer = face(font, 64)
     missing = _signature(drawer, _UNASSIGNED)
     for character in text:
         if not character.isspace() and _signature(drawer, character) == missing:
             raise LabelingError(
-                f"the font has no glyph for {character!r} (U+{ord(character):04X}); "
-                "leave it out or give a font that has it with --font"
+                f"the font has no glyph for {character!r} (U+{ord(character):04X})",
+                hint="leave it out or give a `font` that has it",
             )
 
 
@@ -50,11 +51,11 @@ def _signature(drawer: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[in
 
 @lru_cache(maxsize=64)
 def unit_height(text: str, font: bytes | None) -> float:
-    """Height, in em, of the ink that counts as the text's height.
+    """Return the height, in em, of the ink that counts as the text's height.
 
-    Of the smallest ideograph that is not flat by design, or, in a text without ideographs, of its lowest
-    capital or digit.
-    GB 45438-2025 5.2 does not say whether "height" is the em box or the ink: the ink is the safe reading.
+    It is that of the smallest ideograph that is not flat by design or, in a text without ideographs, of the lowest
+    capital or digit. GB 45438-2025 5.2 does not say whether "height" means the em box or the ink: the ink is the safe
+    reading.
     """
     heights = {c: _ink(c, font) for c in text}
     ideographs = [h for c, h in heights.items() if "\u3400" <= c <= "\u9fff" and h >= FLAT]

@@ -15,10 +15,10 @@ from labeling.marks.visible.style import MIN_RATIO, Style
 from labeling.marks.visible.wording import judge
 
 LEGIBLE = 8
-"""Pixels of ink below which nobody reads an ideograph; a picture with no room for them gets an error."""
+"""Least height of ink in pixels at which an ideograph can be read; a picture without room for it is refused."""
 
 COMFORTABLE = 12
-"""Pixels of ink that small pictures get where they have the room."""
+"""Height of ink in pixels that small pictures get where there is room for it."""
 
 _SHORTER = ("AI生成", "AI合成")
 
@@ -36,7 +36,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _Request:
     style: Style
     languages: tuple[str, ...]
     width: int
@@ -47,7 +47,7 @@ class _Wish:
         return min(self.width, self.height)
 
     def candidates(self) -> list[tuple[str, ...]]:
-        """The wording as wished, then shorter ones that still comply, then those stacked for narrow pictures."""
+        """Return the wording asked for, then shorter ones that still comply, then stacked ones for narrow pictures."""
         texts = [self.style.text, *(t for t in _SHORTER if judge(t, self.languages).complies and t != self.style.text)]
         rows: list[tuple[str, ...]] = [(text,) for text in texts]
         rows += [tuple(self.style.text.split()) for _ in range(" " in self.style.text.strip())]
@@ -58,52 +58,54 @@ class _Wish:
 
 @lru_cache(maxsize=512)
 def plan(style: Style, languages: tuple[str, ...], width: int, height: int) -> Layout:
-    """Find the first wording that fits at the wished size, else the largest that fits at all.
+    """Find the first wording that fits at the size asked for, else the largest that fits at all.
 
-    Raises :class:`LabelingError` where nothing legible of at least 5 % of the shortest side fits.
+    Raises :class:`LabelingError` if nothing legible of at least 5 % of the shortest side fits (GB 45438-2025 5.2).
     """
-    wish = _Wish(style, languages, width, height)
-    wished = max(style.height_ratio * wish.shortest, COMFORTABLE)
-    least = max(MIN_RATIO * wish.shortest, LEGIBLE)
-    for lines in wish.candidates():
-        for target in _steps(wished, least):
-            layout = _laid(wish, lines, target)
+    request = _Request(style, languages, width, height)
+    size_asked = max(style.height_ratio * request.shortest, COMFORTABLE)
+    least = max(MIN_RATIO * request.shortest, LEGIBLE)
+    for lines in request.candidates():
+        for target in _steps(size_asked, least):
+            layout = _laid(request, lines, target)
             if layout is not None:
                 return layout
     raise LabelingError(
         f"a picture of {width}×{height} has no room for a legible label of 5 % of its shortest side "
-        "(GB 45438-2025 5.2); enlarge it, shorten --text, or label the metadata alone with --no-visible"
+        "(GB 45438-2025 5.2)",
+        hint="enlarge it, shorten `text`, or label the metadata alone with `visible=False`",
     )
 
 
-def _steps(wished: float, least: float) -> list[float]:
-    return [wished] if wished <= least else [wished - (wished - least) * step / 6 for step in range(7)]
+def _steps(asked: float, least: float) -> list[float]:
+    """Return text heights in pixels from the one asked for down to the least."""
+    return [asked] if asked <= least else [asked - (asked - least) * step / 6 for step in range(7)]
 
 
-def _laid(wish: _Wish, lines: tuple[str, ...], target: float) -> Layout | None:
-    style = wish.style
+def _laid(request: _Request, lines: tuple[str, ...], target: float) -> Layout | None:
+    style = request.style
     text = "".join(lines)
     unit = min(fonts.unit_height(line, style.font) for line in lines) if len(lines) > 1 else (
         fonts.unit_height(text, style.font)
     )  # fmt: skip
     size = math.ceil((target + 1) / unit)  # the outermost row of ink is only partly covered
-    if size > 4 * max(wish.width, wish.height) or size > 20_000:
+    if size > 4 * max(request.width, request.height) or size > 20_000:
         return None
     padding = max(2, round(target * 0.42)), max(1, round(target * 0.34))
     logo = _logo_size(style.logo, target)
     inner_width, inner_height = measure(lines, size, style.font)
     inner_width += logo[0] + round(target * 0.4) if logo[0] else 0
     box_width, box_height = inner_width + 2 * padding[0], max(inner_height, logo[1]) + 2 * padding[1]
-    if box_width > wish.width or box_height > wish.height:
+    if box_width > request.width or box_height > request.height:
         return None
-    margin = round(style.margin_ratio * wish.shortest)
-    left = _along(style.position, "left", "right", wish.width, box_width, margin)
-    top = _along(style.position, "top", "bottom", wish.height, box_height, margin)
+    margin = round(style.margin_ratio * request.shortest)
+    left = _along(style.position, "left", "right", request.width, box_width, margin)
+    top = _along(style.position, "top", "bottom", request.height, box_height, margin)
     return Layout(lines, size, size * unit, padding, logo, (left, top, left + box_width, top + box_height))
 
 
 def _along(position: str, start: str, end: str, whole: int, part: int, margin: int) -> int:
-    """Offset along one axis; a margin that does not fit shrinks."""
+    """Return the offset along one axis, in pixels; a margin that does not fit shrinks."""
     margin = min(margin, (whole - part) // 2)
     if start in position.split("-"):
         return margin
@@ -111,12 +113,12 @@ def _along(position: str, start: str, end: str, whole: int, part: int, margin: i
 
 
 def line_gap(size: int) -> int:
-    """Pixels between the ink of two stacked lines."""
+    """Return the pixels between the ink of two stacked lines."""
     return max(1, round(size * 0.16))
 
 
 def measure(lines: tuple[str, ...], size: int, font: bytes | None) -> tuple[int, int]:
-    """Width and height of the ink of the lines, one under the other."""
+    """Return width and height in pixels of the ink of the lines, one under the other."""
     boxes = [fonts.face(font, size).getbbox(line) for line in lines]
     width = max(math.ceil(right - left) for left, _, right, _ in boxes)
     height = sum(math.ceil(bottom - top) for _, top, _, bottom in boxes) + line_gap(size) * (len(lines) - 1)
@@ -133,11 +135,11 @@ def _logo_size(logo: bytes | None, target: float) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def open_logo(logo: bytes) -> Image.Image:
-    """The logo as RGBA. Raises :class:`LabelingError` if it is no picture or a very large one."""
+    """Decode the logo to RGBA. Raises :class:`LabelingError` if it is not a picture, or a very large one."""
     try:
         with Image.open(io.BytesIO(logo)) as image:
             if image.width * image.height > 16_000_000:
-                raise LabelingError("the logo has more than 16 million pixels; give a smaller one")
+                raise LabelingError("`logo` has more than 16 million pixels", hint="give a smaller picture")
             return image.convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise LabelingError(f"the logo is no picture that can be read ({error}); --logo takes a PNG") from error
+        raise LabelingError(f"the picture given as `logo` cannot be read ({error})", hint="give a PNG file") from error

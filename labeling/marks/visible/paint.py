@@ -55,7 +55,8 @@ class LabelPainter:
         if not judge(self.style.text, languages).complies:
             raise LabelingError(
                 f"{self.style.text!r} lacks an AI element (人工智能 or AI) or a generation element (生成 or 合成) "
-                "(GB 45438-2025 5.2); change --text"
+                "(GB 45438-2025 5.2)",
+                hint="change `text`",
             )
         fonts.require_glyphs(self.style.text, self.style.font)
         if self.style.logo is not None:

@@ -1,4 +1,4 @@
-"""How a visible label looks, as the user wishes it, and what the standard does not let anybody wish."""
+"""How a visible label looks: what the user may choose, within the bounds of the standard."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class Style:
 
     def __post_init__(self) -> None:
         if not self.text.strip() or len(self.text) > 200 or any(c < " " for c in self.text):
-            raise LabelingError("the label's text must be one line of 1 to 200 characters; change --text")
+            raise LabelingError("`text` must be one line of 1 to 200 characters")
         if self.position not in POSITIONS:
-            raise LabelingError(f"there is no position {self.position!r}; choose one of {', '.join(POSITIONS)}")
-        _within("height", self.height_ratio, MIN_RATIO, 0.5, "GB 45438-2025 5.2 asks for at least 0.05")
-        _within("margin", self.margin_ratio, 0.0, 0.3, "it is a part of the shortest side")
-        _within("opacity", self.opacity, 0.1, 1.0, "less would not be legible")
+            raise LabelingError(f"`position` is {self.position!r}", hint=f"choose one of {', '.join(POSITIONS)}")
+        _within("height_ratio", self.height_ratio, MIN_RATIO, 0.5, "GB 45438-2025 5.2 asks for at least 0.05")
+        _within("margin_ratio", self.margin_ratio, 0.0, 0.3, "it is a fraction of the shortest side")
+        _within("opacity", self.opacity, 0.1, 1.0, "a fainter label would not be legible")
         if self.plate not in ("auto", "on", "off"):
-            raise LabelingError(f"plate must be auto, on or off, not {self.plate!r}")
+            raise LabelingError(f"`plate` must be auto, on or off, not {self.plate!r}")
         if self.color and not _COLOR.fullmatch(self.color):
-            raise LabelingError(f"the colour must be written #rrggbb, not {self.color!r}")
+            raise LabelingError(f"`color` must be written #rrggbb, not {self.color!r}")
 
     @property
     def ink(self) -> tuple[int, int, int] | None:
-        """The wished colour as 8-bit sRGB."""
+        """The chosen colour as 8-bit sRGB; ``None`` if none was chosen."""
         match = _COLOR.fullmatch(self.color)
         if match is None:
             return None
@@ -64,4 +64,4 @@ class Style:
 
 def _within(name: str, value: float, low: float, high: float, why: str) -> None:
     if not low <= value <= high:
-        raise LabelingError(f"the {name} must be between {low} and {high}, not {value}: {why}")
+        raise LabelingError(f"`{name}` must be between {low} and {high}, not {value}: {why}")
