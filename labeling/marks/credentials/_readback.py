@@ -1,8 +1,8 @@
 """Read back what was just signed: success is reported only for what the bytes hold.
 
 The quick check verifies, in our own code, the claim signature, the hash of every assertion that the claim names, and
-the hash of the file outside the manifest. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the first
-file of every kind, go through c2pa's reader.
+the hash of the file outside the manifest. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the
+first file of every kind, go through c2pa's reader.
 """
 
 from __future__ import annotations
