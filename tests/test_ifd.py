@@ -1,4 +1,4 @@
-"""The TIFF directory reader against Pillow and exiftool, and against what breaks readers."""
+"""The reader of TIFF directories, compared with Pillow and exiftool, and given what breaks readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeling._tiff_ifd import MAX_IFDS, read_tiff
 
 
 def structure(*entries: tuple[int, int, int, bytes], order: str = "<", following: int | None = 0) -> bytes:
-    """A header and one directory at offset 8 with raw value fields; ``following`` None leaves the pointer out."""
+    """Return a header and one directory at offset 8 with raw value fields; ``following`` None omits its pointer."""
     head = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "HI", 42, 8)
     rows = b"".join(struct.pack(order + "HHI", *entry[:3]) + entry[3] for entry in entries)
     tail = b"" if following is None else struct.pack(order + "I", following)

@@ -1,4 +1,4 @@
-"""Pixels in memory: any mode into any format, the caller's picture untouched, in one encode."""
+"""Pixels in memory: any mode into any format, in one encode, without a change to the caller's picture."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_mode_into_every_format(
     assert shown.shape == (64, 96, 3)
     expected = QUARTERS if mode not in GRAY else np.repeat(QUARTERS[..., 1:2], 3, axis=2)
     if mode == "LAB" and format == "tiff":
-        return  # Pillow has no conversion from LAB: exactness is tested through the other formats
+        return  # Pillow has no conversion from LAB: the other formats test that it is exact
     assert np.abs(quarters(shown, painted.box) - expected).max() < 40
 
 

@@ -1,4 +1,4 @@
-"""JPEG files: the label is in the blocks under the box, and nothing else is different."""
+"""JPEG files: the label is in the blocks under the box, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]]
 
 
 def coefficients(data: bytes, folder: Path) -> list[NDArray[Any]]:
-    """Read all planes with the library's own front end, not with our binding."""
+    """Read all planes with the library's own front end, not with the module under test."""
     path = folder / "x.jpg"
     path.write_bytes(data)
     read = jpeglib.read_dct(str(path))

@@ -1,4 +1,4 @@
-"""TIFF, GIF, WebP, AVIF and HEIC files, and the real files that nobody here made."""
+"""TIFF, GIF, WebP, AVIF and HEIC files, and real files that others made."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_tiff_keeps_type_layout_and_the_rest(
     if compression in ("none", "deflate"):
         coded = {"none": None, "deflate": "zlib"}[compression]
         data = tiff(given, photometric="rgb", compression=coded, description="kept", **options)
-    else:  # tifffile needs a further library for these: tiffcp is the independent writer
+    else:  # tifffile needs another library for these, so Pillow writes them
         plain, made = tmp_path / "plain.tif", tmp_path / "made.tif"
         if dtype != "u1" or layout in ("planar", "big", "motorola"):
             return
@@ -178,7 +178,7 @@ def test_gif_of_256_colours_changes_nothing_outside(save: Save, stamp: type[Stam
     assert np.array_equal(old, new)
 
 
-def test_tiff_without_room_for_colours_is_saved_anew(
+def test_tiff_without_room_for_colours_is_re_encoded(
     scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters
 ) -> None:
     for mode, kind in (("1", "group4"), ("1", "raw"), ("P", "tiff_lzw")):
@@ -203,7 +203,7 @@ def test_jpeg_in_tiff_is_refused_clearly(scene: Scene, save: Save, stamp: type[S
 
 
 def metadata(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:
-    """Dump what exiftool reads of each file, without what describes the coding."""
+    """Return what exiftool reads of each file, except what describes the encoding."""
     command = ["exiftool", "-j", "-G1", "-XMP:all", "-EXIF:all", "-ICC_Profile:all", "-IPTC:all", *names]
     dumps = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=folder).stdout)
     coding = (

@@ -1,4 +1,4 @@
-"""PNG and APNG files: colour type, depth, chunks and timing stay; samples outside the box are the same."""
+"""PNG and APNG files: colour type, depth, chunks and timing stay, and so do the samples outside the box."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ OLD_PACKET = PACKET.replace("标识".encode(), "old 旧".encode())
 
 @dataclass(frozen=True)
 class Sample:
-    """One row: ``exif`` says whether the format has a place for EXIF, ``writable`` whether it has one for XMP."""
+    """One row; ``exif`` says whether the format has a place for EXIF."""
 
     name: str
     format: str
@@ -41,21 +41,21 @@ class Sample:
 
 
 def noise(width: int = 48, height: int = 40, seed: int = 1) -> Image.Image:
-    """A picture with gradients and noise, so that coded data hold many byte values."""
+    """A picture with gradients and noise, so that the coded data contain many byte values."""
     rng = np.random.default_rng(seed)
     ramp = np.linspace(0, 200, width)[None, :, None] * np.ones((height, 1, 3))
     return Image.fromarray((ramp + rng.integers(0, 55, (height, width, 3))).astype(np.uint8))
 
 
 def encoded(picture: Image.Image, format: str, **options: Any) -> bytes:
-    """``picture`` as Pillow's encoder writes it."""
+    """Return ``picture`` as Pillow's encoder writes it."""
     out = io.BytesIO()
     picture.save(out, format, **options)
     return out.getvalue()
 
 
 def exif(text: str = "a camera") -> bytes:
-    """A TIFF structure as Pillow writes it, with its ``Exif\\0\\0``."""
+    """Return a TIFF structure as Pillow writes it, with its ``Exif\\0\\0``."""
     tags = Image.Exif()
     tags[0x010F] = text
     return tags.tobytes()
@@ -85,7 +85,7 @@ def jpeg_full() -> bytes:
 
 
 def png_full() -> bytes:
-    """EXIF, ICC, XMP and every sort of text chunk in one PNG."""
+    """EXIF, ICC, XMP and every kind of text chunk in one PNG."""
     return encoded(noise(), "PNG", exif=exif()[6:], icc_profile=icc(), pnginfo=_png_text())
 
 
@@ -192,11 +192,11 @@ SAMPLES = [
 ]
 
 
-# Independent eyes
+# Independent readers
 
 
 def pixels(data: bytes) -> list[tuple[str, tuple[int, int], bytes]]:
-    """Mode, size and samples of every frame, as Pillow decodes them."""
+    """Return the mode, size and samples of every frame, as Pillow decodes them."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -205,27 +205,27 @@ def pixels(data: bytes) -> list[tuple[str, tuple[int, int], bytes]]:
 
 
 def exiftool(*paths: Path) -> list[dict[str, Any]]:
-    """What exiftool reads in each file, keys with their group."""
+    """Return what exiftool reads in each file; keys have their group."""
     run = subprocess.run(["exiftool", "-j", "-a", "-G1", "-struct", *map(str, paths)], capture_output=True, check=False)
     found: list[dict[str, Any]] = json.loads(run.stdout)
     return found
 
 
 def foreign(tags: dict[str, Any]) -> dict[str, Any]:
-    """The tags that a new XMP packet leaves alone; places in the file are not among them, for they may move."""
+    """Return the tags that a new XMP packet does not change. Offsets are not among them, because they may change."""
     ours = ("XMP", "System:", "File:", "ExifTool:", "Composite:", "SourceFile", "GIF:GIFVersion", "RIFF:WebP_Flags")
     moved = ("Offset", "Offsets", "Start", "MediaDataSize", "ApplicationNotes", "AvgBitrate")
     return {key: value for key, value in tags.items() if not key.startswith(ours) and not key.endswith(moved)}
 
 
-# What Contents say
+# What Contents report
 
 
 def coded(data: bytes, contents: Contents) -> bytes:
-    """The coded picture."""
+    """Return the coded picture."""
     return b"".join(data[at : at + length] for at, length in contents.coded)
 
 
 def held(blocks: tuple[Block, ...], but: Kind | None = None) -> list[tuple[str, str, bytes]]:
-    """What blocks hold, without their places."""
+    """Return what blocks hold, without their places in the file."""
     return sorted((block.where, block.keyword, block.data) for block in blocks if block.kind is not but)

@@ -1,4 +1,4 @@
-"""BMP: its size is read, its damage is said, and labelling it is refused with a way out."""
+"""BMP: its size is read, its damage is reported, and labelling it is refused with an alternative."""
 
 from __future__ import annotations
 

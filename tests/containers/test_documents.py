@@ -1,4 +1,4 @@
-"""SVG, PDF, Markdown and JPEG XL, which are read only: what others write is found, what is quoted is not a label."""
+"""SVG, PDF, Markdown and JPEG XL, which are only read: labels that others write are found, quoted ones are not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JSON = json.dumps(FULL, ensure_ascii=False)
 
 
 def found(data: bytes) -> tuple[Status, dict[str, Any], set[str]]:
-    """Status, fields and errors of the AIGC mark of a readable file."""
+    """Return the status, fields and errors of the AIGC finding of a readable file."""
     report = labeling.verify(data, visible=False)
     assert report.readable, report.problems
     finding = report.findings[0]
@@ -185,9 +185,9 @@ def test_what_is_no_markdown_is_not_claimed_to_be(data: bytes) -> None:
     b'---\nAIGC: "' + b"\\" * 200_001 + b"\n---\n",
 ], ids=range(7))  # fmt: skip
 def test_markdown_bombs_are_fast(data: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     labeling.verify(data, visible=False)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 # PDF
@@ -258,7 +258,7 @@ def test_pdf_packet_written_by_exiftool(tmp_path: Path) -> None:
 
 
 def packed_pdf(predictor: int) -> bytes:
-    """A file of PDF 1.5: catalog, Info and packet in an object stream and a cross-reference stream, made by hand."""
+    """Make a PDF 1.5 file by hand: catalog, Info and packet in an object stream and a cross-reference stream."""
     out = bytearray(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
     offsets = {}
 
@@ -320,9 +320,9 @@ def test_pdf_cycles_and_bombs_end() -> None:
         b"%PDF-1.7 trailer " + b"%\n" * 3_000_000, with_info(b"<" + b" " * 3_000_000),
     ]  # fmt: skip
     for bomb in bombs:
-        began = time.monotonic()
+        began = time.process_time()
         labeling.verify(bomb, visible=False)
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2
 
 
 # JPEG XL
@@ -361,7 +361,7 @@ def test_jpeg_xl_that_is_damaged_says_so() -> None:
     assert bomb.findings[0].status is Status.UNREADABLE
 
 
-# All of them
+# All formats
 
 SAMPLES = {
     "svg": svg(f"<metadata>{RDF}</metadata>"), "markdown": front("AIGC:\n" + lines("  ", "")).encode(),
@@ -370,7 +370,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_they_are_told_by_content_and_say_why_they_are_not_written(name: str, tmp_path: Path) -> None:
+def test_they_are_recognised_by_content_and_say_why_they_are_not_written(name: str, tmp_path: Path) -> None:
     contents = containers.read(SAMPLES[name])
     assert contents.format == name
     with pytest.raises(LabelingError, match="not yet written"):

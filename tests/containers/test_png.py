@@ -1,4 +1,4 @@
-"""PNG chunks: text in every wrapping, late and broken chunks, and what must not be unpacked."""
+"""PNG chunks: text in every wrapping, late and broken chunks, and bombs that must not be unpacked."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ def test_many_bombs_together_stay_within_the_bound() -> None:
 def test_many_small_bombs_do_not_add_up() -> None:
     bomb = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(32 << 20), 9))
     data = with_chunks(bomb * 1000)
-    began = time.perf_counter()
+    began = time.process_time()
     contents = png.read(data)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert (len(contents.blocks), contents.problems) == (1000, ())
     assert all(block.problem and not block.data for block in contents.blocks)
 
@@ -171,7 +171,7 @@ def test_bytes_behind_the_end_are_kept() -> None:
 
 
 def test_imagemagick_and_exiftool_agree_about_its_own_profiles(tmp_path: Path) -> None:
-    """ImageMagick writes raw profiles from a JPEG's EXIF and XMP; what we read of them is what went in."""
+    """ImageMagick writes raw profiles from a JPEG's EXIF and XMP; reading them returns what went in."""
     (tmp_path / "in.jpg").write_bytes(encoded(noise(), "JPEG", exif=exif(), xmp=PACKET))
     subprocess.run(["convert", tmp_path / "in.jpg", tmp_path / "out.png"], check=True)
     contents = png.read((tmp_path / "out.png").read_bytes())
@@ -190,7 +190,7 @@ def test_real_files_are_readable_and_keep_what_they_carry(cases: Path, tmp_path:
         assert contents.problems == (), path.name
         assert not any(block.problem for block in contents.blocks), path.name
         with Image.open(path) as picture:
-            # Pillow counts a still picture beside the animation as its first frame; acTL does not.
+            # Pillow counts a still picture outside the animation as its first frame; acTL does not.
             expected = (picture.size, getattr(picture, "n_frames", 1) - getattr(picture, "default_image", False))
         assert ((contents.width, contents.height), contents.frames) == expected
         outputs.append(tmp_path / f"{number}.png")

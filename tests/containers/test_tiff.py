@@ -38,7 +38,7 @@ def first_page(file: tifffile.TiffFile) -> tifffile.TiffPage:
 
 
 def fields(block: Block) -> dict[str, dict[int, Any]]:
-    """The tags of an EXIF block, as Pillow reads them."""
+    """Return the tags of an EXIF block, as Pillow reads them."""
     parsed = Image.Exif()
     parsed.load(b"Exif\0\0" + block.data)
     return {"IFD0": dict(parsed), "Exif": parsed.get_ifd(0x8769)}
@@ -192,7 +192,9 @@ def test_real_files_keep_everything(cases: Path, tmp_path: Path) -> None:
 
 
 def test_corrupt_files_are_reported(cases: Path) -> None:
-    sound = {"pillow_crash-0da013a13571cc8eb457a39fee8db18f8a3c7127.tif"}  # its structure is; only its fax code is not
+    sound = {
+        "pillow_crash-0da013a13571cc8eb457a39fee8db18f8a3c7127.tif"
+    }  # its structure is sound; only its fax data are not
     for path in sorted((cases / "6_corrupt").glob("*.tif")):
         assert bool(containers.read(path.read_bytes()).problems) is (path.name not in sound), path.name
 

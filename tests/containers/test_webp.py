@@ -1,4 +1,4 @@
-"""WebP beyond the battery: layouts by hand, flags, padding, and real files."""
+"""WebP beyond the battery: layouts made by hand, flags, padding, and real files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def riff(*chunks: bytes) -> bytes:
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Name and body of every chunk, told apart without the module under test."""
+    """Return the name and body of every chunk, read without the module under test."""
     found, at = [], 12
     while at + 8 <= 8 + int.from_bytes(data[4:8], "little"):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
