@@ -35,7 +35,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
 
 
 def _deep(raw: bytes) -> bool:
-    """Whether an AV1 configuration (av1C, third byte) has the high_bitdepth flag."""
+    """Return whether an AV1 configuration (av1C, third byte) has the high_bitdepth flag."""
     at = raw.find(b"av1C", 0, 1 << 16)
     return 0 < at < len(raw) - 7 and bool(raw[at + 6] & 0x40)
 

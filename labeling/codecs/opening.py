@@ -12,7 +12,7 @@ from labeling.errors import MissingDependency, UnsupportedFormat
 
 
 def is_avif(data: Buffer) -> bool:
-    """Whether a HEIF file contains AV1 and not HEVC, by the brands of its ftyp box (ISO/IEC 14496-12, 4.3)."""
+    """Return whether a HEIF file contains AV1 and not HEVC, by the brands of its ftyp box (ISO/IEC 14496-12, 4.3)."""
     size = min(int.from_bytes(bytes(data[:4]), "big"), 256)
     brands = bytes(data[8:size])
     return b"avif" in brands or b"avis" in brands

@@ -37,7 +37,7 @@ Line = tuple[int, str]
 
 
 def looks_like(data: Buffer) -> bool:
-    """Whether a file without a signature is Markdown: UTF-8 text with front matter, headings or the like.
+    """Return whether a file without a signature is Markdown: UTF-8 text with front matter, headings or the like.
 
     Plain prose without any structure is not claimed, because it could be anything.
     """
@@ -116,7 +116,7 @@ def _last(raw: bytes, floor: int) -> list[Line]:
 
 
 def _in_fence(raw: bytes, start: int, stop: int) -> bool:
-    """Whether a fenced code block is still open at ``stop`` (CommonMark 4.5)."""
+    """Return whether a fenced code block is still open at ``stop`` (CommonMark 4.5)."""
     fence = b""
     for found in _FENCE.finditer(raw, start, stop):
         if not fence:

@@ -46,7 +46,7 @@ _NUMBER = re.compile(r"\s*(\d{1,7})(?:\.\d*)?\s*(?:px)?\s*\Z")
 
 
 def looks_like(data: Buffer) -> bool:
-    """Whether a file without a signature is an SVG picture: XML whose first element is ``svg``."""
+    """Return whether a file without a signature is an SVG picture: XML whose first element is ``svg``."""
     head = bytes(data[:HEAD])
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = head.decode("utf-16", "replace")

@@ -192,13 +192,13 @@ def head_only(jpeg: Jpeg) -> bytes:
 
 
 def has_late_tables(jpeg: Jpeg) -> bool:
-    """Whether quantisation tables are defined after the start of the first scan."""
+    """Return whether quantisation tables are defined after the start of the first scan."""
     first = next(s.start for s in jpeg.coded if s.marker == SOS)
     return any(s.marker == _DQT and s.start > first for s in jpeg.coded)
 
 
 def has_own_codes(jpeg: Jpeg) -> bool:
-    """Whether the Huffman tables differ from the usual ones of T.81 Annex K."""
+    """Return whether the Huffman tables differ from the usual ones of T.81 Annex K."""
     tables = jpeg.bytes_of(tuple(s for s in jpeg.coded if s.marker == _DHT))
     # The count bytes of table K.5: they are in the DHT segments of every encoder that did not optimise.
     return bytes.fromhex("0002010303020403050504040000017d") not in tables

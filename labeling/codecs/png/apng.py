@@ -155,7 +155,7 @@ def _frame(control: bytes, stream: bytes, look: Look) -> _Frame:
     _, width, height, x, y, num, den, dispose, blend = struct.unpack(">5I2H2B", control)
     inside = x + width <= look.header.width and y + height <= look.header.height
     if not width or not height or not inside:
-        raise UnreadableFile("a frame of the animated PNG lies outside its canvas; the file is damaged")
+        raise UnreadableFile("a frame of the animated PNG is outside its canvas; the file is damaged")
     return _Frame(width, height, x, y, (num, den), dispose, blend, stream)
 
 

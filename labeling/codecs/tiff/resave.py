@@ -17,7 +17,7 @@ _KEPT = (254, 269, 270, 271, 272, 282, 283, 285, 296, 305, 306, 315, 316, 700, 3
 
 
 def possible(tiff: Tiff) -> bool:
-    """Whether all pages can be re-encoded without loss: no lossy compression, at most 8 bits per sample."""
+    """Return whether all pages can be re-encoded without loss: no lossy compression, at most 8 bits per sample."""
     for ifd in tiff.ifds:
         compression = tiff.ints(ifd.entries[259], 1) if 259 in ifd.entries else (1,)
         bits = tiff.ints(ifd.entries[258], 16) if 258 in ifd.entries else (1,)

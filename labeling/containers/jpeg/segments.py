@@ -152,7 +152,7 @@ def _step_over(data: Buffer, pos: int, marker_at: int, layout: Layout) -> int:
     """
     skipped = bytes(data[pos:marker_at]).rstrip(b"\xff")
     if skipped and layout.sos >= 0:
-        layout.problems.append(f"the picture data is damaged at offset {pos}: a segment stands within a scan")
+        layout.problems.append(f"the picture data is damaged at offset {pos}: a segment is within a scan")
     elif skipped:
         # libjpeg steps over them too: a wrong segment length, or the writer's own padding.
         note(layout.warnings, f"{len(skipped)} bytes at offset {pos} belong to no segment")

@@ -25,7 +25,7 @@ _MAX_ASSOCIATED = 64
 
 
 def looks_like(data: Buffer) -> bool:
-    """Whether a file without a signature at its start is a PDF. Readers look in the first 1024 bytes."""
+    """Return whether a file without a signature at its start is a PDF. Readers look in the first 1024 bytes."""
     return b"%PDF-" in bytes(data[:1024])
 
 

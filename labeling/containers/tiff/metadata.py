@@ -146,7 +146,7 @@ def _read_exif(tiff: Tiff, collector: Collector) -> None:
 
 
 def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: list[Entry] | None) -> bytes:
-    """A classic directory at ``offset`` with copies of ``entries``, and behind it the Exif directory ``below``."""
+    """Make a classic directory for ``offset`` with copies of ``entries``, followed by the Exif directory ``below``."""
     order = tiff.byte_order
     portable = [
         (entry, tiff.value(entry, _MAX_EXIF_VALUE)) for entry in entries if entry.type <= 13 or entry.type == 129
