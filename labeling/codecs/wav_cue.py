@@ -1,6 +1,6 @@
-"""Mixing a cue into the samples of a WAV file: only those under it change, all else stays byte for byte.
+"""Mix a cue into the samples of a WAV file. Only the samples under it change; all other bytes stay as they are.
 
-Compressed sound cannot be changed in part without coding it anew, and is refused.
+Compressed audio cannot be changed in part without re-encoding it, and is refused.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from labeling.containers.syntax.riff import MAX_CHUNKS, chunk_at
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 DUCKED = 10 ** (-12 / 20)
-"""What is left of the sound under a cue: it is lowered by 12 dB."""
+"""Gain of the audio under a cue: it is lowered by 12 dB."""
 
 RAMP = 0.006
-"""Seconds in which the sound is lowered, and raised again."""
+"""Seconds over which the audio is lowered, and raised again."""
 
 MAX_RATE, MAX_CHANNELS = 384_000, 32
 
@@ -31,12 +31,22 @@ _fmt = Struct("<HHIIHH")
 _ADVICE = "mix the cue into the samples before they are encoded (labeling.marks.audible.cue), or label a WAV file"
 
 CueOf = Callable[[int, int], NDArray[np.float32]]
-"""Samples a second and channels → the cue, (samples, channels) float32 in -1..1."""
+"""Returns the cue for (samples per second, channels): (samples, channels) float32, -1 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """How samples are stored, and from where to where in the file. Of ``bits`` the upper ``valid`` are used."""
+    """How samples are stored.
+
+    Attributes:
+        floating: Whether they are floating-point numbers.
+        channels: Number of channels.
+        rate: Samples per second.
+        bits: Bits of a stored sample.
+        valid: How many of its upper bits are used.
+        start: Offset of the first sample in the file.
+        end: Offset of the end of the last one.
+    """
 
     floating: bool
     channels: int
@@ -48,11 +58,22 @@ class _Samples:
 
 
 def mix_cue(data: Media, cue_of: CueOf, *, at: Literal["start", "end"] = "start") -> list[Piece]:
-    """Give the pieces of a copy of a WAV file (integer or float PCM) with a cue mixed in at its start or end.
+    """Mix a cue into a WAV file of integer or floating-point PCM.
 
-    The cue is added to every channel's sound, which is lowered under it. Raises :class:`UnsupportedFormat` for other
-    formats and compressed samples, :class:`UnreadableFile` for a damaged file, :class:`LabelingError` if the sound is
-    shorter than the cue.
+    The cue is added to every channel, whose audio is lowered under it.
+
+    Args:
+        data: The file.
+        cue_of: Makes the cue.
+        at: Where it is mixed in.
+
+    Returns:
+        The pieces of the new file.
+
+    Raises:
+        UnsupportedFormat: It is another format, or its samples are compressed.
+        UnreadableFile: It is damaged.
+        LabelingError: It is shorter than the cue.
     """
     form = _samples(data)
     cue = cue_of(form.rate, form.channels)
@@ -60,8 +81,8 @@ def mix_cue(data: Media, cue_of: CueOf, *, at: Literal["start", "end"] = "start"
     there = (form.end - form.start) // frame
     if there < len(cue):
         raise LabelingError(
-            f"the sound lasts {there / form.rate:.2f} s and the cue {len(cue) / form.rate:.2f} s: it does not fit; "
-            "label it without a cue"
+            f"the audio lasts {there / form.rate:.2f} s and the cue {len(cue) / form.rate:.2f} s: it does not fit",
+            hint="label it without a cue",
         )
     begin = form.start + (there - len(cue) if at == "end" else 0) * frame
     end = begin + len(cue) * frame
@@ -73,7 +94,7 @@ def _samples(data: Media) -> _Samples:
     if data[:4] not in (b"RIFF", b"RF64", b"BW64") or data[8:12] != b"WAVE":
         row = identify(data[:64])
         kind = f"{row.title} files" if row is not None else "this format"
-        raise UnsupportedFormat(f"a cue cannot be mixed into {kind} without coding the sound anew; {_ADVICE}")
+        raise UnsupportedFormat(f"a cue cannot be mixed into {kind} without re-encoding the audio", hint=_ADVICE)
     raw, at = b"", 12
     for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
@@ -97,17 +118,17 @@ def _form(raw: bytes, start: int, end: int) -> _Samples:
     fits = bits in ((32, 64) if tag == _FLOAT else (8, 16, 24, 32))
     if tag not in (_PCM, _FLOAT) or not fits:
         raise UnsupportedFormat(
-            f"a cue cannot be mixed into a WAV file's samples of kind {tag}, {bits} bits; {_ADVICE}"
+            f"a cue cannot be mixed into a WAV file's samples of kind {tag}, {bits} bits", hint=_ADVICE
         )
     if not (1 <= channels <= MAX_CHANNELS and 1 <= rate <= MAX_RATE and 1 <= valid <= bits):
-        raise UnreadableFile(f"the WAV file's fmt chunk makes no sense: {channels} channels, {rate} samples a second")
+        raise UnreadableFile(f"the WAV file's fmt chunk makes no sense: {channels} channels, {rate} samples per second")
     if align != channels * bits // 8:
         raise UnreadableFile(f"the WAV file's fmt chunk makes no sense: {align} bytes for {channels} × {bits} bits")
     return _Samples(tag == _FLOAT, channels, rate, bits, valid, start, end)
 
 
 def _decoded(raw: bytes, form: _Samples) -> NDArray[np.float64]:
-    """Samples as (n, channels) in -1..1."""
+    """Return samples as (n, channels), -1 to 1."""
     values: NDArray[Any]
     if form.floating:
         values = np.frombuffer(raw, f"<f{form.bits // 8}").astype(np.float64)
@@ -122,13 +143,13 @@ def _decoded(raw: bytes, form: _Samples) -> NDArray[np.float64]:
     return values.reshape(-1, form.channels)
 
 
-def _mixed(sound: NDArray[np.float64], cue: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
+def _mixed(audio: NDArray[np.float64], cue: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     count = len(cue)
     at = np.arange(count) / rate
     depth = np.clip(np.minimum(at, at[::-1]) / RAMP, 0, 1)[:, None]
-    mixed: NDArray[np.float64] = sound * (1 - (1 - DUCKED) * depth) + cue
-    # A float file may go beyond full scale where it already did so.
-    return np.clip(mixed, np.minimum(-1, sound), np.maximum(1, sound))
+    mixed: NDArray[np.float64] = audio * (1 - (1 - DUCKED) * depth) + cue
+    # A file of floats may exceed full scale where it already did.
+    return np.clip(mixed, np.minimum(-1, audio), np.maximum(1, audio))
 
 
 def _coded(values: NDArray[np.float64], form: _Samples) -> bytes:

@@ -125,12 +125,12 @@ def test_sound_that_is_none(audio: Any, rate: Any, words: str, tmp_path: Path) -
 
 
 def test_files_without_sound_and_playlists_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.mp3").write_bytes(b"no sound at all" * 400)
+    (tmp_path / "text.mp3").write_bytes(b"no audio at all" * 400)
     (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{beep(tmp_path / 's.aac')}\n#EXT-X-ENDLIST\n")
     for name in ("text.mp3", "list.m3u8", "missing.wav"):
-        with pytest.raises(UnreadableFile, match=rf"{name}: the sound cannot be read"):
+        with pytest.raises(UnreadableFile, match=rf"{name}: the audio cannot be read"):
             write(tmp_path / "a.mp4", pictures(2), audio=tmp_path / name)
     write(tmp_path / "silent.mp4", pictures(2))
-    with pytest.raises(LabelingError, match="holds no sound"):
+    with pytest.raises(LabelingError, match="has no audio"):
         write(tmp_path / "a.mp4", pictures(2), audio=tmp_path / "silent.mp4")
     assert not (tmp_path / "a.mp4").exists()

@@ -318,5 +318,5 @@ def test_what_cannot_be_laid_out_is_refused() -> None:
         FrameOverlay(LabelPainter(), 16, 8)
     with pytest.raises(LabelingError, match="only quarter turns"):
         FrameOverlay(Stamp(), 96, 64, rotation=45)
-    with pytest.raises(LabelingError, match="cannot be; repair"):
+    with pytest.raises(LabelingError, match="is impossible; repair"):
         FrameOverlay(Stamp(), 96, 64, sample_aspect=Fraction(1000))

@@ -153,9 +153,9 @@ def test_the_label_is_upright_in_a_turned_film(tmp_path: Path, turn: int) -> Non
 WHOLE: dict[str, tuple[Any, ...]] = {
     "open groups": ("matroska", "mkv", "groups of pictures are open", "H.264", *X264, "-x264-params", "open-gop=1"),
     "avi with b": ("avi", "avi", "do not say when", "H.264", *X264, "-bf", 2),
-    "mpeg-4": ("avi", "avi", "cannot be encoded anew in part", "MPEG-4", "-c:v", "mpeg4", "-q:v", 4, "-bf", 2),
-    "mpeg-2": ("matroska", "mkv", "encoded anew in part", "MPEG-2", "-c:v", "mpeg2video", "-q:v", 4, "-bf", 2),
-    "ffv1": ("matroska", "mkv", "cannot be encoded anew in part", "FFV1", "-c:v", "ffv1"),
+    "mpeg-4": ("avi", "avi", "cannot be re-encoded in part", "MPEG-4", "-c:v", "mpeg4", "-q:v", 4, "-bf", 2),
+    "mpeg-2": ("matroska", "mkv", "re-encoded in part", "MPEG-2", "-c:v", "mpeg2video", "-q:v", 4, "-bf", 2),
+    "ffv1": ("matroska", "mkv", "cannot be re-encoded in part", "FFV1", "-c:v", "ffv1"),
     "vp9 10 bit": ("matroska", "mkv", "8 bits", "H.264", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8,
                    "-pix_fmt", "yuv420p10le"),
     "webm 10 bit": ("matroska", "webm", "8 bits", "AV1", "-c:v", "libvpx-vp9", "-deadline", "realtime",
@@ -194,13 +194,13 @@ def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path: Path)
 
 def test_what_cannot_be_labelled_is_refused_in_words(tmp_path: Path) -> None:
     source = film(tmp_path / "a.avi", "-c:v", "wmv2")
-    with pytest.raises(LabelingError, match=r"wmv2.*convert it to H\.264.*--no-visible"):
+    with pytest.raises(LabelingError, match=r"wmv2.*convert it to H\.264.*visible=False"):
         run(source, format="avi")
     sound = tmp_path / "b.mkv"
     ffmpeg(*TONE, sound)
     with pytest.raises(LabelingError, match="no video track"):
         run(sound, format="matroska")
-    with pytest.raises(LabelingError, match="shorter than"):
+    with pytest.raises(LabelingError, match="ends before the time at which"):
         run(film(tmp_path / "c.mkv", *X264), format="matroska", plan=((9.0, None),))
     secret, plain = tmp_path / "d.mp4", film(tmp_path / "plain.mp4", *X264)
     key = "0123456789abcdef0123456789abcdef"

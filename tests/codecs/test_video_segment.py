@@ -203,7 +203,7 @@ def test_open_groups_and_unknown_codecs_are_refused(tmp_path: Path) -> None:
         assert kinds[0] is segment.Join.CLEAN and kinds.count(segment.Join.CLEAN) == 1
         assert kinds.count(segment.Join.OPEN) >= 2
     wmv = Stream("wmv2", b"", 160, 120, Fraction(1, 25), Fraction(25))
-    assert "--reencode always" in segment.refusal(wmv)
+    assert "cannot be re-encoded in part" in segment.refusal(wmv)
     with pytest.raises(LabelingError, match="wmv2 cannot be encoded here"):
         segment.Reencoder(wmv, None, lambda _: True, Settings())
     assert "8 bits" in segment.refusal(Stream("vp9", b"", 160, 120, Fraction(1, 25), Fraction(25)), b"\x92\x49\x83\x42")

@@ -129,7 +129,7 @@ def test_every_kind_of_frame(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (np.zeros((H, W + 2, 3), np.uint8), r"shape \(192, 322, 3\) came; wanted.*320×192"),
+        (np.zeros((H, W + 2, 3), np.uint8), r"shape \(192, 322, 3\); it must be.*320×192"),
         (np.zeros((W, H, 3), np.uint8), "shape"),
         (np.zeros((3, H, W), np.uint8), "shape"),
         (np.zeros((H, W, 2), np.uint8), "shape"),
@@ -175,7 +175,7 @@ def test_frame_rates(fps: Any, rate: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fps", [0, -1, 1e9, float("nan"), "24", None, True])
 def test_frame_rates_that_are_none(fps: Any) -> None:
-    with pytest.raises(LabelingError, match="fps must be"):
+    with pytest.raises(LabelingError, match="`fps` must be"):
         rate_of(fps)
 
 
@@ -185,7 +185,7 @@ def test_frame_rates_that_are_none(fps: Any) -> None:
         ({"codec": "mpeg4"}, "no codec 'mpeg4'"),
         ({"codec": "h264", "preset": "warp"}, "no preset 'warp'"),
         ({"codec": "h264", "quality": 52}, "0 to 51, not 52"),
-        ({"pix_fmt": "rgb24"}, "no pix_fmt 'rgb24'"),
+        ({"pix_fmt": "rgb24"}, "no pixel format 'rgb24'"),
         ({"size": (321, 192)}, "321×192: width and height must be even for yuv420p"),
         ({"size": (321, 192), "pix_fmt": "yuv422p"}, "width must be even"),
         ({"size": (8, 8)}, "16 to 16384"),

@@ -1,1 +1,1 @@
-"""Laying an overlay on moving pictures: on decoded frames, and on frames that go straight into an encoder."""
+"""Draw an overlay on video: on decoded frames of a file, and on frames that go straight into an encoder."""

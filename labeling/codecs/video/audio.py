@@ -1,6 +1,6 @@
-"""The sound of a film that is being written: packets copied from a file, or samples encoded, as far as the pictures go.
+"""The audio track of a video that is being written: packets copied from a file, or encoded samples.
 
-Sound starts with the first picture and ends with the last one.
+It starts with the first picture and ends with the last one.
 """
 
 from __future__ import annotations
@@ -36,11 +36,21 @@ _OPTIONS = {"format_whitelist": _READ, "protocol_whitelist": "file"}
 _CHUNK = 1 << 15
 
 
-class Sound:
-    """The one audio track of an output ``container``, still without a packet.
+class AudioTrack:
+    """The one audio track of an output container.
 
-    ``source`` is the path of a file with sound, whose first audio track is taken, or an array of float32 (-1 to 1) or
-    int16, (samples, channels) or (samples,), of ``rate`` samples a second. Raises :class:`LabelingError`.
+    Args:
+        container: The output, to which nothing was written yet.
+        muxer: The muxer of its format.
+        source: Path of a file, whose first audio track is taken; or an array of float32 (-1 to 1) or int16, with the
+            shape (samples, channels) or (samples,).
+        rate: Samples per second of an array.
+
+    Attributes:
+        how: What is done, in words.
+
+    Raises:
+        LabelingError: The source cannot be used.
     """
 
     def __init__(self, container: av.container.OutputContainer, muxer: Muxer, source: Any, rate: int | None) -> None:
@@ -53,13 +63,13 @@ class Sound:
             elif isinstance(source, str | os.PathLike):
                 self._packets = self._from_file(container, muxer, os.fspath(source))
             else:
-                raise LabelingError(f"audio must be the path of a file or an array, not {type(source).__name__}")
+                raise LabelingError(f"`audio` must be the path of a file or an array, not {type(source).__name__}")
         except BaseException:
             self._open.close()
             raise
 
     def until(self, seconds: float) -> Iterator[Packet]:
-        """The packets that begin before ``seconds`` and were not given yet."""
+        """Yield the packets that begin before ``seconds`` and were not yielded yet."""
         while (packet := self._next or next(self._packets, None)) is not None:
             self._next = packet
             if packet.pts is not None and packet.time_base is not None and packet.pts * packet.time_base >= seconds:
@@ -68,19 +78,19 @@ class Sound:
             yield packet
 
     def close(self) -> None:
-        """Close the source. Give all packets out before."""
+        """Close the source. No packets can be had after this."""
         self._open.close()
 
     def _from_file(self, container: av.container.OutputContainer, muxer: Muxer, path: str) -> Iterator[Packet]:
         import av
 
         with _reading(path):
-            # A Windows drive and a colon in a name look like protocols, "file:" keeps them paths.
+            # A Windows drive, or a colon in a name, looks like a protocol; "file:" makes it a path.
             source = self._open.enter_context(av.open(f"file:{Path(path).absolute()}", options=_OPTIONS))
         if not source.streams.audio:
-            raise LabelingError(f"{path}: holds no sound; name another file, or leave audio out")
+            raise LabelingError("has no audio", path=path, hint="name another file, or leave `audio` out")
         track = source.streams.audio[0]
-        # What a player would skip at the start lies before this time, and goes on to be skipped.
+        # Samples that a player skips at the start have earlier times, and are still skipped.
         start = Fraction(max(source.start_time or 0, 0), 1_000_000)
         channels = track.codec_context.channels
         if track.codec_context.codec.canonical_name in muxer.audio_codecs and (channels <= 2 or not muxer.stereo):
@@ -98,13 +108,13 @@ class Sound:
             samples = samples[:, None]
         if samples.dtype not in (np.float32, np.int16) or samples.ndim != 2 or samples.shape[1] not in _LAYOUTS:
             raise LabelingError(
-                f"audio must be float32 or int16 of shape (samples, channels) with 1, 2, 6 or 8 channels, "
+                "`audio` must be float32 or int16 of shape (samples, channels) with 1, 2, 6 or 8 channels, "
                 f"not {samples.dtype} {samples.shape}"
             )
         if not isinstance(rate, int) or not 8000 <= rate <= 192_000:
-            raise LabelingError(f"audio_rate must say how many samples a second there are (8000 to 192000), not {rate}")
+            raise LabelingError(f"`audio_rate` must be the samples per second (8000 to 192000), not {rate}")
         if samples.dtype == np.float32 and not np.isfinite(samples).all():
-            raise LabelingError("the audio holds NaN or infinite values; check what the model gave")
+            raise LabelingError("the audio has NaN or infinite values", hint="check the output of the model")
         layout = _LAYOUTS[samples.shape[1]]
         return self._encoded(container, muxer, rate, layout, _chunks(samples, rate, layout))
 
@@ -119,7 +129,7 @@ class Sound:
         import av
 
         encoder = muxer.audio_encoder
-        # What is no rate of the encoder becomes 48 kHz, which all of them have.
+        # A rate that the encoder does not support becomes 48 kHz, which all of them support.
         rate = rate if rate in (av.Codec(encoder, "w").audio_rates or ()) else 48_000
         layout = "stereo" if muxer.stereo and layout != "mono" else layout
         stream: Any = container.add_stream(encoder, rate=rate, layout=layout)
@@ -137,7 +147,7 @@ def _copied(path: str, source: Any, track: Any, stream: Any, start: Fraction) ->
             packet = next(packets, None)
         if packet is None:
             return
-        if packet.pts is None or packet.dts is None:  # the last one, which tells a decoder to give out what it has
+        if packet.pts is None or packet.dts is None:  # the last one, which makes a decoder return what it still has
             continue
         packet.pts -= shift
         packet.dts -= shift
@@ -192,4 +202,6 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
-        raise UnreadableFile(f"{path}: the sound cannot be read ({reason}); give a file that plays") from error
+        raise UnreadableFile(
+            f"the audio cannot be read ({reason})", path=path, hint="name a file that plays"
+        ) from error

@@ -1,10 +1,13 @@
-"""What the engine of smart rendering talks about: packets, the stream they are of, and how new pictures are coded."""
+"""The terms of smart rendering: packets, the stream they belong to, and how new pictures are encoded.
+
+*Smart rendering* re-encodes only the groups of pictures that change and copies all other packets as they are.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -15,11 +18,22 @@ from labeling.errors import LabelingError
 if TYPE_CHECKING:
     import av
 
-ALWAYS = "--reencode always encodes all of it anew"
+ALWAYS = 'pass `reencode="always"` to re-encode all of it'
+"""Hint for a video of which no part can be re-encoded on its own."""
+
+NO_VISIBLE = "label it without the visible text (`visible=False`)"
+"""Hint for a video that cannot be encoded at all."""
 
 
 class Packet(NamedTuple):
-    """One coded picture (an access unit; a VP9 superframe; an AV1 temporal unit), times in ticks of the stream."""
+    """One coded picture: an access unit, a VP9 superframe, or an AV1 temporal unit.
+
+    Attributes:
+        pts: Presentation time, in ticks of the stream.
+        dts: Decoding time, in ticks of the stream.
+        key: Whether it is a key frame.
+        data: Its bytes.
+    """
 
     pts: int
     dts: int
@@ -29,12 +43,16 @@ class Packet(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A video stream as its container has it.
+    """A video stream as its container describes it.
 
-    ``codec`` is FFmpeg's name (h264, hevc, vp8, vp9, av1, mjpeg, prores, …); ``extradata`` is the decoder configuration
-    in the container's own form (avcC, hvcC, av1C, Annex B, or nothing); ``width`` and ``height`` are coded sizes;
-    ``time_base`` is the length of a tick in seconds; ``rate`` the nominal frame rate; ``tag`` the sample entry's
-    name (avc1, hvc1, hev1, apcn, …).
+    Attributes:
+        codec: FFmpeg's name of the codec (h264, hevc, vp8, vp9, av1, mjpeg, prores, …).
+        extradata: The decoder configuration in the container's own form (avcC, hvcC, av1C, Annex B, or empty).
+        width: Coded width in pixels.
+        height: Coded height in pixels.
+        time_base: Length of a tick in seconds.
+        rate: Nominal frame rate in frames per second.
+        tag: Name of the sample entry (avc1, hvc1, hev1, apcn, …).
     """
 
     codec: str
@@ -48,14 +66,26 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How new pictures are coded; ``None`` is the codec's default of :data:`DEFAULTS`."""
+    """How new pictures are encoded; ``None`` stands for the codec's value in :data:`DEFAULTS`.
+
+    Attributes:
+        preset: The encoder's preset or speed.
+        crf: The encoder's quality (constant rate factor); lower is better.
+    """
 
     preset: str | None = None
     crf: int | None = None
 
 
 class Coding(NamedTuple):
-    """An encoder, its default preset and quality, and what that quality is called."""
+    """An encoder with its preset and quality.
+
+    Attributes:
+        encoder: FFmpeg's name of the encoder.
+        preset: The preset or speed.
+        crf: The quality.
+        unit: What the quality is called.
+    """
 
     encoder: str
     preset: str
@@ -75,7 +105,7 @@ DEFAULTS = {
     "mpeg2video": Coding("mpeg2video", "", 2, "quantiser"),
     "ffv1": Coding("ffv1", "", 0, "lossless"),
 }
-"""Visually lossless defaults per codec: the one place where quality is chosen. VP8's, VP9's and AV1's are speeds."""
+"""Codec → visually lossless default. Quality is chosen here only. The presets of VP8, VP9 and AV1 are speeds."""
 
 
 _WORDS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -86,34 +116,35 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "libvpx": tuple(map(str, range(17))),
     "libsvtav1": tuple(map(str, range(14))),
 }
-"""What each encoder takes for a preset, or calls its speed."""
+"""Encoder → the presets, or speeds, that it accepts."""
 
 _WORST = {"libx264": 51, "libx265": 51, "libvpx-vp9": 63, "libvpx": 63, "libsvtav1": 63}
 
 
 def coding(stream: Stream, settings: Settings) -> Coding:
-    """Give the encoder with the preset and quality to use.
+    """Return the encoder for a stream, with the preset and quality to use.
 
-    Raises :class:`LabelingError` if there is no encoder, or it does not know the preset or quality.
+    Raises:
+        LabelingError: There is no encoder for the codec, or it does not know the preset or quality.
     """
     default = DEFAULTS.get(stream.codec)
     if default is None:
         raise LabelingError(
-            f"video coded as {stream.codec or 'an unknown codec'} cannot be encoded here; convert it to H.264 first, "
-            "or label it without the visible text (--no-visible)"
+            f"video coded as {stream.codec or 'an unknown codec'} cannot be encoded here",
+            hint=f"convert it to H.264 first, or {NO_VISIBLE}",
         )
     encoder, preset, crf, unit = default
     name = NAMES.get(stream.codec, stream.codec)
     if settings.preset is not None and settings.preset not in PRESETS.get(encoder, ()):
         known = ", ".join(PRESETS.get(encoder, ())) or "none"
-        raise LabelingError(f"{name} has no preset {settings.preset!r}; choose one of {known}")
+        raise LabelingError(f"{name} has no preset {settings.preset!r}", hint=f"choose one of {known}")
     if settings.crf is not None and not 0 <= settings.crf <= _WORST.get(encoder, 63):
         raise LabelingError(f"the quality (CRF) of {name} is 0 to {_WORST.get(encoder, 63)}, not {settings.crf}")
     return Coding(encoder, settings.preset or preset, crf if settings.crf is None else settings.crf, unit)
 
 
 def describe(stream: Stream, settings: Settings) -> str:
-    """Say in words how new pictures are coded: "H.264 (libx264, preset faster, CRF 17)"."""
+    """Describe how new pictures are encoded, such as "H.264 (libx264, preset faster, CRF 17)"."""
     encoder, preset, crf, unit = coding(stream, settings)
     quality = f"{unit} {crf}" if crf else unit
     named = f"preset {preset}, " if preset and not preset.isdecimal() else f"speed {preset}, " if preset else ""
@@ -127,19 +158,26 @@ NAMES = {
 
 
 class Join(StrEnum):
-    """May decoding start at a packet?
-
-    ``CLEAN``: nothing from here on, in the order of decoding, needs what was before. ``OPEN``: pictures that are
-    shown before it but come after it may refer back. ``NONE``: no.
-    """
+    """Whether decoding may start at a packet."""
 
     CLEAN = "clean"
+    """Yes: nothing from here on, in the order of decoding, refers to earlier packets (a closed group of pictures)."""
     OPEN = "open"
+    """In part: pictures that follow it but are shown before it may refer to earlier packets."""
     NONE = "none"
+    """No."""
 
 
 class Encoding(NamedTuple):
-    """What the first decoded picture and the caller say about the new part."""
+    """Facts about a new part that the codec needs to set up its encoder.
+
+    Attributes:
+        settings: Preset and quality.
+        depth: How many pictures may be decoded ahead of the time they are shown.
+        intra: Whether every picture is a key frame.
+        interlaced: Whether the pictures are interlaced.
+        pix_fmt: FFmpeg's name of the pixel format.
+    """
 
     settings: Settings
     depth: int
@@ -149,68 +187,72 @@ class Encoding(NamedTuple):
 
 
 class Codec(Protocol):
-    """What the engine needs to know of one codec, made for one stream."""
+    """What smart rendering needs to know about a codec. An object serves one stream."""
 
     copies: bool
-    """True if the encoder's (or decoder's) threads may still read a picture after ``encode`` has returned."""
+    """Whether threads of the encoder or decoder may still read a picture after ``encode`` has returned."""
 
     def refusal(self, first: bytes = b"") -> str:
-        """Say why this stream, whose first packet is ``first``, cannot be encoded anew in part; "" if it can."""
+        """Say why this stream, whose first packet is ``first``, cannot be re-encoded in part; empty if it can."""
         ...
 
     def join(self, data: bytes) -> Join:
-        """Say whether decoding may start at this packet."""
+        """Return whether decoding may start at a packet."""
         ...
 
     def hidden(self, data: bytes) -> bool:
-        """Say whether this packet holds no picture that is shown (VP8's alternate reference frames)."""
+        """Return whether a packet holds no picture that is shown (VP8's alternate reference frames)."""
         ...
 
     def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
-        """Set what the encoder's context needs beyond size, format, colour and rate; give its options."""
+        """Set what the encoder's context needs beyond size, format, colour and rate, and return its options."""
         ...
 
     def extradata(self, context: av.VideoCodecContext) -> bytes:
-        """Give the open encoder's configuration in the container's own form."""
+        """Return the open encoder's decoder configuration in the container's own form."""
         ...
 
     def carried(self, data: bytes) -> Any:
-        """Take from a source packet what has to be in the new one (SEI messages), checking that it may be dropped."""
+        """Return what a new packet takes over from its source packet, such as SEI messages.
+
+        Raises:
+            LabelingError: The source packet holds something that may not be dropped.
+        """
         ...
 
     def pack(self, data: bytes, carried: Any, key: bool) -> bytes:
-        """Bring an encoder's packet into the container's form."""
+        """Convert an encoder's packet to the container's form, with what :meth:`carried` returned."""
         ...
 
     def joined(self, new: bytes) -> bytes:
-        """Give the configuration for the source's part and the new part together."""
+        """Return a decoder configuration that serves the copied parts and the new parts."""
         ...
 
     def reentry(self, data: bytes) -> bytes:
-        """Give the first copied packet after a new part, with what it needs to be decoded from there."""
+        """Return the first copied packet behind a new part, with everything that is needed to decode from there."""
         ...
 
 
 _WINDOW = 16
-"""No standard allows a picture to be put off by more than so many others."""
+"""No standard allows more pictures than this to be decoded before one that is displayed earlier."""
 
 
 class Reordering:
-    """How many pictures a new part may decode ahead of their turn if it keeps the dts of the packets it is told of.
+    """Finds out how many pictures a new part may decode ahead of their display, if it keeps the dts of its source.
 
-    The answer is never more than what the source itself does, and 0 if any more would break pts >= dts. Memory does not
-    grow with the number of packets.
+    The answer is never more than what the source itself does, nor more than ``limit``, nor so large that pts >= dts
+    would break. Memory use does not depend on the number of packets.
     """
 
     def __init__(self, limit: int = 2) -> None:
         self._limit = limit
         self._recent: deque[int] = deque(maxlen=_WINDOW)
         self._waiting: list[int] = []
-        self._slots: deque[int] = deque()  # dts of the packets whose turn it is from the oldest waiting picture on
+        self._slots: deque[int] = deque()  # dts of the packets from the oldest waiting picture on
         self._depth = 0
 
     def add(self, pts: int, dts: int) -> None:
-        """Tell of the next packet in the order of decoding."""
+        """Add the next packet, in the order of decoding."""
         self._depth = max(self._depth, sum(other > pts for other in self._recent))
         self._recent.append(pts)
         heapq.heappush(self._waiting, pts)
@@ -219,7 +261,7 @@ class Reordering:
             self._next()
 
     def depth(self) -> int:
-        """Give the answer for all packets so far; none may follow."""
+        """Return the answer for all packets that were added; no more may be added after this."""
         while self._waiting:
             self._next()
         return min(self._depth, self._limit)
@@ -232,24 +274,35 @@ class Reordering:
 
 
 def reorder_depth(timing: Iterable[tuple[int, int]]) -> int:
-    """Ask :class:`Reordering` about (pts, dts) of packets. Parts with one configuration take the smallest answer."""
+    """Return what :class:`Reordering` says of (pts, dts) of packets.
+
+    Parts that share a decoder configuration take the smallest answer of all.
+    """
     order = Reordering()
     for pts, dts in timing:
         order.add(pts, dts)
     return order.depth()
 
 
-Plan = tuple[tuple[float, float | None], ...]
-"""From when to when the overlay is shown, in seconds since the first shown picture; ``None``: to the end."""
+Spans = tuple[tuple[float, float | None], ...]
+"""(start, end) of each time at which the overlay is shown, in seconds from the first shown picture; an end of ``None``
+is the end of the video."""
+
+Progress = Callable[[float, float], None]
+"""Called with the seconds of video that are done, and those to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaintedVideo:
-    """A painted copy of a film, and what happened to it. Times are seconds since the first shown picture.
+    """What was done to a copy of a video. Times are seconds from the first shown picture.
 
-    ``box`` is the overlay's box in the displayed picture, whose (width, height) is ``displayed``. ``spans`` is when the
-    overlay is shown. ``encoded`` are the parts that were encoded anew; all else is the same bytes. ``bit_exact_after``
-    is where the last of them ends, ``None`` if nothing follows. ``how`` says it in sentences.
+    Attributes:
+        box: (left, top, right, bottom) of the overlay in the displayed picture, in pixels.
+        displayed: (width, height) of the displayed picture.
+        spans: (start, end) of each time at which the overlay is shown.
+        encoded: (start, end) of each part that was re-encoded; everything else is the same bytes.
+        bit_exact_after: Where the last of these parts ends; ``None`` if nothing follows it.
+        how: The same in sentences.
     """
 
     box: tuple[int, int, int, int]

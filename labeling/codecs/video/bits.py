@@ -1,6 +1,6 @@
-"""Bits and NAL units: what the parameter sets of H.264 and HEVC are read and rewritten with.
+"""Bits and NAL units: the tools to read and rewrite the parameter sets of H.264 and HEVC.
 
-Everything here is bounded by the bytes that it is given; what does not parse raises :class:`UnreadableFile`.
+All work is bounded by the length of the input. Input that does not parse raises :class:`UnreadableFile`.
 """
 
 from __future__ import annotations
@@ -8,25 +8,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from labeling.codecs.video.base import ALWAYS
 from labeling.errors import UnreadableFile
 
 MAX_SET = 1 << 16
-"""Bytes of one parameter set that are looked at; real ones have some hundred."""
+"""Limit on the bytes of one parameter set that are read; real ones have a few hundred."""
 
 MAX_NALS = 1 << 14
-"""NAL units of one packet."""
+"""Limit on the NAL units of one packet."""
 
-_DAMAGED = "the video stream is damaged ({}); repair it first, for example by coding it anew"
 _EMULATED = re.compile(rb"\0\0(?=[\0-\3])")
 
 
 def damaged(what: str) -> UnreadableFile:
-    """Make the error for a stream that does not parse."""
-    return UnreadableFile(_DAMAGED.format(what))
+    """Return the error to raise for a stream that does not parse."""
+    return UnreadableFile(
+        f"the video stream is damaged ({what})", hint="repair it first, for example by re-encoding it"
+    )
 
 
 class BitReader:
-    """Reads the bits of an RBSP, most significant first (H.264 7.2, 9.1)."""
+    """Reads the bits of a raw byte sequence payload (RBSP), most significant first (H.264 7.2, 9.1)."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")
@@ -45,7 +47,7 @@ class BitReader:
         return bool(self.u(1))
 
     def ue(self) -> int:
-        """Read an unsigned Exp-Golomb code of at most 32 bits of value."""
+        """Read an unsigned Exp-Golomb code with a value of at most 32 bits."""
         zeros = 0
         while not self.u(1):
             zeros += 1
@@ -59,7 +61,7 @@ class BitReader:
         return (code + 1) // 2 if code & 1 else -(code // 2)
 
     def rest(self) -> str:
-        """Give the bits from here up to the stop bit, which is left out, as a text of 0 and 1."""
+        """Return the bits from here up to the stop bit, which is left out, as a string of 0 and 1."""
         left = self._size - self.at
         text = format(self._value & ((1 << left) - 1), f"0{left}b") if left else ""
         stop = text.rfind("1")
@@ -69,35 +71,35 @@ class BitReader:
 
 
 def code_ue(value: int) -> str:
-    """Write an unsigned Exp-Golomb code as a text of 0 and 1."""
+    """Return an unsigned Exp-Golomb code as a string of 0 and 1."""
     binary = format(value + 1, "b")
     return "0" * (len(binary) - 1) + binary
 
 
 def from_bits(bits: str) -> bytes:
-    """Close an RBSP: the stop bit, zeros up to a whole byte."""
+    """Return an RBSP: the bits, the stop bit, and zeros up to a whole byte."""
     bits += "1"
     bits += "0" * (-len(bits) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
 def unescape(nal: bytes) -> bytes:
-    """Take out the emulation prevention bytes (7.4.1) of a parameter set."""
+    """Return a parameter set without its emulation prevention bytes (H.264 7.4.1)."""
     return nal[:MAX_SET].replace(b"\0\0\3", b"\0\0")
 
 
 def escape(rbsp: bytes) -> bytes:
-    """Put in emulation prevention bytes."""
+    """Insert emulation prevention bytes."""
     return _EMULATED.sub(b"\0\0\3", rbsp)
 
 
 def is_annex_b(data: bytes) -> bool:
-    """Say whether these bytes begin with a start code."""
+    """Return whether these bytes begin with a start code."""
     return data[:4] == b"\0\0\0\1" or data[:3] == b"\0\0\1"
 
 
 def split_start_codes(data: bytes) -> list[bytes]:
-    """Give the NAL units of a byte stream (Annex B)."""
+    """Return the NAL units of a byte stream (Annex B)."""
     parts = data.split(b"\0\0\1", MAX_NALS + 1)
     if len(parts) > MAX_NALS:
         raise damaged("a packet has too many NAL units")
@@ -107,7 +109,7 @@ def split_start_codes(data: bytes) -> list[bytes]:
 
 
 def split_lengths(data: bytes, size: int) -> list[bytes]:
-    """Give the NAL units of a packet in which each has its length before it, in ``size`` bytes."""
+    """Return the NAL units of a packet in which a length of ``size`` bytes precedes each."""
     nals: list[bytes] = []
     at = 0
     while at < len(data):
@@ -122,20 +124,19 @@ def split_lengths(data: bytes, size: int) -> list[bytes]:
 
 
 def join_nals(nals: Sequence[bytes], size: int) -> bytes:
-    """Put NAL units together: with lengths in ``size`` bytes, or with start codes where ``size`` is 0."""
+    """Join NAL units with lengths of ``size`` bytes, or with start codes if ``size`` is 0."""
     parts: list[bytes] = []
     for nal in nals:
         if size and len(nal) >> (8 * size):
             raise UnreadableFile(
-                f"the stream has {size} bytes for the length of a NAL unit, too few for the new pictures; "
-                "--reencode always encodes it anew"
+                f"the stream has {size} bytes for the length of a NAL unit, too few for the new pictures", hint=ALWAYS
             )
         parts += [len(nal).to_bytes(size, "big") if size else b"\0\0\0\1", nal]
     return b"".join(parts)
 
 
 def sei_types(nal: bytes, header: int) -> list[int]:
-    """List the payload types of an SEI NAL unit whose header has ``header`` bytes (H.264 7.3.2.3, HEVC 7.3.2.4)."""
+    """Return the payload types of an SEI NAL unit whose header has ``header`` bytes (H.264 7.3.2.3, HEVC 7.3.2.4)."""
     data = unescape(nal)[header:]
     types: list[int] = []
     at = 0

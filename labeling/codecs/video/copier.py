@@ -1,7 +1,7 @@
-"""Copying a film track by track with PyAV, with new packets in place of some of its video's.
+"""Copy a video file track by track with PyAV, and replace some packets of its video.
 
-Only the bytes of the file that is named are read, by the demuxer of the format that its content has: no playlist, path
-or address in it is followed.
+Only the file itself is read, with the demuxer for the format of its content. No playlist, path or address in it is
+followed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 CODECS = {"libdav1d": "av1", "libvpx-vp9": "vp9", "libvpx": "vp8"}
-"""Decoder's name → codec's, where they differ."""
+"""Name of a decoder → name of its codec, where they differ."""
 
 _STATISTICS = ("BPS", "NUMBER_OF_BYTES", "_STATISTICS_")
 
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn what PyAV raises into a :class:`LabelingError` that says what happened."""
+    """Turn exceptions of PyAV into a :class:`LabelingError` that says what happened.
+
+    Raises:
+        WriteError: The disk is full, or does not allow to write.
+        UnreadableFile: Anything else.
+    """
     import av
 
     try:
@@ -40,17 +45,17 @@ def clear_errors() -> Iterator[None]:
     except (av.error.FFmpegError, *_RAISED) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-            raise WriteError(f"the film cannot be written ({words})") from error
-        raise UnreadableFile(f"the film cannot be re-muxed ({words}): it is damaged, or of an unknown kind") from error
+            raise WriteError(f"the video cannot be written ({words})") from error
+        raise UnreadableFile(f"the video cannot be re-muxed ({words}): it is damaged, or of an unknown kind") from error
 
 
 _RAISED = (ValueError, ArithmeticError, LookupError, MemoryError, RuntimeError)
-"""What PyAV's own code raises on odd streams: names that it does not know, times and sizes out of range."""
+"""What PyAV's own code raises on odd streams: unknown names, times and sizes out of range."""
 
 
 @contextmanager
 def reading(path: Path, format: str) -> Iterator[InputContainer]:
-    """Open a film."""
+    """Open a video file; ``format`` is a name of :data:`labeling.containers.formats.FORMATS`."""
     import av
 
     with clear_errors():
@@ -62,13 +67,13 @@ def reading(path: Path, format: str) -> Iterator[InputContainer]:
 
 
 def muxer_of(path: Path, format: str) -> Muxer:
-    """Choose the muxer for a copy of a file."""
+    """Return the muxer for a copy of a file, which its first bytes decide."""
     with path.open("rb") as file:
         return formats.format_named(format).muxer_of(file.read(formats.HEAD))
 
 
 def video_of(container: InputContainer) -> VideoStream | None:
-    """Find the first track of moving pictures; a cover is none."""
+    """Return the first video track; an attached cover picture does not count."""
     from av.stream import Disposition
 
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -76,21 +81,25 @@ def video_of(container: InputContainer) -> VideoStream | None:
 
 
 def tag_of(stream: Any) -> str:
-    """Give the four characters by which the container names the codec."""
+    """Return the four-character code by which the container names the codec; empty if there is none."""
     context = stream.codec_context
     tag = str(context.codec_tag) if context is not None else ""
     return tag if len(tag) == 4 and tag.isascii() and tag.isprintable() else ""
 
 
 def encodes(encoder: str, pix_fmt: str) -> bool:
-    """Say whether an encoder takes pictures of this pixel format as they are."""
+    """Return whether an encoder accepts a pixel format without conversion."""
     import av
 
     return any(form.name == pix_fmt for form in av.Codec(encoder, "w").video_formats or ())
 
 
 def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[Any]]:
-    """Give the packets of one track, or of all, in the order of the file."""
+    """Yield the packets of one track (``only``), or of all, in the order of the file.
+
+    Raises:
+        LabelingError: The video is encrypted.
+    """
     from av.stream import Discard
 
     if only is not None:
@@ -100,12 +109,21 @@ def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[A
     for packet in container.demux() if only is None else container.demux(only):
         if packet.size or packet.dts is not None:
             if packet.has_sidedata("encryption_info"):
-                raise LabelingError("the film is encrypted; label it before it is encrypted")
+                raise LabelingError("the video is encrypted", hint="label it before it is encrypted")
             yield packet
 
 
 class Copier:
-    """Copies all tracks; runs of the video go through a :class:`Reencoder` each."""
+    """Copies all tracks; each run of the video that changes goes through a :class:`Reencoder`.
+
+    Args:
+        index: Index of the video track.
+        stream: The video stream.
+        scan: Which runs of its packets change.
+        reencoder: Makes the re-encoder for a run.
+        extradata: The decoder configuration that every run has to have.
+        report: Called with the seconds that are done.
+    """
 
     def __init__(
         self,
@@ -124,12 +142,12 @@ class Copier:
         self.now: Reencoder | None = None
         self.number = -1
         self.before: int | None = None
-        self.fresh = False  # the packet before was new: a copied one is a re-entry
+        self.fresh = False  # the packet before this one is new, so a copied packet is a re-entry
         self.durations: dict[int, int] = {}
         self.reached = 0.0
 
     def run(self, source: InputContainer, target: Path, muxer: Muxer, extradata: bytes, codec: str) -> None:
-        """Write the target. ``extradata`` and ``codec`` are the video's."""
+        """Write ``target``; ``extradata`` and ``codec`` are those of the video in it."""
         import av
 
         covers = _covers(source) if muxer.has_attachments else {}
@@ -158,7 +176,7 @@ class Copier:
             out.start_encoding()
 
     def _video(self, packet: Any) -> list[Any]:
-        """Pass on one packet of the video, or what comes of it."""
+        """Return the packets to write for one packet of the video."""
         self.number += 1
         if packet.dts is not None or packet.pts is not None:
             self.before = self.scan.dts(self.number, packet.dts, self.before)
@@ -195,7 +213,7 @@ class Copier:
         import av
 
         if given and self.now is not None and self.now.extradata != self.extradata:
-            raise LabelingError("the video's coding changes within the film")
+            raise LabelingError("the video's coding changes on the way")
         made = []
         for pts, dts, key, data in given:
             packet: av.Packet[Any] = av.Packet(data)
@@ -218,7 +236,10 @@ def _with_data(packet: Any, data: bytes) -> Any:
 
 
 def _covers(source: InputContainer) -> dict[int, bytes]:
-    """Take Matroska's attached pictures, which FFmpeg reads as tracks but does not write as such: a demuxer's first."""
+    """Return Matroska's attached pictures by track; FFmpeg reads them as tracks, but does not write them as such.
+
+    To be called on a demuxer that has not been read from.
+    """
     from av.stream import Disposition
 
     wanted = {stream.index for stream in source.streams.video if stream.disposition & Disposition.attached_pic}
@@ -241,7 +262,7 @@ def _tracks(
     codec: str,
     stream: Stream,
 ) -> dict[int, Any]:
-    """Make the same tracks in the target."""
+    """Create the same tracks in the target, and return them by the index of their source."""
     tracks: dict[int, Any] = {}
     for old in source.streams:
         if old.index in covers:
@@ -255,8 +276,8 @@ def _tracks(
                 new = out.add_stream_from_template(old, opaque=True)
         except (ValueError, LookupError) as error:
             raise LabelingError(
-                f"track {old.index} ({old.type}) is of a kind that cannot be copied into this container ({error}); "
-                "remove it first, or label the film without the visible text (--no-visible)"
+                f"track {old.index} ({old.type}) is of a kind that cannot be copied into this container ({error})",
+                hint="remove it first, or label the video without the visible text (`visible=False`)",
             ) from error
         new.metadata.update(
             {
@@ -269,7 +290,7 @@ def _tracks(
         tag = tag_of(old) if old.type == "video" else ""
         if old.index == index and new.codec_context is not None:
             new.codec_context.extradata = extradata or None
-            aspect = getattr(old, "sample_aspect_ratio", None)  # the container's own, if it has one
+            aspect = getattr(old, "sample_aspect_ratio", None)  # what the container itself says, if it does
             if aspect:
                 new.codec_context.sample_aspect_ratio = aspect
         if tag and new.codec_context is not None and (muxer.keeps_tags or new.codec_context.name == "prores"):

@@ -1,8 +1,11 @@
-"""Pictures from a generator: what is taken for a frame, and labelled frames for those who encode themselves.
+"""Frames from a generator: what is accepted as a frame, and labelled frames for callers that encode them themselves.
 
-A frame is an ndarray of uint8, (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) gray, a PIL image of any mode, or a tensor:
-whatever has ``detach``, ``cpu`` and ``numpy``, as PyTorch's have. A tensor is (C, H, W) or (H, W, C) with one, three or
-four channels, or (H, W), of uint8, or of floats from 0 to 1. Transparency is laid over white.
+A frame is one of these. Transparent pixels are composited over white.
+
+- An ndarray of uint8: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey.
+- A PIL image of any mode.
+- A tensor: an object with ``detach``, ``cpu`` and ``numpy``, such as PyTorch's, of uint8 or of floats from 0 to 1. Its
+  shape is (C, H, W) or (H, W, C) with one, three or four channels, or (H, W).
 """
 
 from __future__ import annotations
@@ -23,15 +26,23 @@ if TYPE_CHECKING:
     import av
 
 _PAINTED = ("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16")
-"""Pillow modes that the label can be put on as they are."""
+"""Pillow modes into which the label can be drawn without conversion."""
 
 Picture = TypeVar("Picture", bound="np.ndarray[Any, Any] | Image.Image")
 
 
 def pixels_of(frame: Any, size: tuple[int, int]) -> Pixels:
-    """The pixels of one frame of ``size`` (width, height): (H, W, 3) RGB, with contiguous rows.
+    """Return the pixels of one frame.
 
-    They may be the caller's own memory: read them only. Raises :class:`LabelingError` saying what came instead.
+    Args:
+        frame: The frame; see the module.
+        size: (width, height) that it must have.
+
+    Returns:
+        (H, W, 3) uint8 RGB with contiguous rows. It may be the caller's own memory: do not write to it.
+
+    Raises:
+        LabelingError: It is not a frame of this size. The message says what it is.
     """
     if isinstance(frame, Image.Image):
         _check(frame.size == size, f"a picture of {frame.width}×{frame.height} pixels", size)
@@ -52,19 +63,26 @@ def pixels_of(frame: Any, size: tuple[int, int]) -> Pixels:
 
 
 def video_frame(pixels: Pixels) -> av.VideoFrame:
-    """A frame that looks at ``pixels``, as :func:`pixels_of` gives them, and copies nothing: do not draw on it."""
+    """Return a frame that shares the memory of ``pixels``, which :func:`pixels_of` returned. Do not draw on it."""
     import av
 
     return av.VideoFrame.from_numpy_buffer(pixels, "rgb24")
 
 
 def label_frames(frames: Iterable[Picture], painter: Painter) -> Iterator[Picture]:
-    """Give copies of the frames, with the label on them; for those who encode themselves.
+    """Yield copies of the frames with the label on them, for callers that encode them themselves.
 
-    ``frames`` are PIL images, or uint8 arrays (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) gray; each comes back as the type
-    and mode that it was, except that palettes and bitmaps become RGB or RGBA. The look is chosen once, to be legible on
-    everything, and stays the same as long as the size does. Raises :class:`LabelingError` for other frames, or if
-    nothing legible fits.
+    The look of the label is chosen once, to be legible on every backdrop, and stays the same as long as the size does.
+
+    Args:
+        frames: PIL images, or uint8 arrays: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey.
+        painter: What draws the label.
+
+    Yields:
+        Each frame in the type and mode that it had, except that palettes and bitmaps become RGB or RGBA.
+
+    Raises:
+        LabelingError: A frame is something else, or has no room for a legible label.
     """
     plan: Plan | None = None
     for frame in frames:
@@ -80,7 +98,7 @@ def label_frames(frames: Iterable[Picture], painter: Painter) -> Iterator[Pictur
 def _labelled(frame: np.ndarray[Any, Any] | Image.Image, plan: Plan, overlay: Pixels) -> Any:
     if isinstance(frame, Image.Image):
         if frame.mode in ("I", "F"):
-            raise LabelingError(f"a frame of mode {frame.mode} has no fixed white; convert it to L or RGB first")
+            raise LabelingError(f"a frame of mode {frame.mode} has no fixed white", hint="convert it to L or RGB first")
         clear = frame.mode.endswith(("A", "a")) or "transparency" in frame.info
         own = frame.copy() if frame.mode in _PAINTED else frame.convert("RGBA" if clear else "RGB")
         put(own, plan, overlay)
@@ -104,12 +122,13 @@ def _size_of(frame: Any) -> tuple[int, int]:
             return size[0], size[1]
     came = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
     raise LabelingError(
-        f"a frame must be a PIL image or a uint8 array (H, W), (H, W, 3) or (H, W, 4), not {came}; convert it first"
+        f"a frame must be a PIL image or a uint8 array (H, W), (H, W, 3) or (H, W, 4), not {came}",
+        hint="convert it first",
     )
 
 
 def _channels(shape: tuple[int, ...], size: tuple[int, ...]) -> int | None:
-    """2 for (H, W), 1, 3 or 4 for (H, W, C), ``None`` for what is no picture of this size."""
+    """Return 2 for (H, W), C for (H, W, C) with 1, 3 or 4 channels, ``None`` for anything that is not of this size."""
     if shape[:2] != (size[1], size[0]) or len(shape) not in (2, 3):
         return None
     return 2 if len(shape) == 2 else shape[2] if shape[2] in (1, 3, 4) else None
@@ -122,15 +141,15 @@ def _from_image(image: Image.Image) -> Pixels:
         if image.mode.endswith(("A", "a")) or "transparency" in image.info:
             return on_white(np.asarray(image.convert("RGBA")))
         if image.mode in ("F", "I") or image.mode.startswith("I;"):
-            raise LabelingError(f"a frame of mode {image.mode} has no fixed white; convert it to L or RGB first")
+            raise LabelingError(f"a frame of mode {image.mode} has no fixed white", hint="convert it to L or RGB first")
         return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
-        raise LabelingError(f"the frame cannot be decoded ({error}); give pictures that are whole") from error
+        raise LabelingError(f"the frame cannot be decoded ({error})", hint="pass pictures that are complete") from error
 
 
 def _from_tensor(tensor: Any, size: tuple[int, int]) -> NDArray[Any]:
     held = tensor.detach().cpu()
-    if "bfloat16" in str(held.dtype):  # numpy does not have it
+    if "bfloat16" in str(held.dtype):  # which numpy does not have
         held = held.float()
     array = np.asarray(held.numpy())
     _check(array.ndim in (2, 3), f"a tensor of shape {array.shape}", size)
@@ -138,7 +157,7 @@ def _from_tensor(tensor: Any, size: tuple[int, int]) -> NDArray[Any]:
         array = array.transpose(1, 2, 0)
     if array.dtype.kind == "f":
         if not np.isfinite(array.min(initial=0) + array.max(initial=0)):
-            raise LabelingError("the frame holds NaN or infinite values; check what the model gave")
+            raise LabelingError("the frame has NaN or infinite values", hint="check the output of the model")
         array = np.rint(np.clip(array, 0, 1) * np.float32(255)).astype(np.uint8)
     _check(array.dtype == np.uint8, f"a tensor of {array.dtype}", size)
     return array
@@ -147,6 +166,7 @@ def _from_tensor(tensor: Any, size: tuple[int, int]) -> NDArray[Any]:
 def _check(fine: bool, came: str, size: tuple[int, int]) -> None:
     if not fine:
         raise LabelingError(
-            f"frame: {came} came; wanted is a PIL image of {size[0]}×{size[1]}, a uint8 array "
-            f"({size[1]}, {size[0]}, 3) RGB, or a tensor of uint8 or of floats from 0 to 1; resize or convert it first"
+            f"the frame is {came}; it must be a PIL image of {size[0]}×{size[1]}, a uint8 array "
+            f"({size[1]}, {size[0]}, 3) RGB, or a tensor of uint8 or of floats from 0 to 1",
+            hint="resize or convert it first",
         )

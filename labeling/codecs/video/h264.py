@@ -1,7 +1,7 @@
-"""H.264: a new part gets parameter sets of its own, under ids that the source does not use.
+"""H.264: a new part gets parameter sets of its own, with ids that the source does not use.
 
-An IDR picture activates the sets that it names, so a decoder that has both changes over at the join and back again, and
-the copied part is decoded from the very bytes that it was coded with (ITU-T H.264 7.4.1.2.1).
+An IDR picture activates the sets that it names (ITU-T H.264 7.4.1.2.1). A decoder that has the sets of both switches to
+the new ones at the join and back again behind it, so a copied part is decoded with the very sets it was encoded with.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _SLICE, _PARTITION, _IDR, _SEI, _AUD = 1, 2, 5, 6, 9
 _RECOVERY_POINT = 6
 _CARRIED = frozenset({4, 5, 45, 47, 137, 144, 147})
-"""SEI messages that speak of the picture and not of its coding (D.1): captions and other user data, frame packing,
-display orientation, mastering display, light level, transfer."""
+"""SEI messages that describe the picture and not its coding (D.1): captions and other user data, frame packing, display
+orientation, mastering display, light level, transfer."""
 
 _PROFILES = {66: "baseline", 77: "main", 100: "high", 110: "high10", 122: "high422", 244: "high444"}
 _REFS = {"ultrafast": 1, "superfast": 1, "veryfast": 1, "faster": 2, "fast": 2, "medium": 3, "slow": 5, "slower": 8}
@@ -57,23 +57,23 @@ class H264:
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
         if self.sps is None or not self.sets.pps:
-            return f"its H.264 parameter sets are in the packets only; {ALWAYS}"
+            return "its H.264 parameter sets are in the packets only"
         try:
             sizes = {(sps.size, sps.crop, sps.chroma, sps.depth) for sps in map(read_sps, self.sets.sps)}
         except LabelingError:
-            return f"one of its H.264 parameter sets is not readable; {ALWAYS}"
+            return "one of its H.264 parameter sets is not readable"
         if len(sizes) > 1:
-            return f"its picture size changes within the stream; {ALWAYS}"
+            return "its picture size changes within the stream"
         if self.sps.profile not in _PROFILES:
-            return f"H.264 profile {self.sps.profile} cannot be encoded here; {ALWAYS}, in another profile"
+            return f"H.264 profile {self.sps.profile} cannot be encoded here"
         if self.sps.depth[0] != self.sps.depth[1] or not self.sps.chroma:
-            return f"luma without chroma, or of another bit depth, cannot be encoded here; {ALWAYS}, in another profile"
+            return "luma without chroma, or of another bit depth, cannot be encoded here"
         if self._free() < 0:
-            return f"it uses every H.264 parameter set id; {ALWAYS}"
+            return "it uses every H.264 parameter set id"
         return ""
 
     def join(self, data: bytes) -> Join:
-        """See :class:`Codec`: an IDR picture is clean, a recovery point or a lone I picture is not."""
+        """See :class:`Codec`. An IDR picture is a clean join; a recovery point or a lone I picture is not."""
         found = Join.NONE
         for nal in self._split(data):
             kind = nal[0] & 31
@@ -86,7 +86,7 @@ class H264:
         return found
 
     def hidden(self, data: bytes) -> bool:
-        """See :class:`Codec`: none are in H.264."""
+        """See :class:`Codec`. H.264 has no hidden packets."""
         return False
 
     def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
@@ -94,7 +94,7 @@ class H264:
         from av.codec.context import Flags
 
         _, preset, crf, _ = coding(self.stream, encoding.settings)
-        sps = self.sps if not self.refusal() else None  # what cannot be kept is left to the encoder
+        sps = self.sps if not self.refusal() else None  # otherwise the encoder chooses
         refs = _REFS.get(preset, 16)
         params = {"open-gop": "0", "bframes": "0", "b-pyramid": "none"}
         options = {"preset": preset, "crf": str(crf), "forced-idr": "1", "a53cc": "0", "udu_sei": "0"}
@@ -126,10 +126,10 @@ class H264:
         sps = tuple(nal for nal in nals if nal[0] & 31 == SPS)
         pps = tuple(nal for nal in nals if nal[0] & 31 == PPS)
         if not sps or not pps:
-            raise LabelingError("the H.264 encoder gave no parameter sets; please report this")
+            raise LabelingError("the H.264 encoder returned no parameter sets", hint="please report this")
         new = read_sps(sps[0])
         if not self.refusal() and self.sps is not None and _shape(new) != _shape(self.sps):
-            raise LabelingError(f"the H.264 encoder cannot keep the stream's coded size or sample format; {ALWAYS}")
+            raise LabelingError("the H.264 encoder cannot keep the stream's coded size or sample format", hint=ALWAYS)
         tail = b""
         if new.profile not in (66, 77, 88):
             tail = bytes([0xFC | new.chroma, 0xF8 | (new.depth[0] - 8), 0xF8 | (new.depth[1] - 8), 0])
@@ -137,12 +137,12 @@ class H264:
         return write_sets(self.own, b"\1" + sps[0][1:4])
 
     def carried(self, data: bytes) -> list[bytes]:
-        """See :class:`Codec`: SEI messages. Raises if parameter sets change here, which the new part would swallow."""
+        """See :class:`Codec`. Return the SEI messages; refuse parameter sets that change here, which would be lost."""
         kept = []
         for nal in self._split(data):
             kind = nal[0] & 31
             if (kind == SPS and nal not in self.sets.sps) or (kind == PPS and nal not in self.sets.pps):
-                raise LabelingError(f"its H.264 parameter sets change within the part to be encoded anew; {ALWAYS}")
+                raise LabelingError("its H.264 parameter sets change within the part to be re-encoded", hint=ALWAYS)
             if kind == _SEI and (types := sei_types(nal, 1)) and _CARRIED.issuperset(types):
                 kept.append(nal)
         return kept
@@ -164,7 +164,7 @@ class H264:
         return write_sets(both, self.stream.extradata[:4])
 
     def reentry(self, data: bytes) -> bytes:
-        """See :class:`Codec`: where sets are in band, the source's may have been in a packet that is no more."""
+        """See :class:`Codec`. Sets that are in band may have been in a packet that was replaced."""
         if not self._in_band or any(nal[0] & 31 == SPS for nal in self._split(data)):
             return data
         return join_nals([*self.sets.sps, *self.sets.pps, *self._split(data)], self.sets.length)
@@ -173,7 +173,7 @@ class H264:
         return split_lengths(data, self.sets.length) if self.sets.length else split_start_codes(data)
 
     def _free(self) -> int:
-        """Find an id that neither SPS nor PPS of the source have; -1 if there is none."""
+        """Return an id that no SPS or PPS of the source has; -1 if there is none."""
         try:
             used = {read_sps(nal).id for nal in self.sets.sps} | {pps_ids(nal)[0] for nal in self.sets.pps}
         except LabelingError as error:
@@ -182,7 +182,7 @@ class H264:
 
 
 def _is_1b(sps: Sps) -> bool:
-    """Level 1b (A.3.1, A.3.2): in the older profiles it is told from 1.1 by constraint_set3_flag."""
+    """Return whether the level is 1b; in older profiles constraint_set3_flag tells it from 1.1 (A.3.1, A.3.2)."""
     return sps.level == 9 or (sps.level == 11 and sps.profile in (66, 77) and bool(sps.constraints & 16))
 
 

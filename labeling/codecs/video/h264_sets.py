@@ -1,4 +1,7 @@
-"""Parameter sets of H.264: the few facts of an SPS that new pictures have to share (ITU-T H.264 7.3.2.1, Annex E)."""
+"""Parameter sets of H.264: the facts of a sequence parameter set that new pictures must share.
+
+ITU-T H.264 7.3.2.1 and Annex E; ISO/IEC 14496-15 5.3.3.1 for the decoder configuration.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,21 @@ _CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139
 
 @dataclass(frozen=True, slots=True)
 class Sps:
-    """``crop`` is left, right, top, bottom in crop units; ``chroma_at`` is -1 where the VUI says nothing."""
+    """A sequence parameter set.
+
+    Attributes:
+        id: seq_parameter_set_id.
+        profile: profile_idc.
+        constraints: The constraint flags, as a byte.
+        level: level_idc.
+        chroma: chroma_format_idc.
+        depth: Bits of luma and of chroma samples.
+        refs: max_num_ref_frames.
+        size: (width, height) in macroblocks.
+        frames_only: frame_mbs_only_flag.
+        crop: Left, right, top and bottom, in crop units.
+        chroma_at: chroma_sample_loc_type_top_field; -1 if the VUI does not have it.
+    """
 
     id: int
     profile: int
@@ -36,9 +53,13 @@ class Sps:
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """What a decoder configuration holds. ``length`` is the bytes of a NAL unit's length, 0 for start codes (Annex B).
+    """The content of a decoder configuration.
 
-    ``tail`` is what avcC has behind its PPS (chroma format and depths, for the high profiles).
+    Attributes:
+        sps: Sequence parameter sets, as NAL units.
+        pps: Picture parameter sets, as NAL units.
+        length: Bytes of the length before each NAL unit; 0 for start codes (Annex B).
+        tail: What follows the PPS in avcC: chroma format and depths, for the high profiles.
     """
 
     sps: tuple[bytes, ...]
@@ -48,7 +69,11 @@ class Sets:
 
 
 def read_sets(extradata: bytes) -> Sets:
-    """Read avcC (ISO/IEC 14496-15 5.3.3.1) or a byte stream. Raises :class:`UnreadableFile`."""
+    """Read avcC or a byte stream.
+
+    Raises:
+        UnreadableFile: It is damaged.
+    """
     if is_annex_b(extradata):
         nals = split_start_codes(extradata)
         return Sets(
@@ -76,7 +101,11 @@ def read_sets(extradata: bytes) -> Sets:
 
 
 def write_sets(sets: Sets, head: bytes) -> bytes:
-    """Write avcC, whose first four bytes (version, profile, compatibility, level) are ``head``; or a byte stream."""
+    """Return avcC with the first four bytes ``head`` (version, profile, compatibility, level), or a byte stream.
+
+    Raises:
+        UnreadableFile: There are too many sets.
+    """
     if not sets.length:
         return join_nals([*sets.sps, *sets.pps], 0)
     if len(sets.sps) > 31 or len(sets.pps) > 255:
@@ -91,13 +120,17 @@ def write_sets(sets: Sets, head: bytes) -> bytes:
 
 
 def pps_ids(nal: bytes) -> tuple[int, int]:
-    """Give a PPS's own id and that of its SPS."""
+    """Return the id of a PPS and that of its SPS."""
     reader = BitReader(unescape(nal)[1:])
     return reader.ue(), reader.ue()
 
 
 def read_sps(nal: bytes) -> Sps:
-    """Read an SPS. Raises :class:`UnreadableFile` if it is damaged."""
+    """Read an SPS.
+
+    Raises:
+        UnreadableFile: It is damaged.
+    """
     r = BitReader(unescape(nal)[1:])
     profile, constraints, level = r.u(8), r.u(8), r.u(8)
     own = r.ue()
@@ -147,7 +180,7 @@ def _skip_list(r: BitReader, size: int) -> None:
 
 
 def _chroma_place(r: BitReader) -> int:
-    """Read a VUI up to where chroma samples lie, top field; -1 if it does not say."""
+    """Read a VUI up to the location of chroma samples in the top field; -1 if it does not have it."""
     if r.flag() and r.u(8) == 255:
         r.u(32)
     if r.flag():

@@ -1,8 +1,8 @@
-"""HEVC: as in H.264 a new part has parameter sets of its own, whose ids are changed after encoding.
+"""HEVC: as in H.264, a new part has parameter sets of its own, whose ids are changed after encoding.
 
-x265 numbers its sets 0. In a slice header the id of its PPS comes right at the beginning, as one bit for 0; an id from
-15 to 30 has nine bits, so that all behind it moves by a whole byte, and the slice need not be understood
-(ITU-T H.265 7.3.6.1).
+x265 gives its sets the id 0. A slice header begins with the id of its PPS (ITU-T H.265 7.3.6.1), and 0 is coded in one
+bit. An id from 15 to 30 takes nine bits: everything behind it moves by exactly one byte, and the rest of the slice need
+not be parsed.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _BLA, _IDR, _CRA = range(16, 19), (19, 20), 21
 _DOLBY_VISION = (62, 63)
 _CARRIED = frozenset({4, 5, 45, 47, 137, 144, 147})
 _PPS_IDS = tuple(number for number in range(30, 14, -1) if (number + 1) % 4)
-"""Ids whose code ends in bits that keep the byte behind it from being 0: emulation prevention stays as it is."""
+"""Ids whose code ends in bits that keep the byte behind it from being 0, so that no emulation prevention is needed."""
 _IN_BAND = frozenset({"hev1", "hev2"})
 _REFS = {"ultrafast": 1, "superfast": 1, "veryfast": 2, "faster": 2, "fast": 3, "medium": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The ids of a new part's sets."""
+    """The ids of the parameter sets of a new part."""
 
     vps: int
     sps: int
@@ -63,17 +63,17 @@ class Hevc:
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
         if not (self.sets.get(SPS) and self.sets.get(PPS) and self.sets.get(VPS)):
-            return f"its HEVC parameter sets are in the packets only; {ALWAYS}"
+            return "its HEVC parameter sets are in the packets only"
         if self.stream.tag.startswith("dv"):
-            return f"it is Dolby Vision, which cannot be encoded here; {ALWAYS}, without it"
+            return "it is Dolby Vision, which cannot be encoded here"
         if _facts(self.sets[SPS][0])[0] not in (1, 2, 4):  # Main, Main 10, format range extensions
-            return f"HEVC of its profile cannot be encoded here; {ALWAYS}, in another profile"
+            return "HEVC of its profile cannot be encoded here"
         if self._free() is None:
-            return f"it uses every HEVC parameter set id; {ALWAYS}"
+            return "it uses every HEVC parameter set id"
         return ""
 
     def join(self, data: bytes) -> Join:
-        """See :class:`Codec`. A CRA or BLA picture may have leading pictures that refer back, so it is not clean."""
+        """See :class:`Codec`. A CRA or BLA picture is not clean: its leading pictures may refer back."""
         for nal in self._split(data):
             kind = nal[0] >> 1 & 63
             if kind in _IDR:
@@ -97,7 +97,7 @@ class Hevc:
         params = {"open-gop": "0", "info": "0", "repeat-headers": "0", "log-level": "none", "bframes": "0"}
         refs = _REFS.get(preset, 4)
         if not self.refusal():
-            # The level is written afterwards: x265 would keep to the bit rate of the level that it is told.
+            # The level is set afterwards: x265 would limit the bit rate to that of a level it is given.
             refs = max(1, min(refs, _facts(self.sets[SPS][0])[2] - 1))
         if encoding.depth and refs >= 2:
             params |= {"bframes": "3", "b-pyramid": "1" if encoding.depth >= 2 else "0"}
@@ -117,7 +117,7 @@ class Hevc:
         nals = split_start_codes(context.extradata or b"")
         by_kind = {kind: [nal for nal in nals if nal[0] >> 1 & 63 == kind] for kind in (VPS, SPS, PPS)}
         if not all(by_kind.values()):
-            raise LabelingError("the HEVC encoder gave no parameter sets; please report this")
+            raise LabelingError("the HEVC encoder returned no parameter sets", hint="please report this")
         if self._ids is not None:
             general = unescape(self.sets[SPS][0])[3:15]
             by_kind = {kind: [_adapted(nal, self._ids, general) for nal in group] for kind, group in by_kind.items()}
@@ -127,14 +127,14 @@ class Hevc:
         return _write_sets(_head(by_kind[SPS][0], self.length), by_kind)
 
     def carried(self, data: bytes) -> list[bytes]:
-        """See :class:`Codec`: SEI messages before the picture."""
+        """See :class:`Codec`. Return the SEI messages before the picture."""
         kept = []
         for nal in self._split(data):
             kind = nal[0] >> 1 & 63
             if kind in (VPS, SPS, PPS) and nal not in self.sets.get(kind, ()):
-                raise LabelingError(f"its HEVC parameter sets change within the part to be encoded anew; {ALWAYS}")
+                raise LabelingError("its HEVC parameter sets change within the part to be re-encoded", hint=ALWAYS)
             if kind in _DOLBY_VISION:
-                raise LabelingError(f"it is Dolby Vision, which cannot be encoded here; {ALWAYS}, without it")
+                raise LabelingError("it is Dolby Vision, which cannot be encoded here", hint=f"{ALWAYS}, without it")
             if kind == _SEI and (types := sei_types(nal, 2)) and _CARRIED.issuperset(types):
                 kept.append(nal)
         return kept
@@ -160,7 +160,7 @@ class Hevc:
         return _write_sets(self.stream.extradata[:22], both)
 
     def reentry(self, data: bytes) -> bytes:
-        """See :class:`Codec`: where sets are in band, the source's may have been in a packet that is no more."""
+        """See :class:`Codec`. Sets that are in band may have been in a packet that was replaced."""
         if not self._in_band or any(nal[0] >> 1 & 63 == SPS for nal in self._split(data)):
             return data
         sets = [nal for kind in (VPS, SPS, PPS) for nal in self.sets.get(kind, ())]
@@ -171,18 +171,20 @@ class Hevc:
         return [nal for nal in nals if len(nal) > 2]
 
     def _slice(self, nal: bytes) -> bytes:
-        """Change the PPS id of a slice from 0 to ours: the bit 1 becomes nine bits, and one byte becomes two."""
+        """Change the PPS id of a slice from 0 to ours: the bit 1 becomes nine bits, so one byte becomes two."""
         if self._ids is None:
             return nal
         at = 2 if 16 <= nal[0] >> 1 & 63 <= 23 else 1  # flags before the id
         head, rest = nal[2] >> (8 - at), nal[2] & ((1 << (7 - at)) - 1)
         if not nal[2] >> (7 - at) & 1:
-            raise LabelingError("the HEVC encoder numbers its parameter sets in an unknown way; please report this")
+            raise LabelingError(
+                "the HEVC encoder numbers its parameter sets in an unknown way", hint="please report this"
+            )
         bits = (head << 9 | self._ids.pps + 1) << (7 - at) | rest
         return nal[:2] + bits.to_bytes(2, "big") + nal[3:]
 
     def _free(self) -> Ids | None:
-        """Find ids that the source does not use."""
+        """Return ids that the source does not use, or ``None`` if there are not enough."""
         vps = {nal[2] >> 4 for nal in self.sets.get(VPS, ())}
         sps = {_sps_id(nal) for nal in self.sets.get(SPS, ())}
         pps = {BitReader(unescape(nal)[2:]).ue() for nal in self.sets.get(PPS, ())}
@@ -195,7 +197,11 @@ class Hevc:
 
 
 def _read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
-    """Read hvcC (ISO/IEC 14496-15 8.3.3.1) or a byte stream: size of a length, and NAL units by type."""
+    """Read hvcC (ISO/IEC 14496-15 8.3.3.1) or a byte stream.
+
+    Returns:
+        Bytes of the length before each NAL unit (0 for start codes), and NAL units by type.
+    """
     sets: dict[int, list[bytes]] = {}
     if is_annex_b(extradata):
         for nal in split_start_codes(extradata):
@@ -219,7 +225,7 @@ def _read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
 
 
 def _write_sets(head: bytes, sets: dict[int, list[bytes]]) -> bytes:
-    """Write hvcC. All sets are in it: array_completeness is 1, as the sample entry hvc1 demands."""
+    """Return hvcC. It has all sets: array_completeness is 1, as the sample entry hvc1 requires."""
     parts = [head, bytes([len(sets)])]
     for kind, group in sets.items():
         parts += [bytes([0x80 | kind if kind in (VPS, SPS, PPS) else kind]), len(group).to_bytes(2, "big")]
@@ -229,7 +235,7 @@ def _write_sets(head: bytes, sets: dict[int, list[bytes]]) -> bytes:
 
 
 def _to_sps_id(nal: bytes) -> tuple[BitReader, int]:
-    """Read an SPS up to its id (7.3.2.2): the reader there, and the number of sub-layers above the first."""
+    """Read an SPS up to its id (7.3.2.2); return the reader and the number of sub-layers above the first."""
     r = BitReader(unescape(nal)[2:])
     r.u(4)
     layers = r.u(3)
@@ -249,7 +255,8 @@ def _sps_id(nal: bytes) -> int:
 def _to_order_count(nal: bytes) -> tuple[BitReader, int, tuple[int, int, int]]:
     """Read an SPS up to log2_max_pic_order_cnt_lsb_minus4 (7.3.2.2.1).
 
-    Gives the reader, sps_max_sub_layers_minus1, and chroma_format_idc with the two bit depths less 8.
+    Returns:
+        The reader, sps_max_sub_layers_minus1, and chroma_format_idc with the two bit depths less 8.
     """
     r, layers = _to_sps_id(nal)
     r.ue()
@@ -265,7 +272,7 @@ def _to_order_count(nal: bytes) -> tuple[BitReader, int, tuple[int, int, int]]:
 
 
 def _facts(nal: bytes) -> tuple[int, int, int]:
-    """Give an SPS's profile, level, and how many pictures the decoder has to hold (of the highest sub-layer)."""
+    """Return profile, level, and size of the decoded picture buffer (of the highest sub-layer) of an SPS."""
     data = unescape(nal)
     r, layers, _ = _to_order_count(nal)
     r.ue()
@@ -278,7 +285,7 @@ def _facts(nal: bytes) -> tuple[int, int, int]:
 
 
 def _head(sps: bytes, length: int) -> bytes:
-    """Write the first 22 bytes of hvcC from an SPS."""
+    """Return the first 22 bytes of hvcC for an SPS."""
     data = unescape(sps)
     _, layers, (chroma, luma, other) = _to_order_count(sps)
     nested = data[2] & 1
@@ -288,9 +295,13 @@ def _head(sps: bytes, length: int) -> bytes:
 
 
 def _adapted(nal: bytes, ids: Ids, general: bytes) -> bytes:
-    """Change the ids of a parameter set, which are all 0 in it, and its tier and level to those of ``general``.
+    """Change the ids of a parameter set from 0, and its tier and level.
 
-    ``general`` is the beginning of a profile_tier_level (7.3.3): its first byte has the tier, its twelfth the level.
+    Args:
+        nal: The parameter set.
+        ids: The new ids.
+        general: The first 12 bytes of the profile_tier_level (7.3.3) to match: the first has the tier, the last the
+            level.
     """
     kind = nal[0] >> 1 & 63
     body = unescape(nal)[2:]

@@ -1,6 +1,7 @@
-"""The size at which a Matroska film is displayed, which PyAV cannot tell FFmpeg's muxer (RFC 9559, 11).
+"""Set the size at which a Matroska video is displayed (RFC 9559, 11), which PyAV cannot pass to FFmpeg's muxer.
 
-FFmpeg leaves an empty element before the track headers: what they grow by is taken from it, and nothing else moves.
+FFmpeg leaves an empty element before the track headers. The bytes by which they grow are taken from it, and nothing
+else moves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from labeling.containers.matroska.ebml import VOID, Element, children, header, m
 from labeling.errors import LabelingError, WriteError
 
 _HEAD = 16 << 20
-"""Bytes in which the track headers of a file that we wrote end."""
+"""The track headers of a file that FFmpeg wrote for us end within this many bytes."""
 
 _SEEK_HEAD, _SEEK, _SEEK_ID, _SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
 _INFO, _TRACKS, _ENTRY, _VIDEO, _CLUSTER = 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675
@@ -19,19 +20,30 @@ _WIDTH, _HEIGHT, _UNIT = 0x54B0, 0x54BA, 0x54B2
 
 
 def set_display(path: Path, width: int, height: int) -> None:
-    """Say in a file that FFmpeg has written that its first video is shown at this size, in square pixels."""
+    """Set the display size of the first video in a file that FFmpeg has just written.
+
+    Args:
+        path: The file, which is changed in place.
+        width: Width in square pixels.
+        height: Height in square pixels.
+
+    Raises:
+        WriteError: The file is not laid out as FFmpeg does it.
+    """
     with path.open("r+b") as file:
         data = file.read(_HEAD)
         try:
             at, new = _changed(data, width, height)
         except LabelingError as error:
-            raise WriteError(f"the film's display size cannot be written ({error}); please report this") from error
+            raise WriteError(
+                f"the video's display size cannot be written ({error})", hint="please report this"
+            ) from error
         file.seek(at)
         file.write(new)
 
 
 def _changed(data: bytes, width: int, height: int) -> tuple[int, bytes]:
-    """Give where the change begins, and what has to stand there."""
+    """Return the offset of the change, and the new bytes."""
     ebml = header(data, 0)
     segment = header(data, ebml.end) if ebml else None
     if segment is None:

@@ -1,7 +1,7 @@
-"""VP8, VP9 and AV1, whose key frames reset everything; codecs that have nothing but key frames; and all others.
+"""VP8, VP9 and AV1, whose key frames reset the decoder; codecs that only have key frames; and all other codecs.
 
-A VP9 packet is a superframe: pictures that are not shown travel with one that is. So do those of an AV1 temporal unit.
-In both, each key frame says what the stream is like, so that a decoder changes over by itself.
+A VP9 packet is a superframe: pictures that are not shown are stored with one that is. The same holds for an AV1
+temporal unit. In both, each key frame describes the stream, so a decoder adapts by itself.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from labeling.codecs.video.base import ALWAYS, NAMES, Encoding, Join, Stream, coding
+from labeling.codecs.video.base import NAMES, Encoding, Join, Stream, coding
 from labeling.codecs.video.bits import damaged
 
 if TYPE_CHECKING:
     import av
 
 KEY_INTERVAL = 300
-"""Pictures from one key frame to the next, at most, where the source has fewer."""
+"""Limit on the pictures from one key frame to the next."""
 
 _OBU_SEQUENCE, _OBU_DELIMITER, _OBU_FRAME_HEADER, _OBU_METADATA, _OBU_FRAME = 1, 2, 3, 5, 6
 _MAX_OBUS = 4096
@@ -26,7 +26,7 @@ _QUANTISER = 118  # FFmpeg's scale of quantisers (FF_QP2LAMBDA)
 
 
 class _Simple:
-    """What most codecs have in common: nothing is carried over, nothing joined."""
+    """What most codecs have in common: nothing is carried over or joined."""
 
     copies = False
 
@@ -66,13 +66,13 @@ class Vp9(_Simple):
     """See :class:`Codec`. VP9 bitstream specification, 6.2 and Annex B."""
 
     def refusal(self, first: bytes = b"") -> str:
-        """See :class:`Codec`: the encoder that comes with PyAV knows eight bits only."""
+        """See :class:`Codec`. The encoder in PyAV only supports eight bits."""
         if first and first[0] >> 4 & 1:
-            return f"VP9 of more than 8 bits cannot be encoded here; {ALWAYS}, in another codec"
+            return "VP9 of more than 8 bits cannot be encoded here"
         return ""
 
     def join(self, data: bytes) -> Join:
-        """See :class:`Codec`: the first picture of a superframe is at its beginning."""
+        """See :class:`Codec`. A superframe begins with its first picture."""
         if not data or data[0] >> 6 != 2:
             raise damaged("a packet is not VP9")
         bits = data[0] & 0x3F
@@ -86,7 +86,7 @@ class Vp9(_Simple):
         _, speed, crf, _ = coding(self.stream, encoding.settings)
         context.gop_size = 1 if encoding.intra else KEY_INTERVAL
         context.bit_rate = 0
-        # "realtime" takes an eighth of the time of "good", and at this quality comes as near to the source.
+        # "realtime" takes an eighth of the time of "good", and is as close to the source at this quality.
         return {"deadline": "realtime", "cpu-used": speed, "crf": str(crf), "b": "0", "row-mt": "1"}
 
 
@@ -98,30 +98,32 @@ class Vp8(_Simple):
         return Join.CLEAN if data and data[0] & 1 == 0 and data[0] & 16 else Join.NONE
 
     def hidden(self, data: bytes) -> bool:
-        """See :class:`Codec`: VP8 has its hidden pictures in packets of their own."""
+        """See :class:`Codec`. VP8 stores hidden pictures in packets of their own."""
         return bool(data) and not data[0] & 16
 
     def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
         """See :class:`Codec`."""
         _, speed, crf, _ = coding(self.stream, encoding.settings)
         context.gop_size = 1 if encoding.intra else KEY_INTERVAL
-        rate = str(max(4_000_000, 8 * context.width * context.height * 30 // 8))  # never what limits the quality
+        rate = str(
+            max(4_000_000, 8 * context.width * context.height * 30 // 8)
+        )  # so high that it never limits the quality
         return {"deadline": "good", "cpu-used": speed, "crf": str(crf), "qmin": "0", "b": rate, "auto-alt-ref": "0"}
 
 
 class Av1(_Simple):
     """See :class:`Codec`. AV1 bitstream specification 5.3 to 5.9; AV1 in ISO-BMFF 2.4."""
 
-    copies = True  # decoder and encoder have threads of their own, which may still read a picture
+    copies = True  # threads of decoder and encoder may still read a picture
 
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
         if len(self.stream.extradata) > 2 and self.stream.extradata[1] >> 5:
-            return f"only AV1 of the Main profile (4:2:0) can be encoded here; {ALWAYS}, in H.264"
+            return "only AV1 of the Main profile (4:2:0) can be encoded here"
         return ""
 
     def join(self, data: bytes) -> Join:
-        """See :class:`Codec`: a shown key frame that comes first in its temporal unit."""
+        """See :class:`Codec`. A join is a shown key frame that comes first in its temporal unit."""
         for kind, body, _ in _obus(data):
             if kind in (_OBU_FRAME_HEADER, _OBU_FRAME):
                 first = body[0] if body else 0xFF  # show_existing_frame, frame_type u(2), show_frame
@@ -132,21 +134,21 @@ class Av1(_Simple):
         """See :class:`Codec`."""
         _, preset, crf, _ = coding(self.stream, encoding.settings)
         context.gop_size = 1 if encoding.intra else KEY_INTERVAL
-        os.environ.setdefault("SVT_LOG", "0")  # it writes to stderr, and has no other switch
+        os.environ.setdefault("SVT_LOG", "0")  # it writes to stderr, and there is no other way to stop it
         return {"preset": preset, "crf": str(crf), "svtav1-params": "tune=0"}
 
     def carried(self, data: bytes) -> list[bytes]:
-        """See :class:`Codec`: metadata (HDR, user data)."""
+        """See :class:`Codec`. Return metadata OBUs (HDR, user data)."""
         return [whole for kind, _, whole in _obus(data) if kind == _OBU_METADATA]
 
     def pack(self, data: bytes, carried: Sequence[bytes], key: bool) -> bytes:
-        """See :class:`Codec`: temporal delimiters are not stored in files; metadata follows the sequence header."""
+        """See :class:`Codec`. Files do not store temporal delimiters; metadata follows the sequence header."""
         parts = [(kind, whole) for kind, _, whole in _obus(data) if kind != _OBU_DELIMITER]
         at = next((index for index, (kind, _) in enumerate(parts) if kind != _OBU_SEQUENCE), 0)
         return b"".join([*(whole for _, whole in parts[:at]), *carried, *(whole for _, whole in parts[at:])])
 
     def reentry(self, data: bytes) -> bytes:
-        """See :class:`Codec`: the source's sequence header has to be in band again."""
+        """See :class:`Codec`. The source's sequence header has to be in band again."""
         if any(kind == _OBU_SEQUENCE for kind, _, _ in _obus(data)):
             return data
         header = b"".join(whole for kind, _, whole in _obus(self.stream.extradata[4:]) if kind == _OBU_SEQUENCE)
@@ -156,7 +158,7 @@ class Av1(_Simple):
 
 
 class Intra(_Simple):
-    """Codecs of which every picture stands alone: Motion JPEG and ProRes."""
+    """Codecs in which every picture is coded on its own: Motion JPEG and ProRes."""
 
     def join(self, data: bytes) -> Join:
         """See :class:`Codec`."""
@@ -176,14 +178,14 @@ class Intra(_Simple):
 
 
 class Whole(_Simple):
-    """Codecs that are only encoded as a whole: the new stream has a configuration of its own."""
+    """Codecs that are only re-encoded as a whole: the new stream has a decoder configuration of its own."""
 
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
-        return f"{NAMES.get(self.stream.codec, self.stream.codec)} cannot be encoded anew in part; {ALWAYS}"
+        return f"{NAMES.get(self.stream.codec, self.stream.codec)} cannot be re-encoded in part"
 
     def join(self, data: bytes) -> Join:
-        """See :class:`Codec`: not known, and not needed."""
+        """See :class:`Codec`. Joins are not needed."""
         return Join.NONE
 
     def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
@@ -209,7 +211,7 @@ CODECS: dict[str, type[Vp9 | Vp8 | Av1 | Intra]] = {"vp9": Vp9, "vp8": Vp8, "av1
 
 
 def _obus(data: bytes) -> list[tuple[int, bytes, bytes]]:
-    """List the OBUs of a temporal unit: type, the first bytes of the payload, and the whole."""
+    """Return the OBUs of a temporal unit as (type, first bytes of the payload, whole OBU)."""
     found: list[tuple[int, bytes, bytes]] = []
     at = 0
     while at < len(data):

@@ -1,7 +1,7 @@
-"""The overlay on decoded frames: laid out as displayed, turned into coded pixels, blended into the planes in place.
+"""Draw an overlay on decoded frames: lay it out as displayed, convert it to coded pixels, blend it into the planes.
 
-What is under the label changes all the time, and a film is not known beforehand. So the painter is shown a black and
-a white backdrop: the look that it then chooses is legible on everything, and stays the same for the whole film.
+The backdrop of a label changes from frame to frame, and is not known in advance. So the painter is given a black and a
+white backdrop: the look that it chooses is legible on both, and stays the same for the whole video.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 Saved = list[NDArray[Any]]
 
 MAX_ASPECT = 32
-"""A pixel that is so many times wider than high, or the other way round, is a damaged header."""
+"""A pixel this many times wider than high, or higher than wide, is a damaged header."""
 
 _TURNS = {0: (1, 2), 90: (6, 5), 180: (3, 4), 270: (8, 7)}
 """Degrees clockwise → the EXIF orientation that means the same, without and with mirroring."""
 
 
 def supports(pix_fmt: str) -> bool:
-    """Say whether frames of this pixel format (FFmpeg's name) can be drawn on."""
+    """Return whether frames of a pixel format (FFmpeg's name) can be drawn on."""
     return format_of(pix_fmt) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Patch:
-    """What is blended into one component: ``sample = (sample · keep + add) >> shift``, then ``& mask``.
+    """What is blended into one component: ``sample = (sample * keep + add) >> shift``, then ``& mask``.
 
     ``rows`` and ``columns`` are slices of its plane, in samples.
     """
@@ -53,16 +53,28 @@ class _Patch:
 
 
 class FrameOverlay:
-    """One overlay for all frames of one size. Safe to share between threads once it is made.
+    """One overlay for all frames of a size. Threads may share it.
 
-    ``width`` × ``height``: the coded frame, in pixels. A player shows it stretched by ``sample_aspect`` (width : height
-    of one pixel), then turned by ``rotation`` degrees clockwise (0, 90, 180 or 270), then, if ``mirrored``, left and
-    right exchanged. The label is upright, and as large as it has to be, in what is shown then.
+    A player stretches the coded frame by ``sample_aspect``, then rotates it, then mirrors it. The label is upright, and
+    as large as required, in the result.
 
-    ``displayed`` is the size (width, height) of what is shown, in square pixels: the axis in which pixels are longer
-    than in the other counts as many more. ``box`` is the label's box in it, ``coded`` the box in the coded frame.
+    Args:
+        painter: What draws the label.
+        width: Width of the coded frame in pixels.
+        height: Height of the coded frame in pixels.
+        rotation: Degrees clockwise: 0, 90, 180 or 270.
+        mirrored: Whether left and right are exchanged after that.
+        sample_aspect: Width : height of one pixel.
 
-    Raises :class:`LabelingError` if nothing legible fits, or for a turn or a shape of pixel that does not exist.
+    Attributes:
+        size: (width, height) of the coded frame.
+        displayed: (width, height) of the displayed picture in square pixels; the axis along which pixels are longer is
+            the one that is stretched.
+        box: The label's box in the displayed picture.
+        coded: The label's box in the coded frame.
+
+    Raises:
+        LabelingError: There is no room for a legible label, or there is no such rotation or shape of a pixel.
     """
 
     def __init__(
@@ -76,9 +88,11 @@ class FrameOverlay:
         sample_aspect: Fraction = Fraction(1),
     ) -> None:
         if rotation % 360 not in _TURNS:
-            raise LabelingError(f"the video is turned by {rotation} degrees; only quarter turns can be labelled")
+            raise LabelingError(f"the video is rotated by {rotation} degrees; only quarter turns can be labelled")
         if not Fraction(1, MAX_ASPECT) <= sample_aspect <= MAX_ASPECT:
-            raise LabelingError(f"the video has pixels of {sample_aspect} : 1, which cannot be; repair its header")
+            raise LabelingError(
+                f"the video has pixels of {sample_aspect} : 1, which is impossible", hint="repair its header"
+            )
         self.size = width, height
         one = Fraction(1)
         square = round(width * max(sample_aspect, one)), round(height / min(sample_aspect, one))
@@ -93,14 +107,15 @@ class FrameOverlay:
         self._patches: dict[tuple[str, int, int, int], list[_Patch]] = {}
 
     def draw(self, frame: av.VideoFrame) -> None:
-        """Blend the label into ``frame``, in place; nothing outside the box's chroma grid is touched.
+        """Blend the label into ``frame`` in place. Nothing outside the chroma grid of the box changes.
 
-        Whether the planes may be written to is for the caller to know: a decoder goes on reading the frames that it
-        gave out. :meth:`save` before and :meth:`restore` before the next call of the decoder are enough, unless it
-        decodes several frames at a time (``thread_type`` FRAME or AUTO): then it reads them meanwhile.
+        The caller has to know that the planes may be written to: a decoder still reads the frames that it has
+        returned. It is enough to call :meth:`save` before this and :meth:`restore` before the next call of the decoder,
+        unless it decodes several frames at a time (``thread_type`` FRAME or AUTO) and reads them in the meantime.
 
-        Raises :class:`UnsupportedFormat` for pixel formats that are not known, :class:`LabelingError` for a frame of
-        another size.
+        Raises:
+            UnsupportedFormat: The pixel format is unknown.
+            LabelingError: The frame has another size.
         """
         for patch, view in self._views(frame):
             mixed = np.multiply(view, patch.keep, dtype=patch.keep.dtype)
@@ -111,7 +126,7 @@ class FrameOverlay:
             view[...] = mixed
 
     def save(self, frame: av.VideoFrame) -> Saved:
-        """Copy what :meth:`draw` will touch: some kilobytes."""
+        """Copy the samples that :meth:`draw` will change: a few kilobytes."""
         return [view.copy() for _, view in self._views(frame)]
 
     def restore(self, frame: av.VideoFrame, saved: Saved) -> None:
@@ -126,7 +141,9 @@ class FrameOverlay:
         patches = self._patches.get(key)
         form = format_of(name)
         if form is None:
-            raise UnsupportedFormat(f"frames of pixel format {name} cannot be drawn on; convert the video to yuv420p")
+            raise UnsupportedFormat(
+                f"frames of the pixel format {name} cannot be drawn on", hint="convert the video to yuv420p"
+            )
         if (frame.width, frame.height) != self.size:
             raise LabelingError(
                 f"the frame is {frame.width}×{frame.height} pixels, not {self.size[0]}×{self.size[1]} as those before"
@@ -138,7 +155,7 @@ class FrameOverlay:
         return [(patch, arrays[patch.plane][patch.rows, patch.columns]) for patch in patches]
 
     def _prepared(self, form: Format, colorspace: int, color_range: int, transfer: int) -> list[_Patch]:
-        """Once for each kind of frame: alpha and colour at the resolution of each component."""
+        """Compute alpha and colour at the resolution of each component; done once for each kind of frame."""
         full = color_range == FULL_RANGE or (form.full and color_range != 1)
         matrix = matrix_of(colorspace, self.size[1])
         box, ink = _aligned(self._ink, self.coded, form.grid, self.size)
@@ -149,7 +166,7 @@ class FrameOverlay:
 
 
 def _samples(plane: Any, dtype: str) -> NDArray[Any]:
-    """A plane's rows as a writable view (rows, samples); rows that lie bottom-up in memory are put right."""
+    """Return a plane as a writable view (rows, samples), top row first even if it is stored bottom-up."""
     stride: int = plane.line_size
     flat = np.frombuffer(plane, dtype)
     rows = flat.reshape(-1, abs(stride) // flat.itemsize)
@@ -157,13 +174,16 @@ def _samples(plane: Any, dtype: str) -> NDArray[Any]:
 
 
 def _coded_box(box: Box, square: tuple[int, int], size: tuple[int, int]) -> Box:
-    """The box in coded pixels, never smaller than what it is in square ones."""
+    """Return the box in coded pixels, rounded outwards."""
     across, down = Fraction(size[0], square[0]), Fraction(size[1], square[1])
     return math.floor(box[0] * across), math.floor(box[1] * down), math.ceil(box[2] * across), math.ceil(box[3] * down)
 
 
 def _resized(overlay: NDArray[np.uint8], box: Box) -> NDArray[np.floating[Any]]:
-    """Premultiplied (H, W, 4) float32, 0–1, of the box's size. Premultiplied, so that clear pixels lend no colour."""
+    """Return the overlay in the size of the box as (H, W, 4) float32, 0 to 1.
+
+    It is premultiplied, so that transparent pixels do not contribute their colour.
+    """
     ink: NDArray[Any] = np.true_divide(overlay, 255, dtype=np.float32)
     ink[..., :3] *= ink[..., 3:]
     wanted = box[2] - box[0], box[3] - box[1]
@@ -178,10 +198,10 @@ def _resized(overlay: NDArray[np.uint8], box: Box) -> NDArray[np.floating[Any]]:
 def _aligned(
     ink: NDArray[np.floating[Any]], box: Box, grid: tuple[int, int], size: tuple[int, int]
 ) -> tuple[Box, NDArray[np.floating[Any]]]:
-    """The box widened to the grid on which chroma lies, and the overlay with clear pixels there.
+    """Widen the box to the chroma grid, and pad the overlay with transparent pixels.
 
-    Where the grid reaches beyond an odd frame, the last pixels are repeated: the chroma sample there belongs to those
-    that exist, and to nothing else.
+    Where the grid extends beyond a frame of odd size, the last pixels are repeated: the chroma sample there belongs to
+    the pixels that exist.
     """
     left, top = box[0] // grid[0] * grid[0], box[1] // grid[1] * grid[1]
     right, bottom = -(-box[2] // grid[0]) * grid[0], -(-box[3] // grid[1]) * grid[1]
@@ -195,10 +215,11 @@ def _aligned(
 def _patch(
     part: Component, form: Format, box: Box, size: tuple[int, int], alpha: NDArray[Any], value: NDArray[Any]
 ) -> _Patch:
-    """Average alpha and colour down to the component's samples, and turn them into whole numbers.
+    """Average alpha and colour down to the samples of a component, and convert them to integers.
 
-    Eight bits are mixed in 16, more in 32: ``keep`` is 256 or 65536 where the frame stays as it is, and then it stays
-    exactly so. For samples in the upper bits ``add`` rounds to the lowest of them, and ``mask`` clears those below.
+    Samples of eight bits are mixed in 16 bits, others in 32. Where the frame is not covered, ``keep`` is 256 or 65536,
+    and the samples stay exactly as they are. For samples in the upper bits, ``add`` rounds to the lowest significant
+    bit, and ``mask`` clears those below it.
     """
     across, down = 1 << part.across, 1 << part.down
     shift, dtype = (8, np.uint16) if form.dtype == "u1" else (16, np.uint32)
@@ -206,7 +227,7 @@ def _patch(
     shade = _averaged(alpha * value, across, down) / np.maximum(cover, 1e-6)
     keep = np.rint((1 - cover) * (1 << shift))
     half = 1 << shift + form.shift - 1
-    # A colour is at most the peak, so that sums stay below 2 ** 16 and 2 ** 32.
+    # A colour is at most the peak, so sums stay below 2 ** 16 and 2 ** 32.
     peak = (1 << form.bits) - 1
     add = np.rint(np.minimum(shade, peak) * (1 << form.shift) * ((1 << shift) - keep)) + half
     left, top = box[0] // across, box[1] // down

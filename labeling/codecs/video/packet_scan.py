@@ -1,4 +1,4 @@
-"""Looking through a film's video packets once, to know which of them the overlay touches. Nothing is decoded."""
+"""Scan the packets of a video once, to find the groups of pictures that an overlay touches. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from labeling.codecs.video.base import Codec, Join, Packet, Plan, Reordering
+from labeling.codecs.video.base import Codec, Join, Packet, Reordering, Spans
 
 HEAD = 24
-"""Packets kept from the beginning: a picture can be decoded from them, whatever the order of decoding."""
+"""Packets kept from the beginning: enough to decode a picture from, whatever the order of decoding."""
 
 
-class Raw(NamedTuple):
-    """A packet as a demuxer gives it; a duration of 0 is not known."""
+class RawPacket(NamedTuple):
+    """A packet as a demuxer returns it; a duration of 0 is unknown."""
 
     pts: int | None
     dts: int | None
@@ -25,48 +25,68 @@ class Raw(NamedTuple):
 
 @dataclass(slots=True)
 class Scan:
-    """What is known after looking. Runs are ranges of packet numbers, end exclusive; None is the film's."""
+    """The result of a scan.
 
-    plan: Plan
+    Attributes:
+        plan: When the overlay is to be shown.
+        tick: Length of a tick in seconds.
+        step: Ticks of one picture at the nominal rate.
+        runs: The packets to re-encode, as ranges of packet numbers, end exclusive; an end of ``None`` is that of the
+            video.
+        ranges: The same in ticks: pts of the first picture of the run, and pts of the first one behind it.
+        head: The first packets.
+        first: pts of the picture that is shown first.
+        last: pts at which the video ends, as far as it was scanned.
+        timed: Whether every packet has a pts.
+        intra: Whether every packet is a clean join.
+        clean: Whether the first packet is a clean join.
+        opened: Whether there are joins behind the overlay that cannot be used, as pictures after them refer back.
+        depth: How many pictures may be decoded ahead of their display; see :class:`Reordering`.
+        lead: Number of packets before the first one with a dts, and that dts.
+        seen: For each span of the plan that has pictures: pts of the first one, pts of the end of the last one, and
+            pts of the first one behind it.
+    """
+
+    plan: Spans
     tick: Fraction
     step: int
-    """Ticks of one picture at the nominal rate."""
     runs: list[tuple[int, int | None]] = field(default_factory=list)
     ranges: list[tuple[int, int | None]] = field(default_factory=list)
-    """The runs in ticks: pts of the first picture, pts of the first one behind."""
     head: list[Packet] = field(default_factory=list)
     first: int = 0
     last: int = 0
-    """pts at which the film ends, as far as it was looked at."""
     timed: bool = True
     intra: bool = True
     clean: bool = True
     opened: bool = False
-    """There are joins behind the overlay that could not be used, since pictures after them refer back."""
     depth: int = 0
     lead: tuple[int, int] = (0, 0)
-    """How many packets come before the first with a dts, and that dts."""
     seen: list[tuple[int, int, int | None]] = field(default_factory=list)
-    """For each span of the plan: pts of its first picture, pts of its last one's end, pts of the first one behind."""
 
     def wanted(self, pts: int) -> bool:
-        """Say whether the picture at this time gets the overlay."""
+        """Return whether the picture at a pts gets the overlay."""
         return any(low <= pts and (high is None or pts < high) for low, high in self.limits)
 
     @property
     def limits(self) -> list[tuple[int, int | None]]:
-        """The plan in ticks."""
+        """The plan in ticks: (first pts, pts behind the end or ``None``) of each span."""
         return [(self._at(start), None if end is None else self._at(end)) for start, end in self.plan]
 
     def _at(self, seconds: float) -> int:
         return self.first + math.ceil(Fraction(seconds).limit_denominator(1_000_000) / self.tick)
 
     def seconds(self, pts: int) -> float:
-        """Give the time since the first shown picture."""
+        """Convert a pts to seconds from the first shown picture."""
         return float((pts - self.first) * self.tick)
 
     def dts(self, number: int, dts: int | None, before: int | None) -> int:
-        """Tell the dts of a packet that has none (Matroska's first ones), ``before`` being that of the one before."""
+        """Return the dts of a packet, or a fitting one if it has none, as the first ones of Matroska.
+
+        Args:
+            number: The number of the packet.
+            dts: What the demuxer says.
+            before: The dts of the packet before it.
+        """
         if dts is not None:
             return dts
         if before is not None and number >= self.lead[0]:
@@ -74,16 +94,20 @@ class Scan:
         return self.lead[1] - (self.lead[0] - number)
 
     def spans(self) -> tuple[tuple[float, float], ...]:
-        """Give when the overlay is shown."""
+        """Return (start, end) in seconds of each time at which the overlay is shown."""
         return tuple(
             (self.seconds(low), self.seconds(high if behind is None else behind)) for low, high, behind in self.seen
         )
 
 
-def look_through(raws: Iterable[Raw], codec: Codec, scan: Scan, *, partial: bool) -> Scan:
-    """Look through the packets, in the order of decoding, up to a clean join behind the plan, or to the end.
+def scan_packets(raws: Iterable[RawPacket], codec: Codec, scan: Scan, *, partial: bool) -> Scan:
+    """Scan packets in the order of decoding, up to a clean join behind the plan, or to the end.
 
-    Without ``partial`` joins are not asked for: one run takes all.
+    Args:
+        raws: The packets of the video.
+        codec: What finds the joins.
+        scan: Receives the result.
+        partial: Look for joins. Otherwise one run covers the whole video.
     """
     pieces = _Pieces(scan, codec, partial)
     for raw in raws:
@@ -95,21 +119,21 @@ def look_through(raws: Iterable[Raw], codec: Codec, scan: Scan, *, partial: bool
 
 
 class _Pieces:
-    """Cuts the packets at clean joins and keeps the pieces that the plan touches."""
+    """Divides the packets at clean joins into pieces, and keeps those that the plan touches."""
 
     def __init__(self, scan: Scan, codec: Codec, partial: bool) -> None:
         self.scan, self.codec, self.partial = scan, codec, partial
         self.order = Reordering()
         self.limits: list[tuple[int, int | None]] = []
-        self.early: list[tuple[int, int]] = []  # pts and end of pictures before it is known which is shown first
-        self.start, self.begin, self.touched = 0, 0, False  # of the piece that is going on
+        self.early: list[tuple[int, int]] = []  # pts and end of pictures, until it is known which is shown first
+        self.start, self.begin, self.touched = 0, 0, False  # of the current piece
         self.seen: dict[int, tuple[int, int, int | None]] = {}
         self.known: int | None = None
         self.late: list[int] = []  # pts of packets before the first dts
         self.number = -1
 
     def add(self, pts: int | None, dts: int | None, duration: int, data: bytes) -> bool:
-        """Take one packet; say whether enough is known."""
+        """Add one packet, and return whether the scan may stop."""
         scan = self.scan
         self.number += 1
         if pts is None:
@@ -144,7 +168,7 @@ class _Pieces:
         self.order.add(pts, self.known or 0)
 
     def _place(self, pts: int, end: int) -> None:
-        """Tell which spans a picture is in. Which is shown first is known once as many came as can be put off."""
+        """Find the spans of a picture. Which one is shown first is known once enough came for any reordering."""
         self.scan.last = max(self.scan.last, end) if self.number else end
         if not self.limits:
             self.early.append((pts, end))
@@ -172,7 +196,7 @@ class _Pieces:
         self.scan.last = max(self.scan.last, last)
 
     def _close(self, pts: int) -> None:
-        """End the piece that has been going on, before the join at ``pts``."""
+        """End the current piece before the join at ``pts``."""
         if not self.limits:
             self._settle()
         if self.touched:
@@ -188,7 +212,7 @@ class _Pieces:
         return all(high is not None and pts >= high for _, high in self.limits)
 
     def closed(self, *, whole: bool) -> Scan:
-        """End the last piece, which goes to the end of the film if that was seen, and give all that was found."""
+        """End the last piece, which reaches to the end of the video if ``whole``, and return the result."""
         if not self.limits:
             self._settle()
         if whole and (self.touched or not self.partial):

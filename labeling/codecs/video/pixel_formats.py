@@ -1,7 +1,7 @@
-"""Where the samples of a pixel format lie in a frame's planes, and what a colour is in it.
+"""Pixel formats: where samples are in the planes of a frame, and what values a colour has.
 
-Formats go by FFmpeg's names. Colour matrices, ranges and transfer functions go by the code points of ITU-T H.273, which
-FFmpeg uses as they are.
+Formats have FFmpeg's names. Colour matrices, ranges and transfer functions are the code points of ITU-T H.273, which
+FFmpeg uses as well.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _WEIGHTS = {
 """Matrix coefficients of H.273 → weights of red and blue in luma."""
 
 _HDR_WHITE = {_PQ: 0.58, _HLG: 0.75}
-"""The signal of diffuse white, 203 cd/m² (ITU-R BT.2408): a label as bright as HDR can be would glare.
+"""Transfer function → signal of diffuse white, 203 cd/m² (ITU-R BT.2408). A label at peak brightness would glare.
 
-On the usual plate, which lets 38 % of the signal through, it keeps more than 4.5 : 1 even over the brightest signal.
+On the usual plate, which lets 38 % of the signal through, the contrast stays above 4.5 : 1 even over the brightest
+signal.
 """
 
 _SUBSAMPLING = {"444": (0, 0), "440": (0, 1), "422": (1, 0), "420": (1, 1), "411": (2, 0), "410": (2, 2)}
@@ -41,7 +42,16 @@ _SUBSAMPLING = {"444": (0, 0), "440": (0, 1), "422": (1, 0), "420": (1, 1), "411
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One kind of sample: channel (one of Y U V R G B A), its plane, first sample and step in it, log2 subsampling."""
+    """The samples of one channel.
+
+    Attributes:
+        channel: One of Y U V R G B A.
+        plane: Index of the plane.
+        offset: Index of the first sample in a row.
+        step: Samples from one to the next.
+        across: Horizontal subsampling, as a power of 2.
+        down: Vertical subsampling, as a power of 2.
+    """
 
     channel: str
     plane: int
@@ -53,7 +63,15 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A pixel format: its components, significant bits, how far they are shifted up, and the type of a sample."""
+    """A pixel format.
+
+    Attributes:
+        components: Its channels.
+        bits: Significant bits of a sample.
+        shift: By how many bits they are shifted up.
+        dtype: numpy's type of a sample.
+        full: Whether its values have the full range by definition.
+    """
 
     components: tuple[Component, ...]
     bits: int = 8
@@ -63,13 +81,16 @@ class Format:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Pixels across and down that share one sample of the coarsest component."""
+        """(across, down): how many pixels share one sample of the coarsest component."""
         return 1 << max(c.across for c in self.components), 1 << max(c.down for c in self.components)
 
 
 @lru_cache(maxsize=64)
 def format_of(name: str) -> Format | None:
-    """What is known of a pixel format; ``None`` for palettes, packed bits, floats, Bayer, XYZ, frames in hardware."""
+    """Return a pixel format by FFmpeg's name.
+
+    ``None`` for palettes, packed bits, floats, Bayer patterns, XYZ, and frames in hardware.
+    """
     for pattern, make in _FORMS:
         match = re.fullmatch(pattern, name)
         if match:
@@ -87,14 +108,14 @@ def _planar(match: re.Match[str]) -> Format | None:
 
 
 def _two_planes(match: re.Match[str]) -> Format:
-    """nv12 and its kin: chroma interleaved in a second plane."""
+    """Parse nv12 and its variants: chroma is interleaved in a second plane."""
     across, down = {"12": (1, 1), "21": (1, 1), "16": (1, 0), "61": (1, 0)}.get(match[1], (0, 0))
     first, second = "UV" if match[1] in ("12", "16", "24") else "VU"
     return _format(_interleaved(first, second, across, down), None, None)
 
 
 def _high_bits(match: re.Match[str]) -> Format:
-    """p010 and its kin: as nv12, in the upper bits of 16."""
+    """Parse p010 and its variants: as nv12, but in the upper bits of 16."""
     across, down = {"0": (1, 1), "2": (1, 0), "4": (0, 0)}[match[1]]
     bits = int(match[2])
     return Format(tuple(_interleaved("U", "V", across, down)), bits, 16 - bits, _order(match[3]) + "u2")
@@ -147,9 +168,10 @@ _FORMS: tuple[tuple[str, Callable[[re.Match[str]], Format | None]], ...] = (
 
 
 def matrix_of(colorspace: int, height: int) -> int:
-    """The colour matrix to use. Unspecified: BT.709 for pictures of 720 lines and more, BT.601 below, as players do.
+    """Return the colour matrix for pictures of ``height`` lines.
 
-    The rarer matrices (YCgCo, ICtCp) are taken for unspecified: white and black, a label's usual colours, are the same.
+    If it is unspecified, it is BT.709 from 720 lines on and BT.601 below, as players do it. Rare matrices (YCgCo,
+    ICtCp) are treated as unspecified: white and black, the usual colours of a label, are the same in all.
     """
     if colorspace in _WEIGHTS:
         return colorspace
@@ -157,9 +179,19 @@ def matrix_of(colorspace: int, height: int) -> int:
 
 
 def channels(rgb: NDArray[np.floating[Any]], form: Format, matrix: int, full: bool, transfer: int) -> dict[str, Any]:
-    """(H, W, 3) sRGB 0–1 in the format's own sample values: a (H, W) array for each channel, A included.
+    """Convert colours to the sample values of a pixel format.
 
-    The primaries are taken as those of the frame: black and white are the same in all.
+    The primaries are assumed to be those of the frame: black and white are the same in all.
+
+    Args:
+        rgb: (H, W, 3) sRGB, 0 to 1.
+        form: The pixel format.
+        matrix: Colour matrix (H.273).
+        full: Whether samples have the full range.
+        transfer: Transfer function (H.273).
+
+    Returns:
+        A (H, W) array of sample values for each channel, A included.
     """
     signal = rgb * _HDR_WHITE.get(transfer, 1.0)
     peak = float((1 << form.bits) - 1)

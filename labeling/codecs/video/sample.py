@@ -1,7 +1,7 @@
-"""Frames and bits of sound of a film for whoever looks for labels: decoded as far as needed, never the whole film.
+"""Decode frames and short stretches of audio to look for labels, only as far as needed.
 
-Only the file's own bytes are read, through one adapter, by the demuxer of the format that the content has: no
-playlist, path or address in a file is followed. FFmpeg's log is off in PyAV unless a program turns it on.
+Only the bytes of the file itself are read, through one adapter, with the demuxer for the format of its content. No
+playlist, path or address in a file is followed. PyAV keeps FFmpeg's log off unless a program turns it on.
 """
 
 from __future__ import annotations
@@ -25,30 +25,36 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MAX_FRAMES = 600
-"""Frames decoded in one pass: 2.2 s at 270 frames a second."""
+"""Limit on the frames decoded in one pass: 2.2 s at 270 frames per second."""
 
 MAX_PACKETS = 20_000
 MAX_READ = 1 << 30
-"""Packets and bytes that one pass may read."""
+"""Limits on the packets and bytes that one pass may read."""
 
 AUDIO_RATE = 8000
-"""Samples a second that sound is brought to: cues lie below 3 kHz."""
+"""Samples per second to which audio is resampled: audible labels are below 3 kHz."""
 
 MAX_CHUNKS = 1024
-"""Chunks of a RIFF file that are looked through for what to keep from FFmpeg."""
+"""Limit on the chunks of a RIFF file that are searched for texts to hide from FFmpeg."""
 
 RATES = (1000, 768_000)
-"""Samples a second that are believed: a resampler for absurd ones needs gigabytes."""
+"""Lowest and highest samples per second that are accepted: a resampler for absurd rates needs gigabytes."""
 
 MAX_ASPECT = 16
-"""Sample aspect ratios beyond this are nonsense and are left alone."""
+"""Sample aspect ratios beyond this make no sense and are ignored."""
 
 _LUMA = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "yuva420p", "gray"})
 """Pixel formats whose first plane is 8-bit luma."""
 
 
 class Frame:
-    """A decoded frame: from when to when it is shown, in seconds since the first shown frame; ``last``: of the film."""
+    """A decoded frame.
+
+    Attributes:
+        seconds: When it is first shown, in seconds from the first shown frame.
+        end: When the next frame replaces it.
+        last: Whether it is the last frame of the video.
+    """
 
     def __init__(self, frame: Any, seconds: float, aspect: float, limit: int) -> None:
         self._frame, self._aspect, self._limit = frame, aspect, limit
@@ -58,14 +64,22 @@ class Frame:
         self.last = False
 
     def rgb(self) -> Pixels:
-        """As a player shows it, (H, W, 3) uint8: upright, with square pixels."""
+        """Return the frame as a player shows it, upright and with square pixels: (H, W, 3) uint8."""
         frame, (width, height) = self._frame, self._square()
         with decoding():
             pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
         return np.ascontiguousarray(self._turn.applied(pixels))
 
     def luma(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Brightness under a box of the displayed frame, whose (width, height) is ``size``: (h, w) uint8, as stored."""
+        """Return the luma under a box.
+
+        Args:
+            box: (left, top, right, bottom) in the displayed frame.
+            size: (width, height) of the displayed frame.
+
+        Returns:
+            (h, w) uint8, oriented as stored.
+        """
         frame = self._frame
         if frame.format.name in _LUMA and (step := frame.planes[0].line_size) >= frame.width:
             plane = np.frombuffer(frame.planes[0], np.uint8)
@@ -84,7 +98,7 @@ class Frame:
         return np.array(part)
 
     def _square(self) -> tuple[int, int]:
-        """The stored size with square pixels: one side is widened."""
+        """Return the stored size in square pixels: one side is stretched."""
         width, height, aspect = self._frame.width, self._frame.height, self._aspect
         if not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
             return width, height
@@ -93,7 +107,7 @@ class Frame:
 
 
 class _Turn(NamedTuple):
-    """How a stored picture is turned for display: first transposed, then mirrored."""
+    """How a stored picture is turned for display: transposed first, then mirrored."""
 
     transposed: bool = False
     mirrored: bool = False
@@ -105,7 +119,7 @@ class _Turn(NamedTuple):
         return out[::-1] if self.flipped else out
 
     def undone(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-        """The place of a displayed box, in shares of the sides, in the stored picture."""
+        """Return where a displayed box is in the stored picture, in fractions of its sides."""
         left, top, right, bottom = box
         if self.mirrored:
             left, right = 1 - right, 1 - left
@@ -115,7 +129,7 @@ class _Turn(NamedTuple):
 
 
 def _turn(frame: Any) -> _Turn:
-    """By the display matrix of the frame (ISO/IEC 14496-12 8.2.2): x' = a x + c y, y' = b x + d y."""
+    """Return how a frame is turned by its display matrix (ISO/IEC 14496-12 8.2.2): x' = a x + c y, y' = b x + d y."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None or len(bytes(matrix)) < 36:
         return _Turn()
@@ -126,9 +140,15 @@ def _turn(frame: Any) -> _Turn:
 
 
 class Sampler:
-    """An opened film or sound. ``pictures`` and ``sounds`` tell what is in it, ``seconds`` how long it is (0: unknown).
+    """Decodes samples of one video or audio file.
 
-    A cover picture is no film. Raises :class:`UnreadableFile` if the demuxer cannot make sense of the file.
+    Attributes:
+        has_video: Whether it has a video track; a cover picture does not count.
+        has_audio: Whether it has an audio track.
+        seconds: Duration; 0 if unknown.
+
+    Raises:
+        UnreadableFile: The demuxer does not understand the file.
     """
 
     def __init__(self, data: bytes | FileBytes, demuxer: str, limit: int) -> None:
@@ -141,15 +161,18 @@ class Sampler:
             self.seconds = max(0.0, (container.duration or 0) / 1e6)
 
     def frames(self) -> Generator[Frame]:
-        """The frames from the first shown one on, in the order of presentation, :data:`MAX_FRAMES` at most.
+        """Yield the frames from the first shown one on, in the order of display, :data:`MAX_FRAMES` at most.
 
-        What does not decode is left out. Raises :class:`UnreadableFile` if there is no frame at all,
-        :class:`TooLarge` for frames beyond the limit.
+        Packets that do not decode are skipped.
+
+        Raises:
+            UnreadableFile: There is no frame at all.
+            TooLarge: The frames have more pixels than the limit.
         """
         return self._frames(0.0)
 
     def frame_at(self, seconds: float) -> Frame | None:
-        """The frame shown so many seconds after the first one, or the last that decodes before it."""
+        """Return the frame shown ``seconds`` after the first one, or the last one before it that decodes."""
         found: Frame | None = None
         for found in self._frames(seconds):
             if found.end > seconds:
@@ -157,9 +180,19 @@ class Sampler:
         return found
 
     def audio(self, start: float, seconds: float) -> tuple[float, NDArray[np.float32]]:
-        """So many seconds of the first sound track: where they begin, about ``start``, and (n,) float32 mono samples.
+        """Return a stretch of the first audio track.
 
-        There are :data:`AUDIO_RATE` of them a second. What does not decode is left out.
+        Packets that do not decode are skipped.
+
+        Args:
+            start: Where it begins, in seconds.
+            seconds: Its length.
+
+        Returns:
+            Where it really begins, in seconds, and (n,) float32 mono samples, :data:`AUDIO_RATE` per second.
+
+        Raises:
+            UnreadableFile: The audio has an absurd sample rate, or no decoder.
         """
         import av
 
@@ -168,7 +201,7 @@ class Sampler:
         with decoding(), self._opened() as container:
             stream = container.streams.audio[0]
             if not RATES[0] <= (_known(stream).sample_rate or 0) <= RATES[1]:
-                raise UnreadableFile(f"{stream.codec_context.sample_rate} samples a second make no sense")
+                raise UnreadableFile(f"{stream.codec_context.sample_rate} samples per second make no sense")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
             origin = float((stream.start_time or 0) * (stream.time_base or 0))
             if start:
@@ -201,8 +234,8 @@ class Sampler:
             context = _known(stream)
             if context.width * context.height > self._limit:
                 raise TooLarge(
-                    f"frames of {context.width} × {context.height} pixels are beyond the limit of {self._limit}; "
-                    "raise max_pixels"
+                    f"frames of {context.width} × {context.height} pixels are beyond the limit of {self._limit}",
+                    hint="raise `max_pixels`",
                 )
             stream.thread_type = "AUTO"
             context.options = {"max_pixels": str(self._limit)}
@@ -211,7 +244,7 @@ class Sampler:
             yield from self._shots(container, stream)
 
     def _shots(self, container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
-        """Frames with their times; each is held back until it is known when the next one takes its place."""
+        """Yield frames with their times. Each is held back until it is known when the next one replaces it."""
         tick, step = float(stream.time_base or 0), 1 / float(stream.average_rate or 25)
         aspect = float(stream.sample_aspect_ratio or 1)
         before: Frame | None = None
@@ -230,78 +263,84 @@ class Sampler:
                 break
         else:
             if before is None:
-                raise UnreadableFile("no frame could be decoded; the film is damaged, or its codec is not known here")
+                raise UnreadableFile("no frame could be decoded: the video is damaged, or its codec is unknown here")
             before.last = True
         if before is not None:
             yield before
 
 
 def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
-    """Open a film or sound; ``format`` is a name of :data:`labeling.containers.formats.FORMATS`.
+    """Open a video or audio file.
 
-    Raises :class:`UnsupportedFormat`, :class:`UnreadableFile`, :class:`MissingDependency`.
+    Args:
+        data: The file.
+        format: A name of :data:`labeling.containers.formats.FORMATS` that has a demuxer.
+        max_pixels: Limit on the pixels of one frame.
+
+    Raises:
+        UnsupportedFormat: The format cannot be decoded.
+        UnreadableFile: The file is damaged.
+        MissingDependency: PyAV is not installed.
     """
     row = formats.find(format)
     if row is None or not row.demuxer:
-        raise UnsupportedFormat(f"a {format} file is no film and no sound that can be decoded")
+        raise UnsupportedFormat(f"a {format} file is neither video nor audio that can be decoded")
     try:
         import av  # noqa: F401
     except ImportError as error:
-        raise MissingDependency(f"films and sounds are decoded with PyAV: pip install av ({error})") from error
+        raise MissingDependency(f"PyAV is needed to decode video and audio: pip install av ({error})") from error
     return Sampler(data, row.demuxer, max_pixels)
 
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Turn what PyAV raises on broken input into :class:`UnreadableFile`."""
+    """Turn exceptions of PyAV on broken input into :class:`UnreadableFile`."""
     import av
 
     try:
         yield
     except (av.error.FFmpegError, *_RAISED) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnreadableFile(
-            f"cannot be decoded ({words}): the file is damaged, or of a kind not known here"
-        ) from error
+        raise UnreadableFile(f"cannot be decoded ({words}): the file is damaged, or of a kind unknown here") from error
 
 
 _RAISED = (ValueError, ArithmeticError, LookupError, OSError, MemoryError, RuntimeError)
-"""What PyAV's own code raises on odd streams: names it does not know, times and sizes out of range."""
+"""What PyAV's own code raises on odd streams: unknown names, times and sizes out of range."""
 
 
 def _video(container: InputContainer) -> VideoStream | None:
-    """The first stream of moving pictures."""
+    """Return the first video stream that is not a cover picture."""
     from av.stream import Disposition
 
     return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
 
 
 def _texts(data: bytes | FileBytes) -> tuple[int, ...]:
-    """Where a RIFF file's own texts are: FFmpeg sets memory aside for them by what they say of their size."""
+    """Return the offsets of texts in a RIFF file; FFmpeg would allocate memory for them by the sizes they claim."""
     found: list[int] = []
     at = 12
     for _ in range(MAX_CHUNKS if data[:4] in (b"RIFF", b"RF64", b"BW64") else 0):
         if at + 8 > len(data):
             break
         chunk = chunk_at(data, at, len(data))
-        if chunk.name not in _SOUND and not (chunk.form and chunk.form != b"INFO"):
+        if chunk.name not in _MEDIA_CHUNKS and not (chunk.form and chunk.form != b"INFO"):
             found.append(at)
         at = chunk.end
     return tuple(found)
 
 
-_SOUND = frozenset({b"RIFF", b"fmt ", b"fact", b"data", b"ds64", b"idx1", b"JUNK"})
+_MEDIA_CHUNKS = frozenset({b"RIFF", b"fmt ", b"fact", b"data", b"ds64", b"idx1", b"JUNK"})
 
 
 def _known(stream: Any) -> Any:
-    """The stream's decoder; PyAV has none for codecs that FFmpeg cannot decode."""
+    """Return the decoder of a stream; PyAV has none for codecs that FFmpeg cannot decode."""
     if stream.codec_context is None:
-        raise UnreadableFile("no decoder for its codec is known here")
+        raise UnreadableFile("there is no decoder for its codec here")
     return stream.codec_context
 
 
 def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
-    """The frames of one stream. Packets that do not decode are left out; a file that breaks off has come to its end."""
+    """Yield the frames of one stream. Packets that do not decode are skipped; a file that breaks off just ends."""
     import av
     from av.stream import Discard
 
@@ -315,7 +354,7 @@ def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
             packet = next(packets, None)
         except av.error.FFmpegError:
             packet = av.Packet()
-            packet.stream = stream  # an empty packet lets the decoder give what it holds
+            packet.stream = stream  # an empty packet makes the decoder return what it still holds
         if packet is None:
             return
         try:
@@ -328,9 +367,9 @@ def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
 
 
 class _Reader:
-    """What PyAV reads a file through: nothing but its bytes, and at most :data:`MAX_READ` of them.
+    """The file object that PyAV reads: at most :data:`MAX_READ` bytes of the file.
 
-    At the offsets ``hidden`` it reads "JUNK", the name of a RIFF chunk that is skipped.
+    At the offsets ``hidden`` it returns "JUNK", the name of a RIFF chunk that readers skip.
     """
 
     def __init__(self, data: bytes | FileBytes, hidden: tuple[int, ...] = ()) -> None:

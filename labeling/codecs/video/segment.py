@@ -1,7 +1,7 @@
-"""The engine of smart rendering: a run of packets is decoded, drawn on, and encoded so that the rest can be copied.
+"""Re-encode a run of packets so that all other packets can be copied: the engine of smart rendering.
 
-It knows no container: packets come, packets go. The i-th packet that goes has the i-th dts that came, and all together
-have the pts that came, so a container's tables of times can stay as they are.
+It knows no container: packets come in, packets go out. The n-th packet that goes out has the dts of the n-th packet
+that came in, and all packets together have the same pts as before, so the container's tables of times remain valid.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labeling.codecs import MAX_PIXELS
 from labeling.codecs.video.base import (
+    NO_VISIBLE,
     Codec,
     Encoding,
     Join,
@@ -44,29 +45,33 @@ __all__ = [
 ]
 
 MAX_PENDING = 512
-"""Pictures between a packet that goes in and its own that comes out; encoders look ahead by some dozens."""
+"""Limit on the pictures between a packet that goes in and the new one that comes out; encoders look ahead by dozens."""
 
 _DECODERS = {"av1": "libdav1d"}
 
 
 class Overlay(Protocol):
-    """What is drawn: :class:`labeling.codecs.video.overlay.FrameOverlay`."""
+    """What is drawn on frames; see :class:`labeling.codecs.video.overlay.FrameOverlay`."""
 
     def draw(self, frame: av.VideoFrame) -> None:
         """Draw in place."""
         ...
 
     def save(self, frame: av.VideoFrame) -> Any:
-        """Copy what ``draw`` will touch."""
+        """Copy the samples that ``draw`` will change."""
         ...
 
     def restore(self, frame: av.VideoFrame, saved: Any) -> None:
-        """Put it back."""
+        """Write the saved samples back."""
         ...
 
 
 def codec_of(stream: Stream) -> Codec:
-    """Give what is known of the stream's codec. Raises :class:`UnreadableFile` if its configuration is damaged."""
+    """Return the codec of a stream.
+
+    Raises:
+        UnreadableFile: Its decoder configuration is damaged.
+    """
     from labeling.codecs.video import h264, hevc, open_codecs
 
     made: Codec
@@ -80,39 +85,49 @@ def codec_of(stream: Stream) -> Codec:
 
 
 def refusal(stream: Stream, first: bytes = b"") -> str:
-    """Say why this stream cannot be encoded anew in part; "" if it can. ``first`` is its first packet, if at hand."""
+    """Say why a stream cannot be re-encoded in part; empty if it can. ``first`` is its first packet, if known."""
     try:
         return codec_of(stream).refusal(first)
     except LabelingError as error:
-        return str(error)
+        return error.message
 
 
 def join(stream: Stream, data: bytes) -> Join:
-    """Say whether decoding may start at this packet. For many packets ask :func:`codec_of` once."""
+    """Return whether decoding may start at a packet. For many packets, call :func:`codec_of` once."""
     return codec_of(stream).join(data)
 
 
 def joined(stream: Stream, new_extradata: bytes) -> bytes:
-    """Give the decoder configuration for the source's part and a new part (:attr:`Reencoder.extradata`) together."""
+    """Return a decoder configuration for copied packets and for new ones, whose own is ``new_extradata``."""
     return codec_of(stream).joined(new_extradata)
 
 
 def reentry(stream: Stream, data: bytes) -> bytes:
-    """Give the first copied packet after a new part, with what a decoder needs to start there; mostly as it is."""
+    """Return the first copied packet behind a new part, with everything that a decoder needs to start there."""
     return codec_of(stream).reentry(data)
 
 
 class Reencoder:
-    """Decodes a run of packets, draws on some of its pictures, encodes all of them with the source's properties.
+    """Decodes a run of packets, draws on some of its pictures, and encodes all of them with the source's properties.
 
-    The run starts at a :attr:`Join.CLEAN` packet and ends before another, or at the end. ``wanted(pts)`` says whether
-    a picture gets the overlay. ``depth`` is how many pictures may be decoded ahead of their turn: what
-    :func:`reorder_depth` says of these packets, 0 being always safe. ``intra``: every picture is to be a key frame, as
-    in the source. One object does one run; runs with the same settings and depth have the same :attr:`extradata`.
+    The run starts at a :attr:`Join.CLEAN` packet and ends before another one, or at the end of the stream. An object
+    serves one run. Runs with the same settings and depth have the same :attr:`extradata`.
 
-    For whole streams only: ``codec`` encodes them with another codec. ``paced`` is for packets whose pts are not
-    known: the n-th picture is shown at the n-th dts, and nothing is said if there are fewer pictures than packets.
-    ``aspect`` is the shape of a pixel, width : height, where the coded stream's own is not to be kept.
+    Args:
+        stream: The stream.
+        overlay: What is drawn; ``None`` draws nothing.
+        wanted: Returns whether the picture at a pts gets the overlay.
+        settings: Preset and quality.
+        depth: How many pictures may be decoded ahead of their display: what :func:`reorder_depth` returns for these
+            packets. 0 is always safe.
+        intra: Make every picture a key frame, as in the source.
+        codec: Another codec to encode with; for whole streams only.
+        paced: For packets without a pts, of whole streams only: the n-th picture is shown at the n-th dts, and there
+            may be fewer pictures than packets.
+        aspect: Width : height of a pixel, if not that of the coded stream; for whole streams only.
+
+    Attributes:
+        drawn: Number of pictures that have got the overlay so far.
     """
 
     def __init__(
@@ -132,7 +147,9 @@ class Reencoder:
         self._depth, self._intra, self._paced = 0 if paced else depth, intra, paced
         self._aspect = aspect
         self._source = codec_of(stream)
-        self._strict = not paced and not self._source.refusal()  # decoders of older codecs doubt sound pictures
+        self._strict = (
+            not paced and not self._source.refusal()
+        )  # decoders of older codecs report good pictures as corrupt
         self._alike = codec in ("", stream.codec)
         self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="")
         self._codec = self._source if self._alike else codec_of(self._target)
@@ -141,36 +158,43 @@ class Reencoder:
         self._decoder = _decoder(stream)
         self._encoder: av.VideoCodecContext | None = None
         self._extradata = b""
-        self._slots: deque[int] = deque()  # dts that came and have not gone
-        self._waiting: dict[int, tuple[bool, Any]] = {}  # pts → key frame?, SEI; not decoded yet
-        self._number = 0  # of the next picture that the encoder gets: they come in the order of display
-        self._sent: dict[int, tuple[int, Any]] = {}  # number → pts, SEI; encoded, but not given yet
+        self._slots: deque[int] = deque()  # dts of packets that came in and have not gone out
+        self._waiting: dict[int, tuple[bool, Any]] = {}  # pts → whether it is a key frame, SEI; not decoded yet
+        self._number = 0  # of the next picture for the encoder, in the order of display
+        self._sent: dict[int, tuple[int, Any]] = {}  # number → pts, SEI; in the encoder
         self.drawn = 0
-        """Pictures that have got the overlay so far."""
 
     @property
     def ready(self) -> bool:
-        """Is :attr:`extradata` known?"""
+        """Whether :attr:`extradata` is known."""
         return self._encoder is not None
 
     @property
     def extradata(self) -> bytes:
-        """The new part's decoder configuration in the container's own form, known once a picture has been decoded."""
+        """The decoder configuration of the new part in the container's own form.
+
+        Raises:
+            LabelingError: No picture has been decoded.
+        """
         if self._encoder is None:
             raise LabelingError("the video has no picture that can be decoded")
         return self._extradata
 
     def run(self, packets: Iterable[Packet]) -> Iterator[Packet]:
-        """Give exactly as many packets as come (but VP8's hidden ones). Holds some dozens of pictures at a time.
+        """Yield a new packet for each packet, except for the hidden ones of VP8.
 
-        Raises :class:`UnreadableFile` for packets that cannot be decoded.
+        A few dozen pictures are in memory at a time.
+
+        Raises:
+            UnreadableFile: A packet cannot be decoded.
+            LabelingError: The encoder fails.
         """
         for packet in packets:
             yield from self.feed(packet)
         yield from self.finish()
 
     def feed(self, packet: Packet) -> list[Packet]:
-        """Take one packet, in the order of decoding; give those that are ready."""
+        """Add the next packet in the order of decoding, and return the new packets that are ready."""
         if self._source.hidden(packet.data):
             self._decode(packet)
             return []
@@ -187,14 +211,14 @@ class Reencoder:
         return [done for frame in self._decode(packet) for done in self._take(frame)]
 
     def finish(self) -> list[Packet]:
-        """Say that no packet will come; give what is left."""
+        """End the run, and return the rest of the new packets."""
         done = [packet for frame in self._decode(None) for packet in self._take(frame)]
         if self._waiting and not self._paced:
             raise self._undecodable(min(self._waiting))
         if self._encoder is not None:
             done += self._packed(self._encode(None))
         if len(self._slots) > len(self._waiting):
-            raise LabelingError("the encoder gave fewer pictures than it got; please report this")
+            raise LabelingError("the encoder returned fewer pictures than it was given", hint="please report this")
         return done
 
     def _decode(self, packet: Packet | None) -> list[av.VideoFrame]:
@@ -208,7 +232,7 @@ class Reencoder:
             return self._decoder.decode(given)
         except av.error.FFmpegError as error:
             where = f"at {float(packet.pts * self._stream.time_base):.2f} s" if packet else "at its end"
-            raise UnreadableFile(f"the video cannot be decoded {where} ({error.strerror}); it is damaged") from error
+            raise UnreadableFile(f"the video cannot be decoded {where} ({error.strerror}): it is damaged") from error
 
     def _take(self, frame: av.VideoFrame) -> list[Packet]:
         if self._paced and self._waiting:
@@ -222,7 +246,9 @@ class Reencoder:
         self._number += 1
         self._sent[number] = (pts, carried)
         if (frame.width, frame.height, frame.format.name) != (encoder.width, encoder.height, encoder.pix_fmt):
-            raise UnreadableFile("the video's picture size or pixel format changes within the stream; convert it first")
+            raise UnreadableFile(
+                "the video's picture size or pixel format changes within the stream", hint="convert it first"
+            )
         overlay = self._overlay if self._wanted(pts) else None
         saved = None
         if overlay is not None:
@@ -232,7 +258,7 @@ class Reencoder:
                 saved = overlay.save(frame)
             overlay.draw(frame)
             self.drawn += 1
-        frame.pict_type = 1 if key or number == 0 else 0  # 1 asks for a key frame, 0 leaves it to the encoder
+        frame.pict_type = 1 if key or number == 0 else 0  # 1: key frame; 0: the encoder decides
         frame.pts, frame.time_base = number, encoder.time_base
         done = self._encode(frame)
         if overlay is not None and saved is not None:
@@ -246,7 +272,7 @@ class Reencoder:
         try:
             return list(self._encoder.encode(frame))
         except (av.error.FFmpegError, ValueError) as error:
-            raise LabelingError(f"the encoder failed ({error}); try other settings") from error
+            raise LabelingError(f"the encoder failed ({error})", hint="try other settings") from error
 
     def _packed(self, packets: list[Any]) -> list[Packet]:
         given = []
@@ -254,7 +280,7 @@ class Reencoder:
             pts, carried = self._sent.pop(int(packet.pts or 0))
             dts = self._slots.popleft()
             if pts < dts:
-                raise LabelingError("the new pictures would come too late; please report this")
+                raise LabelingError("the new pictures would come too late", hint="please report this")
             data = self._codec.pack(bytes(packet), carried, packet.is_keyframe)
             given.append(Packet(pts, dts, packet.is_keyframe, data))
         return given
@@ -270,21 +296,22 @@ class Reencoder:
         if aspect:
             encoder.sample_aspect_ratio = aspect
         rate = self._stream.rate if 0 < self._stream.rate <= 1000 else Fraction(25)
-        # Times are put back afterwards: an encoder that counts pictures spreads its bits evenly whatever their times.
+        # Times are restored afterwards: the encoder only gets the numbers of pictures, so that it distributes its bits
+        # evenly over them whatever their times are.
         rate = rate.limit_denominator(1 << 16)
         encoder.time_base, encoder.framerate = 1 / rate, rate
         encoding = Encoding(self._settings, self._depth, self._intra, frame.interlaced_frame, frame.format.name)
         encoder.options = self._codec.prepare(encoder, encoding)
         if encoder.name == "libx264":
-            # By default x264 would cut pictures into slices, which is slower and coarser. It copies a picture at once;
-            # encoders of FFmpeg's own that work on several at a time do not.
+            # By default PyAV makes x264 cut pictures into slices, which is slower and coarser. x264 copies a picture
+            # before it returns; FFmpeg's own encoders, which work on several at a time, do not.
             encoder.thread_type = "AUTO"
         try:
             encoder.open()
         except (av.error.FFmpegError, ValueError) as error:
             raise LabelingError(
-                f"{frame.format.name} pictures cannot be encoded with {encoder.name} here ({error}); "
-                "convert the video first, or label it without the visible text (--no-visible)"
+                f"{frame.format.name} pictures cannot be encoded with {encoder.name} here ({error})",
+                hint=f"convert the video first, or {NO_VISIBLE}",
             ) from error
         self._extradata = self._codec.extradata(encoder)
         self._encoder = encoder
@@ -293,12 +320,13 @@ class Reencoder:
     def _undecodable(self, pts: int | None) -> UnreadableFile:
         where = "" if pts is None else f" at {float(pts * self._stream.time_base):.2f} s"
         return UnreadableFile(
-            f"a picture of the video{where} cannot be decoded: packets are missing or damaged; repair the file first"
+            f"a picture of the video{where} cannot be decoded: packets are missing or damaged",
+            hint="repair the file first",
         )
 
 
 def _decoder(stream: Stream) -> av.VideoCodecContext:
-    """A decoder whose pictures may be drawn on and put back before the next packet: it never works ahead."""
+    """Return a decoder whose pictures may be drawn on and restored before the next packet: it never works ahead."""
     import av
 
     if stream.width * stream.height > MAX_PIXELS:
@@ -307,13 +335,13 @@ def _decoder(stream: Stream) -> av.VideoCodecContext:
         made: av.VideoCodecContext = av.CodecContext.create(_DECODERS.get(stream.codec, stream.codec), "r")  # type: ignore[assignment]
     except (ValueError, av.error.FFmpegError) as error:
         raise LabelingError(
-            f"video coded as {stream.codec or 'an unknown codec'} cannot be decoded here; convert it to H.264 first, "
-            "or label it without the visible text (--no-visible)"
+            f"video coded as {stream.codec or 'an unknown codec'} cannot be decoded here",
+            hint=f"convert it to H.264 first, or {NO_VISIBLE}",
         ) from error
     made.width, made.height = stream.width, stream.height
     made.extradata = stream.extradata or None
     if len(stream.tag) == 4 and stream.tag.isascii():
-        made.codec_tag = stream.tag  # ProRes decoders tell its kinds apart by it
+        made.codec_tag = stream.tag  # it tells ProRes decoders the profile
     made.options = {"max_pixels": str(MAX_PIXELS)}
     made.thread_type = "SLICE"
     return made
