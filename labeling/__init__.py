@@ -22,6 +22,7 @@ __all__ = [
     "LabeledVideoWriter",
     "Labeler",
     "LabelingError",
+    "Loss",
     "MissingDependency",
     "Origin",
     "Outcome",
@@ -44,6 +45,7 @@ __all__ = [
     "UnsupportedFormat",
     "Verdict",
     "VideoOptions",
+    "WouldLose",
     "WriteError",
     "__version__",
     "batch",
@@ -68,12 +70,14 @@ if TYPE_CHECKING:
         TooLarge,
         UnreadableFile,
         UnsupportedFormat,
+        WouldLose,
         WriteError,
     )
     from labeling.files import Source
     from labeling.findings import KINDS, Defect, Finding, Severity, Signature, Status
     from labeling.label import Label, Origin, ProviderCode, new_content_id
     from labeling.labeler import Labeler
+    from labeling.losses import Loss
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.security import SecurityKey, Sm2Key
     from labeling.marks.visible import Style
@@ -99,12 +103,14 @@ else:
             "TooLarge",
             "UnreadableFile",
             "UnsupportedFormat",
+            "WouldLose",
             "WriteError",
         ),
         "labeling.files": ("Source",),
         "labeling.findings": ("KINDS", "Defect", "Finding", "Severity", "Signature", "Status"),
         "labeling.label": ("Label", "Origin", "ProviderCode", "new_content_id"),
         "labeling.labeler": ("Labeler",),
+        "labeling.losses": ("Loss",),
         "labeling.marks.credentials": ("Signer", "Trust"),
         "labeling.marks.security": ("SecurityKey", "Sm2Key"),
         "labeling.marks.visible": ("Style",),

@@ -7,6 +7,7 @@ Bad input never raises anything else::
     ├── UnsupportedFormat   a format that is not known, or has no place for a label
     ├── TooLarge            beyond a stated limit
     ├── LabelConflict       a label that must not be overwritten
+    ├── WouldLose           `strict=True`, and the labelled copy would lack something of the source
     ├── SigningError        a key, certificate, callback or time-stamp authority failed
     ├── WriteError          the output could not be written or did not read back
     └── MissingDependency   an optional library is not installed
@@ -88,6 +89,10 @@ class TooLarge(LabelingError):
 
 class LabelConflict(LabelingError):
     """The file already carries a label that must not be overwritten (Labelling Measures, Art. 10)."""
+
+
+class WouldLose(LabelingError):
+    """The labelled copy would lack something that the source holds, and ``strict=True`` forbids that."""
 
 
 class SigningError(LabelingError):

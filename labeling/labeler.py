@@ -42,7 +42,8 @@ class Labeler:
     ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
     ImageDescription too. ``quality``: for lossy encodes. ``video``: when and how long the visible label is in a video
     (:class:`~labeling.pipelines.video.VideoOptions`). ``sidecar``: a video whose format has no place for a C2PA
-    manifest gets one beside it, ``NAME.c2pa``. ``security_key``: an SM2 key
+    manifest gets one beside it, ``NAME.c2pa``.
+    ``strict``: refuse a file whose labelled copy would lose anything. ``security_key``: an SM2 key
     (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
     """
 
@@ -62,6 +63,7 @@ class Labeler:
     max_pixels: int = MAX_PIXELS
     video: VideoOptions | None = None
     sidecar: bool = False
+    strict: bool = False
     security_key: SecurityKey | None = field(default=None, repr=False)
     _options: LabelingOptions = field(init=False, repr=False, compare=False)
 
@@ -85,6 +87,7 @@ class Labeler:
             quality=self.quality,
             max_pixels=self.max_pixels,
             sidecar=self.sidecar,
+            strict=self.strict,
         )
         object.__setattr__(self, "_options", options)
 

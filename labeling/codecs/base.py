@@ -18,9 +18,11 @@ This module loads no numpy, so that ``import labeling`` stays cheap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from labeling.losses import Loss
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +98,10 @@ class Painted:
         frames: Number of frames or pages.
         lossless: Whether every sample outside the box is as before. For JPEG: outside the blocks under the box.
         how: What was done, in words for people, with the quality where one was chosen.
+        reasons: Why things are not in the new file that were in the old one, by the key of an
+            :class:`~labeling.containers.base.Entry` or by how such keys begin, up to a colon. What is lost is found by
+            comparing the files; a reason that nothing was lost for is not used.
+        lost: Losses that such a comparison cannot see.
     """
 
     data: bytes
@@ -105,3 +111,5 @@ class Painted:
     frames: int
     lossless: bool
     how: str
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    lost: tuple[Loss, ...] = ()

@@ -1,15 +1,17 @@
 """Read what metadata is in a file, and write a copy of the file with its metadata changed.
 
-Two verbs, :func:`read` and :func:`rewrite`, over the table of formats (:mod:`labeling.containers.formats`). The module
-of a format is imported when a file of that format turns up, so that looking at a PNG does not load HEIF.
+Three verbs, :func:`read`, :func:`rewrite` and :func:`inventory`, over the table of formats
+(:mod:`labeling.containers.formats`). The module of a format is imported when a file of that format turns up, so that
+looking at a PNG does not load HEIF.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, overload
 
-from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Media, Piece
-from labeling.containers.format_row import Format, Unread
+from labeling.containers.base import Block, Buffer, Changes, Contents, Entry, Kind, Media, Piece
+from labeling.containers.format_row import Cost, Format, Unread, resolve
 from labeling.containers.formats import (
     HEAD,
     claimed_by,
@@ -28,6 +30,8 @@ __all__ = [
     "Buffer",
     "Changes",
     "Contents",
+    "Cost",
+    "Entry",
     "Format",
     "Kind",
     "Media",
@@ -36,6 +40,7 @@ __all__ = [
     "claimed_by",
     "format_named",
     "identify",
+    "inventory",
     "is_media",
     "read",
     "rewrite",
@@ -56,6 +61,20 @@ def read(data: Buffer | FileBytes) -> Contents:
         raise UnsupportedFormat("the content is of no format that this version knows")
     contents: Contents = container_module(row).read(_whole(data) if row.media else data)
     return contents
+
+
+def inventory(data: Buffer | FileBytes, contents: Contents) -> Iterable[Entry]:
+    """List what a file holds besides its metadata blocks and its coded picture.
+
+    Args:
+        data: The file.
+        contents: What :func:`read` found in it.
+    """
+    row = format_named(contents.format)
+    if not row.inventory:
+        return ()
+    found: Iterable[Entry] = resolve(row.inventory, __name__)(_whole(data) if row.media else data, contents)
+    return found
 
 
 def _whole(data: Buffer | FileBytes) -> Media:

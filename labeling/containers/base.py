@@ -12,6 +12,11 @@ copy is a list of pieces, most of them views of ``data``, so that nothing is cop
 function raises anything but :class:`~labeling.errors.LabelingError`, whatever the file contains, and neither decodes a
 pixel.
 
+A third one, named in the format's row, lists what else a file holds that a labelled copy has to hold as well
+(:class:`Entry`)::
+
+    def inventory(data: Buffer, contents: Contents) -> Iterable[Entry]: ...
+
 Modules for video and audio take :data:`Media` and return :data:`Piece` lists instead, because such files may be larger
 than memory. Modules of formats without a signature also offer ``looks_like(data) -> bool``.
 
@@ -21,6 +26,7 @@ Whatever a file contains, the work and the memory spent on it are bounded: by th
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -126,6 +132,37 @@ class Contents:
     warnings: tuple[str, ...] = ()
     fixed: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that a file holds, or one property of it, that its labelled copy has to hold as well.
+
+    The blocks of :class:`Contents` are not listed again: :mod:`labeling.preservation` makes entries of them itself. Nor
+    is coded picture data, which changes under a label.
+
+    Attributes:
+        key: A stable name, from the general to the particular, such as ``chunk:NOTE`` or ``bit-depth``. A copy has to
+            have as many entries of a key as the source, with the same values.
+        value: What has to be the same. A ``str`` is shown to people as old → new; ``bytes``, such as a digest, are
+            only compared.
+        what: The thing in words for people.
+        where: Its place in the format's own terms.
+    """
+
+    key: str
+    value: str | bytes
+    what: str
+    where: str = ""
+
+
+MAX_ENTRIES = 1 << 14
+"""Limit on the entries of one file; an inventory stops there."""
+
+
+def digest(data: Buffer) -> bytes:
+    """Return 16 bytes that stand for ``data`` in an :class:`Entry`; short data stand for themselves."""
+    return bytes(data) if len(data) <= 64 else hashlib.blake2b(data, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,21 @@ class Muxer:
     """Options of the muxer when a file is re-muxed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Something that a labelled copy of a file of this format cannot hold.
+
+    Args:
+        key: The key of an :class:`~labeling.containers.base.Entry`, or how such keys begin, up to a colon.
+        what: The thing in words, for the README.
+        why: Why it cannot be held: the reason of a :class:`~labeling.losses.Loss`.
+    """
+
+    key: str
+    what: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """All that is known of one file format. Callers ask its row and never compare its name.
@@ -129,6 +144,13 @@ class Format:
     # --- Its metadata ---
     module: str
     """Module of :mod:`labeling.containers` with ``read`` and ``rewrite``."""
+
+    inventory: str = ""
+    """Function of :mod:`labeling.containers` that lists what a file holds besides the blocks that ``read`` finds:
+    (data, contents) → entries."""
+
+    costs: tuple[Cost, ...] = ()
+    """What a copy of a file may lose, and why; also for the README."""
 
     media: bool = False
     """Video or audio: read in parts, never whole, since such a file may be of any size."""

@@ -27,6 +27,7 @@ from labeling.pipelines.source import (
     read_contents,
     require_signer,
 )
+from labeling.preservation import ASKED, Loss, State, find_losses, refuse
 from labeling.rules import Profile
 from labeling.verification import metadata
 from labeling.verification.report import Report
@@ -53,6 +54,7 @@ class LabelingOptions:
         lossless: Whether WebP, AVIF and HEIC are encoded without loss.
         max_pixels: Larger pictures are refused before they are decoded.
         sidecar: Whether a video that has no place for a manifest gets one in a file beside it.
+        strict: Whether a file is refused whose labelled copy would lose anything.
     """
 
     profile: Profile
@@ -65,6 +67,7 @@ class LabelingOptions:
     lossless: bool = False
     max_pixels: int = MAX_PIXELS
     sidecar: bool = False
+    strict: bool = False
 
 
 class LabeledImage:
@@ -74,6 +77,7 @@ class LabeledImage:
         data: The finished file, to store or send. ``bytes(image)`` returns it too.
         label: The :class:`~labeling.Label` that was written.
         how: What was done, in sentences.
+        lost: What the source holds and ``data`` does not: a :class:`~labeling.Loss` for each thing.
         media_type: The media type of ``data``, such as ``image/png``.
         report: The verifier's :class:`~labeling.Report` on ``data``, made when it is first asked for.
 
@@ -96,10 +100,12 @@ class LabeledImage:
         name: str,
         visible: Finding | None,
         how: Sequence[str],
+        lost: Sequence[Loss] = (),
     ) -> None:
         self.data = data
         self.label = label
         self.how = tuple(how)
+        self.lost = tuple(lost)
         self._options = options
         self._contents = contents
         self._scanned = found
@@ -194,8 +200,12 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
     painted = _paint(data, contents, found, options)
     visible = _visible_mark(painted, options)
     repainted = containers.read(painted.data)
+    source = State(data, contents, found)
     found = metadata.scan(repainted)
-    return write(painted.data, name, repainted, found, label, options, visible=visible, how=[painted.how], source=data)
+    return write(
+        painted.data, name, repainted, found, label, options, visible=visible, how=[painted.how], source=source,
+        painted=painted,
+    )  # fmt: skip
 
 
 def write(
@@ -209,7 +219,8 @@ def write(
     values: dict[xmp.Name, str | None] | None = None,
     visible: Finding | None = None,
     how: Sequence[str] = (),
-    source: bytes | None = None,
+    source: State | None = None,
+    painted: Painted | None = None,
     parent: tuple[bytes, str] | None = None,
 ) -> LabeledImage:
     """Put the label's metadata into an opened file, sign it, and read it all back.
@@ -225,12 +236,15 @@ def write(
         visible: The finding on the visible label.
         how: Sentences on what was done so far.
         source: The file as it came, if its pixels were painted on since.
+        painted: What the codec then said.
         parent: The file and its media type to name as the parent ingredient, if it is not the source itself.
 
     Raises:
         WriteError: The result did not read back as it should.
         SigningError: The signature could not be made.
+        WouldLose: Something would be lost, and the options are strict.
     """
+    before = source or State(data, contents, found)
     packet = found.packet.data if found.packet else None
     result = b"".join(_with_metadata(data, contents, found, label, options, packet, values))
     after, seen = read_back(result, label, source_type=values is None)
@@ -238,13 +252,24 @@ def write(
         check_picture_untouched(data, contents, result, after)
     if options.signer is not None:
         if parent is None and found.c2pa:
-            parent = source or data, contents.media_type
-        painted = source is not None
+            assert isinstance(before.data, bytes)
+            parent = before.data, contents.media_type
         unsigned = after
-        result = _signed(result, contents.media_type, label, options, parent=parent, painted=painted)
+        result = _signed(result, contents.media_type, label, options, parent=parent, painted=source is not None)
         after, seen = read_back(result, label, source_type=values is None)
         check_metadata_kept(unsigned, after)
-    return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how)
+    lost = _lost(before, State(result, after, seen), painted, options)
+    return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how, lost=lost)
+
+
+def _lost(before: State, after: State, painted: Painted | None, options: LabelingOptions) -> tuple[Loss, ...]:
+    why = "the rewritten file does not hold it" if painted is None else "the re-encoded file does not hold it"
+    meant = ASKED if options.exif else ()
+    lost = find_losses(before, after, why=why, reasons=painted.reasons if painted else None, meant=meant)
+    lost += painted.lost if painted else ()
+    if options.strict:
+        refuse(lost)
+    return lost
 
 
 def _paint(data: bytes, contents: Contents, found: metadata.Found, options: LabelingOptions) -> Painted:

@@ -9,6 +9,7 @@ from pathlib import Path
 from labeling import files
 from labeling.errors import LabelingError
 from labeling.label import Label
+from labeling.losses import Loss
 from labeling.pipelines.image import LabeledImage
 from labeling.verification.report import Report
 
@@ -25,6 +26,7 @@ class LabeledFile:
         report: The verifier's :class:`~labeling.Report` on the output.
         size: Bytes of the output.
         dry_run: Whether nothing was written.
+        lost: What the source holds and the output does not: a :class:`~labeling.Loss` for each thing.
     """
 
     source: Path
@@ -34,6 +36,7 @@ class LabeledFile:
     report: Report
     size: int
     dry_run: bool = False
+    lost: tuple[Loss, ...] = ()
 
 
 def default_target(path: Path) -> Path:
@@ -59,4 +62,5 @@ def write_result(made: LabeledImage, source: str | os.PathLike[str], target: Pat
     made.name = str(target)
     if not dry_run:
         files.write_atomically(target, [made.data])
-    return LabeledFile(Path(source), target, made.label, made.how, made.report, len(made.data), dry_run)
+    size = len(made.data)
+    return LabeledFile(Path(source), target, made.label, made.how, made.report, size, dry_run, made.lost)

@@ -174,6 +174,7 @@ def _paint_in_place(
     )  # fmt: skip
     stack.callback(painted.close)
     job.edits = painted.edits
+    job.reasons, job.lost = painted.reasons, painted.lost
     job.visible = options.painter.finding(painted.box, *painted.displayed)
     job.how.append(painted.how)
 
@@ -196,6 +197,7 @@ def _remux(
     )  # fmt: skip
     job.visible = options.painter.finding(painted.box, *painted.displayed)
     job.how += painted.how
+    job.reasons, job.lost = painted.reasons, painted.lost
     job.replace_data(temporary, stack)
 
 

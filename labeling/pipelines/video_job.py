@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,6 +21,7 @@ from labeling.marks import aigc, iptc, xmp
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.read_back import check_label, check_media_untouched
+from labeling.preservation import Loss, State, find_losses, refuse
 from labeling.verification import metadata
 from labeling.verification.report import Report
 from labeling.verification.verifier import conclude, credentials_of, sidecar_of
@@ -42,6 +44,8 @@ class VideoJob:
         edits: Changes of the video that are made in the same copy as those of metadata (MP4).
         visible: The finding on the visible or audible label.
         how: What was done, in sentences.
+        reasons: Why things of the source are not in the copy, as the codec says (:class:`labeling.codecs.Painted`).
+        lost: Losses that the codec names itself.
     """
 
     def __init__(self, data: Media, contents: Contents, found: metadata.Found) -> None:
@@ -49,11 +53,20 @@ class VideoJob:
         self.edits: Any = None
         self.visible: Finding | None = None
         self.how: list[str] = []
+        self.reasons: Mapping[str, str] = {}
+        self.lost: tuple[Loss, ...] = ()
+        self._before = State(data, contents, found)
 
     @property
     def painted(self) -> bool:
         """Whether anything but metadata changes."""
         return self.edits is not None or self.data is not self.source
+
+    def losses(self, after: State) -> tuple[Loss, ...]:
+        """Find what the source holds and the labelled copy does not."""
+        changed = "re-muxed" if self.data is not self.source else "re-encoded" if self.painted else "rewritten"
+        why = f"the {changed} file does not hold it"
+        return find_losses(self._before, after, why=why, reasons=self.reasons) + self.lost
 
     def replace_data(self, path: Path, stack: contextlib.ExitStack) -> None:
         """Go on from a temporary copy, which ``stack`` closes."""
@@ -102,11 +115,11 @@ def write(
         with FileBytes(temporary.open("rb"), str(target)) as result:
             if signer is None and options.signer is not None and options.sidecar:
                 manifest = _sign_beside(result, target, job, label, options.signer, options.source_type)
-            report = _read_back(result, job, label, options, manifest, unsigned=signer is None)
+            report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
     if manifest is not None and not dry_run:
         files.write_atomically(sidecar_of(target), [manifest])
-    return LabeledFile(Path(name), target, label, tuple(job.how), report, size, dry_run)
+    return LabeledFile(Path(name), target, label, tuple(job.how), report, size, dry_run, lost)
 
 
 def _patched(
@@ -122,9 +135,9 @@ def _patched(
     if change is None:
         return None
     with files.explained(target), in_place.applied(data, change), FileBytes(target.open("rb"), str(target)) as result:
-        report = _read_back(result, job, label, options, None, unsigned=True)
+        report, lost = _read_back(result, job, label, options, None, unsigned=True)
     job.how.append("changed in place, in the free space behind the movie box")
-    return LabeledFile(Path(name), target, label, tuple(job.how), report, len(data))
+    return LabeledFile(Path(name), target, label, tuple(job.how), report, len(data), lost=lost)
 
 
 def _changes(
@@ -203,7 +216,7 @@ def _read_back(
     manifest: bytes | None,
     *,
     unsigned: bool,
-) -> Report:
+) -> tuple[Report, tuple[Loss, ...]]:
     after = containers.read(result)
     seen = metadata.scan(after)
     if after.problems:
@@ -215,4 +228,8 @@ def _read_back(
     findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, manifest)]
     if job.visible is not None:
         findings.append(job.visible)
-    return conclude(result.name, after, findings, [options.profile], visible=job.visible is not None)
+    report = conclude(result.name, after, findings, [options.profile], visible=job.visible is not None)
+    lost = job.losses(State(result, after, seen, manifest))
+    if options.strict:
+        refuse(lost)
+    return report, lost

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from labeling.errors import LabelingError
+from labeling.losses import Loss
 
 if TYPE_CHECKING:
     import av
@@ -303,6 +304,9 @@ class PaintedVideo:
         encoded: (start, end) of each part that was re-encoded; everything else is the same bytes.
         bit_exact_after: Where the last of these parts ends; ``None`` if nothing follows it.
         how: The same in sentences.
+        reasons: Why things are not in the new file that were in the old one, as in
+            :class:`labeling.codecs.base.Painted`.
+        lost: Losses that a comparison of the two files cannot see.
     """
 
     box: tuple[int, int, int, int]
@@ -311,3 +315,5 @@ class PaintedVideo:
     encoded: tuple[tuple[float, float], ...]
     bit_exact_after: float | None
     how: tuple[str, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    lost: tuple[Loss, ...] = ()

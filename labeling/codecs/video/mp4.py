@@ -8,7 +8,7 @@ parameters beside the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from labeling.containers.mp4.movie_box import Mp4Edits
 from labeling.containers.mp4.samples import VideoTrack
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
+from labeling.losses import Loss
 
 _CODECS = {
     b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"vp09": "vp9", b"av01": "av1",
@@ -46,6 +47,9 @@ class PaintedInPlace(NamedTuple):
         exact_after: From this second on, every picture decodes to the same samples as before; ``None`` if all are
             re-encoded.
         close: To be called once the copy is written.
+        reasons: Why things are not in the new file that were in the old one, as in
+            :class:`labeling.codecs.base.Painted`.
+        lost: Losses that a comparison of the two files cannot see.
     """
 
     edits: Mp4Edits
@@ -54,6 +58,8 @@ class PaintedInPlace(NamedTuple):
     how: str
     exact_after: float | None
     close: Callable[[], None]
+    reasons: Mapping[str, str] = {}
+    lost: tuple[Loss, ...] = ()
 
 
 class Opened(NamedTuple):

@@ -1,0 +1,220 @@
+"""The inventory of a file: its metadata blocks, taken apart, and what its container module lists besides them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from labeling import containers
+from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, read_tiff
+from labeling.containers import Block, Buffer, Contents, Entry, Kind
+from labeling.containers.base import MAX_ENTRIES, digest
+from labeling.filebytes import FileBytes
+from labeling.losses import Loss
+from labeling.marks import aigc, iptc, xmp
+from labeling.preservation.comparison import losses_of, unmatched
+from labeling.verification import metadata
+
+OURS = frozenset({aigc.XMP_NAME, iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.AI_SYSTEM_VERSION})
+"""XMP properties that a label sets."""
+
+ASKED = frozenset({"exif:IFD0:0x010E", "exif:IFD0:0x0131", "exif:IFD0:0x0132"})
+"""EXIF tags that ``exif=True`` sets: ImageDescription, Software, DateTime."""
+
+_POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
+_THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_LAYOUT = frozenset({0x0111, 0x0117, 0x0144, 0x0145})  # where strips and tiles are, and how long
+_USER_COMMENT = 0x9286
+
+
+@dataclass(slots=True)
+class State:
+    """A file as it is at one moment of its labelling.
+
+    Attributes:
+        data: The file.
+        contents: What :func:`labeling.containers.read` found in it.
+        found: What :func:`labeling.verification.metadata.scan` found in ``contents``.
+        manifest: A C2PA manifest store that goes into a file beside it.
+    """
+
+    data: Buffer | FileBytes
+    contents: Contents
+    found: metadata.Found
+    manifest: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Blocks:
+    """The blocks that two files do not share, taken apart."""
+
+    before: list[Entry] = field(default_factory=list)
+    after: list[Entry] = field(default_factory=list)
+
+
+def find_losses(
+    before: State, after: State, *, why: str, reasons: Mapping[str, str] | None = None, meant: Collection[str] = ()
+) -> tuple[Loss, ...]:
+    """Find what ``before`` holds and ``after`` does not.
+
+    Labels that moved, and what a label sets, are no losses; nor is a C2PA manifest that became the parent ingredient.
+
+    Args:
+        before: The source.
+        after: The labelled copy.
+        why: The reason for what has no reason of its own.
+        reasons: Reasons of the painter or re-muxer, by an entry's key or the beginning of one, up to a colon.
+        meant: Keys of entries that were asked to change.
+    """
+    blocks = _blocks(before, after)
+    missing = unmatched(blocks.before, blocks.after)
+    missing += unmatched(_bounded(before), _bounded(after))
+    missing = [(entry, new) for entry, new in missing if entry.key not in meant]
+    if not missing:
+        return ()
+    costs = containers.format_named(before.contents.format).costs
+    return losses_of(missing, reasons or {}, costs, why)
+
+
+def _bounded(state: State) -> Iterator[Entry]:
+    for number, entry in enumerate(containers.inventory(state.data, state.contents)):
+        if number >= MAX_ENTRIES:
+            return
+        yield entry
+
+
+def _blocks(before: State, after: State) -> _Blocks:
+    """Leave out the blocks that are the same in both, which is most of them, and take the others apart."""
+    rest: dict[tuple[Kind, str, bytes], int] = {}
+    for block in after.contents.blocks:
+        identity = (block.kind, block.keyword, block.data)
+        rest[identity] = rest.get(identity, 0) + 1
+    found = _Blocks()
+    for block in before.contents.blocks:
+        identity = (block.kind, block.keyword, block.data)
+        if rest.get(identity, 0):
+            rest[identity] -= 1
+        else:
+            found.before += _taken_apart(block, before.found)
+    if found.before:  # else nothing can be missing
+        for block in after.contents.blocks:
+            found.after += _taken_apart(block, None)
+        if after.manifest is not None:
+            found.after += _manifests(after.manifest, "beside the file")
+    return found
+
+
+def _taken_apart(block: Block, source: metadata.Found | None) -> list[Entry]:
+    """List what a block holds; of the source's blocks, without the labels in it (``source`` says where they are)."""
+    is_carrier = source is not None and block in source.carriers
+    if block.kind is Kind.XMP and not block.keyword.startswith("extension"):
+        return list(_properties(block))
+    if block.kind is Kind.EXIF:
+        return list(_tags(block, is_carrier=is_carrier))
+    if block.kind is Kind.C2PA:
+        return list(_manifests(block.data, block.where))
+    if is_carrier:
+        return []
+    keyword = block.keyword if block.kind is not Kind.ICC else ""
+    key = f"{block.kind}:{keyword}" if keyword else str(block.kind)
+    return [
+        Entry(key, digest(block.data), f"{_WORDS.get(block.kind, str(block.kind))} {keyword}".rstrip(), block.where)
+    ]
+
+
+_WORDS = {
+    Kind.XMP: "Extended XMP", Kind.TEXT: "text", Kind.PROPERTY: "property", Kind.COMMENT: "comment",
+    Kind.IPTC: "IPTC IIM records", Kind.ICC: "ICC colour profile", Kind.USER: "user data in the coded video",
+    Kind.APP: "application data",
+}  # fmt: skip
+
+
+def _properties(block: Block) -> Iterator[Entry]:
+    try:
+        packet = xmp.parse(block.data)
+    except xmp.XmpError:
+        yield Entry("xmp", digest(block.data), "XMP packet", block.where)
+        return
+    for prop in packet.properties:
+        if prop.name in OURS or aigc.FIELD in prop.name.local.upper():
+            continue
+        key = f"xmp:{prop.name.namespace}:{prop.name.local}"
+        raw = packet.data[prop.start : prop.end]
+        # Compared as text where it is plain: a packet may be serialised in another way that says the same.
+        value = prop.text.encode() if prop.form == "attribute" or raw.count(b"<") == 2 else raw
+        yield Entry(key, digest(value), f"XMP {prop.qname}", block.where)
+
+
+def _tags(block: Block, *, is_carrier: bool) -> Iterator[Entry]:
+    tiff = read_tiff(block.data)
+    for ifd in tiff.ifds:
+        for tag, entry in ifd.entries.items():
+            if tag in _POINTERS or tag in _LAYOUT or tag == _THUMBNAIL_LENGTH or (is_carrier and tag == _USER_COMMENT):
+                continue
+            if tag == _THUMBNAIL:
+                # The thumbnail may have got the label as well: that it is there has to stay.
+                yield Entry(f"thumbnail:{ifd.name}", b"", "EXIF thumbnail", f"{block.where} {ifd.name}")
+                continue
+            value = tiff.value(entry)
+            if tiff.byte_order == ">":
+                value = _little(value, entry.type)
+            key = f"exif:{ifd.name}:0x{tag:04X}"
+            yield Entry(key, digest(value), f"EXIF tag 0x{tag:04X}", f"{block.where} {ifd.name}")
+
+
+_UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+def _little(value: bytes, kind: int) -> bytes:
+    """Return the numbers of a big-endian value as little-endian ones, so that both compare."""
+    unit = _UNITS.get(kind, 1)
+    if unit == 1:
+        return value
+    return b"".join(value[at : at + unit][::-1] for at in range(0, len(value), unit))
+
+
+_MAX_MANIFESTS = 256
+
+
+def _manifests(store: bytes, where: str) -> Iterator[Entry]:
+    """List the manifests of a C2PA manifest store by their labels (C2PA 2.2, 11.1; ISO/IEC 19566-5).
+
+    A new store holds the manifests of the parent beside its own: one that is missing has been lost.
+    """
+    labels = list(_labels(store))
+    if not labels:
+        yield Entry("c2pa", digest(store), "C2PA manifest", where)
+    for label in labels:
+        yield Entry(f"c2pa:{label}", b"", f"C2PA manifest {label}", where)
+
+
+def _labels(store: bytes) -> Iterator[str]:
+    at = _body(store, 0)
+    at = _end(store, at) if store[at + 4 : at + 8] == b"jumd" else len(store)
+    for _ in range(_MAX_MANIFESTS):
+        if store[at + 4 : at + 8] != b"jumb":
+            return
+        described = at + 8
+        end = _end(store, described)
+        if store[described + 4 : described + 8] == b"jumd":
+            text = store[described + 8 + 17 : end].split(b"\0", 1)[0]  # after the UUID and the toggles
+            yield text.decode("utf-8", "replace")
+        at = _end(store, at)
+
+
+def _body(store: bytes, at: int) -> int:
+    return at + 8 if store[at + 4 : at + 8] == b"jumb" else at
+
+
+def _end(store: bytes, at: int) -> int:
+    """Return where the box at ``at`` ends; always further on."""
+    if at + 8 > len(store):
+        return len(store)
+    (size,) = struct.unpack_from(">I", store, at)
+    return at + size if size >= 8 else len(store)
+
+
+def words(losses: Iterable[Loss]) -> list[dict[str, str]]:
+    """Return losses as results hold them."""
+    return [loss.to_dict() for loss in losses]
