@@ -122,6 +122,10 @@ sidecar_option = click.option(
     "--sidecar", is_flag=True, help="Where a film cannot hold a C2PA manifest: write it beside it, as NAME.c2pa."
 )
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse a file of which anything would be lost, and write nothing."
+)
+
 signer_options = _chain(
     click.option("--signer-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM) to sign C2PA with."),
     click.option("--signer-key", type=click.Path(path_type=Path), help="Its private key (PEM)."),
@@ -132,6 +136,7 @@ propagation_options = _chain(
     click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file."),
     click.option("--in-place", is_flag=True, help="Replace the input itself."),
     click.option("--dry-run", is_flag=True, help="Do everything but write."),
+    strict_option,
     signer_options,
 )
 """The options of propagate and transplant."""
@@ -175,6 +180,7 @@ labeler_options = _chain(
     ),
     click.option("--quality", type=click.IntRange(1, 100), help="For formats that must be encoded again with loss."),
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures (default 100 000 000)."),
+    strict_option,
     signer_options,
     sidecar_option,
 )
@@ -210,7 +216,7 @@ def labeler(options: dict[str, Any]) -> Any:
         raise LabelingError("no producer", hint="give --producer CODE, or write it down once with aigc-label init")
     if options["origin"]:
         arguments["origin"] = config.origin(options["origin"])
-    for flag in ("exif", "sidecar"):
+    for flag in ("exif", "sidecar", "strict"):
         if options[flag]:
             arguments[flag] = True
     if options["no_visible"]:
@@ -244,7 +250,7 @@ def signer(options: dict[str, Any]) -> Any:
 
 def propagation_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Return the library verb's arguments for ``propagation_options``. Raises :class:`LabelingError`."""
-    same = {name: options[name] for name in ("in_place", "dry_run")}
+    same = {name: options[name] for name in ("in_place", "dry_run", "strict")}
     return {"target": options["out"], "signer": signer(options), **same}
 
 
@@ -255,6 +261,8 @@ def print_result(done: LabeledFile) -> None:
     click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
     for sentence in done.how:
         click.echo(f"  {in_options(sentence)}")
+    for loss in done.lost:
+        click.echo(f"  lost: {in_options(str(loss))}")
     for verdict in done.report.verdicts.values():
         for defect in (*verdict.failed, *verdict.warnings):
             click.echo(f"  {defect.rule}: {in_options(defect.message)} ({defect.clause})")

@@ -72,6 +72,7 @@ producer = "{producer}"
 [limits]
 # max_pixels = 100000000
 # quality = 92                  # for pictures that have to be encoded again with loss
+# strict = false                # refuse a file of which anything would be lost
 """
 
 _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -94,7 +95,7 @@ _KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
     "security": {"sm2_key": str, "pinned": list},
     "ledger": {"url": str},
-    "limits": {"max_pixels": int, "quality": int},
+    "limits": {"max_pixels": int, "quality": int, "strict": bool},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from labeling.containers import Cost, Entry
 from labeling.errors import WouldLose
 from labeling.losses import Loss
@@ -42,4 +43,4 @@ def test_strict_refuses_and_names_every_loss() -> None:
     refuse([])
     with pytest.raises(WouldLose, match=r"chunk NOTE \(WebP\): because") as caught:
         refuse([Loss("chunk NOTE", "WebP", "because")])
-    assert "`strict=False`" in str(caught.value)
+    assert "leave `strict=True` out" in str(caught.value)

@@ -20,7 +20,7 @@ import labeling
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Labelling": (
-        "Labeler", "LabeledImage", "LabeledFile", "LabeledVideoWriter", "VideoOptions", "Style", "propagate",
+        "Labeler", "LabeledImage", "LabeledFile", "LabeledVideoWriter", "Loss", "VideoOptions", "Style", "propagate",
         "transplant",
     ),
     "What a label says": ("Label", "Origin", "ProviderCode", "new_content_id"),
@@ -32,8 +32,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Many files": ("batch", "ledger", "fingerprint"),
     "Types for annotations": ("Picture", "Source"),
     "Errors": (
-        "LabelingError", "UnreadableFile", "UnsupportedFormat", "TooLarge", "LabelConflict", "SigningError",
-        "WriteError", "MissingDependency",
+        "LabelingError", "UnreadableFile", "UnsupportedFormat", "TooLarge", "LabelConflict", "WouldLose",
+        "SigningError", "WriteError", "MissingDependency",
     ),
 }  # fmt: skip
 """The names of ``labeling.__all__`` by what they are for, in reading order."""

@@ -167,6 +167,7 @@ class Worker:
         return line_of(
             path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=done.report.media_type, output=path,
             output_size=done.size, sha256=digest, content_id=done.label.content_id, how=list(done.how),
+            lost=[loss.to_dict() for loss in done.lost] or None,
             origin=done.report.origin, verdicts=_short(done.report), **common,
         )  # fmt: skip
 

@@ -219,6 +219,7 @@ def write(
     values: dict[xmp.Name, str | None] | None = None,
     visible: Finding | None = None,
     how: Sequence[str] = (),
+    lost: tuple[Loss, ...] = (),
     source: State | None = None,
     painted: Painted | None = None,
     parent: tuple[bytes, str] | None = None,
@@ -235,6 +236,7 @@ def write(
         values: The XMP properties beside the AIGC field (default: IPTC's).
         visible: The finding on the visible label.
         how: Sentences on what was done so far.
+        lost: What has been lost so far.
         source: The file as it came, if its pixels were painted on since.
         painted: What the codec then said.
         parent: The file and its media type to name as the parent ingredient, if it is not the source itself.
@@ -258,18 +260,15 @@ def write(
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=source is not None)
         after, seen = read_back(result, label, source_type=values is None)
         check_metadata_kept(unsigned, after)
-    lost = _lost(before, State(result, after, seen), painted, options)
-    return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how, lost=lost)
-
-
-def _lost(before: State, after: State, painted: Painted | None, options: LabelingOptions) -> tuple[Loss, ...]:
-    why = "the rewritten file does not hold it" if painted is None else "the re-encoded file does not hold it"
-    meant = ASKED if options.exif else ()
-    lost = find_losses(before, after, why=why, reasons=painted.reasons if painted else None, meant=meant)
+    lost += find_losses(
+        before, State(result, after, seen),
+        why="the rewritten file does not hold it" if source is None else "the re-encoded file does not hold it",
+        reasons=painted.reasons if painted else None, meant=ASKED if options.exif else (),
+    )  # fmt: skip
     lost += painted.lost if painted else ()
     if options.strict:
         refuse(lost)
-    return lost
+    return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how, lost=lost)
 
 
 def _paint(data: bytes, contents: Contents, found: metadata.Found, options: LabelingOptions) -> Painted:

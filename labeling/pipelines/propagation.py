@@ -15,6 +15,7 @@ from labeling import files
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.label import Label, Origin
+from labeling.losses import Loss
 from labeling.marks import iptc, xmp
 from labeling.pipelines import image
 from labeling.pipelines.image import LabelingOptions
@@ -46,6 +47,7 @@ def propagate(
     profile: str = "cn",
     in_place: bool = False,
     dry_run: bool = False,
+    strict: bool = False,
 ) -> LabeledFile:
     """Fill the propagator's half of the label that a file carries; the producer's half stays as it is.
 
@@ -61,6 +63,7 @@ def propagate(
         profile: The regime that the returned report judges by.
         in_place: Replace the source itself.
         dry_run: Do everything but write.
+        strict: Refuse a file whose copy would lose anything.
 
     Returns:
         The labelled file with the verifier's report on it.
@@ -68,6 +71,7 @@ def propagate(
     Raises:
         LabelConflict: There is no label, or there are several that differ.
         SigningError: The file has a C2PA manifest, and there is no ``signer``.
+        WouldLose: The copy would lose something, and ``strict`` forbids that.
         LabelingError: The file cannot be read or written, or a parameter has a wrong value.
 
     Example:
@@ -91,7 +95,7 @@ def propagate(
         label = _one_label(found)
         require_signer(found, signer)
         label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
-        options = LabelingOptions(profile_named(profile), signer=signer)
+        options = LabelingOptions(profile_named(profile), signer=signer, strict=strict)
         how = ["the propagator's half was filled"]
         if isinstance(data, FileBytes):
             from labeling.pipelines import video_job
@@ -113,6 +117,7 @@ def transplant(
     profile: str = "cn",
     in_place: bool = False,
     dry_run: bool = False,
+    strict: bool = False,
 ) -> LabeledFile:
     """Bring the labels in a picture's metadata over to its re-encoded copy: the AIGC field and IPTC's AI properties.
 
@@ -121,10 +126,11 @@ def transplant(
         copy: A re-encoded or resized copy of the same picture, in any format that can be labelled.
         target: The output's path; by default ``NAME.labeled.EXT`` beside the copy.
         signer: Signs the output with C2PA, with the original as the parent ingredient. A manifest cannot be brought
-            over as such: without a signer it stays behind, and ``how`` says so.
+            over as such: without a signer it stays behind, and ``lost`` says so.
         profile: The regime that the returned report judges by.
         in_place: Replace the copy itself.
         dry_run: Do everything but write.
+        strict: Refuse if anything of the copy would be lost, or the C2PA manifest of the original.
 
     Returns:
         The labelled copy with the verifier's report on it.
@@ -133,6 +139,7 @@ def transplant(
         LabelConflict: ``copy`` does not show the same picture (its label would be a forged one) or carries another
             producer's label; or ``labelled`` has no label, or several that differ.
         SigningError: The copy has a C2PA manifest, and there is no ``signer``.
+        WouldLose: Something would be lost, and ``strict`` forbids that.
         LabelingError: A file cannot be read or written.
 
     Example:
@@ -165,19 +172,20 @@ def transplant(
         require_signer(found, signer)
         _require_alike((original, before, had), (data, contents, found), from_name)
         how = [f"labels carried over from {from_name}"]
+        left: tuple[Loss, ...] = ()
         if had.c2pa and signer is None:
-            how.append(
-                "C2PA credentials of the original stay behind: give a signer (`signer`) to keep them as the parent"
-            )
+            why = "a manifest only stays as the parent of a new one: give a signer (`signer`)"
+            left = (Loss("C2PA manifest of the original", had.c2pa[0].where, why),)
         made = image.write(
             data,
             name,
             contents,
             found,
             label,
-            LabelingOptions(profile_named(profile), signer=signer),
+            LabelingOptions(profile_named(profile), signer=signer, strict=strict),
             values=_iptc_values(had),
             how=how,
+            lost=left,
             parent=(original, before.media_type) if had.c2pa and not found.c2pa else None,
         )
         return write_result(made, copy, chosen, dry_run=dry_run)

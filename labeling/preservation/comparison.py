@@ -83,4 +83,5 @@ def refuse(lost: Iterable[Loss]) -> None:
     """Raise :class:`WouldLose` if anything is lost: what ``strict=True`` asks for."""
     words = [str(loss) for loss in lost]
     if words:
-        raise WouldLose(f"the labelled copy would lose {'; '.join(words)}", hint="pass `strict=False` to accept that")
+        hint = "leave `strict=True` out to accept that"
+        raise WouldLose(f"the labelled copy would lose {'; '.join(words)}", hint=hint)

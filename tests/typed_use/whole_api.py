@@ -26,6 +26,7 @@ from labeling import (
     LabeledVideoWriter,
     Labeler,
     LabelingError,
+    Loss,
     MissingDependency,
     Origin,
     Outcome,
@@ -48,6 +49,7 @@ from labeling import (
     UnsupportedFormat,
     Verdict,
     VideoOptions,
+    WouldLose,
     WriteError,
     batch,
     fingerprint,
@@ -86,6 +88,7 @@ def label_pictures(labeler: Labeler, array: NDArray[np.uint8], image: Image.Imag
     assert_type(made[0].data, bytes)
     assert_type(made[0].report, Report)
     assert_type(made[0].how, tuple[str, ...])
+    assert_type(made[0].lost, tuple[Loss, ...])
     return made
 
 
@@ -148,7 +151,7 @@ def handled(path: str) -> str:
         verify(path)
     except (UnreadableFile, UnsupportedFormat, TooLarge, LabelConflict) as error:
         return error.message
-    except (SigningError, WriteError, MissingDependency) as error:
+    except (SigningError, WouldLose, WriteError, MissingDependency) as error:
         return error.hint or ""
     except LabelingError as error:
         assert_type(error.path, str | None)
