@@ -39,6 +39,8 @@ PACKAGES = {
     "postgres": "postgresql",
     "psql": "postgresql",
     "runuser": "util-linux",
+    "tiffdump": "libtiff-tools",
+    "tiffinfo": "libtiff-tools",
     "unshare": "util-linux",
 }
 """The Debian package of each program."""

@@ -42,6 +42,7 @@ __all__ = [
     "identify",
     "inventory",
     "is_media",
+    "make_room",
     "read",
     "rewrite",
     "unread",
@@ -106,3 +107,22 @@ def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, extr
     row = format_named(contents.format)
     more = () if extra_edits is None else (extra_edits,)
     return container_module(row).rewrite(_whole(data) if row.media else data, contents, changes, *more)
+
+
+def make_room(data: bytes, length: int) -> tuple[bytes, int]:
+    """Make a copy of a file whose format ``makes_room`` with room for a manifest store, in place of one that it has.
+
+    Args:
+        data: The file.
+        length: Bytes of the manifest store.
+
+    Returns:
+        The copy, and the offset of the room in it.
+
+    Raises:
+        LabelingError: The file is damaged, or would become too large.
+    """
+    row = identify(data)
+    assert row is not None and row.makes_room  # the caller has looked
+    made: tuple[bytes, int] = container_module(row).make_room(data, length)
+    return made

@@ -119,6 +119,7 @@ class Contents:
         warnings: Oddities that do no harm, such as bytes after the end or a wrong CRC of an ancillary chunk.
         fixed: Why this file cannot be rewritten; empty if it can.
         seconds: Duration of a video or audio file; 0 where unknown.
+        notes: What is wrong with the file for other readers, although all of it was read. A verifier reports it.
     """
 
     format: str
@@ -132,6 +133,7 @@ class Contents:
     warnings: tuple[str, ...] = ()
     fixed: str = ""
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,10 @@ class Format:
     """A C2PA manifest is in the file; or beside it, since the format has no place for one (C2PA 2.2, A); or in the file
     and c2pa's reader does not find it."""
 
+    makes_room: bool = False
+    """Its module has ``make_room(data, length)``, which gives a copy with room for a manifest store and the offset of
+    the room: c2pa's own place for the manifest would break the file for other readers."""
+
     # --- Its pictures, decoded and drawn on ---
     plugin: str = ""
     """Pillow's plugin that decodes it: ``PngImagePlugin:PngImageFile``."""

@@ -89,7 +89,7 @@ _PICTURES: tuple[Format, ...] = (
         name="tiff", title="TIFF",
         media_types=("image/tiff",), extensions=(".tif", ".tiff"),
         signatures=_starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        module=".tiff.metadata", carrier="IFD0 tag 0x02BC, type 7",
+        module=".tiff.metadata", carrier="IFD0 tag 0x02BC, type 7", makes_room=True,
         plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.paint:displayed",
         painter=".tiff.paint", on_file="only the strips or tiles under it change, on every page",
         encodings=(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
@@ -352,7 +352,11 @@ def _signed(
 
     claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=painted)
     before, its_type = parent or (None, None)
-    return credentials.sign(data, media_type, options.signer, claim, parent=before, parent_media_type=its_type)
+    row = containers.identify(data)
+    room = partial(containers.make_room, data) if row is not None and row.makes_room else None
+    return credentials.sign(
+        data, media_type, options.signer, claim, parent=before, parent_media_type=its_type, room=room
+    )
 
 
 def _packet_of_image(image: Any, producer: str) -> bytes | None:

@@ -151,6 +151,13 @@ RULES = (
         other_clauses=("GB 45438-2025 5.4",),
     ),
     Rule(
+        "FILE-STRUCTURE",
+        _FILE_FORMAT,
+        "The file should be readable by other programs.",
+        "文件结构有误，其他软件可能无法完整读取。",
+        Severity.WARNING,
+    ),
+    Rule(
         "FILE-UNREADABLE",
         _FILE_FORMAT,
         "The file must be readable.",

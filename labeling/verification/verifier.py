@@ -127,6 +127,7 @@ def conclude(
     findings = in_order(findings)
     evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
+    notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in contents.notes))
     if notes:
         verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)

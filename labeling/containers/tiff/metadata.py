@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from labeling._tiff_ifd import EXIF_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
@@ -27,7 +28,8 @@ _WIDTH, _HEIGHT = 0x0100, 0x0101
 _SPANS = ((0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202))
 """(tag of the offsets, tag of the byte counts) of strips, of tiles, and of the stream of old-style JPEG (TIFF 6.0)."""
 
-_KINDS = {XMP: Kind.XMP, 0x83BB: Kind.IPTC, 0x8649: Kind.IPTC, 0x8773: Kind.ICC, 0xCD41: Kind.C2PA}
+_C2PA = 0xCD41
+_KINDS = {XMP: Kind.XMP, 0x83BB: Kind.IPTC, 0x8649: Kind.IPTC, 0x8773: Kind.ICC, _C2PA: Kind.C2PA}
 _USER_COMMENT, _MAKER_NOTE = 0x9286, 0x927C
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _USER_COMMENT)
 """ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; UserComment, although it belongs in Exif."""
@@ -63,8 +65,26 @@ def read(data: Buffer) -> Contents:
     coded = _merged(_spans(tiff, collector))
     if not coded and not collector.problems:
         collector.problems.append("it has no picture data (strips or tiles)")
-    pages = sum(1 for ifd in tiff.ifds if ifd.name.startswith("IFD") and "/" not in ifd.name and _WIDTH in ifd.entries)
-    return collector.contents("tiff", "image/tiff", coded, (width, height), max(1, pages))
+    chain = [ifd for ifd in tiff.ifds if is_page(ifd)]
+    pages = sum(1 for ifd in chain if _WIDTH in ifd.entries)
+    contents = collector.contents("tiff", "image/tiff", coded, (width, height), max(1, pages))
+    return replace(contents, notes=tuple(_notes(chain)))
+
+
+def is_page(ifd: Ifd) -> bool:
+    """Return whether a directory is one of the main chain: the pages, and reduced copies and masks of them."""
+    return ifd.name[:3] == "IFD" and ifd.name[3:].isdigit()
+
+
+def _notes(chain: list[Ifd]) -> Iterator[str]:
+    for ifd in chain:
+        if _WIDTH in ifd.entries and _HEIGHT in ifd.entries:
+            continue
+        what = "only a C2PA manifest" if set(ifd.entries) == {_C2PA} else "no picture"
+        yield (
+            f"{ifd.name}, a directory in the chain of pages, holds {what}: "
+            "libtiff takes that for damage, and Pillow counts a page that it cannot read"
+        )
 
 
 def _number(tiff: Tiff, ifd: Ifd, tag: int) -> int:
@@ -208,6 +228,34 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     if changes.exif is not None:
         _merge_exif(editor, tiff, changes.exif)
     return editor.pieces()
+
+
+def make_room(data: bytes, length: int) -> tuple[bytes, int]:
+    """Make a copy with room for a C2PA manifest in IFD0, in place of any that is there.
+
+    C2PA 1.3 puts the manifest into IFD0. Later versions (2.2, A.3) ask for a last directory that holds nothing else,
+    which breaks the chain of pages for readers of TIFF; validators look in both.
+
+    Args:
+        data: The file.
+        length: Bytes of the manifest store.
+
+    Returns:
+        The copy, and the offset of the room.
+    """
+    tiff = read_tiff(data, max_ifds=MAX_PAGES)
+    if not tiff.ifds or tiff.cut:
+        raise LabelingError("the file is damaged: its directories cannot be read", hint="re-save it first")
+    editor = Editor(tiff, read(data).coded)
+    for ifd in tiff.ifds:
+        editor.remove(ifd.name, _C2PA)
+    editor.set("IFD0", _C2PA, 7, bytes(length))
+    made = b"".join(editor.pieces())
+    after = read_tiff(made, max_ifds=MAX_PAGES)
+    entry = after.ifds[0].entries[_C2PA]
+    if any(made[entry.value_offset : entry.value_offset + length]) or entry.length != length:
+        raise LabelingError("the TIFF's directories share bytes with other data", hint="re-save the TIFF first")
+    return made, entry.value_offset
 
 
 def _drop(editor: Editor, tiff: Tiff, block: Block) -> None:

@@ -1,10 +1,13 @@
 """Sign a file: a C2PA manifest that says what made the content, bound to its bytes.
 
-Two things differ from calling c2pa directly:
+Three things differ from calling c2pa directly:
 
 * c2pa-rs reserves 10 000 bytes and more for the signature of any callback, whatever its size. With a callback we first
   sign with a throw-away key of the same kind, then put the real signature in its place: it has the same length, and
   neither the claim nor the content hash covers it (C2PA 2.2, 13.2, 18.6). That saves 9 KB in every file.
+* c2pa puts the manifest of a TIFF file of several pages into a directory without a picture, behind the last page, which
+  libtiff takes for damage and Pillow for a page (C2PA 2.2, A.3 asks for it; c2pa reads it from the first directory as
+  well). So a caller can lay the file out (:data:`Room`), and c2pa makes the manifest for that place.
 * c2pa's own check after signing costs as much as signing, and leaves the content hash out. What was written is read
   back here: signature, assertions and content by our own code, and by c2pa's reader for the first file of each kind and
   wherever ours cannot decide.
@@ -12,16 +15,18 @@ Two things differ from calling c2pa directly:
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from labeling._version import __version__
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
-from labeling.marks.credentials import _context, _readback
+from labeling.marks.credentials import _context, _embeddable, _readback
 
 if TYPE_CHECKING:
     import mmap
@@ -47,6 +52,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _NOTHING_KEPT = "nothing was kept, please report this"
 
 Check = Literal["quick", "full"]
+
+Room = Callable[[int], tuple[bytes, int]]
+"""Makes the copy of a file with room for a manifest store of so many bytes, and returns it with the room's offset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +108,7 @@ def sign(
     *,
     parent: bytes | None = None,
     parent_media_type: str | None = None,
+    room: Room | None = None,
     check: Check = "quick",
 ) -> bytes:
     """Return a copy of a file with a manifest. Nothing may change in the file afterwards.
@@ -114,6 +123,7 @@ def sign(
         parent: The whole file that ``data`` was made from, if that one carries a manifest: it becomes the parent
             ingredient, so that its history stays (C2PA 2.2, 18.15).
         parent_media_type: Its media type, if it differs.
+        room: Lays ``data`` out, in place of c2pa. Without it, or where c2pa has no call for that, c2pa decides.
         check: "full" has c2pa's reader validate every result, "quick" only the first of each kind (see the module).
 
     Raises:
@@ -131,6 +141,7 @@ def sign(
     job = _Job(bytes(data), _supported(media_type), signer, _definition(claim, edit=parent is not None))
     if parent is not None:
         job.parent = (parent, _supported(parent_media_type or media_type))
+    job.room = room if _embeddable.available() else None
     result, store = job.run()
     kind = (job.media_type, signer.alg, signer.remote, parent is not None)
     try:
@@ -192,6 +203,7 @@ class _Job:
         self.signer = signer
         self.definition = definition
         self.parent: tuple[Any, str] | None = None
+        self.room: Room | None = None
 
     def run(self) -> tuple[bytes, bytes]:
         """Return the signed file and its manifest store."""
@@ -205,12 +217,43 @@ class _Job:
         return self._built("callback")
 
     def _built(self, kind: str) -> tuple[bytes, bytes]:
+        if self.room is not None:
+            return self._built_in(self.room, kind)
         target = io.BytesIO()
         store = self.build(kind, io.BytesIO(self.data), target)
         return target.getvalue(), store
 
     def build(self, kind: str, content: Any, target: Any, *, embed: bool = True) -> bytes:
         """Sign a stream into another one and return the manifest store."""
+
+        def run(builder: Any, native: Any) -> bytes:
+            if not embed:
+                builder.set_no_embed()
+            store: bytes = builder.sign(native, self.media_type, content, target)
+            return store
+
+        return self._with_builder(kind, run)
+
+    def _built_in(self, room: Room, kind: str) -> tuple[bytes, bytes]:
+        """Sign the file as ``room`` lays it out."""
+        made = b""
+
+        def run(builder: Any, native: Any) -> bytes:
+            nonlocal made
+            length = _embeddable.size(builder, native)
+            copy, start = room(length)
+            view = memoryview(copy)
+            digest = hashlib.sha256(view[:start])
+            digest.update(view[start + length :])
+            store = _embeddable.sign(builder, native, start, length, digest.digest())
+            made = b"".join((view[:start], store, view[start + length :]))
+            return store
+
+        store = self._with_builder(kind, run)
+        return made, store
+
+    def _with_builder(self, kind: str, run: Callable[[Any, Any], bytes]) -> bytes:
+        """Call ``run`` with a builder that holds the definition and the parent, and with c2pa's signer."""
         import c2pa
 
         native = self.signer.native(kind)
@@ -222,15 +265,12 @@ class _Job:
                     ingredient = '{"title": "parent", "relationship": "parentOf", "label": "parent"}'
                     held = source if hasattr(source, "read") else io.BytesIO(source)
                     builder.add_ingredient(ingredient, media_type, held)
-                if not embed:
-                    builder.set_no_embed()
-                store: bytes = builder.sign(native, self.media_type, content, target)
+                return run(builder, native)
         except c2pa.C2paError as error:
             ours = self.signer.take_error()
             if ours is not None:
                 raise ours  # noqa: B904  # it has its own cause: what the callback raised
             raise self._explain(error) from None
-        return store
 
     def _seal(self, result: bytes, store: bytes) -> tuple[bytes, bytes] | None:
         """Replace the stand-in's signature; ``None`` where the store is not in one piece (GIF, long JPEG)."""
