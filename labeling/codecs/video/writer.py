@@ -192,6 +192,7 @@ class VideoWriter:
                 src_color_range=FULL_RANGE,
                 dst_colorspace=BT709,
                 dst_color_range=_LIMITED,
+                threads=_threads(self._pix_fmt, self.size[0]),
             )
             picture.pts, picture.time_base = self.written, 1 / self.rate
             if self._overlay is not None and self.written < self._labelled:
@@ -287,6 +288,16 @@ def _opened(target: Path, muxer: Muxer) -> av.container.OutputContainer:
 
     # Without "file:", a colon in a name would look like a protocol.
     return av.open(f"file:{target.absolute()}", "w", format=muxer.name, options=dict(muxer.write_options))
+
+
+def _threads(pix_fmt: str, width: int) -> int:
+    """Return how many threads may convert a frame; 0 leaves it to libswscale.
+
+    Samples of more than eight bits are written beyond the end of a row unless its width is a multiple of 32. With
+    several threads, one overwrites the first samples of another's rows that way.
+    """
+    form = format_of(pix_fmt)
+    return 1 if form is not None and form.bits > 8 and width % 32 else 0
 
 
 def _checked_size(size: tuple[int, int], pix_fmt: str) -> tuple[int, int]:
