@@ -52,6 +52,9 @@ endif
 test: lint  ## everything that has to hold: lint, types, import rules, tests
 	$(BIN)/python -m pytest -n 2
 
+coverage: $(VENV)/.installed-dev  ## the tests again, and which lines and branches they run
+	$(BIN)/python -m pytest -n 2 -q --cov --cov-report=term --cov-report=html:build/coverage
+
 lint: lint-style lint-types lint-imports  ## ruff, mypy and the import rules
 
 lint-style: $(VENV)/.installed-dev

@@ -9,7 +9,6 @@ import os
 import sqlite3
 import stat
 import subprocess
-import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from labeling.ledger import Ledger
 
 from .ledgers import PRODUCER, audited, entry, raw
 from .pictures import rgb
-from .test_bad_input import AS_NOBODY, refused, run
+from .test_bad_input import as_nobody, refused, run
 from .test_ledger import aged
 
 
@@ -195,6 +194,5 @@ def test_without_rights_to_the_file_or_the_folder(desk: Path) -> None:
         outside.chmod(0o555)
         for ledger_name, words in (("secret.db", "permission"), ("new.db", "no permission")):
             arguments = ["add", "photo1.png", "--no-visible", "--producer", "x", "--ledger", str(outside / ledger_name)]
-            command = [sys.executable, "-c", before + AS_NOBODY, *arguments]
-            refused(subprocess.run(command, capture_output=True, text=True, cwd=outside), 2, ledger_name, words)
+            refused(as_nobody(outside, *arguments, before=before), 2, ledger_name, words)
         outside.chmod(0o755)
