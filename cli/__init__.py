@@ -8,7 +8,7 @@ import warnings
 
 import click
 
-from labeling._version import __version__
+from labeling import __version__
 
 _COMMANDS = {
     "add": "put labels on pictures",

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from labeling.reports import _quantities as quantities
+from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
 from labeling.reports.batch_words import lead, remedy, word
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeling._version import __version__
+from labeling import __version__
 from labeling.errors import LabelingError, WriteError
 
 from . import _common

@@ -28,8 +28,8 @@ from rich.console import Console
 from labeling.batch._bounded import Counts, Histogram, Timeline
 from labeling.batch.summary import STATUSES, Tally, to_json, without_paths
 from labeling.cli._batch_summary import print_summary
-from labeling.reports import _quantities as quantities
 from labeling.reports import batch_words as words
+from labeling.reports import quantities
 from labeling.reports.batch_page import to_html
 
 START = datetime(2026, 11, 25, 14, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from labeling.reports import _quantities as quantities
+from labeling.reports import quantities
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._plots import Bar, Marking, Part, columns, on_edges, stacked
 from labeling.reports.batch_words import word

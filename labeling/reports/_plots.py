@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labeling.reports._markup import Html, el, joined
-from labeling.reports._quantities import brief, share, ticks
+from labeling.reports.quantities import brief, share, ticks
 
 _LEAST = 1.0
 """Percent of the width that a part has at least: what is there must be seen."""

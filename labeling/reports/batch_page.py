@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from labeling._version import __version__
 from labeling.reports import _batch_plots as plots
-from labeling.reports import _quantities as quantities
+from labeling.reports import quantities
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.batch_words import lead, remedy, word
