@@ -8,7 +8,6 @@ narrow for them; what goes into a pipe or a file is never cut.
 from __future__ import annotations
 
 import io
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
 from labeling.verification.report import Report, status_of
 
+from ._terminal import PIPE_WIDTH, elide, make_console, printable
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ _NAME = 24
 _NAMED = 12
 """So many files are named over findings that they share."""
 
-_PIPE = 160
-"""Width where there is no terminal to ask: findings fit on a line each."""
 
 Line = tuple[str, str, str, str]
 """Rule, sentence, clause, style: one finding as printed."""
@@ -57,11 +55,11 @@ Line = tuple[str, str, str, str]
 
 def print_table(reports: list[Report], language: str = "en", console: Console | None = None) -> None:
     """Print a row per file and, under the table, the findings with their clauses."""
-    console = console or _console()
+    console = console or make_console()
     folder, names = in_folder([report.path for report in reports])
-    names = [_clean(name) for name in names]
+    names = [printable(name) for name in names]
     if folder:
-        console.print(Text(f"{word('folder', language)} {_clean(folder)}", "dim"), soft_wrap=True)
+        console.print(Text(f"{word('folder', language)} {printable(folder)}", "dim"), soft_wrap=True)
     table, legend = _overview(reports, names, language, console)
     console.print(table, soft_wrap=not console.is_terminal)
     if legend:
@@ -76,15 +74,8 @@ def print_table(reports: list[Report], language: str = "en", console: Console | 
 def table_text(reports: list[Report], language: str = "en") -> str:
     """The same for a file: no colours, nothing cut."""
     out = io.StringIO()
-    print_table(reports, language, Console(file=out, width=_PIPE, highlight=False, no_color=True))
+    print_table(reports, language, Console(file=out, width=PIPE_WIDTH, highlight=False, no_color=True))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PIPE
-    return console
 
 
 def _overview(reports: list[Report], names: list[str], language: str, console: Console) -> tuple[Table, str]:
@@ -161,8 +152,8 @@ def _group(console: Console, heading: Text, lines: Sequence[Line]) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for rule, said, cited, style in lines:
-        text = Text(_clean(in_options(said)))
-        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{_clean(cited)}]", "dim") if cited else text)
+        text = Text(printable(in_options(said)))
+        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{printable(cited)}]", "dim") if cited else text)
     console.print(grid)
 
 
@@ -207,24 +198,3 @@ def _summary(reports: list[Report], language: str) -> Text:
         if counts[outcome]:
             text.append("  ").append(f"{counts[outcome]} {word(str(outcome), language)}", _STYLES[str(outcome)])
     return text
-
-
-def elide(name: str, width: int) -> str:
-    """Cut a name in the middle to so many terminal cells: its beginning and its end, with the extension, tell most."""
-    if cell_len(name) <= width:
-        return name
-    head, tail = "", ""
-    room = width - 1
-    for front, back in zip(name, reversed(name), strict=True):
-        if cell_len(head + front) + cell_len(tail) > room:
-            break
-        head += front
-        if cell_len(head) + cell_len(back + tail) > room:
-            break
-        tail = back + tail
-    return f"{head}…{tail}"
-
-
-def _clean(text: str) -> str:
-    """What a file or its name says must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\N{ZERO WIDTH JOINER}" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -17,6 +17,7 @@ import click
 from labeling.errors import LabelingError
 
 from . import _common
+from ._terminal import printable
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger, Match, Record, Verification
@@ -147,7 +148,7 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
     if form != "table":
         _print_json([record.to_dict() for record in records], form)
     elif not records:
-        click.echo(f"no record of {_clean(content_id)}")
+        click.echo(f"no record of {printable(content_id)}")
     for record in records if form == "table" else ():
         _show_record(record)
     raise SystemExit(0 if records else 1)
@@ -281,21 +282,21 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
 
 
 def _show_matches(path: Path, matches: list[Match]) -> None:
-    click.secho(_clean(str(path)), bold=True)
+    click.secho(printable(str(path)), bold=True)
     if not matches:
         click.echo("  no record")
     for match in matches:
         record, distance = match.record, match.distance
         by = match.by if distance is None else f"{match.by}, {distance} of 256 bits differ"
         click.echo(f"  record {record.seq} by {by}")
-        click.echo(f"    content id {_clean(record.content_id)}, {record.time}, {_description(record)}")
+        click.echo(f"    content id {printable(record.content_id)}, {record.time}, {_description(record)}")
 
 
 def _description(record: Record) -> str:
     parts = [record.profile, record.output or record.media_type]
     if record.recipient is not None:
         parts.append(f"without the explicit label, to {record.recipient}")
-    return ", ".join(_clean(part) for part in parts if part)
+    return ", ".join(printable(part) for part in parts if part)
 
 
 def _show_record(record: Record) -> None:
@@ -303,14 +304,14 @@ def _show_record(record: Record) -> None:
     for name, value in record.to_dict().items():
         if name == "fields":
             for key, text in value.items():
-                click.echo(f"  {_clean(str(key))} = {_clean(str(text))}")
+                click.echo(f"  {printable(str(key))} = {printable(str(text))}")
         elif value not in (None, ""):
-            click.echo(f"  {name}: {_clean(str(value))}")
+            click.echo(f"  {name}: {printable(str(value))}")
 
 
 def _show_verification(verification: Verification) -> None:
     for each in verification.discrepancies[:_SHOWN]:
-        click.echo(_clean(each.message))
+        click.echo(printable(each.message))
     if verification.discrepancy_count > _SHOWN:
         click.echo(f"… {verification.discrepancy_count - _SHOWN} more")
     kept = f"{verification.count} records"
@@ -318,9 +319,4 @@ def _show_verification(verification: Verification) -> None:
         kept += f", {verification.first} to {verification.last}"
     state, color = ("intact", "green") if verification.intact else ("ALTERED", "red")
     click.secho(f"{state}: {kept}", bold=True, fg=color)
-    click.echo(f"head {_clean(verification.head)}")
-
-
-def _clean(text: str) -> str:
-    """Replace control characters: the text of a record must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    click.echo(f"head {printable(verification.head)}")

@@ -20,9 +20,9 @@ import labeling
 from labeling import Labeler, LabelingError
 from labeling.batch import Check, Progress, run
 from labeling.batch import listing as listings
-from labeling.batch.journal import Journal
-from labeling.batch.storage import relative
-from labeling.batch.task import Item, Problem, Status, outcome_of
+from labeling.batch.journal import Journal, PlanOptions
+from labeling.batch.storage import normalized_path
+from labeling.batch.task import Item, Problem, Status, problem_outcome
 from labeling.marks.credentials import Signer, make_test_chain
 
 from .batching import STATE, batch, lines, results, statuses, tree, whole
@@ -169,7 +169,7 @@ def test_existing_outputs_are_not_replaced_unasked(tmp_path: Path) -> None:
     done = run(folder, target, labeler=LABELER, engine="inline")
     found = results(target)[paths[0]]
     assert (found["status"], found["error"]["kind"]) == ("refused", "Taken")
-    assert "--overwrite" in found["error"]["message"]
+    assert "`overwrite=True`" in found["error"]["message"]
     assert (target / paths[0]).read_bytes() == b"precious"
     assert done.exit_code == 2
     run(folder, target, labeler=LABELER, engine="inline", retry_failed=True, overwrite=True)
@@ -212,8 +212,8 @@ def test_a_folder_that_can_be_listed_again_is_no_failure_any_more(tmp_path: Path
     journal = Journal(tmp_path / "out" / STATE)
     problem = Problem(Status.FAILED, "UnreadableFile", "the folder cannot be listed (Permission denied)")
     closed = Item("b/.", problem=problem)
-    journal.plan([closed], retry_failed=False, checksum=False, overwrite=False)
-    journal.finish([outcome_of(closed, problem)])
+    journal.plan([closed], PlanOptions())
+    journal.finish([problem_outcome(closed, problem)])
     journal.close()
     done = run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline")
     assert done.exit_code == 0
@@ -314,7 +314,7 @@ def test_the_command_refuses_what_cannot_be_meant(tmp_path: Path) -> None:
     refused(batch(tmp_path / "in"), 2, "no target", "--in-place")
     refused(batch(tmp_path / "in", tmp_path / "in"), 2, "one folder", "--in-place")
     refused(batch(tmp_path / "missing", tmp_path / "out"), 3, "missing", "no such folder")
-    refused(batch(tmp_path / "out" / "deep", tmp_path / "out"), 2, "lies in the target")
+    refused(batch(tmp_path / "out" / "deep", tmp_path / "out"), 2, "is inside the target")
     refused(batch(tmp_path / "in", tmp_path / "out", "--in-place"), 2, "takes no target")
     refused(batch(tmp_path / "in", tmp_path / "out", "--content-id", "x"), 2, "--files")
     refused(batch(tmp_path / "in", tmp_path / "out", "--files", tmp_path / "none"), 2, "file list", "No such file")
@@ -401,7 +401,7 @@ def test_a_labeler_that_is_lost_or_wrong_ends_the_run_at_once(tmp_path: Path) ->
     with pytest.raises(LabelingError, match="either how to label"):
         run(tmp_path / "in", tmp_path / "out")
     with pytest.raises(LabelingError, match="engine"):
-        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="steam")
+        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="steam")  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
 
 
@@ -451,7 +451,7 @@ def test_lines_stand_in_the_order_of_their_ends(tmp_path: Path) -> None:
 def test_paths_of_lists_never_lead_out(parts: list[str]) -> None:
     text = "/".join(parts)
     try:
-        found = relative(text)
+        found = normalized_path(text)
     except LabelingError:
         assert ".." in parts or text.startswith("/") or not text.strip("./")
         return
@@ -461,5 +461,5 @@ def test_paths_of_lists_never_lead_out(parts: list[str]) -> None:
 
 @given(st.text("ab*?[]/.", max_size=8), st.text("abAB/.", max_size=12))
 def test_globs_never_fail(pattern: str, path: str) -> None:
-    assert listings.Chosen([pattern], [])(path) in (True, False)
-    assert listings.Chosen([], [path])(path) is False or any(c in path for c in "*?[") or not path
+    assert listings.GlobFilter([pattern], [])(path) in (True, False)
+    assert listings.GlobFilter([], [path])(path) is False or any(c in path for c in "*?[") or not path

@@ -178,7 +178,7 @@ def test_taken_names_are_refused(server: Server, png: bytes) -> None:
     first = go(f"s3://{source}", f"s3://{target}")
     assert statuses(first) == {"a.png": "refused", "b.png": "labelled"}
     assert server.objects(target)["a.png"] == b"whose is this?"
-    assert "--overwrite" in results(first)["a.png"]["error"]["message"]
+    assert "`overwrite=True`" in results(first)["a.png"]["error"]["message"]
     second = go(f"s3://{source}", f"s3://{target}", overwrite=True, retry_failed=True)
     assert proven(server, target, second) == {"a.png", "b.png"}
 
@@ -230,7 +230,7 @@ def test_a_name_that_becomes_too_long_for_the_store(server: Server, png: bytes) 
         ("s3://no-such-bucket/x", "s3://{}/out", ["no-such-bucket", "there is no such bucket"]),
         ("s3://{}/nothing", "s3://{}/out", ["nothing", "no objects whose names begin so"]),
         ("s3://{}", "s3://no-such-bucket", ["no-such-bucket", "there is no such bucket"]),
-        ("s3://{}", "s3://NOT_valid!", ["NOT_valid!", "does not take such a name"]),
+        ("s3://{}", "s3://NOT_valid!", ["NOT_valid!", "does not accept such a name"]),
     ],
 )
 def test_places_that_are_not_there(server: Server, png: bytes, source: str, target: str, words: list[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labeling import LabelingError, UnreadableFile, WriteError
-from labeling.batch.storage import open_place
+from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.task import StoreDown
 
 from .s3 import KEY, SECRET, Kind, Server, go, proven, results, serving, small_png
@@ -189,7 +189,7 @@ def test_a_store_that_dies_ends_the_run_before_every_file_has_waited_for_it(serv
         (source / f"{number:03}.png").write_bytes(small_png())
     server.spoil("503", f"^/{target}/", "PUT")
     quick = {"config_kwargs": {"retries": {"max_attempts": 1}}}
-    with pytest.raises(LabelingError, match=r"failed 30 files in a row.*--retry-failed"):
+    with pytest.raises(LabelingError, match=r"failed 30 files in a row.*`retry_failed=True`"):
         go(source, f"s3://{target}", storage_options=quick, engine="local", workers=8)
     server.forget()
     done = go(source, f"s3://{target}", retry_failed=True)
@@ -198,10 +198,10 @@ def test_a_store_that_dies_ends_the_run_before_every_file_has_waited_for_it(serv
 
 def test_half_a_journal_is_never_taken_for_one(server: Server) -> None:
     bucket = server.bucket({".aigc-label/journal.sqlite": bytes(1000)})
-    place = open_place(f"s3://{bucket}", QUICK)
+    storage = RemoteStorage(f"s3://{bucket}", QUICK)
     server.spoil("truncated", "journal.sqlite", "GET")
     with pytest.raises(StoreDown):
-        place.get(".aigc-label/journal.sqlite", Path("journal.sqlite"))  # type: ignore[attr-defined]
+        storage.download(".aigc-label/journal.sqlite", Path("journal.sqlite"))
     assert not list(Path.cwd().iterdir())
 
 
@@ -210,14 +210,14 @@ def test_a_film_in_parts(server: Server, tmp_path: Path) -> None:
     bucket = server.bucket()
     large = tmp_path / "large"
     large.write_bytes(bytes(range(256)) * (40 << 12))
-    place = open_place(f"s3://{bucket}", QUICK)
+    storage = RemoteStorage(f"s3://{bucket}", QUICK)
     server.spoil("500", "large", "PUT", times=1)
-    place.put(large, "large")  # type: ignore[attr-defined]
+    storage.upload(large, "large")
     parts = [request for request in server.asked("PUT", "large") if "partNumber" in request.query]
     assert sorted({request.query["partNumber"][0] for request in parts}) == ["1", "2", "3"]
-    with place.lend("large") as local:
+    with storage.fetch("large") as local:
         assert local.read_bytes() == large.read_bytes()
     server.spoil("403", "large", "PUT")
     with pytest.raises(WriteError, match="403 AccessDenied"):
-        place.put(large, "large")  # type: ignore[attr-defined]
+        storage.upload(large, "large")
     assert not server.client.list_multipart_uploads(Bucket=bucket).get("Uploads")

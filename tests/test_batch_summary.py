@@ -26,7 +26,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from labeling.batch._bounded import Counts, Histogram, Timeline
-from labeling.batch.summary import STATUSES, Tally, to_json, without_paths
+from labeling.batch.summary import STATUSES, Summary, to_json, without_paths
 from labeling.cli._batch_summary import print_summary
 from labeling.reports import batch_words as words
 from labeling.reports import quantities
@@ -81,11 +81,11 @@ def lines(number: int, mode: str = "label", seed: int = 7) -> Iterator[dict[str,
 
 
 def summed(found: Iterator[dict[str, Any]] | list[dict[str, Any]], mode: Any = "label", **given: Any) -> dict[str, Any]:
-    tally = Tally(mode, ["cn"])
+    tally = Summary(mode, ["cn"])
     for line in found:
         tally.add(line)
     facts = {"started": START, "wall": 60.0, "interrupted": False, "workers": 4, "engine": "pool"}
-    return tally.summary(**{**facts, "source": "/data/in", "target": "/data/out", **given})
+    return tally.to_dict(**{**facts, "source": "/data/in", "target": "/data/out", **given})
 
 
 # --- sums -------------------------------------------------------------------------------------------------------------
@@ -195,20 +195,20 @@ def test_bounded_counts_add_up_and_are_never_too_high(keys: list[int], limit: in
 
 
 def test_lines_of_an_earlier_run_count_but_not_for_the_throughput() -> None:
-    tally = Tally("label", ["cn"])
+    tally = Summary("label", ["cn"])
     for index in range(100):
         tally.add({"path": f"{index}", "status": "labelled", "size": 10, "time": stamp(-1e6)}, earlier=index < 90)
     facts = {"interrupted": True, "workers": 1, "engine": "pool", "source": "s", "target": "t"}
-    summary = tally.summary(started=START, wall=2, resumed=90, **facts)  # type: ignore[arg-type]
+    summary = tally.to_dict(started=START, wall=2, resumed=90, **facts)  # type: ignore[arg-type]
     assert summary["total"] == 100
     assert summary["throughput"] == {
         "files": 10, "bytes": 100, "files_per_second": 5.0, "megabytes_per_second": 0.0,
     }  # fmt: skip
     assert sum(summary["timeline"]["files"]) == 10
     assert "5 files/s" in in_pipe(summary)
-    nothing_left = Tally("label", ["cn"])
+    nothing_left = Summary("label", ["cn"])
     nothing_left.add({"path": "p", "status": "labelled", "size": 10}, earlier=True)
-    summary = nothing_left.summary(started=START, wall=2, resumed=1, **facts)  # type: ignore[arg-type]
+    summary = nothing_left.to_dict(started=START, wall=2, resumed=1, **facts)  # type: ignore[arg-type]
     assert "files/s" not in in_pipe(summary)
     assert "files a second" not in to_html(summary)
 
@@ -309,7 +309,7 @@ def held(number: int) -> int:
     gc.collect()
     tracemalloc.start()
     try:
-        tally = Tally("verify", ["cn"])
+        tally = Summary("verify", ["cn"])
         for line in unlike(number):
             tally.add(line)
         del line
@@ -638,7 +638,7 @@ def test_the_terminal_says_how_many_why_and_where() -> None:
     assert f"{summary['statuses']['labelled']:,} of 3,500 files are labelled." in printed
     assert "1 min with 4 workers: 58.3 files/s" in printed
     assert long in printed  # a pipe cuts no path
-    assert "500  failed: the disk is full; check space and permissions of the target" in printed
+    assert "500  failed: the disk is full; check the target's free space and permissions" in printed
     assert "CN-VISIBLE-SIZE  The text of the visible label must" in printed
     assert all(path in printed for path in files.values())
     assert "…/last.jpg" not in printed
