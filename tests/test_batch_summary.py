@@ -26,7 +26,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from labeling.batch._bounded import Counts, Histogram, Timeline
-from labeling.batch.summary import STATUSES, Summary, to_json, without_paths
+from labeling.batch.cause_messages import without_paths
+from labeling.batch.summary import STATUSES, Summary, to_json
 from labeling.cli._batch_summary import print_summary
 from labeling.reports import batch_words as words
 from labeling.reports import quantities

@@ -7,12 +7,10 @@ written. Whatever a store's library raises becomes a :class:`LabelingError`; tem
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import random
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labeling.batch import local_copies
+from labeling.batch.store_errors import StoreErrors, error_code, without_credentials
 from labeling.batch.task import STATE_FOLDER, Item, Problem, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.files import sha256
@@ -60,11 +59,6 @@ _TIMEOUTS: dict[str, Any] = {
     "read_timeout": 20,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
-_REFUSALS = ("400", "301", "PermanentRedirect", "AuthorizationHeaderMalformed")
-"""Answers to HEAD have no text, so this is all that S3 says about a long name, a wrong region or an expired token."""
-
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s]*@")
-_SECRET_OPTION = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
 
@@ -80,7 +74,8 @@ class RemoteStorage:
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._url, self._options = url, options
-        self.name = _CREDENTIALS_IN_URL.sub("", url)
+        self.name = without_credentials(url)
+        self._errors = StoreErrors(url, options)
 
     def __reduce__(self) -> Any:
         return RemoteStorage, (self._url, self._options)
@@ -107,7 +102,7 @@ class RemoteStorage:
             package = PACKAGES.get(protocol, "the package that fsspec names")
             raise MissingDependency(f"pip install '{package}' ({error})", path=self.name) from error
         except Exception as error:
-            raise LabelingError(f"cannot be opened ({self._describe(error)})", path=self.name) from error
+            raise LabelingError(f"cannot be opened ({self._errors.describe(error)})", path=self.name) from error
         if s3:
             fs.retries = 1  # botocore retries requests, and we retry whole files; a third level would multiply the wait
         return fs, path.rstrip("/")
@@ -148,67 +143,17 @@ class RemoteStorage:
             try:
                 return call(*arguments)
             except Exception as error:
-                if (permanent := self._permanent_error(path, kind, error)) is not None:
+                if (permanent := self._errors.permanent(path, kind, error)) is not None:
                     raise permanent from error
                 elapsed = time.monotonic() - start
                 if number == MAX_TRIES or elapsed > MAX_TRY_TIME:
                     raise StoreDown(
-                        f"{self.name} does not respond as it should ({self._describe(error)}), tried for "
+                        f"{self.name} does not respond as it should ({self._errors.describe(error)}), tried for "
                         f"{elapsed:.0f} s",
                         path=path, hint="run again later",
                     ) from error  # fmt: skip
             time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the attempts
         raise AssertionError("unreachable")
-
-    def _permanent_error(self, path: str, kind: type[LabelingError], error: Exception) -> LabelingError | None:
-        """Return what to raise for an error that another attempt would not change; ``None`` for a temporary one."""
-        code, number = _response(error)[0], getattr(error, "errno", None)
-        if code == "NoSuchBucket":
-            return kind(
-                f"there is no such bucket ({self.name})", path=path, hint="correct the name, or create the bucket first"
-            )
-        if isinstance(error, FileNotFoundError):
-            return UnreadableFile(f"there is no such object in {self.name}", path=path)
-        if isinstance(error, PermissionError):
-            return kind(
-                f"{self.name} does not permit it ({self._describe(error)})", path=path,
-                hint="check credentials and permissions",
-            )  # fmt: skip
-        if code in _REFUSALS:
-            return kind(
-                f"{self.name} refuses the request ({self._describe(error)})", path=path,
-                hint="check the name's length, region and token",
-            )  # fmt: skip
-        if "Credential" in type(error).__name__:
-            return kind(
-                f"{self.name} cannot be asked, no credentials were found", path=path,
-                hint="set them in the environment, or in `storage_options`",
-            )  # fmt: skip
-        if number in (errno.ENOSPC, errno.EDQUOT):
-            return WriteError(
-                f"the disk for temporary files is full ({tempfile.gettempdir()})", path=path, hint="see TMPDIR"
-            )
-        bad_name = code == "InvalidBucketName" or type(error).__name__ == "ParamValidationError"
-        if bad_name or number == errno.ENAMETOOLONG:
-            return kind(
-                f"{self.name} does not accept such a name ({self._describe(error)})", path=path, hint="choose another"
-            )
-        return None
-
-    def _describe(self, error: BaseException) -> str:
-        """Return an error in one line, without secrets."""
-        code, status, message = _response(error)
-        if type(error).__name__ == "FSTimeoutError":
-            text = "it does not read what is sent, or not fast enough"
-        elif status:
-            text = " ".join(dict.fromkeys(filter(None, (status, code, message))))
-        else:
-            text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        for secret in _secrets(self._options):
-            text = text.replace(secret, "...")
-        if credentials := _CREDENTIALS_IN_URL.search(self._url):
-            text = text.replace(credentials[0], "")
-        return " ".join(_CREDENTIALS_IN_URL.sub("", text).split())[:200]
 
     def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
         """Yield every object in listing order; those that cannot be processed carry a ``problem``."""
@@ -224,7 +169,7 @@ class RemoteStorage:
         except FileNotFoundError:
             raise UnreadableFile("there is no such place", path=self.name, hint="correct the URL") from None
         except Exception as error:
-            raise UnreadableFile(f"cannot be listed ({self._describe(error)})", path=self.name) from error
+            raise UnreadableFile(f"cannot be listed ({self._errors.describe(error)})", path=self.name) from error
 
     def _name_problem(self, path: str) -> Problem | None:
         """Return why an object is not processed: its name may be one that a file in a folder must not have."""
@@ -390,7 +335,7 @@ class RemoteStorage:
         try:
             self._fs.get_file(self._full(path), str(local))
         except FileNotFoundError as error:
-            if _response(error)[0] == "NoSuchBucket":
+            if error_code(error) == "NoSuchBucket":
                 raise
             return False
         return True
@@ -411,21 +356,3 @@ def _stamp(info: dict[str, Any]) -> str:
                 value = value.timestamp()
             return f"{value:.6f}" if isinstance(value, float) else str(value).strip('"')
     return ""
-
-
-def _response(error: BaseException) -> tuple[str, str, str]:
-    """Return what S3 answered, if it did: its error code, the HTTP status, and its message."""
-    response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-    if not isinstance(response, dict):
-        return "", "", ""
-    details, metadata = response.get("Error") or {}, response.get("ResponseMetadata") or {}
-    return str(details.get("Code", "")), str(metadata.get("HTTPStatusCode", "")), str(details.get("Message", ""))
-
-
-def _secrets(options: dict[str, Any]) -> Iterator[str]:
-    """Yield the values among fsspec's options that must not be shown."""
-    for name, value in options.items():
-        if isinstance(value, dict):
-            yield from _secrets(value)
-        elif isinstance(value, str) and len(value) > 3 and _SECRET_OPTION.search(name):
-            yield value

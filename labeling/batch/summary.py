@@ -9,13 +9,13 @@ from __future__ import annotations
 import heapq
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from labeling.batch._bounded import Counts, Histogram, Timeline
+from labeling.batch.cause_messages import PLACEHOLDER, join_message, split_message, without_paths
 
 VERSION = 1
 """Version of the summary's form. Under the same number, keys may be added, and none changes its meaning."""
@@ -133,7 +133,7 @@ class Summary:
             self._sums["request errors"] += status == "poison" or (status != "unsupported" and kind not in _FILE_ERRORS)
         message = _text(error.get("message"), _MAX_MESSAGE)
         names = [_text(line.get(name), _MAX_PATH) for name in ("path", "output", "content_id")]
-        form, specifics = _split(without_paths(message, names))
+        form, specifics = split_message(without_paths(message, names))
         key = (status, kind, form)
         if self._causes.add(key, path).count == 1:
             self._specifics[key] = specifics
@@ -289,7 +289,7 @@ class Summary:
             {
                 "status": status,
                 "kind": kind,
-                "message": _filled(form, self._specifics[status, kind, form]),
+                "message": join_message(form, self._specifics[status, kind, form]),
                 "count": row.count,
                 "examples": [*row.examples],
             }
@@ -301,78 +301,6 @@ def to_json(summary: Mapping[str, Any]) -> str:
     """Return the summary as JSON. It is valid UTF-8 even if a file's name is not: the name has escapes ``\\udcXX``."""
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def without_paths(message: str, names: Sequence[str]) -> str:
-    """Return a message without the file's own names, so that a thousand files with one fault have one message.
-
-    A name at the beginning, before ``: ``, is removed together with the folder or address before it. Elsewhere it is
-    replaced by ``…``.
-
-    Args:
-        message: The message.
-        names: The file's path, and other names of it.
-    """
-    for name in sorted(filter(None, {*names, *(name.rpartition("/")[2] for name in names)}), key=len, reverse=True):
-        for form in dict.fromkeys((name, name.replace("/", "\\"), repr(name)[1:-1])):
-            message = _without_name(message, form)
-    return message
-
-
-def _without_name(message: str, name: str) -> str:
-    start = 0
-    while (at := message.find(name, start)) >= 0:
-        end = at + len(name)
-        begin = _start_of_path(message, at)
-        if begin == 0 and message.startswith(": ", end):
-            message, start = message[end + 2 :], 0
-        elif _is_separate(message, at, end, name):
-            message, start = f"{message[:begin]}…{message[end:]}", begin + 1
-        else:
-            start = at + 1
-    return message
-
-
-def _start_of_path(message: str, at: int) -> int:
-    """Return where the path begins that ends with the name at ``at``.
-
-    That is the message's first character if the message begins with a root and only folders follow; otherwise the
-    position after the last blank or quotation mark before the name.
-    """
-    before = message[:at]
-    if not before.endswith(("/", "\\")):
-        return at
-    if _ROOT.match(before) and ": " not in before:
-        return 0
-    return at - len(re.split(r"[\s'\"(]", before)[-1])
-
-
-_ROOT = re.compile(r"[A-Za-z][\w+.-]*://|[A-Za-z]:[\\/]|\.{0,2}[\\/]")
-
-
-def _is_separate(message: str, at: int, end: int, name: str) -> bool:
-    """Return whether a name in a message means the file and not (part of) a word: a file may be called ``label``."""
-    before, after = message[at - 1 : at], message[end : end + 1]
-    if not any(c in name for c in "./\\"):
-        return before != "" and before in "/\\'\""
-    return not (before.isalnum() or before in ("_", "-") or after.isalnum() or after == "_")
-
-
-_SPECIFIC = re.compile(r"\b[0-9a-f]{8,}\b|(?<![A-Za-z\d])\d+(?:[ .,_]\d+)*")
-"""Numbers, content ids and hashes: what differs between messages that say the same."""
-
-_PLACEHOLDER = "\0"
-
-
-def _split(message: str) -> tuple[str, list[str]]:
-    """Split a message into what it shares with others of its kind, with placeholders, and its own values."""
-    return _SPECIFIC.sub(_PLACEHOLDER, message), _SPECIFIC.findall(message)
-
-
-def _filled(form: str, specifics: Sequence[str]) -> str:
-    """Return the message for a form and the values of its placeholders."""
-    first, *rest = form.split(_PLACEHOLDER)
-    return first + "".join(value + text for value, text in zip(specifics, rest, strict=True))
 
 
 def _by_name(counts: Counts[str], names: Sequence[str]) -> dict[str, int]:
@@ -395,9 +323,9 @@ def _distribution(histogram: Histogram) -> dict[str, Any]:
 
 def _text(value: object, limit: int = 200) -> str:
     text = value if isinstance(value, str) else "" if value is None else str(value)
-    if len(text) <= limit and _PLACEHOLDER not in text:
+    if len(text) <= limit and PLACEHOLDER not in text:
         return text
-    text = text.replace(_PLACEHOLDER, "\N{REPLACEMENT CHARACTER}")
+    text = text.replace(PLACEHOLDER, "\N{REPLACEMENT CHARACTER}")
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
