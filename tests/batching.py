@@ -92,3 +92,10 @@ def whole(target: Path, paths: list[str], ledger: Path | None = None) -> None:
             records = [record for record in book.export() if record.kind == "label"]
         assert Counter(record.sha256 for record in records) == Counter(line["sha256"] for line in found.values())
         assert {record.content_id for record in records} == {line["content_id"] for line in found.values()}
+
+
+def exiftool(path: Path, *tags: str) -> dict[str, str]:
+    """What exiftool finds in a file under these tags."""
+    answer = subprocess.run(["exiftool", "-j", *tags, path], capture_output=True, check=True).stdout
+    found: dict[str, str] = json.loads(answer)[0]
+    return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from labeling.reports import messages
 
-_WORDS: dict[str, tuple[str, str]] = {
+TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
     "title:verify": ("Batch run: verification", "批量任务：核验标识"),
     # what became of a file
@@ -185,7 +185,7 @@ def word(key: str, language: str = "en", **values: object) -> str:
         language: "en" or "zh".
         values: For the placeholders in the text.
     """
-    pair = _WORDS.get(key)
+    pair = TEXTS.get(key)
     if pair is None:
         return messages.word(key, language, **values)
     text = pair[language == "zh"]
@@ -195,7 +195,7 @@ def word(key: str, language: str = "en", **values: object) -> str:
 def remedy(status: str, kind: str, language: str = "en") -> str:
     """Return what to do about a kind of error, as the second half of a message; ``""`` if nothing general applies."""
     for key in (f"kind:{kind}", f"kind:{status}"):
-        if key in _WORDS:
+        if key in TEXTS:
             return word(key, language)
     return ""
 
