@@ -146,7 +146,7 @@ def test_the_readme_s_commands_say_what_it_says(desk: Path) -> None:
     assert ran == len(re.findall(r"^\$ ", README, re.MULTILINE)) > 0
 
 
-SLOW = "from labeling.cli import _batch_progress, main; _batch_progress.EVERY = 0; main()"
+SLOW = "from labeling.cli import _batch_progress, main; _batch_progress.LINE_INTERVAL = 0; main()"
 """The command on a machine so slow that every file is worth a line of progress."""
 
 PROGRESS = re.compile(r"^aigc-label: [\d,]+( of [\d,]+)? files(  .*)?\n", re.MULTILINE)
