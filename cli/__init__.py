@@ -36,6 +36,17 @@ class _Lazy(click.Group):
         command: click.Command = importlib.import_module(f"labeling.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an error that it leaves to its caller, or that its options raise, is printed in one line."""
+        from labeling.errors import LabelingError
+
+        try:
+            return super().invoke(ctx)
+        except LabelingError as error:
+            from ._common import fail
+
+            fail(error)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))

@@ -9,7 +9,7 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 from .ledger import configured, ledger_option
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @ledger_option
 @click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
-@_common.labeler_options
+@_options.labeler_options
 def command(
     files: tuple[str, ...],
     out: Path | None,
@@ -53,7 +53,7 @@ def command(
     """
     paths = _common.expand(files)
     try:
-        labeler = _common.labeler(options)
+        labeler = _options.labeler(options)
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
             raise LabelingError("--content-id names one file", hint="leave it out and each file gets its own")

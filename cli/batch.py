@@ -16,7 +16,7 @@ import click
 from labeling.batch.options import DEFAULT_TIMEOUT, ENGINES, LANGUAGES, RunOptions
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 from ._wording import PARAMETER
 from .ledger import configured, ledger_option
 
@@ -69,7 +69,7 @@ def _flag(name: str) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--trust", type=click.Path(path_type=Path), multiple=True, help="With --verify: as in verify.")
 @click.option("--everywhere", is_flag=True, help="With --verify: check the middle and the end of videos as well.")
-@_common.labeler_options
+@_options.labeler_options
 def command(source: str, target: str | None, quiet: bool, ledger: str | None, **options: Any) -> None:
     """Label or verify a folder or bucket of any size, in several processes. Run again, it continues where it was.
 
@@ -124,7 +124,7 @@ def _label_arguments(options: dict[str, Any]) -> dict[str, Any]:
             options[name] = Path(options[name]).absolute()  # a worker may have another working directory
     if options["config"] is None and Path(NAME).is_file():
         options["config"] = Path(NAME).absolute()
-    return {"labeler": partial(_common.labeler, options)}
+    return {"labeler": partial(_options.labeler, options)}
 
 
 def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 from labeling import __version__
 from labeling.errors import LabelingError, WriteError
 
-from . import _common
+from . import _common, _options
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -47,7 +47,7 @@ SHEET = "contact-sheet.png"
 @click.argument("media", nargs=-1, metavar="[MEDIA...]")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True,
               help="Folder for the result.")  # fmt: skip
-@_common.profile_option
+@_options.profile_option
 def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
     """Label pictures, verify them and show the result: a table here, and a contact sheet to open.
 

@@ -16,7 +16,7 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 from ._terminal import printable
 
 if TYPE_CHECKING:
@@ -56,11 +56,6 @@ def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-_config = click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file (default: ./aigc-label.toml)."
-)
-
-
 def configured(where: str | None, config: Path | None) -> str | None:
     """Return the ledger that the option, the environment or the configuration file names, if any does."""
     from labeling import config as configuration
@@ -87,12 +82,12 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 @command.command("find")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--distance", type=click.IntRange(-1, 256),
               help="Bits, of 256, in which fingerprints may differ (default 28); -1: do not compare them.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
-@click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
+@_options.max_pixels_option
 def find(
     files: tuple[str, ...],
     ledger: str | None,
@@ -133,7 +128,7 @@ def find(
 @command.command("show")
 @click.argument("content_id", metavar="CONTENT-ID")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
 def show(content_id: str, ledger: str | None, config: Path | None, form: str) -> None:
@@ -156,7 +151,7 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
 
 @command.command("export")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True,
               help="jsonl has everything that is hashed; csv is for spreadsheets.")  # fmt: skip
 @click.option("--since", type=click.DateTime(), help="Records from this time on (UTC).")
@@ -185,7 +180,7 @@ def export(
 
 @command.command("prune")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--older-than", type=click.IntRange(0), default=184, show_default=True, metavar="DAYS",
               help="Remove records that are older than this.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Remove records younger than the six months of the Labelling Measures.")
@@ -208,7 +203,7 @@ def prune(ledger: str | None, config: Path | None, older_than: int, force: bool)
 
 @command.command("verify")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--head", metavar="HASH", help="Hash of a record, kept elsewhere: it must be in the chain.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip

@@ -9,13 +9,13 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 
 
 @click.command("transplant")
 @click.argument("labelled", type=click.Path(path_type=Path))
 @click.argument("copy", type=click.Path(path_type=Path))
-@_common.propagation_options
+@_options.propagation_options
 def command(labelled: Path, copy: Path, **options: Any) -> None:
     """Carry the labels of LABELLED over to COPY, a re-encoded or resized copy of the same picture.
 
@@ -29,7 +29,7 @@ def command(labelled: Path, copy: Path, **options: Any) -> None:
     from labeling.pipelines.propagation import transplant
 
     try:
-        done = transplant(labelled, copy, **_common.propagation_arguments(options))
+        done = transplant(labelled, copy, **_options.propagation_arguments(options))
     except LabelingError as error:
         _common.fail(error)
     _common.print_result(done)

@@ -9,12 +9,12 @@ import click
 from labeling.errors import LabelingError, MissingDependency
 from labeling.verification.report import Report
 
-from . import _common, _output
+from . import _common, _options, _output
 
 
 @click.command("verify")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--profile", "profiles", type=_common.ProfileName(), multiple=True,
+@click.option("--profile", "profiles", type=_options.ProfileName(), multiple=True,
               help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(_output.FORMATS), default="table", show_default=True,
               help="Form of the report.")  # fmt: skip
@@ -29,7 +29,7 @@ from . import _common, _output
               help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
 @click.option("--everywhere", is_flag=True, help="Say of films whether the label is in the middle and at the end, too.")
-@click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
+@_options.max_pixels_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     files: tuple[str, ...],

@@ -76,11 +76,10 @@ if TYPE_CHECKING:
     from labeling.labeler import Labeler
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.security import SecurityKey, Sm2Key
-    from labeling.marks.visible import Style
+    from labeling.options import Style, VideoOptions
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate, transplant
-    from labeling.pipelines.video import VideoOptions
     from labeling.pipelines.video_writer import LabeledVideoWriter
     from labeling.rules import PROFILES, Outcome, Profile, Verdict
     from labeling.verification.inspection import inspect
@@ -107,11 +106,10 @@ else:
         "labeling.labeler": ("Labeler",),
         "labeling.marks.credentials": ("Signer", "Trust"),
         "labeling.marks.security": ("SecurityKey", "Sm2Key"),
-        "labeling.marks.visible": ("Style",),
+        "labeling.options": ("Style", "VideoOptions"),
         "labeling.pipelines.image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),
         "labeling.pipelines.propagation": ("propagate", "transplant"),
-        "labeling.pipelines.video": ("VideoOptions",),
         "labeling.pipelines.video_writer": ("LabeledVideoWriter",),
         "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
         "labeling.verification.inspection": ("inspect",),

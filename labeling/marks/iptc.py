@@ -6,7 +6,7 @@ Specification: IPTC Photo Metadata Standard 2025.1; the vocabulary http://cv.ipt
 from __future__ import annotations
 
 from labeling.findings import Defect, Finding, Signature, Status
-from labeling.label import Label
+from labeling.label import AI_TERMS, Label
 from labeling.marks.xmp import Name, Packet, Property
 from labeling.rule_catalogue import defect
 
@@ -18,8 +18,7 @@ AI_SYSTEM = Name(NAMESPACE, "AISystemUsed", "Iptc4xmpExt")
 AI_SYSTEM_VERSION = Name(NAMESPACE, "AISystemVersionUsed", "Iptc4xmpExt")
 CREATE_DATE = Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp")
 
-TRAINED = "trainedAlgorithmicMedia"
-AI_TERMS = (TRAINED, "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
+TRAINED = AI_TERMS[0]
 TERMS = (
     *AI_TERMS,
     "algorithmicMedia",

@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
-from labeling.codecs import MAX_PIXELS
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict
 from labeling.findings import Finding, Status
 from labeling.label import Label
+from labeling.limits import MAX_PIXELS
 from labeling.marks import aigc, exif, iptc, xmp
 from labeling.pipelines.read_back import check_label, check_metadata_kept, check_picture_untouched, read_back
 from labeling.pipelines.source import (

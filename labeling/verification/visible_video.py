@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.findings import Defect, Finding, Signature, Status
+from labeling.limits import MIN_SECONDS
 from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
     from labeling.codecs.video.sample import Frame, Sampler
     from labeling.containers import Media
-
-LEAST = 2.0
-"""Seconds from the first shown frame on in which the label has to be there (GB 45438-2025 5.4)."""
 
 ROUNDING = 0.002
 """Seconds: Matroska and FLV round times to milliseconds."""
@@ -57,8 +55,8 @@ def find_explicit_label(
     cannot be decoded gives an ``unreadable`` finding. Raises :class:`~labeling.errors.MissingDependency` without an OCR
     engine or PyAV.
     """
-    from labeling.codecs import MAX_PIXELS
     from labeling.codecs.video import sample
+    from labeling.limits import MAX_PIXELS
 
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
@@ -136,7 +134,7 @@ def _visible(film: Sampler, languages: tuple[str, ...], everywhere: bool) -> Fin
         finding = _timed(seen.finding, film, since, until)
         words = (
             f"the label is seen from {since:.2f} s to {until:.2f} s: it has to be there from the first picture shown, "
-            f"and for {LEAST:.0f} s"
+            f"and for {MIN_SECONDS:.0f} s"
         )
         breach = defect("CN-VISIBLE-TIME", words)
     else:
@@ -191,13 +189,13 @@ def _followed(seen: _Seen, shots: Iterator[Frame], reader: _Reader) -> tuple[flo
 
 
 def _final(shot: Frame) -> bool:
-    return shot.last or shot.end >= LEAST - ROUNDING
+    return shot.last or shot.end >= MIN_SECONDS - ROUNDING
 
 
 def _asked(duration: float) -> str:
-    if 0 < duration < LEAST:
+    if 0 < duration < MIN_SECONDS:
         return f"a film of {duration:.2f} s has to show it throughout"
-    return f"it has to be there for {LEAST:.0f} s at normal speed"
+    return f"it has to be there for {MIN_SECONDS:.0f} s at normal speed"
 
 
 def _later(first: Frame, shots: Iterator[Frame], reader: _Reader) -> _Seen | None:
@@ -220,7 +218,7 @@ def _around(seen: _Seen, film: Sampler) -> tuple[float, float]:
     since, until = found, seen.shot.end
     there = False
     for shot in film.frames():
-        if shot.seconds > found + LEAST:
+        if shot.seconds > found + MIN_SECONDS:
             break
         same = shot.seconds == found or seen.stays(shot)
         if shot.seconds <= found:

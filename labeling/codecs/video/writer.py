@@ -25,6 +25,7 @@ from labeling.codecs.video.pixel_formats import BT709, FULL_RANGE, format_of
 from labeling.containers import formats
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, WriteError, error_context
+from labeling.limits import MIN_SECONDS
 
 if TYPE_CHECKING:
     import av
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 CODECS = ("h264", "hevc", "vp9", "av1")
 
 PIXEL_FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
-
-LEAST_SECONDS = 2.0
-"""Shortest time for which a label that disappears again is shown; a shorter video has it on every frame."""
 
 _LIMITED = 1
 
@@ -120,8 +118,8 @@ class VideoWriter:
         self.size = _checked_size(size, pix_fmt)
         muxer = formats.muxer_named(form)
         how = _checked_codec(muxer, codec, quality, preset, self.size, self.rate)
-        if seconds is not None and not seconds >= LEAST_SECONDS:
-            raise LabelingError(f"the label must be shown for at least {LEAST_SECONDS:g} seconds, not {seconds}")
+        if seconds is not None and not seconds >= MIN_SECONDS:
+            raise LabelingError(f"the label must be shown for at least {MIN_SECONDS:g} seconds, not {seconds}")
         self._labelled = math.inf if seconds is None else math.ceil(seconds * self.rate)
         self._overlay = FrameOverlay(painter, *self.size) if painter is not None else None
         self.box: Box = self._overlay.box if self._overlay else (0, 0, 0, 0)

@@ -21,8 +21,8 @@ from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible.layout import Layout, line_gap, open_logo, plan
-from labeling.marks.visible.style import Style
 from labeling.marks.visible.wording import judge
+from labeling.options.style import Style
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 PLATE_ALPHA = 0.62

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, readings
 from labeling.marks.visible.measure import EM, measure
-from labeling.marks.visible.style import MIN_RATIO
 from labeling.marks.visible.wording import joins, judge, mended, statement
 from labeling.rule_catalogue import defect
 
@@ -102,7 +102,7 @@ def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) 
         value["turned"] = str(line.turn)
     defects: list[Defect] = []
     # Ink is measured to one row of pixels: what may be 5 % is not called too small.
-    if height_ratio + 1 / min(width, height) < MIN_RATIO:
+    if height_ratio + 1 / min(width, height) < MIN_HEIGHT_RATIO:
         defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height)))
     if size.contrast < wcag.REQUIRED - 1.5:  # measured through noise and compression: well below 4.5 before it is said
         message = f"contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
