@@ -13,8 +13,10 @@ from labeling._version import __version__
 __all__ = [
     "KINDS",
     "PROFILES",
+    "Audio",
     "Defect",
     "Finding",
+    "Frame",
     "Label",
     "LabelConflict",
     "LabeledFile",
@@ -59,7 +61,7 @@ __all__ = [
 if TYPE_CHECKING:
     # What checkers and editors see. tests/test_public_api.py compares it with _MODULE_OF below.
     from labeling import batch, fingerprint, ledger
-    from labeling._types import Picture
+    from labeling._types import Audio, Frame, Picture
     from labeling.errors import (
         LabelConflict,
         LabelingError,
@@ -89,7 +91,7 @@ else:
     # What runs. Hidden from checkers: a module-level __getattr__ would make them accept any name.
     _NAMES_IN = {
         "labeling": ("batch", "fingerprint", "ledger"),
-        "labeling._types": ("Picture",),
+        "labeling._types": ("Audio", "Frame", "Picture"),
         "labeling.errors": (
             "LabelConflict",
             "LabelingError",
