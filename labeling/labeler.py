@@ -122,6 +122,9 @@ class Labeler(LabelerOptions):
             path: An ``aigc-label.toml``, as ``aigc-label init`` writes it. Paths in it are relative to its folder.
             overrides: Parameters of :class:`Labeler`, which outrank the file.
 
+        Returns:
+            The labeler.
+
         Raises:
             LabelingError: The file cannot be read, or a value is wrong; the message names the file and the key.
 
