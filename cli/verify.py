@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Say which labels pictures, films and sounds carry, what is wrong with them, and whether they comply.
 
-    No network call is made. An unsigned label is a claim and not proof; that no label is there proves nothing.
+    No network call is made. An unsigned label is a claim, not proof, and the absence of labels proves nothing.
 
     \b
     Examples:

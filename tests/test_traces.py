@@ -227,9 +227,9 @@ def test_iim_reads_any_bytes(data: bytes, head: bytes) -> None:
     assert all(name in iim.DATASETS.values() for name, _ in fields.texts)
 
 
-def test_lying_lengths_of_iim_are_told() -> None:
+def test_wrong_lengths_in_iim_are_reported() -> None:
     assert iim.read(b"\x1c\x02\x6e\x00\x04Mike\x1c\x02\x73\x80\x04\xff\xff\xff\xff").texts == (("Credit", "Mike"),)
-    assert "reaches out" in iim.read(b"\x1c\x02\x6e\x7f\xffx").problem
+    assert "reaches beyond" in iim.read(b"\x1c\x02\x6e\x7f\xffx").problem
     assert "more than four" in iim.read(b"\x1c\x02\x6e\xff\xff" + b"\xff" * 64).problem
 
 

@@ -288,7 +288,7 @@ def test_a_real_signature_over_a_binding_holds_but_does_not_vouch_for_the_label(
     (finding,) = [finding for finding in report.findings if finding.kind == "aigc"]
     result = check(finding.value["ReservedCode1"], finding.value)
     assert result.signature is Signature.UNSUPPORTED
-    assert "holds for the hash beside it" in result.detail
+    assert "is valid for the hash beside it" in result.detail
     value = "adf5404cff75307641a030c3a67e272dca95116ed243aac93127cc66669e6d3d"
     forged = finding.value["ReservedCode1"].replace(value, "0" * 64)
     assert "something other than the label" in check(forged, finding.value).detail
