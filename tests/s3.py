@@ -218,8 +218,8 @@ class Server:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [each["Key"] for page in pages for each in page.get("Contents", ())]
 
-    def anew(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-        """The server for another test, which works in a folder of its own and finds it through the environment."""
+    def for_test(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+        """Prepare the server for a test, which works in a folder of its own and finds it through the environment."""
         for name, value in self.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(folder)

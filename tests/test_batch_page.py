@@ -7,9 +7,11 @@ import unicodedata
 from collections import Counter
 from typing import Any
 
+import click
 import pytest
 from rich.cells import cell_len
 
+from labeling.cli.batch import command
 from labeling.reports import batch_words
 from labeling.reports.batch_page import to_html
 
@@ -141,3 +143,12 @@ def test_the_terminal_says_how_many_why_and_where() -> None:
     assert all(path in printed for path in files.values())
     assert "…/last.jpg" not in printed
     assert long not in on_terminal(summary, 80).replace("\n", "")
+
+
+def test_a_parameter_is_code_on_the_page_and_an_option_on_the_terminal() -> None:
+    error = {"kind": "Taken", "message": "is there already, and not by this run; `overwrite=True` replaces it"}
+    summary = summed([{"path": "p.png", "status": "refused", "error": error}])
+    assert "<code>overwrite=True</code> replaces it" in to_html(summary)
+    assert "<code>overwrite=True</code>" in to_html(summary, language="zh")
+    with click.Context(command):
+        assert "is there already, and not by this run; --overwrite replaces it" in in_pipe(summary)

@@ -198,14 +198,20 @@ def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_run_waits_for_the_workers_of_a_killed_one(tmp_path: Path) -> None:
-    program = "import sys, time; from pathlib import Path; from labeling.batch import run_lock\n"
-    program += "with run_lock.acquire_shared(Path(sys.argv[1])): print(flush=True); time.sleep(1)"
+    program = """
+import sys, time
+from pathlib import Path
+from labeling.batch import run_lock
+with run_lock.acquire_shared(Path(sys.argv[1])):
+    print(flush=True)
+    time.sleep(1)
+    Path(sys.argv[1], "about to end").touch()
+"""
     with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as orphan:
         assert orphan.stdout is not None
         orphan.stdout.readline()
-        start = time.monotonic()
         with run_lock.acquire_exclusive(tmp_path):
-            assert time.monotonic() - start > 0.5
+            assert (tmp_path / "about to end").exists()
             with run_lock.acquire_shared(tmp_path):  # its own workers are let in
                 pass
 

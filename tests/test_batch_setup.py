@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import labeling
 from labeling import Labeler, LabelingError
 from labeling.batch import run
+from labeling.batch.options import RunOptions
 from labeling.marks.credentials import Signer, make_test_chain
 
 from .batching import STATE, batch, tree, whole
@@ -121,3 +125,38 @@ def test_a_state_elsewhere_belongs_to_its_target(tmp_path: Path) -> None:
     assert len((state / "results.jsonl").read_text().splitlines()) == len(paths)
     with pytest.raises(LabelingError, match=r"other options \(target\)"):
         run(tmp_path / "in", tmp_path / "elsewhere", labeler=LABELER, engine="inline", state=state)
+
+
+WRONG: dict[str, list[object]] = {
+    "workers": [0, -1, 1.5, True, "2"],
+    "timeout": [0, -1.0, float("nan"), "3600", True],
+    "engine": ["steam", None],
+    "language": ["fr"],
+    "include": ["*.jpg"],
+    "exclude": ["*.jpg"],
+    "storage_options": ["{}"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_value_that_an_option_cannot_have_is_refused_by_its_name(name: str, value: object, tmp_path: Path) -> None:
+    tree(tmp_path / "in", 1)
+    wrong: dict[str, Any] = {name: value}
+    with pytest.raises(LabelingError, match=f"^`{name}` must be"):
+        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_names_the_option(tmp_path: Path) -> None:
+    tree(tmp_path / "in", 1)
+    refused(batch(tmp_path / "in", tmp_path / "out", "--timeout", "-1"), 2, "--timeout must be a number of seconds")
+
+
+def test_every_option_is_a_parameter_of_run_with_the_same_default() -> None:
+    parameters = inspect.signature(run).parameters
+    for option in fields(RunOptions):
+        assert parameters[option.name].default == option.default, option.name
+        assert parameters[option.name].annotation == option.type
+    assert parameters.keys() - {option.name for option in fields(RunOptions)} == {
+        "source", "target", "labeler", "verify", "file_list", "ledger", "progress",
+    }  # fmt: skip
