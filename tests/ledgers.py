@@ -7,10 +7,11 @@ import json
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from labeling.ledger import Entry
+from labeling.ledger import Entry, Ledger
 
 PRODUCER = "001191000000MA00DEM00P10001"
 
@@ -93,3 +94,28 @@ def many_writers(where: str, writers: int, each: int) -> list[tuple[int, str, st
     assert [process.returncode for process in processes] == [0] * writers
     lines = [line.split() for text in said for line in text.splitlines()]
     return [(int(seq), digest, content_id) for seq, digest, content_id in lines]
+
+
+def aged(path: Path, days: list[int]) -> None:
+    """Make a ledger whose records were written this many days ago: the clock is the only thing that is made up."""
+    with Ledger.open(path) as ledger:
+        ledger.append([entry(n) for n in range(1, len(days) + 1)])
+    connection = raw(path)
+    prev = "0" * 64
+    for seq, age in enumerate(days, 1):
+        time = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        connection.execute("UPDATE ledger_entries SET time = ?, prev = ? WHERE seq = ?", (time, prev, seq))
+        row = connection.execute(f"SELECT {COLUMNS} FROM ledger_entries WHERE seq = ?", (seq,)).fetchone()
+        [prev] = audited([row])
+        connection.execute("UPDATE ledger_entries SET hash = ? WHERE seq = ?", (prev, seq))
+        connection.execute("UPDATE ledger_head SET time = ?, hash = ?", (time, prev))
+    connection.close()
+
+
+def match_numbers(ledger: Ledger, fingerprint: bytes | None) -> list[int]:
+    """Return the numbers of the records that have a fingerprint."""
+    from labeling.ledger._find import Query, find
+    from labeling.ledger._search import BlockCache
+
+    query = Query(fingerprint=fingerprint)
+    return [match.record.seq for match in ledger._database.read(lambda c: find(c, query, BlockCache(), 0))]

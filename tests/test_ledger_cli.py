@@ -19,10 +19,9 @@ from PIL import Image
 
 from labeling.ledger import Ledger
 
-from .ledgers import PRODUCER, audited, entry, raw
+from .ledgers import PRODUCER, aged, audited, entry, raw
 from .pictures import rgb
 from .test_bad_input import as_nobody, refused, run
-from .test_ledger import aged
 
 
 @pytest.fixture
