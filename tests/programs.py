@@ -39,6 +39,7 @@ PACKAGES = {
     "postgres": "postgresql",
     "psql": "postgresql",
     "runuser": "util-linux",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
 }
 """The Debian package of each program."""
