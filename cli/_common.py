@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def expand(patterns: tuple[str, ...]) -> list[Path]:
-    """The files that the arguments name. A shell that does not expand globs (Windows) leaves that to us."""
+    """Return the files that the arguments name, with globs expanded: Windows' shells leave that to the program."""
     paths: list[Path] = []
     for pattern in patterns:
         there = os.path.exists(pattern)  # noqa: PTH110 - Path.exists raises where a folder may not be looked into
@@ -50,11 +50,11 @@ def fail(error: LabelingError) -> NoReturn:
 
 
 def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
-    """Go through the paths; draw a bar on a terminal where there are enough of them to wait for."""
+    """Yield the paths; draw a progress bar on a terminal if there are many."""
     if quiet or len(paths) < 8 or not sys.stderr.isatty():
         yield from paths
         return
-    with click.progressbar(paths, label="Pictures", show_pos=True, file=sys.stderr) as bar:
+    with click.progressbar(paths, label="Files", show_pos=True, file=sys.stderr) as bar:
         yield from bar
 
 
@@ -69,7 +69,7 @@ def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, floa
     start = last = time.monotonic()
     shown = False
 
-    def tell(done: float, total: float) -> None:
+    def report(done: float, total: float) -> None:
         nonlocal last, shown
         now = time.monotonic()
         if now - start < 1 or now - last < 0.2:
@@ -81,7 +81,7 @@ def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, floa
         click.echo(f"\r\033[K{line}", nl=False, err=True)
 
     try:
-        yield tell
+        yield report
     finally:
         if shown:
             click.echo("\r\033[K", nl=False, err=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file, or a folder for several.")
 @click.option("--in-place", is_flag=True, help="Replace the input itself.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @ledger_option
 @click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
 @_options.labeler_options
@@ -36,7 +36,7 @@ def command(
     recipient: str | None,
     **options: Any,
 ) -> None:
-    """Put labels on pictures, films and sounds: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
+    """Label pictures, video and audio: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
 
     The output goes to -o, or beside the input as NAME.labeled.EXT; the input is never touched unless --in-place.
     Another provider's label is never overwritten.
@@ -47,7 +47,7 @@ def command(
       aigc-label add *.jpg -o labelled/ --position top-left
       aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
-      aigc-label add film.mp4 --when start+end -o labelled.mp4
+      aigc-label add clip.mp4 --when start+end -o labelled.mp4
       aigc-label add photo.png --ledger ledger.db
       aigc-label add photo.png --no-visible --ledger ledger.db --recipient "customer 4711, contract 12"
     """
@@ -87,7 +87,7 @@ def command(
 
 
 def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run: bool) -> Ledger | None:
-    """The ledger to record in, opened before anything is labelled: what cannot be recorded should not go out."""
+    """Open the ledger before anything is labelled: what cannot be recorded should not go out."""
     if recipient is not None:
         if where is None:
             hint = "give --ledger, or [ledger] url in aigc-label.toml"

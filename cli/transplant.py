@@ -17,7 +17,7 @@ from . import _common, _options
 @click.argument("copy", type=click.Path(path_type=Path))
 @_options.propagation_options
 def command(labelled: Path, copy: Path, **options: Any) -> None:
-    """Carry the labels of LABELLED over to COPY, a re-encoded or resized copy of the same picture.
+    """Copy the labels of LABELLED to COPY, a re-encoded or resized copy of the same picture.
 
     A copy that does not show the same picture is refused. C2PA credentials stay behind unless a signer is given: then
     the original becomes the parent ingredient.

@@ -1,6 +1,6 @@
-"""A large file as bytes that are read when asked for, and pieces of it that are copied without being read.
+"""A large file whose bytes are read on request, and ranges of it that are copied without being read.
 
-Films are never held in memory, and never mapped either: a mapped file that another program cuts short kills the
+Videos are never held in memory, and never mapped either: a mapped file that another program cuts short kills the
 process.
 """
 
@@ -17,9 +17,14 @@ COPY_STEP = 1 << 20
 
 
 class FileBytes:
-    """The bytes of an open file. ``len()`` and slices are all there is; a slice reads just that part.
+    """The bytes of an open file, with ``len()`` and slices; a slice reads only its part.
 
-    Raises :class:`UnreadableFile` if the file becomes shorter while it is used.
+    Args:
+        file: An open binary file, which is closed with this object.
+        name: What errors call it.
+
+    Raises:
+        UnreadableFile: The file became shorter while it was used, or cannot be read.
     """
 
     def __init__(self, file: BinaryIO | Any, name: str) -> None:
@@ -34,26 +39,27 @@ class FileBytes:
     def __getitem__(self, part: slice) -> bytes:
         start, stop, step = part.indices(self._size)
         if step != 1:
-            raise ValueError("only runs of bytes can be read")
+            raise ValueError("a slice of a file has no step")
         return self.read(start, max(0, stop - start))
 
     def read(self, start: int, count: int) -> bytes:
-        """``count`` bytes from ``start``, all of them."""
+        """Return exactly ``count`` bytes from ``start``."""
         parts: list[bytes] = []
         while count > 0:
             try:
                 part = _pread(self.fd, min(count, 1 << 30), start)
             except OSError as error:
-                raise UnreadableFile(f"{self.name}: cannot be read ({error.strerror})") from error
+                raise UnreadableFile(f"cannot be read ({error.strerror})", path=self.name) from error
             if not part:
-                raise UnreadableFile(f"{self.name}: became shorter while it was read; try again when it is complete")
+                message = "became shorter while it was read"
+                raise UnreadableFile(message, path=self.name, hint="try again when it is complete")
             parts.append(part)
             start += len(part)
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def stream(self) -> BinaryIO:
-        """The file as a stream of its own, with its own position, for who wants one."""
+        """Return an independent, seekable binary stream over the file."""
         return io.BufferedReader(_Raw(self), 1 << 16)
 
     def close(self) -> None:
@@ -93,7 +99,7 @@ class _Raw(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """A run of bytes of a file, to be copied into another one; its length is that of the run."""
+    """A range of a file's bytes, to be copied into another file. ``len()`` is the number of bytes."""
 
     source: FileBytes
     start: int
@@ -104,14 +110,14 @@ class FileRange:
 
 
 def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Write all of ``data``: one call may write less."""
+    """Write all of ``data``, of which one call to the system may write only a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def copy_range(part: FileRange, fd: int) -> None:
-    """Append a range of one file to the file behind ``fd``: inside the kernel where the system can do that.
+    """Append a range of one file to the file behind ``fd``, inside the kernel where the system can do that.
 
     Raises :class:`UnreadableFile` if the source has become shorter, :class:`OSError` if writing fails.
     """
@@ -125,7 +131,8 @@ def copy_range(part: FileRange, fd: int) -> None:
                 break  # other file systems, or an old kernel: by hand
             raise
         if not done:
-            raise UnreadableFile(f"{part.source.name}: became shorter while it was copied; nothing was written")
+            message = "became shorter while it was copied"
+            raise UnreadableFile(message, path=part.source.name, hint="nothing was written")
         at += done
     while at < part.end:
         piece = part.source.read(at, min(COPY_STEP, part.end - at))

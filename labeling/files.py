@@ -25,7 +25,7 @@ MAX_FILE = 1 << 30
 
 MAX_TOML = 1 << 20
 
-SCRATCH = ".aigc-"
+TEMP_PREFIX = ".aigc-"
 """Prefix of every temporary file's name; the id of the process that made it follows."""
 
 HEAD = 64
@@ -233,7 +233,7 @@ def temp_beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     A file that was renamed before the end stays under its new name. Raises :class:`WriteError`.
     """
-    temporary = path.with_name(f"{SCRATCH}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f"{TEMP_PREFIX}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
     with explained(path):
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode))
     try:

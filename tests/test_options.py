@@ -311,7 +311,6 @@ def test_every_parameter_in_a_message_becomes_an_option() -> None:
     assert {"in_place=True", "signer", "sidecar=True"} <= found
 
 
-@pytest.mark.xfail(reason="some modules still name options", strict=False)
 def test_no_message_of_the_library_speaks_of_an_option() -> None:
     flags = {flag for _, command in commands() for parameter in command.params for flag in parameter.opts}
     long = {flag for flag in flags if flag.startswith("--") and len(flag) > 4}

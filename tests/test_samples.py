@@ -40,7 +40,7 @@ def test_a_generation_loop_leaves_labelled_pictures(tmp_path: Path) -> None:
             assert picture.size == (960, 640)
 
 
-def test_a_film_is_written_from_frames(tmp_path: Path) -> None:
+def test_a_video_is_written_from_frames(tmp_path: Path) -> None:
     said = run("label_video.py", tmp_path).splitlines()
     assert "compliant, 120 frames encoded as H.264" in said[0]
     assert said[1].endswith("AI生成 from 0.0 s on")

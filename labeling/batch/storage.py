@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from labeling.batch.task import STATE_FOLDER, Item, Problem, Status
 from labeling.errors import LabelingError, UnreadableFile
-from labeling.files import SCRATCH, explained
+from labeling.files import TEMP_PREFIX, explained
 
 
 class Storage(Protocol):
@@ -156,7 +156,7 @@ class Folder:
                                 left_out and os.path.realpath(entry.path) in left_out
                             ):
                                 folders.append(f"{path}/")
-                        elif not entry.name.startswith(SCRATCH):
+                        elif not entry.name.startswith(TEMP_PREFIX):
                             yield self._entry(entry, path, real_root)
             except OSError as error:
                 problem = Problem(Status.FAILED, "UnreadableFile", f"the folder cannot be listed ({error.strerror})")
@@ -223,7 +223,7 @@ class Folder:
             path: The file that was being written.
             process: Id of the process; ``None`` for all of them, if no process is at work.
         """
-        prefix = SCRATCH if process is None else f"{SCRATCH}{process:x}-"
+        prefix = TEMP_PREFIX if process is None else f"{TEMP_PREFIX}{process:x}-"
         try:
             with os.scandir((self.root / path).parent) as entries:
                 stale = [e.path for e in entries if e.name.startswith(prefix) and e.name.endswith(".tmp")]
