@@ -113,10 +113,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def same(said: str, expected: str) -> bool:
+def same(shown: str, expected: str) -> bool:
     """Compare line by line, spaces at the end and runs of them aside; ``…`` stands for anything."""
-    said, expected = (re.sub(r"\s+", " ", text).strip() for text in (said, expected))
-    return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), said) is not None
+    shown, expected = (re.sub(r"\s+", " ", text).strip() for text in (shown, expected))
+    return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), shown) is not None
 
 
 def test_the_readme_s_python_says_what_it_says(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
