@@ -258,7 +258,7 @@ def test_what_is_no_sm2_key_is_refused(pem: bytes, tmp_path: Path) -> None:
         Sm2Key.from_pem((tmp_path / "p256.pem").read_bytes())
 
 
-def test_a_signer_of_ones_own_is_checked_before_its_signature_is_written(key: Sm2Key) -> None:
+def test_a_custom_signer_is_checked_before_its_signature_is_written(key: Sm2Key) -> None:
     class Elsewhere:
         """As a hardware module would be wrapped: the signature comes from another key than it claims."""
 
