@@ -290,7 +290,7 @@ def test_ordinary_and_near_miss_pictures_are_not_suspected(cases: Path) -> None:
     reports = [labeling.verify(p, visible=False) for p in sorted(pictures)]
     assert len(reports) > 30
     found = [(r.path, r.origin, traces(r)) for r in reports if r.origin != "none" or traces(r)]
-    # The one video among them says in a private form that it comes from Jimeng: a trace, and no label (row "near miss").
+    # The one video among them names Jimeng in a private form: a trace, not a label (row "near miss").
     video = cases / "1b_aigc_near_miss" / "jimeng_2025-07_mp4_dreamina_trace_no_label.mp4"
     assert [(path, origin) for path, origin, _ in found] == [(str(video), "suspected")]
 
