@@ -1,7 +1,7 @@
-"""A large file whose bytes are read on request, and ranges of it that are copied without being read.
+"""Large files: read them in slices, and copy ranges of them without reading.
 
-Videos are never held in memory, and never mapped either: a mapped file that another program cuts short kills the
-process.
+A video is never loaded into memory as a whole, nor mapped into it: if another program truncates a mapped file, access
+to it kills the process.
 """
 
 from __future__ import annotations
@@ -14,17 +14,22 @@ from typing import Any, BinaryIO
 from labeling.errors import UnreadableFile
 
 COPY_STEP = 1 << 20
+"""Bytes that are copied at a time where the kernel cannot copy."""
 
 
 class FileBytes:
-    """The bytes of an open file, with ``len()`` and slices; a slice reads only its part.
+    """The bytes of an open file; ``len()`` is its size, and a slice reads that part of it.
 
     Args:
-        file: An open binary file, which is closed with this object.
-        name: What errors call it.
+        file: A file opened for reading, which is owned from now on.
+        name: Its path, or a name for error messages.
+
+    Attributes:
+        fd: Its descriptor.
+        name: The same name.
 
     Raises:
-        UnreadableFile: The file became shorter while it was used, or cannot be read.
+        UnreadableFile: It became shorter while in use.
     """
 
     def __init__(self, file: BinaryIO | Any, name: str) -> None:
@@ -39,11 +44,15 @@ class FileBytes:
     def __getitem__(self, part: slice) -> bytes:
         start, stop, step = part.indices(self._size)
         if step != 1:
-            raise ValueError("a slice of a file has no step")
+            raise ValueError("only contiguous bytes can be read")
         return self.read(start, max(0, stop - start))
 
     def read(self, start: int, count: int) -> bytes:
-        """Return exactly ``count`` bytes from ``start``."""
+        """Read exactly ``count`` bytes from ``start``.
+
+        Raises:
+            UnreadableFile: The file ends before, or cannot be read.
+        """
         parts: list[bytes] = []
         while count > 0:
             try:
@@ -63,7 +72,7 @@ class FileBytes:
         return io.BufferedReader(_Raw(self), 1 << 16)
 
     def close(self) -> None:
-        """Close the file; nothing can be read any more."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> FileBytes:
@@ -99,7 +108,13 @@ class _Raw(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """A range of a file's bytes, to be copied into another file. ``len()`` is the number of bytes."""
+    """A range of a file that is copied into another one; ``len()`` is its length in bytes.
+
+    Attributes:
+        source: The file.
+        start: Offset of the first byte.
+        end: Offset of the end.
+    """
 
     source: FileBytes
     start: int
@@ -110,16 +125,18 @@ class FileRange:
 
 
 def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Write all of ``data``, of which one call to the system may write only a part."""
+    """Write all of ``data`` to a descriptor; a single system call may write less."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def copy_range(part: FileRange, fd: int) -> None:
-    """Append a range of one file to the file behind ``fd``, inside the kernel where the system can do that.
+    """Write a range of a file to the descriptor ``fd``, inside the kernel where the system supports that.
 
-    Raises :class:`UnreadableFile` if the source has become shorter, :class:`OSError` if writing fails.
+    Raises:
+        UnreadableFile: The source became shorter.
+        OSError: Writing failed.
     """
     at = part.start
     copy = getattr(os, "copy_file_range", None)
@@ -128,7 +145,7 @@ def copy_range(part: FileRange, fd: int) -> None:
             done = copy(part.source.fd, fd, min(part.end - at, 1 << 30), at)
         except OSError as error:
             if error.errno in _NOT_BY_KERNEL:
-                break  # other file systems, or an old kernel: by hand
+                break  # another file system, or an old kernel: copy it here
             raise
         if not done:
             message = "became shorter while it was copied"
