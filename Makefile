@@ -2,6 +2,7 @@
 # All of it stays inside .venv and demo-output.
 
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.12 python3.13
 MEDIA ?=
 OUT ?= demo-output
 N ?=
@@ -18,7 +19,7 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint lint-style lint-types lint-imports bench fuzz docs dist clean
+.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz docs dist clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ endif
 test: lint  ## everything that has to hold: lint, types, import rules, tests
 	$(BIN)/python -m pytest -n 2
 
+test-all:  ## the same with several Pythons, each in an environment of its own: make test-all PYTHONS="python3.12 python3.13"
+	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; done
+
 coverage: $(VENV)/.installed-dev  ## the tests again, and which lines and branches they run
 	$(BIN)/python -m pytest -n 2 -q --cov --cov-report=term --cov-report=html:build/coverage
 
@@ -82,5 +86,5 @@ dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the w
 	$(BIN)/python tools/check_dist.py dist
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo-output fuzz-findings build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* .coverage .coverage.* demo-output fuzz-findings build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
