@@ -1,4 +1,4 @@
-"""Entries for tests of the ledger, and what an auditor does with nothing but docs/ledger.md and a database."""
+"""Entries for tests of the ledger, and what an auditor can do with docs/ledger.md and the database alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def entry(number: int, **more: Any) -> Entry:
 
 
 def audited(rows: list[tuple[Any, ...]]) -> list[str]:
-    """Compute all hashes as docs/ledger.md says, from the columns in the order that it gives; prev is the last."""
+    """Compute all hashes as docs/ledger.md specifies, from the columns in its order; ``prev`` is the last of them."""
     found = []
     for row in rows:
         values = [value.hex() if isinstance(value, bytes) else value for value in row]
@@ -50,7 +50,7 @@ COLUMNS = (
 
 
 def raw(path: Path) -> sqlite3.Connection:
-    """The file as anybody opens it, with the guards against changes taken away by whoever wants to forge."""
+    """Open the file without the library, and drop the triggers that guard it, as a forger would."""
     connection = sqlite3.connect(path, isolation_level=None)
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
@@ -67,7 +67,7 @@ with Ledger.open(where) as ledger:
         [record] = ledger.append([entry])
         print(record.seq, record.hash, record.content_id, flush=True)
 """
-"""Appends one record at a time and says each that was acknowledged."""
+"""Appends one record at a time, and prints each that was acknowledged."""
 
 HALFWAY = """
 import sys, time
@@ -88,11 +88,11 @@ def start(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def many_writers(where: str, writers: int, each: int) -> list[tuple[int, str, str]]:
-    """Start so many processes at once; give what they were told was recorded."""
+    """Start several processes at once; return number, hash and content id of every record acknowledged to them."""
     processes = [start(WRITER, where, name, each) for name in range(writers)]
-    said = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * writers
-    lines = [line.split() for text in said for line in text.splitlines()]
+    lines = [line.split() for text in outputs for line in text.splitlines()]
     return [(int(seq), digest, content_id) for seq, digest, content_id in lines]
 
 

@@ -127,16 +127,16 @@ def test_ten_thousand_files_in_one_folder(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(out, "PNG")
     for number in range(10_000):
         (folder / f"{number}.png").write_bytes(out.getvalue())
-    told: list[int] = []
+    counts: list[int] = []
 
     def progress(state: Progress) -> None:
-        told.append(state.done)
+        counts.append(state.done)
 
     done = run(folder, target, verify=Check(visible=False), workers=2, progress=progress)
     assert done.summary["statuses"]["verified"] == 10_000
     assert done.exit_code == 1  # none is labelled
-    assert told == sorted(told)
-    assert told[-1] == 10_000
+    assert counts == sorted(counts)
+    assert counts[-1] == 10_000
     assert len(results(target)) == 10_000
 
 

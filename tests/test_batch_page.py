@@ -53,18 +53,18 @@ def test_the_page_says_what_the_summary_says() -> None:
     summary = summed(found, mode, interrupted=True, resumed=1234)
     summary["files"] = {"results": "/data/out/.aigc-label/results.jsonl"}
     page = safe(to_html(summary))
-    said = " ".join(page.text)
+    text = " ".join(page.text)
     labelled = summary["statuses"]["labelled"]
-    assert f"{labelled:,} of 3,000 files are labelled. {3000 - labelled} need attention." in said
-    assert "The run was interrupted" in said
-    assert "1,234 files were done by an earlier run" in said
-    assert "ends after … of … bytes" in said
-    assert "The text of the visible label must be at least 5 % of the shortest side in height." in said
+    assert f"{labelled:,} of 3,000 files are labelled. {3000 - labelled} need attention." in text
+    assert "The run was interrupted" in text
+    assert "1,234 files were done by an earlier run" in text
+    assert "ends after … of … bytes" in text
+    assert "The text of the visible label must be at least 5 % of the shortest side in height." in text
     for row in summary["slowest"]:
-        assert row["path"] in said
+        assert row["path"] in text
     for _, _, number in (*summary["sizes"]["bins"], *summary["seconds"]["bins"]):
         assert f"{number:,}" in page.text
-    assert "/data/out/.aigc-label/results.jsonl" in said
+    assert "/data/out/.aigc-label/results.jsonl" in text
     chinese = " ".join(safe(to_html(summary, language="zh")).text)
     assert "批量任务：添加标识" in chinese
     assert "显式标识的文字高度低于画面最短边长度的 5%。" in chinese

@@ -188,12 +188,12 @@ def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert progress_text(state) == "1,500 of 10,000 files  10.0 files/s, 5.0 MB/s  3 errors  14:10 left"
     state.stopping = True
     assert progress_text(state).endswith("stopping after the files in flight")
-    with progress(quiet=True) as told:
-        assert told is None
-    with progress(quiet=False) as told:  # pytest's standard error is no terminal
-        assert told is not None
-        told(Progress(done=1, seconds=1.0))
-        told(state)
+    with progress(quiet=True) as report:
+        assert report is None
+    with progress(quiet=False) as report:  # pytest's standard error is no terminal
+        assert report is not None
+        report(Progress(done=1, seconds=1.0))
+        report(state)
     assert capsys.readouterr().err == f"aigc-label: {progress_text(state)}\n"
 
 

@@ -73,11 +73,11 @@ def test_what_lasts_is_counted_and_the_rest_goes_on(store: Server) -> None:
     found = results(done)
     assert {name for name, line in found.items() if line["status"] == "failed"} == set(names.values())
     for what, words in LASTING.items():
-        told = found[names[what]]["error"]
-        assert told["kind"] == "StoreDown", told
-        assert re.search(words, told["message"]), told
-        assert "run again later" in told["message"]
-        assert "\n" not in told["message"]
+        error = found[names[what]]["error"]
+        assert error["kind"] == "StoreDown", error
+        assert re.search(words, error["message"]), error
+        assert "run again later" in error["message"]
+        assert "\n" not in error["message"]
     assert done.exit_code == 2
     assert SECRET not in json.dumps(found) + done.page.read_text(encoding="utf-8")
 
@@ -93,9 +93,9 @@ def test_an_upload_that_is_spoilt_on_its_way_is_noticed(store: Server) -> None:
     store.spoil("corrupted upload", f"^/{target}/always", "PUT")
     done = go(f"s3://{source}", f"s3://{target}")
     assert proven(store, target, done) == {"once.png", "fine.png"}
-    told = results(done)["always.png"]["error"]
-    assert told["kind"] == "WriteError"
-    assert "does not read back the same, 2 times; it was removed" in told["message"]
+    error = results(done)["always.png"]["error"]
+    assert error["kind"] == "WriteError"
+    assert "does not read back the same, 2 times; it was removed" in error["message"]
 
 
 def test_an_upload_that_is_refused_leaves_what_was_there(store: Server) -> None:

@@ -113,8 +113,8 @@ def test_the_library_needs_no_more_than_a_folder(tmp_path: Path) -> None:
     )
     (tmp_path / "program.py").write_text(program)
     (tmp_path / "aigc-label.toml").write_text(f'producer = "{PRODUCER}"\n')
-    said = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert said.stdout == f"2 {Path('labelled') / STATE / 'report.html'}\n"
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == f"2 {Path('labelled') / STATE / 'report.html'}\n"
 
 
 def test_a_state_elsewhere_belongs_to_its_target(tmp_path: Path) -> None:

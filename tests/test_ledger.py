@@ -26,25 +26,25 @@ def path(tmp_path: Path) -> Path:
 def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(path: Path) -> None:
     before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     with Ledger.open(path) as ledger:
-        told = ledger.append([entry(1), entry(2, recipient="客户 4711"), entry(3)])
-        told += ledger.append([entry(1, sha256="a" * 64)])
-        assert ledger.show("id-1") == [told[0], told[3]]
-        assert list(ledger.export()) == told
+        recorded = ledger.append([entry(1), entry(2, recipient="客户 4711"), entry(3)])
+        recorded += ledger.append([entry(1, sha256="a" * 64)])
+        assert ledger.show("id-1") == [recorded[0], recorded[3]]
+        assert list(ledger.export()) == recorded
         assert ledger.append([]) == []
     after = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    assert [record.seq for record in told] == [1, 2, 3, 4]
-    assert before <= told[0].time <= told[3].time <= after
-    for number, record in zip((1, 2, 3), told, strict=False):
+    assert [record.seq for record in recorded] == [1, 2, 3, 4]
+    assert before <= recorded[0].time <= recorded[3].time <= after
+    for number, record in zip((1, 2, 3), recorded, strict=False):
         wanted = entry(number)
         for name in ("content_id", "sha256", "fields", "profile", "source", "output", "media_type", "size", "key"):
             assert getattr(record, name) == getattr(wanted, name), name
         assert record.fingerprint == wanted.fingerprint
-    assert [record.recipient for record in told] == [None, "客户 4711", None, None]
+    assert [record.recipient for record in recorded] == [None, "客户 4711", None, None]
     connection = sqlite3.connect(path)
     rows = connection.execute(f"SELECT {COLUMNS} FROM ledger_entries ORDER BY seq").fetchall()
     hashes = [digest for (digest,) in connection.execute("SELECT hash FROM ledger_entries ORDER BY seq")]
     connection.close()
-    assert audited(rows) == hashes == [record.hash for record in told]
+    assert audited(rows) == hashes == [record.hash for record in recorded]
     assert [row[-1] for row in rows] == ["0" * 64, *hashes[:-1]]
 
 

@@ -146,8 +146,8 @@ def test_verify_says_what_was_altered(desk: Path) -> None:
     assert altered.stdout.splitlines()[0].startswith("record 3 was altered")
     assert "… 11 more" in altered.stdout
     assert "ALTERED: 40 records" in altered.stdout
-    told = answer(do(desk, "ledger", "verify", "--format", "json"))
-    assert (told["intact"], told["count_findings"], told["findings"][0]["seq"]) == (False, 31, 3)
+    reported = answer(do(desk, "ledger", "verify", "--format", "json"))
+    assert (reported["intact"], reported["count_findings"], reported["findings"][0]["seq"]) == (False, 31, 3)
     assert "\x1b" not in do(desk, "ledger", "show", "id-20").stdout
     [shown] = answer(do(desk, "ledger", "show", "id-21", "--format", "json"))  # as far as it can be shown
     assert (shown["output"], shown["fields"], shown["fingerprint"]) == (r"b'\xff\x00'", {"": r"b'\xfe'"}, None)

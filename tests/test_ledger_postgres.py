@@ -42,14 +42,14 @@ def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(server: po
     with Ledger.open(server.url(database)) as ledger:
         assert postgres.PASSWORD not in repr(ledger)
         assert ledger.where == f"postgresql://postgres:***@127.0.0.1:{server.port}/{database}"
-        told = ledger.append([entry(1), entry(2, recipient="客户 'x'; --")]) + ledger.append([entry(3)])
-        assert list(ledger.export()) == told
-        assert ledger.by_keys(["run/1", "run/3", "none"]) == {"run/1": told[0], "run/3": told[2]}
-        assert ledger.show("id-2") == [told[1]]
-        assert ledger.verify(told[1].hash).intact
+        recorded = ledger.append([entry(1), entry(2, recipient="客户 'x'; --")]) + ledger.append([entry(3)])
+        assert list(ledger.export()) == recorded
+        assert ledger.by_keys(["run/1", "run/3", "none"]) == {"run/1": recorded[0], "run/3": recorded[2]}
+        assert ledger.show("id-2") == [recorded[1]]
+        assert ledger.verify(recorded[1].hash).intact
     with pg(server, database) as connection:
         rows = [tuple(row) for row in connection.run(f"SELECT {COLUMNS} FROM ledger_entries ORDER BY seq")]
-    assert audited(rows) == [record.hash for record in told]
+    assert audited(rows) == [record.hash for record in recorded]
 
 
 def pg(server: postgres.Server, database: str) -> AbstractContextManager[Any]:
@@ -177,8 +177,8 @@ def test_the_command_line_takes_a_url_and_prints_no_password(
     found = run("ledger", "find", tmp_path / "out.png", "--ledger", url)
     assert found.returncode == 0, found.stderr
     assert "record 1 by sha256" in found.stdout
-    for said in (added, found, run("ledger", "verify", "--ledger", url.replace(database, "none"))):
-        assert "Only-for-tests" not in said.stdout + said.stderr
+    for done in (added, found, run("ledger", "verify", "--ledger", url.replace(database, "none"))):
+        assert "Only-for-tests" not in done.stdout + done.stderr
 
 
 def test_a_server_that_stops_is_told_and_one_that_comes_back_is_used(tmp_path: Path) -> None:

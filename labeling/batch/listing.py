@@ -25,7 +25,7 @@ CHUNK_SIZE = 64
 """Files that the listing hands over at a time."""
 
 MAX_CHUNKS_AHEAD = 8
-"""Chunks that wait for the run. The listing pauses while there are so many."""
+"""Chunks that may wait for the run. The listing pauses while this limit is reached."""
 
 MAX_LINE = 1 << 16
 OVERRIDE_KEYS = ("content_id", "text", "generator", "generator_version")

@@ -25,7 +25,7 @@ MAX_WAITING = 256
 """Files that wait for a worker."""
 
 FLUSH_COUNT, FLUSH_INTERVAL = 64, 0.25
-"""Results are written when there are so many of them, or after so many seconds."""
+"""Results are written when there are 64 of them, or a quarter of a second after the last time."""
 
 PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress."""
