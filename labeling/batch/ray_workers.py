@@ -9,13 +9,13 @@ has exactly one result.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from labeling._version import __version__
 from labeling.batch import run_lock
 from labeling.batch.ray_cluster import connect
 from labeling.batch.resources import default_workers
@@ -88,10 +88,10 @@ def check_node(job: Job, version: str) -> None:
     Raises:
         LabelingError: The node cannot take part. A folder of the same name may be another folder.
     """
-    here = _version()
-    if here != version:
+    if __version__ != version:
         raise LabelingError(
-            f"{_this_node()} has aigc-labeling {here}, not {version}", hint="install the same version on all nodes"
+            f"{_this_node()} has aigc-labeling {__version__}, not {version}",
+            hint="install the same version on all nodes",
         )
     shared = [job.source.root] if isinstance(job.source, Folder) else []
     if isinstance(job.output, Folder) and job.folder is not None and job.output.root in job.folder.parents:
@@ -121,7 +121,6 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
     def __init__(self, job: Job, size: int | None, timeout: float | None, address: str | None) -> None:
         own_size = size or default_workers(uses_ocr=job.check is not None and job.check.visible)
         self._ray, self._owns_connection = connect(address, own_size)
-        self._version = _version()
         self._actor_class: Any = self._ray.remote(
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )(_WorkerActor)  # fmt: skip
@@ -135,7 +134,7 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
 
     def start_worker(self) -> _ActorSlot:
         """Start an actor, and return its slot."""
-        actor = self._actor_class.remote(self._job, self._version)
+        actor = self._actor_class.remote(self._job, __version__)
         return _ActorSlot(actor=actor, calls=[actor.ready.remote()], since=time.monotonic())
 
     def send(self, slot: _ActorSlot, task: Task) -> None:
@@ -246,13 +245,6 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
 def _absolute(storage: Storage) -> Storage:
     """Return a folder with its absolute path: processes of the cluster have another working directory."""
     return Folder(storage.root.absolute()) if isinstance(storage, Folder) else storage
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("aigc-labeling")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _this_node() -> str:
