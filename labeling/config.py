@@ -228,7 +228,7 @@ def _read_pinned(text: str, path: Path) -> tuple[bytes, ...]:
         return read_pinned(text)
 
 
-def template(given: Mapping[str, Any]) -> str:
+def template(given: Mapping[str, str]) -> str:
     """Return a commented configuration file with every option that there is.
 
     Args:
@@ -242,7 +242,7 @@ def template(given: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _with_comment(option: Option, given: Mapping[str, Any]) -> str:
+def _with_comment(option: Option, given: Mapping[str, str]) -> str:
     """Return an option as the file has it: a comment on it, and its key, which is a comment too unless it is given."""
     name = f"{option.table}.{option.key}" if option.table else option.key
     words = option.in_file or option.help

@@ -7,6 +7,7 @@ to it kills the process.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -124,7 +125,7 @@ class FileRange:
         return self.end - self.start
 
 
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview | mmap.mmap) -> None:
     """Write all of ``data`` to a descriptor; a single system call may write less."""
     view = memoryview(data)
     while view:

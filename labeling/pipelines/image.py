@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeling import containers
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
@@ -33,6 +33,10 @@ from labeling.verification.report import Report
 from labeling.verification.verifier import conclude, credentials_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
     from labeling.codecs import Painted
     from labeling.marks.credentials import Signer
     from labeling.marks.visible import LabelPainter
@@ -128,7 +132,12 @@ class LabeledImage:
 
 
 def label_pixels(
-    image: Any, format: str, label: Label, options: LabelingOptions, *, name: str = "<image>"
+    image: Image.Image | NDArray[np.uint8],
+    format: str,
+    label: Label,
+    options: LabelingOptions,
+    *,
+    name: str = "<image>",
 ) -> LabeledImage:
     """Label pixels that were never a file, with one encode.
 
@@ -331,7 +340,7 @@ def _signed(
     return credentials.sign(data, media_type, options.signer, claim, parent=before, parent_media_type=its_type)
 
 
-def _packet_of_image(image: Any, producer: str) -> bytes | None:
+def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> bytes | None:
     """Return the XMP packet that a PIL image brought along from its file, if it can be kept."""
     info = getattr(image, "info", None)
     if not info:
