@@ -2,6 +2,7 @@
 # All of it stays inside .venv and demo-output.
 
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.12 python3.13
 MEDIA ?=
 OUT ?= demo-output
 N ?=
@@ -18,7 +19,7 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint lint-style lint-types lint-imports bench fuzz docs dist clean
+.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz docs dist clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -52,6 +53,12 @@ endif
 test: lint  ## everything that has to hold: lint, types, import rules, tests
 	$(BIN)/python -m pytest -n 2
 
+test-all:  ## the same with several Pythons, each in an environment of its own: make test-all PYTHONS="python3.12 python3.13"
+	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; done
+
+coverage: $(VENV)/.installed-dev  ## the tests again, and which lines and branches they run
+	$(BIN)/python -m pytest -n 2 -q --cov --cov-report=term --cov-report=html:build/coverage
+
 lint: lint-style lint-types lint-imports  ## ruff, mypy and the import rules
 
 lint-style: $(VENV)/.installed-dev
@@ -70,7 +77,7 @@ bench: $(VENV)/.installed-dev  ## the figures: ours, the alternative, the ratio
 fuzz: $(VENV)/.installed-dev  ## read and label 20 000 mutated files (N=files, SECONDS=time, SEED=number)
 	$(BIN)/python -m tests.fuzzing $(if $(N),--count $(N)) --seconds $(SECONDS) --seed $(SEED) --keep fuzz-findings
 
-docs: $(VENV)/.installed-dev  ## write the generated tables of README.md and docs/ anew
+docs: $(VENV)/.installed-dev  ## write the generated pages of docs/ and tables of README.md
 	$(BIN)/python tools/make_docs.py
 
 dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the wheel into an empty environment and use it
@@ -79,5 +86,5 @@ dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the w
 	$(BIN)/python tools/check_dist.py dist
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo-output fuzz-findings build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* .coverage .coverage.* demo-output fuzz-findings build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

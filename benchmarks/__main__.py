@@ -95,7 +95,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Run the command. It ends with 0 whatever the figures are, since a slow machine is no failure.
+    """Run the command. It ends with 0 whatever the figures are, since a slow machine is not an error.
 
     With ``--compare`` it ends with 1 if a row got slower.
     """

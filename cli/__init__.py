@@ -8,14 +8,14 @@ import warnings
 
 import click
 
-from labeling._version import __version__
+from labeling import __version__
 
 _COMMANDS = {
-    "add": "put labels on pictures",
-    "verify": "say which labels files carry, and whether they comply",
+    "add": "label pictures, video and audio",
+    "verify": "report which labels files carry, and whether they comply",
     "inspect": "list everything in a file's metadata, raw",
     "propagate": "add a platform's half to a label",
-    "transplant": "carry labels over to a re-encoded copy",
+    "transplant": "copy labels to a re-encoded copy",
     "batch": "label or verify a folder or bucket of any size",
     "ledger": "find, check and export the record of labels",
     "trust": "keep the lists that make C2PA signatures trusted",
@@ -25,7 +25,7 @@ _COMMANDS = {
 
 
 class _Lazy(click.Group):
-    """Imports a command's module when it is called: --help stays quick."""
+    """Imports a command's module when it is called, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -36,6 +36,17 @@ class _Lazy(click.Group):
         command: click.Command = importlib.import_module(f"labeling.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an error that it leaves to its caller, or that its options raise, is printed in one line."""
+        from labeling.errors import LabelingError
+
+        try:
+            return super().invoke(ctx)
+        except LabelingError as error:
+            from ._common import fail
+
+            fail(error)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
@@ -44,7 +55,7 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="aigc-label")
 def group() -> None:
-    """Put the labels that the law asks for on AI-generated pictures, and tell whether anybody's file carries them.
+    """Put the labels that the law requires on AI-generated content, and check whether any file carries them.
 
     \b
     Examples:
@@ -63,6 +74,6 @@ def main() -> None:
     warnings.simplefilter("ignore")  # what Pillow thinks of a file is in our own report, with what to do
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A file name that is no Unicode must not stop a report; \\udcXX is a valid escape in JSON, too.
+            # A file name that is not Unicode must not stop a report; \\udcXX is a valid escape in JSON, too.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     group(prog_name="aigc-label")

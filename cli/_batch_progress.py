@@ -11,21 +11,25 @@ import click
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
     from labeling.batch import Progress
 
-EVERY = 10.0
+LINE_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""
+
+_MIN_SECONDS = 2.0
+"""A run must have worked for so long before the remaining time can be estimated."""
 
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Give the function to tell of progress; ``None`` where nobody wants to know."""
+    """Yield the function that shows progress; ``None`` if nothing is to be shown."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
         with _bar() as bar:
-            task = bar.add_task("", total=None, told="")
+            task = bar.add_task("", total=None, text="")
             yield lambda state: _draw(bar, task, state)
     else:
         yield _Lines()
@@ -36,28 +40,28 @@ def _bar() -> Bar:
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
-        BarColumn(bar_width=24), TextColumn("{task.fields[told]}"), console=Console(stderr=True), transient=True
+        BarColumn(bar_width=24), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True
     )
 
 
-def _draw(bar: Bar, task: object, state: Progress) -> None:
-    bar.update(task, completed=state.done + state.before, total=state.total, told=said(state))  # type: ignore[arg-type]
+def _draw(bar: Bar, task: TaskID, state: Progress) -> None:
+    bar.update(task, completed=state.done + state.before, total=state.total, text=progress_text(state))
 
 
 class _Lines:
-    """Says where the run is every few seconds."""
+    """Prints a line every few seconds."""
 
     def __init__(self) -> None:
-        self._next = EVERY
+        self._next = LINE_INTERVAL
 
     def __call__(self, state: Progress) -> None:
         if state.seconds >= self._next:
-            self._next = state.seconds + EVERY
-            click.echo(f"aigc-label: {said(state)}", err=True)
+            self._next = state.seconds + LINE_INTERVAL
+            click.echo(f"aigc-label: {progress_text(state)}", err=True)
 
 
-def said(state: Progress) -> str:
-    """Files done of all, how fast, what went wrong, and how long it will take."""
+def progress_text(state: Progress) -> str:
+    """Return how many files are done, how fast, what went wrong, and how long the rest will take."""
     done = state.done + state.before
     of = f" of {state.total:,}" if state.total is not None else ""
     parts = [f"{done:,}{of} files"]
@@ -67,18 +71,21 @@ def said(state: Progress) -> str:
         parts.append(f"{state.errors:,} errors")
     if state.stopping:
         parts.append("stopping after the files in flight")
-    elif (left := remaining(state)) is not None:
-        parts.append(f"{_clock(left)} left")
+    elif (seconds := remaining_seconds(state)) is not None:
+        parts.append(f"{_clock(seconds)} left")
     return "  ".join(parts)
 
 
-def remaining(state: Progress) -> float | None:
-    """Seconds that the rest will take, by files and bytes alike; ``None`` while nobody can tell."""
-    if state.total is None or state.total_size is None or not state.done or state.seconds < 2:
+def remaining_seconds(state: Progress) -> float | None:
+    """Return how long the rest will take: the mean of the estimates by files and by bytes.
+
+    ``None`` while it cannot be estimated.
+    """
+    if state.total is None or state.total_size is None or not state.done or state.seconds < _MIN_SECONDS:
         return None
-    files = (state.total - state.before - state.done) / state.done
-    size = (state.total_size - state.before_size - state.size) / state.size if state.size else files
-    return max(0.0, (files + size) / 2) * state.seconds
+    by_files = (state.total - state.before - state.done) / state.done
+    by_size = (state.total_size - state.before_size - state.size) / state.size if state.size else by_files
+    return max(0.0, (by_files + by_size) / 2) * state.seconds
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Where a report goes: to standard output, or to a file that is there whole or not at all."""
+"""Writes a report to standard output, or to a file that appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
 
 
 def check(out: Path | None, sources: Sequence[Path]) -> None:
-    """Refuse a place for the report that cannot be meant, before the work is done and not after it."""
+    """Refuse a path for the report that cannot be meant, before the work is done."""
     from labeling.files import same_file
 
     if out is None:
@@ -51,5 +51,5 @@ def emit(
     else:
         from labeling.files import write_atomically
 
-        # A name that is no Unicode must not stop a report; \udcXX is a valid escape in JSON, too.
+        # A name that is not Unicode must not stop a report; \udcXX is a valid escape in JSON, too.
         write_atomically(out, [text.encode("utf-8", "backslashreplace")])

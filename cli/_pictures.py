@@ -21,7 +21,7 @@ TAU = 2 * np.pi
 
 
 def picture(name: str, width: int = 1200, height: int = 800, seed: int = 7) -> Image.Image:
-    """Paint one of :data:`PICTURES` as an RGB image. Raises ``KeyError`` if there is none of that name."""
+    """Paint one of :data:`PICTURES` as an RGB image. Raises ``KeyError`` for any other name."""
     return _image(PICTURES[name](width, height, seed))
 
 
@@ -84,7 +84,7 @@ def _ridge(width: int, height: int, seed: int, roughness: float, octaves: int = 
 
 
 def _below(y: Array, line: Array, height: int) -> Array:
-    """Coverage of what lies below ``line`` (in units of the height), with a soft edge of one pixel."""
+    """Coverage of what is below ``line`` (in units of the height), with a soft edge of one pixel."""
     covered: Array = ((y - line[None, :]) * height + 0.5).clip(0, 1)
     return covered
 
@@ -217,7 +217,7 @@ def lanterns(width: int, height: int, seed: int) -> Array:
     for i in range(90):
         centre_x, centre_y = random.random() * width / height, random.beta(2.2, 1.6)
         radius = 0.012 + 0.075 * random.random() ** 2.2
-        window = _window(centre_x, centre_y, 5 * radius, width, height)  # what lies beyond gets no light
+        window = _window(centre_x, centre_y, 5 * radius, width, height)  # no light reaches farther
         away = np.hypot(x[window] - centre_x, y[window] - centre_y) / radius
         disc = _smooth(1.0, 0.93, away) * (0.16 + 0.22 * random.random()) * (0.75 + 0.35 * away.clip(0, 1) ** 4)
         halo = 0.07 * np.exp(-(away**2) / 5)

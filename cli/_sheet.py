@@ -95,7 +95,7 @@ def _rounded(width: int, height: int, inset: int) -> Image.Image:
 
 
 def _contained(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The whole picture, never cut: what is beside it is filled with a quiet tone."""
+    """Scale the whole picture into a tile; the rest of the tile gets a quiet tone."""
     scale = min(width / image.width, height / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     small = image.resize(size, Image.Resampling.LANCZOS)
@@ -107,7 +107,7 @@ def _contained(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def _crop(image: Image.Image, box: Box | None, width: int, height: int) -> Image.Image:
-    """The label and what is around it, pixel for pixel; a label larger than the tile is scaled down to it."""
+    """Cut out the label with its surroundings, pixel for pixel; a label larger than the tile is scaled down."""
     tile = Image.new("RGB", (width, height), "#efece6")
     if box is None:
         ImageDraw.Draw(tile).text(
@@ -138,5 +138,5 @@ def _fit(draw: ImageDraw.ImageDraw, text: str, size: int, width: int) -> str:
 
 
 def save(sheet: Image.Image, path: Path) -> None:
-    """Write the sheet; a folder that cannot be written to is told as an ``OSError``."""
+    """Write the sheet. Raises ``OSError``."""
     sheet.save(path, optimize=False, compress_level=6)

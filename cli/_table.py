@@ -8,7 +8,6 @@ narrow for them; what goes into a pipe or a file is never cut.
 from __future__ import annotations
 
 import io
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
 from labeling.verification.report import Report, status_of
 
+from ._terminal import PIPE_WIDTH, elide, make_console, printable
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -43,13 +43,11 @@ _STYLES = {
 _SIGNS = {"present": "✓", "absent": "–", "defective": "✗", "duplicate": "✗", "conflict": "✗", "unreadable": "?"}
 
 _NAME = 24
-"""A name is not cut to fewer cells than this; a still narrower terminal gets folded names."""
+"""Least number of cells that a name is cut to; a narrower terminal gets folded names."""
 
 _NAMED = 12
-"""So many files are named over findings that they share."""
+"""Most files that are named above findings that they share."""
 
-_PIPE = 160
-"""Width where there is no terminal to ask: findings fit on a line each."""
 
 Line = tuple[str, str, str, str]
 """Rule, sentence, clause, style: one finding as printed."""
@@ -57,11 +55,11 @@ Line = tuple[str, str, str, str]
 
 def print_table(reports: list[Report], language: str = "en", console: Console | None = None) -> None:
     """Print a row per file and, under the table, the findings with their clauses."""
-    console = console or _console()
+    console = console or make_console()
     folder, names = in_folder([report.path for report in reports])
-    names = [_clean(name) for name in names]
+    names = [printable(name) for name in names]
     if folder:
-        console.print(Text(f"{word('folder', language)} {_clean(folder)}", "dim"), soft_wrap=True)
+        console.print(Text(f"{word('folder', language)} {printable(folder)}", "dim"), soft_wrap=True)
     table, legend = _overview(reports, names, language, console)
     console.print(table, soft_wrap=not console.is_terminal)
     if legend:
@@ -74,21 +72,14 @@ def print_table(reports: list[Report], language: str = "en", console: Console | 
 
 
 def table_text(reports: list[Report], language: str = "en") -> str:
-    """The same for a file: no colours, nothing cut."""
+    """Return the same for a file: without colours, and with nothing cut."""
     out = io.StringIO()
-    print_table(reports, language, Console(file=out, width=_PIPE, highlight=False, no_color=True))
+    print_table(reports, language, Console(file=out, width=PIPE_WIDTH, highlight=False, no_color=True))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PIPE
-    return console
-
-
 def _overview(reports: list[Report], names: list[str], language: str, console: Console) -> tuple[Table, str]:
-    """The table, and the legend of its signs where there was no room for words."""
+    """Return the table, and the legend of its signs if there was no room for words."""
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
     kinds = [kind for kind in REPORTED if kind != "visible" or any(status_of(report, kind) for report in reports)]
     longest = max((cell_len(name) for name in names), default=0)
@@ -132,13 +123,13 @@ def _status(report: Report, kind: str, language: str, words: bool) -> Text:
     cell = Text(text, _STYLES.get(status, "dim"))
     signatures = {m.signature for m in report.findings if m.kind == kind} - {None, Signature.NONE}
     for signature in sorted(str(s) for s in signatures):
-        said = word(f"signature:{signature}", language)
-        cell.append(f" ({said})" if words else f" {said}", style="red" if signature == Signature.FAILED else "")
+        shown = word(f"signature:{signature}", language)
+        cell.append(f" ({shown})" if words else f" {shown}", style="red" if signature == Signature.FAILED else "")
     return cell
 
 
 def _details(console: Console, reports: list[Report], names: list[str], language: str) -> None:
-    """Findings that every file has come first and once, then those of each group of files that share theirs."""
+    """Print the findings that all files share, then those of each group of files with the same ones."""
     found = [_distinct(_lines(report, language)) for report in reports]
     common = [line for line in found[0] if all(line in lines for lines in found)] if len(found) > 2 else []
     groups: dict[tuple[Line, ...], list[str]] = {}
@@ -160,9 +151,9 @@ def _group(console: Console, heading: Text, lines: Sequence[Line]) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for rule, said, cited, style in lines:
-        text = Text(_clean(in_options(said)))
-        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{_clean(cited)}]", "dim") if cited else text)
+    for rule, message, cited, style in lines:
+        text = Text(printable(in_options(message)))
+        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{printable(cited)}]", "dim") if cited else text)
     console.print(grid)
 
 
@@ -172,7 +163,7 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
     for verdict in report.verdicts.values():
         for style, defects in (("red", verdict.failed), ("yellow", verdict.warnings)):
             for defect in defects:
-                yield defect.rule, _said(defect, language), clause(defect.clause, language), style
+                yield defect.rule, _message(defect, language), clause(defect.clause, language), style
     for finding in report.findings:
         if finding.kind == "generator":
             yield word("evidence", language), f"{finding.value.get('generator', '')}: {finding.where}", "", "cyan"
@@ -181,7 +172,7 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
 
 
 def _distinct(lines: Iterator[Line]) -> list[Line]:
-    """Each finding once: what is an error under one profile is not repeated as a warning of another."""
+    """Return each finding once: an error under one profile is not repeated as a warning of another."""
     best: dict[tuple[str, str], Line] = {}
     for line in lines:
         known = best.setdefault(line[:2], line)
@@ -190,9 +181,9 @@ def _distinct(lines: Iterator[Line]) -> list[Line]:
     return list(best.values())
 
 
-def _said(defect: Defect, language: str) -> str:
-    said, detail = sentence(defect, language)
-    return f"{said} {detail}" if detail else said
+def _message(defect: Defect, language: str) -> str:
+    message, detail = sentence(defect, language)
+    return f"{message} {detail}" if detail else message
 
 
 def _summary(reports: list[Report], language: str) -> Text:
@@ -207,24 +198,3 @@ def _summary(reports: list[Report], language: str) -> Text:
         if counts[outcome]:
             text.append("  ").append(f"{counts[outcome]} {word(str(outcome), language)}", _STYLES[str(outcome)])
     return text
-
-
-def elide(name: str, width: int) -> str:
-    """Cut a name in the middle to so many terminal cells: its beginning and its end, with the extension, tell most."""
-    if cell_len(name) <= width:
-        return name
-    head, tail = "", ""
-    room = width - 1
-    for front, back in zip(name, reversed(name), strict=True):
-        if cell_len(head + front) + cell_len(tail) > room:
-            break
-        head += front
-        if cell_len(head) + cell_len(back + tail) > room:
-            break
-        tail = back + tail
-    return f"{head}…{tail}"
-
-
-def _clean(text: str) -> str:
-    """What a file or its name says must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\N{ZERO WIDTH JOINER}" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -7,23 +7,17 @@ it. The commands show the same text with their options: ``name another output or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
 
-PARAMETER = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
+from labeling.options import DECLARING, Option, options_of
+
+PARAMETER = re.compile(r"(?<!`)`([a-z][a-z0-9_]*)(?:=([^`]*))?`(?!`)")
 """`` `name` `` or `` `name=value` `` in a text of the library."""
 
-_OTHER_NAMES = {
-    "signer": "--signer-cert and --signer-key",
-    "security_key": "[security] sm2_key in aigc-label.toml",
-    "target": "-o",
-    "height_ratio": "--height",
-    "margin_ratio": "[visible] margin in aigc-label.toml",
-    "seconds": "--duration",
-    "visible=False": "--no-visible",
-}
-"""Parameters that the command line knows by another name."""
+_ARGUMENTS = {"target": "-o", "language": "--lang", "verify": "--verify"}
+"""Parameters of the library's verbs, beside the declared options, that commands call something else."""
 
 
 def in_options(text: str, commands: Iterable[click.Command] = ()) -> str:
@@ -35,27 +29,34 @@ def in_options(text: str, commands: Iterable[click.Command] = ()) -> str:
     """
     if "`" not in text:
         return text
-    if not commands and (context := click.get_current_context(silent=True)):
-        commands = [context.command]
-    options = _options(commands)
-
-    def option(match: re.Match[str]) -> str:
-        return option_of(match[1], match[2], options) or match[0]
-
-    return PARAMETER.sub(option, text)
+    context = click.get_current_context(silent=True)
+    own = options_by_parameter(commands or ([context.command] if context else []))
+    return PARAMETER.sub(lambda match: option_for(match[1], match[2], own) or match[0], text)
 
 
-def option_of(name: str, value: str | None, options: dict[str, str]) -> str | None:
-    """Return the option for a parameter and its value, or ``None`` where the command line has none."""
-    if known := _OTHER_NAMES.get(f"{name}={value}"):
-        return known
-    option = options.get(name) or _OTHER_NAMES.get(name)
-    if option is None or value is None or value == "True":
+def option_for(name: str, value: str | None, own: Mapping[str, str]) -> str | None:
+    """Return what sets a parameter on the command line: ``--no-visible`` for ``visible`` and ``False``.
+
+    Args:
+        name: The parameter.
+        value: Its value in Python's notation, if the text gives one.
+        own: The options of the command by their parameters, which outrank the declared ones.
+
+    Returns:
+        The option with the value, or the options or key that the parameter is made from; ``None`` if there is none.
+    """
+    declared = _declared().get(name)
+    option = own.get(name) or (declared and (declared.flag or declared.set_by)) or _ARGUMENTS.get(name)
+    if declared is not None and isinstance(declared.default, bool):
+        if value in (None, str(not declared.default)):
+            return f"{option} {declared.word}" if declared.word else option
+        return None  # the default has no option
+    if option is None or value in (None, "True"):
         return option
     return f"{option} {value.strip(chr(34))}"
 
 
-def _options(commands: Iterable[click.Command]) -> dict[str, str]:
+def options_by_parameter(commands: Iterable[click.Command]) -> dict[str, str]:
     """Map the parameters of commands to their options, and their arguments to how the help names them."""
     found = {}
     for command in commands:
@@ -67,3 +68,7 @@ def _options(commands: Iterable[click.Command]) -> dict[str, str]:
             elif parameter.metavar:
                 found[parameter.name] = parameter.metavar.strip("[]")
     return found
+
+
+def _declared() -> dict[str, Option]:
+    return {name: option for declaring in DECLARING for name, option in options_of(declaring).items()}

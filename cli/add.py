@@ -9,7 +9,7 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 from .ledger import configured, ledger_option
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file, or a folder for several.")
 @click.option("--in-place", is_flag=True, help="Replace the input itself.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @ledger_option
 @click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
-@_common.labeler_options
+@_options.labeler_options
 def command(
     files: tuple[str, ...],
     out: Path | None,
@@ -36,7 +36,7 @@ def command(
     recipient: str | None,
     **options: Any,
 ) -> None:
-    """Put labels on pictures, films and sounds: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
+    """Label pictures, video and audio: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
 
     The output goes to -o, or beside the input as NAME.labeled.EXT; the input is never touched unless --in-place.
     Another provider's label is never overwritten.
@@ -47,13 +47,13 @@ def command(
       aigc-label add *.jpg -o labelled/ --position top-left
       aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
-      aigc-label add film.mp4 --when start+end -o labelled.mp4
+      aigc-label add clip.mp4 --when start+end -o labelled.mp4
       aigc-label add photo.png --ledger ledger.db
       aigc-label add photo.png --no-visible --ledger ledger.db --recipient "customer 4711, contract 12"
     """
     paths = _common.expand(files)
     try:
-        labeler = _common.labeler(options)
+        labeler = _options.labeler(options)
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
             raise LabelingError("--content-id names one file", hint="leave it out and each file gets its own")
@@ -87,7 +87,7 @@ def command(
 
 
 def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run: bool) -> Ledger | None:
-    """The ledger to record in, opened before anything is labelled: what cannot be recorded should not go out."""
+    """Open the ledger before anything is labelled: what cannot be recorded should not go out."""
     if recipient is not None:
         if where is None:
             hint = "give --ledger, or [ledger] url in aigc-label.toml"

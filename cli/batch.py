@@ -4,50 +4,74 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from labeling.batch.options import DEFAULT_TIMEOUT, ENGINES, LANGUAGES, RunOptions
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
+from ._wording import PARAMETER
 from .ledger import configured, ledger_option
+
+if TYPE_CHECKING:
+    from labeling.ledger import Ledger
+
+_DECLARED = {each.name: each for each in fields(RunOptions)}
+
+
+def _option(name: str, flag: str = "", **settings: Any) -> Callable[[Any], Any]:
+    """Return the option for a field of :class:`RunOptions`, which has its help and its default."""
+    declared = _DECLARED[name]
+    if declared.default is False:
+        settings["is_flag"] = True
+    elif declared.default == ():
+        settings["multiple"] = True
+    help_text = PARAMETER.sub(lambda match: _flag(match[1]), declared.metadata["help"])
+    return click.option(flag or _flag(name), name, help=help_text, **settings)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 @click.command("batch")
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="[DST]", required=False)
 @click.option("--verify", "verifying", is_flag=True, help="Verify the files; DST only gets the report.")
-@click.option("--in-place", is_flag=True, help="Replace the files themselves; no DST then.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Only these files: *.jpg, or photos/* with a path.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="None of these files.")
+@_option("in_place")
+@_option("include", metavar="GLOB")
+@_option("exclude", metavar="GLOB")
 @click.option(
     "--files",
     "file_list",
     metavar="LIST",
     help="Files of SRC to take: lines, CSV or JSONL with path, content_id, text, generator; - for standard input.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace outputs that are there already and not by this run.")
-@click.option("--retry-failed", is_flag=True, help="Try again what failed, was refused or set aside before.")
-@click.option("--checksum", is_flag=True, help="Compare contents, not size and date, to see what has changed.")
-@click.option("--restart", is_flag=True, help="Forget what was done before; with --overwrite, do all of it again.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes (default: by processors and memory).")
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", help="Who does the work.")
-@click.option("--ray-address", metavar="ADDRESS", help="The Ray cluster; default: one on this machine.")
-@click.option("--timeout", type=float, default=3600.0, metavar="S", show_default=True, help="Seconds for one file.")
+@_option("overwrite")
+@_option("retry_failed")
+@_option("checksum")
+@_option("restart")
+@_option("workers", type=click.IntRange(1), metavar="N")
+@_option("engine", type=click.Choice([engine for engine in ENGINES if engine != "inline"]), default="local")
+@_option("ray_address", metavar="ADDRESS")
+@_option("timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", show_default=True)
 @ledger_option
-@click.option("--state", type=click.Path(path_type=Path), help="Folder of journal and report (default: in DST).")
-@click.option("--storage-options", metavar="JSON", help="Options of fsspec for SRC and DST; secrets: better the env.")
-@click.option("--report-lang", type=click.Choice(["en", "zh"]), default="en", help="Language of report.html.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@_option("state", type=click.Path(path_type=Path))
+@_option("storage_options", metavar="JSON")
+@_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--trust", type=click.Path(path_type=Path), multiple=True, help="With --verify: as in verify.")
-@click.option("--everywhere", is_flag=True, help="With --verify: films in the middle and at the end as well.")
-@_common.labeler_options
+@click.option("--everywhere", is_flag=True, help="With --verify: check the middle and the end of videos as well.")
+@_options.labeler_options
 def command(source: str, target: str | None, quiet: bool, ledger: str | None, **options: Any) -> None:
-    """Label or verify a folder or bucket of any size, in several processes; run again, it goes on where it was.
+    """Label or verify a folder or bucket of any size, in several processes. Run again, it continues where it was.
 
     SRC and DST are folders or URLs (s3://, gs://, …). The tree is kept. DST/.aigc-label gets the journal, a line
     for each file in results.jsonl, summary.json and report.html. Ctrl-C ends the run after the files in flight.
@@ -69,42 +93,42 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     from ._batch_summary import print_summary
 
     if options["content_id"]:
-        _common.fail(LabelingError("--content-id names one file; give each file its own with --files"))
-    run = ("in_place", "include", "exclude", "overwrite", "retry_failed", "checksum", "restart", "workers", "engine",
-           "ray_address", "state")  # fmt: skip
+        _common.fail(LabelingError("--content-id names one file", hint="give each file its own with --files"))
     try:
-        arguments: dict[str, Any] = {name: options[name] for name in run}
-        arguments["language"] = options["report_lang"]
+        arguments = {name: options[name] for name in _DECLARED}
         arguments["timeout"] = options["timeout"] or None
-        arguments["storage_options"] = _json(options["storage_options"])
+        arguments["storage_options"] = _json_object(options["storage_options"])
         if options["file_list"]:
-            arguments["file_list"] = _stdin() if options["file_list"] == "-" else options["file_list"]
-        arguments |= _work(options)
-        with _opened(ledger, options) as book, progress(quiet=quiet) as told:
-            done = batch.run(source, target, ledger=book, progress=told, **arguments)
+            arguments["file_list"] = _standard_input() if options["file_list"] == "-" else options["file_list"]
+        arguments |= _verify_arguments(options) if options["verifying"] else _label_arguments(options)
+        with _open_ledger(ledger, options) as opened, progress(quiet=quiet) as report_progress:
+            finished = batch.run(source, target, ledger=opened, progress=report_progress, **arguments)
     except LabelingError as error:
         _common.fail(error)
     except KeyboardInterrupt:
-        _common.complain("stopped at once; run the same command again, and it goes on where it was")
+        _common.complain("stopped at once; run the same command again, and it continues where it was")
         raise SystemExit(130) from None
     if not quiet:
-        print_summary(done.summary)
-    if done.interrupted:
-        _common.complain("interrupted after the files in flight; the same command goes on from here")
-    raise SystemExit(done.exit_code)
+        print_summary(finished.summary)
+    if finished.interrupted:
+        _common.complain("interrupted after the files in flight; the same command continues from here")
+    raise SystemExit(finished.exit_code)
 
 
-def _work(options: dict[str, Any]) -> dict[str, Any]:
-    """How to label, as a function that each worker calls, or how to verify. Raises :class:`LabelingError`."""
-    if not options["verifying"]:
-        from labeling.config import NAME
+def _label_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return how to label: a function that each worker calls to make its labeler."""
+    from labeling.config import NAME
 
-        for name in ("config", "signer_cert", "signer_key", "font", "logo"):
-            if options[name] is not None:
-                options[name] = Path(options[name]).absolute()  # a worker may have another working directory
-        if options["config"] is None and Path(NAME).is_file():
-            options["config"] = Path(NAME).absolute()
-        return {"labeler": partial(_common.labeler, options)}
+    for name in ("config", "signer_cert", "signer_key", "font", "logo"):
+        if options[name] is not None:
+            options[name] = Path(options[name]).absolute()  # a worker may have another working directory
+    if options["config"] is None and Path(NAME).is_file():
+        options["config"] = Path(NAME).absolute()
+    return {"labeler": partial(_options.labeler, options)}
+
+
+def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return how to verify. Raises :class:`LabelingError`."""
     from labeling.batch import Check
     from labeling.trust import load
 
@@ -118,8 +142,8 @@ def _work(options: dict[str, Any]) -> dict[str, Any]:
     return {"verify": check}
 
 
-def _opened(ledger: str | None, options: dict[str, Any]) -> Any:
-    """The ledger that labels are recorded in, if one is wanted. Raises :class:`LabelingError`."""
+def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
+    """Open the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
     if options["verifying"] or not (where := configured(ledger, options["config"])):
         return nullcontext()
     from labeling.ledger import Ledger
@@ -127,7 +151,7 @@ def _opened(ledger: str | None, options: dict[str, Any]) -> Any:
     return Ledger.open(where)
 
 
-def _json(text: str | None) -> dict[str, Any] | None:
+def _json_object(text: str | None) -> dict[str, Any] | None:
     if not text:
         return None
     try:
@@ -139,8 +163,9 @@ def _json(text: str | None) -> dict[str, Any] | None:
     return values
 
 
-def _stdin() -> Any:
-    stream = sys.stdin
+def _standard_input() -> IO[str]:
+    stream: Any = sys.stdin
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    return stream
+    opened: IO[str] = stream
+    return opened

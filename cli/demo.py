@@ -1,4 +1,4 @@
-"""``aigc-label demo``: makes pictures (or takes yours), labels and verifies them, and shows the result."""
+"""``aigc-label demo``: makes pictures or takes yours, labels and verifies them, and shows the result."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from labeling._version import __version__
+from labeling import __version__
 from labeling.errors import LabelingError, WriteError
 
-from . import _common
+from . import _common, _options
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from labeling.labeler import Labeler
     from labeling.pipelines.output import LabeledFile
     from labeling.verification.report import Report
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from ._sheet import Entry
 
 PRODUCER = "001191000000MA00DEM00P10001"
-"""A made-up provider: 000000 is no region, so that the code can belong to nobody. Its check digit is right."""
+"""A made-up provider: there is no region 000000, so the code belongs to nobody. Its check digit is right."""
 
 GENERATED = {
     "dawn": "jpg",
@@ -47,7 +49,7 @@ SHEET = "contact-sheet.png"
 @click.argument("media", nargs=-1, metavar="[MEDIA...]")
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True,
               help="Folder for the result.")  # fmt: skip
-@_common.profile_option
+@_options.profile_option
 def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
     """Label pictures, verify them and show the result: a table here, and a contact sheet to open.
 
@@ -116,7 +118,7 @@ def _generate(out: Path) -> list[Path]:
 
 
 def _gather(media: tuple[str, ...], out: Path) -> list[Path]:
-    """The pictures that the arguments name; of folders, the files whose content is a picture."""
+    """Return the pictures that the arguments name, and those in folders that they name."""
     found: list[Path] = []
     for path in _common.expand(media):
         found += _pictures_in(path, out) if path.is_dir() else [path]
@@ -207,8 +209,8 @@ def _entry(labelled: LabeledFile, report: Report, profile: str) -> Entry:
     return Entry(labelled.path.name, detail, str(report.verdicts[profile].outcome), image, tuple(box) if box else None)
 
 
-def _displayed(labelled: LabeledFile) -> Any:
-    """The first frame as a viewer shows it; where it cannot be decoded, blank paper (the table says why)."""
+def _displayed(labelled: LabeledFile) -> Image.Image:
+    """Return the first frame as a viewer shows it; a blank one if it cannot be decoded (the table says why)."""
     from PIL import Image
 
     from labeling import codecs, containers

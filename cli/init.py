@@ -54,16 +54,15 @@ def command(
             raise LabelingError("a producer with quotes, backslashes or line breaks cannot be used")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / config.NAME
-        c2pa = '# cert = "signer.pem"\n# key = "signer-key.pem"\n# tsa_url = "http://timestamp.example.com"'
+        given: dict[str, str] = {"profile": "cn", "producer": producer or EXAMPLE_PRODUCER}
         outputs: list[tuple[Path, bytes, int]] = []
         if test_signer:
             outputs += _test_chain(folder)
-            c2pa = 'cert = "test-signer.pem"\nkey = "test-signer-key.pem"\n# tsa_url = "http://timestamp.example.com"'
-        security = '# sm2_key = "sm2-key.pem"'
+            given |= {"c2pa.cert": "test-signer.pem", "c2pa.key": "test-signer-key.pem"}
         if test_sm2_key:
             outputs += _test_sm2_key(folder)
-            security = 'sm2_key = "test-sm2-key.pem"'
-        text = config.TEMPLATE.format(producer=producer or EXAMPLE_PRODUCER, c2pa=c2pa, security=security)
+            given["security.sm2_key"] = "test-sm2-key.pem"
+        text = config.template(given)
         outputs.append((path, text.encode(), 0o666))
         for target, _, _ in outputs:
             if os.path.lexists(target) and not force:

@@ -17,7 +17,7 @@ from . import _common
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="Form of the list.")  # fmt: skip
 def command(files: tuple[str, ...], form: str) -> None:
-    """List everything that a file's metadata holds, raw and in file order. Nothing is judged.
+    """List everything in a file's metadata, raw and in file order. Nothing is judged.
 
     \b
     Examples:

@@ -16,7 +16,8 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
+from ._terminal import printable
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger, Match, Record, Verification
@@ -55,11 +56,6 @@ def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-_config = click.option(
-    "--config", type=click.Path(path_type=Path), help="Configuration file (default: ./aigc-label.toml)."
-)
-
-
 def configured(where: str | None, config: Path | None) -> str | None:
     """Return the ledger that the option, the environment or the configuration file names, if any does."""
     from labeling import config as configuration
@@ -86,12 +82,12 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 @command.command("find")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--distance", type=click.IntRange(-1, 256),
               help="Bits, of 256, in which fingerprints may differ (default 28); -1: do not compare them.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
-@click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
+@_options.max_pixels_option
 def find(
     files: tuple[str, ...],
     ledger: str | None,
@@ -132,7 +128,7 @@ def find(
 @command.command("show")
 @click.argument("content_id", metavar="CONTENT-ID")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
 def show(content_id: str, ledger: str | None, config: Path | None, form: str) -> None:
@@ -147,7 +143,7 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
     if form != "table":
         _print_json([record.to_dict() for record in records], form)
     elif not records:
-        click.echo(f"no record of {_clean(content_id)}")
+        click.echo(f"no record of {printable(content_id)}")
     for record in records if form == "table" else ():
         _show_record(record)
     raise SystemExit(0 if records else 1)
@@ -155,7 +151,7 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
 
 @command.command("export")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True,
               help="jsonl has everything that is hashed; csv is for spreadsheets.")  # fmt: skip
 @click.option("--since", type=click.DateTime(), help="Records from this time on (UTC).")
@@ -184,7 +180,7 @@ def export(
 
 @command.command("prune")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--older-than", type=click.IntRange(0), default=184, show_default=True, metavar="DAYS",
               help="Remove records that are older than this.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Remove records younger than the six months of the Labelling Measures.")
@@ -207,7 +203,7 @@ def prune(ledger: str | None, config: Path | None, older_than: int, force: bool)
 
 @command.command("verify")
 @ledger_option
-@_config
+@_options.config_option
 @click.option("--head", metavar="HASH", help="Hash of a record, kept elsewhere: it must be in the chain.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
@@ -281,21 +277,21 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
 
 
 def _show_matches(path: Path, matches: list[Match]) -> None:
-    click.secho(_clean(str(path)), bold=True)
+    click.secho(printable(str(path)), bold=True)
     if not matches:
         click.echo("  no record")
     for match in matches:
         record, distance = match.record, match.distance
         by = match.by if distance is None else f"{match.by}, {distance} of 256 bits differ"
         click.echo(f"  record {record.seq} by {by}")
-        click.echo(f"    content id {_clean(record.content_id)}, {record.time}, {_description(record)}")
+        click.echo(f"    content id {printable(record.content_id)}, {record.time}, {_description(record)}")
 
 
 def _description(record: Record) -> str:
     parts = [record.profile, record.output or record.media_type]
     if record.recipient is not None:
         parts.append(f"without the explicit label, to {record.recipient}")
-    return ", ".join(_clean(part) for part in parts if part)
+    return ", ".join(printable(part) for part in parts if part)
 
 
 def _show_record(record: Record) -> None:
@@ -303,14 +299,14 @@ def _show_record(record: Record) -> None:
     for name, value in record.to_dict().items():
         if name == "fields":
             for key, text in value.items():
-                click.echo(f"  {_clean(str(key))} = {_clean(str(text))}")
+                click.echo(f"  {printable(str(key))} = {printable(str(text))}")
         elif value not in (None, ""):
-            click.echo(f"  {name}: {_clean(str(value))}")
+            click.echo(f"  {name}: {printable(str(value))}")
 
 
 def _show_verification(verification: Verification) -> None:
     for each in verification.discrepancies[:_SHOWN]:
-        click.echo(_clean(each.message))
+        click.echo(printable(each.message))
     if verification.discrepancy_count > _SHOWN:
         click.echo(f"… {verification.discrepancy_count - _SHOWN} more")
     kept = f"{verification.count} records"
@@ -318,9 +314,4 @@ def _show_verification(verification: Verification) -> None:
         kept += f", {verification.first} to {verification.last}"
     state, color = ("intact", "green") if verification.intact else ("ALTERED", "red")
     click.secho(f"{state}: {kept}", bold=True, fg=color)
-    click.echo(f"head {_clean(verification.head)}")
-
-
-def _clean(text: str) -> str:
-    """Replace control characters: the text of a record must not steer the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    click.echo(f"head {printable(verification.head)}")

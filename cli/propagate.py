@@ -9,7 +9,7 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 
 
 @click.command("propagate")
@@ -17,7 +17,7 @@ from . import _common
 @click.option("--propagator", metavar="CODE", required=True, help="The platform's code (27 characters) or name.")
 @click.option("--propagate-id", metavar="ID", required=True, help="The platform's number for the content.")
 @click.option("--security", metavar="DATA", default="", help="Security data for ReservedCode2.")
-@_common.propagation_options
+@_options.propagation_options
 def command(file: Path, propagator: str, propagate_id: str, security: str, **options: Any) -> None:
     """Add a platform's half to the label that a picture carries; the producer's half stays.
 
@@ -36,7 +36,7 @@ def command(file: Path, propagator: str, propagate_id: str, security: str, **opt
             propagator=propagator,
             propagate_id=propagate_id,
             security=security,
-            **_common.propagation_arguments(options),
+            **_options.propagation_arguments(options),
         )
     except LabelingError as error:
         _common.fail(error)

@@ -9,15 +9,15 @@ import click
 
 from labeling.errors import LabelingError
 
-from . import _common
+from . import _common, _options
 
 
 @click.command("transplant")
 @click.argument("labelled", type=click.Path(path_type=Path))
 @click.argument("copy", type=click.Path(path_type=Path))
-@_common.propagation_options
+@_options.propagation_options
 def command(labelled: Path, copy: Path, **options: Any) -> None:
-    """Carry the labels of LABELLED over to COPY, a re-encoded or resized copy of the same picture.
+    """Copy the labels of LABELLED to COPY, a re-encoded or resized copy of the same picture.
 
     A copy that does not show the same picture is refused. C2PA credentials stay behind unless a signer is given: then
     the original becomes the parent ingredient.
@@ -29,7 +29,7 @@ def command(labelled: Path, copy: Path, **options: Any) -> None:
     from labeling.pipelines.propagation import transplant
 
     try:
-        done = transplant(labelled, copy, **_common.propagation_arguments(options))
+        done = transplant(labelled, copy, **_options.propagation_arguments(options))
     except LabelingError as error:
         _common.fail(error)
     _common.print_result(done)

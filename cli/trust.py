@@ -13,7 +13,7 @@ from . import _common
 def command() -> None:
     """Keep the certificate lists that make a C2PA signature "trusted" and not only "valid".
 
-    Nobody is trusted out of the box. The lists lie in the user's settings folder (or in AIGC_LABEL_HOME), each with
+    Nobody is trusted by default. The lists are stored in the user's settings folder (or in AIGC_LABEL_HOME), each with
     its source and date; verify uses all of them.
 
     \b
@@ -60,7 +60,7 @@ def list_() -> None:
 @command.command("remove")
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a stored list."""
+    """Delete a stored list."""
     from labeling import trust
 
     try:

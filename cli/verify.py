@@ -9,12 +9,12 @@ import click
 from labeling.errors import LabelingError, MissingDependency
 from labeling.verification.report import Report
 
-from . import _common, _output
+from . import _common, _options, _output
 
 
 @click.command("verify")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--profile", "profiles", type=_common.ProfileName(), multiple=True,
+@click.option("--profile", "profiles", type=_options.ProfileName(), multiple=True,
               help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(_output.FORMATS), default="table", show_default=True,
               help="Form of the report.")  # fmt: skip
@@ -24,12 +24,12 @@ from . import _common, _output
 @click.option("--no-visible", is_flag=True, help="Metadata only: do not look at the pixels.")
 @click.option("--trust", type=click.Path(path_type=Path), multiple=True,
               help="PEM file with C2PA trust anchors beside the stored ones; may be given several times.")  # fmt: skip
-@click.option("--no-stored-trust", is_flag=True, help="Leave the lists of aigc-label trust aside.")
+@click.option("--no-stored-trust", is_flag=True, help="Ignore the lists of aigc-label trust.")
 @click.option("--pinned", type=click.Path(path_type=Path), multiple=True,
               help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
-@click.option("--everywhere", is_flag=True, help="Say of films whether the label is in the middle and at the end, too.")
-@click.option("--max-pixels", type=click.IntRange(1), help="Do not decode larger pictures (default 100 000 000).")
+@click.option("--everywhere", is_flag=True, help="Check the middle and the end of videos as well.")
+@_options.max_pixels_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     files: tuple[str, ...],
@@ -46,9 +46,9 @@ def command(
     max_pixels: int | None,
     quiet: bool,
 ) -> None:
-    """Say which labels pictures, films and sounds carry, what is wrong with them, and whether they comply.
+    """Report which labels pictures, video and audio carry, what is wrong with them, and whether they comply.
 
-    No network call is made. An unsigned label is a claim and not proof; that no label is there proves nothing.
+    No network call is made. An unsigned label is a claim, not proof, and the absence of labels proves nothing.
 
     \b
     Examples:

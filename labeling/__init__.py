@@ -13,8 +13,10 @@ from labeling._version import __version__
 __all__ = [
     "KINDS",
     "PROFILES",
+    "Audio",
     "Defect",
     "Finding",
+    "Frame",
     "Label",
     "LabelConflict",
     "LabeledFile",
@@ -61,7 +63,7 @@ __all__ = [
 if TYPE_CHECKING:
     # What checkers and editors see. tests/test_public_api.py compares it with _MODULE_OF below.
     from labeling import batch, fingerprint, ledger
-    from labeling._types import Picture
+    from labeling._types import Audio, Frame, Picture
     from labeling.errors import (
         LabelConflict,
         LabelingError,
@@ -80,11 +82,10 @@ if TYPE_CHECKING:
     from labeling.losses import Loss
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.security import SecurityKey, Sm2Key
-    from labeling.marks.visible import Style
+    from labeling.options import Style, VideoOptions
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate, transplant
-    from labeling.pipelines.video import VideoOptions
     from labeling.pipelines.video_writer import LabeledVideoWriter
     from labeling.rules import PROFILES, Outcome, Profile, Verdict
     from labeling.verification.inspection import inspect
@@ -94,7 +95,7 @@ else:
     # What runs. Hidden from checkers: a module-level __getattr__ would make them accept any name.
     _NAMES_IN = {
         "labeling": ("batch", "fingerprint", "ledger"),
-        "labeling._types": ("Picture",),
+        "labeling._types": ("Audio", "Frame", "Picture"),
         "labeling.errors": (
             "LabelConflict",
             "LabelingError",
@@ -113,11 +114,10 @@ else:
         "labeling.losses": ("Loss",),
         "labeling.marks.credentials": ("Signer", "Trust"),
         "labeling.marks.security": ("SecurityKey", "Sm2Key"),
-        "labeling.marks.visible": ("Style",),
+        "labeling.options": ("Style", "VideoOptions"),
         "labeling.pipelines.image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),
         "labeling.pipelines.propagation": ("propagate", "transplant"),
-        "labeling.pipelines.video": ("VideoOptions",),
         "labeling.pipelines.video_writer": ("LabeledVideoWriter",),
         "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
         "labeling.verification.inspection": ("inspect",),

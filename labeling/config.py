@@ -1,212 +1,204 @@
-"""``aigc-label.toml``: what a labeler is made from, and the commented file that ``aigc-label init`` writes."""
+"""``aigc-label.toml``: what a labeler is made from, and the commented file that ``aigc-label init`` writes.
+
+Tables and keys are those that :mod:`labeling.options` declares.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from labeling.errors import LabelingError, SigningError, error_context
 from labeling.files import read_file, read_toml
+from labeling.options import (
+    DECLARING,
+    LabelerOptions,
+    LedgerFile,
+    Option,
+    SecurityFiles,
+    SignerFiles,
+    Style,
+    VideoOptions,
+    options_of,
+)
+
+if TYPE_CHECKING:
+    from labeling.marks.credentials import Signer
+    from labeling.marks.security import Sm2Key
 
 NAME = "aigc-label.toml"
 
-TEMPLATE = """# How aigc-label labels. Every key may be left out; options on the command line outrank this file.
-
-# Which rules apply: "cn" (GB 45438-2025), "eu" (AI Act Art. 50) or "us-ca" (SB 942).
-profile = "cn"
-
-# Who provides the service: a 27-character provider code (TC260-PG-20252A), or a name.
-producer = "{producer}"
-# The provider's name in plain words, for regimes that ask for it (California).
-# provider_name = "Example AI Ltd."
-
-# How sure it is that the content is generated: "1" it is, "2" it may be, "3" suspected.
-# origin = "1"
-
-[generator]
-# The system that makes the pictures: written as IPTC AISystemUsed and C2PA softwareAgent.
-# name = "example-diffusion"
-# version = "3.1"
-# source_type = "trainedAlgorithmicMedia"   # or compositeWithTrainedAlgorithmicMedia, compositeSynthetic
-
-[visible]
-# enabled = true
-# text = "AI生成"               # must hold an AI element and a generation element
-# position = "bottom-right"     # top-left top top-right right bottom-right bottom bottom-left left
-# height = 0.056                # of the shortest side; the standard's minimum is 0.05
-# opacity = 1.0
-# plate = "auto"                # auto, on, off
-# color = "#ffffff"
-# font = "fonts/Brand.otf"
-# logo = "logo.png"
-
-[video]
-# when = "start"                # start+end, start+middle+end, whole
-# seconds = 2.0                 # how long the visible label stays there; the standard's minimum is 2
-# reencode = "auto"             # never: refuse rather than code all of a film anew; always
-# preset = "faster"             # of the film's encoder
-# crf = 17                      # its quality: 0 is best
-# audio_cue = false             # mix the rhythm of GB 45438-2025 5.3 into WAV files
-
-[embedded]
-# exif = false                  # also write EXIF Software, DateTime and ImageDescription
-# description = ""
-
-[c2pa]
-# Signing makes the metadata tamper-evident. "aigc-label init --test-signer" makes a chain for trying it out.
-{c2pa}
-# sidecar = false               # beside films that have no place for a manifest: NAME.c2pa
-
-[security]
-# Security data (TC260-PG-202511A): a signature over the label in ReservedCode1. "aigc-label init --test-sm2-key" makes
-# a key for trying it out; pip install 'aigc-labeling[sm2]'.
-{security}
-# Public keys that verify --pinned aigc-label.toml trusts: hexadecimal digits, or PEM files.
-# pinned = ["producer-sm2.pem"]
-
-[ledger]
-# A record of every label, in a file or a database (pip install 'aigc-labeling[postgres]').
-# url = "aigc-label-ledger.db"    # or postgresql://USER:PASSWORD@HOST/DATABASE
-
-[limits]
-# max_pixels = 100000000
-# quality = 92                  # for pictures that have to be encoded again with loss
-# strict = false                # refuse a file of which anything would be lost
-"""
-
-_KEYS: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "": {"profile": str, "producer": str, "provider_name": str, "origin": str},
-    "generator": {"name": str, "version": str, "source_type": str},
-    "visible": {
-        "enabled": bool,
-        "text": str,
-        "position": str,
-        "height": (int, float),
-        "margin": (int, float),
-        "opacity": (int, float),
-        "plate": str,
-        "color": str,
-        "font": str,
-        "logo": str,
-    },
-    "video": {"when": str, "seconds": (int, float), "reencode": str, "preset": str, "crf": int, "audio_cue": bool},
-    "embedded": {"exif": bool, "description": str},
-    "c2pa": {"cert": str, "key": str, "tsa_url": str, "sidecar": bool},
-    "security": {"sm2_key": str, "pinned": list},
-    "ledger": {"url": str},
-    "limits": {"max_pixels": int, "quality": int, "strict": bool},
+TABLES: dict[str, str] = {
+    "": "How aigc-label labels. Every key may be left out; options on the command line outrank this file.",
+    "generator": "",
+    "visible": "",
+    "video": "",
+    "embedded": "",
+    "c2pa": 'Signing makes metadata tamper-evident. "aigc-label init --test-signer" makes a chain for trying it out.',
+    "security": 'Security data: a signature over the label in ReservedCode1. "aigc-label init --test-sm2-key" makes a '
+    "key for trying it out.",
+    "ledger": "",
+    "limits": "",
 }
+"""The tables of the file and what is said about each; "" is the top level."""
+
+RENAMED = {"film": "video"}
+"""Tables by their former names."""
+
+Given: TypeAlias = dict[type, dict[str, Any]]
+"""Options that were given: values by the dataclass that declares them and the parameter's name.
+
+Where the option is a file, the value is its path; all other values are as in Python.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration file's content, checked; paths in it are relative to its folder."""
+    """A configuration file's content, checked.
+
+    Args:
+        path: The file. Paths in it are relative to its folder.
+        given: The options in it.
+    """
 
     path: Path
-    values: dict[str, dict[str, Any]]
+    given: Given = field(default_factory=dict)
 
-    def labeler_arguments(self) -> dict[str, Any]:
-        """Keyword arguments for :class:`labeling.Labeler`; ``video`` is those of its ``VideoOptions``, as a mapping.
+    def labeler_arguments(self, outranking: Given | None = None) -> dict[str, Any]:
+        """Return keyword arguments for :class:`labeling.Labeler`.
 
-        Raises :class:`LabelingError`.
+        Args:
+            outranking: Options that outrank the file, one by one.
+
+        Raises:
+            LabelingError: A file that is named cannot be used.
         """
-        top, generator = self.values[""], self.values["generator"]
-        embedded, limits = self.values["embedded"], self.values["limits"]
-        arguments: dict[str, Any] = {
-            key: top[key] for key in ("profile", "producer", "provider_name", "origin") if key in top
-        }
-        if "origin" in arguments:
-            arguments["origin"] = origin(arguments["origin"])
-        renamed = {"name": "generator", "version": "generator_version", "source_type": "source_type"}
-        arguments |= {renamed[key]: value for key, value in generator.items()}
-        arguments |= embedded | limits
-        visible = dict(self.values["visible"])
-        if not visible.pop("enabled", True):
-            arguments["visible"] = False
-        if visible:
-            from labeling.rules import profile
-
-            visible.setdefault("text", profile(arguments.get("profile", "cn")).text)
-            arguments["style"] = style(visible, self.path.parent)
-        if self.values["video"]:
-            arguments["video"] = dict(self.values["video"])
-        c2pa = dict(self.values["c2pa"])
-        if "sidecar" in c2pa:
-            arguments["sidecar"] = c2pa.pop("sidecar")
-        if c2pa:
-            if not ("cert" in c2pa and "key" in c2pa):
-                raise SigningError("[c2pa] needs both cert and key", path=self.path)
-            arguments["signer"] = signer(
-                self.path.parent / c2pa["cert"], self.path.parent / c2pa["key"], c2pa.get("tsa_url")
-            )
-        if "sm2_key" in self.values["security"]:
-            arguments["security_key"] = security_key(self.path.parent / self.values["security"]["sm2_key"])
-        return arguments
+        own = self.given.get(SignerFiles, {})
+        if own and not ("cert" in own and "key" in own):
+            raise SigningError("[c2pa] needs both cert and key", path=self.path)
+        more = outranking or {}
+        return labeler_arguments({each: self.given.get(each, {}) | more.get(each, {}) for each in DECLARING})
 
     def ledger(self) -> str | None:
         """Where labels are recorded: a URL, or the path of a file, as :meth:`labeling.ledger.Ledger.open` takes it."""
-        url = self.values["ledger"].get("url")
+        url: str | None = self.given.get(LedgerFile, {}).get("url")
         return url if url is None or "://" in url else str(self.path.parent / url)
 
     def pinned(self) -> tuple[bytes, ...]:
-        """The public SM2 keys of ``[security] pinned``, 65 bytes each. Raises :class:`LabelingError`."""
+        """Return the public SM2 keys of ``[security] pinned``, 65 bytes each. Raises :class:`LabelingError`."""
         keys: list[bytes] = []
-        for entry in self.values["security"].get("pinned", []):
-            if not isinstance(entry, str):
-                raise LabelingError("security.pinned must be a list of strings", path=self.path)
+        for entry in self.given.get(SecurityFiles, {}).get("pinned", []):
             is_hex = len(entry) >= 64 and all(c in "0123456789abcdefABCDEF" for c in entry)
             keys += _read_pinned(entry, self.path) if is_hex else pinned(self.path.parent / entry)
         return tuple(keys)
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration file. Raises :class:`LabelingError` that names the wrong key."""
+    """Read and check a configuration file.
+
+    Raises:
+        LabelingError: It cannot be read, a key is not known, or a value is wrong; the message names file and key.
+    """
     values = read_toml(path, "the configuration (aigc-label init makes one)")
-    tables: dict[str, dict[str, Any]] = {name: {} for name in _KEYS}
-    for key, value in values.items():
-        if isinstance(value, dict) and key in _KEYS:
-            tables[key] = value
-        else:
-            tables[""][key] = value
-    for table, entries in tables.items():
-        for key, value in entries.items():
+    given: Given = {}
+    with error_context(path):
+        for table, key, value in _entries(values):
             shown = f"{table}.{key}" if table else key
-            wanted = _KEYS[table].get(key)
-            if wanted is None:
-                known = ", ".join(_KEYS[table]) if table else ", ".join((*_KEYS[""], *(f"[{t}]" for t in _KEYS if t)))
-                raise LabelingError(f"unknown key {shown}", path=path, hint=f"known here are {known}")
-            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-                raise LabelingError(f"{shown} has a value of the wrong type ({type(value).__name__})", path=path)
-    return Config(path, tables)
+            declaring, option = _declared(table, key, shown)
+            if option.is_file:
+                _check_text(value, shown)
+                value = path.parent / value
+            else:
+                _check(option, value, shown)
+            given.setdefault(declaring, {})[option.name] = value
+    return Config(path, given)
 
 
-def origin(value: str) -> Any:
-    """One of the three origins. Raises :class:`LabelingError`."""
-    from labeling.label import Origin
+def _entries(values: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Go through the (table, key, value) of a file."""
+    for key, value in values.items():
+        if new := RENAMED.get(key):
+            raise LabelingError(f"the table [{key}] is now called [{new}]", hint="rename it")
+        if isinstance(value, dict) and key in TABLES:
+            for inner, entry in value.items():
+                yield key, inner, entry
+        else:
+            yield "", key, value
 
-    if value not in set(Origin):
-        raise LabelingError(f"origin must be 1 (generated), 2 (possibly) or 3 (suspected), not {value!r}")
-    return Origin(value)
+
+def declared_in(table: str) -> dict[str, tuple[type, Option]]:
+    """Return the options of a table by their keys, each with the dataclass that declares it."""
+    return {
+        option.key: (declaring, option)
+        for declaring in DECLARING
+        for option in options_of(declaring).values()
+        if option.table == table
+    }
 
 
-def style(values: dict[str, Any], folder: Path = Path()) -> Any:
-    """A visible style from plain values (those of the ``[visible]`` table). Raises :class:`LabelingError`."""
-    from labeling.marks.visible import Style, check_asset
+def _declared(table: str, key: str, shown: str) -> tuple[type, Option]:
+    declared = declared_in(table)
+    if key not in declared:
+        known = [*declared, *([] if table else (f"[{name}]" for name in TABLES if name))]
+        raise LabelingError(f"unknown key {shown}", hint=f"known here are {', '.join(known)}")
+    return declared[key]
 
-    known = {"height": "height_ratio", "margin": "margin_ratio"}
-    arguments = {known.get(key, key): value for key, value in values.items()}
-    for key in ("font", "logo"):
-        if key in arguments:
-            path = folder / arguments[key]
-            arguments[key] = read_file(path, f"the {key}")
+
+def _check(option: Option, value: object, shown: str) -> None:
+    option.check(value, shown)
+    if option.name == "profile":
+        from labeling.rules import PROFILES
+
+        if value not in PROFILES and not str(value).endswith(".toml"):
+            raise LabelingError(
+                f"{shown} must be one of {', '.join(PROFILES)}, or the path of a .toml file, not {value!r}"
+            )
+
+
+def _check_text(value: object, shown: str) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise LabelingError(f"{shown} must be the path of a file, not {value!r}")
+
+
+def labeler_arguments(given: Given) -> dict[str, Any]:
+    """Return keyword arguments for :class:`labeling.Labeler` from plain options; the files they name are read.
+
+    Raises:
+        LabelingError: A file cannot be used, or a value is wrong.
+    """
+    arguments = dict(given.get(LabelerOptions, {}))
+    if look := dict(given.get(Style, {})):
+        from labeling.rules import profile
+
+        look.setdefault("text", profile(arguments.get("profile", "cn")).text)
+        arguments["style"] = _style(look)
+    if video := given.get(VideoOptions):
+        arguments["video"] = VideoOptions(**video)
+    if files := given.get(SignerFiles):
+        arguments["signer"] = signer(**files)
+    if "sm2_key" in (keys := given.get(SecurityFiles, {})):
+        arguments["security_key"] = security_key(keys["sm2_key"])
+    return arguments
+
+
+def _style(look: dict[str, Any]) -> Style:
+    from labeling.marks.visible import check_asset
+
+    for name, option in options_of(Style).items():
+        if option.is_file and name in look:
+            path = Path(look[name])
+            look[name] = read_file(path, f"the {name}")
             with error_context(path):
-                check_asset(key, arguments[key])
-    return Style(**arguments)
+                check_asset(name, look[name])
+    return Style(**look)
 
 
-def signer(cert: Path, key: Path, tsa_url: str | None = None) -> Any:
-    """A C2PA signer from PEM files. Raises :class:`SigningError`."""
+def signer(cert: Path, key: Path, tsa_url: str | None = None) -> Signer:
+    """Make a C2PA signer from PEM files. Raises :class:`LabelingError`."""
     from labeling.marks.credentials import Signer
 
     chain, secret = read_file(cert, "the certificate"), read_file(key, "the key")
@@ -214,8 +206,8 @@ def signer(cert: Path, key: Path, tsa_url: str | None = None) -> Any:
         return Signer.from_pem(chain, secret, tsa_url=tsa_url)
 
 
-def security_key(path: Path) -> Any:
-    """The SM2 key that signs security data, from a PEM file. Raises :class:`LabelingError`."""
+def security_key(path: Path) -> Sm2Key:
+    """Read the SM2 key that signs security data from a PEM file. Raises :class:`LabelingError`."""
     from labeling.marks.security import Sm2Key
 
     with error_context(path):
@@ -223,7 +215,7 @@ def security_key(path: Path) -> Any:
 
 
 def pinned(path: Path) -> tuple[bytes, ...]:
-    """Public SM2 keys from a file: PEM, hexadecimal lines, or the ``[security] pinned`` of a configuration file."""
+    """Read public SM2 keys from a file: PEM, hexadecimal lines, or ``[security] pinned`` of a configuration file."""
     if path.suffix.lower() == ".toml":
         return load(path).pinned()
     return _read_pinned(read_file(path, "the list of keys", 1 << 20).decode("utf-8-sig", "replace"), path)
@@ -234,3 +226,38 @@ def _read_pinned(text: str, path: Path) -> tuple[bytes, ...]:
 
     with error_context(path):
         return read_pinned(text)
+
+
+def template(given: Mapping[str, str]) -> str:
+    """Return a commented configuration file with every option that there is.
+
+    Args:
+        given: Values by ``table.key`` (or ``key``) that are set; every other option is a comment with its default.
+    """
+    parts = []
+    for table, about in TABLES.items():
+        heading = "".join(f"{line}\n" for line in ([f"[{table}]"] if table else []) + _comment(about))
+        first, *rest = (_with_comment(option, given) for _, option in declared_in(table).values())
+        parts += [f"{heading}\n{first}" if about else heading + first, *rest]
+    return "\n\n".join(parts) + "\n"
+
+
+def _with_comment(option: Option, given: Mapping[str, str]) -> str:
+    """Return an option as the file has it: a comment on it, and its key, which is a comment too unless it is given."""
+    name = f"{option.table}.{option.key}" if option.table else option.key
+    words = option.in_file or option.help
+    facts = "; ".join(filter(None, (option.allowed, option.unset and f"default: {option.unset}")))
+    about = _comment(f"{words} ({facts})." if facts else f"{words}.")
+    if name in given:
+        return "\n".join([*about, f"{option.key} = {_toml(given[name])}"])
+    default = "" if option.default is None else option.default
+    return "\n".join([*about, f"# {option.key} = {_toml(default if option.example is None else option.example)}"])
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+def _toml(value: object) -> str:
+    """Write a value as TOML, whose strings, numbers, booleans and lists of these are those of JSON."""
+    return json.dumps(value, ensure_ascii=False)

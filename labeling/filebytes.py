@@ -1,12 +1,13 @@
-"""A large file as bytes that are read when asked for, and pieces of it that are copied without being read.
+"""Large files: read them in slices, and copy ranges of them without reading.
 
-Films are never held in memory, and never mapped either: a mapped file that another program cuts short kills the
-process.
+A video is never loaded into memory as a whole, nor mapped into it: if another program truncates a mapped file, access
+to it kills the process.
 """
 
 from __future__ import annotations
 
 import io
+import mmap
 import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -14,12 +15,22 @@ from typing import Any, BinaryIO
 from labeling.errors import UnreadableFile
 
 COPY_STEP = 1 << 20
+"""Bytes that are copied at a time where the kernel cannot copy."""
 
 
 class FileBytes:
-    """The bytes of an open file. ``len()`` and slices are all there is; a slice reads just that part.
+    """The bytes of an open file; ``len()`` is its size, and a slice reads that part of it.
 
-    Raises :class:`UnreadableFile` if the file becomes shorter while it is used.
+    Args:
+        file: A file opened for reading, which is owned from now on.
+        name: Its path, or a name for error messages.
+
+    Attributes:
+        fd: Its descriptor.
+        name: The same name.
+
+    Raises:
+        UnreadableFile: It became shorter while in use.
     """
 
     def __init__(self, file: BinaryIO | Any, name: str) -> None:
@@ -34,30 +45,35 @@ class FileBytes:
     def __getitem__(self, part: slice) -> bytes:
         start, stop, step = part.indices(self._size)
         if step != 1:
-            raise ValueError("only runs of bytes can be read")
+            raise ValueError("only contiguous bytes can be read")
         return self.read(start, max(0, stop - start))
 
     def read(self, start: int, count: int) -> bytes:
-        """``count`` bytes from ``start``, all of them."""
+        """Read exactly ``count`` bytes from ``start``.
+
+        Raises:
+            UnreadableFile: The file ends before, or cannot be read.
+        """
         parts: list[bytes] = []
         while count > 0:
             try:
                 part = _pread(self.fd, min(count, 1 << 30), start)
             except OSError as error:
-                raise UnreadableFile(f"{self.name}: cannot be read ({error.strerror})") from error
+                raise UnreadableFile(f"cannot be read ({error.strerror})", path=self.name) from error
             if not part:
-                raise UnreadableFile(f"{self.name}: became shorter while it was read; try again when it is complete")
+                message = "became shorter while it was read"
+                raise UnreadableFile(message, path=self.name, hint="try again when it is complete")
             parts.append(part)
             start += len(part)
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def stream(self) -> BinaryIO:
-        """The file as a stream of its own, with its own position, for who wants one."""
+        """Return an independent, seekable binary stream over the file."""
         return io.BufferedReader(_Raw(self), 1 << 16)
 
     def close(self) -> None:
-        """Close the file; nothing can be read any more."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> FileBytes:
@@ -93,7 +109,13 @@ class _Raw(io.RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """A run of bytes of a file, to be copied into another one; its length is that of the run."""
+    """A range of a file that is copied into another one; ``len()`` is its length in bytes.
+
+    Attributes:
+        source: The file.
+        start: Offset of the first byte.
+        end: Offset of the end.
+    """
 
     source: FileBytes
     start: int
@@ -103,17 +125,19 @@ class FileRange:
         return self.end - self.start
 
 
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Write all of ``data``: one call may write less."""
+def write_all(fd: int, data: bytes | bytearray | memoryview | mmap.mmap) -> None:
+    """Write all of ``data`` to a descriptor; a single system call may write less."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def copy_range(part: FileRange, fd: int) -> None:
-    """Append a range of one file to the file behind ``fd``: inside the kernel where the system can do that.
+    """Write a range of a file to the descriptor ``fd``, inside the kernel where the system supports that.
 
-    Raises :class:`UnreadableFile` if the source has become shorter, :class:`OSError` if writing fails.
+    Raises:
+        UnreadableFile: The source became shorter.
+        OSError: Writing failed.
     """
     at = part.start
     copy = getattr(os, "copy_file_range", None)
@@ -122,10 +146,11 @@ def copy_range(part: FileRange, fd: int) -> None:
             done = copy(part.source.fd, fd, min(part.end - at, 1 << 30), at)
         except OSError as error:
             if error.errno in _NOT_BY_KERNEL:
-                break  # other file systems, or an old kernel: by hand
+                break  # another file system, or an old kernel: copy it here
             raise
         if not done:
-            raise UnreadableFile(f"{part.source.name}: became shorter while it was copied; nothing was written")
+            message = "became shorter while it was copied"
+            raise UnreadableFile(message, path=part.source.name, hint="nothing was written")
         at += done
     while at < part.end:
         piece = part.source.read(at, min(COPY_STEP, part.end - at))

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import mmap
 import os
 import secrets
 import stat
@@ -17,6 +18,9 @@ from typing import Any, BinaryIO, overload
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError, error_context
 from labeling.filebytes import FileBytes, FileRange, copy_range, write_all
 
+Bytes = bytes | bytearray | memoryview | mmap.mmap
+"""What can be written."""
+
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 """What can be read: a path, a file's bytes, or a binary file object."""
 
@@ -25,7 +29,7 @@ MAX_FILE = 1 << 30
 
 MAX_TOML = 1 << 20
 
-SCRATCH = ".aigc-"
+TEMP_PREFIX = ".aigc-"
 """Prefix of every temporary file's name; the id of the process that made it follows."""
 
 HEAD = 64
@@ -216,7 +220,7 @@ def explained(path: Path) -> Iterator[None]:
         raise WriteError(f"cannot be written ({_reason(error)})", path=path) from error
 
 
-def _reads_back(file: BinaryIO | io.FileIO, data: bytes) -> bool:
+def _reads_back(file: BinaryIO | io.FileIO, data: Bytes) -> bool:
     """Return whether ``file`` holds ``data``. Small parts stay in the cache, and no second copy is needed."""
     file.seek(0)
     at = 0
@@ -233,7 +237,7 @@ def temp_beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     A file that was renamed before the end stays under its new name. Raises :class:`WriteError`.
     """
-    temporary = path.with_name(f"{SCRATCH}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f"{TEMP_PREFIX}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
     with explained(path):
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode))
     try:
@@ -261,7 +265,7 @@ def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
             temporary.replace(path)
 
 
-def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
+def write_pieces(target: Path, pieces: Iterable[Bytes | FileRange]) -> None:
     """Write ``pieces`` (bytes-like objects, or ranges of other files) to an existing file, one after the other."""
     # Not O_TRUNC: ext4 then writes a file out before it lets go of it, which takes as long as the copy.
     fd = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
@@ -278,7 +282,7 @@ def write_pieces(target: Path, pieces: Iterable[Any]) -> None:
 
 
 def write_atomically(
-    path: Path, pieces: Sequence[Any], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
+    path: Path, pieces: Sequence[Bytes], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
 ) -> None:
     """Write ``pieces`` to a temporary file beside ``path``, read it back, and only then rename it to ``path``.
 

@@ -20,6 +20,7 @@ from labeling import containers, files
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import LabelingError, UnreadableFile, error_context
 from labeling.filebytes import FileBytes
+from labeling.limits import MAX_PIXELS
 from labeling.marks import exif
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _of_picture(data: bytes, contents: Contents, max_pixels: int | None, detail:
 
     orientation = _orientation(contents)
     if containers.format_named(contents.format).scales_itself and _big_enough(contents.width, contents.height):
-        return _hashed(_scaled(data, contents.format, orientation, max_pixels or codecs.MAX_PIXELS), detail)
+        return _hashed(_scaled(data, contents.format, orientation, max_pixels or MAX_PIXELS), detail)
     pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
     return _of_array(pixels, detail)
 
@@ -156,10 +157,9 @@ def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
 
 
 def _of_video(data: Media, format: str, max_pixels: int | None, detail: float) -> bytes | None:
-    from labeling import codecs
     from labeling.codecs.video import sample
 
-    video = sample.opened(data, format, max_pixels=max_pixels or codecs.MAX_PIXELS)
+    video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
     if not video.has_video:
         return None
     seconds = min(VIDEO_SECONDS, video.seconds / 2) if video.seconds else VIDEO_SECONDS

@@ -24,6 +24,10 @@ MAX_VALUE = 4096
 """Characters of one field value. The standard sets no limit; real values stay below 400."""
 
 
+AI_TERMS = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
+"""Terms of the IPTC Digital Source Type vocabulary that mean content made or composed by a trained model."""
+
+
 class Origin(StrEnum):
     """The ``Label`` field: AI-generated, possibly, or suspected (the classes of Labelling Measures Art. 6)."""
 
@@ -204,6 +208,9 @@ class Label:
     created: datetime | None = None
 
     def __post_init__(self) -> None:
+        for name in (name for name in self.__slots__ if name not in ("origin", "created")):
+            if not isinstance(value := getattr(self, name), str):
+                raise LabelingError(f"`{name}` must be text, not {value!r}")
         for name in ("producer", "content_id"):
             if not getattr(self, name).strip():
                 raise LabelingError(f"the label needs a {name.replace('_', ' ')}", hint=f"give one with `{name}`")

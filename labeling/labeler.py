@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling import config as configuration
-from labeling import containers, files
-from labeling.codecs import MAX_PIXELS
+from labeling import config, containers, files
 from labeling.errors import LabelingError, SigningError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
-from labeling.label import Label, Origin, new_content_id
+from labeling.label import Label, new_content_id
+from labeling.options import LabelerOptions, Style, VideoOptions, options_of
 from labeling.pipelines import image
 from labeling.pipelines.image import LabeledImage, LabelingOptions
 from labeling.pipelines.output import LabeledFile, resolve_target, write_result
@@ -27,56 +27,65 @@ if TYPE_CHECKING:
     from labeling._types import Audio, FrameT, Picture, VideoCoding
     from labeling.marks.credentials import Signer
     from labeling.marks.security import SecurityKey
-    from labeling.marks.visible import Style
-    from labeling.pipelines.video import Progress, VideoOptions
+    from labeling.options.video import Progress
     from labeling.pipelines.video_writer import LabeledVideoWriter
 
 
 @dataclass(frozen=True)
-class Labeler:
-    """Puts labels on pictures, films and sounds. Immutable, safe to share between threads, cheap to keep.
+class Labeler(LabelerOptions):
+    """Puts labels on pictures, video and audio.
 
-    ``profile``: cn, eu or us-ca; sets the default wording. ``producer``: provider code (27 characters) or name.
-    ``signer``: a :class:`~labeling.marks.credentials.Signer` for C2PA. ``style``: how the visible mark looks;
-    ``visible=False`` leaves it out. ``generator``/``generator_version``: the system that made the content.
-    ``source_type``: an AI term of the IPTC vocabulary. ``exif``/``description``: write Software, DateTime and
-    ImageDescription too. ``quality``: for lossy encodes. ``video``: when and how long the visible label is in a video
-    (:class:`~labeling.pipelines.video.VideoOptions`). ``sidecar``: a video whose format has no place for a C2PA
-    manifest gets one beside it, ``NAME.c2pa``.
-    ``strict``: refuse a file whose labelled copy would lose anything. ``security_key``: an SM2 key
-    (:class:`~labeling.marks.security.Sm2Key`, or what signs like one) for security data in ReservedCode1.
+    Make one and keep it: it is immutable, and threads may share it. A labeler with a ``signer`` cannot be pickled,
+    since keys stay where they are.
+
+    Args:
+        producer: Who provides the service: a 27-character provider code (TC260-PG-20252A) or a name.
+        profile: The regime: "cn" (GB 45438-2025), "eu" (AI Act Art. 50), "us-ca" (SB 942), or the path of a profile in
+            TOML. It sets the default wording, and the report judges by it.
+        signer: A :class:`~labeling.Signer` for content credentials (C2PA).
+        style: How the visible label looks; by default the profile's wording at the bottom right.
+        visible: Whether to draw a visible label; ``False`` leaves the pixels as they are.
+        generator: The system that made the content: IPTC AISystemUsed and C2PA softwareAgent.
+        generator_version: Its version, which California asks for.
+        provider_name: The provider's name in plain words, for regimes that ask for it.
+        origin: How certain it is that the content is generated (Labelling Measures, Art. 6).
+        source_type: Term of the IPTC Digital Source Type vocabulary that means AI: "trainedAlgorithmicMedia",
+            "compositeWithTrainedAlgorithmicMedia" or "compositeSynthetic".
+        exif: Whether to write EXIF Software, DateTime and ImageDescription as well.
+        description: The ImageDescription.
+        quality: For pictures that have to be encoded with loss, 1 to 100; ``None`` is the format's stated default.
+        max_pixels: Pictures with more pixels in a frame are refused before they are decoded.
+        video: When and how long the visible label of a video is shown, and how its pictures are re-encoded.
+        sidecar: Whether a video that has no place for a C2PA manifest gets one in a file beside it, ``NAME.c2pa``.
+        strict: Whether a file is refused whose labelled copy would lose anything of it.
+        security_key: A :class:`~labeling.Sm2Key`, or an object that signs like one, for security data in ReservedCode1
+            (TC260-PG-202511A).
+
+    Raises:
+        LabelingError: A value is of a wrong type or out of bounds; the message names the parameter and what is allowed.
+
+    Example:
+        >>> import labeling
+        >>> labeler = labeling.Labeler("my-service", generator="my-model", generator_version="1.0")
+        >>> labeling.Labeler("my-service", quality=500)
+        Traceback (most recent call last):
+        labeling.errors.LabelingError: `quality` must be a whole number from 1 to 100, not 500
     """
 
-    producer: str
-    profile: str = "cn"
     signer: Signer | None = None
-    style: Style | None = None
-    visible: bool = True
-    generator: str = ""
-    generator_version: str = ""
-    provider_name: str = ""
-    origin: Origin = Origin.GENERATED
-    source_type: str = "trainedAlgorithmicMedia"
-    exif: bool = False
-    description: str = ""
-    quality: int | None = None
-    max_pixels: int = MAX_PIXELS
-    video: VideoOptions | None = None
-    sidecar: bool = False
-    strict: bool = False
     security_key: SecurityKey | None = field(default=None, repr=False)
     _options: LabelingOptions = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_keys()
         profile = profile_named(self.profile)
         self._label("check")
-        _check_source_type(self.source_type)
         painter = None
         if self.visible:
-            from labeling.marks.visible import LabelPainter, Style
+            from labeling.marks.visible import LabelPainter
 
-            style = self.style or Style(text=profile.text)
-            painter = LabelPainter(style, languages=profile.languages)
+            painter = LabelPainter(self.style or Style(text=profile.text), languages=profile.languages)
         options = LabelingOptions(
             profile=profile,
             painter=painter,
@@ -91,30 +100,49 @@ class Labeler:
         )
         object.__setattr__(self, "_options", options)
 
-    def __reduce__(self) -> Any:
-        """Another process makes its own; one with a signer is not pickled, since keys stay where they are."""
+    def _check_keys(self) -> None:
+        if self.signer is not None:
+            from labeling.marks.credentials import Signer
+
+            if not isinstance(self.signer, Signer):
+                raise LabelingError(f"`signer` must be a Signer, not {type(self.signer).__name__}")
+        if self.security_key is not None and not callable(getattr(self.security_key, "sign", None)):
+            raise LabelingError(f"`security_key` must sign like an Sm2Key, not {type(self.security_key).__name__}")
+
+    def __reduce__(self) -> tuple[Callable[..., Labeler], tuple[type[Labeler], dict[str, object]]]:
+        """Pickle the parameters: another process makes its own labeler from them."""
         return _made_again, (
             type(self),
             {each.name: getattr(self, each.name) for each in fields(self) if each.init},
         )
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str] = "aigc-label.toml", **overrides: Any) -> Labeler:
-        """Make a labeler as ``aigc-label.toml`` says; keyword arguments outrank the file.
+    def from_config(cls, path: str | os.PathLike[str] = config.NAME, **overrides: Any) -> Labeler:
+        """Make a labeler from a configuration file.
 
-        Raises :class:`LabelingError` that names the file and the key that is wrong.
+        Args:
+            path: An ``aigc-label.toml``, as ``aigc-label init`` writes it. Paths in it are relative to its folder.
+            overrides: Parameters of :class:`Labeler`, which outrank the file.
+
+        Returns:
+            The labeler.
+
+        Raises:
+            LabelingError: The file cannot be read, or a value is wrong; the message names the file and the key.
+
+        Example:
+            >>> import labeling, pathlib
+            >>> text = 'producer = "my-service"\\n[limits]\\nquality = 90\\n'
+            >>> count = pathlib.Path("aigc-label.toml").write_text(text)
+            >>> labeling.Labeler.from_config("aigc-label.toml", profile="eu").quality
+            90
         """
-        arguments = configuration.load(Path(path)).labeler_arguments() | overrides
-        if isinstance(arguments.get("video"), dict):
-            from labeling.pipelines.video import VideoOptions
+        return cls(**config.load(Path(path)).labeler_arguments() | overrides)
 
-            arguments["video"] = VideoOptions(**arguments["video"])
-        return cls(**arguments)
-
-    def _label(self, content_id: str, created: datetime | None = None) -> Label:
+    def _label(self, content_id: str | None, created: datetime | None = None) -> Label:
         return Label(
             producer=self.producer,
-            content_id=content_id,
+            content_id=new_content_id() if content_id is None else content_id,
             origin=self.origin,
             provider_name=self.provider_name,
             generator=self.generator,
@@ -133,11 +161,33 @@ class Labeler:
     ) -> LabeledImage:
         """Label a picture in memory.
 
-        ``picture``: a PIL image, an ndarray (H, W, 3) RGB or (H, W, 4) RGBA of uint8, or a picture file's bytes.
-        ``format``: png (default), jpeg, webp, tiff, gif, avif, heic; a file's bytes keep their own format.
-        Raises :class:`LabelingError`; the caller's object is never modified.
+        Args:
+            picture: A PIL image; an ndarray of uint8, (H, W, 3) RGB or (H, W, 4) RGBA; or the bytes of a picture file.
+                It is never modified.
+            format: png (default), jpeg, webp, tiff, gif, avif or heic. The bytes of a file keep their own format.
+            content_id: Number of the content; by default a new unique one, or that of our label in the file.
+            quality: For lossy encodes, 1 to 100; by default the labeler's.
+            lossless: Whether WebP, AVIF and HEIC are encoded without loss.
+
+        Returns:
+            The labelled file as bytes, with the verifier's report on it.
+
+        Raises:
+            LabelConflict: The picture carries another provider's label.
+            SigningError: It carries a C2PA manifest, and the labeler has no ``signer``.
+            LabelingError: It cannot be labelled as asked.
+
+        Example:
+            >>> import labeling, numpy
+            >>> pixels = numpy.full((480, 640, 3), 200, numpy.uint8)
+            >>> made = labeling.Labeler("my-service").label_image(pixels, "jpeg", quality=90)
+            >>> made.report.verdicts["cn"].outcome == "compliant"
+            True
         """
-        options = replace(self._options, quality=quality or self.quality, lossless=lossless)
+        options_of(LabelerOptions)["quality"].check(quality)
+        if quality is None:
+            quality = self.quality
+        options = replace(self._options, quality=quality, lossless=lossless)
         if isinstance(picture, bytes | bytearray | memoryview):
             name, data = files.load(picture)
             if containers.is_media(data):
@@ -148,7 +198,7 @@ class Labeler:
                 message = f"the bytes are {made.media_type}, not {format}"
                 raise UnsupportedFormat(message, hint="decode them to change the format")
             return made
-        label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
+        label = self._secured(self._label(content_id, datetime.now(UTC)))
         return image.label_pixels(picture, format or "png", label, options)
 
     def open_video(
@@ -197,10 +247,9 @@ class Labeler:
             >>> video.result.report.compliant
             True
         """
-        from labeling.pipelines.video import VideoOptions
         from labeling.pipelines.video_writer import LabeledVideoWriter
 
-        label = self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
+        label = self._secured(self._label(content_id, datetime.now(UTC)))
         video = self.video or VideoOptions()
         coding: VideoCoding = {
             "codec": codec,
@@ -213,10 +262,26 @@ class Labeler:
         return LabeledVideoWriter(path, label, self._options, size, fps, seconds=seconds, coding=coding)
 
     def label_frames(self, frames: Iterable[FrameT]) -> Iterator[FrameT]:
-        """Give copies of frames (ndarrays or PIL images of one size) with the visible label, for other encoders.
+        """Draw the visible label on copies of frames, for an encoder of your own.
 
-        The metadata is for whoever writes the file: :meth:`label_file` with ``visible=False`` afterwards.
-        Raises :class:`LabelingError`.
+        The metadata is written into the finished file, with :meth:`label_file` of a labeler with ``visible=False``.
+
+        Args:
+            frames: PIL images, or ndarrays of uint8: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) gray. They are not
+                modified.
+
+        Yields:
+            A labelled copy of each frame, of the same type and mode; palettes and bitmaps become RGB or RGBA.
+
+        Raises:
+            LabelingError: The labeler draws no visible label, or a frame is of another type or too small.
+
+        Example:
+            >>> import labeling, numpy
+            >>> frames = (numpy.full((360, 640, 3), level, numpy.uint8) for level in range(24))
+            >>> labelled = list(labeling.Labeler("my-service").label_frames(frames))
+            >>> len(labelled), labelled[0].shape
+            (24, (360, 640, 3))
         """
         from labeling.codecs.video.frames import label_frames
 
@@ -228,7 +293,7 @@ class Labeler:
         def label_for(own: Label | None) -> Label:
             """A second labelling keeps the content id and the time of the first, unless another id is given."""
             if own is None or own.producer != self.producer or content_id not in (None, own.content_id):
-                return self._secured(self._label(content_id or new_content_id(), datetime.now(UTC)))
+                return self._secured(self._label(content_id, datetime.now(UTC)))
             label = replace(
                 self._label(own.content_id),
                 propagator=own.propagator,
@@ -256,7 +321,8 @@ class Labeler:
             return replace(label, security=security.sign(fields, self.security_key))
         if judged is Signature.FAILED:
             raise SigningError(
-                "the label's security data does not fit it (any more)", hint="give `security_key` to sign it again"
+                "the label's security data does not fit it (any more)",
+                hint="give the SM2 key (`security_key`) to sign it again",
             )
         return label
 
@@ -270,19 +336,41 @@ class Labeler:
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> LabeledFile:
-        """Label a file: a picture, film or sound, by its content.
+        """Label a picture, video or audio file; its content decides which it is, not its extension.
 
-        The output goes to ``target``, or beside the source as ``NAME.labeled.EXT``. The source is never touched unless
-        ``in_place``. The output appears whole or not at all. ``progress`` is told of a film how many seconds of how
-        many have been coded anew.
-        Raises :class:`LabelingError`.
+        The output appears whole or not at all.
+
+        Args:
+            source: The file. It is never changed unless ``in_place`` is given.
+            target: The output's path; by default ``NAME.labeled.EXT`` beside the source.
+            content_id: Number of the content; by default a new unique one, or that of our label in the file.
+            in_place: Replace the source itself.
+            dry_run: Do everything but write.
+            progress: Is called with the seconds done and the seconds in all while a video is re-encoded.
+
+        Returns:
+            The labelled file with the verifier's report on it.
+
+        Raises:
+            LabelConflict: The file carries another provider's label.
+            SigningError: It carries a C2PA manifest, and the labeler has no ``signer``.
+            UnsupportedFormat: It has no place for a label, or is of no known format.
+            LabelingError: It cannot be read, labelled as asked, or written.
+
+        Example:
+            >>> import labeling
+            >>> from PIL import Image
+            >>> Image.new("RGB", (640, 480)).save("photo.png")
+            >>> done = labeling.Labeler("my-service").label_file("photo.png")
+            >>> done.path.name, done.report.compliant
+            ('photo.labeled.png', True)
         """
         with error_context(source):
             chosen = resolve_target(source, target, in_place=in_place)
             name, data = open_source(source)
             label_for = self._label_for(content_id)
             if isinstance(data, FileBytes):
-                from labeling.pipelines.video import VideoOptions, label_video
+                from labeling.pipelines.video import label_video
 
                 video = replace(self.video or VideoOptions(), progress=progress)
                 with data:
@@ -293,10 +381,3 @@ class Labeler:
 
 def _made_again(kind: type[Labeler], arguments: dict[str, Any]) -> Labeler:
     return kind(**arguments)
-
-
-def _check_source_type(term: str) -> None:
-    from labeling.marks.iptc import AI_TERMS
-
-    if term not in AI_TERMS:
-        raise LabelingError(f"{term!r} is not a source type for AI content", hint=f"use one of {', '.join(AI_TERMS)}")

@@ -1,6 +1,6 @@
 """Trust lists for C2PA: PEM bundles that the user trusts, kept with their date in the user's settings folder.
 
-Nobody is trusted out of the box, and nothing is fetched unless a URL is given to :func:`add`.
+Nobody is trusted by default, and nothing is fetched unless a URL is given to :func:`add`.
 """
 
 from __future__ import annotations

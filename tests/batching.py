@@ -1,4 +1,4 @@
-"""Folders of pictures for batch runs, runs as processes of their own, and what must hold when they have ended."""
+"""Folders of pictures for batch runs, runs in processes of their own, and what must be true when they have ended."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ STATE = ".aigc-label"
 
 
 def tree(folder: Path, count: int = 40, *, size: tuple[int, int] = (320, 240)) -> list[str]:
-    """Pictures of three formats in nested folders; their paths."""
+    """Write pictures of three formats into nested folders; return their paths."""
     kinds = (("jpg", "JPEG"), ("png", "PNG"), ("webp", "WEBP"))
-    coded: dict[str, bytes] = {}
+    encoded: dict[str, bytes] = {}
     paths = []
     for number in range(count):
         extension, kind = kinds[number % len(kinds)]
-        if extension not in coded:
+        if extension not in encoded:
             out = io.BytesIO()
             rgb(*size).save(out, kind)
-            coded[extension] = out.getvalue()
+            encoded[extension] = out.getvalue()
         path = f"{'abc'[number % 3]}/{'deep/' if number % 5 == 0 else ''}{number:04}.{extension}"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(coded[extension])
+        (folder / path).write_bytes(encoded[extension])
         paths.append(path)
     return sorted(paths)
 
 
 def start(*arguments: str | Path, **more: Any) -> subprocess.Popen[str]:
-    """``aigc-label batch`` as a process of its own."""
+    """Start ``aigc-label batch`` in a process of its own."""
     command = [sys.executable, "-m", "labeling.cli", "batch", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
 def batch(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    """``aigc-label batch``, to its end, by our producer unless it verifies."""
+    """Run ``aigc-label batch`` to its end, with our producer unless it verifies."""
     if "--verify" not in arguments:
         arguments = (*arguments, "--producer", PRODUCER)
     process = start(*arguments, **more)
@@ -56,12 +56,12 @@ def batch(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[st
 
 
 def lines(target: Path) -> list[dict[str, Any]]:
-    """The results, in their order."""
+    """Return the results, in their order."""
     return [json.loads(line) for line in (target / STATE / "results.jsonl").read_text("utf-8").splitlines()]
 
 
 def results(target: Path) -> dict[str, dict[str, Any]]:
-    """The result of each file, of which there must be exactly one."""
+    """Return the result of each file; there must be exactly one."""
     found = lines(target)
     by_path = {line["path"]: line for line in found}
     assert len(by_path) == len(found), [path for path, n in Counter(x["path"] for x in found).items() if n > 1]
@@ -69,12 +69,12 @@ def results(target: Path) -> dict[str, dict[str, Any]]:
 
 
 def statuses(target: Path) -> Counter[str]:
-    """How many files have which status."""
+    """Return how many files have each status."""
     return Counter(line["status"] for line in results(target).values())
 
 
 def whole(target: Path, paths: list[str], ledger: Path | None = None) -> None:
-    """Every file labelled exactly once and intact, nothing else there, and the ledger of the same mind."""
+    """Check that every file is labelled exactly once and intact, that nothing else exists, and the ledger agrees."""
     found = results(target)
     assert sorted(found) == sorted(paths)
     assert {line["status"] for line in found.values()} == {"labelled"}
@@ -92,3 +92,10 @@ def whole(target: Path, paths: list[str], ledger: Path | None = None) -> None:
             records = [record for record in book.export() if record.kind == "label"]
         assert Counter(record.sha256 for record in records) == Counter(line["sha256"] for line in found.values())
         assert {record.content_id for record in records} == {line["content_id"] for line in found.values()}
+
+
+def exiftool(path: Path, *tags: str) -> dict[str, str]:
+    """Return what exiftool finds in a file under these tags."""
+    answer = subprocess.run(["exiftool", "-j", *tags, path], capture_output=True, check=True).stdout
+    found: dict[str, str] = json.loads(answer)[0]
+    return found

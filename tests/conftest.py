@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from . import programs
+
+if TYPE_CHECKING:
+    from . import postgres, s3
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = Path(os.environ.get("AIGC_CASES", ROOT.parent / "shared" / "cases"))
@@ -47,6 +50,29 @@ def unshare() -> list[str]:
 def chromium() -> str:
     """The path of Chromium."""
     return programs.require("chromium")
+
+
+@pytest.fixture(scope="session")
+def _store() -> Iterator[s3.Server]:
+    from . import s3  # here: moto and boto3 take long to import
+
+    with s3.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def store(_store: s3.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> s3.Server:
+    """An S3-speaking server, found through the environment alone; the working directory is empty."""
+    return _store.for_test(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server; where it is not installed, the test is skipped."""
+    from . import postgres
+
+    with postgres.running() as server:
+        yield server
 
 
 # --- missing programs skip a test ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Entries for tests of the ledger, and what an auditor does with nothing but docs/ledger.md and a database."""
+"""Entries for tests of the ledger, and what an auditor can do with docs/ledger.md and the database alone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from labeling.ledger import Entry
+from labeling.ledger import Entry, Ledger
 
 PRODUCER = "001191000000MA00DEM00P10001"
 
@@ -33,7 +34,7 @@ def entry(number: int, **more: Any) -> Entry:
 
 
 def audited(rows: list[tuple[Any, ...]]) -> list[str]:
-    """Compute all hashes as docs/ledger.md says, from the columns in the order that it gives; prev is the last."""
+    """Compute all hashes as docs/ledger.md specifies, from the columns in its order; ``prev`` is the last of them."""
     found = []
     for row in rows:
         values = [value.hex() if isinstance(value, bytes) else value for value in row]
@@ -49,7 +50,7 @@ COLUMNS = (
 
 
 def raw(path: Path) -> sqlite3.Connection:
-    """The file as anybody opens it, with the guards against changes taken away by whoever wants to forge."""
+    """Open the file without the library, and drop the triggers that guard it, as a forger would."""
     connection = sqlite3.connect(path, isolation_level=None)
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
@@ -66,7 +67,7 @@ with Ledger.open(where) as ledger:
         [record] = ledger.append([entry])
         print(record.seq, record.hash, record.content_id, flush=True)
 """
-"""Appends one record at a time and says each that was acknowledged."""
+"""Appends one record at a time, and prints each that was acknowledged."""
 
 HALFWAY = """
 import sys, time
@@ -87,9 +88,34 @@ def start(script: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def many_writers(where: str, writers: int, each: int) -> list[tuple[int, str, str]]:
-    """Start so many processes at once; give what they were told was recorded."""
+    """Start several processes at once; return number, hash and content id of every record acknowledged to them."""
     processes = [start(WRITER, where, name, each) for name in range(writers)]
-    said = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * writers
-    lines = [line.split() for text in said for line in text.splitlines()]
+    lines = [line.split() for text in outputs for line in text.splitlines()]
     return [(int(seq), digest, content_id) for seq, digest, content_id in lines]
+
+
+def aged(path: Path, days: list[int]) -> None:
+    """Make a ledger whose records were written this many days ago: the clock is the only thing that is made up."""
+    with Ledger.open(path) as ledger:
+        ledger.append([entry(n) for n in range(1, len(days) + 1)])
+    connection = raw(path)
+    prev = "0" * 64
+    for seq, age in enumerate(days, 1):
+        time = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        connection.execute("UPDATE ledger_entries SET time = ?, prev = ? WHERE seq = ?", (time, prev, seq))
+        row = connection.execute(f"SELECT {COLUMNS} FROM ledger_entries WHERE seq = ?", (seq,)).fetchone()
+        [prev] = audited([row])
+        connection.execute("UPDATE ledger_entries SET hash = ? WHERE seq = ?", (prev, seq))
+        connection.execute("UPDATE ledger_head SET time = ?, hash = ?", (time, prev))
+    connection.close()
+
+
+def match_numbers(ledger: Ledger, fingerprint: bytes | None) -> list[int]:
+    """Return the numbers of the records that have a fingerprint."""
+    from labeling.ledger._find import Query, find
+    from labeling.ledger._search import BlockCache
+
+    query = Query(fingerprint=fingerprint)
+    return [match.record.seq for match in ledger._database.read(lambda c: find(c, query, BlockCache(), 0))]

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests: Debian's binaries, a cluster in a temporary folder, a port on loopback."""
+"""A real PostgreSQL server for tests: Debian's binaries, a cluster in a temporary folder, a port on loopback."""
 
 from __future__ import annotations
 

@@ -39,6 +39,7 @@ PACKAGES = {
     "postgres": "postgresql",
     "psql": "postgresql",
     "runuser": "util-linux",
+    "setpriv": "util-linux",
     "tiffdump": "libtiff-tools",
     "tiffinfo": "libtiff-tools",
     "unshare": "util-linux",

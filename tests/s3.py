@@ -1,4 +1,4 @@
-"""An S3-speaking server on loopback (moto's), behind a middleman who counts requests and spoils some on demand."""
+"""A server on loopback that speaks S3 (moto's), behind a proxy that counts requests and spoils some on demand."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Request:
     answer: int
 
 
-class Middleman:
+class Proxy:
     """A WSGI application around another: keeps the requests, checks who asks, and commits the faults."""
 
     def __init__(self, inner: Any) -> None:
@@ -83,7 +83,7 @@ class Middleman:
         self.requests: list[Request] = []
 
     def close(self) -> None:
-        """Let go whoever is kept waiting."""
+        """Release the requests that are kept waiting."""
         self._closing.set()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -130,12 +130,12 @@ class Middleman:
             self.requests.append(Request(method, path, query, answer))
 
     def _asked(self, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
-        told: list[Any] = []
-        result = self._inner(environ, lambda status, headers, *_: told.append((status, headers)))
+        answers: list[Any] = []
+        result = self._inner(environ, lambda status, headers, *_: answers.append((status, headers)))
         body = b"".join(result)
         if hasattr(result, "close"):
             result.close()
-        status, headers = told[0]
+        status, headers = answers[0]
         return status, list(headers), body
 
 
@@ -145,7 +145,7 @@ def backend() -> Any:
 
 
 def _refusal(number: str, code: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>the middleman says no</Message></Error>".encode()
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>the proxy says no</Message></Error>".encode()
     return f"{number} no", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))], body
 
 
@@ -172,7 +172,7 @@ class _Quiet(WSGIRequestHandler):
         self.close_connection = True
 
     def handle(self) -> None:
-        """As ever, but whoever has hung up is not news."""
+        """Handle a request, without a word about clients that have hung up."""
         try:
             super().handle()
         except (ConnectionError, ValueError, OSError):
@@ -184,7 +184,7 @@ class Server:
     """The server as tests see it. ``client`` is boto3's: it shares no code with s3fs above botocore."""
 
     url: str
-    middleman: Middleman
+    proxy: Proxy
     client: Any
 
     @property
@@ -218,8 +218,8 @@ class Server:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [each["Key"] for page in pages for each in page.get("Contents", ())]
 
-    def anew(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-        """The server for another test, which works in a folder of its own and finds it through the environment."""
+    def for_test(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+        """Prepare the server for a test, which works in a folder of its own and finds it through the environment."""
         for name, value in self.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(folder)
@@ -227,26 +227,26 @@ class Server:
         return self
 
     def forget(self) -> None:
-        """Count anew, and spoil nothing more."""
-        self.middleman.faults.clear()
-        self.middleman.requests.clear()
+        """Reset the count of requests, and spoil nothing more."""
+        self.proxy.faults.clear()
+        self.proxy.requests.clear()
 
     def spoil(self, kind: Kind, path: str = "", method: str = "", **more: Any) -> Fault:
         """Commit a fault from now on."""
         fault = Fault(kind, path, method, **more)
-        self.middleman.faults.append(fault)
+        self.proxy.faults.append(fault)
         return fault
 
     def asked(self, method: str, path: str = "") -> list[Request]:
         """The requests of a method so far, of paths that match."""
-        return [r for r in list(self.middleman.requests) if r.method == method and re.search(path, r.path)]
+        return [r for r in list(self.proxy.requests) if r.method == method and re.search(path, r.path)]
 
 
 @contextmanager
 def serving() -> Iterator[Server]:
     """The server, on a free port."""
-    middleman = Middleman(DomainDispatcherApplication(create_backend_app))
-    server: BaseWSGIServer = make_server("127.0.0.1", 0, middleman, threaded=True, request_handler=_Quiet)
+    proxy = Proxy(DomainDispatcherApplication(create_backend_app))
+    server: BaseWSGIServer = make_server("127.0.0.1", 0, proxy, threaded=True, request_handler=_Quiet)
     server.shutdown_request = server.close_request  # type: ignore[method-assign]  # no polite end before a reset
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
@@ -254,29 +254,29 @@ def serving() -> Iterator[Server]:
         "s3", endpoint_url=url, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name="us-east-1"
     )
     try:
-        yield Server(url, middleman, client)
+        yield Server(url, proxy, client)
     finally:
-        middleman.close()
+        proxy.close()
         client.close()
         server.shutdown()
         server.server_close()
 
 
 def small_png() -> bytes:
-    """A picture that goes through in no time."""
+    """Return a picture that is labelled quickly."""
     with io.BytesIO() as file:
         Image.radial_gradient("L").resize((24, 16)).convert("RGB").save(file, "PNG")
         return file.getvalue()
 
 
 def go(source: object, target: object = None, **more: Any) -> batch.Finished:
-    """A run in this process, which labels the metadata alone."""
+    """Run in this process, and label the metadata only."""
     how: dict[str, Any] = {"labeler": LABELER, "engine": "inline"} | more
     return batch.run(str(source), None if target is None else str(target), **how)
 
 
 def results(finished: batch.Finished) -> dict[str, dict[str, Any]]:
-    """The results by path; a file has one, or this fails."""
+    """Return the results by path; each file must have exactly one."""
     lines = [json.loads(line) for line in finished.results.read_text(encoding="utf-8").splitlines()]
     assert len({line["path"] for line in lines}) == len(lines)
     return {line["path"]: line for line in lines}
@@ -287,7 +287,7 @@ def statuses(finished: batch.Finished) -> dict[str, str]:
 
 
 def proven(server: Server, bucket: str, finished: batch.Finished, prefix: str = "") -> set[str]:
-    """The labelled objects: all that are there, each with the bytes and the content number of its result."""
+    """Return the labelled objects; no others may exist, and each has the bytes and the content id of its result."""
     lines = {f"{prefix}{path}": line for path, line in results(finished).items() if line["status"] == "labelled"}
     there = server.objects(bucket)
     assert there.keys() == lines.keys()

@@ -115,9 +115,9 @@ DEFECTIVE: dict[str, tuple[str | bytes, str]] = {
 @pytest.mark.parametrize("name", DEFECTIVE)
 def test_what_real_products_get_wrong_is_defective_never_absent(name: str) -> None:
     content, rule = DEFECTIVE[name]
-    began = time.monotonic()
+    began = time.process_time()
     finding = read(content)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert finding is not None
     assert finding.status is Status.DEFECTIVE
     assert rule in rules(finding)

@@ -102,6 +102,16 @@ labeling.cli.main()
 """
 
 
+def as_nobody(folder: Path, *arguments: str | Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder as a user without rights, which root (as in containers) is not.
+
+    It is left out of coverage: a process without rights cannot write what it has run.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    command = [sys.executable, "-c", before + AS_NOBODY, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+
+
 def test_unreadable_file_and_read_only_target(photo: Path) -> None:
     """As a user without rights, which root (as in containers) is not."""
     with tempfile.TemporaryDirectory() as name:
@@ -116,9 +126,8 @@ def test_unreadable_file_and_read_only_target(photo: Path) -> None:
             (secret, 3, "secret.jpg: no permission"),
             (plain, 2, "out.jpg: no permission to write"),
         ):
-            arguments = ["add", path, "--no-visible", "--producer", PRODUCER, "-o", outside / "out.jpg"]
-            command = [sys.executable, "-c", AS_NOBODY, *map(str, arguments)]
-            refused(subprocess.run(command, capture_output=True, text=True, cwd=outside), code, words)
+            arguments = ["add", str(path), "--no-visible", "--producer", PRODUCER, "-o", str(outside / "out.jpg")]
+            refused(as_nobody(outside, *arguments), code, words)
         only(outside, "plain.jpg", "secret.jpg")
         outside.chmod(0o755)
 

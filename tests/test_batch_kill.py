@@ -93,7 +93,7 @@ def test_interrupted_it_finishes_what_is_in_flight_and_says_how_to_go_on(
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "goes on from here" in err
+    assert "continues from here" in err
     assert "Traceback" not in err
     done = results(target)
     assert 0 < len(done) < COUNT

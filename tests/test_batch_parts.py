@@ -16,10 +16,10 @@ import pytest
 import labeling
 from labeling import LabelingError
 from labeling.batch import Progress, resources, run_lock
-from labeling.batch.journal import Journal
-from labeling.batch.listing import AHEAD, CHUNK, Ahead
-from labeling.batch.task import Item, Outcome, Problem, Status, line_of, outcome_of
-from labeling.cli._batch_progress import progress, said
+from labeling.batch.journal import Journal, PlanOptions
+from labeling.batch.listing import CHUNK_SIZE, MAX_CHUNKS_AHEAD, BackgroundListing
+from labeling.batch.task import Item, Outcome, Problem, Status, problem_outcome, result_line
+from labeling.cli._batch_progress import progress, progress_text
 
 
 def item(name: str, size: int = 1, stamp: str = "1") -> Item:
@@ -27,12 +27,12 @@ def item(name: str, size: int = 1, stamp: str = "1") -> Item:
 
 
 def done(one: Item, status: Status = Status.LABELLED, note: str = "") -> Outcome:
-    line = line_of(one.path, status, attempts=1, seconds=0.1, note=note)
+    line = result_line(one.path, status, attempts=1, seconds=0.1, note=note)
     return Outcome(one.path, status, line, one.size, one.stamp)
 
 
-def plan(journal: Journal, *items: Item, retry_failed: bool = False, **more: bool) -> list[str]:
-    planned = journal.plan(items, retry_failed=retry_failed, checksum=False, overwrite=False, **more)
+def plan(journal: Journal, *items: Item, retry_failed: bool = False) -> list[str]:
+    planned = journal.plan(items, PlanOptions(retry_failed=retry_failed))
     return [task.item.path for task in planned.tasks]
 
 
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_what_is_done_stays_done_and_what_was_begun_is_done_again(folder: Path) -> None:
     journal = Journal(folder)
-    assert sorted(journal.begun()) == ["d", "e"]
+    assert sorted(journal.unfinished()) == ["d", "e"]
     assert plan(journal, *(item(name) for name in "abcdef")) == ["d", "e", "f"]
     assert plan(journal, item("b"), retry_failed=True) == ["b"]
     assert plan(journal, item("a", stamp="2"), item("c", size=2)) == ["a", "c"]
@@ -83,7 +83,7 @@ def test_a_kill_while_results_are_rewritten(folder: Path, moment: str, monkeypat
     """The kill is a process that ends on the spot where the files are as that moment leaves them."""
     where = {
         "before the commit": "Journal._set = lambda *_: os._exit(7)",
-        "after the commit": "Journal._swap = lambda *_: os._exit(7)",
+        "after the commit": "Journal._adopt_compacted_results = lambda *_: os._exit(7)",
         "after the renaming": "old = Path.replace\nPath.replace = lambda *a: (old(*a), os._exit(7))",
     }[moment]
     program = f"""
@@ -122,9 +122,9 @@ def test_a_journal_of_another_version_and_one_in_use(folder: Path) -> None:
 
 def test_a_file_named_twice_is_done_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    planned = journal.plan([item("a"), item("a")], retry_failed=False, checksum=False, overwrite=False, once=True)
+    planned = journal.plan([item("a"), item("a")], PlanOptions(named_once=True))
     assert ([task.item.path for task in planned.tasks], [each.path for each in planned.repeated]) == (["a"], ["a"])
-    again = journal.plan([item("a")], retry_failed=False, checksum=False, overwrite=False, once=True)
+    again = journal.plan([item("a")], PlanOptions(named_once=True))
     assert (again.tasks, [each.path for each in again.repeated]) == ([], ["a"])
     journal.close()
 
@@ -150,10 +150,10 @@ def test_the_listing_stays_a_bounded_way_ahead() -> None:
             listed += 1
             yield item(str(listed))
 
-    ahead = Ahead(endless())
+    ahead = BackgroundListing(endless())
     time.sleep(0.3)
-    assert 0 < listed <= CHUNK * (AHEAD + 1)
-    assert len(ahead.take(5)) == CHUNK
+    assert 0 < listed <= CHUNK_SIZE * (MAX_CHUNKS_AHEAD + 1)
+    assert len(ahead.take(5)) == CHUNK_SIZE
     ahead.stop()
 
 
@@ -162,7 +162,7 @@ def test_what_a_listing_raises_is_raised_to_who_takes_it() -> None:
         yield item("a")
         raise LabelingError("the end of the world")
 
-    ahead = Ahead(broken(), chunk=1)
+    ahead = BackgroundListing(broken(), chunk_size=1)
     assert [each.path for each in ahead.take(5)] == ["a"]
     with pytest.raises(LabelingError, match="end of the world"):
         ahead.take(5)
@@ -170,50 +170,56 @@ def test_what_a_listing_raises_is_raised_to_who_takes_it() -> None:
 
 
 def test_workers_are_as_many_as_processors_and_memory_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 1 <= resources.default_workers(reads_text=True) <= resources.processors()
-    free = resources.available()
+    assert 1 <= resources.default_workers(uses_ocr=True) <= resources.processors()
+    free = resources.available_memory()
     total = next(int(x.split()[1]) << 10 for x in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in x)
     assert 0 < free <= total
     monkeypatch.setattr(resources, "processors", lambda: 64)
-    monkeypatch.setattr(resources, "available", lambda: 4 << 30)
-    assert (resources.default_workers(reads_text=False), resources.default_workers(reads_text=True)) == (6, 3)
-    monkeypatch.setattr(resources, "available", lambda: 0)
-    assert resources.default_workers(reads_text=True) == 1
+    monkeypatch.setattr(resources, "available_memory", lambda: 4 << 30)
+    assert (resources.default_workers(uses_ocr=False), resources.default_workers(uses_ocr=True)) == (6, 3)
+    monkeypatch.setattr(resources, "available_memory", lambda: 0)
+    assert resources.default_workers(uses_ocr=True) == 1
 
 
 def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     state = Progress(done=500, size=250_000_000, before=1000, before_size=500_000_000, errors=3, seconds=50.0)
-    assert said(state) == "1,500 files  10.0 files/s, 5.0 MB/s  3 errors"
+    assert progress_text(state) == "1,500 files  10.0 files/s, 5.0 MB/s  3 errors"
     state.total, state.total_size = 10_000, 5_000_000_000
-    assert said(state) == "1,500 of 10,000 files  10.0 files/s, 5.0 MB/s  3 errors  14:10 left"
+    assert progress_text(state) == "1,500 of 10,000 files  10.0 files/s, 5.0 MB/s  3 errors  14:10 left"
     state.stopping = True
-    assert said(state).endswith("stopping after the files in flight")
-    with progress(quiet=True) as told:
-        assert told is None
-    with progress(quiet=False) as told:  # pytest's standard error is no terminal
-        assert told is not None
-        told(Progress(done=1, seconds=1.0))
-        told(state)
-    assert capsys.readouterr().err == f"aigc-label: {said(state)}\n"
+    assert progress_text(state).endswith("stopping after the files in flight")
+    with progress(quiet=True) as report:
+        assert report is None
+    with progress(quiet=False) as report:  # pytest's standard error is no terminal
+        assert report is not None
+        report(Progress(done=1, seconds=1.0))
+        report(state)
+    assert capsys.readouterr().err == f"aigc-label: {progress_text(state)}\n"
 
 
 def test_a_run_waits_for_the_workers_of_a_killed_one(tmp_path: Path) -> None:
-    program = "import sys, time; from pathlib import Path; from labeling.batch import run_lock\n"
-    program += "with run_lock.join(Path(sys.argv[1])): print(flush=True); time.sleep(1)"
+    program = """
+import sys, time
+from pathlib import Path
+from labeling.batch import run_lock
+with run_lock.acquire_shared(Path(sys.argv[1])):
+    print(flush=True)
+    time.sleep(1)
+    Path(sys.argv[1], "about to end").touch()
+"""
     with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as orphan:
         assert orphan.stdout is not None
         orphan.stdout.readline()
-        start = time.monotonic()
-        with run_lock.claim(tmp_path):
-            assert time.monotonic() - start > 0.5
-            with run_lock.join(tmp_path):  # its own workers are let in
+        with run_lock.acquire_exclusive(tmp_path):
+            assert (tmp_path / "about to end").exists()
+            with run_lock.acquire_shared(tmp_path):  # its own workers are let in
                 pass
 
 
 def test_lines_are_json_whatever_the_name() -> None:
     for path in ("a.png", 'ü\n".png', "\udcff\udcfe.png", "\u2028.png"):
         problem = Problem(Status.FAILED, "UnreadableFile", f"{path} is broken")
-        line = outcome_of(item(path), problem).line
+        line = problem_outcome(item(path), problem).line
         assert line.count(b"\n") == 1
         assert json.loads(line)["path"] == path
         assert json.loads(line.decode("utf-8"))["error"]["message"] == f"{path} is broken"

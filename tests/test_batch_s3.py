@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -21,19 +20,7 @@ from labeling import LabelingError
 from labeling.batch.work import Check
 
 from .pictures import MAKERS
-from .s3 import KEY, PRODUCER, SECRET, Server, go, proven, results, serving, small_png, statuses
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The server, found through the environment alone; the working directory is empty."""
-    return _server.anew(tmp_path, monkeypatch)
+from .s3 import KEY, PRODUCER, SECRET, Server, go, proven, results, small_png, statuses
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +32,10 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "labeling.cli", "batch", *map(str, arguments), "--producer", PRODUCER, "--no-visible"]
 
 
-def test_bucket_to_bucket_with_workers_and_a_film(server: Server, png: bytes, tmp_path: Path) -> None:
-    source = server.bucket({"in/a.png": png, "in/sub/b.jpg": MAKERS["baseline.jpg"](), "in/note.txt": b"no picture"})
-    server.client.put_object(Bucket=source, Key="in/film.mp4", Body=film(tmp_path / "film.mp4"))
-    target = server.bucket()
+def test_bucket_to_bucket_with_workers_and_a_film(store: Server, png: bytes, tmp_path: Path) -> None:
+    source = store.bucket({"in/a.png": png, "in/sub/b.jpg": MAKERS["baseline.jpg"](), "in/note.txt": b"no picture"})
+    store.client.put_object(Bucket=source, Key="in/film.mp4", Body=film(tmp_path / "film.mp4"))
+    target = store.bucket()
     run = command(f"s3://{source}/in/", f"s3://{target}/out", "--workers", 2, "--state", "state")
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 3, done.stderr  # for the text
@@ -58,14 +45,14 @@ def test_bucket_to_bucket_with_workers_and_a_film(server: Server, png: bytes, tm
     }  # fmt: skip
     for line in lines:
         if line["status"] == "labelled":
-            body = server.client.get_object(Bucket=target, Key=f"out/{line['path']}")["Body"].read()
+            body = store.client.get_object(Bucket=target, Key=f"out/{line['path']}")["Body"].read()
             assert hashlib.sha256(body).hexdigest() == line["sha256"]
             assert line["content_id"].encode() in body
-    copies = {key.rpartition("/")[2] for key in server.keys(target) if key.startswith("out/.aigc-label/")}
+    copies = {key.rpartition("/")[2] for key in store.keys(target) if key.startswith("out/.aigc-label/")}
     assert copies == {"journal.sqlite", "results.jsonl", "summary.json", "report.html"}
-    told = [done.stdout.encode(), done.stderr.encode(), *(p.read_bytes() for p in Path("state").iterdir())]
-    told += [server.client.get_object(Bucket=target, Key=key)["Body"].read() for key in server.keys(target)]
-    assert not [text[:80] for text in told if SECRET.encode() in text or KEY.encode() in text]
+    texts = [done.stdout.encode(), done.stderr.encode(), *(p.read_bytes() for p in Path("state").iterdir())]
+    texts += [store.client.get_object(Bucket=target, Key=key)["Body"].read() for key in store.keys(target)]
+    assert not [text[:80] for text in texts if SECRET.encode() in text or KEY.encode() in text]
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4", "state"}
 
 
@@ -81,8 +68,8 @@ def film(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_bucket_to_folder_and_folder_to_bucket(server: Server, png: bytes, tmp_path: Path) -> None:
-    source, target = server.bucket({"a.png": png, "b/c.png": png}), server.bucket()
+def test_bucket_to_folder_and_folder_to_bucket(store: Server, png: bytes, tmp_path: Path) -> None:
+    source, target = store.bucket({"a.png": png, "b/c.png": png}), store.bucket()
     down = go(f"s3://{source}", tmp_path / "down")
     assert statuses(down) == {"a.png": "labelled", "b/c.png": "labelled"}
     for path, line in results(down).items():
@@ -90,10 +77,10 @@ def test_bucket_to_folder_and_folder_to_bucket(server: Server, png: bytes, tmp_p
     (tmp_path / "up").mkdir()
     (tmp_path / "up" / "ü.png").write_bytes(png)
     up = go(tmp_path / "up", f"s3://{target}/deep/er")
-    assert proven(server, target, up, "deep/er/") == {"deep/er/ü.png"}
+    assert proven(store, target, up, "deep/er/") == {"deep/er/ü.png"}
 
 
-def test_memory(server: Server, png: bytes) -> None:
+def test_memory(store: Server, png: bytes) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe({"/in/a.png": png, "/in/b/c.png": png})
     try:
@@ -109,8 +96,8 @@ def test_memory(server: Server, png: bytes) -> None:
         memory.rm("/", recursive=True)
 
 
-def test_file_list_with_content_numbers(server: Server, png: bytes, tmp_path: Path) -> None:
-    source, target = server.bucket({"a.png": png, "b/c d.png": png, "unnamed.png": png}), server.bucket()
+def test_file_list_with_content_numbers(store: Server, png: bytes, tmp_path: Path) -> None:
+    source, target = store.bucket({"a.png": png, "b/c d.png": png, "unnamed.png": png}), store.bucket()
     (tmp_path / "list.csv").write_text("path,content_id\na.png,N-1\nb/c d.png,N-2\nnone.png,N-3\n../up.png,N-4\n")
     done = go(f"s3://{source}", f"s3://{target}", file_list=tmp_path / "list.csv")
     found = results(done)
@@ -120,67 +107,67 @@ def test_file_list_with_content_numbers(server: Server, png: bytes, tmp_path: Pa
     assert found["none.png"]["status"] == "failed"
     assert "no such object" in found["none.png"]["error"]["message"]
     assert found["../up.png"]["status"] == "refused"
-    assert proven(server, target, done) == {"a.png", "b/c d.png"}
-    assert not server.asked("GET", f"^/{source}$")  # a list needs no listing
+    assert proven(store, target, done) == {"a.png", "b/c d.png"}
+    assert not store.asked("GET", f"^/{source}$")  # a list needs no listing
 
 
-def test_only_what_the_globs_choose(server: Server, png: bytes) -> None:
-    source, target = server.bucket(dict.fromkeys(["a.png", "a.gif", "x/b.PNG", "x/draft.png"], png)), server.bucket()
+def test_only_what_the_globs_choose(store: Server, png: bytes) -> None:
+    source, target = store.bucket(dict.fromkeys(["a.png", "a.gif", "x/b.PNG", "x/draft.png"], png)), store.bucket()
     done = go(f"s3://{source}", f"s3://{target}", include=["*.png"], exclude=["draft*"])
-    assert proven(server, target, done) == {"a.png", "x/b.PNG"}
+    assert proven(store, target, done) == {"a.png", "x/b.PNG"}
 
 
-def test_pages_of_a_large_bucket(server: Server, png: bytes, tmp_path: Path) -> None:
-    source = server.bucket()
+def test_pages_of_a_large_bucket(store: Server, png: bytes, tmp_path: Path) -> None:
+    source = store.bucket()
     for number in range(2010):
-        server.put_quickly(source, f"{number:04}.png", png)
+        store.put_quickly(source, f"{number:04}.png", png)
     done = go(f"s3://{source}", tmp_path / "report", labeler=None, verify=Check(visible=False), include=["*99.png"])
     assert sorted(results(done)) == [f"{number:04}.png" for number in range(99, 2010, 100)]
-    pages = server.asked("GET", f"^/{source}$")
+    pages = store.asked("GET", f"^/{source}$")
     assert len(pages) == 3
     assert ["continuation-token" in page.query for page in pages] == [False, True, True]
 
 
-def test_a_second_run_touches_only_what_has_changed(server: Server, png: bytes, tmp_path: Path) -> None:
+def test_a_second_run_touches_only_what_has_changed(store: Server, png: bytes, tmp_path: Path) -> None:
     names = [f"{number}.png" for number in range(5)]
-    source, target = server.bucket(dict.fromkeys(names, png)), server.bucket()
+    source, target = store.bucket(dict.fromkeys(names, png)), store.bucket()
     first = results(go(f"s3://{source}", f"s3://{target}"))
-    outputs = server.objects(target)
-    server.forget()
+    outputs = store.objects(target)
+    store.forget()
     again = go(f"s3://{source}", f"s3://{target}")
     assert again.summary["resumed"] == 5
     assert results(again) == first
-    assert not server.asked("PUT", r"\.png$")
-    assert not server.asked("GET", r"\.png$")
+    assert not store.asked("PUT", r"\.png$")
+    assert not store.asked("GET", r"\.png$")
 
-    server.client.put_object(Bucket=source, Key="3.png", Body=MAKERS["palette.png"]())
+    store.client.put_object(Bucket=source, Key="3.png", Body=MAKERS["palette.png"]())
     shutil.rmtree(".aigc-label")  # what this machine knows; the target has a copy
-    server.forget()
+    store.forget()
     third = go(f"s3://{source}", f"s3://{target}")
     assert third.summary["resumed"] == 4
-    assert [request.path for request in server.asked("PUT", r"\.png$")] == [f"/{target}/3.png"]
-    assert proven(server, target, third) == set(names)
-    assert {name for name, body in server.objects(target).items() if body != outputs[name]} == {"3.png"}
+    assert [request.path for request in store.asked("PUT", r"\.png$")] == [f"/{target}/3.png"]
+    assert proven(store, target, third) == set(names)
+    assert {name for name, body in store.objects(target).items() if body != outputs[name]} == {"3.png"}
 
 
-def test_in_place(server: Server, png: bytes) -> None:
-    bucket = server.bucket({"a.png": png, "b.png": png})
+def test_in_place(store: Server, png: bytes) -> None:
+    bucket = store.bucket({"a.png": png, "b.png": png})
     first = go(f"s3://{bucket}", in_place=True)
-    assert proven(server, bucket, first) == {"a.png", "b.png"}
+    assert proven(store, bucket, first) == {"a.png", "b.png"}
     shutil.rmtree(".aigc-label")
-    server.forget()
+    store.forget()
     assert go(f"s3://{bucket}", in_place=True).summary["resumed"] == 2
-    assert not server.asked("PUT", r"\.png$")
+    assert not store.asked("PUT", r"\.png$")
 
 
-def test_taken_names_are_refused(server: Server, png: bytes) -> None:
-    source, target = server.bucket({"a.png": png, "b.png": png}), server.bucket({"a.png": b"whose is this?"})
+def test_taken_names_are_refused(store: Server, png: bytes) -> None:
+    source, target = store.bucket({"a.png": png, "b.png": png}), store.bucket({"a.png": b"whose is this?"})
     first = go(f"s3://{source}", f"s3://{target}")
     assert statuses(first) == {"a.png": "refused", "b.png": "labelled"}
-    assert server.objects(target)["a.png"] == b"whose is this?"
-    assert "--overwrite" in results(first)["a.png"]["error"]["message"]
+    assert store.objects(target)["a.png"] == b"whose is this?"
+    assert "`overwrite=True`" in results(first)["a.png"]["error"]["message"]
     second = go(f"s3://{source}", f"s3://{target}", overwrite=True, retry_failed=True)
-    assert proven(server, target, second) == {"a.png", "b.png"}
+    assert proven(store, target, second) == {"a.png", "b.png"}
 
 
 ODD = [
@@ -191,11 +178,11 @@ ODD = [
 MISNAMED = ["/lead.png", "./dot.png", "x/../up.png", "x/./y.png", "v.png?versionId=7", "folder-with-content/"]
 
 
-def test_odd_names(server: Server, png: bytes, tmp_path: Path) -> None:
-    source = server.bucket(dict.fromkeys([*ODD, *MISNAMED, "a//b.png", "z" * 300 + ".png"], png) | {"folder/": b""})
-    target = server.bucket()
+def test_odd_names(store: Server, png: bytes, tmp_path: Path) -> None:
+    source = store.bucket(dict.fromkeys([*ODD, *MISNAMED, "a//b.png", "z" * 300 + ".png"], png) | {"folder/": b""})
+    target = store.bucket()
     done = go(f"s3://{source}", f"s3://{target}")
-    assert proven(server, target, done) == {*ODD, "a//b.png", "z" * 300 + ".png"}
+    assert proven(store, target, done) == {*ODD, "a//b.png", "z" * 300 + ".png"}
     found = results(done)
     assert {found[name]["error"]["kind"] for name in MISNAMED} == {"Name"}
     assert all("rename" in found[name]["error"]["message"] for name in MISNAMED)
@@ -214,10 +201,10 @@ def test_odd_names(server: Server, png: bytes, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"down", ".aigc-label"}
 
 
-def test_a_name_that_becomes_too_long_for_the_store(server: Server, png: bytes) -> None:
-    source, target = server.bucket({"a.png": png, "n" * 700 + ".png": png}), server.bucket()
+def test_a_name_that_becomes_too_long_for_the_store(store: Server, png: bytes) -> None:
+    source, target = store.bucket({"a.png": png, "n" * 700 + ".png": png}), store.bucket()
     done = go(f"s3://{source}", f"s3://{target}/{'p' * 400}")
-    assert proven(server, target, done, "p" * 400 + "/") == {"p" * 400 + "/a.png"}
+    assert proven(store, target, done, "p" * 400 + "/") == {"p" * 400 + "/a.png"}
     assert (
         "refuses the request (400 Bad Request); check the name's length"
         in results(done)["n" * 700 + ".png"]["error"]["message"]
@@ -230,24 +217,23 @@ def test_a_name_that_becomes_too_long_for_the_store(server: Server, png: bytes) 
         ("s3://no-such-bucket/x", "s3://{}/out", ["no-such-bucket", "there is no such bucket"]),
         ("s3://{}/nothing", "s3://{}/out", ["nothing", "no objects whose names begin so"]),
         ("s3://{}", "s3://no-such-bucket", ["no-such-bucket", "there is no such bucket"]),
-        ("s3://{}", "s3://NOT_valid!", ["NOT_valid!", "does not take such a name"]),
+        ("s3://{}", "s3://NOT_valid!", ["NOT_valid!", "does not accept such a name"]),
     ],
 )
-def test_places_that_are_not_there(server: Server, png: bytes, source: str, target: str, words: list[str]) -> None:
-    bucket = server.bucket({"a.png": png})
+def test_places_that_are_not_there(store: Server, png: bytes, source: str, target: str, words: list[str]) -> None:
+    bucket = store.bucket({"a.png": png})
     with pytest.raises(LabelingError) as caught:
         go(source.format(bucket), target.format(bucket))
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert "no-such-bucket" not in {each["Name"] for each in server.client.list_buckets()["Buckets"]}
-    assert server.keys(bucket) == ["a.png"]
+    assert "no-such-bucket" not in {each["Name"] for each in store.client.list_buckets()["Buckets"]}
+    assert store.keys(bucket) == ["a.png"]
 
 
-def test_wrong_and_missing_credentials(server: Server, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = server.bucket({"a.png": png})
+def test_wrong_and_missing_credentials(store: Server, png: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = store.bucket({"a.png": png})
     wrong = {"key": "AKIDOFNOBODY", "secret": "hush-hush"}
-    start = time.monotonic()
     with pytest.raises(LabelingError, match=r"403 InvalidAccessKeyId.*check credentials") as caught:
         go(f"s3://{bucket}", "out", storage_options=wrong)
     assert "hush" not in str(caught.value)
@@ -258,17 +244,17 @@ def test_wrong_and_missing_credentials(server: Server, png: bytes, monkeypatch: 
         monkeypatch.delenv(name)
     with pytest.raises(LabelingError, match="no credentials were found; set them"):
         go(f"s3://{bucket}", "out")
-    assert time.monotonic() - start < 10  # none of this is tried again and again
+    assert [request.answer for request in store.asked("GET")] == [403]  # none of this is tried again and again
 
 
-def test_objects_that_vanish_or_are_denied(server: Server, png: bytes) -> None:
+def test_objects_that_vanish_or_are_denied(store: Server, png: bytes) -> None:
     names = ["a.png", "denied.png", "gone-at-once.png", "gone-later.png", "z.png"]
-    source, target = server.bucket(dict.fromkeys(names, png)), server.bucket()
-    server.spoil("403", "denied")
-    server.spoil("gone", "gone-at-once", "HEAD")
-    server.spoil("gone", "gone-later", "GET")
+    source, target = store.bucket(dict.fromkeys(names, png)), store.bucket()
+    store.spoil("403", "denied")
+    store.spoil("gone", "gone-at-once", "HEAD")
+    store.spoil("gone", "gone-later", "GET")
     done = go(f"s3://{source}", f"s3://{target}")
-    assert proven(server, target, done) == {"a.png", "z.png"}
+    assert proven(store, target, done) == {"a.png", "z.png"}
     found = results(done)
     assert {found[name]["status"] for name in names[1:4]} == {"failed"}
     assert "check credentials and permissions" in found["denied.png"]["error"]["message"]
@@ -279,18 +265,18 @@ def test_objects_that_vanish_or_are_denied(server: Server, png: bytes) -> None:
     assert done.exit_code == 3
 
 
-def test_killed_and_resumed(server: Server, png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_and_resumed(store: Server, png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     names = [f"{number:02}.png" for number in range(40)]
-    source, target = server.bucket(dict.fromkeys(names, png)), server.bucket()
+    source, target = store.bucket(dict.fromkeys(names, png)), store.bucket()
     run = command(f"s3://{source}", f"s3://{target}", "--workers", 2, "--quiet")
     with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         end = time.monotonic() + 60
-        while len(server.asked("PUT", rf"^/{target}/\d\d")) < 5 and time.monotonic() < end:
+        while len(store.asked("PUT", rf"^/{target}/\d\d")) < 5 and time.monotonic() < end:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
-    early = server.objects(target)
+    early = store.objects(target)
     left = set((tmp_path / "tmp").iterdir())  # the workers' copies of what they were at
     assert 5 <= len(early) < 40
     done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
@@ -300,10 +286,10 @@ def test_killed_and_resumed(server: Server, png: bytes, tmp_path: Path, monkeypa
     (results_file,) = Path(".aigc-label").glob("*/results.jsonl")
     lines = [json.loads(line) for line in results_file.read_text().splitlines()]
     assert sorted(line["path"] for line in lines) == names
-    there = server.objects(target)
+    there = store.objects(target)
     assert {line["path"]: line["sha256"] for line in lines} == {
         name: hashlib.sha256(body).hexdigest() for name, body in there.items()
     }
-    puts = Counter(request.path for request in server.asked("PUT", rf"^/{target}/\d\d"))
+    puts = Counter(request.path for request in store.asked("PUT", rf"^/{target}/\d\d"))
     assert len(puts) == 40
     assert max(puts.values()) <= 2  # done again: what was in flight, or done and not yet in the journal

@@ -17,6 +17,7 @@ from PIL import Image
 
 from labeling import LabeledFile, Labeler
 from labeling.batch import run
+from labeling.batch.options import Engine
 
 from .batching import STATE, batch, results, statuses, tree, whole
 from .test_bad_input import PRODUCER, refused
@@ -140,7 +141,7 @@ def meddling() -> Labeler:
 
 
 @pytest.mark.parametrize("engine", ["inline", "local"])
-def test_files_that_vanish_or_change_while_they_are_read(engine: str, tmp_path: Path) -> None:
+def test_files_that_vanish_or_change_while_they_are_read(engine: Engine, tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 6)
     for name in ("vanishes.png", "grows.png", "settles.png"):

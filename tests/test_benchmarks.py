@@ -1,4 +1,4 @@
-"""The benchmarks run and print their table; what the figures are is no matter of a test."""
+"""The benchmarks run, print their table and compare two runs; no test judges the figures themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every real file that nobody here wrote: what is said of it equals the manifest, and it can be labelled."""
+"""Real files from third parties: their reports equal the manifest, and they can be labelled."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_labels_equal_the_manifest(name: str, cases: Path, manifest: dict[str, d
 
 
 @pytest.mark.parametrize("name", VIDEOS)
-def test_labels_of_films_equal_the_manifest(name: str, cases: Path, manifest: dict[str, dict[str, Any]]) -> None:
+def test_labels_of_videos_equal_the_manifest(name: str, cases: Path, manifest: dict[str, dict[str, Any]]) -> None:
     truth = manifest[name]
     report = labeling.verify(cases / name, visible=False)
     assert report.media_type == truth["media_type"]
@@ -73,7 +73,7 @@ def test_labels_of_films_equal_the_manifest(name: str, cases: Path, manifest: di
 
 
 @pytest.mark.parametrize("name", [name for name in VIDEOS if name.startswith("5_ordinary")])
-def test_ordinary_films_can_be_labelled_and_keep_their_packets(name: str, cases: Path, tmp_path: Path) -> None:
+def test_ordinary_videos_can_be_labelled_and_keep_their_packets(name: str, cases: Path, tmp_path: Path) -> None:
     plain = tmp_path / Path(name).name
     Labeler(PRODUCER, visible=False).label_file(cases / name, plain)
     assert labeling.verify(plain, visible=False).compliant
@@ -89,17 +89,17 @@ def packets(path: Path) -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
-def test_a_name_that_lies_is_told_and_changes_nothing_else(cases: Path, tmp_path: Path) -> None:
-    lying = labeling.verify(cases / "1_aigc_cn" / "alibaba_png_xmp_attr_named_jpg.jpg", visible=False)
-    assert lying.media_type == "image/png"
-    assert lying.verdicts["cn"].warnings[0].rule == "FILE-NAME"
-    honest = tmp_path / "honest.PNG"
-    honest.write_bytes((cases / "1_aigc_cn" / "alibaba_png_xmp_attr_named_jpg.jpg").read_bytes())
-    report = labeling.verify(honest, visible=False)
-    assert [d.rule for d in report.verdicts["cn"].warnings] == [d.rule for d in lying.verdicts["cn"].warnings][1:]
-    assert report.findings == lying.findings
+def test_a_wrong_file_name_is_reported_and_changes_nothing_else(cases: Path, tmp_path: Path) -> None:
+    misnamed = labeling.verify(cases / "1_aigc_cn" / "alibaba_png_xmp_attr_named_jpg.jpg", visible=False)
+    assert misnamed.media_type == "image/png"
+    assert misnamed.verdicts["cn"].warnings[0].rule == "FILE-NAME"
+    well_named = tmp_path / "honest.PNG"
+    well_named.write_bytes((cases / "1_aigc_cn" / "alibaba_png_xmp_attr_named_jpg.jpg").read_bytes())
+    report = labeling.verify(well_named, visible=False)
+    assert [d.rule for d in report.verdicts["cn"].warnings] == [d.rule for d in misnamed.verdicts["cn"].warnings][1:]
+    assert report.findings == misnamed.findings
     for name in ("a.mp4", "a.pdf"):
-        (tmp_path / name).write_bytes(honest.read_bytes())
+        (tmp_path / name).write_bytes(well_named.read_bytes())
         assert "FILE-NAME" in {d.rule for d in labeling.verify(tmp_path / name, visible=False).verdicts["cn"].warnings}
 
 
@@ -191,7 +191,7 @@ def test_every_labelled_real_file_refuses_a_second_provider(cases: Path, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_formats_are_told_by_content(cases: Path, manifest: dict[str, dict[str, Any]]) -> None:
+def test_formats_are_recognised_by_content(cases: Path, manifest: dict[str, dict[str, Any]]) -> None:
     for name, truth in manifest.items():
         media_type = truth["media_type"]
         row = containers.identify((cases / name).read_bytes())

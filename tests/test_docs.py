@@ -113,10 +113,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def same(said: str, expected: str) -> bool:
+def same(shown: str, expected: str) -> bool:
     """Compare line by line, spaces at the end and runs of them aside; ``…`` stands for anything."""
-    said, expected = (re.sub(r"\s+", " ", text).strip() for text in (said, expected))
-    return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), said) is not None
+    shown, expected = (re.sub(r"\s+", " ", text).strip() for text in (shown, expected))
+    return re.fullmatch(".*?".join(map(re.escape, expected.split("…"))), shown) is not None
 
 
 def test_the_readme_s_python_says_what_it_says(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_the_readme_s_commands_say_what_it_says(desk: Path) -> None:
     assert ran == len(re.findall(r"^\$ ", README, re.MULTILINE)) > 0
 
 
-SLOW = "from labeling.cli import _batch_progress, main; _batch_progress.EVERY = 0; main()"
+SLOW = "from labeling.cli import _batch_progress, main; _batch_progress.LINE_INTERVAL = 0; main()"
 """The command on a machine so slow that every file is worth a line of progress."""
 
 PROGRESS = re.compile(r"^aigc-label: [\d,]+( of [\d,]+)? files(  .*)?\n", re.MULTILINE)

@@ -94,7 +94,7 @@ def tiff_with(entries: list[tuple[int, int, int, int]], next_ifd: int = 0, count
     return struct.pack("<2sHIH", b"II", 42, 8, count) + table + struct.pack("<I", next_ifd)
 
 
-def bigtiff_with_lies() -> bytes:
+def bigtiff_with_wrong_counts() -> bytes:
     entry = struct.pack("<HHQQ", 0x02BC, 7, 1 << 62, 16)
     return struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 1) + entry + struct.pack("<Q", 0)
 
@@ -160,7 +160,7 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff-entry-count-65535": (lambda: tiff_with([(256, 3, 1, 8)], count=65535), DAMAGED),
     "tiff-xmp-of-4-gb": (lambda: tiff_with([(0x02BC, 7, 0xFFFFFFFF, 8)]), DAMAGED),
     "tiff-ifd-beyond-end": (lambda: struct.pack("<2sHI", b"II", 42, 0xFFFFFFF0), DAMAGED),
-    "bigtiff-count-2-to-the-62": (bigtiff_with_lies, DAMAGED),
+    "bigtiff-count-2-to-the-62": (bigtiff_with_wrong_counts, DAMAGED),
     # cycles and depth
     "tiff-ifd-is-its-own-next": (lambda: tiff_with([(256, 3, 1, 8)], next_ifd=8), DAMAGED),
     "tiff-exif-is-ifd0": (lambda: tiff_with([(0x8769, 4, 1, 8)]), DAMAGED),

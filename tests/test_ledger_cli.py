@@ -9,7 +9,6 @@ import os
 import sqlite3
 import stat
 import subprocess
-import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +19,9 @@ from PIL import Image
 
 from labeling.ledger import Ledger
 
-from .ledgers import PRODUCER, audited, entry, raw
+from .ledgers import PRODUCER, aged, audited, entry, raw
 from .pictures import rgb
-from .test_bad_input import AS_NOBODY, refused, run
-from .test_ledger import aged
+from .test_bad_input import as_nobody, refused, run
 
 
 @pytest.fixture
@@ -148,8 +146,8 @@ def test_verify_says_what_was_altered(desk: Path) -> None:
     assert altered.stdout.splitlines()[0].startswith("record 3 was altered")
     assert "… 11 more" in altered.stdout
     assert "ALTERED: 40 records" in altered.stdout
-    told = answer(do(desk, "ledger", "verify", "--format", "json"))
-    assert (told["intact"], told["count_findings"], told["findings"][0]["seq"]) == (False, 31, 3)
+    reported = answer(do(desk, "ledger", "verify", "--format", "json"))
+    assert (reported["intact"], reported["count_findings"], reported["findings"][0]["seq"]) == (False, 31, 3)
     assert "\x1b" not in do(desk, "ledger", "show", "id-20").stdout
     [shown] = answer(do(desk, "ledger", "show", "id-21", "--format", "json"))  # as far as it can be shown
     assert (shown["output"], shown["fields"], shown["fingerprint"]) == (r"b'\xff\x00'", {"": r"b'\xfe'"}, None)
@@ -195,6 +193,5 @@ def test_without_rights_to_the_file_or_the_folder(desk: Path) -> None:
         outside.chmod(0o555)
         for ledger_name, words in (("secret.db", "permission"), ("new.db", "no permission")):
             arguments = ["add", "photo1.png", "--no-visible", "--producer", "x", "--ledger", str(outside / ledger_name)]
-            command = [sys.executable, "-c", before + AS_NOBODY, *arguments]
-            refused(subprocess.run(command, capture_output=True, text=True, cwd=outside), 2, ledger_name, words)
+            refused(as_nobody(outside, *arguments, before=before), 2, ledger_name, words)
         outside.chmod(0o755)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -20,15 +18,14 @@ from labeling.errors import LabelingError
 from labeling.ledger import Ledger
 
 from . import postgres
-from .ledgers import COLUMNS, HALFWAY, WRITER, audited, entry, many_writers, start
+from .ledgers import COLUMNS, audited, entry
 from .pictures import rgb
 from .test_bad_input import run
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Server]:
-    with postgres.running() as started:
-        yield started
+@pytest.fixture
+def server(postgres_server: postgres.Server) -> postgres.Server:
+    return postgres_server
 
 
 _numbers = itertools.count()
@@ -45,14 +42,14 @@ def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(server: po
     with Ledger.open(server.url(database)) as ledger:
         assert postgres.PASSWORD not in repr(ledger)
         assert ledger.where == f"postgresql://postgres:***@127.0.0.1:{server.port}/{database}"
-        told = ledger.append([entry(1), entry(2, recipient="客户 'x'; --")]) + ledger.append([entry(3)])
-        assert list(ledger.export()) == told
-        assert ledger.by_keys(["run/1", "run/3", "none"]) == {"run/1": told[0], "run/3": told[2]}
-        assert ledger.show("id-2") == [told[1]]
-        assert ledger.verify(told[1].hash).intact
+        recorded = ledger.append([entry(1), entry(2, recipient="客户 'x'; --")]) + ledger.append([entry(3)])
+        assert list(ledger.export()) == recorded
+        assert ledger.by_keys(["run/1", "run/3", "none"]) == {"run/1": recorded[0], "run/3": recorded[2]}
+        assert ledger.show("id-2") == [recorded[1]]
+        assert ledger.verify(recorded[1].hash).intact
     with pg(server, database) as connection:
         rows = [tuple(row) for row in connection.run(f"SELECT {COLUMNS} FROM ledger_entries ORDER BY seq")]
-    assert audited(rows) == [record.hash for record in told]
+    assert audited(rows) == [record.hash for record in recorded]
 
 
 def pg(server: postgres.Server, database: str) -> AbstractContextManager[Any]:
@@ -79,39 +76,6 @@ def test_pictures_are_found_in_full_blocks_and_behind_them(server: postgres.Serv
         assert {match.record.content_id for match in ledger.find(out.getvalue())} == {"id-77", "id-6000"}
         assert ledger.verify().intact
         assert server.sql("SELECT count(*) FROM ledger_fingerprints", database) == "1"
-
-
-def test_eight_processes_lose_nothing(server: postgres.Server, database: str) -> None:
-    told = many_writers(server.url(database), 8, 30)
-    assert len(told) == len({content_id for _, _, content_id in told}) == 240
-    with Ledger.open(server.url(database), create=False) as ledger:
-        assert sorted(told) == [(record.seq, record.hash, record.content_id) for record in ledger.export()]
-        assert ledger.verify().intact
-
-
-def test_killed_writers_leave_nothing_unfinished_and_lose_nothing_acknowledged(
-    server: postgres.Server, database: str
-) -> None:
-    url = server.url(database)
-    with Ledger.open(url) as ledger:
-        ledger.append([entry(1)])
-        process = start(HALFWAY, url)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "inside\n"
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        ledger.append([entry(2)])
-        assert [record.content_id for record in ledger.export()] == ["id-1", "id-2"]
-        told: list[list[str]] = []
-        for round_ in range(3):
-            process = start(WRITER, url, round_, 10_000)
-            assert process.stdout is not None
-            told += [process.stdout.readline().split() for _ in range(20 + 7 * round_)]
-            process.send_signal(signal.SIGKILL)
-            told += [line.split() for line in process.communicate()[0].splitlines(keepends=True) if line[-1:] == "\n"]
-        kept = {record.seq: (record.hash, record.content_id) for record in ledger.export()}
-        assert [line for line in told if kept.get(int(line[0])) != (line[1], line[2])] == []
-        assert ledger.verify().intact
 
 
 def test_records_cannot_be_changed_by_accident_and_forgery_is_found(server: postgres.Server, database: str) -> None:
@@ -213,8 +177,8 @@ def test_the_command_line_takes_a_url_and_prints_no_password(
     found = run("ledger", "find", tmp_path / "out.png", "--ledger", url)
     assert found.returncode == 0, found.stderr
     assert "record 1 by sha256" in found.stdout
-    for said in (added, found, run("ledger", "verify", "--ledger", url.replace(database, "none"))):
-        assert "Only-for-tests" not in said.stdout + said.stderr
+    for done in (added, found, run("ledger", "verify", "--ledger", url.replace(database, "none"))):
+        assert "Only-for-tests" not in done.stdout + done.stderr
 
 
 def test_a_server_that_stops_is_told_and_one_that_comes_back_is_used(tmp_path: Path) -> None:

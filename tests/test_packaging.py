@@ -22,8 +22,8 @@ def python(code: str) -> str:
 
 
 def loaded_by(code: str) -> set[str]:
-    said = python(f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})")
-    return set(said.split()) & HEAVY
+    shown = python(f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})")
+    return set(shown.split()) & HEAVY
 
 
 def test_import_is_light() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from . import programs
+
 HERE = Path(__file__).parent
 
 CASES = """
@@ -82,6 +84,11 @@ def test_in_ci_a_skip_fails_the_run(workers: int, tmp_path: Path) -> None:
     assert "skipped, which CI forbids" in shown
     assert "test_cases.py::test_starts_it: Skipped: exiftool is not installed" in shown
     assert "test_module.py: Skipped: openssl is not installed" in shown
+
+
+def test_ci_installs_every_package() -> None:
+    script = (HERE.parent / ".ci" / "run").read_text(encoding="utf-8")
+    assert [package for package in programs.PACKAGES.values() if f" {package}\n" not in script] == []
 
 
 def test_what_fails_for_another_reason_still_fails(tmp_path: Path) -> None:

@@ -6,13 +6,17 @@ import ast
 import doctest
 import importlib
 import inspect
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import labeling
+from tools.api_page import INTERNAL
 
 from .pictures import rgb
 
@@ -78,6 +82,47 @@ def test_the_examples_in_docstrings_say_what_happens(
     rgb(640, 480).save("photo.png")
     flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
     assert doctest.testmod(importlib.import_module(name), optionflags=flags).failed == 0
+
+
+def public_functions() -> dict[str, Callable[..., Any]]:
+    """Every public function and method by its name, those of batch, ledger and fingerprint included."""
+    named = {name: getattr(labeling, name) for name in labeling.__all__}
+    for module, thing in list(named.items()):
+        if inspect.ismodule(thing):
+            named |= {f"{module}.{name}": getattr(thing, name) for name in thing.__all__}
+    found: dict[str, Callable[..., Any]] = {name: each for name, each in named.items() if inspect.isfunction(each)}
+    for name, thing in named.items():
+        for method, function in vars(thing).items() if inspect.isclass(thing) else ():
+            function = getattr(function, "__func__", function)
+            internal = method.startswith("_") or method in INTERNAL.get(name.rpartition(".")[2], ())
+            if inspect.isfunction(function) and not internal:
+                found[f"{name}.{method}"] = function
+    return found
+
+
+VERBS = {
+    "verify", "inspect", "propagate", "transplant", "Labeler.label_image", "Labeler.label_file", "Labeler.open_video",
+    "Labeler.label_frames", "Labeler.from_config", "batch.run", "ledger.Ledger.find", "fingerprint.fingerprint",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "function"), public_functions().items())
+def test_a_public_function_documents_its_parameters_and_result(name: str, function: Callable[..., Any]) -> None:
+    text = inspect.getdoc(function) or ""
+    signature = inspect.signature(function)
+    parameters = [parameter for parameter in signature.parameters if parameter not in ("self", "cls")]
+    section = text.partition("Args:\n")[2].partition("\n\n")[0]
+    documented = set(re.findall(r"^ {4}\*{0,2}(\w+):", section, re.MULTILINE))
+    assert set(parameters) - documented == set()
+    if signature.return_annotation != "None":
+        assert re.search(r"^(Returns|Yields):$", text, re.MULTILINE)
+    if name in VERBS:
+        assert "Example:" in text
+        assert "Raises:" in text
+
+
+def test_the_verbs_are_public() -> None:
+    assert VERBS - public_functions().keys() == set()
 
 
 def test_every_exported_class_and_function_has_a_docstring() -> None:

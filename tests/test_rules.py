@@ -1,4 +1,4 @@
-"""Verdicts as a pure function over findings; profiles of one's own; the notices of platforms."""
+"""Verdicts as a pure function over findings; custom profiles; the notices of platforms."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_origin(findings: list[Finding], declared: bool, origin: str) -> None:
     assert origin_of(Evidence(tuple(findings)), declared_ai=declared) == origin
 
 
-def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_profile(tmp_path: Path) -> None:
     path = tmp_path / "desk.toml"
     path.write_text(
         'extends="cn"\nrequire=["c2pa"]\ntrusted=true\nignore=["CN-VISIBLE-MISSING"]\nerrors=["CN-IMPLICIT-ORDER"]'

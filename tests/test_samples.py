@@ -29,9 +29,9 @@ def exiftool(path: Path) -> dict[str, object]:
 
 
 def test_a_generation_loop_leaves_labelled_pictures(tmp_path: Path) -> None:
-    said = run("generate_and_label.py", tmp_path).splitlines()
+    shown = run("generate_and_label.py", tmp_path).splitlines()
     made = sorted(tmp_path.glob("*.jpg"))
-    assert len(said) == len(made) == 5
+    assert len(shown) == len(made) == 5
     for path in made:
         tags = exiftool(path)
         assert json.loads(str(tags["XMP-TC260:Aigc"]))["ProduceID"] == path.stem
@@ -40,10 +40,10 @@ def test_a_generation_loop_leaves_labelled_pictures(tmp_path: Path) -> None:
             assert picture.size == (960, 640)
 
 
-def test_a_film_is_written_from_frames(tmp_path: Path) -> None:
-    said = run("label_video.py", tmp_path).splitlines()
-    assert "compliant, 120 frames encoded as H.264" in said[0]
-    assert said[1].endswith("AI生成 from 0.0 s on")
+def test_a_video_is_written_from_frames(tmp_path: Path) -> None:
+    shown = run("label_video.py", tmp_path).splitlines()
+    assert "compliant, 120 frames encoded as H.264" in shown[0]
+    assert shown[1].endswith("AI生成 from 0.0 s on")
     for name in ("generated.mp4", "longer.mp4"):
         tags = exiftool(tmp_path / name)
         assert json.loads(str(tags["Keys:AIGC"]))["ContentProducer"] == "001191000000MA00DEM00P10001"
@@ -51,21 +51,21 @@ def test_a_film_is_written_from_frames(tmp_path: Path) -> None:
 
 
 def test_an_upload_is_acted_on_by_its_verdict(tmp_path: Path) -> None:
-    said = dict(line.split(": ", 1) for line in run("check_upload.py", tmp_path).splitlines())
-    assert said["labelled.png"].startswith("publish with the notice: AI-generated")
-    assert said["declared.png"].startswith("publish with the notice: possibly AI-generated")
-    assert said["plain.png"] == "publish"
-    assert said["truncated.png"].startswith("reject: ")
-    assert said["notes.png"].startswith("reject: ")
+    shown = dict(line.split(": ", 1) for line in run("check_upload.py", tmp_path).splitlines())
+    assert shown["labelled.png"].startswith("publish with the notice: AI-generated")
+    assert shown["declared.png"].startswith("publish with the notice: possibly AI-generated")
+    assert shown["plain.png"] == "publish"
+    assert shown["truncated.png"].startswith("reject: ")
+    assert shown["notes.png"].startswith("reject: ")
 
 
 def test_a_callback_signs(tmp_path: Path) -> None:
     import c2pa
 
-    said = run("sign_with_callback.py", tmp_path)
-    assert "with 1 call" in said
-    assert "without trust anchors: valid" in said
-    assert "with the vault's root: trusted" in said
+    shown = run("sign_with_callback.py", tmp_path)
+    assert "with 1 call" in shown
+    assert "without trust anchors: valid" in shown
+    assert "with the vault's root: trusted" in shown
     reader = c2pa.Reader(str(tmp_path / "signed.png"))
     assert json.loads(reader.json())["validation_state"] == "Valid"
     reader.close()
@@ -74,10 +74,10 @@ def test_a_callback_signs(tmp_path: Path) -> None:
 def test_a_folder_is_labelled_once_and_a_stripped_copy_known_again(tmp_path: Path) -> None:
     labelled = tmp_path / "labelled"
     for before in (0, 5):
-        said = run("label_folder.py", tmp_path)
-        assert f"4 labelled, 1 unsupported; {before} of them before" in said
-        assert "stripped.jpg: is " in said
-        assert "by its fingerprint" in said
+        shown = run("label_folder.py", tmp_path)
+        assert f"4 labelled, 1 unsupported; {before} of them before" in shown
+        assert "stripped.jpg: is " in shown
+        assert "by its fingerprint" in shown
     pictures = [path for path in labelled.iterdir() if path.is_file()]
     assert sorted(path.suffix for path in pictures) == [".jpg", ".png", ".tiff", ".webp"]
     assert all(labeling.verify(path, visible=False).compliant for path in pictures)
@@ -92,8 +92,8 @@ def aigc_demo(out: Path, *media: object, code: int = 0) -> str:
 
 
 def test_the_demo_labels_every_format_that_it_makes_and_draws_a_contact_sheet(tmp_path: Path) -> None:
-    said = aigc_demo(tmp_path)
-    assert said.count(" compliant ") == 8
+    shown = aigc_demo(tmp_path)
+    assert shown.count(" compliant ") == 8
     formats, frames = set(), {}
     for path in (tmp_path / "labelled").iterdir():
         with Image.open(path) as picture:
@@ -103,7 +103,7 @@ def test_the_demo_labels_every_format_that_it_makes_and_draws_a_contact_sheet(tm
     assert formats == {"JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"}
     assert frames["sea.gif"] == 16
 
-    assert str(tmp_path / "contact-sheet.png") in said
+    assert str(tmp_path / "contact-sheet.png") in shown
     with Image.open(tmp_path / "contact-sheet.png") as sheet:
         assert sheet.width > 1600
         colours = sheet.convert("RGB").resize((64, 64)).getcolors(64 * 64)
@@ -123,9 +123,9 @@ def test_the_demo_takes_real_media_and_leaves_them_as_they_are(tmp_path: Path) -
 
 
 def test_the_demo_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
-    said = aigc_demo(tmp_path / "out", tmp_path / "nowhere.png", code=3)
-    assert said.splitlines() == [f"aigc-label: {tmp_path / 'nowhere.png'}: there is no such file"]
+    shown = aigc_demo(tmp_path / "out", tmp_path / "nowhere.png", code=3)
+    assert shown.splitlines() == [f"aigc-label: {tmp_path / 'nowhere.png'}: there is no such file"]
     (tmp_path / "empty").mkdir()
-    said = aigc_demo(tmp_path / "out", tmp_path / "empty", code=2)
-    assert len(said.splitlines()) == 1
-    assert "no picture in" in said
+    shown = aigc_demo(tmp_path / "out", tmp_path / "empty", code=2)
+    assert len(shown.splitlines()) == 1
+    assert "no picture in" in shown

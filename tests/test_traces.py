@@ -227,9 +227,9 @@ def test_iim_reads_any_bytes(data: bytes, head: bytes) -> None:
     assert all(name in iim.DATASETS.values() for name, _ in fields.texts)
 
 
-def test_lying_lengths_of_iim_are_told() -> None:
+def test_wrong_lengths_in_iim_are_reported() -> None:
     assert iim.read(b"\x1c\x02\x6e\x00\x04Mike\x1c\x02\x73\x80\x04\xff\xff\xff\xff").texts == (("Credit", "Mike"),)
-    assert "reaches out" in iim.read(b"\x1c\x02\x6e\x7f\xffx").problem
+    assert "reaches beyond" in iim.read(b"\x1c\x02\x6e\x7f\xffx").problem
     assert "more than four" in iim.read(b"\x1c\x02\x6e\xff\xff" + b"\xff" * 64).problem
 
 
@@ -290,9 +290,9 @@ def test_ordinary_and_near_miss_pictures_are_not_suspected(cases: Path) -> None:
     reports = [labeling.verify(p, visible=False) for p in sorted(pictures)]
     assert len(reports) > 30
     found = [(r.path, r.origin, traces(r)) for r in reports if r.origin != "none" or traces(r)]
-    # The one film among them says in private words that it comes from Jimeng: a trace, and no label (row "near miss").
-    film = cases / "1b_aigc_near_miss" / "jimeng_2025-07_mp4_dreamina_trace_no_label.mp4"
-    assert [(path, origin) for path, origin, _ in found] == [(str(film), "suspected")]
+    # The one video among them names Jimeng in a private form: a trace, not a label (row "near miss").
+    video = cases / "1b_aigc_near_miss" / "jimeng_2025-07_mp4_dreamina_trace_no_label.mp4"
+    assert [(path, origin) for path, origin, _ in found] == [(str(video), "suspected")]
 
 
 def test_the_real_midjourney_picture(cases: Path) -> None:

@@ -280,11 +280,12 @@ def test_a_report_shows_the_first_frame_of_a_film(tmp_path: Path) -> None:
 
 
 def test_a_minute_of_full_hd_is_judged_in_time(tmp_path: Path) -> None:
-    """The target is 1.5 s with OCR's models loaded; a busy machine gets three times as much."""
+    """The target is 1.5 s once OCR's models are loaded; it is CPU time, so that a busy machine does not matter."""
     start = film(tmp_path / "a.mkv", shots(0, 2, length=2, size=(1920, 1080)), options={"preset": "ultrafast"})
     path = tmp_path / "b.mkv"
     subprocess.run(["ffmpeg", "-v", "error", "-stream_loop", "29", "-i", start, "-c", "copy", path], check=True)
-    begin = time.perf_counter()
+    look(start)  # loads the models
+    begin = time.process_time()
     finding = look(path)
-    assert time.perf_counter() - begin < 4.5
+    assert time.process_time() - begin < 1.5
     assert (finding.status, finding.value["duration"]) == (Status.PRESENT, pytest.approx(60, abs=0.2))

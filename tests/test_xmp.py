@@ -116,10 +116,10 @@ BOMB = "<!DOCTYPE l [" + "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else 
     ids=range(13),
 )
 def test_broken_or_hostile_packets_are_refused_at_once(raw: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(XmpError):
         xmp.parse(raw)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @given(st.binary(max_size=400), st.integers(0, 300))

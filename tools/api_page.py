@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType, UnionType
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import labeling
 
@@ -30,7 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Outcome", "Profile", "PROFILES", "Trust",
     ),
     "Many files": ("batch", "ledger", "fingerprint"),
-    "Types for annotations": ("Picture", "Source"),
+    "Types for annotations": ("Picture", "Frame", "Audio", "Source"),
     "Errors": (
         "LabelingError", "UnreadableFile", "UnsupportedFormat", "TooLarge", "LabelConflict", "WouldLose",
         "SigningError", "WriteError", "MissingDependency",
@@ -166,6 +166,7 @@ def _code(text: str) -> str:
 
 def _signature(name: str, function: Any) -> str:
     signature = inspect.signature(function)
+    words = vars(importlib.import_module(function.__module__))
     parameters, starred = [], False
     for parameter in signature.parameters.values():
         if parameter.name in ("self", "cls"):
@@ -173,7 +174,7 @@ def _signature(name: str, function: Any) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not starred:
             parameters.append("*")
         starred = starred or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
-        parameters.append(_parameter(parameter))
+        parameters.append(_parameter(parameter, words))
     returns = signature.return_annotation
     arrow = "" if returns is signature.empty or isinstance(function, type) else f" -> {_annotation(returns)}"
     line = f"{name}({', '.join(parameters)}){arrow}"
@@ -182,19 +183,24 @@ def _signature(name: str, function: Any) -> str:
     return f"{name}(\n" + "".join(f"    {each},\n" for each in parameters) + f"){arrow}"
 
 
-def _parameter(parameter: inspect.Parameter) -> str:
+def _parameter(parameter: inspect.Parameter, words: Mapping[str, Any]) -> str:
     text = parameter.name
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         text = ("*" if parameter.kind is parameter.VAR_POSITIONAL else "**") + text
     if parameter.annotation is not parameter.empty:
-        text += f": {_annotation(parameter.annotation)}"
+        text += f": {_annotation(parameter.annotation, words)}"
     if parameter.default is not parameter.empty:
         text += f" = {_default(parameter.default)}" if ":" in text else f"={_default(parameter.default)}"
     return text
 
 
-def _annotation(annotation: Any) -> str:
+def _annotation(annotation: Any, words: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Return an annotation as it reads; names of choices among ``words`` are replaced by the choices."""
     text = annotation if isinstance(annotation, str) else str(getattr(annotation, "__name__", annotation))
+    for name in set(re.findall(r"\b[A-Z]\w+\b", text)):
+        if get_origin(words.get(name)) is Literal:
+            choices = ", ".join(_default(choice) for choice in get_args(words[name]))
+            text = re.sub(rf"\b{name}\b", f"Literal[{choices}]", text)
     return re.sub(r"\b(?:files\.|typing\.|batch\.|labeling\.[\w.]+\.)(?=[A-Z])", "", text.strip("'\""))
 
 
@@ -274,7 +280,7 @@ def _prose(text: str) -> str:
         done.append(f"\n\n```{language}\n{block}\n```\n\n")
         at = match.end()
     done.append(_inline(text[at:]))
-    return "".join(done).strip()
+    return re.sub(r"\n{3,}", "\n\n", "".join(done)).strip()
 
 
 def _inline(text: str) -> str:

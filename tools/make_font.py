@@ -2,7 +2,7 @@
 
     python tools/make_font.py /usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc
 
-The source is Debian's package fonts-noto-cjk (SIL Open Font License 1.1; its text lies beside the font).
+The source is Debian's package fonts-noto-cjk (SIL Open Font License 1.1; its text is beside the font).
 """
 
 from __future__ import annotations

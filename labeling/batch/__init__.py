@@ -1,12 +1,12 @@
-"""Many files: label or verify a folder or bucket of any size, go on after whatever happens, and report.
+"""Many files: label or verify a folder or bucket of any size, continue after any interruption, and report.
 
 .. code-block:: python
 
     from functools import partial
     from labeling import Labeler, batch
 
-    done = batch.run("pictures/", "labelled/", labeler=partial(Labeler.from_config, "aigc-label.toml"))
-    print(done.summary["statuses"], done.page)
+    finished = batch.run("pictures/", "labelled/", labeler=partial(Labeler.from_config, "aigc-label.toml"))
+    print(finished.summary["statuses"], finished.page)
 """
 
 from __future__ import annotations

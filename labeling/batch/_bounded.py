@@ -1,7 +1,7 @@
 """Counters whose memory does not grow with what they count: a run may have ten files or ten million.
 
-What a run is made of is not known beforehand and is partly said by strangers' files, so that every table of names here
-has a limit. The sums stay exact; what is given up at the limit is only which name a rare one had.
+The names that a run will meet are not known beforehand, and some come from files of unknown origin. So every table of
+names here has a limit. The sums stay exact; only the names of rare entries are given up at the limit.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-EXAMPLES = 3
-"""So many paths are kept of each thing that is counted."""
+MAX_EXAMPLES = 3
+"""Paths that are kept of each thing that is counted."""
 
 
 @dataclass(slots=True)
 class Count:
-    """How often something came, and the first paths where it did."""
+    """How often something occurred, and the first paths where it did."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
@@ -31,16 +31,16 @@ class Count:
     def add(self, example: str = "") -> None:
         """Count once more."""
         self.count += 1
-        if example and len(self.examples) < EXAMPLES:
+        if example and len(self.examples) < MAX_EXAMPLES:
             self.examples.append(example)
 
 
 class Counts(Generic[Key]):
     """Counts by key, of at most ``limit`` keys.
 
-    When they become too many, the rarer half is folded into ``others``: a cause that turns up late and then in every
-    file still gets its row, which it would not if the first to come were the only ones kept. A key that was folded
-    starts again, so that a count is never too high, and all counts with ``others`` add up to what was added.
+    When there are too many keys, the rarer half is folded into ``others``. So a cause that appears late, and then in
+    every file, still gets its row, which it would not if only the first keys were kept. A key that was folded starts
+    again at zero: a count is never too high, and all counts together with ``others`` add up to what was added.
     """
 
     def __init__(self, limit: int) -> None:
@@ -49,7 +49,7 @@ class Counts(Generic[Key]):
         self._counts: dict[Key, Count] = {}
 
     def add(self, key: Key, example: str = "") -> Count:
-        """Count ``key`` once more; returns its row."""
+        """Count ``key`` once more, and return its row."""
         row = self._counts.get(key)
         if row is None:
             if len(self._counts) >= self.limit:
@@ -59,11 +59,11 @@ class Counts(Generic[Key]):
         return row
 
     def most(self, limit: int) -> list[tuple[Key, Count]]:
-        """The most frequent ``limit`` of them, in an order that does not depend on who came first."""
+        """Return the ``limit`` most frequent keys, in an order that does not depend on which came first."""
         return sorted(self._counts.items(), key=lambda item: (-item[1].count, repr(item[0])))[:limit]
 
     def beyond(self, limit: int) -> int:
-        """How many were counted that :meth:`most` of the same limit leaves out."""
+        """Return how many were counted that :meth:`most` with the same limit leaves out."""
         return self.others + sum(row.count for row in self._counts.values()) - sum(c.count for _, c in self.most(limit))
 
     def _fold(self) -> None:
@@ -77,11 +77,11 @@ class Counts(Generic[Key]):
 
 
 class Histogram:
-    """How values from 10**first up to 10**last are spread: 160 cells a decade, whatever comes.
+    """The distribution of values from 10**first up to 10**last, in 160 cells per decade.
 
-    The cells run from one round number to the next (1, 1.02 … 2, 2.05 … 5, 5.1 … 10), so that they gather without rest
-    into the columns 1, 2, 5, 10 that people read. None is wider than 2.5 % of where it begins, and that is how far a
-    quantile may be off.
+    The edges of the cells are round numbers (1, 1.02 … 2, 2.05 … 5, 5.1 … 10), so that cells add up exactly to the
+    columns 1, 2, 5, 10 that people read. No cell is wider than 2.5 % of its lower edge, which is the greatest error of
+    a quantile.
     """
 
     def __init__(self, first: int, last: int) -> None:
@@ -89,24 +89,24 @@ class Histogram:
         self._cells = array("Q", bytes(8 * (len(self._edges) + 1)))
         self.count = 0
         self.total = 0.0
-        self.least = math.inf
-        self.most = 0.0
+        self.minimum = math.inf
+        self.maximum = 0.0
 
     def add(self, value: float) -> None:
-        """Count a value; what is outside the range is counted at its end."""
+        """Count a value; one outside the range is counted at that end of it."""
         self._cells[bisect_right(self._edges, value)] += 1
         self.count += 1
         self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
+        self.minimum = min(self.minimum, value)
+        self.maximum = max(self.maximum, value)
 
     def quantile(self, share: float) -> float | None:
-        """The value below or at which this share of all lies; None where there is nothing."""
+        """Return the value that this share of all values does not exceed; ``None`` without values."""
         if not self.count:
             return None
         rank = max(1, math.ceil(share * self.count))
         if rank == self.count:
-            return self.most
+            return self.maximum
         seen = 0
         for cell, number in enumerate(self._cells):
             seen += number
@@ -115,14 +115,15 @@ class Histogram:
         raise AssertionError("cells and count disagree")
 
     def _middle(self, cell: int) -> float:
-        low = self._edges[cell - 1] if cell else self.least
-        high = self._edges[cell] if cell < len(self._edges) else self.most
-        return min(max((low + high) / 2, self.least), self.most)
+        low = self._edges[cell - 1] if cell else self.minimum
+        high = self._edges[cell] if cell < len(self._edges) else self.maximum
+        return min(max((low + high) / 2, self.minimum), self.maximum)
 
     def columns(self) -> list[tuple[float, float, int]]:
-        """From, to (exclusive), count: the columns 1, 2, 5, 10 from the first that has something to the last.
+        """Return the columns 1, 2, 5, 10 as (from, to (exclusive), count), from the first to the last with a value.
 
-        Of fewer than six, empty ones beside them as well: one file is a column and not a wall.
+        Fewer than six columns are completed with empty ones beside them, so that a single file is drawn as a column
+        and not as a block.
         """
         starts = [index for index in range(len(self._edges)) if index % _DECADE in _ROUND]
         bounds = [(0.0, self._edges[0], 0, 1)]
@@ -141,22 +142,22 @@ class Histogram:
 _STEPS = ((1.0, 0.02, 50), (2.0, 0.05, 60), (5.0, 0.1, 50))
 _DECADE = sum(number for _, _, number in _STEPS)
 _ROUND = (0, 50, 110)
-"""Where in a decade the cells 1, 2 and 5 begin."""
+"""Indices in a decade of the cells that begin at 1, 2 and 5."""
 
 
 def _edges(first: int, last: int) -> Iterator[float]:
     for exponent in range(first, last):
         for start, step, number in _STEPS:
             for index in range(number):
-                # Rounded, so that the edge called 0.2 is the number that people mean by it.
+                # Rounded, so that the edge 0.2 is the number that people mean by it.
                 yield float(f"{start + step * index:.4g}e{exponent}")
     yield float(f"1e{last}")
 
 
 class Timeline:
-    """How many files, and bytes of them, were finished in each interval; at most ``limit`` intervals.
+    """Files and bytes that were finished in each interval of time, in at most ``limit`` intervals.
 
-    The interval is as short as the run allows: where there would be too many it doubles. Files may come in any order.
+    The interval begins short and doubles whenever there would be too many. Files may come in any order.
     """
 
     def __init__(self, limit: int = 120, interval: float = 0.125) -> None:
@@ -166,18 +167,19 @@ class Timeline:
         self._first = self._last = 0
 
     def add(self, seconds: float, size: int) -> None:
-        """Count a file of ``size`` bytes that was finished at ``seconds`` since 1970."""
+        """Count a file of ``size`` bytes that was finished ``seconds`` after the start of 1970."""
         index = math.floor(seconds / self.interval)
         if not self._slots:
             self._first = self._last = index
         while max(self._last, index) - min(self._first, index) >= self.limit:
-            index = self._halve(index)
+            index = self._double_interval(index)
         self._first, self._last = min(self._first, index), max(self._last, index)
         slot = self._slots.setdefault(index, [0, 0])
         slot[0] += 1
         slot[1] += size
 
-    def _halve(self, index: int) -> int:
+    def _double_interval(self, index: int) -> int:
+        """Double the interval, and return the index that ``index`` has then."""
         slots: dict[int, list[int]] = {}
         for old, (files, size) in self._slots.items():
             slot = slots.setdefault(old // 2, [0, 0])
@@ -190,7 +192,7 @@ class Timeline:
         return index // 2
 
     def to_dict(self) -> dict[str, object]:
-        """The intervals in a row, empty ones as well."""
+        """Return all intervals in order, including empty ones."""
         rows = [self._slots.get(i, [0, 0]) for i in range(self._first, self._last + 1)] if self._slots else []
         start = datetime.fromtimestamp(self._first * self.interval, UTC).isoformat() if rows else None
         return {

@@ -1,8 +1,8 @@
-"""The journal of a run: which files are done, in a SQLite file beside the results. docs/scale.md has its format.
+"""The journal of a run: which files are done. A SQLite file beside the results; docs/scale.md documents its format.
 
-The results are lines of one JSONL file; the journal keeps where the line of each file is. Lines are written first
-and become valid when the journal is committed: what a kill leaves behind them is cut off when the run goes on. So there
-is exactly one result for each file, and memory does not grow with their number.
+The results are lines of one JSONL file; the journal keeps where each file's line is. Lines are written first, and
+become valid when the journal is committed: lines that a kill leaves behind without a commit are cut off when the run
+is continued. So there is exactly one result for each file, and memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from labeling.batch.task import GOOD, Item, Outcome, Status, Task, key_of
+from labeling.batch.task import SUCCESSFUL, Item, Outcome, Status, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 
@@ -38,18 +39,56 @@ CREATE TABLE IF NOT EXISTS item (
 """
 
 
+class _Row(NamedTuple):
+    """What the journal has of one file. The fields are columns of the table ``item``."""
+
+    status: str | None
+    size: int
+    stamp: str
+    own: str
+    checksum: str
+    crashes: int
+    session: int
+    begun: int
+    ours: int
+
+
 @dataclass(slots=True)
 class Plan:
-    """What is to be done with listed files: ``tasks``, ``repeated`` (named twice), and how many are ``done`` before."""
+    """What is to be done with listed files.
 
-    tasks: list[Task]
-    repeated: list[Item]
+    Attributes:
+        tasks: Files to process.
+        repeated: Files that a list names more than once.
+        done: How many files were done before.
+        done_size: Their bytes.
+    """
+
+    tasks: list[Task] = field(default_factory=list)
+    repeated: list[Item] = field(default_factory=list)
     done: int = 0
     done_size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """Which of the files that the journal knows are processed again.
+
+    Attributes:
+        retry_failed: Those that failed.
+        checksum: Those whose SHA-256 has changed, whatever their size and date.
+        overwrite: Those whose output was not ours; any output may be replaced.
+        named_once: A file is processed once, even if a list names it several times.
+    """
+
+    retry_failed: bool = False
+    checksum: bool = False
+    overwrite: bool = False
+    named_once: bool = False
+
+
 def in_use(folder: Path) -> bool:
-    """Whether a run has the journal of a folder open now."""
+    """Return whether a run has the journal of a folder open now."""
     if not (folder / JOURNAL).exists():
         return False
     db = sqlite3.connect(folder / JOURNAL, timeout=0)
@@ -63,7 +102,14 @@ def in_use(folder: Path) -> bool:
 
 
 class Journal:
-    """Open for one run at a time. Raises :class:`LabelingError` where it cannot be read or written."""
+    """The journal and the results in a run's folder. One run at a time can have them open.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        LabelingError: They cannot be read or written, or another run has them open.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -71,22 +117,24 @@ class Journal:
         self._results_path = folder / RESULTS
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._db = self._open()
-            self._swap()
-            self._results = self._opened()
+            self._db = self._open_database()
+            self._adopt_compacted_results()
+            self._results = self._open_results()
         except sqlite3.Error as error:
             raise self._explained(error) from error
         except OSError as error:
-            raise LabelingError(f"{folder}: the journal cannot be kept there ({error.strerror})") from error
+            raise LabelingError(f"the journal cannot be kept there ({error.strerror})", path=folder) from error
         self.session = int(self.meta("session", "0")) + 1
         with self._db:
             self._set("session", str(self.session))
         self._valid = int(self.meta("valid", "0"))
         if self._results.seek(0, os.SEEK_END) < self._valid:
-            raise LabelingError(f"{self._results_path}: is shorter than the journal says; start anew with --restart")
+            raise LabelingError(
+                "is shorter than the journal says", path=self._results_path, hint="start over with `restart=True`"
+            )
         self._results.truncate(self._valid)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open_database(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=0.5)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")  # one run at a time; needs no shared memory, so works on NFS too
         db.execute("PRAGMA journal_mode=WAL")
@@ -97,32 +145,55 @@ class Journal:
             with db:
                 db.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
         elif version[0] != str(VERSION):
-            raise LabelingError(f"{self._path}: was written by another version ({version[0]}); use another target")
+            raise LabelingError(
+                f"was written by another version ({version[0]})", path=self._path, hint="use another target"
+            )
         return db
+
+    def _open_results(self) -> FileIO:
+        """Open the results unbuffered: what a full disk did not take must not be written by a later close."""
+        return FileIO(os.open(self._results_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
 
     def _explained(self, error: sqlite3.Error) -> LabelingError:
         text = str(error)
         if "locked" in text:
-            return LabelingError(f"{self.folder}: another run is at work here; wait for its end, or stop it")
+            return LabelingError("another run is at work here", path=self.folder, hint="wait for its end, or stop it")
         if "full" in text:
-            return LabelingError(f"{self._path}: the disk is full; make room and run again, it goes on where it was")
-        return LabelingError(f"{self._path}: the journal cannot be used ({text}); --restart begins anew")
+            return LabelingError(
+                "the disk is full", path=self._path, hint="make room and run again; the run continues where it was"
+            )
+        return LabelingError(f"the journal cannot be used ({text})", path=self._path, hint="`restart=True` starts over")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Run the block in a transaction, and explain SQLite's errors."""
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    # --- the run as a whole -------------------------------------------------------------------------------------------
 
     def meta(self, key: str, default: str = "") -> str:
-        """What is noted of the run as a whole."""
+        """Return a note about the run as a whole."""
         row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
         return str(row[0]) if row else default
 
     def _set(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def note(self, key: str, value: str) -> None:
-        """Note something of the run as a whole."""
-        with self._write():
+    def set_meta(self, key: str, value: str) -> None:
+        """Note something about the run as a whole."""
+        with self._transaction():
             self._set(key, value)
 
-    def agree(self, key: str, value: dict[str, Any]) -> None:
-        """Note how the run labels; raises :class:`LabelingError` if it was begun in another way."""
+    def require_same(self, key: str, value: dict[str, Any]) -> None:
+        """Note the options of the run, or compare them with those that it was begun with.
+
+        Raises:
+            LabelingError: The run was begun with other options.
+        """
         before = self.meta(key)
         if not before:
             with self._db:
@@ -132,36 +203,34 @@ class Journal:
         if known != value:
             changed = ", ".join(name for name in known | value if known.get(name) != value.get(name))
             raise LabelingError(
-                f"{self.folder}: the run was begun with other options ({changed}); give those again, use another "
-                f"target, or begin anew with --restart"
-            )
+                f"the run was begun with other options ({changed})", path=self.folder,
+                hint="give those again, use another target, or start over with `restart=True`",
+            )  # fmt: skip
 
-    def plan(
-        self, items: Sequence[Item], *, retry_failed: bool, checksum: bool, overwrite: bool, once: bool = False
-    ) -> Plan:
-        """Say which of the listed files are still to be done, and note that they are begun.
+    # --- files --------------------------------------------------------------------------------------------------------
 
-        ``once``: a file may be named several times, and is done the first time.
-        """
-        plan = Plan([], [])
-        with self._write():
+    def plan(self, items: Sequence[Item], options: PlanOptions) -> Plan:
+        """Decide which of the listed files are to be processed, and note that they are begun."""
+        plan = Plan()
+        with self._transaction():
             rows = self._rows([item.key for item in items])
             begun: dict[bytes, tuple[Any, ...]] = {}
             for item in items:
-                row, own = rows.get(item.key), json.dumps(item.own)
-                if once and (item.key in begun or (row is not None and row[6] == self.session)):
+                row, overrides = rows.get(item.key), json.dumps(item.overrides)
+                met_before = item.key in begun or (row is not None and row.session == self.session)
+                if options.named_once and met_before:
                     plan.repeated.append(item)
                     continue
-                task = self._task(item, row, own, retry_failed, checksum, overwrite)
+                task = _task(item, row, overrides, options)
                 if task is None:
                     plan.done += 1
                     plan.done_size += item.size
-                    if once:
+                    if options.named_once:
                         self._db.execute("UPDATE item SET session=? WHERE key=?", (self.session, item.key))
                     continue
-                task.again = task.again or overwrite
+                task.may_replace = task.may_replace or options.overwrite
                 plan.tasks.append(task)
-                begun[item.key] = (item.key, item.size, item.stamp, own, task.crashes, self.session)
+                begun[item.key] = (item.key, item.size, item.stamp, overrides, task.crashes, self.session)
             self._db.executemany(
                 "INSERT INTO item (key, size, stamp, own, crashes, session, begun) VALUES (?, ?, ?, ?, ?, ?, 1) "
                 "ON CONFLICT (key) DO UPDATE SET size=excluded.size, stamp=excluded.stamp, own=excluded.own, "
@@ -170,59 +239,34 @@ class Journal:
             )
         return plan
 
-    def _task(
-        self,
-        item: Item,
-        row: tuple[Any, ...] | None,
-        own: str,
-        retry_failed: bool,
-        checksum: bool,
-        overwrite: bool,
-    ) -> Task | None:
-        """The task that a listed file makes, if any; ``row`` is what the journal has of it."""
-        if row is None:
-            return Task(item)
-        status, size, stamp, told, known, crashes, _, begun, ours = row
-        task = Task(item, again=bool(ours))
-        if begun:  # by a session that was killed
-            task.crashes, task.doubt = crashes, True
-            task.begun = replace(
-                item, size=size, stamp=stamp, own=tuple((key, value) for key, value in json.loads(told))
-            )
-            return task
-        failed = status not in GOOD
-        if told != own or (failed and retry_failed) or (status == Status.REFUSED and overwrite):
-            return task
-        if checksum and not failed:  # a worker compares: this process would be at it for hours
-            task.known = known or None
-            return task
-        return task if (size, stamp) != (item.size, item.stamp) else None
-
-    def _rows(self, keys: list[bytes]) -> dict[bytes, tuple[Any, ...]]:
+    def _rows(self, keys: list[bytes]) -> dict[bytes, _Row]:
         placeholders = ",".join("?" * len(keys))
-        columns = "key, status, size, stamp, own, checksum, crashes, session, begun, ours"
-        found = self._db.execute(f"SELECT {columns} FROM item WHERE key IN ({placeholders})", keys)  # noqa: S608 - no values
-        return {row[0]: row[1:] for row in found}
+        query = f"SELECT key, {', '.join(_Row._fields)} FROM item WHERE key IN ({placeholders})"  # noqa: S608 - no values
+        return {row[0]: _Row(*row[1:]) for row in self._db.execute(query, keys)}
 
-    def crashed(self, task: Task) -> None:
-        """Note that a worker died of a file: the count outlives this process."""
-        with self._write():
+    def note_crash(self, task: Task) -> None:
+        """Note how many workers crashed on a file: the number outlives this process."""
+        with self._transaction():
             self._db.execute("UPDATE item SET crashes=? WHERE key=?", (task.crashes, task.item.key))
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
-        """Write the results of some files: all of them, or none."""
+        """Write the results of some files: all of them, or none.
+
+        Raises:
+            LabelingError: They cannot be written.
+        """
         try:
             at = self._results.seek(self._valid)
             write_all(self._results.fileno(), b"".join(each.line for each in outcomes if not each.unchanged))
-            os.fsync(self._results.fileno())  # the journal must not know of lines that a power cut takes away
+            os.fsync(self._results.fileno())  # the journal must not know of lines that a power cut removes
         except OSError as error:
             raise LabelingError(
-                f"{self._results_path}: cannot be written ({error.strerror}); run again later"
+                f"cannot be written ({error.strerror})", path=self._results_path, hint="run again later"
             ) from error
-        with self._write():
+        with self._transaction():
             superseded = False
             for each in outcomes:
-                key = key_of(each.path)
+                key = path_bytes(each.path)
                 if each.unchanged:
                     self._db.execute("UPDATE item SET begun=0 WHERE key=?", (key,))
                     continue
@@ -248,25 +292,39 @@ class Journal:
                 self._set("superseded", "1")
         self._valid = at
 
-    def _write(self) -> _Transaction:
-        return _Transaction(self)
+    def forget_folders(self) -> None:
+        """Drop the results of folders that could not be listed: this session lists them again."""
+        with self._transaction():
+            removed = self._db.execute("DELETE FROM item WHERE key=x'2e' OR substr(key, -2)=x'2f2e'").rowcount
+            if removed:
+                self._set("superseded", "1")
+
+    def unfinished(self) -> Iterator[str]:
+        """Yield the files that a killed worker may have been writing.
+
+        Those are the files without a result at the end of an earlier session, and those on which a worker crashed.
+        """
+        for (key,) in self._db.execute("SELECT key FROM item WHERE begun OR crashes"):
+            yield key.decode("utf-8", "surrogateescape")
+
+    # --- results ------------------------------------------------------------------------------------------------------
 
     def lines(self) -> Iterator[bytes]:
-        """The valid results, one line for each file. After :meth:`compact`."""
+        """Yield the valid results, one line for each file. Call :meth:`compact` first."""
         with self._results_path.open("rb") as file:
             yield from file
 
     def compact(self) -> None:
-        """Drop lines that a later try has replaced."""
+        """Drop the lines that a later attempt has replaced. Raises :class:`LabelingError`."""
         if not self.meta("superseded"):
             return
-        self._db.execute("PRAGMA synchronous=FULL")  # the renaming must not outlive what it belongs to
+        self._db.execute("PRAGMA synchronous=FULL")  # the commit must be on disk before the renaming is
         try:
-            with self._results_path.open("rb") as old, self._fresh.open("wb") as new, self._write():
+            with self._results_path.open("rb") as old, self._compacted_path.open("wb") as new, self._transaction():
                 at = 0
                 self._db.execute("CREATE TEMP TABLE moved (key BLOB PRIMARY KEY, at INTEGER) WITHOUT ROWID")
-                places = self._db.execute("SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY at")
-                for rows in iter(lambda: places.fetchmany(1000), []):
+                lines = self._db.execute("SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY at")
+                for rows in iter(lambda: lines.fetchmany(1000), []):
                     for key, start, length in rows:
                         old.seek(start)
                         new.write(old.read(length))
@@ -281,65 +339,61 @@ class Journal:
                 for key, value in (("valid", str(at)), ("superseded", ""), ("swap", "1")):
                     self._set(key, value)
             self._results.close()
-            self._swap()
-            self._results = self._opened()
+            self._adopt_compacted_results()
+            self._results = self._open_results()
         except OSError as error:
-            raise LabelingError(f"{self._results_path}: cannot be written anew ({error.strerror})") from error
+            raise LabelingError(f"cannot be rewritten ({error.strerror})", path=self._results_path) from error
         self._valid = at
 
-    def _opened(self) -> FileIO:
-        """The results, unbuffered: what a full disk did not take must not be written by a later close."""
-        return FileIO(os.open(self._results_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
-
     @property
-    def _fresh(self) -> Path:
+    def _compacted_path(self) -> Path:
         return self._results_path.with_suffix(".new")
 
-    def _swap(self) -> None:
-        """Give the rewritten results their name. From the commit on they are the valid ones, whenever a kill comes."""
+    def _adopt_compacted_results(self) -> None:
+        """Give the rewritten results their name. They are the valid ones from the commit on, whenever a kill comes."""
         if self.meta("swap"):
-            if self._fresh.exists():
-                self._fresh.replace(self._results_path)
+            if self._compacted_path.exists():
+                self._compacted_path.replace(self._results_path)
             with self._db:
                 self._set("swap", "")
 
-    def forget_folders(self) -> None:
-        """Drop what is noted of folders that could not be listed: this session looks anew."""
-        with self._write():
-            gone = self._db.execute("DELETE FROM item WHERE key=x'2e' OR substr(key, -2)=x'2f2e'").rowcount
-            if gone:
-                self._set("superseded", "1")
-
-    def begun(self) -> Iterator[str]:
-        """Files that a killed writer may have been at: not back when an earlier session ended, or when a worker did."""
-        for (key,) in self._db.execute("SELECT key FROM item WHERE begun OR crashes"):
-            yield key.decode("utf-8", "surrogateescape")
-
     def copy(self, target: Path) -> None:
-        """A copy of the journal as it is now, for keeping elsewhere."""
+        """Copy the journal as it is now to another file."""
         with sqlite3.connect(target) as other:
             self._db.backup(other)
         other.close()
 
     def close(self) -> None:
-        """Close both files; what was not committed is not kept."""
+        """Close both files. What was not committed is not kept."""
         self._results.close()
         self._db.close()
 
 
-class _Transaction:
-    """A transaction of the journal whose errors are explained."""
+def _task(item: Item, row: _Row | None, overrides: str, options: PlanOptions) -> Task | None:
+    """Return the task for a listed file; ``None`` if the file is done.
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def __enter__(self) -> None:
-        self._journal._db.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        try:
-            self._journal._db.__exit__(kind, error, trace)
-        except sqlite3.Error as failed:
-            raise self._journal._explained(failed) from failed
-        if isinstance(error, sqlite3.Error):
-            raise self._journal._explained(error) from error
+    Args:
+        item: The file.
+        row: What the journal has of it.
+        overrides: What the file list says about it, as the journal stores that.
+        options: Which files are processed again.
+    """
+    if row is None:
+        return Task(item)
+    task = Task(item, may_replace=bool(row.ours))
+    if row.begun:  # by a session that was killed
+        task.crashes, task.interrupted = row.crashes, True
+        begun_overrides = tuple((key, value) for key, value in json.loads(row.own))
+        task.begun_as = replace(item, size=row.size, stamp=row.stamp, overrides=begun_overrides)
+        return task
+    failed = row.status not in SUCCESSFUL
+    if (
+        row.own != overrides
+        or (failed and options.retry_failed)
+        or (row.status == Status.REFUSED and options.overwrite)
+    ):
+        return task
+    if options.checksum and not failed:  # a worker compares: in this process it would take hours
+        task.known_checksum = row.checksum or None
+        return task
+    return task if (row.size, row.stamp) != (item.size, item.stamp) else None

@@ -1,4 +1,7 @@
-"""What a run works on: a tree with globs, or a file list that says something of each file. Never all of it at once."""
+"""The files that a run works on: a tree with globs, or a file list that says something about each file.
+
+Nothing here holds all files at once.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +15,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from labeling.batch.storage import Folder, relative
-from labeling.batch.task import Item, Problem, Status, key_of
+from labeling.batch.storage import Storage, normalized_path
+from labeling.batch.task import Item, Overrides, Problem, Status, path_bytes
 from labeling.errors import LabelingError
 
-if TYPE_CHECKING:
-    from labeling.batch.storage import Place
+CHUNK_SIZE = 64
+"""Files that the listing hands over at a time."""
 
-CHUNK = 64
-AHEAD = 8
-"""Chunks that wait for the run; the listing stands still while they do."""
+MAX_CHUNKS_AHEAD = 8
+"""Chunks that may wait for the run. The listing pauses while this limit is reached."""
 
 MAX_LINE = 1 << 16
-OWN = ("content_id", "text", "generator", "generator_version")
-"""What a file list may say of a file, beside its path."""
+OVERRIDE_KEYS = ("content_id", "text", "generator", "generator_version")
+"""What a file list may say about a file, beside its path."""
 
 
-def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
-    """One expression for several globs: of a name, or of a whole path where there is a ``/``. Case does not matter.
+def glob_expression(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    """Return one expression for several globs, or ``None`` for no glob.
 
-    ``*`` crosses folders.
+    A glob matches the file's name, or its whole path if the glob has a ``/``. Case does not matter, and ``*`` crosses
+    folders.
     """
     if not patterns:
         return None
@@ -41,76 +44,94 @@ def globs(patterns: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(parts))
 
 
-class Chosen:
-    """The files of a place that the globs choose."""
+class GlobFilter:
+    """Decides which paths a run processes.
+
+    Args:
+        include: Globs of which a path must match one; none to take every path.
+        exclude: Globs of which a path must match none.
+    """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
-        self._include, self._exclude = globs(include), globs(exclude)
+        self._include, self._exclude = glob_expression(include), glob_expression(exclude)
 
     def __call__(self, path: str) -> bool:
+        """Return whether the path is to be processed."""
         if self._include is None and self._exclude is None:
             return True
         text = path.lower()
-        named = f"/{text}"
+        rooted = f"/{text}"
 
-        def holds(pattern: re.Pattern[str]) -> bool:
-            return bool(pattern.match(text) or pattern.match(named))
+        def matches(pattern: re.Pattern[str]) -> bool:
+            return bool(pattern.match(text) or pattern.match(rooted))
 
-        if self._exclude is not None and holds(self._exclude):
+        if self._exclude is not None and matches(self._exclude):
             return False
-        return self._include is None or holds(self._include)
+        return self._include is None or matches(self._include)
 
 
-def of_tree(place: Place, chosen: Chosen, without: tuple[Path, ...] = ()) -> Iterator[Item]:
-    """The files of a place. Raises :class:`LabelingError` if it cannot be listed at all."""
-    found = place.walk(without) if isinstance(place, Folder) else place.walk()
-    return (item for item in found if chosen(item.path))
+def list_tree(storage: Storage, wanted: GlobFilter, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
+    """Yield the files of a storage.
+
+    Args:
+        storage: The folder or bucket.
+        wanted: Which paths to take.
+        excluded: Local folders that are left out.
+
+    Raises:
+        LabelingError: The storage cannot be listed at all.
+    """
+    return (item for item in storage.walk(excluded) if wanted(item.path))
 
 
-def of_list(file: IO[str], name: str, place: Place, chosen: Chosen) -> Iterator[Item]:
-    """The files that a list names: a path on each line, or CSV with a ``path`` column, or JSONL with a ``path`` key.
+def read_file_list(file: IO[str], name: str, storage: Storage, wanted: GlobFilter) -> Iterator[Item]:
+    """Yield the files that a list names.
 
-    CSV and JSONL may give ``content_id``, ``text``, ``generator`` and ``generator_version`` of each file. Paths between
-    NUL characters (``find -print0``) are taken as well. Raises :class:`LabelingError` that names the wrong line.
+    A list has a path on each line, or is CSV with a ``path`` column, or JSONL with a ``path`` key. CSV and JSONL may
+    give ``content_id``, ``text``, ``generator`` and ``generator_version`` of each file. Paths separated by NUL
+    characters (``find -print0``) are accepted as well.
+
+    Args:
+        file: The list.
+        name: What errors call it.
+        storage: Where the files are.
+        wanted: Which of the paths to take.
+
+    Raises:
+        LabelingError: A line is not as it should be. The message says which.
     """
     rows = _rows(file, name)
-    at_once = 1 if place.local else CHUNK
+    at_once = 1 if storage.local else CHUNK_SIZE
     while chunk := list(islice(rows, at_once)):
-        sound = [path for path, _, problem in chunk if problem is None and chosen(path)]
-        found = {item.path: item for item in place.look(sound)}
-        for path, own, problem in chunk:
+        paths = [path for path, _, problem in chunk if problem is None and wanted(path)]
+        found = {item.path: item for item in storage.stat(paths)}
+        for path, overrides, problem in chunk:
             if problem is not None:
                 yield Item(path, problem=problem)
             elif path in found:
-                yield replace(found[path], own=own)
+                yield replace(found[path], overrides=overrides)
 
 
-Row = tuple[str, tuple[tuple[str, str], ...], Problem | None]
+Row = tuple[str, Overrides, Problem | None]
+"""A path in a list, what the list says about it, and why it cannot be processed."""
 
 
 def _rows(file: IO[str], name: str) -> Iterator[Row]:
     first = file.readline(MAX_LINE + 1)
     if "\0" in first:
-        yield from (_row({"path": path}, name, 0) for path in _parts(first, file))
+        yield from (_row({"path": path}, name, 0) for path in _split_at_nul(first, file))
         return
     lines = _lines(first, file, name)
     if first.lstrip("\ufeff \t").startswith("{"):
         for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line.lstrip("\ufeff"))
-            except (ValueError, RecursionError) as error:
-                raise LabelingError(f"{name}: line {number} is not JSON ({error})") from error
-            if not isinstance(values, dict):
-                raise LabelingError(f"{name}: line {number} is no JSON object")
-            yield _row(values, name, number)
+            if line.strip():
+                yield _row(_json_object(line, name, number), name, number)
     elif "path" in _header(first):
         try:
             for number, values in enumerate(csv.DictReader(lines, _header(next(lines))), 2):
                 yield _row(values, name, number)
         except csv.Error as error:
-            raise LabelingError(f"{name}: is not valid CSV ({error})") from error
+            raise LabelingError(f"is not valid CSV ({error})", path=name) from error
     else:
         for number, line in enumerate(lines, 1):
             if path := line.rstrip("\r\n"):
@@ -121,20 +142,32 @@ def _header(line: str) -> list[str]:
     return [cell.strip() for cell in line.lstrip("\ufeff").rstrip("\r\n").split(",")]
 
 
+def _json_object(line: str, name: str, number: int) -> dict[object, object]:
+    try:
+        values = json.loads(line.lstrip("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise LabelingError(f"line {number} is not JSON ({error})", path=name) from error
+    if not isinstance(values, dict):
+        raise LabelingError(f"line {number} is not a JSON object", path=name)
+    return values
+
+
 def _lines(first: str, file: IO[str], name: str) -> Iterator[str]:
     number, line = 1, first
     while line:
         if len(line) > MAX_LINE:
-            raise LabelingError(f"{name}: line {number} is longer than {MAX_LINE} characters; is it a file list?")
+            raise LabelingError(
+                f"line {number} is longer than {MAX_LINE} characters", path=name, hint="is it a file list?"
+            )
         yield line
         number, line = number + 1, file.readline(MAX_LINE + 1)
 
 
-def _parts(first: str, file: IO[str]) -> Iterator[str]:
+def _split_at_nul(first: str, file: IO[str]) -> Iterator[str]:
     rest = first
     while True:
-        *whole, rest = rest.split("\0")
-        yield from filter(None, whole)
+        *complete, rest = rest.split("\0")
+        yield from filter(None, complete)
         more = file.read(MAX_LINE)
         if not more:
             break
@@ -144,31 +177,39 @@ def _parts(first: str, file: IO[str]) -> Iterator[str]:
 
 
 def _row(values: dict[object, object], name: str, number: int) -> Row:
-    where = f"{name}: line {number}"
     path = values.get("path")
     if not isinstance(path, str) or not path:
-        raise LabelingError(f"{where} names no path")
-    unknown = {str(key) for key in values} - {"path", *OWN}
+        raise LabelingError(f"line {number} names no path", path=name)
+    unknown = {str(key) for key in values} - {"path", *OVERRIDE_KEYS}
     if unknown:
-        raise LabelingError(f"{where} has {', '.join(sorted(unknown))[:80]}; known are path, {', '.join(OWN)}")
-    own = tuple((key, str(value)) for key in OWN if (value := values.get(key)) not in (None, ""))
+        raise LabelingError(
+            f"line {number} has {', '.join(sorted(unknown))[:80]}", path=name,
+            hint=f"known are path, {', '.join(OVERRIDE_KEYS)}",
+        )  # fmt: skip
+    overrides = tuple((key, str(value)) for key in OVERRIDE_KEYS if (value := values.get(key)) not in (None, ""))
     try:
-        key_of(path)
+        path_bytes(path)
     except UnicodeEncodeError:
         shown = path.encode("utf-8", "backslashreplace").decode()
-        return shown, own, Problem(Status.REFUSED, "Name", "no file can be named so: half a character")
+        problem = Problem(Status.REFUSED, "Name", "no file can have this name: it has half of a surrogate pair")
+        return shown, overrides, problem
     try:
-        return relative(path), own, None
+        return normalized_path(path), overrides, None
     except LabelingError as error:
-        return path, own, Problem(Status.REFUSED, "Name", str(error).removeprefix(f"{path}: "))
+        return path, overrides, Problem(Status.REFUSED, "Name", f"{error.message}; {error.hint}")
 
 
-class Ahead:
-    """Runs a listing in a thread of its own, a bounded number of chunks ahead of who takes them."""
+class BackgroundListing:
+    """Runs a listing in a thread of its own, a bounded number of chunks ahead of the run.
 
-    def __init__(self, items: Iterator[Item], chunk: int = CHUNK) -> None:
-        self._items, self._size = items, chunk
-        self._chunks: queue.Queue[list[Item] | BaseException | None] = queue.Queue(AHEAD)
+    Args:
+        items: The listing.
+        chunk_size: Files that are handed over at a time.
+    """
+
+    def __init__(self, items: Iterator[Item], chunk_size: int = CHUNK_SIZE) -> None:
+        self._items, self._chunk_size = items, chunk_size
+        self._chunks: queue.Queue[list[Item] | BaseException | None] = queue.Queue(MAX_CHUNKS_AHEAD)
         self._stopped = threading.Event()
         self.done = False
         threading.Thread(target=self._run, name="listing", daemon=True).start()
@@ -179,27 +220,31 @@ class Ahead:
         try:
             for item in self._items:
                 chunk.append(item)
-                if len(chunk) == self._size:
+                if len(chunk) == self._chunk_size:
                     self._put(chunk)
                     chunk = []
                 if self._stopped.is_set():
                     return
-        except BaseException as error:  # noqa: BLE001 - raised again where the chunks are taken
+        except BaseException as error:  # noqa: BLE001 - take() raises it in the thread of the run
             end = error
         if chunk:
             self._put(chunk)
         self._put(end)
 
-    def _put(self, what: list[Item] | BaseException | None) -> None:
+    def _put(self, chunk: list[Item] | BaseException | None) -> None:
         while not self._stopped.is_set():
             try:
-                self._chunks.put(what, timeout=0.2)
+                self._chunks.put(chunk, timeout=0.2)
             except queue.Full:
                 continue
             return
 
     def take(self, timeout: float = 0.0) -> list[Item]:
-        """The next chunk, or nothing if none is there (yet). Raises what the listing raised."""
+        """Return the next chunk, or an empty list if there is none (yet). Raises what the listing raised.
+
+        Args:
+            timeout: Seconds to wait for it.
+        """
         if self.done:
             return []
         try:
@@ -219,12 +264,18 @@ class Ahead:
         self._stopped.set()
 
 
-class Counted:
-    """Counts a tree in a thread of its own, so that the time left can be told while the run is under way."""
+class BackgroundCount:
+    """Counts the files of a listing in a thread of its own, so that the remaining time can be estimated.
+
+    Attributes:
+        files: Files so far.
+        size: Their bytes.
+        complete: Whether all were counted.
+    """
 
     def __init__(self, items: Iterator[Item]) -> None:
         self.files = self.size = 0
-        self.whole = False
+        self.complete = False
         self._stopped = threading.Event()
         threading.Thread(target=self._run, args=(items,), name="counting", daemon=True).start()
 
@@ -236,8 +287,8 @@ class Counted:
                 self.files += 1
                 self.size += item.size
         except LabelingError:
-            return  # the listing itself will say so
-        self.whole = True
+            return  # the listing itself reports it
+        self.complete = True
 
     def stop(self) -> None:
         """Count no further."""

@@ -1,7 +1,7 @@
-"""Where copies of remote files lie while they are worked on. What killed processes have left there is swept.
+"""Temporary folders for copies of remote files while they are processed. Those of killed processes are removed.
 
-Each process has a folder of its own below the system's, and holds a lock in it for as long as it lives: an unlocked
-one is nobody's, whichever machine or container its process was of.
+Each process has a folder of its own in the system's temporary folder, and holds a lock in it for as long as it lives.
+A folder whose lock is free belongs to no process, whichever machine or container that process ran in.
 """
 
 from __future__ import annotations
@@ -17,56 +17,64 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from labeling.batch.run_lock import locked
+from labeling.batch.run_lock import try_lock
 from labeling.errors import WriteError
 
 PREFIX, LOCK = "aigc-label-", "lock"
 
 _held: list[tuple[Path, IO[Any]]] = []
-_one_at_a_time = threading.Lock()
+"""This process's folder and its open lock file; empty until the first is asked for."""
+
+_creating = threading.Lock()
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
-    """An empty folder on a local disk, gone again at the end. Raises :class:`WriteError`."""
+def temporary_folder() -> Iterator[Path]:
+    """Make an empty folder on a local disk, and remove it at the end.
+
+    Raises:
+        WriteError: Temporary files cannot be kept there.
+    """
     try:
-        with _one_at_a_time:
-            home = _home()
-        here = tempfile.TemporaryDirectory(dir=home, ignore_cleanup_errors=True)
+        with _creating:
+            parent = _process_folder()
+        folder = tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True)
     except OSError as error:
-        where = tempfile.gettempdir()
-        raise WriteError(f"{where}: temporary files cannot be kept there ({error.strerror}); see TMPDIR") from error
-    with here as name:
+        raise WriteError(
+            f"temporary files cannot be kept there ({error.strerror})", path=tempfile.gettempdir(), hint="see TMPDIR"
+        ) from error
+    with folder as name:
         yield Path(name)
 
 
-def _home() -> Path:
-    """This process's folder; made when it is first asked for, and anew if somebody has cleared it away."""
+def _process_folder() -> Path:
+    """Return this process's folder. It is made when it is first asked for, and again if something removed it."""
     if _held and _held[0][0].is_dir():
         return _held[0][0]
-    _sweep()
+    _remove_abandoned()
     while True:
-        home = Path(tempfile.mkdtemp(prefix=PREFIX))
-        lock = (home / LOCK).open("ab")
-        if locked(lock) and (home / LOCK).exists():  # else another's sweep was between the two
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = (folder / LOCK).open("ab")
+        if try_lock(lock) and (folder / LOCK).exists():  # else another process removed it between the two calls
             break
         lock.close()
     if not _held:
-        atexit.register(_leave)
-    _held[:] = [(home, lock)]
-    return home
+        atexit.register(_remove_own)
+    _held[:] = [(folder, lock)]
+    return folder
 
 
-def _leave() -> None:
-    for home, lock in _held:
-        shutil.rmtree(home, ignore_errors=True)
+def _remove_own() -> None:
+    for folder, lock in _held:
+        shutil.rmtree(folder, ignore_errors=True)
         lock.close()
 
 
-def _sweep() -> None:
+def _remove_abandoned() -> None:
+    """Remove the folders of processes that no longer exist."""
     if os.name == "nt":
         return
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
-        with contextlib.suppress(OSError), left.open("r+b") as lock:
-            if locked(lock):
-                shutil.rmtree(left.parent, ignore_errors=True)
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+        with contextlib.suppress(OSError), path.open("r+b") as lock:
+            if try_lock(lock):
+                shutil.rmtree(path.parent, ignore_errors=True)

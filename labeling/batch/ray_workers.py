@@ -1,8 +1,9 @@
-"""A crew on a Ray cluster: one actor for each worker, wherever the cluster has a processor free.
+"""A pool of workers on a Ray cluster: one actor per worker, wherever the cluster has a processor free.
 
-Only the names of files travel; nodes read and write them on the shared folder or object store themselves, and make
-their own labeler. An actor that is lost with its node is replaced on another; what it was at comes back to the session,
-which keeps the one journal. So a lost node costs the files in flight a second try, and there is one result for each.
+Only the names of files travel. Nodes read and write the files on the shared folder or object store themselves, and make
+their own labeler. An actor that is lost with its node is replaced on another node, and its tasks come back to the
+session, which keeps the only journal. So the loss of a node costs the files in flight a second try, and each file still
+has exactly one result.
 """
 
 from __future__ import annotations
@@ -16,214 +17,252 @@ from typing import Any
 
 from labeling._version import __version__
 from labeling.batch import run_lock
-from labeling.batch._ray import connect
+from labeling.batch.ray_cluster import connect
 from labeling.batch.resources import default_workers
-from labeling.batch.storage import Folder
+from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import Outcome, Task
 from labeling.batch.work import Job, Worker
-from labeling.batch.workers import Crew, Hand, Lost
+from labeling.batch.workers import THREAD_VARIABLES, WorkerLost, WorkerPool, WorkerSlot
 from labeling.errors import LabelingError
 
-PATIENCE = 600.0
+NO_WORKER_TIMEOUT = 600.0
 """Seconds without a single worker after which the run ends: an autoscaler may need minutes to bring a machine."""
 
-SILENCE = 5.0
-"""After so many seconds without a result it is asked whether this process's own node is still there."""
+NODE_CHECK_INTERVAL = 5.0
+"""Seconds without a result after which the pool asks whether the node that this process is connected to still lives."""
 
-NODES = 3
-"""A node's end is not the fault of the files it was at, unless so many nodes ended with the same one."""
+MAX_LOST_NODES = 3
+"""Nodes that may be lost while they process the same file. Then the file is to blame; before that, the nodes are."""
 
 
 @dataclass(eq=False, slots=True)
-class _Actor(Hand):
-    """``doubt``: it may be gone. Then all that is wanted of it is an answer, or Ray's word that it is dead."""
+class _ActorSlot(WorkerSlot):
+    """An actor, and the calls that it has not answered.
+
+    ``unreachable``: the connection to it was lost, and it may be gone. It gets no task until it answers or Ray reports
+    its death.
+    """
 
     actor: Any = None
-    refs: list[Any] = field(default_factory=list)
+    calls: list[Any] = field(default_factory=list)
     node: str = ""
-    doubt: bool = False
+    unreachable: bool = False
 
 
-class _Remote:
-    """The actor: a worker on some node. What it cannot be made for is told when it is asked whether it is ready."""
+class _WorkerActor:
+    """The actor: a worker on some node. If the worker cannot be made, :meth:`ready` returns the reason."""
 
     def __init__(self, job: Job, version: str) -> None:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "AIGC_LABEL_OCR_THREADS"):
+        for name in THREAD_VARIABLES:
             os.environ[name] = str(job.threads)
         self._worker: Worker | None = None
         self._problem = ""
         try:
-            _check(job, version)
-            if job.folder is not None and job.folder.is_dir():  # then no other run begins before this process is gone
-                with contextlib.suppress(OSError):  # unless it is not ours to write to
-                    self._present = run_lock.join(job.folder)
+            check_node(job, version)
+            if job.folder is not None and job.folder.is_dir():  # no other run begins before this process is gone
+                with contextlib.suppress(OSError):  # unless this node may not write there
+                    self._lock = run_lock.acquire_shared(job.folder)
             self._worker = Worker(job)
         except LabelingError as error:
             self._problem = str(error)
 
     def ready(self) -> tuple[str, str]:
-        """What is wrong, or nothing; and the node's id."""
+        """Return what is wrong, or an empty text, and the node's id."""
         import ray
 
         return self._problem, ray.get_runtime_context().get_node_id()
 
-    def do(self, task: Task) -> Outcome:
-        """Do a task, on this node."""
+    def run(self, task: Task) -> Outcome:
+        """Process a task on this node."""
         assert self._worker is not None
-        return self._worker.do(task)
+        return self._worker.run(task)
 
 
-def _check(job: Job, version: str) -> None:
-    """Whether this node is of use. Raises :class:`LabelingError`: a folder of the same name may be another one."""
+def check_node(job: Job, version: str) -> None:
+    """Check that this node can take part in the run: the same version, and the same shared folders.
+
+    Args:
+        job: The run's job.
+        version: The version of the process that started the run.
+
+    Raises:
+        LabelingError: The node cannot take part. A folder of the same name may be another folder.
+    """
     if __version__ != version:
-        raise LabelingError(f"{_host()} has aigc-labeling {__version__}, not {version}; install the same on all nodes")
+        raise LabelingError(
+            f"{_this_node()} has aigc-labeling {__version__}, not {version}",
+            hint="install the same version on all nodes",
+        )
     shared = [job.source.root] if isinstance(job.source, Folder) else []
     if isinstance(job.output, Folder) and job.folder is not None and job.output.root in job.folder.parents:
-        shared.append(job.folder / run_lock.LOCK)  # the run has put it into its target
+        shared.append(job.folder / run_lock.LOCK)  # the run has made this file in its target
     for path in shared:
         if not path.exists():
             raise LabelingError(
-                f"{_host()} does not see {path}; mount the folder at the same place on all nodes, or use s3://"
+                f"{_this_node()} does not see {path}",
+                hint="mount the folder at the same place on all nodes, or use s3://",
             )
 
 
-class RayCrew(Crew):
-    """``size`` of ``None`` means all processors that the cluster has.
+class RayWorkerPool(WorkerPool[_ActorSlot]):
+    """Workers on a Ray cluster.
 
-    Raises :class:`MissingDependency` without Ray, :class:`LabelingError` if the cluster cannot be reached.
+    Args:
+        job: What is to be done with every file.
+        size: Number of workers; ``None`` for as many as the cluster has processors.
+        timeout: Seconds that a file may take; ``None`` for no limit.
+        address: The cluster's address; ``None`` for ``RAY_ADDRESS``, or a cluster of our own.
+
+    Raises:
+        MissingDependency: Ray is not installed.
+        LabelingError: The cluster cannot be reached.
     """
 
     def __init__(self, job: Job, size: int | None, timeout: float | None, address: str | None) -> None:
-        own = size or default_workers(reads_text=job.check is not None and job.check.visible)
-        self._ray, self._ours = connect(address, own)
-        self._kind: Any = self._ray.remote(
+        own_size = size or default_workers(uses_ocr=job.check is not None and job.check.visible)
+        self._ray, self._owns_connection = connect(address, own_size)
+        self._actor_class: Any = self._ray.remote(
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
-        )(_Remote)  # fmt: skip
+        )(_WorkerActor)  # fmt: skip
         self._node = self._ray.get_runtime_context().get_node_id()
-        self._served = self._asked = time.monotonic()
-        self._bereaved: Counter[str] = Counter()
-        self._untidy: set[str] = set()
+        self._last_worker_seen = self._last_node_check = time.monotonic()
+        self._lost_nodes: Counter[str] = Counter()  # by the file that was in flight
+        self._paths_with_leftovers: set[str] = set()
         size = size or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        super().__init__(replace(job, source=_whole(job.source), target=_whole(job.target), threads=1), size, timeout)
+        target = None if job.target is None else _absolute(job.target)
+        super().__init__(replace(job, source=_absolute(job.source), target=target, threads=1), size, timeout)
 
-    def _hire(self) -> _Actor:
-        actor = self._kind.remote(self._job, __version__)
-        return _Actor(actor=actor, refs=[actor.ready.remote()], since=time.monotonic())
+    def start_worker(self) -> _ActorSlot:
+        """Start an actor, and return its slot."""
+        actor = self._actor_class.remote(self._job, __version__)
+        return _ActorSlot(actor=actor, calls=[actor.ready.remote()], since=time.monotonic())
 
-    def _send(self, hand: _Actor, task: Task) -> None:
-        hand.refs.append(hand.actor.do.remote(task))
+    def send(self, slot: _ActorSlot, task: Task) -> None:
+        """Call an actor with a task."""
+        slot.calls.append(slot.actor.run.remote(task))
 
-    def collect(self, timeout: float) -> list[Outcome | Lost]:
-        first = {hand.refs[0]: hand for hand in self.hands if hand.refs}
-        if not first:
+    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+        """Wait up to ``timeout`` seconds, and return what is finished or lost. Raises :class:`LabelingError`."""
+        oldest_calls = {slot.calls[0]: slot for slot in self.slots if slot.calls}
+        if not oldest_calls:
             time.sleep(timeout)
             return []
-        done, _ = self._ray.wait(list(first), num_returns=1, timeout=timeout)
-        if done:  # and whatever else is there already
-            done, _ = self._ray.wait(list(first), num_returns=len(first), timeout=0)
-        found = [said for ref in done if (said := self._heard(first[ref])) is not None]
-        late = [hand for hand in self.hands if self._late(hand) and not hand.doubt]
-        found += [self._gone(hand, f"it took longer than {self._timeout:.0f} s; --timeout gives more") for hand in late]
-        self._stay(quiet=not found)
-        return found
+        answered, _ = self._ray.wait(list(oldest_calls), num_returns=1, timeout=timeout)
+        if answered:  # take whatever else has been answered
+            answered, _ = self._ray.wait(list(oldest_calls), num_returns=len(oldest_calls), timeout=0)
+        events = [event for call in answered if (event := self._receive(oldest_calls[call])) is not None]
+        late = [slot for slot in self.slots if self._is_late(slot) and not slot.unreachable]
+        events += [self._replace(slot, self._too_slow()) for slot in late]
+        self._check_cluster(quiet=not events)
+        return events
 
-    def _heard(self, hand: _Actor) -> Outcome | Lost | None:
-        """What has come of the oldest call. Raises :class:`LabelingError` where no worker would do better."""
+    def _receive(self, slot: _ActorSlot) -> Outcome | WorkerLost | None:
+        """Take the answer to the oldest call. Raises :class:`LabelingError` if no other worker would do better."""
         errors = self._ray.exceptions
         try:
-            said = self._ray.get(hand.refs[0])
+            answer = self._ray.get(slot.calls[0])
         except errors.ActorUnavailableError:
-            # Perhaps only the connection is gone, and it is still writing. It does one thing after the other: once it
-            # answers, or is known to be dead, nobody is at its files any more.
-            hand.doubt, hand.ready = True, False
-            hand.refs = [hand.actor.ready.remote()]
+            # Perhaps only the connection is lost, and the actor is still writing. It answers calls one after the
+            # other: once it answers, or is known to be dead, nobody is at its files any more.
+            slot.unreachable, slot.ready = True, False
+            slot.calls = [slot.actor.ready.remote()]
             return None
         except errors.RayTaskError as error:
-            raise _ours(error) from error
+            raise _worker_error(error) from error
         except errors.RayError as error:
             if getattr(error, "actor_init_failed", False):
-                raise _ours(error) from error
-            return self._gone(hand, _why(error))
-        if hand.doubt:
-            return self._gone(hand, "the connection to it was lost")
-        hand.refs.pop(0)
-        if isinstance(said, Outcome):
-            return self._finished(hand, said)
-        problem, hand.node = said
+                raise _worker_error(error) from error
+            return self._replace(slot, _exit_reason(error))
+        if slot.unreachable:
+            return self._replace(slot, "the connection to it was lost")
+        slot.calls.pop(0)
+        if isinstance(answer, Outcome):
+            return self._finished(slot, answer)
+        problem, slot.node = answer
         if problem:
             raise LabelingError(problem)
-        hand.ready, self._stillborn = True, 0
+        slot.ready, self.failed_starts = True, 0
         return None
 
-    def _gone(self, hand: _Actor, why: str) -> Lost:
-        """Replace a hand. What it had may all be begun: a result that it gave may be lost with it."""
+    def _replace(self, slot: _ActorSlot, exit_reason: str) -> WorkerLost:
+        """Replace a worker. Any of its tasks may have been begun: a result that it sent may be lost with it."""
         with contextlib.suppress(Exception):
-            self._ray.kill(hand.actor)
-        tasks = [replace(task, doubt=True) for task in hand.tasks]
-        self._untidy |= {task.item.path for task in tasks}
-        hand.ready = bool(hand.node)
-        self._lost(hand, why)
-        if tasks and self._fell(hand.node):
-            self._bereaved[tasks[0].item.path] += 1
-            if self._bereaved[tasks[0].item.path] < NODES:
-                return Lost(None, tuple(tasks), "its node was lost")
-        return Lost(tasks[0] if tasks else None, tuple(tasks[1:]), why)
+            self._ray.kill(slot.actor)
+        tasks = [replace(task, interrupted=True) for task in slot.tasks]
+        self._paths_with_leftovers |= {task.item.path for task in tasks}
+        slot.ready = bool(slot.node)
+        self._lost(slot, exit_reason)
+        if tasks and self._node_is_dead(slot.node):
+            self._lost_nodes[tasks[0].item.path] += 1
+            if self._lost_nodes[tasks[0].item.path] < MAX_LOST_NODES:
+                return WorkerLost(None, tuple(tasks), "its node was lost")
+        return WorkerLost(tasks[0] if tasks else None, tuple(tasks[1:]), exit_reason)
 
-    def _fell(self, node: str) -> bool:
+    def _node_is_dead(self, node: str) -> bool:
         return any(each["NodeID"] == node and not each["Alive"] for each in self._ray.nodes())
 
-    def _stay(self, *, quiet: bool) -> None:
-        """Raises :class:`LabelingError` where there is nothing to wait for."""
+    def _check_cluster(self, *, quiet: bool) -> None:
+        """Raise :class:`LabelingError` if there is nothing left to wait for.
+
+        Args:
+            quiet: Nothing was received this time.
+        """
         now = time.monotonic()
         if not quiet:
-            self._asked = now
-        elif now - self._asked > SILENCE:
-            self._asked = now
-            if self._fell(self._node):  # then Ray would say nothing more to this process
+            self._last_node_check = now
+        elif now - self._last_node_check > NODE_CHECK_INTERVAL:
+            self._last_node_check = now
+            if self._node_is_dead(self._node):  # then this process would hear nothing more from Ray
                 raise LabelingError(
-                    "the node of the Ray cluster that this run was connected to is lost; run again, by way of another "
-                    "node or with --engine local, and it goes on where it was"
+                    "the node of the Ray cluster that this run was connected to is lost",
+                    hint='run again, by way of another node or with `engine="local"`, and it continues where it was',
                 )
-        if any(hand.ready for hand in self.hands):
-            self._served = now
-        elif now - self._served > PATIENCE:
-            total, free = (int(found().get("CPU", 0)) for found in
-                           (self._ray.cluster_resources, self._ray.available_resources))  # fmt: skip
+        if any(slot.ready for slot in self.slots):
+            self._last_worker_seen = now
+        elif now - self._last_worker_seen > NO_WORKER_TIMEOUT:
+            total, free = (
+                int(resources().get("CPU", 0))
+                for resources in (self._ray.cluster_resources, self._ray.available_resources)
+            )
             raise LabelingError(
-                f"the Ray cluster has had no processor for a worker in {PATIENCE / 60:.0f} minutes ({total} in all, "
-                f"{free} free); add a node or end other work on it, then run again"
+                f"the Ray cluster has had no processor for a worker in {NO_WORKER_TIMEOUT / 60:.0f} minutes "
+                f"({total} in all, {free} free)",
+                hint="add a node or end other work on it, then run again",
             )
 
     def close(self, *, kill: bool = False) -> None:
-        for hand in self.hands:
+        """End the actors, and the cluster if it is ours."""
+        for slot in self.slots:
             with contextlib.suppress(Exception):
-                self._ray.kill(hand.actor)
-        if self._ours:
+                self._ray.kill(slot.actor)
+        if self._owns_connection:
             self._ray.shutdown()
-        if isinstance(self._job.output, Folder):  # not before: a process may have the same number on another node
-            for path in self._untidy:
-                self._job.output.sweep(path)
+        if isinstance(self._job.output, Folder):  # not before: another node may have a process with the same id
+            for path in self._paths_with_leftovers:
+                self._job.output.remove_leftovers(path)
 
 
-def _whole(place: Any) -> Any:
-    """A folder by its whole path: processes of the cluster have another working directory."""
-    return Folder(place.root.absolute()) if isinstance(place, Folder) else place
+def _absolute(storage: Storage) -> Storage:
+    """Return a folder with its absolute path: processes of the cluster have another working directory."""
+    return Folder(storage.root.absolute()) if isinstance(storage, Folder) else storage
 
 
-def _host() -> str:
+def _this_node() -> str:
     import socket
 
     return f"the node {socket.gethostname()}"
 
 
-def _why(error: Exception) -> str:
-    """Ray's reason in a line, without ids and advice."""
+def _exit_reason(error: Exception) -> str:
+    """Return Ray's reason in one line, without ids and advice."""
     text = " ".join(str(error).split())
     for start in ("Worker exit detail: ", "The actor died because ", "The actor is dead because "):
         text = text.rpartition(start)[2]
     return f"its process on the cluster was lost: {text.partition('. ')[0].rstrip('.')[:160]}"
 
 
-def _ours(error: Exception) -> LabelingError:
+def _worker_error(error: Exception) -> LabelingError:
     reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason is given")
-    return LabelingError(f"a worker on the cluster fails ({reason.strip()[:300]}); is aigc-labeling on all nodes?")
+    return LabelingError(
+        f"a worker on the cluster fails ({reason.strip()[:300]})", hint="is aigc-labeling installed on all nodes?"
+    )

@@ -1,18 +1,16 @@
-"""Object stores and whatever else fsspec speaks to: ``s3://``, ``gs://``, ``abfs://``, ``sftp://``, ``memory://``.
+"""Object stores and whatever else fsspec opens: ``s3://``, ``gs://``, ``abfs://``, ``sftp://``, ``memory://``.
 
-A file is fetched to a local disk, worked on there, put back and read back: nothing is called written on the store's
-word alone. Whatever a store's library raises becomes a :class:`LabelingError`; what may pass is tried again.
+A file is fetched to a local disk, processed there, uploaded and read back: the store's word alone does not count as
+written. Whatever a store's library raises becomes a :class:`LabelingError`; temporary errors are tried again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import itertools
 import random
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,62 +20,69 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labeling.batch import local_copies
-from labeling.batch.task import STATE, Item, Problem, Status, StoreDown
+from labeling.batch.store_errors import StoreErrors, error_code, without_credentials
+from labeling.batch.task import STATE_FOLDER, Item, Problem, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.files import sha256
 
 Result = TypeVar("Result")
 
-TRIES, LONGEST = 4, 30.0
-"""So often a call is made before its error is final, and none is made again after so many seconds.
+MAX_TRIES, MAX_TRY_TIME = 4, 30.0
+"""How often a call is tried before its error is final, and the seconds after which it is not tried again.
 
-Together with ``_PATIENCE`` a store that is dead costs a file less than a minute.
+Together with ``_TIMEOUTS``, a dead store costs a file less than a minute.
 """
 
-UPLOADS = 2
-"""So often a file is uploaded that does not read back the same."""
+MAX_UPLOADS = 2
+"""How often a file is uploaded if it does not read back the same."""
 
-PIECE = 4 << 20
-PART, PARTS, AT_ONCE = 16 << 20, 10_000, 4
-"""S3: large objects go in parts of so many bytes, at most so many, and of these so many are in memory at a time."""
+READ_SIZE = 4 << 20
+"""Bytes that are read back at a time."""
 
-PAUSE, SLOWEST = 2.0, 64 << 10
-"""An upload is given up that takes so much longer than an answer may, and a second more for every so many bytes.
+PART_SIZE, MAX_PARTS, PARALLEL_PARTS = 16 << 20, 10_000, 4
+"""S3: bytes of the parts of large objects, the greatest number of parts, and how many are in memory at a time."""
+
+UPLOAD_GRACE, MIN_UPLOAD_RATE = 2.0, 64 << 10
+"""Seconds that an upload may take beyond the read timeout, and bytes for which it may take a second more.
 
 None of botocore's own timeouts runs while a store does not read what it is sent.
 """
 
-LOOKERS = 16
-"""So many objects of a file list are asked about at a time."""
+PARALLEL_STATS = 16
+"""Objects of a file list that are asked about at a time."""
 
 PACKAGES = {"s3": "aigc-labeling[s3]", "s3a": "aigc-labeling[s3]", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
-_PATIENCE: dict[str, Any] = {
+"""What to install for the URLs of a protocol."""
+
+_TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 20,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
-_REFUSALS = ("400", "301", "PermanentRedirect", "AuthorizationHeaderMalformed")
-"""Answers to HEAD have no text, so this is all that S3 says of a name too long, a wrong region, an expired token."""
-
-_USER = re.compile(r"(?<=://)[^/\s]*@")
-_SECRET = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
 
-class Remote:
-    """A URL of fsspec. Opened when it is first used, so that each process has connections of its own."""
+class RemoteStorage:
+    """A URL of fsspec. It is opened when it is first used, so that each process has connections of its own.
+
+    Args:
+        url: The URL, perhaps with credentials.
+        options: Passed to fsspec.
+    """
 
     local = False
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._url, self._options = url, options
-        self.name = _USER.sub("", url)
+        self.name = without_credentials(url)
+        self._errors = StoreErrors(url, options)
 
     def __reduce__(self) -> Any:
-        return Remote, (self._url, self._options)
+        return RemoteStorage, (self._url, self._options)
 
     @property
-    def own_process(self) -> bool:
-        """Whether other processes would see another store: that of this process's memory."""
+    def in_this_process(self) -> bool:
+        """Whether only this process can see the content, because it is kept in memory."""
         return self._url.startswith("memory://")
 
     @cached_property
@@ -87,23 +92,23 @@ class Remote:
         protocol = self._url.partition("://")[0].rpartition("::")[2]
         options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False} | self._options
         if s3 := protocol in ("s3", "s3a"):
-            options = {"default_block_size": PART, "max_concurrency": AT_ONCE} | options
-            options["config_kwargs"] = _PATIENCE | options.get("config_kwargs", {})
-        if self.own_process:
+            options = {"default_block_size": PART_SIZE, "max_concurrency": PARALLEL_PARTS} | options
+            options["config_kwargs"] = _TIMEOUTS | options.get("config_kwargs", {})
+        if self.in_this_process:
             options.pop("skip_instance_cache")
         try:
             fs, path = fsspec.url_to_fs(self._url, **options)
         except (ImportError, ModuleNotFoundError) as error:
             package = PACKAGES.get(protocol, "the package that fsspec names")
-            raise MissingDependency(f"{self.name}: pip install '{package}' ({error})") from error
+            raise MissingDependency(f"pip install '{package}' ({error})", path=self.name) from error
         except Exception as error:
-            raise LabelingError(f"{self.name}: cannot be opened ({self._said(error)})") from error
+            raise LabelingError(f"cannot be opened ({self._errors.describe(error)})", path=self.name) from error
         if s3:
-            fs.retries = 1  # botocore tries requests again, and we whole files; a third would multiply the waiting
+            fs.retries = 1  # botocore retries requests, and we retry whole files; a third level would multiply the wait
         return fs, path.rstrip("/")
 
     def open(self) -> None:
-        """Load what speaks to the store. Raises :class:`LabelingError`."""
+        """Load the store's library and open the store. Raises :class:`LabelingError`."""
         _ = self._opened
 
     @property
@@ -122,111 +127,86 @@ class Remote:
         return {"Bucket": bucket, "Key": key}
 
     def _call(self, path: str, kind: type[LabelingError], call: Callable[..., Result], *arguments: Any) -> Result:
-        """Make a call of the store; try again what may pass. Raises ``kind``, or :class:`StoreDown`."""
+        """Call the store; try again after a temporary error.
+
+        Args:
+            path: The object, for messages.
+            kind: The kind of error to raise if the call fails for good.
+            call: A function of fsspec.
+            arguments: Its arguments.
+
+        Raises:
+            StoreDown: The store did not respond, or reported that it was unavailable, in several attempts.
+        """
         start = time.monotonic()
         for number in itertools.count(1):
             try:
                 return call(*arguments)
             except Exception as error:
-                if (final := self._final(path, kind, error)) is not None:
-                    raise final from error
-                spent = time.monotonic() - start
-                if number == TRIES or spent > LONGEST:
-                    message = f"{self.name} does not do its part ({self._said(error)}), tried for {spent:.0f} s"
-                    raise StoreDown(f"{path}: {message}; run again later") from error
-            time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the tries
+                if (permanent := self._errors.permanent(path, kind, error)) is not None:
+                    raise permanent from error
+                elapsed = time.monotonic() - start
+                if number == MAX_TRIES or elapsed > MAX_TRY_TIME:
+                    raise StoreDown(
+                        f"{self.name} does not respond as it should ({self._errors.describe(error)}), tried for "
+                        f"{elapsed:.0f} s",
+                        path=path, hint="run again later",
+                    ) from error  # fmt: skip
+            time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the attempts
         raise AssertionError("unreachable")
 
-    def _final(self, path: str, kind: type[LabelingError], error: Exception) -> LabelingError | None:
-        """What to raise for an error that another try would not change."""
-        code, number = _response(error)[0], getattr(error, "errno", None)
-        if code == "NoSuchBucket":
-            return kind(f"{path}: there is no such bucket ({self.name}); correct the name, or make the bucket first")
-        if isinstance(error, FileNotFoundError):
-            return UnreadableFile(f"{path}: there is no such object in {self.name}")
-        if isinstance(error, PermissionError):
-            said = self._said(error)
-            return kind(f"{path}: {self.name} does not permit it ({said}); check credentials and permissions")
-        if code in _REFUSALS:
-            said = self._said(error)
-            return kind(f"{path}: {self.name} refuses the request ({said}); check the name's length, region and token")
-        if "Credential" in type(error).__name__:
-            message = "no credentials were found"
-            return kind(f"{path}: {self.name} cannot be asked, {message}; set them in the environment, or as options")
-        if number in (errno.ENOSPC, errno.EDQUOT):
-            return WriteError(f"{path}: the disk for temporary files is full ({tempfile.gettempdir()}); see TMPDIR")
-        if (
-            number == errno.ENAMETOOLONG
-            or code == "InvalidBucketName"
-            or type(error).__name__ == "ParamValidationError"
-        ):
-            return kind(f"{path}: {self.name} does not take such a name ({self._said(error)}); choose another")
-        return None
-
-    def _said(self, error: BaseException) -> str:
-        """An error in a line, without what must not be told."""
-        code, status, message = _response(error)
-        if type(error).__name__ == "FSTimeoutError":
-            text = "it does not take what is sent, or not fast enough"
-        elif status:
-            text = " ".join(dict.fromkeys(filter(None, (status, code, message))))
-        else:
-            text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        for secret in _secrets(self._options):
-            text = text.replace(secret, "...")
-        if user := _USER.search(self._url):
-            text = text.replace(user[0], "")
-        return " ".join(_USER.sub("", text).split())[:200]
-
-    def walk(self) -> Iterator[Item]:
+    def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
+        """Yield every object in listing order; those that cannot be processed carry a ``problem``."""
         base = self._opened[1]
         try:
-            found = self._pages() if self._s3 else self._tree()
-            for name, size, stamp in found:
+            objects = self._list_s3() if self._s3 else self._list_tree()
+            for name, size, stamp in objects:
                 path = name.removeprefix(f"{base}/")
-                if STATE not in path.split("/")[:-1]:
-                    yield Item(path, size, stamp, problem=self._unfit(path))
+                if STATE_FOLDER not in path.split("/")[:-1]:
+                    yield Item(path, size, stamp, problem=self._name_problem(path))
         except LabelingError:
             raise
         except FileNotFoundError:
-            raise UnreadableFile(f"{self.name}: there is no such place; correct the URL") from None
+            raise UnreadableFile("there is no such place", path=self.name, hint="correct the URL") from None
         except Exception as error:
-            raise UnreadableFile(f"{self.name}: cannot be listed ({self._said(error)})") from error
+            raise UnreadableFile(f"cannot be listed ({self._errors.describe(error)})", path=self.name) from error
 
-    def _unfit(self, path: str) -> Problem | None:
-        """Why an object is not worked on: it may have a name that a file below our folders must not."""
+    def _name_problem(self, path: str) -> Problem | None:
+        """Return why an object is not processed: its name may be one that a file in a folder must not have."""
         parts = path.split("/")
         if ".." in parts or "." in parts or not parts[0]:
-            return Problem(
-                Status.REFUSED, "Name", "the name leads out of the source, or has a '.' for a part; rename it"
-            )
+            return Problem(Status.REFUSED, "Name", "the name leads out of the source, or has '.' as a part; rename it")
         if not parts[-1]:
             return Problem(
-                Status.SKIPPED, "Name", "the name ends as a folder's, with '/'; rename it to have it labelled"
+                Status.SKIPPED, "Name", "the name ends with '/', like a folder's; rename it to have it labelled"
             )
         if self._s3 and "?versionId=" in path:  # s3fs would cut the name there, and give us another object
             return Problem(Status.REFUSED, "Name", "'?versionId=' in the name would be taken for a version; rename it")
         return None
 
-    def _pages(self) -> Iterator[tuple[str, int, str]]:
-        """The objects of a bucket, a thousand at a time: fsspec's own listing would hold all of them."""
+    def _list_s3(self) -> Iterator[tuple[str, int, str]]:
+        """Yield name, size and stamp of the objects of a bucket, a thousand at a time.
+
+        fsspec's own listing would hold all of them in memory.
+        """
         bucket, _, prefix = self._opened[1].partition("/")
-        more: dict[str, str] = {"Prefix": f"{prefix}/"} if prefix else {}
-        found = not prefix  # an empty bucket is one, but what would an empty prefix be?
+        request: dict[str, str] = {"Prefix": f"{prefix}/"} if prefix else {}
+        found = not prefix  # a bucket may be empty, but an empty prefix is most likely a mistake
         while True:
-            ask = partial(self._fs.call_s3, "list_objects_v2", Bucket=bucket, **more)
-            page = self._call("the listing", UnreadableFile, ask)
+            call = partial(self._fs.call_s3, "list_objects_v2", Bucket=bucket, **request)
+            page = self._call("the listing", UnreadableFile, call)
             for each in page.get("Contents", ()):
                 found = True
-                if each["Size"] or not each["Key"].endswith("/"):  # consoles make such objects to show a folder
+                if each["Size"] or not each["Key"].endswith("/"):  # consoles create such objects to show a folder
                     yield f"{bucket}/{each['Key']}", int(each["Size"]), str(each["ETag"]).strip('"')
             if not page.get("IsTruncated"):
                 break
-            more = more | {"ContinuationToken": page["NextContinuationToken"]}
+            request = request | {"ContinuationToken": page["NextContinuationToken"]}
         if not found:
-            raise UnreadableFile(f"{self.name}: there are no objects whose names begin so; correct the URL")
+            raise UnreadableFile("there are no objects whose names begin so", path=self.name, hint="correct the URL")
 
-    def _tree(self) -> Iterator[tuple[str, int, str]]:
+    def _list_tree(self) -> Iterator[tuple[str, int, str]]:
+        """Yield name, size and stamp of all files below the URL."""
         found = False
         for _, _, files in self._fs.walk(self._opened[1], detail=True, on_error="raise"):
             for each in files.values():
@@ -235,128 +215,140 @@ class Remote:
         if not found and not self._fs.exists(self._opened[1]):
             raise FileNotFoundError(self._opened[1])
 
-    def look(self, paths: list[str]) -> list[Item]:
-        with ThreadPoolExecutor(LOOKERS) as pool:
-            return list(pool.map(self._looked, paths))
+    def stat(self, paths: list[str]) -> list[Item]:
+        """Return the items of these paths, with size and stamp, or with a ``problem``."""
+        with ThreadPoolExecutor(PARALLEL_STATS) as pool:
+            return list(pool.map(self._stat, paths))
 
-    def _looked(self, path: str) -> Item:
-        if problem := self._unfit(path):
+    def _stat(self, path: str) -> Item:
+        if problem := self._name_problem(path):
             return Item(path, problem=problem)
         try:
-            return Item(path, *self.stamp(path))
+            return Item(path, *self.version(path))
         except LabelingError as error:
-            problem = Problem(Status.FAILED, "UnreadableFile", str(error).removeprefix(f"{path}: "))
-            return Item(path, problem=problem)
+            return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", error.reason))
 
     def _info(self, path: str) -> dict[str, Any]:
-        """What the store says of an object; of S3 with one request, where fsspec would look for a folder as well."""
+        """Return what the store says about an object; of S3 with one request, where fsspec also looks for a folder."""
         if not self._s3:
             return dict(self._fs.info(self._full(path)))
         found = self._fs.call_s3("head_object", **self._object(path))
         return {"size": found["ContentLength"], "ETag": found.get("ETag", "")}
 
     def exists(self, path: str) -> bool:
-        return self._call(path, UnreadableFile, self._there, path)
+        """Return whether there is an object. Raises :class:`LabelingError`."""
+        return self._call(path, UnreadableFile, self._exists, path)
 
-    def _there(self, path: str) -> bool:
+    def _exists(self, path: str) -> bool:
         try:
             return bool(self._info(path))
         except FileNotFoundError:
             return False
 
-    def stamp(self, path: str) -> tuple[int, str]:
+    def version(self, path: str) -> tuple[int, str]:
+        """Return the object's current size and stamp. Raises :class:`LabelingError`."""
         found = self._call(path, UnreadableFile, self._info, path)
         return int(found["size"] or 0), _stamp(found)
 
     @contextmanager
-    def lend(self, path: str) -> Iterator[Path]:
-        with local_copies.folder() as folder:
-            local = folder / _short(path)
+    def fetch(self, path: str) -> Iterator[Path]:
+        """Download the object to a temporary file, which is removed when the block ends."""
+        with local_copies.temporary_folder() as folder:
+            local = folder / _local_name(path)
             self._call(path, UnreadableFile, self._fs.get_file, self._full(path), str(local))
             yield local
 
     @contextmanager
-    def target(self, path: str, *, replaces: bool = False) -> Iterator[Path]:
-        with local_copies.folder() as folder:
-            local = folder / _short(path)
+    def store(self, path: str, *, replaces_source: bool = False) -> Iterator[Path]:
+        """Return a temporary path to write to, and upload the file when the block ends without an error."""
+        with local_copies.temporary_folder() as folder:
+            local = folder / _local_name(path)
             yield local
-            self.put(local, path, keep=replaces)
+            self.upload(local, path, keep=replaces_source)
 
-    def put(self, local: Path, path: str, *, keep: bool = False) -> None:
-        """Upload a file and read it back. Raises :class:`WriteError`; what is there then is removed, or kept."""
-        if not self._s3 and "/" in path:  # S3 has no folders, and s3fs would make the bucket
+    def upload(self, local: Path, path: str, *, keep: bool = False) -> None:
+        """Upload a file and read it back.
+
+        Args:
+            local: The file.
+            path: The object.
+            keep: Never remove the object, even if it does not read back the same.
+
+        Raises:
+            WriteError: The object could not be written, or does not read back the same.
+        """
+        if not self._s3 and "/" in path:  # S3 has no folders, and s3fs would create the bucket
             parent = self._full(path).rpartition("/")[0]
             self._call(path, WriteError, lambda: self._fs.makedirs(parent, exist_ok=True))
         digest = sha256(local)
-        written = not self._s3  # elsewhere an upload that breaks off may leave a part
+        written = not self._s3  # other stores may keep a part of an upload that was interrupted
         try:
-            for _ in range(UPLOADS):
-                self._call(path, WriteError, self._upload, local, path)
+            for _ in range(MAX_UPLOADS):
+                self._call(path, WriteError, self._put, local, path)
                 written = True
                 if self._call(path, WriteError, self._read_back, path) == digest:
                     return
         except LabelingError:
             if written and not keep:
-                self._withdraw(path)
+                self._try_remove(path)
             raise
-        rest = "it was left there" if keep or not self._withdraw(path) else "it was removed"
-        message = f"what was written to {self.name} does not read back the same, {UPLOADS} times; {rest}"
-        raise WriteError(f"{path}: {message}; check the network and the store")
+        consequence = "it was left there" if keep or not self._try_remove(path) else "it was removed"
+        raise WriteError(
+            f"what was written to {self.name} does not read back the same, {MAX_UPLOADS} times; {consequence}",
+            path=path, hint="check the network and the store",
+        )  # fmt: skip
 
-    def _upload(self, local: Path, path: str) -> None:
+    def _put(self, local: Path, path: str) -> None:
         more: dict[str, Any] = {}
         if self._s3:
             size = local.stat().st_size
-            wait = PAUSE + float(self._fs.config_kwargs["read_timeout"])
-            more = {"chunksize": max(PART, -(-size // PARTS)), "timeout": wait + size / SLOWEST}
+            grace = UPLOAD_GRACE + float(self._fs.config_kwargs["read_timeout"])
+            more = {"chunksize": max(PART_SIZE, -(-size // MAX_PARTS)), "timeout": grace + size / MIN_UPLOAD_RATE}
         self._fs.put_file(str(local), self._full(path), **more)
 
     def _read_back(self, path: str) -> str:
         digest = hashlib.sha256()
-        with self._fs.open(self._full(path), "rb", block_size=PART) as file:
-            while piece := file.read(PIECE):
+        with self._fs.open(self._full(path), "rb", block_size=PART_SIZE) as file:
+            while piece := file.read(READ_SIZE):
                 digest.update(piece)
         return digest.hexdigest()
 
-    def _withdraw(self, path: str) -> bool:
-        """Remove what is not as it should be, if that can be done."""
+    def _try_remove(self, path: str) -> bool:
+        """Remove an object that is not as it should be; return whether that succeeded."""
         with contextlib.suppress(Exception):
             self._fs.rm_file(self._full(path))
             return True
         return False
 
-    def get(self, path: str, local: Path) -> bool:
-        """Download a file, whole or not at all, if it is there. Raises :class:`LabelingError`."""
+    def download(self, path: str, local: Path) -> bool:
+        """Download an object completely or not at all; return whether there is one. Raises :class:`LabelingError`."""
         part = local.with_name(f"{local.name}.part")
         try:
-            if not self._call(path, UnreadableFile, self._got, path, part):
+            if not self._call(path, UnreadableFile, self._get, path, part):
                 return False
             part.replace(local)
         finally:
             part.unlink(missing_ok=True)
         return True
 
-    def _got(self, path: str, local: Path) -> bool:
+    def _get(self, path: str, local: Path) -> bool:
         try:
             self._fs.get_file(self._full(path), str(local))
         except FileNotFoundError as error:
-            if _response(error)[0] == "NoSuchBucket":
+            if error_code(error) == "NoSuchBucket":
                 raise
             return False
         return True
 
 
-def _short(path: str) -> str:
-    """A local name that keeps the extension: an object's own may be longer than a file's may be."""
+def _local_name(path: str) -> str:
+    """Return a local name that keeps the extension: an object's own name may be longer than a file's may be."""
     extension = Path(path).suffix
     return f"file{extension}" if _EXTENSION.fullmatch(extension) else "file"
 
 
-_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
-
-
 def _stamp(info: dict[str, Any]) -> str:
-    """What changes with an object: its ETag, or the time that the store gives."""
+    """Return what changes with an object: its ETag, or the time that the store gives."""
     for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "created"):
         if info.get(key):
             value = info[key]
@@ -364,21 +356,3 @@ def _stamp(info: dict[str, Any]) -> str:
                 value = value.timestamp()
             return f"{value:.6f}" if isinstance(value, float) else str(value).strip('"')
     return ""
-
-
-def _response(error: BaseException) -> tuple[str, str, str]:
-    """What S3 answered, if it did: its code, the HTTP status, its message."""
-    found = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-    if not isinstance(found, dict):
-        return "", "", ""
-    said, meta = found.get("Error") or {}, found.get("ResponseMetadata") or {}
-    return str(said.get("Code", "")), str(meta.get("HTTPStatusCode", "")), str(said.get("Message", ""))
-
-
-def _secrets(options: dict[str, Any]) -> Iterator[str]:
-    """The values among fsspec's options that are nobody's business."""
-    for name, value in options.items():
-        if isinstance(value, dict):
-            yield from _secrets(value)
-        elif isinstance(value, str) and len(value) > 3 and _SECRET.search(name):
-            yield value

@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
-from labeling.batch import listing as listings
-from labeling.batch import local_copies, run_lock
-from labeling.batch.journal import JOURNAL, RESULTS, Journal, in_use
+from labeling.batch import run_lock, setup
+from labeling.batch.journal import JOURNAL, RESULTS, Journal, PlanOptions, in_use
+from labeling.batch.listing import (
+    CHUNK_SIZE,
+    BackgroundCount,
+    BackgroundListing,
+    GlobFilter,
+    list_tree,
+    read_file_list,
+)
+from labeling.batch.options import DEFAULT_TIMEOUT, Engine, Language, RunOptions
 from labeling.batch.resources import default_workers, processors
-from labeling.batch.session import Choices, Progress, Session
-from labeling.batch.storage import Folder, Place, open_place
-from labeling.batch.task import STATE
+from labeling.batch.session import Progress, Session
+from labeling.batch.storage import Folder, Storage
 from labeling.batch.work import Check, Job
-from labeling.batch.workers import Crew, Inline, Pool
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
+from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
-    from labeling.batch.summary import Tally
     from labeling.labeler import Labeler
     from labeling.ledger import Ledger
 
-SUMMARY, PAGE = "summary.json", "report.html"
-ENGINES = ("local", "ray", "inline")
-TIMEOUT = 3600.0
-Language = Literal["en", "zh"]
+FileList = str | os.PathLike[str] | IO[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that has ended. ``summary`` has the shape of :meth:`labeling.batch.summary.Tally.summary`.
+    """A run that has ended.
 
-    ``exit_code``: see there; ``folder`` holds journal.sqlite, results.jsonl, summary.json and report.html.
+    Attributes:
+        summary: What :meth:`labeling.batch.summary.Summary.to_dict` documents.
+        folder: The folder with journal.sqlite, results.jsonl, summary.json and report.html.
+        interrupted: Whether a signal ended the run.
     """
 
     summary: dict[str, Any]
@@ -51,17 +56,19 @@ class Finished:
 
     @property
     def exit_code(self) -> int:
-        """What ``aigc-label batch`` exits with; 130 if it was interrupted."""
+        """The exit code of ``aigc-label batch``; 130 if the run was interrupted."""
         return 130 if self.interrupted else int(self.summary["exit_code"])
 
     @property
     def results(self) -> Path:
-        """One JSON object a line, for each file."""
+        """The results: a JSON object on each line, one for each file."""
         return self.folder / RESULTS
 
     @property
     def page(self) -> Path:
-        """The report as a page."""
+        """The report as an HTML page."""
+        from labeling.batch.report import PAGE
+
         return self.folder / PAGE
 
 
@@ -71,7 +78,7 @@ def run(
     *,
     labeler: Labeler | Callable[[], Labeler] | None = None,
     verify: Check | None = None,
-    file_list: str | os.PathLike[str] | IO[str] | None = None,
+    file_list: FileList | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     in_place: bool = False,
@@ -80,231 +87,233 @@ def run(
     checksum: bool = False,
     restart: bool = False,
     workers: int | None = None,
-    engine: str = "local",
+    engine: Engine = "local",
     ray_address: str | None = None,
     ledger: Ledger | None = None,
     state: str | os.PathLike[str] | None = None,
     storage_options: dict[str, Any] | None = None,
-    timeout: float | None = TIMEOUT,
+    timeout: float | None = DEFAULT_TIMEOUT,
     progress: Callable[[Progress], None] | None = None,
     language: Language = "en",
 ) -> Finished:
-    """Label all files of ``source`` into ``target``, or verify them; run again, it goes on where it was.
+    """Label all files of a folder or bucket, or verify them. Run again, it continues where it was.
 
-    ``source`` and ``target`` are folders or URLs that fsspec knows; ``in_place`` needs no target. ``labeler`` is a
-    :class:`labeling.Labeler`, or a function that makes one in each worker, which one with a signer needs:
-    ``functools.partial(Labeler.from_config, "aigc-label.toml")``. ``verify`` says how to verify instead; ``target``
-    then only gets the report. ``file_list`` names files below ``source``, as
-    :func:`labeling.batch.listing.of_list` has it. ``overwrite`` replaces outputs that no run of this journal has made.
-    ``retry_failed`` tries again what failed, ``checksum`` compares contents where otherwise size and date decide
-    whether a file has changed, ``restart`` forgets the journal. ``state`` is the folder of journal and report (default:
-    ``.aigc-label`` in the target, or in the working directory where the target is remote). ``timeout`` is in seconds,
-    for each file.
+    SIGINT or SIGTERM ends the run after the files in flight; a second signal ends it at once. With ``engine="local"``
+    the calling program needs the usual ``if __name__ == "__main__":``, because workers are spawned.
 
-    SIGINT or SIGTERM ends the run after the files in flight; a second one at once. With ``engine="local"`` the
-    calling program needs the usual ``if __name__ == "__main__":``, since workers are spawned.
-    Raises :class:`LabelingError` where the run as a whole cannot go on; what happens to a file is in its result.
+    Args:
+        source: A folder, or a URL that fsspec knows.
+        target: Where labelled files go, or the report if files are verified: a folder, or a URL that fsspec knows.
+        labeler: How to label: a labeler, or a function that makes one in each worker. A labeler with a signer or
+            another key needs such a function: ``functools.partial(Labeler.from_config, "aigc-label.toml")``.
+        verify: How to verify, instead of labelling.
+        file_list: Names the files below the source, as :func:`labeling.batch.listing.read_file_list` documents it: a
+            path, or an open text file. Without one, all files are taken.
+        include: Globs of the files to take: ``*.jpg``, or ``photos/*`` for a whole path.
+        exclude: Globs of files to leave out.
+        in_place: Replace the files themselves. There is no target then.
+        overwrite: Replace outputs that exist already and were not made by this run.
+        retry_failed: Try again what failed, was refused or was set aside before.
+        checksum: Compare contents to see whether a file has changed, not size and date.
+        restart: Forget what was done before.
+        workers: Number of workers (default: by processors and memory; on Ray, all processors of the cluster).
+        engine: Who does the work: "local" for processes of this machine, "ray" for a Ray cluster, "inline" for this
+            process, one file after the other.
+        ray_address: The address of the Ray cluster (default: ``RAY_ADDRESS``, or a cluster on this machine).
+        ledger: Where labels are recorded.
+        state: The folder of journal and report (default: ``.aigc-label`` in the target, or in the working directory
+            if the target is remote).
+        storage_options: Options of fsspec for source and target.
+        timeout: Seconds that a file may take; ``None`` for no limit.
+        progress: Is called with the progress, several times a second.
+        language: Language of the report.
+
+    Returns:
+        The run's summary, and where its results and report are.
+
+    Raises:
+        LabelingError: The run as a whole cannot go on, or an argument is wrong. What goes wrong with a single file is
+            in its result.
+
+    Example:
+        >>> finished = run("pictures/", "labelled/", labeler=Labeler(producer="…"))  # doctest: +SKIP
+        >>> finished.summary["statuses"]["labelled"]  # doctest: +SKIP
+        1000
     """
     if (labeler is None) == (verify is None):
-        raise LabelingError("say either how to label (labeler) or how to verify (verify)")
-    if engine not in ENGINES:
-        raise LabelingError(f"there is no engine {engine!r}; known are {', '.join(ENGINES)}")
-    begin, goal = _places(source, target, storage_options, in_place=in_place, verifying=verify is not None)
-    if any(getattr(place, "own_process", False) for place in (begin, goal)):
-        engine = "inline"  # other processes would see another memory
-    home = begin if goal is None else goal
-    folder = Path(state) if state is not None else _state_of(home)
-    make = _maker(labeler)
-    started, clock = datetime.now(UTC), time.monotonic()
-    with ExitStack() as stack:
-        listed = stack.enter_context(_opened(file_list)) if file_list is not None else None
-        journal = stack.enter_context(_journal(folder, home, restart=restart))
-        described = _description(make, verify, begin, in_place=in_place)
-        if goal is not None and verify is None and (state is not None or not goal.local):
-            described["target"] = _whole_name(goal)  # else the journal lies in its target, which may be moved
-        if storage_options and (endpoint := storage_options.get("endpoint_url")):
-            described["endpoint"] = hashlib.sha256(str(endpoint).encode()).hexdigest()[:16]
-        journal.agree("options", described)
-        if not journal.meta("run"):
-            journal.note("run", secrets.token_hex(8))
-        size = workers or default_workers(reads_text=verify is not None and verify.visible)
-        output = None if in_place or verify is not None else goal
-        job = Job(
-            begin, output, make, verify, checksum=checksum, record=ledger is not None, run=journal.meta("run"),
-            threads=max(1, processors() // size), folder=folder.absolute(),
-        )  # fmt: skip
-        _swept(job.output, journal)
-        journal.forget_folders()
-        crew = _crew(engine, job, workers if engine == "ray" else size, timeout, ray_address)
-        ended = False
+        raise LabelingError("say either how to label (`labeler`) or how to verify (`verify`)")
+    options = RunOptions(
+        in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
+        checksum=checksum, restart=restart, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout,
+        state=state, storage_options=storage_options, language=language,
+    )  # fmt: skip
+    opened_source, opened_target = setup.open_storages(source, target, options, verifying=verify is not None)
+    batch_run = _Run(opened_source, opened_target, options, setup.labeler_maker(labeler), verify, ledger, progress)
+    return batch_run.execute(file_list)
+
+
+@dataclass
+class _Run:
+    """One call of :func:`run`, with its storages open."""
+
+    source: Storage
+    target: Storage | None
+    options: RunOptions
+    make_labeler: Callable[[], Labeler] | None
+    check: Check | None
+    ledger: Ledger | None
+    report_progress: Callable[[Progress], None] | None
+
+    def __post_init__(self) -> None:
+        self.output = self.source if self.target is None else self.target
+        self.folder = setup.state_folder(self.options, self.output)
+        self.engine = self.options.engine
+        if self.source.in_this_process or self.output.in_this_process:
+            self.engine = "inline"  # other processes would see another memory
+        uses_ocr = self.check is not None and self.check.visible
+        self.local_workers = self.options.workers or default_workers(uses_ocr=uses_ocr)
+
+    def execute(self, file_list: FileList | None) -> Finished:
+        """Process the files, and report."""
+        started, clock = datetime.now(UTC), time.monotonic()
+        with _open_list(file_list) as opened_list, self._open_journal() as journal:
+            description = setup.description(self.source, self.target, self.options, self.make_labeler, self.check)
+            journal.require_same("options", description)
+            if not journal.meta("run"):
+                journal.set_meta("run", secrets.token_hex(8))
+            job = self._job(journal)
+            _remove_leftovers(job.output, journal)
+            journal.forget_folders()
+            pool = self._start_pool(job)
+            session = self._run_session(journal, job, pool, opened_list)
+            if session.error is not None and not session.progress.done:
+                raise session.error
+            journal.compact()
+            profiles = self.check.profile if self.check is not None else (description["profile"],)
+            summary = self._report(journal, session, profiles, started, time.monotonic() - clock)
+            if session.error is not None:
+                raise session.error
+        return Finished(summary, self.folder, session.progress.stopping)
+
+    @contextmanager
+    def _open_journal(self) -> Iterator[Journal]:
+        """Open the journal, in a folder where no other process is at work."""
         try:
-            chosen = listings.Chosen(include, exclude)
-            without = (folder, goal.root) if isinstance(goal, Folder) else (folder,)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = run_lock.acquire_exclusive(self.folder, partial(in_use, self.folder))
+        except OSError as error:
+            raise LabelingError(
+                f"the journal cannot be kept there ({error.strerror})", path=self.folder, hint="see `state`"
+            ) from error
+        with lock:
+            if self.options.restart:
+                for stale in (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+                    (self.folder / stale).unlink(missing_ok=True)
+            elif not self.output.local:
+                from labeling.batch.report import fetch_journal
+
+                fetch_journal(self.folder, self.output)
+            journal = Journal(self.folder)
+            try:
+                yield journal
+            finally:
+                journal.close()
+
+    def _job(self, journal: Journal) -> Job:
+        return Job(
+            source=self.source,
+            target=None if self.check is not None else self.target,
+            make_labeler=self.make_labeler,
+            check=self.check,
+            checksum=self.options.checksum,
+            record=self.ledger is not None,
+            run_id=journal.meta("run"),
+            threads=max(1, processors() // self.local_workers),
+            folder=self.folder.absolute(),
+        )
+
+    def _start_pool(self, job: Job) -> WorkerPool[Any]:
+        timeout = self.options.timeout
+        if self.engine == "ray":
+            from labeling.batch.ray_workers import RayWorkerPool
+
+            return RayWorkerPool(job, self.options.workers, timeout, self.options.ray_address)
+        if self.engine == "inline":
+            return InlineWorker(job, 1, timeout)
+        return ProcessPool(job, self.local_workers, timeout)
+
+    def _run_session(
+        self, journal: Journal, job: Job, pool: WorkerPool[Any], opened_list: tuple[IO[str], str] | None
+    ) -> Session:
+        """Process the files. The workers have ended when this returns or raises."""
+        completed = False
+        try:
+            listing, count = self._listing(opened_list)
             session = Session(
-                journal, crew, *_listing(begin, listed, chosen, without, counting=progress is not None),
-                Choices(retry_failed, checksum, overwrite, listed=listed is not None, in_place=in_place),
-                ledger, job.run, progress,
+                journal,
+                pool,
+                listing,
+                count,
+                PlanOptions(
+                    retry_failed=self.options.retry_failed, checksum=self.options.checksum,
+                    overwrite=self.options.overwrite, named_once=opened_list is not None,
+                ),
+                in_place=self.options.in_place,
+                ledger=self.ledger,
+                run_id=job.run_id,
+                report_progress=self.report_progress,
             )  # fmt: skip
-            with _interruptible(session):
+            with _stopping_on_signals(session):
                 session.run()
-            ended = True
+            completed = True
         finally:
-            crew.close(kill=not ended)
-        if session.broken is not None and not session.state.done:
-            raise session.broken
-        journal.compact()
-        profiles = verify.profile if verify is not None else (described["profile"],)
-        tally = _tallied(journal, "verify" if verify is not None else "label", profiles, started)
-        wall = time.monotonic() - clock
-        summary = tally.summary(
-            started=started, wall=wall, interrupted=session.state.stopping, workers=crew.size, engine=engine,
-            source=begin.name, target=home.name, resumed=session.state.before,
+            pool.close(kill=not completed)
+        return session
+
+    def _listing(self, opened_list: tuple[IO[str], str] | None) -> tuple[BackgroundListing, BackgroundCount | None]:
+        """Return the files to process, and a count of them if progress is reported and they can be counted."""
+        wanted = GlobFilter(self.options.include, self.options.exclude)
+        if opened_list is not None:
+            items = read_file_list(*opened_list, self.source, wanted)
+            # From a local source, each line at once: another program may be writing them.
+            return BackgroundListing(items, 1 if self.source.local else CHUNK_SIZE), None
+        excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
+        count = None
+        if self.report_progress is not None:
+            count = BackgroundCount(list_tree(self.source, wanted, excluded))
+        return BackgroundListing(list_tree(self.source, wanted, excluded)), count
+
+    def _report(
+        self, journal: Journal, session: Session, profiles: Sequence[str], started: datetime, wall: float
+    ) -> dict[str, Any]:
+        """Sum up the results, and write summary and page."""
+        from labeling.batch.report import summarize, write_report
+
+        sums = summarize(journal, "verify" if self.check is not None else "label", profiles, started)
+        summary = sums.to_dict(
+            started=started, wall=wall, interrupted=session.progress.stopping, workers=session.pool.size,
+            engine=self.engine, source=self.source.name, target=self.output.name, resumed=session.progress.before,
         )  # fmt: skip
         if session.repeated:
             summary["repeated"] = session.repeated
-        with suppress(LabelingError) if session.broken is not None else nullcontext():
-            _report(folder, home, journal, summary, language)
-        if session.broken is not None:
-            raise session.broken
-    return Finished(summary, folder, session.state.stopping)
+        with suppress(LabelingError) if session.error is not None else nullcontext():
+            write_report(self.folder, self.output, journal, summary, self.options.language)
+        return summary
 
 
-def _listing(
-    source: Place,
-    listed: tuple[IO[str], str] | None,
-    chosen: listings.Chosen,
-    without: tuple[Path, ...],
-    *,
-    counting: bool,
-) -> tuple[listings.Ahead, listings.Counted | None]:
-    """What there is to do, and a count of it where somebody waits for the end and it can be counted."""
-    if listed is not None:  # each line at once: somebody may be writing them
-        items = listings.of_list(*listed, source, chosen)
-        return listings.Ahead(items, 1 if source.local else listings.CHUNK), None
-    counted = listings.Counted(listings.of_tree(source, chosen, without)) if counting else None
-    return listings.Ahead(listings.of_tree(source, chosen, without)), counted
-
-
-def _places(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str] | None,
-    options: dict[str, Any] | None,
-    *,
-    in_place: bool,
-    verifying: bool,
-) -> tuple[Place, Place | None]:
-    begin = open_place(source, options)
-    if isinstance(begin, Folder) and not begin.root.is_dir():
-        raise UnreadableFile(f"{begin.name}: there is no such folder")
-    begin.open()
-    if in_place:
-        if target is not None or verifying:
-            raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
-        return (replace(begin, links=False) if isinstance(begin, Folder) else begin), None
-    if target is None:
-        raise LabelingError("no target: name a folder for the output, or say --in-place")
-    goal = open_place(target, options)
-    goal.open()
-    if isinstance(begin, Folder) and isinstance(goal, Folder):
-        real, other = os.path.realpath(begin.root), os.path.realpath(goal.root)
-        if real == other and not verifying:
-            raise LabelingError(f"{begin.name}: source and target are one folder; say --in-place if that is meant")
-        if real != other and real.startswith(os.path.join(other, "")):  # noqa: PTH118
-            raise LabelingError(f"{begin.name}: lies in the target; name a target elsewhere, or below the source")
-    elif begin.name.rstrip("/") == goal.name.rstrip("/") and not verifying:
-        raise LabelingError(f"{begin.name}: source and target are one place; say --in-place if that is meant")
-    return begin, goal
-
-
-def _state_of(place: Place) -> Path:
-    if isinstance(place, Folder):
-        return place.root / STATE
-    name = "".join(c if c.isalnum() or c in "-." else "-" for c in place.name.partition("://")[2])[:60]
-    return Path(STATE) / f"{name}-{hashlib.sha256(place.name.encode()).hexdigest()[:8]}"
-
-
-def _maker(labeler: Labeler | Callable[[], Labeler] | None) -> Callable[[], Labeler] | None:
-    from labeling.labeler import Labeler
-
-    if not isinstance(labeler, Labeler):
-        return labeler
-    if labeler.signer is not None or labeler.security_key is not None:
-        raise LabelingError(
-            "a labeler with a key is not sent to other processes; give batch.run a function that makes it, such as "
-            'functools.partial(Labeler.from_config, "aigc-label.toml")'
-        )
-    return _Made(labeler)
-
-
-@dataclass(frozen=True)
-class _Made:
-    labeler: Labeler
-
-    def __call__(self) -> Labeler:
-        return self.labeler
+def _remove_leftovers(output: Storage, journal: Journal) -> None:
+    """Remove what killed workers have left beside their outputs."""
+    if isinstance(output, Folder):
+        for folder in {path.rpartition("/")[0] for path in journal.unfinished()}:
+            output.remove_leftovers(f"{folder}/x" if folder else "x")
 
 
 @contextmanager
-def _journal(folder: Path, place: Place, *, restart: bool) -> Iterator[Journal]:
-    """The journal, in a folder where nobody else is at work any more."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = run_lock.claim(folder, partial(in_use, folder))
-    except OSError as error:
-        raise LabelingError(f"{folder}: the journal cannot be kept there ({error.strerror}); see --state") from error
-    with lock:
-        if restart:
-            for stale in (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
-                (folder / stale).unlink(missing_ok=True)
-        elif not place.local and not (folder / JOURNAL).exists():
-            for name in (RESULTS, JOURNAL):  # in this order: a journal without its results would not do
-                place.get(f"{STATE}/{name}", folder / name)  # type: ignore[attr-defined]
-        journal = Journal(folder)
-        try:
-            yield journal
-        finally:
-            journal.close()
-
-
-def _description(
-    make: Callable[[], Labeler] | None, check: Check | None, source: Place, *, in_place: bool
-) -> dict[str, Any]:
-    """What must not change between the sessions of a run, so that its results are of one kind."""
-    found: dict[str, Any] = {"mode": "label" if make else "verify", "source": _whole_name(source), "in place": in_place}
-    if check is not None:
-        profile = {
-            each: hashlib.sha256(Path(each).read_bytes()).hexdigest() for each in check.profile if _is_file(each)
-        }
-        return found | {"profile": list(check.profile), "profiles' text": profile, "visible": check.visible}
-    assert make is not None
-    labeler = make()
-    for each in fields(labeler):
-        if each.init and each.name not in ("signer", "security_key"):
-            value = getattr(labeler, each.name)
-            plain = isinstance(value, str | int | bool | None)
-            found[each.name] = value if plain else hashlib.sha256(repr(value).encode()).hexdigest()[:16]
-    found["signed"] = labeler.signer is not None
-    return found
-
-
-def _is_file(name: str) -> bool:
-    return name.endswith(".toml") and Path(name).is_file()
-
-
-def _whole_name(place: Place) -> str:
-    return os.path.realpath(place.root) if isinstance(place, Folder) else place.name
-
-
-def _swept(place: Place, journal: Journal) -> None:
-    """Remove what killed writers have left beside their outputs."""
-    if not isinstance(place, Folder):
+def _open_list(file_list: FileList | None) -> Iterator[tuple[IO[str], str] | None]:
+    """Open the file list, if there is one; yield it with its name."""
+    if file_list is None:
+        yield None
         return
-    for folder in {path.rpartition("/")[0] for path in journal.begun()}:
-        place.sweep(f"{folder}/x" if folder else "x")
-
-
-@contextmanager
-def _opened(file_list: str | os.PathLike[str] | IO[str]) -> Iterator[tuple[IO[str], str]]:
     if not isinstance(file_list, str | os.PathLike):
         yield file_list, str(getattr(file_list, "name", "the file list"))
         return
@@ -312,29 +321,18 @@ def _opened(file_list: str | os.PathLike[str] | IO[str]) -> Iterator[tuple[IO[st
         with Path(file_list).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             yield file, str(file_list)
     except OSError as error:
-        raise LabelingError(f"{os.fspath(file_list)}: the file list cannot be read ({error.strerror})") from error
-
-
-def _crew(engine: str, job: Job, size: int | None, timeout: float | None, address: str | None) -> Crew:
-    if engine == "inline":
-        return Inline(job, 1, None)
-    if engine == "ray":
-        from labeling.batch.ray_workers import RayCrew
-
-        return RayCrew(job, size, timeout, address)
-    assert size is not None
-    return Pool(job, size, timeout)
+        raise LabelingError(f"the file list cannot be read ({error.strerror})", path=file_list) from error
 
 
 @contextmanager
-def _interruptible(session: Session) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the session in order, and a second one at once."""
+def _stopping_on_signals(session: Session) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the session, and a second one interrupt it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, frame: Any) -> None:
-        if session.state.stopping:
+        if session.progress.stopping:
             raise KeyboardInterrupt
         session.stop()
 
@@ -344,38 +342,3 @@ def _interruptible(session: Session) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _tallied(journal: Journal, mode: Any, profiles: Sequence[str], started: datetime) -> Tally:
-    import json
-
-    from labeling.batch.summary import Tally
-
-    tally = Tally(mode, profiles)
-    begin = started.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    for line in journal.lines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            raise LabelingError(
-                f"{journal.folder}: results and journal do not belong together; see --restart"
-            ) from None
-        tally.add(record, earlier=record["time"] < begin)
-    return tally
-
-
-def _report(folder: Path, goal: Place, journal: Journal, summary: dict[str, Any], language: Language) -> None:
-    """Write the summary and the page, and put copies into a target that is elsewhere."""
-    from labeling.batch.summary import to_json
-    from labeling.files import write_atomically
-    from labeling.reports.batch_page import to_html
-
-    summary["files"] = {"results": str(folder / RESULTS), "summary": str(folder / SUMMARY), "page": str(folder / PAGE)}
-    write_atomically(folder / SUMMARY, [to_json(summary).encode()])
-    write_atomically(folder / PAGE, [to_html(summary, language=language).encode("utf-8", "backslashreplace")])
-    if not goal.local:
-        with local_copies.folder() as room:
-            copy = room / JOURNAL
-            journal.copy(copy)
-            for local in (folder / RESULTS, copy, folder / SUMMARY, folder / PAGE):
-                goal.put(local, f"{STATE}/{local.name}", keep=True)  # type: ignore[attr-defined]

@@ -1,4 +1,8 @@
-"""Who is at work in a run's folder: a killed run's workers must be gone before another may touch its files."""
+"""The lock of a run's folder: the workers of a killed run must have ended before another run touches its files.
+
+A run and its workers hold a shared lock on one file for as long as they live. A new run takes the lock exclusively
+first, which it gets only when no process of an earlier run is left.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +15,49 @@ from typing import IO, Any
 from labeling.errors import LabelingError
 
 LOCK = "lock"
-PATIENCE = 60.0
-"""Seconds that a run waits for the workers of one that was killed; they notice within a second, and finish no file."""
+WAIT_TIMEOUT = 60.0
+"""Seconds that a run waits for the workers of a killed run. They notice within a second, and finish no file."""
 
 
-def claim(folder: Path, led: Callable[[], bool] = lambda: False) -> IO[Any]:
-    """Wait until nobody is at work in the folder, and be there. Raises :class:`LabelingError` if that does not come.
+def acquire_exclusive(folder: Path, run_is_alive: Callable[[], bool] = lambda: False) -> IO[Any]:
+    """Wait until no other process works in the folder, then share the lock with the workers to come.
 
-    ``led`` says whether those who are there belong to a run that is alive: then there is nothing to wait for.
+    Args:
+        folder: The run's folder.
+        run_is_alive: Returns whether the processes that hold the lock belong to a run that is still alive. Then there
+            is nothing to wait for.
+
+    Returns:
+        The open lock file. Closing it releases the lock.
+
+    Raises:
+        LabelingError: Another run is at work, or workers of another run do not end.
     """
     file = (folder / LOCK).open("ab")
-    end = time.monotonic() + PATIENCE
-    while not locked(file):
-        if led():
+    deadline = time.monotonic() + WAIT_TIMEOUT
+    while not try_lock(file):
+        if run_is_alive():
             file.close()
-            raise LabelingError(f"{folder}: another run is at work here; wait for its end, or stop it")
-        if time.monotonic() > end:
+            raise LabelingError("another run is at work here", path=folder, hint="wait for its end, or stop it")
+        if time.monotonic() > deadline:
             file.close()
-            raise LabelingError(f"{folder}: workers of another run are still busy; stop them, then run again")
+            raise LabelingError("workers of another run are still busy", path=folder, hint="stop them, then run again")
         time.sleep(0.05)
     _share(file)
     return file
 
 
-def join(folder: Path) -> IO[Any]:
-    """Be at work in the folder until the file is closed, or this process ends."""
+def acquire_shared(folder: Path) -> IO[Any]:
+    """Take part in the folder's run until the returned file is closed or this process ends."""
     file = (folder / LOCK).open("ab")
     _share(file)
     return file
 
 
-def locked(file: IO[Any]) -> bool:
-    """Take a file for this process alone, until it is closed; ``False`` if another has it.
+def try_lock(file: IO[Any]) -> bool:
+    """Lock a file for this process alone, until it is closed; return ``False`` if another process has it.
 
-    Windows has no such locks: there the workers' own watch has to do.
+    Windows has no such locks. There, only the workers' own watch over their parent process applies.
     """
     try:
         import fcntl

@@ -1,7 +1,7 @@
-"""One session of a run: takes files from the listing, gives them to a crew, and writes down what became of them.
+"""One session of a run: takes files from the listing, gives them to the workers, and writes down what became of them.
 
-Everything is bounded: files listed ahead, files with the crew, results not yet written. The order of writing is ledger,
-results, journal; whatever a kill leaves undone of it is found and mended by the session that follows.
+Everything is bounded: files listed ahead, files with the workers, results not yet written. Writes are made in this
+order: ledger, results, journal. Whatever a kill leaves undone, the next session finds and completes.
 """
 
 from __future__ import annotations
@@ -10,35 +10,47 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from labeling.batch.journal import Journal
-from labeling.batch.listing import Ahead, Counted
-from labeling.batch.task import Item, Outcome, Problem, Status, StoreDown, Task, outcome_of, record_key
-from labeling.batch.workers import Crew, Lost
+from labeling.batch.journal import Journal, PlanOptions
+from labeling.batch.listing import BackgroundCount, BackgroundListing
+from labeling.batch.task import SUCCESSFUL, Item, Outcome, Problem, Status, StoreDown, Task, problem_outcome, record_key
+from labeling.batch.workers import WorkerLost, WorkerPool
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
 
-WINDOW = 256
-"""Files that wait for the crew."""
+MAX_WAITING = 256
+"""Files that wait for a worker."""
 
-FLUSH, LATEST = 64, 0.25
-"""Results are written when there are so many, or after so many seconds."""
+FLUSH_COUNT, FLUSH_INTERVAL = 64, 0.25
+"""Results are written when there are 64 of them, or a quarter of a second after the last time."""
 
-DOWN = 30
-"""After so many files in a row that their store failed, the run ends: the others would fare no better."""
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two reports of progress."""
 
-CRASHES = 2
-"""A file that so many workers died of is set aside."""
+MAX_STORE_FAILURES = 30
+"""Files in a row that their object store failed, after which the run ends: it would fail the others too."""
+
+MAX_CRASHES = 2
+"""Workers that may crash on a file. Then it is set aside."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is. ``total`` and ``total_size`` are ``None`` until the source is counted.
+    """How far a run is.
 
-    ``done`` are files with a result, ``before`` those of them that an earlier session did.
+    Attributes:
+        done: Files that this session has finished.
+        size: Their bytes.
+        before: Files that earlier sessions had finished.
+        before_size: Their bytes.
+        errors: Files of this session that went wrong.
+        total: Files in all; ``None`` until the source is counted.
+        total_size: Their bytes; ``None`` until the source is counted.
+        seconds: Since the session began.
+        stopping: The run ends after the files in flight.
     """
 
     done: int = 0
@@ -52,159 +64,174 @@ class Progress:
     stopping: bool = False
 
 
-@dataclass(slots=True)
-class Choices:
-    """What of the journal's files is done again."""
-
-    retry_failed: bool = False
-    checksum: bool = False
-    overwrite: bool = False
-    listed: bool = False
-    in_place: bool = False
-
-
 @dataclass
 class Session:
-    """See :meth:`run`."""
+    """The main loop of a run, in the run's own process, from the first file to the last.
+
+    Attributes:
+        journal: Knows which files are done.
+        pool: The workers.
+        listing: The files of the source.
+        count: Counts them ahead, to estimate the remaining time; ``None`` if nobody asks for it.
+        plan_options: Which files are processed again.
+        in_place: Files are labelled in place.
+        ledger: Where labels are recorded.
+        run_id: The run's id, which is part of the keys of its records.
+        report_progress: Is called with the progress, several times a second.
+        progress: How far the run is.
+        repeated: Files that the list named again.
+        error: Why the run ended early, although what it had done is written down.
+    """
 
     journal: Journal
-    crew: Crew
-    listing: Ahead
-    counted: Counted | None
-    choices: Choices
+    pool: WorkerPool[Any]
+    listing: BackgroundListing
+    count: BackgroundCount | None
+    plan_options: PlanOptions
+    in_place: bool = False
     ledger: Ledger | None = None
     run_id: str = ""
-    progress: Callable[[Progress], None] | None = None
-    state: Progress = field(default_factory=Progress)
+    report_progress: Callable[[Progress], None] | None = None
+    progress: Progress = field(default_factory=Progress)
     repeated: int = 0
+    error: LabelingError | None = None
 
     def __post_init__(self) -> None:
         self._small: deque[Task] = deque()
-        self._big: deque[Task] = deque()
+        self._large: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
-        self.broken: LabelingError | None = None
-        self._down = 0
-        self._start = self._flushed = self._told = time.monotonic()
+        self._store_failures = 0
+        self._start = self._last_flush = self._last_report = time.monotonic()
 
     def stop(self) -> None:
-        """Give out no more files; those in flight are finished."""
-        self.state.stopping = True
+        """Give out no more files. Those in flight are finished."""
+        self.progress.stopping = True
         self.listing.stop()
 
     def run(self) -> None:
-        """Go on until everything is done, or stopped. Raises :class:`LabelingError` where the run cannot go on.
+        """Continue until everything is done, or until :meth:`stop` is called.
 
-        ``broken``: why it came to an end before its time, although what it had done is written down.
+        Raises:
+            LabelingError: The run cannot go on. ``error`` has other reasons for an early end.
         """
         try:
             while True:
                 self._refill()
                 self._dispatch()
-                if not self.crew.busy and (self.state.stopping or self._exhausted):
+                if not self.pool.pending and (self.progress.stopping or self._exhausted):
                     break
-                for event in self.crew.collect(0.05 if self.crew.busy or self._waiting else 0.01):
-                    self._heard(event)
+                for event in self.pool.collect(0.05 if self.pool.pending or self._waiting else 0.01):
+                    self._handle(event)
                 self._flush()
-                self._tell()
+                self._report()
         finally:
             self.listing.stop()
-            if self.counted is not None:
-                self.counted.stop()
+            if self.count is not None:
+                self.count.stop()
             self._flush(now=True)
-        self._tell(now=True)
+        self._report(now=True)
 
     @property
     def _waiting(self) -> int:
-        return len(self._small) + len(self._big) + len(self._suspects)
+        return len(self._small) + len(self._large) + len(self._suspects)
 
     @property
     def _exhausted(self) -> bool:
         return self.listing.done and not self._waiting
 
     def _refill(self) -> None:
-        while not self.state.stopping and self._waiting < WINDOW:
-            idle = not self.crew.busy and not self._waiting and not self._finished
+        """Take files from the listing while there is room for them."""
+        while not self.progress.stopping and self._waiting < MAX_WAITING:
+            idle = not self.pool.pending and not self._waiting and not self._finished
             try:
                 items = self.listing.take(0.1 if idle else 0.0)
-            except LabelingError as error:  # what is listed is done first
-                self.broken = error
+            except LabelingError as error:  # what is listed is processed first
+                self.error = error
                 return
             if not items:
                 return
-            self._planned(items)
+            self._plan(items)
             self._flush()
-            self._tell()
+            self._report()
 
-    def _planned(self, items: Sequence[Item]) -> None:
-        choices = self.choices
-        plan = self.journal.plan(
-            items, retry_failed=choices.retry_failed, checksum=choices.checksum, overwrite=choices.overwrite,
-            once=choices.listed,
-        )  # fmt: skip
-        self.state.before += plan.done
-        self.state.before_size += plan.done_size
+    def _plan(self, items: Sequence[Item]) -> None:
+        """Queue the files that are to be processed."""
+        plan = self.journal.plan(items, self.plan_options)
+        self.progress.before += plan.done
+        self.progress.before_size += plan.done_size
         self.repeated += len(plan.repeated)  # their result is that of the first mention
-        self._recorded([task for task in plan.tasks if task.begun is not None])
+        self._find_records([task for task in plan.tasks if task.begun_as is not None])
         for task in plan.tasks:
             if task.item.problem is not None:
-                self._finished.append(outcome_of(task.item, task.item.problem))
+                self._finished.append(problem_outcome(task.item, task.item.problem))
             else:
-                (self._big if task.big else self._small).append(task)
+                (self._large if task.is_large else self._small).append(task)
 
-    def _recorded(self, begun: Sequence[Task]) -> None:
+    def _find_records(self, begun: Sequence[Task]) -> None:
         """Find what the ledger has of files that a killed session had begun, unless they have changed since then."""
         if self.ledger is None:
             return
-        keys = {
-            record_key(self.run_id, task.begun, in_place=self.choices.in_place): task
+        tasks = {
+            record_key(self.run_id, task.begun_as, in_place=self.in_place): task
             for task in begun
-            if task.begun is not None and (self.choices.in_place or task.begun == task.item)
+            if task.begun_as is not None and (self.in_place or task.begun_as == task.item)
         }
-        if keys:
-            for key, record in self.ledger.by_keys(list(keys)).items():
-                keys[key].recorded = record.sha256
+        if tasks:
+            for key, record in self.ledger.by_keys(list(tasks)).items():
+                tasks[key].recorded_checksum = record.sha256
 
     def _dispatch(self) -> None:
-        while not self.state.stopping and self._waiting:
-            if self._suspects and self.crew.submit(self._suspects[0], alone=True):
+        """Give waiting files to workers while one has room."""
+        while not self.progress.stopping and self._waiting:
+            if self._suspects and self.pool.submit(self._suspects[0], exclusive=True):
                 self._suspects.popleft()
-            elif self._big and self._big_turn() and self.crew.submit(self._big[0], alone=True):
-                self._big.popleft()
-            elif self._small and self.crew.submit(self._small[0], alone=False):
+            elif self._large and self._may_start_large() and self.pool.submit(self._large[0], exclusive=True):
+                self._large.popleft()
+            elif self._small and self.pool.submit(self._small[0], exclusive=False):
                 self._small.popleft()
             else:
                 return
 
-    def _big_turn(self) -> bool:
-        """Big files may take all hands but one while small ones wait."""
-        return not self._small or self.crew.size == 1 or self.crew.alone() < self.crew.size - 1
+    def _may_start_large(self) -> bool:
+        """Return whether a worker may begin a large file: one worker is left for small files while some wait."""
+        return not self._small or self.pool.size == 1 or self.pool.exclusive_workers < self.pool.size - 1
 
-    def _heard(self, event: Outcome | Lost) -> None:
+    def _handle(self, event: Outcome | WorkerLost) -> None:
         if isinstance(event, Outcome):
             self._finished.append(event)
-            self._down = self._down + 1 if event.down else 0
-            if self._down >= DOWN and self.broken is None:
-                self.broken = StoreDown(
-                    f"the store has failed {DOWN} files in a row; see the results, and run again with --retry-failed "
-                    "when it is well: what is done stays done"
-                )
-                self.stop()
+            self._note_store_failure(event)
+        else:
+            self._requeue(event)
+
+    def _note_store_failure(self, outcome: Outcome) -> None:
+        """Stop the run if its object store has failed too many files in a row."""
+        self._store_failures = self._store_failures + 1 if outcome.store_failed else 0
+        if self._store_failures >= MAX_STORE_FAILURES and self.error is None:
+            self.error = StoreDown(
+                f"the store has failed {MAX_STORE_FAILURES} files in a row",
+                hint="see the results, and run again with `retry_failed=True` when it is available: what is done stays "
+                "done",
+            )
+            self.stop()
+
+    def _requeue(self, lost: WorkerLost) -> None:
+        """Try the task of a lost worker once more, exclusively; set it aside if it has crashed too many workers."""
+        self._small.extendleft(reversed(lost.others))
+        if lost.task is None:
             return
-        self._small.extendleft(reversed(event.others))
-        if event.culprit is None:
-            return
-        suspect = replace(event.culprit, crashes=event.culprit.crashes + 1, doubt=True)
-        self.journal.crashed(suspect)
-        if suspect.crashes < CRASHES:
+        suspect = replace(lost.task, crashes=lost.task.crashes + 1, interrupted=True)
+        self.journal.note_crash(suspect)
+        if suspect.crashes < MAX_CRASHES:
             self._suspects.append(suspect)
             return
-        message = f"its worker died of it {suspect.crashes} times ({event.why}); it is set aside"
+        message = f"{suspect.crashes} workers failed on this file ({lost.exit_reason}); it is set aside"
         problem = Problem(Status.POISON, "WorkerDied", message)
-        self._finished.append(outcome_of(suspect.item, problem, attempts=suspect.crashes))
+        self._finished.append(problem_outcome(suspect.item, problem, attempts=suspect.crashes))
 
     def _flush(self, *, now: bool = False) -> None:
-        due = len(self._finished) >= FLUSH or time.monotonic() - self._flushed > LATEST
+        """Write the results that are due: to the ledger, then to the results and the journal."""
+        due = len(self._finished) >= FLUSH_COUNT or time.monotonic() - self._last_flush > FLUSH_INTERVAL
         if not self._finished or not (due or now):
             return
         finished, self._finished = self._finished, []
@@ -212,17 +239,18 @@ class Session:
             self.ledger.append(entries)
         self.journal.finish(finished)
         for outcome in finished:
-            self.state.done += 1
-            self.state.size += outcome.size
-            self.state.errors += outcome.status not in (Status.LABELLED, Status.VERIFIED, Status.SKIPPED)
-        self._flushed = time.monotonic()
+            self.progress.done += 1
+            self.progress.size += outcome.size
+            self.progress.errors += outcome.status not in SUCCESSFUL
+        self._last_flush = time.monotonic()
 
-    def _tell(self, *, now: bool = False) -> None:
-        time_now = time.monotonic()
-        if self.progress is None or (time_now - self._told < 0.1 and not now):
+    def _report(self, *, now: bool = False) -> None:
+        """Report the progress, if the last report is long enough ago."""
+        moment = time.monotonic()
+        if self.report_progress is None or (moment - self._last_report < PROGRESS_INTERVAL and not now):
             return
-        self._told = time_now
-        self.state.seconds = time_now - self._start
-        if self.counted is not None and self.counted.whole:
-            self.state.total, self.state.total_size = self.counted.files, self.counted.size
-        self.progress(self.state)
+        self._last_report = moment
+        self.progress.seconds = moment - self._start
+        if self.count is not None and self.count.complete:
+            self.progress.total, self.progress.total_size = self.count.files, self.count.size
+        self.report_progress(self.progress)

@@ -1,6 +1,7 @@
-"""Where files come from and go to: a local folder here, an object store or anything else of fsspec in ``remote``.
+"""Where files are read from and written to: a local folder (here), or an object store and anything else fsspec opens.
 
-A place lists its files one at a time, however many there are, and lends and takes them as local files.
+A storage lists its files one at a time, however many there are. To process a file, it is made available as a local
+file; to write one, a local file is stored.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from labeling.batch.task import STATE, Item, Problem, Status
+from labeling.batch.task import STATE_FOLDER, Item, Problem, Status
 from labeling.errors import LabelingError, UnreadableFile
-from labeling.files import SCRATCH, explained
+from labeling.files import TEMP_PREFIX, explained
 
 
-class Place(Protocol):
-    """A folder or bucket. ``path`` is always relative to it, with ``/``."""
+class Storage(Protocol):
+    """A folder or bucket. Every ``path`` is relative to it, with ``/``."""
 
     @property
     def name(self) -> str:
-        """As the user wrote it, without secrets."""
+        """The path or URL as the user wrote it, without secrets."""
         ...
 
     @property
@@ -31,83 +32,118 @@ class Place(Protocol):
         """Whether it is a folder of this machine."""
         ...
 
+    @property
+    def in_this_process(self) -> bool:
+        """Whether only this process can see its content, because it is kept in memory."""
+        ...
+
     def open(self) -> None:
-        """Make sure that it can be spoken to at all. Raises :class:`LabelingError`."""
+        """Check that the storage can be used at all. Raises :class:`LabelingError`."""
         ...
 
-    def walk(self) -> Iterator[Item]:
-        """All its files, as they come; what is no file to work on comes with its ``problem``."""
-        ...
+    def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
+        """Yield every entry in listing order; entries that cannot be processed carry a ``problem``.
 
-    def look(self, paths: list[str]) -> list[Item]:
-        """Those files alone."""
-        ...
+        Args:
+            excluded: Local folders that are left out.
 
-    def exists(self, path: str) -> bool:
-        """Whether something is there already."""
-        ...
-
-    def lend(self, path: str) -> AbstractContextManager[Path]:
-        """The file on a local disk, for as long as the block runs. Raises :class:`LabelingError`."""
-        ...
-
-    def target(self, path: str, *, replaces: bool = False) -> AbstractContextManager[Path]:
-        """Where to write the file; what is there when the block ends well is at ``path`` then, read back.
-
-        ``replaces``: the source itself is there, so it is never taken away, whatever goes wrong. Raises
-        :class:`LabelingError`.
+        Raises:
+            LabelingError: The storage cannot be listed at all.
         """
         ...
 
-    def stamp(self, path: str) -> tuple[int, str]:
-        """The file's size and stamp now. Raises :class:`LabelingError`."""
+    def stat(self, paths: list[str]) -> list[Item]:
+        """Return the items of these paths, with size and stamp, or with a ``problem``."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is something at the path."""
+        ...
+
+    def fetch(self, path: str) -> AbstractContextManager[Path]:
+        """Make the file available on a local disk until the block ends. Raises :class:`LabelingError`."""
+        ...
+
+    def store(self, path: str, *, replaces_source: bool = False) -> AbstractContextManager[Path]:
+        """Return a local path to write the file to. When the block ends without an error, the file is at ``path``.
+
+        Args:
+            path: Where the file is to be stored. It is read back.
+            replaces_source: The source itself is there. It is never removed, whatever goes wrong.
+
+        Raises:
+            LabelingError: The file cannot be stored.
+        """
+        ...
+
+    def version(self, path: str) -> tuple[int, str]:
+        """Return the file's current size and stamp. Raises :class:`LabelingError`."""
         ...
 
 
-def open_place(where: str | os.PathLike[str], options: dict[str, Any] | None = None) -> Place:
-    """The place of a path or URL. ``options`` go to fsspec. Raises :class:`LabelingError`."""
-    text = os.fspath(where)
+def open_storage(location: str | os.PathLike[str], options: dict[str, Any] | None = None) -> Storage:
+    """Return the storage of a path or URL.
+
+    Args:
+        location: The path of a folder, or a URL that fsspec knows.
+        options: Passed to fsspec.
+    """
+    text = os.fspath(location)
     if "://" not in text or text.startswith("file://"):
         return Folder(Path(text.removeprefix("file://")))
-    from labeling.batch.remote_storage import Remote
+    from labeling.batch.remote_storage import RemoteStorage
 
-    return Remote(text, options or {})
+    return RemoteStorage(text, options or {})
 
 
-def relative(path: str) -> str:
-    """A file list's path as ours are: no ``.``, no doubled slashes. Raises :class:`LabelingError` if it leads out."""
+def normalized_path(path: str) -> str:
+    """Return a path of a file list in our form: without ``.`` and without doubled slashes.
+
+    Raises:
+        LabelingError: The path leads out of the source.
+    """
     if os.sep != "/":
         path = path.replace(os.sep, "/")
     parts = PurePosixPath(path).parts
     if not parts or parts[0].startswith("/") or ".." in parts:
-        raise LabelingError(f"{path}: leads out of the source; name files below it")
+        raise LabelingError("leads out of the source", path=path, hint="name files below it")
     return "/".join(parts)
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder on this machine, or one that all machines mount at the same place."""
+    """A folder on this machine, or one that all machines mount at the same path.
+
+    Args:
+        root: The folder.
+        follow_links: Whether links to files inside are followed. In place they are not: the link would be replaced.
+    """
 
     root: Path
-    local: bool = True
-    links: bool = True
-    """Whether links to files inside are followed; not where they would be replaced."""
+    follow_links: bool = True
+
+    local = True
+    in_this_process = False
 
     @property
     def name(self) -> str:
         """The folder's path."""
         return str(self.root)
 
-    def open(self) -> None: ...
+    def open(self) -> None:
+        """Do nothing: a folder needs no connection."""
 
-    def walk(self, without: tuple[Path, ...] = ()) -> Iterator[Item]:
-        """All files below, depth first, in the order of the file system.
+    def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
+        """Yield all files below, depth first, in the order of the file system.
 
-        Links to files are followed where they stay inside; links to folders never are: what they lead to is listed
-        under its own name, or not ours. ``without``: folders that are left out.
+        Links to files are followed if they stay inside. Links to folders never are: the files in such a folder are
+        listed under their own names, or are outside.
+
+        Args:
+            excluded: Folders that are left out.
         """
-        inside = os.path.realpath(self.root)
-        closed = {os.path.realpath(folder) for folder in without}
+        real_root = os.path.realpath(self.root)
+        left_out = {os.path.realpath(folder) for folder in excluded}
         folders = [""]
         while folders:
             folder = folders.pop()
@@ -116,23 +152,36 @@ class Folder:
                     for entry in entries:
                         path = f"{folder}{entry.name}"
                         if entry.is_dir(follow_symlinks=False):
-                            if entry.name != STATE and not (closed and os.path.realpath(entry.path) in closed):
+                            if entry.name != STATE_FOLDER and not (
+                                left_out and os.path.realpath(entry.path) in left_out
+                            ):
                                 folders.append(f"{path}/")
-                        elif not entry.name.startswith(SCRATCH):
-                            yield _entry(entry, path, inside, self.links)
+                        elif not entry.name.startswith(TEMP_PREFIX):
+                            yield self._entry(entry, path, real_root)
             except OSError as error:
                 problem = Problem(Status.FAILED, "UnreadableFile", f"the folder cannot be listed ({error.strerror})")
                 yield Item(f"{folder}.", problem=problem)
 
-    def look(self, paths: list[str]) -> list[Item]:
-        return [self._looked(path) for path in paths]
-
-    def _looked(self, path: str) -> Item:
-        inside, full = os.path.realpath(self.root), self.root / path
+    def _entry(self, entry: os.DirEntry[str], path: str, real_root: str) -> Item:
         try:
-            if os.path.commonpath([inside, os.path.realpath(full)]) != inside:
+            if entry.is_symlink():
+                problem = _link_problem(entry.path, real_root) or (None if self.follow_links else _LINK)
+                if problem:
+                    return Item(path, problem=problem)
+            return _item(path, entry.stat())
+        except OSError as error:
+            return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", f"cannot be read ({error.strerror})"))
+
+    def stat(self, paths: list[str]) -> list[Item]:
+        """Return the items of these paths, with size and stamp, or with a ``problem``."""
+        return [self._stat(path) for path in paths]
+
+    def _stat(self, path: str) -> Item:
+        real_root, full = os.path.realpath(self.root), self.root / path
+        try:
+            if os.path.commonpath([real_root, os.path.realpath(full)]) != real_root:
                 return Item(path, problem=_OUTSIDE)
-            if full.is_symlink() and not self.links:
+            if full.is_symlink() and not self.follow_links:
                 return Item(path, problem=_LINK)
             status = full.stat()
         except (OSError, ValueError) as error:
@@ -141,61 +190,58 @@ class Folder:
         return _item(path, status)
 
     def exists(self, path: str) -> bool:
+        """Return whether there is something at the path, be it a link that leads nowhere."""
         return os.path.lexists(self.root / path)
 
-    def lend(self, path: str) -> AbstractContextManager[Path]:
+    def fetch(self, path: str) -> AbstractContextManager[Path]:
+        """Return the file's own path."""
         return nullcontext(self.root / path)
 
-    def target(self, path: str, *, replaces: bool = False) -> AbstractContextManager[Path]:
-        """The place itself: what writes there stages and reads back by itself."""
-        goal = self.root / path
-        with explained(goal):
-            goal.parent.mkdir(parents=True, exist_ok=True)
-        return nullcontext(goal)
+    def store(self, path: str, *, replaces_source: bool = False) -> AbstractContextManager[Path]:
+        """Return the file's own path: the pipelines write to a temporary file beside it and read that back."""
+        target = self.root / path
+        with explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        return nullcontext(target)
 
-    def stamp(self, path: str) -> tuple[int, str]:
+    def version(self, path: str) -> tuple[int, str]:
+        """Return the file's current size and time of modification, in nanoseconds."""
         try:
             status = (self.root / path).stat()
         except OSError as error:
-            raise UnreadableFile(f"{path}: vanished while it was worked on ({error.strerror})") from None
+            raise UnreadableFile(f"vanished while it was processed ({error.strerror})", path=path) from None
         return status.st_size, str(status.st_mtime_ns)
 
     def remove(self, path: str) -> None:
-        """Take back a file that this run has written."""
+        """Remove a file that this run has written."""
         (self.root / path).unlink(missing_ok=True)
 
-    def sweep(self, path: str, process: int | None = None) -> None:
-        """Remove what a killed writer of ``path`` left beside it: of one process, or of all if nobody is at work."""
-        begin = SCRATCH if process is None else f"{SCRATCH}{process:x}-"
+    def remove_leftovers(self, path: str, process: int | None = None) -> None:
+        """Remove the temporary files that a killed process left beside ``path``.
+
+        Args:
+            path: The file that was being written.
+            process: Id of the process; ``None`` for all of them, if no process is at work.
+        """
+        prefix = TEMP_PREFIX if process is None else f"{TEMP_PREFIX}{process:x}-"
         try:
             with os.scandir((self.root / path).parent) as entries:
-                stale = [e.path for e in entries if e.name.startswith(begin) and e.name.endswith(".tmp")]
+                stale = [e.path for e in entries if e.name.startswith(prefix) and e.name.endswith(".tmp")]
             for name in stale:
                 Path(name).unlink(missing_ok=True)
         except OSError:
-            return  # nothing is there, or it is not ours to remove
+            return  # there is nothing, or we may not remove it
 
 
 _OUTSIDE = Problem(Status.SKIPPED, "Symlink", "a symbolic link that leads out of the source; it is not followed")
-
-
 _LINK = Problem(Status.SKIPPED, "Symlink", "a symbolic link to another file, which is labelled where it is")
 
 
-def _entry(entry: os.DirEntry[str], path: str, inside: str, links: bool) -> Item:
-    try:
-        if entry.is_symlink() and (problem := _link(entry.path, inside) or (None if links else _LINK)):
-            return Item(path, problem=problem)
-        return _item(path, entry.stat())
-    except OSError as error:
-        return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", f"cannot be read ({error.strerror})"))
-
-
-def _link(path: str, inside: str) -> Problem | None:
+def _link_problem(path: str, real_root: str) -> Problem | None:
     real = os.path.realpath(path)
     if not os.path.exists(real):  # noqa: PTH110 - also false for a link that leads to itself
         return Problem(Status.SKIPPED, "Symlink", "a symbolic link that leads nowhere")
-    if os.path.commonpath([inside, real]) != inside:
+    if os.path.commonpath([real_root, real]) != real_root:
         return _OUTSIDE
     if os.path.isdir(real):  # noqa: PTH112
         return Problem(Status.SKIPPED, "Symlink", "a symbolic link to a folder; its files are listed where they are")

@@ -1,4 +1,4 @@
-"""The nouns of a batch run: what a listing finds, what a worker is given, and what it gives back."""
+"""The data of a batch run: what a listing finds, what a worker is given, and what it returns."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from labeling.errors import LabelingError
 if TYPE_CHECKING:
     from labeling.ledger import Entry
 
-STATE = ".aigc-label"
-"""The folder in the target that holds a run's journal, results and report."""
+STATE_FOLDER = ".aigc-label"
+"""Name of the folder in the target that holds a run's journal, results and report."""
+
+LARGE_FILE = 16 << 20
+"""Bytes above which a worker gets a file alone, so that no other file waits behind it."""
 
 
 class Status(StrEnum):
-    """What became of a file; one of these stands in each line of the results."""
+    """What became of a file. Each line of the results has one."""
 
     LABELLED = "labelled"
     VERIFIED = "verified"
@@ -30,95 +33,111 @@ class Status(StrEnum):
     POISON = "poison"
 
 
-GOOD = frozenset({Status.LABELLED, Status.VERIFIED, Status.SKIPPED})
-"""What ``--retry-failed`` does not try again."""
+SUCCESSFUL = frozenset({Status.LABELLED, Status.VERIFIED, Status.SKIPPED})
+"""What ``retry_failed`` does not try again."""
 
 
 class StoreDown(LabelingError):
-    """A store did not answer, or answered that it could not now; it was asked several times."""
+    """An object store did not respond, or reported that it was unavailable, in several attempts."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a file was not worked on, or not to its end: the kind of error and one line about it."""
+    """Why a file was not processed, or not completely: the status to report, the kind of error, and one line."""
 
     status: Status
     kind: str
     message: str
 
 
+Overrides = tuple[tuple[str, str], ...]
+"""What a file list says about one file, as pairs: content_id, text, generator, generator_version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file of the source, as listed. ``path`` is relative to it, with ``/``; bytes that are no UTF-8 are escaped.
+    """A file of the source, as listed.
 
-    ``stamp`` changes whenever the file does (time of modification, or an object's ETag). ``own`` is what a file list
-    says of this file alone: ``content_id``, ``text``, ``generator``, ``generator_version``. ``problem``: the file is
-    not to be worked on, only reported.
+    Attributes:
+        path: Relative to the source, with ``/``. Bytes that are not UTF-8 are escaped as Python does in file names.
+        size: In bytes.
+        stamp: Changes whenever the file does: the time of modification, or an object's ETag.
+        overrides: What a file list says about this file alone.
+        problem: The file is not to be processed, only reported, for this reason.
     """
 
     path: str
     size: int = 0
     stamp: str = ""
-    own: tuple[tuple[str, str], ...] = ()
+    overrides: Overrides = ()
     problem: Problem | None = None
 
     @property
     def key(self) -> bytes:
-        """The path as the file system has it."""
-        return key_of(self.path)
+        """The path as the file system stores it."""
+        return path_bytes(self.path)
 
 
-def key_of(path: str) -> bytes:
-    """A path's bytes, those that were no UTF-8 among them."""
+def path_bytes(path: str) -> bytes:
+    """Return the bytes of a path, including those that are not UTF-8."""
     return path.encode("utf-8", "surrogateescape")
 
 
 def record_key(run: str, item: Item, *, in_place: bool) -> str:
-    """By what the ledger knows that a record is of this version of a file in this run, so that none is made twice.
+    """Return the ledger's idempotency key for one version of a file in this run.
 
-    In place, a file's size and stamp change with its label; there the SHA-256 alone has to tell.
+    A file that is labelled in place gets another size and stamp with its label. Its key has neither; there the
+    SHA-256 of the record identifies the version.
     """
-    version = [item.own] if in_place else [item.size, item.stamp, item.own]
+    version = [item.overrides] if in_place else [item.size, item.stamp, item.overrides]
     digest = hashlib.sha256(json.dumps(version).encode()).hexdigest()[:16]
     return f"{run}/{item.path}@{digest}".encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(slots=True)
 class Task:
-    """One file for a worker. ``crashes``: workers that died of it.
+    """One file for a worker.
 
-    ``again``: what is at the output's place may be replaced: it is ours, or that was asked for. ``doubt``: a worker
-    may have written it before it died, so that it is ours if it has our label.
-    ``known``: the source's SHA-256 of last time, to be compared instead of its date. ``begun``: the file as it was when
-    a session began it that was killed, and ``recorded`` the SHA-256 of the output that the ledger has of that session.
+    Attributes:
+        item: The file.
+        crashes: Workers that crashed on it.
+        may_replace: The output may be replaced: this run has written it, or the user asked for it.
+        interrupted: A worker may have written the output before it died. If the output has our label, it is ours.
+        known_checksum: The source's SHA-256 of last time, to be compared instead of its date.
+        begun_as: The file as it was when a session that was killed began it.
+        recorded_checksum: SHA-256 of the output that the ledger recorded in that session.
     """
 
     item: Item
     crashes: int = 0
-    again: bool = False
-    doubt: bool = False
-    known: str | None = None
-    begun: Item | None = None
-    recorded: str | None = None
+    may_replace: bool = False
+    interrupted: bool = False
+    known_checksum: str | None = None
+    begun_as: Item | None = None
+    recorded_checksum: str | None = None
 
     @property
-    def big(self) -> bool:
-        """Whether other files should not wait behind it."""
-        return self.item.size > BIG
-
-
-BIG = 16 << 20
+    def is_large(self) -> bool:
+        """Whether no other file should wait behind it."""
+        return self.item.size > LARGE_FILE
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a task. ``line`` is the result's JSON; ``entry`` goes to the ledger.
+    """What became of a task.
 
-    ``stamp`` and ``size`` are the source's when it was read, ``checksum`` its SHA-256 where that was asked for.
-    ``unchanged``: the file is the one that an earlier result is about, which therefore stands. ``down``: what failed is
-    not the file but its store.
+    Attributes:
+        path: The file.
+        status: What became of it.
+        line: The result, as a line of JSON.
+        size: The source's size when it was read.
+        stamp: The source's stamp when it was read.
+        checksum: The source's SHA-256, if it was asked for.
+        unchanged: The file has not changed since an earlier result, which stays.
+        store_failed: Not the file failed, but the object store.
+        entry: What the ledger is to record.
     """
 
     path: str
@@ -128,12 +147,20 @@ class Outcome:
     stamp: str = ""
     checksum: str = ""
     unchanged: bool = False
-    down: bool = False
+    store_failed: bool = False
     entry: Entry | None = field(default=None, repr=False)
 
 
-def line_of(path: str, status: Status, *, attempts: int, seconds: float, **more: Any) -> bytes:
-    """A line of the results, as UTF-8. Bytes of a name that are no UTF-8 stand in it as ``\\udcXX``."""
+def result_line(path: str, status: Status, *, attempts: int, seconds: float, **more: Any) -> bytes:
+    """Return a line of the results, as UTF-8. Bytes of a name that are not UTF-8 appear as ``\\udcXX``.
+
+    Args:
+        path: The file.
+        status: What became of it.
+        attempts: How often it was tried.
+        seconds: How long it took.
+        more: Further keys; those without a value are left out.
+    """
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"path": path, "status": str(status), "attempts": attempts, "seconds": round(seconds, 6), "time": now}
     record |= {key: value for key, value in more.items() if value not in (None, "")}
@@ -141,9 +168,9 @@ def line_of(path: str, status: Status, *, attempts: int, seconds: float, **more:
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def outcome_of(item: Item, problem: Problem, *, attempts: int = 0, seconds: float = 0.0) -> Outcome:
-    """The outcome of a file that could not be worked on, or not to its end."""
-    line = line_of(
+def problem_outcome(item: Item, problem: Problem, *, attempts: int = 0, seconds: float = 0.0) -> Outcome:
+    """Return the outcome of a file that could not be processed, or not completely."""
+    line = result_line(
         item.path, problem.status, attempts=attempts, seconds=seconds, size=item.size,
         error={"kind": problem.kind, "message": problem.message},
     )  # fmt: skip

@@ -1,8 +1,7 @@
-"""What a worker does with one file: lend it from its place, label or verify it, put the result where it belongs."""
+"""What a worker does with one file: fetch it, label or verify it, and store the result."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import time
 from collections.abc import Callable, Mapping
@@ -12,9 +11,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.storage import Folder, Place, relative
-from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, line_of, outcome_of, record_key
-from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat
+from labeling.batch.storage import Folder, Storage, normalized_path
+from labeling.batch.task import (
+    Outcome,
+    Overrides,
+    Problem,
+    Status,
+    StoreDown,
+    Task,
+    problem_outcome,
+    record_key,
+    result_line,
+)
+from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.files import sha256
 
 if TYPE_CHECKING:
@@ -23,13 +32,16 @@ if TYPE_CHECKING:
     from labeling.pipelines.output import LabeledFile
     from labeling.verification.report import Report
 
-ROUNDS = 3
-"""So often a file is tried that changes while it is read."""
+MAX_ATTEMPTS = 3
+"""How often a file is tried that changes while it is read."""
+
+MAX_MESSAGE = 500
+"""Characters of a message in the results."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """How files are verified: the arguments of :func:`labeling.verify`, for all of them."""
+    """How a run verifies files: the arguments of :func:`labeling.verify`, which documents them, for all files."""
 
     profile: tuple[str, ...] = ("cn",)
     visible: bool = True
@@ -40,161 +52,216 @@ class Check:
     everywhere: bool = False
 
     def arguments(self) -> dict[str, Any]:
-        """For :func:`labeling.verify`."""
+        """Return the keyword arguments for :func:`labeling.verify`."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done with every file; goes to each worker once.
+    """What is to be done with every file of a run. Each worker gets it once.
 
-    ``make`` gives the labeler, in the process that uses it: keys never travel. ``check`` says how to verify instead.
-    ``target`` is ``None`` where files are labelled in place, or only verified. ``record``: the ledger wants entries.
+    Attributes:
+        source: Where the files are.
+        target: Where labelled files go; ``None`` if files are labelled in place, or only verified.
+        make_labeler: Makes the labeler in the process that uses it: keys are never sent to another process.
+        check: How to verify, instead of labelling.
+        checksum: Compute the SHA-256 of every source.
+        record: Make entries for the ledger.
+        run_id: The run's id, which is part of the keys of its records.
+        threads: Threads that each worker's libraries may use.
+        folder: The run's folder, in which workers hold the lock.
     """
 
-    source: Place
-    target: Place | None
-    make: Callable[[], Labeler] | None = None
+    source: Storage
+    target: Storage | None
+    make_labeler: Callable[[], Labeler] | None = None
     check: Check | None = None
     checksum: bool = False
     record: bool = False
-    run: str = ""
+    run_id: str = ""
     threads: int = 1
     folder: Path | None = None
 
     @property
-    def output(self) -> Place:
-        """Where labelled files go."""
+    def output(self) -> Storage:
+        """Where labelled files go: the target, or the source if files are labelled in place."""
         return self.target if self.target is not None else self.source
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the source's files are replaced by labelled ones."""
+        return self.target is None and self.check is None
+
+
+class Taken(LabelingError):
+    """There is already something with the output's name."""
+
+
+class Unnameable(LabelingError):
+    """The object's name, with ``//`` in it, would be the name of another file in a folder."""
+
+
+class Changed(Exception):
+    """The source is no longer the file that was read."""
 
 
 class Worker:
-    """Does tasks one after the other; models and labelers are made once. Raises :class:`LabelingError` when made."""
+    """Processes files one after the other. Models and labelers are made once.
+
+    Args:
+        job: What is to be done with every file.
+
+    Raises:
+        LabelingError: The labeler cannot be made.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._labeler = job.make() if job.make is not None else None
+        self._labeler = job.make_labeler() if job.make_labeler is not None else None
         if self._labeler is not None and self._labeler.visible:
-            import labeling.codecs.jpeg.paint  # noqa: F401 - before the first file, so that none is slow
+            import labeling.codecs.jpeg.paint  # noqa: F401 - now, so that the first file takes no longer than others
 
-        self._own = lru_cache(64)(self._changed)
+        self._labeler_for = lru_cache(64)(self._make_labeler_for)
 
-    def do(self, task: Task) -> Outcome:
-        """Do a task. Whatever goes wrong with the file is in the outcome; nothing is raised."""
+    def run(self, task: Task) -> Outcome:
+        """Process a file. Whatever goes wrong with it is in the outcome; nothing is raised."""
         start = time.perf_counter()
-        for rounds in range(1, ROUNDS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._done(task, start)
+                return self._attempt(task, start)
             except Changed:
                 continue
-            except Exception as error:  # noqa: BLE001 - a bug with one file must not end the run, and is told as such
-                seconds, attempts = time.perf_counter() - start, task.crashes + rounds
-                found = outcome_of(task.item, problem_of(error, task.item.path), attempts=attempts, seconds=seconds)
-                return replace(found, down=isinstance(error, StoreDown))
-        problem = Problem(Status.FAILED, "Changed", f"it changed while it was read, {ROUNDS} times; run again later")
-        return outcome_of(task.item, problem, attempts=task.crashes + ROUNDS, seconds=time.perf_counter() - start)
+            except Exception as error:  # noqa: BLE001 - a bug with one file is reported, and must not end the run
+                seconds, attempts = time.perf_counter() - start, task.crashes + attempt
+                problem = problem_of(error, task.item.path)
+                outcome = problem_outcome(task.item, problem, attempts=attempts, seconds=seconds)
+                return replace(outcome, store_failed=isinstance(error, StoreDown))
+        message = f"it changed while it was read, {MAX_ATTEMPTS} times; run again later"
+        return problem_outcome(
+            task.item, Problem(Status.FAILED, "Changed", message), attempts=task.crashes + MAX_ATTEMPTS,
+            seconds=time.perf_counter() - start,
+        )  # fmt: skip
 
-    def _done(self, task: Task, start: float) -> Outcome:
+    def _attempt(self, task: Task, start: float) -> Outcome:
         item, job = task.item, self.job
-        size, stamp = job.source.stamp(item.path)
+        size, stamp = job.source.version(item.path)
         with ExitStack() as stack:
-            path = stack.enter_context(job.source.lend(item.path))
-            checksum = sha256(path) if job.checksum else ""
-            if task.known is not None and task.known == checksum:
+            local = stack.enter_context(job.source.fetch(item.path))
+            checksum = sha256(local) if job.checksum else ""
+            if task.known_checksum is not None and task.known_checksum == checksum:
                 return Outcome(item.path, Status.LABELLED, size=size, unchanged=True)
             common = {"attempts": task.crashes + 1, "size": size}
             if job.check is not None:
-                with _named(path, item.path):
-                    report = _verified(path, job.check)
-                found = self._report(item.path, report, common, start)
+                with error_context(item.path, replacing=str(local)):
+                    report = _verify(local, job.check)
+                outcome = self._verified(item.path, report, common, start)
             else:
-                found = self._adopted(task, common, start) or self._labelled(task, path, stack, common, start)
-            if (job.check or job.target or not job.source.local) and job.source.stamp(item.path) != (size, stamp):
-                if isinstance(job.target, Folder) and job.check is None:
-                    job.target.remove(item.path)  # what was made of a file in flux; elsewhere it is not put at all
-                raise Changed
-        if job.target is None and job.check is None:
-            size, stamp = job.source.stamp(item.path)
-            checksum = found.checksum if job.checksum else ""  # of what the source is now
-        return replace(found, size=size, stamp=stamp, checksum=checksum)
+                outcome = self._adopt(task, common, start) or self._label(task, local, stack, common, start)
+            self._check_unchanged(item.path, size, stamp)
+        if job.in_place:
+            size, stamp = job.source.version(item.path)
+            checksum = outcome.checksum if job.checksum else ""  # of the file as it is now
+        return replace(outcome, size=size, stamp=stamp, checksum=checksum)
 
-    def _report(self, path: str, report: Report, common: Mapping[str, Any], start: float) -> Outcome:
-        whole = report.to_dict() | {"path": path}
-        line = line_of(
+    def _check_unchanged(self, path: str, size: int, stamp: str) -> None:
+        """Raise :class:`Changed` if the source has changed since it was read, unless we have changed it ourselves."""
+        job = self.job
+        if job.in_place and job.source.local:
+            return
+        if job.source.version(path) == (size, stamp):
+            return
+        if isinstance(job.target, Folder) and job.check is None:
+            job.target.remove(path)  # it was made from a file in flux; other storages have not stored it yet
+        raise Changed
+
+    def _verified(self, path: str, report: Report, common: Mapping[str, Any], start: float) -> Outcome:
+        line = result_line(
             path, Status.VERIFIED, seconds=time.perf_counter() - start, media_type=report.media_type,
-            origin=report.origin, verdicts=_short(report), report=whole, **common,
+            origin=report.origin, verdicts=_short_verdicts(report), report=report.to_dict() | {"path": path}, **common,
         )  # fmt: skip
         return Outcome(path, Status.VERIFIED, line)
 
-    def _labelled(self, task: Task, path: Path, stack: ExitStack, common: Mapping[str, Any], start: float) -> Outcome:
+    def _label(self, task: Task, local: Path, stack: ExitStack, common: Mapping[str, Any], start: float) -> Outcome:
         item, job = task.item, self.job
-        if job.target is not None and job.target.local and relative(item.path) != item.path:
-            raise Unnameable(f"{item.path}: no file can be named so; rename the object, or label into a bucket")
-        taken = job.target is not None and not task.again and job.target.exists(item.path)
-        if taken and not (task.doubt and self._ours(item.path)):
-            raise Taken(f"{item.path}: is there already, and not by this run; --overwrite replaces it")
-        own = dict(item.own)
-        labeler = self._own(tuple((key, value) for key, value in item.own if key != "content_id"))
-        in_place = job.target is None and job.source.local
-        goal = path if in_place else stack.enter_context(job.output.target(item.path, replaces=job.target is None))
-        with _named(path, item.path), _named(goal, item.path):
-            done = labeler.label_file(path, goal, content_id=own.get("content_id"), in_place=in_place)
-        entry, digest = None, ""
+        self._check_output_name(task)
+        overrides = dict(item.overrides)
+        labeler = self._labeler_for(tuple((key, value) for key, value in item.overrides if key != "content_id"))
+        in_place = job.in_place and job.source.local
+        target = local if in_place else stack.enter_context(job.output.store(item.path, replaces_source=job.in_place))
+        with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
+            done = labeler.label_file(local, target, content_id=overrides.get("content_id"), in_place=in_place)
+        entry = None
         if job.record:
             from labeling.ledger import entry_of
 
-            entry = replace(
-                entry_of(done, key=record_key(job.run, item, in_place=job.target is None), profile=labeler.profile),
-                source=item.path, output=item.path,
-            )  # fmt: skip
-            digest = entry.sha256
-        digest = digest or sha256(goal)
-        line = self._line(item.path, done, digest, common, start)
+            key = record_key(job.run_id, item, in_place=job.in_place)
+            entry = replace(entry_of(done, key=key, profile=labeler.profile), source=item.path, output=item.path)
+        digest = entry.sha256 if entry is not None else sha256(target)
+        line = self._labelled_line(item.path, done, digest, common, start)
         return Outcome(item.path, Status.LABELLED, line, checksum=digest, entry=entry)
 
-    def _ours(self, path: str) -> bool:
-        """Whether what is at the output's place has our label: then a worker that died has put it there."""
+    def _check_output_name(self, task: Task) -> None:
+        """Raise an error if the output's name is taken, or cannot be used in the target."""
+        path, target = task.item.path, self.job.target
+        if target is None:
+            return
+        if target.local and normalized_path(path) != path:
+            raise Unnameable("no file can have this name", path=path, hint="rename the object, or label into a bucket")
+        if task.may_replace or not target.exists(path):
+            return
+        if not (task.interrupted and self._has_our_label(path)):
+            raise Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")
+
+    def _has_our_label(self, path: str) -> bool:
+        """Return whether an output has our label. If a worker died at it, that worker has written it."""
         assert self._labeler is not None
-        with self.job.output.lend(path) as local:
-            findings = _verified(local, Check((self._labeler.profile,), visible=False)).findings
+        with self.job.output.fetch(path) as local:
+            findings = _verify(local, Check((self._labeler.profile,), visible=False)).findings
         return any(
             finding.value.get("ContentProducer") == self._labeler.producer
             for finding in findings
             if finding.kind == "aigc"
         )
 
-    def _line(self, path: str, done: LabeledFile, digest: str, common: Mapping[str, Any], start: float) -> bytes:
-        return line_of(
+    def _labelled_line(
+        self, path: str, done: LabeledFile, digest: str, common: Mapping[str, Any], start: float
+    ) -> bytes:
+        return result_line(
             path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=done.report.media_type, output=path,
             output_size=done.size, sha256=digest, content_id=done.label.content_id, how=list(done.how),
             lost=[loss.to_dict() for loss in done.lost] or None,
-            origin=done.report.origin, verdicts=_short(done.report), **common,
+            origin=done.report.origin, verdicts=_short_verdicts(done.report), **common,
         )  # fmt: skip
 
-    def _adopted(self, task: Task, common: Mapping[str, Any], start: float) -> Outcome | None:
-        """The outcome of a file that a killed run had finished, and told the ledger, but not its journal."""
-        if task.recorded is None or not self.job.output.exists(task.item.path):
+    def _adopt(self, task: Task, common: Mapping[str, Any], start: float) -> Outcome | None:
+        """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.
+
+        ``None`` if there is no such output.
+        """
+        path = task.item.path
+        if task.recorded_checksum is None or not self.job.output.exists(path):
             return None
         labeler = self._labeler
         assert labeler is not None
-        with self.job.output.lend(task.item.path) as path:
-            if (digest := sha256(path)) != task.recorded:
+        with self.job.output.fetch(path) as local:
+            if (digest := sha256(local)) != task.recorded_checksum:
                 return None
-            report = _verified(path, Check((labeler.profile,), visible=labeler.visible))
-            size = path.stat().st_size
+            report = _verify(local, Check((labeler.profile,), visible=labeler.visible))
+            size = local.stat().st_size
         fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
-        line = line_of(
-            task.item.path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=report.media_type,
-            output=task.item.path, output_size=size, sha256=digest, content_id=fields.get("ProduceID"),
-            how=["found finished after an interruption"], origin=report.origin, verdicts=_short(report), **common,
+        line = result_line(
+            path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=report.media_type, output=path,
+            output_size=size, sha256=digest, content_id=fields.get("ProduceID"),
+            how=["found finished after an interruption"], origin=report.origin, verdicts=_short_verdicts(report),
+            **common,
         )  # fmt: skip
-        return Outcome(task.item.path, Status.LABELLED, line, checksum=digest)
+        return Outcome(path, Status.LABELLED, line, checksum=digest)
 
-    def _changed(self, own: tuple[tuple[str, str], ...]) -> Labeler:
-        """The labeler for what a file list says of a file: other wording, another generator."""
+    def _make_labeler_for(self, overrides: Overrides) -> Labeler:
+        """Return the labeler for what a file list says about a file: another wording or generator."""
         labeler = self._labeler
         assert labeler is not None
-        values = dict(own)
+        values = dict(overrides)
         changes: dict[str, Any] = {key: values[key] for key in ("generator", "generator_version") if key in values}
         if "text" in values:
             from labeling.marks.visible import Style
@@ -205,36 +272,13 @@ class Worker:
         return replace(labeler, **changes) if changes else labeler
 
 
-class Taken(LabelingError):
-    """The output's name is taken."""
-
-
-class Unnameable(LabelingError):
-    """An object's name, with ``//`` in it, would be another's in a folder."""
-
-
-class Changed(Exception):
-    """The source is not the file any more that was read."""
-
-
-class _named(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a verb where it is used
-    """Lets messages speak of the file as the user knows it, not of a temporary copy."""
-
-    def __init__(self, local: Path, path: str) -> None:
-        self._local, self._path = str(local), path
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, LabelingError) and self._local in str(error):
-            raise type(error)(str(error).replace(self._local, self._path)) from error
-
-
-def _verified(path: Path, check: Check) -> Report:
+def _verify(path: Path, check: Check) -> Report:
     from labeling.verification.verifier import verify
 
     return verify(path, **check.arguments())
 
 
-def _short(report: Report) -> dict[str, Any]:
+def _short_verdicts(report: Report) -> dict[str, Any]:
     return {
         name: {
             "verdict": str(verdict.outcome),
@@ -245,7 +289,7 @@ def _short(report: Report) -> dict[str, Any]:
     }
 
 
-_STATUS: tuple[tuple[type[LabelingError], Status], ...] = (
+_STATUSES: tuple[tuple[type[LabelingError], Status], ...] = (
     (UnsupportedFormat, Status.UNSUPPORTED),
     (LabelConflict, Status.REFUSED),
     (Taken, Status.REFUSED),
@@ -254,12 +298,13 @@ _STATUS: tuple[tuple[type[LabelingError], Status], ...] = (
 
 
 def problem_of(error: Exception, path: str) -> Problem:
-    """An error as it stands in the results: its kind, and a line without the path, which stands beside it."""
+    """Return an error as the results report it: its kind, and one line without the file's path."""
     if isinstance(error, LabelingError):
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), Status.FAILED)
-        return Problem(status, type(error).__name__, _one_line(str(error).removeprefix(f"{path}: ")))
+        status = next((status for kind, status in _STATUSES if isinstance(error, kind)), Status.FAILED)
+        text = error.reason if error.path == path else str(error)
+        return Problem(status, type(error).__name__, _one_line(text.removeprefix(f"{path}: ")))
     if isinstance(error, MemoryError):
-        return Problem(Status.FAILED, "MemoryError", "there is not enough memory for it; use fewer --workers")
+        return Problem(Status.FAILED, "MemoryError", "there is not enough memory for it; use fewer `workers`")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Problem(Status.FAILED, "WriteError", "the disk is full")
     message = f"an error of aigc-label itself; please report it ({type(error).__name__}: {error})"
@@ -267,4 +312,4 @@ def problem_of(error: Exception, path: str) -> Problem:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+    return " ".join(text.split())[:MAX_MESSAGE]

@@ -1,6 +1,7 @@
-"""Who does the tasks. A crew is a number of hands, each with a short queue; a hand may die, its task then comes back.
+"""Pools of workers. A pool has slots, each with one worker and a short queue; if a worker dies, its task comes back.
 
-``Inline`` works in this process, ``Pool`` in processes of this machine; :mod:`labeling.batch.ray_crew` on a cluster.
+``InlineWorker`` works in this process, ``ProcessPool`` in processes of this machine, and
+:mod:`labeling.batch.ray_workers` on a Ray cluster.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from labeling.batch import run_lock
 from labeling.batch.storage import Folder
@@ -24,210 +25,261 @@ from labeling.batch.task import Outcome, Task
 from labeling.batch.work import Job, Worker
 from labeling.errors import LabelingError
 
-DEPTH = 2
-"""Small files that a hand has at a time: one it works on, and one so that it need not wait for us."""
+QUEUE_DEPTH = 2
+"""Small files that a worker has at a time: one in work, and one so that it need not wait for the next."""
 
-BIRTHS = 3
-"""So many hands in a row may die before they are ready; then something is wrong with all of them."""
+MAX_FAILED_STARTS = 3
+"""Workers in a row that may die before they are ready. After that, something is wrong with all of them."""
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "AIGC_LABEL_OCR_THREADS")
+"""Environment variables that limit the threads of a worker's libraries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """A hand died. ``culprit`` is what it was at, ``others`` had not been begun; ``why`` in words."""
+class WorkerLost:
+    """A worker died.
 
-    culprit: Task | None
+    Attributes:
+        task: What it was processing, if anything.
+        others: Tasks in its queue that it had not begun.
+        exit_reason: Why it died, in words.
+    """
+
+    task: Task | None
     others: tuple[Task, ...]
-    why: str
+    exit_reason: str
 
 
 @dataclass(eq=False, slots=True)
-class Hand:
-    """One worker and what it has been given. ``alone``: it takes nothing else until that is done."""
+class WorkerSlot:
+    """A worker and its queue.
+
+    Attributes:
+        tasks: What it was given and has not finished; the first is in work.
+        ready: The worker has started and takes tasks.
+        exclusive: It takes nothing else until its task is done.
+        since: When it began its current task (monotonic clock).
+    """
 
     tasks: deque[Task] = field(default_factory=deque)
     ready: bool = False
-    alone: bool = False
+    exclusive: bool = False
     since: float = 0.0
 
-    def room(self, *, alone: bool) -> bool:
-        """Whether another task may be given to it."""
-        return self.ready and not self.alone and len(self.tasks) < (1 if alone else DEPTH)
+    def has_room(self, *, exclusive: bool) -> bool:
+        """Return whether another task may be put in the queue."""
+        return self.ready and not self.exclusive and len(self.tasks) < (1 if exclusive else QUEUE_DEPTH)
 
 
-class Crew(ABC):
-    """The contract of an engine. ``collect`` gives outcomes and losses; whoever is lost is replaced."""
+Slot = TypeVar("Slot", bound=WorkerSlot)
+
+
+class WorkerPool(ABC, Generic[Slot]):
+    """What every engine provides. ``collect`` returns outcomes and lost workers; a lost worker is replaced.
+
+    Args:
+        job: What is to be done with every file.
+        size: Number of workers.
+        timeout: Seconds that a file may take; ``None`` for no limit.
+    """
 
     def __init__(self, job: Job, size: int, timeout: float | None) -> None:
         self._job, self._timeout = job, timeout
         self.size = size
-        self._stillborn = 0
-        self.hands: list[Any] = [self._hire() for _ in range(size)]
+        self.failed_starts = 0
+        self.slots: list[Slot] = [self.start_worker() for _ in range(size)]
 
     @abstractmethod
-    def _hire(self) -> Any:
-        """Start a hand."""
+    def start_worker(self) -> Slot:
+        """Start a worker, and return its slot."""
 
     @abstractmethod
-    def _send(self, hand: Any, task: Task) -> None: ...
+    def send(self, slot: Slot, task: Task) -> None:
+        """Hand a task to a slot's worker."""
 
     @abstractmethod
-    def collect(self, timeout: float) -> list[Outcome | Lost]:
-        """Wait up to so many seconds, and give what is finished or lost. Raises :class:`LabelingError`."""
+    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+        """Wait up to ``timeout`` seconds, and return what is finished or lost. Raises :class:`LabelingError`."""
 
     @abstractmethod
     def close(self, *, kill: bool = False) -> None:
-        """Let the hands go; ``kill`` does not wait for what they are at."""
+        """End the workers; with ``kill`` at once, without waiting for the files in flight."""
 
-    def submit(self, task: Task, *, alone: bool) -> bool:
-        """Give the task to the hand that has least to do; ``False`` if none has room."""
-        free = [hand for hand in self.hands if hand.room(alone=alone)]
+    def submit(self, task: Task, *, exclusive: bool) -> bool:
+        """Give a task to the worker with the shortest queue.
+
+        Args:
+            task: The task.
+            exclusive: The worker gets nothing else until it is done.
+
+        Returns:
+            ``False`` if no worker has room.
+        """
+        free = [slot for slot in self.slots if slot.has_room(exclusive=exclusive)]
         if not free:
             return False
-        hand = min(free, key=lambda each: len(each.tasks))
-        if not hand.tasks:
-            hand.since = time.monotonic()
-        hand.tasks.append(task)
-        hand.alone = alone
-        self._send(hand, task)
+        slot = min(free, key=lambda each: len(each.tasks))
+        if not slot.tasks:
+            slot.since = time.monotonic()
+        slot.tasks.append(task)
+        slot.exclusive = exclusive
+        self.send(slot, task)
         return True
 
     @property
-    def busy(self) -> int:
-        """Tasks that are given and not back."""
-        return sum(len(hand.tasks) for hand in self.hands)
+    def pending(self) -> int:
+        """Number of tasks that were given out and are not finished."""
+        return sum(len(slot.tasks) for slot in self.slots)
 
-    def alone(self) -> int:
-        """Hands that are at a task of the kind that is done alone."""
-        return sum(hand.alone for hand in self.hands)
+    @property
+    def exclusive_workers(self) -> int:
+        """Number of workers with a task that they do exclusively."""
+        return sum(slot.exclusive for slot in self.slots)
 
-    def _finished(self, hand: Hand, outcome: Outcome) -> Outcome:
-        hand.tasks.popleft()
-        hand.alone, hand.since = False, time.monotonic()
+    def _finished(self, slot: Slot, outcome: Outcome) -> Outcome:
+        slot.tasks.popleft()
+        slot.exclusive, slot.since = False, time.monotonic()
         return outcome
 
-    def _late(self, hand: Hand) -> bool:
-        return bool(self._timeout and hand.tasks and time.monotonic() - hand.since > self._timeout)
+    def _is_late(self, slot: Slot) -> bool:
+        return bool(self._timeout and slot.tasks and time.monotonic() - slot.since > self._timeout)
 
-    def _lost(self, hand: Any, why: str) -> Lost:
-        """Replace a hand. Raises :class:`LabelingError` if hands die before they have done anything."""
-        self._stillborn = 0 if hand.ready else self._stillborn + 1
-        if self._stillborn >= BIRTHS:
-            raise LabelingError(f"the workers end before they begin ({why}); try --workers 1, or less memory for each")
-        tasks = list(hand.tasks)
-        self.hands[self.hands.index(hand)] = self._hire()
-        return Lost(tasks[0] if tasks else None, tuple(tasks[1:]), why)
+    def _too_slow(self) -> str:
+        return f"it took longer than {self._timeout:.0f} s; `timeout` gives more"
+
+    def _lost(self, slot: Slot, exit_reason: str) -> WorkerLost:
+        """Replace a worker. Raises :class:`LabelingError` if workers die before they have done anything."""
+        self.failed_starts = 0 if slot.ready else self.failed_starts + 1
+        if self.failed_starts >= MAX_FAILED_STARTS:
+            raise LabelingError(
+                f"workers exit before they are ready ({exit_reason})", hint="try `workers=1`, or give each less memory"
+            )
+        tasks = list(slot.tasks)
+        self.slots[self.slots.index(slot)] = self.start_worker()
+        return WorkerLost(tasks[0] if tasks else None, tuple(tasks[1:]), exit_reason)
 
 
-class Inline(Crew):
-    """Works in this process: for places that only this process can see, and for debugging."""
+class InlineWorker(WorkerPool[WorkerSlot]):
+    """Works in this process: for storage that only this process can see, and for debugging."""
 
     def __init__(self, job: Job, size: int, timeout: float | None) -> None:
         self._worker = Worker(job)
         super().__init__(job, 1, None)
 
-    def _hire(self) -> Hand:
-        return Hand(ready=True)
+    def start_worker(self) -> WorkerSlot:
+        """Return the only slot."""
+        return WorkerSlot(ready=True)
 
-    def _send(self, hand: Hand, task: Task) -> None: ...
+    def send(self, slot: WorkerSlot, task: Task) -> None:
+        """Do nothing: ``collect`` does the work."""
 
-    def collect(self, timeout: float) -> list[Outcome | Lost]:
-        hand = self.hands[0]
-        return [self._finished(hand, self._worker.do(hand.tasks[0]))] if hand.tasks else []
+    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+        """Process the next task."""
+        slot = self.slots[0]
+        return [self._finished(slot, self._worker.run(slot.tasks[0]))] if slot.tasks else []
 
-    def close(self, *, kill: bool = False) -> None: ...
+    def close(self, *, kill: bool = False) -> None:
+        """Do nothing: there is no process to end."""
 
 
 @dataclass(eq=False, slots=True)
-class _Process(Hand):
+class _ProcessSlot(WorkerSlot):
     process: Any = None
     pipe: Connection[Any, Any] | Any = None
 
 
-class Pool(Crew):
-    """Processes of this machine. They are spawned, not forked: no lock and no thread comes along."""
+class ProcessPool(WorkerPool[_ProcessSlot]):
+    """Processes of this machine. They are spawned, not forked, so they inherit no lock and no thread."""
 
-    def _hire(self) -> _Process:
+    def start_worker(self) -> _ProcessSlot:
+        """Start a process, and return its slot."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._job), name="aigc-label worker", daemon=True)
+        process = context.Process(target=_worker_main, args=(theirs, self._job), name="aigc-label worker", daemon=True)
         process.start()
         theirs.close()
-        return _Process(process=process, pipe=ours)
+        return _ProcessSlot(process=process, pipe=ours)
 
-    def _send(self, hand: _Process, task: Task) -> None:
-        with contextlib.suppress(OSError):  # it is dead; collect will find out
-            hand.pipe.send(task)
+    def send(self, slot: _ProcessSlot, task: Task) -> None:
+        """Send a task to a process."""
+        with contextlib.suppress(OSError):  # the process is dead; collect will notice
+            slot.pipe.send(task)
 
-    def collect(self, timeout: float) -> list[Outcome | Lost]:
-        found: list[Outcome | Lost] = []
-        by_handle: dict[Any, _Process] = {}
-        for hand in self.hands:
-            by_handle[hand.pipe] = by_handle[hand.process.sentinel] = hand
+    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+        """Wait up to ``timeout`` seconds, and return what is finished or lost. Raises :class:`LabelingError`."""
+        events: list[Outcome | WorkerLost] = []
+        by_handle: dict[Any, _ProcessSlot] = {}
+        for slot in self.slots:
+            by_handle[slot.pipe] = by_handle[slot.process.sentinel] = slot
         ready = wait(by_handle, timeout)
-        for hand in dict.fromkeys(by_handle[handle] for handle in ready):
-            found += self._heard(hand)
-        for hand in list(self.hands):
-            if self._late(hand):
-                hand.process.kill()
-                hand.process.join()
-                found += [*self._heard(hand, f"it took longer than {self._timeout:.0f} s; --timeout gives more")]
-        return found
+        for slot in dict.fromkeys(by_handle[handle] for handle in ready):
+            events += self._receive(slot)
+        for slot in list(self.slots):
+            if self._is_late(slot):
+                slot.process.kill()
+                slot.process.join()
+                events += self._receive(slot, self._too_slow())
+        return events
 
-    def _heard(self, hand: _Process, why: str = "") -> Iterable[Outcome | Lost]:
-        """All that a hand has said, and its end if it has come to that."""
-        dead = not hand.process.is_alive()  # asked first: then what it said before its end is all there
+    def _receive(self, slot: _ProcessSlot, exit_reason: str = "") -> Iterable[Outcome | WorkerLost]:
+        """Yield all that a worker has sent, and its loss if it has died.
+
+        A worker sends ``None`` when it is ready, an :class:`Outcome` for each task, or a text if it cannot start.
+        """
+        dead = not slot.process.is_alive()  # asked first: then everything that it sent before its end is in the pipe
         try:
-            while hand.pipe.poll():
-                said = hand.pipe.recv()
-                if isinstance(said, Outcome):
-                    yield self._finished(hand, said)
-                elif said is None:
-                    hand.ready, self._stillborn = True, 0
+            while slot.pipe.poll():
+                message = slot.pipe.recv()
+                if isinstance(message, Outcome):
+                    yield self._finished(slot, message)
+                elif message is None:
+                    slot.ready, self.failed_starts = True, 0
                 else:
-                    raise LabelingError(said)
+                    raise LabelingError(message)
         except (EOFError, OSError):
-            hand.process.join(5)
-            hand.process.kill()  # without its pipe it is of no use
-            hand.process.join()
+            slot.process.join(5)
+            slot.process.kill()  # without its pipe it is of no use
+            slot.process.join()
             dead = True
         if dead:
-            hand.pipe.close()
-            pid = hand.process.pid
-            if hand.tasks and isinstance(self._job.output, Folder) and pid is not None:
-                self._job.output.sweep(hand.tasks[0].item.path, pid)
-            yield self._lost(hand, why or _death(hand.process.exitcode))
+            slot.pipe.close()
+            pid = slot.process.pid
+            if slot.tasks and isinstance(self._job.output, Folder) and pid is not None:
+                self._job.output.remove_leftovers(slot.tasks[0].item.path, pid)
+            yield self._lost(slot, exit_reason or _exit_reason(slot.process.exitcode))
 
     def close(self, *, kill: bool = False) -> None:
-        for hand in self.hands:
+        """End the processes; with ``kill`` at once, without waiting for the files in flight."""
+        for slot in self.slots:
             if kill:
-                hand.process.kill()
+                slot.process.kill()
             else:
                 with contextlib.suppress(OSError):
-                    hand.pipe.send(None)
-        for hand in self.hands:
-            hand.process.join(5)
-            if hand.process.is_alive():
-                hand.process.kill()
-                hand.process.join()
-            hand.pipe.close()
+                    slot.pipe.send(None)
+        for slot in self.slots:
+            slot.process.join(5)
+            if slot.process.is_alive():
+                slot.process.kill()
+                slot.process.join()
+            slot.pipe.close()
 
 
-def _death(code: int | None) -> str:
+def _exit_reason(code: int | None) -> str:
     if code is not None and code < 0:
         name = next((s.name for s in signal.Signals if s == -code), f"signal {-code}")
-        return f"{name}, perhaps for want of memory" if name == "SIGKILL" else name
+        return f"{name}, perhaps for lack of memory" if name == "SIGKILL" else name
     return f"exit code {code}"
 
 
-def _work(pipe: Connection[Any, Any], job: Job) -> None:
-    """The life of a process of the pool."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the run decides when to stop, and lets files be finished
+def _worker_main(pipe: Connection[Any, Any], job: Job) -> None:
+    """Run a process of the pool, from its start to its end."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the run decides when to stop, and lets workers finish their files
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_watch, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "AIGC_LABEL_OCR_THREADS"):
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    for name in THREAD_VARIABLES:
         os.environ.setdefault(name, str(job.threads))
-    here = run_lock.join(job.folder) if job.folder is not None else None
-    with here or contextlib.nullcontext(), contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    lock = run_lock.acquire_shared(job.folder) if job.folder is not None else None
+    with lock or contextlib.nullcontext(), contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             worker = Worker(job)
         except LabelingError as error:
@@ -235,11 +287,11 @@ def _work(pipe: Connection[Any, Any], job: Job) -> None:
             return
         pipe.send(None)
         while (task := pipe.recv()) is not None:
-            pipe.send(worker.do(task))
+            pipe.send(worker.run(task))
 
 
-def _watch() -> None:
-    """End at once when the run is killed: nobody would take the result, and another run may take the folder."""
+def _exit_with_parent() -> None:
+    """End this process as soon as the run ends: nobody would take its result, and another run may use the folder."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])

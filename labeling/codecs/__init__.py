@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labeling.codecs.base import MAX_PIXELS, Painted
+from labeling.codecs.base import Painted
 from labeling.containers import formats
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
+from labeling.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from labeling.codecs.base import Painter, Pixels
 
-__all__ = ["MAX_PIXELS", "Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file"]
+__all__ = ["Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file"]
 
 
 def paint_file(

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_PIXELS = 100_000_000
-"""Default limit on the pixels of one frame; all frames of an animation together may have four times as many."""
-
 Pixels: TypeAlias = "NDArray[np.uint8]"
 """An array of 8-bit samples, (H, W, channels)."""
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs.base import MAX_PIXELS, Box, Painter, Pixels
+from labeling.codecs.base import Box, Painter, Pixels
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
+from labeling.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,8 +1,8 @@
 """AVI, with or without OpenDML extensions (OpenDML AVI File Format Extensions 1.02): a label is a text of LIST INFO.
 
-Indexes hold offsets of packets, in ``idx1`` relative or absolute, in ``indx`` always absolute. So nothing up to the
-last packet moves: a list that outgrows its place goes behind the index. Where further RIFF chunks follow, their OpenDML
-index is brought in line.
+Indices have offsets of packets: relative or absolute ones in ``idx1``, absolute ones in ``indx``. So nothing up to the
+last packet moves, and a list that outgrows its place goes behind the index. If further RIFF chunks follow, their
+OpenDML indices are updated.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from labeling.containers.syntax.riff import (
 from labeling.errors import LabelingError
 
 MAX_RIFFS = 4096
-"""So many RIFF chunks are walked: 4 TB of film."""
+"""Limit on the RIFF chunks of a file: 4 TB of video."""
 
 MAX_SEGMENTS = 1 << 16
-"""So many entries of OpenDML super indexes are followed, of all streams together."""
+"""Limit on the entries of OpenDML super indices that are followed, of all streams together."""
 
 MAX_HEADERS = 4 << 20
-"""So many bytes the list of headers may have."""
+"""Limit on the bytes of the list of headers."""
 
 _HAS_INDEX = 0x10
 _NAMED_TEXTS = {b"strn", b"IDIT", b"ISMP"}
@@ -51,12 +51,12 @@ _segment = Struct("<QII")
 
 @dataclass(slots=True)
 class _Walk:
-    """What has been seen so far. ``places`` are the chunks of blocks that are whole chunks, by offset."""
+    """What was found in a file. ``places`` maps the offsets of blocks that are whole chunks to these chunks."""
 
     collector: Collector = field(default_factory=Collector)
     riffs: list[tuple[Chunk, list[Chunk]]] = field(default_factory=list)
     places: dict[int, Chunk] = field(default_factory=dict)
-    inner: list[Chunk] = field(default_factory=list)  # LIST INFO inside of hdrl
+    inner: list[Chunk] = field(default_factory=list)  # LIST INFO inside hdrl
     indexes: list[Chunk] = field(default_factory=list)
     movies: list[Chunk] = field(default_factory=list)
     flags: int = 0
@@ -68,7 +68,7 @@ class _Walk:
 
     @property
     def lists(self) -> Iterator[Chunk]:
-        """Every LIST INFO at the top level, the home of texts."""
+        """Every LIST INFO at the top level, where texts belong."""
         return (chunk for _, children in self.riffs for chunk in children if chunk.form == b"INFO")
 
 
@@ -80,19 +80,11 @@ def read(data: Media) -> Contents:
         if not walk.movies:
             problems.append("it has no packets (LIST movi)")
         elif walk.flags & _HAS_INDEX and not (walk.indexed or walk.indexes):
-            problems.append("its header says that it has an index, but there is none")
-    return Contents(
-        "avi",
-        "video/x-msvideo",
-        tuple(walk.collector.blocks),
-        tuple((chunk.body, chunk.stop - chunk.body) for chunk in walk.movies),
-        walk.width,
-        walk.height,
-        problems=tuple(problems),
-        warnings=tuple(walk.collector.warnings),
-        fixed=walk.fixed,
-        seconds=0.0 if walk.fixed else walk.seconds,
-    )
+            problems.append("its header announces an index, but there is none")
+    coded = ((chunk.body, chunk.stop - chunk.body) for chunk in walk.movies)
+    seconds = 0.0 if walk.fixed else walk.seconds
+    size = walk.width, walk.height
+    return walk.collector.contents("avi", "video/x-msvideo", coded, size, fixed=walk.fixed, seconds=seconds)
 
 
 def _walk(data: Media) -> _Walk:
@@ -120,7 +112,7 @@ def _walk(data: Media) -> _Walk:
 
 
 def _first(data: Media, walk: _Walk) -> Chunk:
-    """The first RIFF chunk; one whose writer could not go back to say its size goes up to the end."""
+    """Return the first RIFF chunk. If its writer could not go back to fill in the size, it extends to the end."""
     size, there = int.from_bytes(data[4:8], "little"), len(data)
     if size == 0 or (size >= UNFINISHED and size + 8 > there):
         note(walk.collector.warnings, "its sizes were never filled in; it was written as a stream")
@@ -132,7 +124,7 @@ def _first(data: Media, walk: _Walk) -> Chunk:
 
 
 def _riff(data: Media, riff: Chunk, walk: _Walk) -> None:
-    """Take one RIFF chunk: the film's first, or an AVIX that continues it."""
+    """Read one RIFF chunk: the first one, or an AVIX that continues it."""
     collector = walk.collector
     children = chunks(data, riff.body, riff.stop, collector)
     walk.riffs.append((riff, children))
@@ -153,7 +145,9 @@ def _riff(data: Media, riff: Chunk, walk: _Walk) -> None:
 def _headers(data: Media, hdrl: Chunk, walk: _Walk) -> None:
     collector = walk.collector
     if hdrl.length > MAX_HEADERS:
-        note(collector.problems, f"its list of headers is {hdrl.length} bytes, more than the {MAX_HEADERS} we look at")
+        note(
+            collector.problems, f"its list of headers is {hdrl.length} bytes, more than the {MAX_HEADERS} that are read"
+        )
         return
     for chunk in chunks(data, hdrl.body, hdrl.stop, collector):
         if chunk.cut:
@@ -172,7 +166,7 @@ def _headers(data: Media, hdrl: Chunk, walk: _Walk) -> None:
 
 
 def _stream(data: Media, strl: Chunk, walk: _Walk) -> None:
-    """One stream's headers: how long it lasts, how large its picture is, and its OpenDML index."""
+    """Read the headers of a stream: duration, size of the picture, OpenDML index."""
     kind = b""
     for chunk in chunks(data, strl.body, strl.stop, walk.collector):
         if chunk.cut:
@@ -192,7 +186,7 @@ def _stream(data: Media, strl: Chunk, walk: _Walk) -> None:
 
 
 def _named(data: Media, chunk: Chunk, walk: _Walk) -> None:
-    """Texts of the headers: a stream's name, the date of recording."""
+    """Collect a text among the headers: the name of a stream, the date of recording."""
     if chunk.name in _NAMED_TEXTS:
         name = title(chunk.name)
         text = data[chunk.body : min(chunk.stop, chunk.body + 65536)].rstrip(b"\0\n")
@@ -204,10 +198,10 @@ def _named(data: Media, chunk: Chunk, walk: _Walk) -> None:
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
     gone, kept = pick(contents.blocks, changes)
     if changes.exif is not None:
-        raise LabelingError("AVI has no place for EXIF; leave it out")
+        raise LabelingError("AVI has no place for EXIF", hint="leave it out")
     walk = _walk(data)
     riff, children = walk.riffs[0]
     plan = Plan(data, children, _free_from(children))
@@ -229,13 +223,13 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
 
 
 def _free_from(children: list[Chunk]) -> int:
-    """Where the part of the first RIFF chunk begins that no index speaks of."""
+    """Return the offset in the first RIFF chunk from which on no index refers to anything."""
     fixed = [chunk for chunk in children if chunk.form == b"movi" or chunk.name == b"idx1" or chunk.name[:2] == b"ix"]
     return max((chunk.end for chunk in fixed), default=children[-1].end if children else 12)
 
 
 def _put(kept: list[Block], changes: Changes) -> tuple[int, bytes] | None:
-    """The new text as (offset of the one it replaces, or 0; whole chunk)."""
+    """Return the new text as (offset of the one that it replaces or 0, chunk)."""
     if changes.text_field is None:
         return None
     name, text = changes.text_field
@@ -244,10 +238,10 @@ def _put(kept: list[Block], changes: Changes) -> tuple[int, bytes] | None:
 
 
 def _texts(data: Media, walk: _Walk, plan: Plan, gone: set[int], put: tuple[int, bytes] | None) -> None:
-    """Plan the changes of texts: the new one in the list that holds the old one, or in the first list.
+    """Plan the changes of texts. The new one goes into the list that has the old one, or into the first list.
 
-    If there is no room for it, it gets a list of its own: most programs read no list behind the packets, and the other
-    texts would be lost to them.
+    If there is no room for it there, it gets a list of its own: most programs do not read lists behind the packets, and
+    the other texts would be lost to them.
     """
     home = walk.riffs[0][1]
     for chunk in [*walk.lists, *walk.inner]:
@@ -264,9 +258,10 @@ def _texts(data: Media, walk: _Walk, plan: Plan, gone: set[int], put: tuple[int,
 
 
 def _moved_index(data: Media, walk: _Walk, cut: int, delta: int) -> list[Edit]:
-    """Edits that bring OpenDML indexes in line once all from ``cut`` on is moved by ``delta``.
+    """Return the edits that update OpenDML indices when everything from ``cut`` on moves by ``delta``.
 
-    Raises :class:`LabelingError` if an index is not as OpenDML has it.
+    Raises:
+        LabelingError: An index is not as OpenDML specifies it.
     """
     edits: list[Edit] = []
     seen = 0
@@ -290,7 +285,7 @@ def _moved_index(data: Media, walk: _Walk, cut: int, delta: int) -> list[Edit]:
 
 
 def _moved_base(data: Media, offset: int, cut: int, delta: int) -> list[Edit]:
-    """The same for one standard index (``ix##``) at ``offset``: its packets are counted from a base."""
+    """Return the edits for the standard index (``ix##``) at ``offset``, whose packets count from a base."""
     body = offset + 8
     raw = data[body : body + _indx.size + 4]
     if data[offset : offset + 2] != b"ix" or len(raw) < _indx.size + 4:
@@ -305,6 +300,6 @@ def _moved_base(data: Media, offset: int, cut: int, delta: int) -> list[Edit]:
 
 def _odd_index() -> LabelingError:
     return LabelingError(
-        "the AVI has no room for a label before its packets, and its OpenDML index is not sound enough to move what "
-        "follows; re-mux it first (ffmpeg -i … -c copy)"
+        "the AVI has no room for a label before its packets, and its OpenDML index is too damaged to move what follows",
+        hint="re-mux it first (ffmpeg -i … -c copy)",
     )

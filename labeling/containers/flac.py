@@ -1,7 +1,7 @@
-"""FLAC (RFC 9639): a label is a comment of the VORBIS_COMMENT block.
+"""FLAC (RFC 9639): a label is a comment in the VORBIS_COMMENT block.
 
-Metadata blocks stand before the frames, and none holds an offset into the file, so that the frames may move; they do
-not where PADDING can pay for the change. C2PA puts its manifest into an ID3v2 tag in front of it all.
+Metadata blocks precede the frames. None of them has an offset into the file, so the frames may move; they stay in place
+if PADDING can make up for the change. C2PA stores its manifest in an ID3v2 tag at the start of the file.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from labeling.containers.base import Block, Changes, Contents, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, pick, splice
-from labeling.containers.syntax import id3, vorbis_comment
+from labeling.containers.syntax import id3, id3_edit, vorbis_comment
 from labeling.errors import LabelingError
 
 MAX_METADATA_BLOCKS = 4096
+"""Limit on the metadata blocks of a file."""
+
 MAX_BLOCK = (1 << 24) - 1
+"""Most bytes that the size field of a metadata block allows."""
 
 _STREAMINFO, _PADDING, _COMMENT = 0, 1, 4
 _HEADER = 4
@@ -26,7 +29,7 @@ _WHERE = "FLAC Vorbis comment"
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """One metadata block: its header is at ``at``, its content ends at ``end``."""
+    """One metadata block; ``at`` is the offset of its header, ``end`` that of the end of its content."""
 
     type: int
     at: int
@@ -43,7 +46,7 @@ class _Walk:
     collector: Collector = field(default_factory=Collector)
     tags: list[id3.Tag] = field(default_factory=list)
     blocks: list[_Block] = field(default_factory=list)
-    sound: int = 0
+    audio: int = 0
     seconds: float = 0.0
 
     @property
@@ -54,7 +57,7 @@ class _Walk:
 def read(data: Media) -> Contents:
     """Find the metadata of a FLAC file; see :mod:`labeling.containers.base`."""
     walk = _walk(data)
-    coded = [(walk.sound, len(data) - walk.sound)] if walk.sound else []
+    coded = [(walk.audio, len(data) - walk.audio)] if walk.audio else []
     return walk.collector.contents("flac", "audio/flac", coded, seconds=walk.seconds)
 
 
@@ -80,14 +83,14 @@ def _walk(data: Media) -> _Walk:
         note(collector.warnings, f"it has {len(walk.comments)} VORBIS_COMMENT blocks, where one is allowed")
     head = data[end : end + 2]
     if len(head) < 2 or head[0] != 0xFF or head[1] & 0xFC != 0xF8:
-        note(collector.problems, f"no FLAC frame is found at offset {end}, where the sound should begin")
+        note(collector.problems, f"no FLAC frame is found at offset {end}, where the audio should begin")
     else:
-        walk.sound = end
+        walk.audio = end
     return walk
 
 
 def _blocks(data: Media, at: int, walk: _Walk) -> int:
-    """List the metadata blocks from ``at`` on; gives where they end."""
+    """List the metadata blocks from ``at`` on, and return where they end."""
     problems = walk.collector.problems
     for _ in range(MAX_METADATA_BLOCKS):
         head = data[at : at + _HEADER]
@@ -97,7 +100,7 @@ def _blocks(data: Media, at: int, walk: _Walk) -> int:
             return at
         block = _Block(head[0] & ~_LAST, at, end, bool(head[0] & _LAST))
         if block.type == 127:
-            problems.append(f"the metadata block at offset {at} is not sound")
+            problems.append(f"the metadata block at offset {at} is damaged")
             return at
         walk.blocks.append(block)
         at = end
@@ -121,10 +124,10 @@ def _stream_info(data: Media, walk: _Walk) -> None:
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
     gone, kept = pick(contents.blocks, changes)
     if changes.exif is not None or changes.xmp is not None:
-        raise LabelingError("FLAC has no place for EXIF or an XMP packet; leave it out")
+        raise LabelingError("FLAC has no place for EXIF or an XMP packet", hint="leave it out")
     walk = _walk(data)
     edits: list[Edit] = []
     home, old = _home(walk, kept, changes)
@@ -139,16 +142,16 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
             edits.append((block.at, block.end, _head(_COMMENT, len(body), block.last) + body))
     if changes.text_field is not None and home is None:
         edits += _insertion(walk, changes.text_field)
-    edits += _paid(walk, sum(len(new) - (end - start) for start, end, new in edits))
-    return splice(data, edits + id3.tag_edits(walk.tags, gone))
+    edits += _compensated(walk, sum(len(new) - (end - start) for start, end, new in edits))
+    return splice(data, edits + id3_edit.tag_edits(walk.tags, gone))
 
 
 def _home(walk: _Walk, kept: list[Block], changes: Changes) -> tuple[_Block | None, int | None]:
-    """The block that a new comment goes into, and the offset of the comment that it takes the place of."""
+    """Return the block for a new comment, and the offset of the comment that it replaces, if there is one."""
     for block in walk.comments:
         for each in kept:
-            named = changes.text_field is not None and each.keyword == changes.text_field[0]
-            if named and block.body <= each.offset < block.end:
+            matches = changes.text_field is not None and each.keyword == changes.text_field[0]
+            if matches and block.body <= each.offset < block.end:
                 return block, each.offset
     return next(iter(walk.comments), None), None
 
@@ -159,23 +162,23 @@ def _head(type: int, size: int, last: bool) -> bytes:
     return bytes((type | _LAST * last,)) + size.to_bytes(3, "big")
 
 
-def _insertion(walk: _Walk, named: tuple[str, str]) -> list[Edit]:
-    """Edits that put a comment block behind STREAMINFO, which must come first."""
+def _insertion(walk: _Walk, text_field: tuple[str, str]) -> list[Edit]:
+    """Return the edits that insert a comment block behind STREAMINFO, which must come first."""
     first = walk.blocks[0]
-    body = vorbis_comment.build(vorbis_comment.changed(vorbis_comment.Comments(), set(), (None, *named)))
+    body = vorbis_comment.build(vorbis_comment.changed(vorbis_comment.Comments(), set(), (None, *text_field)))
     edits: list[Edit] = [(first.end, first.end, _head(_COMMENT, len(body), first.last) + body)]
     if first.last:
         edits.append((first.at, first.at + 1, bytes((first.type,))))
     return edits
 
 
-def _paid(walk: _Walk, growth: int) -> list[Edit]:
-    """Edits that let PADDING shrink or grow so that the frames stay where they are, if it can."""
+def _compensated(walk: _Walk, growth: int) -> list[Edit]:
+    """Return the edits that shrink or extend PADDING so that the frames stay where they are, if that is possible."""
     for block in walk.blocks:
         size = block.end - block.body - growth
         if growth and block.type == _PADDING and 0 <= size <= MAX_BLOCK:
             head = (block.at, block.body, _head(_PADDING, size, block.last))
-            # Padding is cut, or lengthened, at its end: the zeros that stay are not touched.
+            # Padding is cut or extended at its end, so that the other zeros need not be written.
             if growth > 0:
                 return [head, (block.end - growth, block.end, b"")]
             return [head, (block.end, block.end, bytes(-growth))]

@@ -1,7 +1,7 @@
-"""MP3: MPEG audio frames (ISO/IEC 11172-3, 13818-3) behind an ID3v2 tag; a label is a TXXX frame of the tag.
+"""MP3: MPEG audio frames (ISO/IEC 11172-3, 13818-3) behind an ID3v2 tag. A label is a TXXX frame of the tag.
 
-Behind the sound ID3v1, APEv2, Lyrics3 and further ID3v2 tags may stand; they stay where they are. A FLAC file behind an
-ID3v2 tag, which C2PA makes of every FLAC file, is handed to :mod:`.flac`.
+ID3v1, APEv2, Lyrics3 and further ID3v2 tags may follow the audio; they stay where they are. A FLAC file behind an ID3v2
+tag, which is what C2PA makes of every FLAC file, is passed on to :mod:`.flac`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from labeling.containers import flac
 from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
-from labeling.containers.syntax import id3
+from labeling.containers.syntax import id3, id3_edit
 from labeling.errors import LabelingError
 
 _SEARCHED = 1 << 16  # for the first frame, behind the tag
@@ -29,13 +29,13 @@ _APE_FOOTER, _ID3V1, _LYRICS_END = 32, 128, 15
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What an MPEG audio frame's header says; ``length`` in bytes, 0 in free format, where only decoding tells."""
+    """The header of an MPEG audio frame; ``length`` is in bytes, 0 in free format, where only decoding finds it."""
 
     length: int
     samples: int
     rate: int
     kbits: int
-    side: int  # bytes of header and side information, behind which a Xing header stands
+    side: int  # bytes of header and side information, which a Xing header follows
 
 
 @dataclass(slots=True)
@@ -43,12 +43,12 @@ class _Walk:
     collector: Collector = field(default_factory=Collector)
     tags: list[id3.Tag] = field(default_factory=list)
     first: int = 0  # where the leading tags end
-    sound: int = 0
-    sound_end: int = 0
+    audio: int = 0
+    audio_end: int = 0
     seconds: float = 0.0
 
     def leading(self) -> id3.Tag | None:
-        """The tag at the very beginning, which is the home of a label."""
+        """Return the tag at the very start, where a label belongs."""
         return self.tags[0] if self.tags and self.tags[0].at == 0 else None
 
 
@@ -58,7 +58,7 @@ def read(data: Media) -> Contents:
     if after and data[after : after + 4] == b"fLaC":
         return flac.read(data)
     walk = _walk(data)
-    coded = [(walk.sound, walk.sound_end - walk.sound)] if walk.sound_end > walk.sound else []
+    coded = [(walk.audio, walk.audio_end - walk.audio)] if walk.audio_end > walk.audio else []
     return walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)
 
 
@@ -69,20 +69,20 @@ def _walk(data: Media) -> _Walk:
     walk.first = id3.behind_tags(data)
     if collector.problems:
         return walk
-    walk.sound_end = _tail(data, walk)
-    found = _first_frame(data, walk.first, walk.sound_end)
+    walk.audio_end = _tail(data, walk)
+    found = _first_frame(data, walk.first, walk.audio_end)
     if found is None:
-        collector.problems.append(f"no MPEG audio frame is found at offset {walk.first}, where the sound should begin")
+        collector.problems.append(f"no MPEG audio frame is found at offset {walk.first}, where the audio should begin")
         return walk
-    walk.sound, frame = found
-    if walk.sound > walk.first and any(data[walk.first : walk.sound]):
-        note(collector.warnings, f"{walk.sound - walk.first} bytes before the first frame are no sound; they are kept")
+    walk.audio, frame = found
+    if walk.audio > walk.first and any(data[walk.first : walk.audio]):
+        note(collector.warnings, f"{walk.audio - walk.first} bytes before the first frame are not audio; they are kept")
     _duration(data, walk, frame)
     return walk
 
 
 def _tail(data: Media, walk: _Walk) -> int:
-    """Where the sound ends and tags of other kinds begin; ID3v2 tags among them are read."""
+    """Return where the audio ends and tags of other kinds begin; read the ID3v2 tags among them."""
     end, start = len(data), walk.first
     if end - start >= _ID3V1 and data[end - _ID3V1 : end - _ID3V1 + 3] == b"TAG":
         end -= _ID3V1
@@ -106,7 +106,7 @@ def _tail(data: Media, walk: _Walk) -> int:
 
 
 def _first_frame(data: Media, start: int, stop: int) -> tuple[int, _Frame] | None:
-    """The first frame header that is followed by another one, or by the end."""
+    """Find the first frame that is followed by another one, or by the end."""
     window = data[start : min(stop, start + _SEARCHED)]
     proper = len(window) - len(window.lstrip(b"\0"))
     at = window.find(b"\xff")
@@ -115,7 +115,7 @@ def _first_frame(data: Media, start: int, stop: int) -> tuple[int, _Frame] | Non
         if frame is not None:
             follows = start + at + frame.length
             alone = not frame.length or follows >= stop
-            # Where the sound has to begin, a frame may be alone; elsewhere any few bytes look like one.
+            # Where the audio has to begin, there may be a single frame; elsewhere random bytes may look like one.
             if at == proper if alone else _parse(data[follows : follows + 4]) is not None:
                 return start + at, frame
         at = window.find(b"\xff", at + 1)
@@ -123,7 +123,7 @@ def _first_frame(data: Media, start: int, stop: int) -> tuple[int, _Frame] | Non
 
 
 def _parse(head: bytes) -> _Frame | None:
-    """A frame's header (ISO/IEC 11172-3, 2.4.2.3)."""
+    """Parse the header of a frame (ISO/IEC 11172-3, 2.4.2.3)."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)  # version: 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
@@ -142,9 +142,9 @@ def _parse(head: bytes) -> _Frame | None:
 
 
 def _duration(data: Media, walk: _Walk, frame: _Frame) -> None:
-    """How long the sound lasts, and whether all of it is there: of a Xing, Info or VBRI header, or about."""
-    raw = data[walk.sound : walk.sound + max(frame.side + 16, 54)]
-    there = walk.sound_end - walk.sound
+    """Find the duration, and check that the audio is complete: from a Xing, Info or VBRI header, or by estimate."""
+    raw = data[walk.audio : walk.audio + max(frame.side + 16, 54)]
+    there = walk.audio_end - walk.audio
     frames = size = 0
     xing = raw[frame.side :]
     if xing[:4] in (b"Xing", b"Info"):
@@ -155,7 +155,7 @@ def _duration(data: Media, walk: _Walk, frame: _Frame) -> None:
     elif raw[36:40] == b"VBRI":
         size, frames = int.from_bytes(raw[46:50], "big"), int.from_bytes(raw[50:54], "big")
     if size > there:
-        note(walk.collector.problems, f"the file is cut off: its sound should be {size} bytes, {there} are there")
+        note(walk.collector.problems, f"the file is cut off: its audio should be {size} bytes, {there} are there")
     if frames:
         walk.seconds = frames * frame.samples / frame.rate
     elif frame.kbits:
@@ -168,10 +168,10 @@ def _duration(data: Media, walk: _Walk, frame: _Frame) -> None:
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
     gone, kept = pick(contents.blocks, changes)
     if changes.exif is not None:
-        raise LabelingError("MP3 has no place for EXIF; leave it out")
+        raise LabelingError("MP3 has no place for EXIF", hint="leave it out")
     walk = _walk(data)
     home = walk.leading()
     puts: dict[int, list[tuple[int | None, bytes]]] = {}  # by the offset of the tag
@@ -182,24 +182,24 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         if tag is not None and home is not None and tag.version != home.version:
             new = _frames(tag.version, changes)[name]
         puts.setdefault(at, []).append((old, new))
-    return splice(data, id3.tag_edits(walk.tags, gone, puts))
+    return splice(data, id3_edit.tag_edits(walk.tags, gone, puts))
 
 
 def _frames(version: int, changes: Changes) -> dict[str, bytes]:
-    """The new frames, by the keyword of those that they replace; "" stands for an XMP packet."""
+    """Return the new frames by the keyword of those that they replace; an empty one stands for an XMP packet."""
     new: dict[str, bytes] = {}
     if changes.text_field is not None:
-        new[changes.text_field[0]] = id3.user_text(version, *changes.text_field)
+        new[changes.text_field[0]] = id3_edit.user_text(version, *changes.text_field)
     if changes.xmp is not None:
-        new[""] = id3.private(version, changes.xmp)
+        new[""] = id3_edit.private(version, changes.xmp)
     return new
 
 
 def _replaced(tags: list[id3.Tag], kept: list[Block], keyword: str) -> int | None:
-    """The offset of the frame that a new one takes the place of."""
+    """Return the offset of the frame that a new one replaces, if there is one."""
     offsets = {block.offset for block in kept}
     for frame in (frame for tag in tags for frame in tag.frames if frame.at in offsets):
-        named = frame.name in (b"TXXX", b"TXX") and frame.keyword == keyword
-        if frame.kind is Kind.XMP if not keyword else named:
+        matches = frame.name in (b"TXXX", b"TXX") and frame.keyword == keyword
+        if frame.kind is Kind.XMP if not keyword else matches:
             return frame.at
     return None

@@ -1,6 +1,6 @@
 """WAV, and its 64-bit forms RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088): a label is a RIFF chunk of its own.
 
-No chunk of a WAV file holds offsets into the file, so that chunks may move; new ones go behind the samples.
+No chunk of a WAV file has offsets in the file, so chunks may move. New ones go behind the samples.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from struct import Struct
 from labeling.containers.base import Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
-from labeling.containers.syntax import id3
+from labeling.containers.syntax import id3, id3_edit
 from labeling.containers.syntax.riff import (
     UNFINISHED,
     Chunk,
@@ -28,7 +28,7 @@ from labeling.containers.syntax.riff import (
 from labeling.errors import LabelingError
 
 MAX_SIZES = 1 << 16
-"""So many entries of a ``ds64`` table are read."""
+"""Limit on the entries of a ``ds64`` table."""
 
 LABEL = b"AIGC"
 _UNKNOWN = 0xFFFFFFFF
@@ -36,13 +36,15 @@ _ENDLESS = 1 << 62
 _ID3 = {b"id3 ", b"ID3 "}
 _ds64 = Struct("<3QI")  # RIFF size, size of data, number of samples, entries of the table
 _entry = Struct("<4sQ")
-_fmt = Struct("<2H2I2H")  # format, channels, samples a second, bytes a second, bytes a sample of all channels, bits
+_fmt = Struct(
+    "<2H2I2H"
+)  # format, channels, samples per second, bytes per second, bytes per sample of all channels, bits
 _fact = Struct("<I")
 
 
 @dataclass(slots=True)
 class _Walk:
-    """What has been seen so far. ``places`` are the chunks that blocks are in, by the blocks' offsets."""
+    """What was found in a file."""
 
     collector: Collector = field(default_factory=Collector)
     riff: Chunk = field(default_factory=lambda: Chunk(b"RIFF", b"WAVE", 0, 12, 12))
@@ -55,7 +57,7 @@ class _Walk:
     fixed: str = ""
 
     def real(self, name: bytes, size: int) -> int:
-        """The true size of a chunk; of samples whose writer never said it, more than any file has."""
+        """Return the true size of a chunk. Samples of unknown size get more than any file has."""
         if name == b"data" and self.fixed and size in (0, _UNKNOWN):
             return _ENDLESS
         return self.sizes.get(name, size) if size == _UNKNOWN else size
@@ -65,27 +67,20 @@ def read(data: Media) -> Contents:
     """Find the metadata of a WAV file; see :mod:`labeling.containers.base`."""
     walk = _walk(data)
     problems, warnings = walk.collector.problems, walk.collector.warnings
-    sounds = [chunk for chunk in walk.children if chunk.name == b"data"]
+    samples = [chunk for chunk in walk.children if chunk.name == b"data"]
     if not problems:
-        if not sounds:
+        if not samples:
             problems.append("it has no samples (data chunk)")
         elif not walk.rate and not walk.samples:
             problems.append("its fmt chunk is missing or damaged")
-        elif len(sounds) > 1:
-            problems.append(f"it has {len(sounds)} data chunks")
+        elif len(samples) > 1:
+            problems.append(f"it has {len(samples)} data chunks")
         if walk.riff.end < len(data):
             warnings.append(f"{len(data) - walk.riff.end} bytes follow the RIFF data; they are kept")
-    length = sum(chunk.stop - chunk.body for chunk in sounds)
-    return Contents(
-        "wav",
-        "audio/wav",
-        tuple(walk.collector.blocks),
-        tuple((chunk.body, chunk.stop - chunk.body) for chunk in sounds),
-        problems=tuple(problems),
-        warnings=tuple(warnings),
-        fixed=walk.fixed,
-        seconds=length / walk.rate if walk.rate else 0.0,
-    )
+    length = sum(chunk.stop - chunk.body for chunk in samples)
+    coded = ((chunk.body, chunk.stop - chunk.body) for chunk in samples)
+    seconds = length / walk.rate if walk.rate else 0.0
+    return walk.collector.contents("wav", "audio/wav", coded, fixed=walk.fixed, seconds=seconds)
 
 
 def _walk(data: Media) -> _Walk:
@@ -115,20 +110,20 @@ def _walk(data: Media) -> _Walk:
 
 
 def _sizes(data: Media, walk: _Walk, length: int) -> int:
-    """Read the ``ds64`` chunk, which comes first and holds what 32 bits cannot; gives the RIFF chunk's size."""
+    """Read the ``ds64`` chunk, which comes first and has the sizes beyond 32 bits; return that of the RIFF chunk."""
     raw = data[12 : 20 + _ds64.size]
     if raw[:4] != b"ds64" or len(raw) < 8 + _ds64.size:
         walk.collector.problems.append("its ds64 chunk is missing or damaged")
         return length
-    riff, sound, _, count = _ds64.unpack(raw[8:])
+    riff, samples, _, count = _ds64.unpack(raw[8:])
     if count > MAX_SIZES:
         walk.collector.problems.append(f"its ds64 chunk has more than {MAX_SIZES} entries")
         return length
     at = 20 + _ds64.size
     table = data[at : at + count * _entry.size]
     walk.sizes = dict(_entry.iter_unpack(table[: len(table) // _entry.size * _entry.size]))
-    walk.sizes[b"data"] = sound
-    if sound in (0, _UNKNOWN, (1 << 64) - 1):
+    walk.sizes[b"data"] = samples
+    if samples in (0, _UNKNOWN, (1 << 64) - 1):
         _unfinished(walk)
     return int(riff) if length == _UNKNOWN else length
 
@@ -166,19 +161,19 @@ def _take(data: Media, chunk: Chunk, walk: _Walk) -> None:
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
     gone, kept = pick(contents.blocks, changes)
     if changes.exif is not None:
-        raise LabelingError("WAV has no place for EXIF; leave it out")
+        raise LabelingError("WAV has no place for EXIF", hint="leave it out")
     walk = _walk(data)
     plan = Plan(data, walk.children, 0, roomy=False)
     homes = {chunk.at: chunk for chunk in walk.children}
     new: dict[int, bytes] = dict.fromkeys(gone & homes.keys(), b"")
-    if changes.xmp is not None:  # a packet in an ID3 tag makes room for one in the proper chunk
+    if changes.xmp is not None:  # a packet in an ID3 tag is replaced by one in the proper chunk
         main = next((block for block in kept if block.kind is Kind.XMP), None)
         gone |= {main.offset} if main is not None and main.offset not in homes else set()
     for kind, chunk in _new(changes):
-        old = next((b for b in kept if b.offset in homes and _stands(kind, b.kind, b.keyword, chunk)), None)
+        old = next((b for b in kept if b.offset in homes and _belongs(kind, b.kind, b.keyword, chunk)), None)
         if old is None:
             plan.add(chunk)
         else:
@@ -198,24 +193,24 @@ def _new(changes: Changes) -> list[tuple[Kind, bytes]]:
     if changes.text_field is not None:
         name, text = changes.text_field
         if fourcc(name) != LABEL:
-            raise LabelingError(f"a WAV file has a chunk of its own for {LABEL.decode()} only, not for {name!r}")
+            raise LabelingError(f"a WAV file only has a chunk for {LABEL.decode()}, not for {name!r}")
         new.append((Kind.TEXT, pack(LABEL, text.encode())))
     if changes.xmp is not None:
         new.append((Kind.XMP, pack(b"_PMX", changes.xmp)))
     return new
 
 
-def _stands(kind: Kind, other: Kind, keyword: str, chunk: bytes) -> bool:
-    """Whether a block stands where ``chunk`` belongs."""
+def _belongs(kind: Kind, other: Kind, keyword: str, chunk: bytes) -> bool:
+    """Return whether a block is where ``chunk`` belongs."""
     return other is kind and (kind is Kind.XMP or keyword == chunk[:4].decode("ascii"))
 
 
 def _inside(data: Media, walk: _Walk, plan: Plan, gone: set[int]) -> None:
-    """Plan what goes from inside of chunks: texts of LIST INFO, frames of ID3."""
+    """Plan what is removed inside chunks: texts of LIST INFO, frames of ID3."""
     for chunk in walk.children:
         if chunk.form == b"INFO" and any(chunk.body <= offset < chunk.end for offset in gone):
             plan.put(chunk, new_info(data, chunk, gone, None))
     for chunk, tag in walk.tags:
         if any(chunk.body <= offset < chunk.end for offset in gone):
-            body = id3.rebuilt(tag, gone)
+            body = id3_edit.rebuilt(tag, gone)
             plan.put(chunk, pack(chunk.name, body + data[tag.end : chunk.stop]) if body else b"")

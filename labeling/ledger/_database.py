@@ -41,7 +41,7 @@ class Database:
         create: Make the file and the tables if there are none.
 
     Raises:
-        LabelingError: The database cannot be opened, or is no ledger.
+        LabelingError: The database cannot be opened, or is not a ledger.
     """
 
     def __init__(self, where: str | os.PathLike[str], *, create: bool) -> None:

@@ -256,6 +256,9 @@ class Ledger:
             since: Leave out records before this time. A time without a zone is local time.
             until: Leave out records from this time on.
 
+        Yields:
+            The records, oldest first.
+
         Example:
             >>> for record in ledger.export(since=datetime(2026, 1, 1)):  # doctest: +SKIP
             ...     print(record.seq, record.content_id)

@@ -88,7 +88,11 @@ class Record:
     hash: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record for JSON; the fingerprint is in hexadecimal digits, or null."""
+        """Return the record for JSON.
+
+        Returns:
+            A dictionary of all fields; the fingerprint is in hexadecimal digits, or ``None``.
+        """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         values["fingerprint"] = self.fingerprint.hex() if isinstance(self.fingerprint, bytes) else None
         return values | {"fields": dict(self.fields)}

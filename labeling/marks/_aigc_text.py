@@ -1,7 +1,7 @@
-"""What one AIGC carrier holds: its text decoded and parsed, in every form that real products write.
+"""Decode and parse what one AIGC carrier holds, in every form that real products write.
 
 Each departure from the plain JSON of GB 45438-2025 Annex E is noted as a defect, and the content is read all the same.
-Untrusted input: length and nesting are bounded before anything is parsed.
+The input is untrusted: length and nesting are bounded before anything is parsed.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Field:
     defects: tuple[Defect, ...]
 
     def get(self, key: str) -> str:
-        """The string under one of the seven keys, also where a draft's spelling of it is used; "" if there is none."""
+        """Return the string under one of the seven keys, also in a draft's spelling; ``""`` if it is missing."""
         for found, value in self.value.items():
             if CANONICAL.get(found.lower()) == key and isinstance(value, str):
                 return value
         return ""
 
     def canonical(self) -> dict[str, Any]:
-        """The values under the standard's own spelling of their keys; of two spellings the first counts."""
+        """Return the values under the standard's spelling of their keys; of two spellings the first counts."""
         found: dict[str, Any] = {}
         for key, value in self.value.items():
             if is_key(key):
@@ -67,11 +67,11 @@ class Field:
 
 
 def decoded(content: bytes | str, defects: list[Defect]) -> str:
-    """The carrier's text without what surrounds it; says in ``defects`` how its encoding departs from JSON's."""
+    """Return the carrier's text without padding, and add to ``defects`` how its encoding departs from JSON's."""
     if isinstance(content, bytes):
         content, encoding = _characters(content)
         if encoding:
-            message = f"the text is {encoding}, but JSON between systems is UTF-8"
+            message = f"the text is {encoding}, but JSON must be UTF-8"
             defects.append(defect("CN-IMPLICIT-ENCODING", message))
     text = _without_surrogates(content.strip(" \t\r\n\0\ufeff"))
     if text.startswith(_BASE64_OF_LABEL) and len(text) <= MAX_TEXT:
@@ -90,7 +90,7 @@ _UTF_16 = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"{\0", "utf-16-le
 
 
 def _characters(content: bytes) -> tuple[str, str]:
-    """The text, and the name of its encoding where that is not UTF-8."""
+    """Return the text, and the name of its encoding if that is not UTF-8."""
     for bom, encoding in _UTF_16:
         if content.startswith(bom):
             return content.decode(encoding, "replace"), "UTF-16"
@@ -101,22 +101,22 @@ def _characters(content: bytes) -> tuple[str, str]:
     try:
         return content.decode("gb18030"), "GB 18030"
     except UnicodeDecodeError:
-        return content.decode("latin-1"), "of no known encoding"
+        return content.decode("latin-1"), "in an unknown encoding"
 
 
 def _without_surrogates(text: str) -> str:
-    """Half a surrogate pair is no character: no report could be written with it."""
+    """Replace halves of surrogate pairs, which are not characters: no report could be written with them."""
     return _SURROGATES.sub("\ufffd", text)
 
 
 def may_hold_label(text: str) -> bool:
-    """A quick look at a text in a place that is not called AIGC: could it be a label at all?"""
+    """Return quickly whether a text in a place that is not called AIGC could be a label."""
     head = text[:MAX_TEXT]
     return "{" in head and ("AIGC" in head.upper() or any(key in head for key in (*KEYS, LEGACY_PROVIDER)))
 
 
 def parsed(text: str, *, named: bool) -> Field | None:
-    """Parse the value; ``None`` if it is no label at all and the place is not called AIGC."""
+    """Parse the value; ``None`` if it is not a label and the place is not called AIGC."""
     defects: list[Defect] = []
     prefix, brace, _ = text.partition("{")
     if brace and prefix.rstrip(" =:\0").upper() == FIELD:  # AIGC{…}, AIGC={…}: JPEG APPn and comment segments
@@ -141,12 +141,12 @@ def parsed(text: str, *, named: bool) -> Field | None:
 
 
 def _is_legacy(value: dict[str, Any]) -> bool:
-    """The schema of 2023: its provider and another of its keys, for each alone is a common word."""
+    """Return whether it is of the schema of 2023: its provider and another of its keys, since each alone is common."""
     return LEGACY_PROVIDER in value and sum(key in LEGACY_KEYS for key in value) > 1
 
 
 def is_key(key: str) -> bool:
-    """Say whether the key is one of the seven, in any case or in a draft's spelling."""
+    """Return whether the key is one of the seven, in any case or in a draft's spelling."""
     return key.lower() in CANONICAL
 
 
@@ -162,7 +162,7 @@ def _parse(text: str, defects: list[Defect]) -> Any:
             break
         defects.append(defect("CN-IMPLICIT-TWICE", "the JSON object is encoded twice"))
         value = _json(value, notes)
-    if _SURROGATE_ESCAPE.search(text):  # a pair of escapes is a character and stays; half a pair is none
+    if _SURROGATE_ESCAPE.search(text):  # a pair of escapes is one character and stays; half a pair is replaced
         value = _cleaned(value, notes)
     defects += [defect("CN-IMPLICIT-JSON", note) for note in sorted(notes)]
     return value
@@ -178,7 +178,7 @@ def _cleaned(value: Any, notes: set[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_cleaned(item, notes) for item in value]
     if isinstance(value, str) and _SURROGATES.search(value):
-        notes.add("the JSON has half a surrogate pair, which is no character")
+        notes.add("the JSON has half a surrogate pair, which is not a character")
         return _without_surrogates(value)
     return value
 
@@ -190,13 +190,13 @@ def _json(text: str, notes: set[str]) -> Any:
         return dict(items)
 
     def constant(name: str) -> None:
-        notes.add(f"the JSON holds {name}, which is no JSON value")
+        notes.add(f"the JSON holds {name}, which is not a JSON value")
 
     def number(digits: str) -> float | None:
         value = float(digits)
         if math.isfinite(value):
             return value
-        notes.add("the JSON holds a number beyond all bounds")
+        notes.add("the JSON holds a number that is too large")
         return None
 
     try:
@@ -222,7 +222,7 @@ def _json(text: str, notes: set[str]) -> Any:
 
 
 def _is_json(value: Any) -> bool:
-    """Whether a report can hold a Python literal: sets, bytes, complex and endless numbers have no JSON."""
+    """Return whether a Python literal can be written as JSON: not sets, bytes, complex or infinite numbers."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -232,7 +232,7 @@ def _is_json(value: Any) -> bool:
 
 def _nesting(text: str) -> int:
     brackets = text.count("{") + text.count("[") + text.count("(")
-    if brackets <= MAX_NESTING:  # as in every real label: no need to walk through it
+    if brackets <= MAX_NESTING:  # as in every real label: it need not be walked through
         return brackets
     depth = deepest = 0
     for character in text:

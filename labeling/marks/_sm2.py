@@ -1,7 +1,7 @@
 """SM2 signatures with SM3 over public data: what verifying security data needs, without a dependency.
 
 The curve and the scheme are those of GB/T 32918.2-2016 and GB/T 32918.5-2017, the hash that of GB/T 32905-2016. Only
-public values pass through here (a key, a message, a signature that lie in a file), so nothing has to run in constant
+public values pass through here (a key, a message, a signature from a file), so nothing has to run in constant
 time; signing is another matter and never happens in this module.
 """
 
@@ -38,7 +38,7 @@ class PublicKey:
 
     @classmethod
     def of(cls, x: int, y: int) -> PublicKey | None:
-        """The key with these coordinates; ``None`` if they are no point of the curve (its cofactor is 1)."""
+        """The key with these coordinates; ``None`` if they are not a point of the curve (its cofactor is 1)."""
         if not (0 <= x < P and 0 <= y < P) or (y * y - (x * x * x + A * x + B)) % P:
             return None
         return cls(x, y)

@@ -1,8 +1,8 @@
 """The AIGC field: seven keys of JSON that GB 45438-2025 6.1 and Annex E put into a file's metadata.
 
-Encoder and verifier side by side. The verifier accepts every form that real products write (and says what is wrong
-with it): wrapped or bare, JSON encoded twice, Python's repr, null values, shuffled and missing keys, draft names,
-the schema of 2023.
+Encoder and verifier are side by side. The verifier reads every form that real products write and reports what is wrong
+with it: wrapped or bare, JSON encoded twice, Python's repr, null values, shuffled and missing keys, draft names, the
+schema of 2023.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ BASE64_NAME = "XmpKvBase64"  # a property that holds base64 of AIGC={...}: seen 
 
 
 def encode(label: Label) -> str:
-    """Write the label as the bare seven keys, in the standard's order, all values strings.
+    """Return the label as JSON: the bare seven keys in the standard's order, all values strings.
 
-    The first write repeats the producer's half as the propagator's (spec 3). Characters beyond ASCII stay as they are:
-    a ``\\u`` escape would need the backslash, which Annex E leaves out of the usual characters.
+    The first write repeats the producer's values in the propagator's fields (Annex E). Characters beyond ASCII are not
+    escaped: a ``\\u`` escape needs the backslash, which is not among the characters that Annex E recommends.
     """
     values = (
         str(label.origin),
@@ -57,12 +57,12 @@ def encode(label: Label) -> str:
 
 
 def dump(value: dict[str, Any]) -> str:
-    """Write an object in the compact form that the standard's examples have."""
+    """Return an object as JSON in the compact form of the standard's examples."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def label_of(finding: Finding) -> Label | None:
-    """The label that a finding holds; ``None`` where producer or content id is missing or cannot be represented."""
+    """Return the label in a finding; ``None`` if producer or content id is missing or cannot be represented."""
     field = Field(finding.value, False, ())
     origin = field.get("Label")
     try:
@@ -82,10 +82,16 @@ def label_of(finding: Finding) -> Label | None:
 def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: str = "") -> Finding | None:
     """Judge what one carrier holds.
 
-    ``named``: the carrier itself is called AIGC, so whatever it holds was meant as the label. Elsewhere (UserComment,
-    ImageDescription, a comment) the value counts only if it is wrapped in ``{"AIGC":…}`` or has one of the seven
-    key names, or is of the schema of 2023.
-    ``foreign_namespace``: the XMP namespace, where it is not the standard's. Gives ``None`` where there is no label.
+    Args:
+        content: The carrier's value.
+        where: The carrier's place, for the finding.
+        named: Whether the carrier itself is called AIGC, so that whatever it holds was meant as the label. Elsewhere
+            (UserComment, ImageDescription, a comment) the value counts only if it is wrapped in ``{"AIGC":…}``, has
+            one of the seven keys, or is of the schema of 2023.
+        foreign_namespace: The XMP namespace, if it is not the standard's.
+
+    Returns:
+        The finding, or ``None`` if there is no label.
     """
     defects: list[Defect] = []
     text = decoded(content, defects)
@@ -100,13 +106,13 @@ def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: st
 def read_split(values: dict[str, str], where: str, namespace: str) -> Finding | None:
     """Judge properties of one XMP namespace that may be the seven keys one by one, instead of one JSON object.
 
-    ``values`` are texts by local name. They are a label if one of the standard's own two ids is there with another
+    ``values`` are texts by local name. They are a label if one of the standard's two ids is there together with another
     key: ``Label`` alone is a colour in photo managers.
     """
     keys = [key for key in values if key in KEYS]
     if len(keys) < 2 or not {"ContentProducer", "ProduceID"} & set(keys):
         return None
-    message = f"the keys are properties of the namespace {namespace!r}, not one AIGC field that holds JSON"
+    message = f"the keys are separate properties of the namespace {namespace!r} instead of one AIGC field with JSON"
     field = Field({key: values[key] for key in keys}, False, (defect("CN-IMPLICIT-SPLIT", message),))
     return _mark(field, where, "")
 
@@ -123,9 +129,9 @@ def _mark(field: Field, where: str, foreign_namespace: str) -> Finding:
 
 
 def with_pinned(finding: Finding, pinned: Sequence[bytes]) -> Finding:
-    """The same finding for somebody who knows these keys: they make a valid signature a trusted one.
+    """Return the finding for a verifier who pinned these keys: they make a valid signature a trusted one.
 
-    A signature that brings no key of its own can only be judged now.
+    A signature without a key beside it can only be judged here.
     """
     if not pinned or finding.signature not in (Signature.VALID, Signature.UNSUPPORTED):
         return finding
@@ -139,7 +145,7 @@ _PLACES = 16
 
 
 def only_one(found: list[Finding]) -> list[Finding]:
-    """Apply 6.1 c), exactly one label in a file: two equal ones are duplicates, two that differ a conflict."""
+    """Apply 6.1 c), exactly one label in a file: equal labels are duplicates, different ones a conflict."""
     if not found:
         return [Finding("aigc", Status.ABSENT)]
     if len(found) == 1:
@@ -148,7 +154,7 @@ def only_one(found: list[Finding]) -> list[Finding]:
     status = Status.DUPLICATE if same else Status.CONFLICT
     places = "; ".join(finding.where for finding in found[:_PLACES])  # thousands would make the report quadratic
     places += f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
-    message = f"{len(found)} labels that {'say the same' if same else 'differ'}: {places}"
+    message = f"{len(found)} labels that {'are equal' if same else 'differ'}: {places}"
     twice = defect("CN-IMPLICIT-ONE", message)
     return [replace(finding, status=status, defects=(*finding.defects, twice)) for finding in found]
 
@@ -177,7 +183,7 @@ def _judge_keys(keys: list[str]) -> list[Defect]:
         message = ", ".join(f"{wrong} instead of {right}" for wrong, right in spelled.items())
         found.append(defect("CN-IMPLICIT-KEY-NAME", f"key names other than the standard's: {message}"))
     if missing:
-        found.append(defect("CN-IMPLICIT-KEYS", f"of the seven keys these are missing: {', '.join(missing)}"))
+        found.append(defect("CN-IMPLICIT-KEYS", f"missing keys: {', '.join(missing)}"))
     if extra:
         shown = ", ".join(key[:40] for key in extra[:5])
         found.append(defect("CN-IMPLICIT-EXTRA-KEYS", f"keys beyond the standard's seven: {shown}"))
@@ -202,17 +208,17 @@ def _judge_values(field: Field) -> list[Defect]:
     elif "Label" in values and label not in ("", None) and label not in set(Origin):
         found.append(defect("CN-IMPLICIT-LABEL", f"Label is the number {label}, not a string"))
     if lonely := [key for key in ("ContentPropagator", "PropagateID") if key in values and not values[key]]:
-        message = f"{', '.join(lonely)} empty: the first write repeats the producer's values there"
+        message = f"{' and '.join(lonely)} empty: the first write should repeat the producer's values there"
         found.append(defect("CN-IMPLICIT-PROPAGATOR", message))
     return found
 
 
-_SHOWN = 60  # characters of a name that a message quotes; a code has 27, so that nothing is lost by cutting there
+_SHOWN = 60  # characters of a name that a message quotes; a code has 27, so no code is cut
 
 
 @lru_cache(maxsize=256)
 def _judge_code(producer: str) -> tuple[Defect, ...]:
-    """A folder holds few producers and many files: each code is taken apart once."""
+    """Judge a provider code. A folder holds few producers and many files, so each code is judged once."""
     code = ProviderCode.parse(producer)
     if code is None:
         message = f"ContentProducer {producer!r} is a name, not a 27-character provider code"

@@ -1,9 +1,9 @@
-"""The explicit label of a sound: the rhythm short-long-short-short (GB 45438-2025 5.3), Morse code for "AI".
+"""The explicit label of audio: the rhythm short-long-short-short (GB 45438-2025 5.3), Morse code for "AI".
 
-The standard gives neither lengths nor pitch. Ours, for writing: one unit is 0.12 s; short is 1 unit and long 3; silence
-of 1 unit between tones and of 3 between the letters; a sine of 880 Hz with edges of 6 ms, its peak at half of full
-scale. The reader takes other speeds, pitches and proportions as well, but asks for one steady pitch, even levels and
-quiet around. Spoken labels are not recognised.
+The standard gives neither lengths nor pitch. We write a unit of 0.12 s; a short tone of 1 unit and a long one of 3;
+silence of 1 unit between tones and of 3 between the letters; a sine of 880 Hz with edges of 6 ms that peaks at half of
+full scale. The reader accepts other speeds, pitches and proportions, but requires one steady pitch, even levels and
+quiet around the rhythm. Spoken labels are not recognised.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ LEVEL = 0.5
 """Peak of the tone, of full scale."""
 
 EDGE = 0.006
-"""Seconds in which a tone comes and goes, so that it does not click."""
+"""Seconds of fading in and out, so that a tone does not click."""
 
 PATTERN = ((True, 1), (False, 1), (True, 3), (False, 3), (True, 1), (False, 1), (True, 1))
-"""Tone or silence, and for how many units."""
+"""Whether there is a tone, and for how many units."""
 
 UNITS = (0.05, 0.3)
 PITCHES = (400.0, 3000.0)
-"""Speeds and pitches that are recognised: seconds, Hz."""
+"""Units in seconds and pitches in Hz that are recognised."""
 
 LONG = (1.6, 4.4)
-"""Length of the long tone against a short one: some take "long" for twice or four times "short"."""
+"""Length of the long tone against a short one: some make it twice or four times as long."""
 
 SURE = 0.75
 """Lower confidence is not reported."""
@@ -43,23 +43,23 @@ MAX_RATE = 768_000
 _WINDOW, _HOP = 0.032, 0.008
 _MAX_LINES = 12
 _DEPTH, _STEP = 36, 3
-"""Thresholds are tried down to so many dB below a line's loudest moment, in such steps."""
+"""Lowest threshold in dB below a line's loudest moment, and the step between thresholds."""
 
 _FLOOR = 1e-9
 _CLIP = 100.0
 _CONTRAST, _UNEVEN, _SWING = 8.0, 4.0, 2.5
-"""dB between tone and gaps, at least; between the tones, at most; standard deviation within a tone, at most."""
+"""In dB: least difference between tone and gaps, largest between tones, largest standard deviation in a tone."""
 
 _STRAY = 0.4
-"""Spectral lines by which the pitch may differ from tone to tone: speech and glides do by more."""
+"""Spectral lines by which the pitch may differ from tone to tone; speech and glides differ by more."""
 
 _OWN = 0.8
-"""Share of a tone's moments in which nothing else is louder, at least."""
+"""Least share of a tone's duration in which nothing else is louder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """One rhythm that was found: from when to when in seconds, its unit in seconds, pitch in Hz, confidence 0..1."""
+    """A rhythm that was found: start, end and unit in seconds, pitch in Hz, confidence 0..1."""
 
     start: float
     end: float
@@ -69,7 +69,7 @@ class Rhythm:
 
 
 def cue(rate: int, channels: int) -> NDArray[np.float32]:
-    """The rhythm as samples, (samples, channels) float32 in -1..1, at ``rate`` samples a second; 1.32 s long."""
+    """Return the rhythm as samples, (n, channels) float32 in -1..1, at ``rate`` samples per second; 1.32 s long."""
     parts = []
     for tone, units in PATTERN:
         count = round(units * UNIT * rate)
@@ -84,9 +84,9 @@ def cue(rate: int, channels: int) -> NDArray[np.float32]:
 
 
 def find(samples: NDArray[np.float32], rate: int) -> list[Rhythm]:
-    """Find the rhythm in mono samples, (n,) float32, at ``rate`` samples a second, in the order of time.
+    """Find rhythms in mono samples, (n,) float32, at ``rate`` samples per second, and return them in order of time.
 
-    Of what overlaps, only the surest is given. Meant for seconds to a minute of sound.
+    Of rhythms that overlap only the most certain is returned. Meant for up to a minute of sound.
     """
     if not 2 * PITCHES[0] <= rate <= MAX_RATE or samples.size < UNITS[0] * 8 * rate:
         return []
@@ -128,11 +128,11 @@ def _spectrum(samples: NDArray[np.float32], rate: int) -> _Power:
 
 
 def _lines(power: _Power) -> list[int]:
-    """The spectral lines that are the loudest for long enough: one of them holds the rhythm, if any does."""
+    """Return the spectral lines that are the loudest for long enough: the rhythm is in one of them, if it is there."""
     values = power.values
     top = values.argmax(axis=1)
-    heard = values.max(axis=1) > max(_FLOOR, float(values.max()) * 1e-4)
-    counts = np.bincount(top[heard], minlength=values.shape[1]).astype(int)
+    loud = values.max(axis=1) > max(_FLOOR, float(values.max()) * 1e-4)
+    counts = np.bincount(top[loud], minlength=values.shape[1]).astype(int)
     below, here, above = counts[:-2], counts[1:-1], counts[2:]
     around = below + here + above
     least = 6 * UNITS[0] / _HOP * 0.6
@@ -141,10 +141,12 @@ def _lines(power: _Power) -> list[int]:
 
 
 def _in_line(power: _Power, line: int, length: float) -> Iterator[Rhythm]:
-    """Rhythms that one spectral line holds, by every threshold between tone and silence."""
+    """Yield the rhythms in one spectral line, for every threshold between tone and silence."""
     energy = power.values[:, line - 1 : line + 2].sum(axis=1)
     level = 10 * np.log10(energy + _FLOOR)
-    level = np.median(np.stack([np.roll(level, 1), level, np.roll(level, -1)]), axis=0)  # padding is at either end
+    level = np.median(
+        np.stack([np.roll(level, 1), level, np.roll(level, -1)]), axis=0
+    )  # there is padding at either end
     loudest = float(level.max())
     for below in range(_STEP, _DEPTH + 1, _STEP):
         on = np.concatenate([[False], level > loudest - below, [False]])
@@ -159,10 +161,10 @@ def _in_line(power: _Power, line: int, length: float) -> Iterator[Rhythm]:
 
 
 def _matches(begins: NDArray[Any], ends: NDArray[Any]) -> NDArray[np.intp]:
-    """Which runs, in seconds, begin a short-long-short-short: by their lengths, and the silence between and around."""
+    """Return which runs begin short-long-short-short, by their lengths in seconds and the silence around them."""
     count = begins.size - 3
     tone = ends - begins
-    gap = np.concatenate([[np.inf], begins[1:] - ends[:-1], [np.inf]])  # what is before the first and after the last
+    gap = np.concatenate([[np.inf], begins[1:] - ends[:-1], [np.inf]])  # infinite before the first and after the last
     one, long, three, four = (tone[k : k + count] for k in range(4))
     before, first, between, last, after = (gap[k : k + count] for k in range(5))
     short, pause = (one + three + four) / 3, (first + last) / 2
@@ -180,7 +182,7 @@ def _matches(begins: NDArray[Any], ends: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _judged(power: _Power, level: NDArray[Any], line: int, runs: NDArray[np.intp], length: float) -> Rhythm | None:
-    """What lengths alone do not tell: even levels, quiet gaps, one pitch, and nothing louder beside it.
+    """Check what lengths alone do not show: even levels, quiet gaps, one pitch, and nothing louder beside it.
 
     ``runs``: begins and ends of the four tones in frames, (4, 2).
     """
@@ -211,7 +213,7 @@ def _judged(power: _Power, level: NDArray[Any], line: int, runs: NDArray[np.intp
 
 
 def _likeness(level: NDArray[Any], runs: NDArray[np.intp]) -> float:
-    """Correlation of the level with the rhythm itself and as much quiet around as there is behind the first tone."""
+    """Return the correlation of the level with the ideal rhythm and the quiet around it."""
     quiet = max(2, int(runs[1, 0] - runs[0, 1]))
     start = max(0, int(runs[0, 0]) - quiet)
     shape = level[start : int(runs[3, 1]) + quiet]
@@ -222,7 +224,7 @@ def _likeness(level: NDArray[Any], runs: NDArray[np.intp]) -> float:
 
 
 def _pitch(power: _Power, line: int, part: slice) -> float:
-    """Where between the lines the tone lies, in lines."""
+    """Return the offset of the tone's pitch from the line, in lines."""
     below, here, above = (float(v) for v in np.log(power.values[part, line - 1 : line + 2].mean(axis=0) + _FLOOR))
     bend = below - 2 * here + above
     return 0.5 * (below - above) / bend if bend < 0 else 0.0

@@ -1,14 +1,14 @@
 """Traces that generators leave in a file. They are evidence for "suspected", never a label, and never written.
 
-A trace is one named text (PNG keyword, EXIF tag, XMP property, IIM dataset) that looks as a generator writes it. The
-same name in prose proves nothing: a caption may speak of Midjourney. So each row of :data:`TRACES` has a confidence:
+A trace is one named text (PNG keyword, EXIF tag, XMP property, IIM dataset) in the form that a generator writes. The
+same name in prose proves nothing: a caption may mention Midjourney. So each row of :data:`TRACES` has a confidence:
 
-- ``high``: only this generator writes that; structure, or its name where the writing software names itself.
+- ``high``: only this generator writes it: a structure, or its name where the writing software names itself.
 - ``medium``: a statement that the picture is generated, or a form that others could in principle write too.
 - ``low``: a mention. It is reported, but alone makes nothing suspected (:func:`labeling.verification.origin_of`).
 
-The texts are a stranger's: each pattern runs in linear time, on a bounded beginning, and only where its
-needle is in it.
+The texts are untrusted: each pattern runs in linear time, on the beginning of the text, and only if its needle is in
+it.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from labeling.findings import Finding, Signature, Status
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 
 MAX_TEXT = 64 << 10
-"""Characters looked at of one text: parameters come first, and node graphs show what they are at once."""
+"""Characters of one text that are searched: settings come first, and node graphs begin with their keys."""
 
 MAX_SHOWN = 160
-"""Characters of the text that go into the finding."""
+"""Characters of the text that the finding quotes."""
 
 SOFTWARE = ("software", "creatortool", "originatingprogram")
-"""Where the software that wrote the picture names itself."""
+"""Fields in which the software that wrote the picture names itself."""
 
 CREDIT = ("credit", "artist", "author", "creator", "byline", "source", "xpauthor")
-"""Where the maker is named."""
+"""Fields that name the maker."""
 
 PROSE = (
     *("imagedescription", "description", "usercomment", "comment", "title", "caption", "headline", "keywords"),
     *("objectname", "specialinstructions", "instructions", "subject"),
     *("xptitle", "xpcomment", "xpsubject", "xpkeywords"),
 )
-"""Where people write."""
+"""Fields in which people write."""
 
 PARAMETERS = ("parameters", "usercomment", "comment", "description", "imagedescription", "xpcomment")
-"""Where generators of the Stable Diffusion family put their settings."""
+"""Fields in which generators of the Stable Diffusion family put their settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """One row of the table.
 
-    ``keys``: names of the field, lower case, without prefix. ``needles``: one of them (lower case) is in the text
-    before ``pattern`` (and ``also``, where there is one) is searched in it, in any case; ``longest`` is how many
-    characters the text may have (0: any number).
+    ``keys``: names of the field, in lower case, without prefix. ``needles``: the text must contain one of them (lower
+    case) before ``pattern`` and, if given, ``also`` are searched in it, in any case. ``longest``: the most characters
+    that the text may have (0: any number).
     """
 
     generator: str
@@ -96,9 +96,9 @@ STRUCTURES: tuple[Trace, ...] = (
     Trace("Midjourney", PROSE, ("--ar ", "--niji ", "--stylize "), r"\s--(?:ar \d+:\d+|niji \d|stylize \d)", MEDIUM,
           "prompt with its switches, without a job id"),
     Trace("xAI Grok", ("imagedescription", "usercomment", "description"), ("signature: ",),
-          r"\ASignature: ?[A-Za-z0-9+/_=-]{40}", MEDIUM, "a signature in Base64 stands for the description"),
+          r"\ASignature: ?[A-Za-z0-9+/_=-]{40}", MEDIUM, "a signature in Base64 in place of the description"),
     Trace("xAI Grok", ("artist",), ("-",), r"\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z",
-          LOW, "a random UUID stands for the artist; others may do so"),
+          LOW, "a random UUID in place of the artist; others may do so"),
     Trace("FLUX", SOFTWARE, ("ai generated;",), r"\AAI generated;\w{3,10};", HIGH, "software of Black Forest Labs"),
     Trace("FLUX", ("make",), ("black forest labs",), r"\ABlack Forest Labs\b", HIGH, "EXIF Make"),
     Trace("Google AI", (*CREDIT, *SOFTWARE, *PROSE), ("google ai", "generated with google"),
@@ -167,7 +167,7 @@ _STATED = r"(?:generated|created|made|imagined|painted|drawn) (?:by|with|using|i
 
 
 def _named() -> tuple[Trace, ...]:
-    """Three rows for each generator's name: as the software, as the maker or in a statement, and anywhere in prose."""
+    """Return four rows for each name: as the software, as the maker, in a statement, and anywhere in prose."""
     software = [Trace(name, SOFTWARE, needles, pattern, HIGH, "names itself as the software", 200)
                 for name, needles, pattern in NAMES]  # fmt: skip
     credits_ = [Trace(name, CREDIT, needles, pattern, MEDIUM, "named as the maker, in a short text", 60)
@@ -189,12 +189,12 @@ GENERAL: tuple[Trace, ...] = (
 )  # fmt: skip
 
 TRACES: tuple[Trace, ...] = (*STRUCTURES, *GENERAL, *_named())
-"""The table; docs/traces.md shows it. Of the rows that match one text the surest is reported."""
+"""The table, which docs/traces.md shows. Of the rows that match a text the one of highest confidence is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row ready for use; ``rank`` orders rows from the surest on."""
+    """A compiled row; ``rank`` orders rows by falling confidence."""
 
     rank: int
     trace: Trace
@@ -212,7 +212,7 @@ _Rows = tuple[tuple[str, tuple[_Row, ...]], ...]
 
 @cache
 def _by_key() -> dict[str, _Rows]:
-    """The rows by the field they look at and their needles, so that a text is searched once for each needle."""
+    """Return the rows by their field and needles, so that a text is searched once for each needle."""
     order = (HIGH, MEDIUM, LOW)
     flags = re.IGNORECASE | re.DOTALL
     found: dict[str, dict[str, list[_Row]]] = {}
@@ -247,9 +247,9 @@ def _match(key: str, text: str) -> Trace | None:
 
 _SHORT = 200
 _match_short = lru_cache(maxsize=4096)(_match)
-"""Many files of a run were written by the same software and makers: what was matched once is known."""
+"""Cached: many files of a run were written by the same software and makers."""
 
 
 def looked_at(key: str) -> bool:
-    """Whether any row looks at a field of this name: what is not need not be decoded."""
+    """Return whether any row reads a field of this name; other fields need not be decoded."""
     return key.lower() in _by_key()

@@ -1,7 +1,7 @@
 """IPTC-IIM: the texts of the datasets in which generators leave traces.
 
 Specification: IPTC-NAA Information Interchange Model 4.2; Adobe Photoshop File Formats, "Image Resource Blocks". IIM
-has no dataset for the Digital Source Type, which exists in XMP only: what is found here is evidence, not a label.
+has no dataset for the Digital Source Type, which exists only in XMP: what is found here is evidence, not a label.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_RESOURCES = 1024
-"""Image resource blocks looked at; a Photoshop file has some thirty."""
+"""Image resource blocks that are read; a Photoshop file has some thirty."""
 
 MAX_DATASETS = 4096
-"""Datasets looked at of one block."""
+"""Datasets of one block that are read."""
 
 MAX_TEXT = 64 << 10
-"""Bytes taken of one value."""
+"""Bytes of one value that are read."""
 
 DATASETS = {
     5: "ObjectName",
@@ -39,14 +39,14 @@ _APPLICATION_RECORD = 2
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The texts found, as (name, text) in file order, and what was malformed ("" where nothing is)."""
+    """The texts found, as (name, text) in file order, and what was malformed (``""`` if nothing)."""
 
     texts: tuple[tuple[str, str], ...]
     problem: str
 
 
 def read(data: bytes) -> Fields:
-    """Read a block of IIM datasets, or of image resources that hold one. Never raises; what came first still counts."""
+    """Read a block of IIM datasets, or of image resources that hold one. Never raises; what precedes damage counts."""
     texts: list[tuple[str, str]] = []
     problem = ""
     bodies = _resources(data) if data[:4] in _RESOURCE_SIGNATURES else iter((data,))
@@ -56,7 +56,7 @@ def read(data: bytes) -> Fields:
 
 
 def _resources(data: bytes) -> Iterator[bytes]:
-    """The IIM bodies among the image resources: signature, id, Pascal name and length, each padded to even length."""
+    """Yield the IIM bodies among the image resources: signature, id, Pascal name and length, padded to even length."""
     at = 0
     for _ in range(MAX_RESOURCES):
         if data[at : at + 4] not in _RESOURCE_SIGNATURES or at + 12 > len(data):
@@ -86,7 +86,7 @@ def _datasets(data: bytes, texts: list[tuple[str, str]]) -> str:
             length = int.from_bytes(data[at : at + size], "big")
             at += size
         if at + length > len(data):
-            return "an IIM dataset reaches out of its block"
+            return "an IIM dataset reaches beyond its block"
         if record == _APPLICATION_RECORD and number in DATASETS:
             texts.append((DATASETS[number], _text(data[at : at + min(length, MAX_TEXT)])))
         at += length
@@ -94,7 +94,7 @@ def _datasets(data: bytes, texts: list[tuple[str, str]]) -> str:
 
 
 def _text(raw: bytes) -> str:
-    """UTF-8 where it is valid, else Latin-1: dataset 1:90, which names the character set, is often missing or wrong."""
+    """Decode as UTF-8 if valid, else as Latin-1: dataset 1:90, which names the charset, is often missing or wrong."""
     try:
         return raw.decode().strip("\0 ")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""IPTC photo metadata that says a picture is of AI: DigitalSourceType, and which system made it.
+"""IPTC photo metadata that says that AI made a picture: DigitalSourceType, and the AI system.
 
 Specification: IPTC Photo Metadata Standard 2025.1; the vocabulary http://cv.iptc.org/newscodes/digitalsourcetype/.
 """
@@ -6,7 +6,7 @@ Specification: IPTC Photo Metadata Standard 2025.1; the vocabulary http://cv.ipt
 from __future__ import annotations
 
 from labeling.findings import Defect, Finding, Signature, Status
-from labeling.label import Label
+from labeling.label import AI_TERMS, Label
 from labeling.marks.xmp import Name, Packet, Property
 from labeling.rule_catalogue import defect
 
@@ -18,8 +18,7 @@ AI_SYSTEM = Name(NAMESPACE, "AISystemUsed", "Iptc4xmpExt")
 AI_SYSTEM_VERSION = Name(NAMESPACE, "AISystemVersionUsed", "Iptc4xmpExt")
 CREATE_DATE = Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp")
 
-TRAINED = "trainedAlgorithmicMedia"
-AI_TERMS = (TRAINED, "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic")
+TRAINED = AI_TERMS[0]
 TERMS = (
     *AI_TERMS,
     "algorithmicMedia",
@@ -45,7 +44,7 @@ _CANONICAL = {term.lower(): term for term in TERMS}
 
 
 def encode(label: Label, term: str = TRAINED) -> dict[Name, str | None]:
-    """The XMP properties for a label: source type always; system, version and creation time where they are known."""
+    """Return the XMP properties for a label: the source type, and system, version and creation time if known."""
     values: dict[Name, str | None] = {DIGITAL_SOURCE_TYPE: VOCABULARY + term}
     if label.generator:
         values[AI_SYSTEM] = label.generator
@@ -57,20 +56,20 @@ def encode(label: Label, term: str = TRAINED) -> dict[Name, str | None]:
 
 
 def term_of(value: str) -> str:
-    """The vocabulary term that a value ends with, whatever its scheme or prefix."""
+    """Return the vocabulary term that a value ends with, whatever its scheme or prefix."""
     return value.strip().rstrip("/").rpartition("/")[2].rpartition(":")[2]
 
 
 def is_ai(value: str) -> bool:
-    """Say whether a DigitalSourceType value means content made or composed by a trained model."""
+    """Return whether a DigitalSourceType value means content made or composed by a trained model."""
     return term_of(value).lower() in {term.lower() for term in AI_TERMS}
 
 
 def read(packet: Packet, where: str) -> Finding | None:
-    """Judge the packet's DigitalSourceType; ``None`` where it has none. The value's ``ai`` says whether it means AI.
+    """Judge the packet's DigitalSourceType; ``None`` if it has none. The value's ``ai`` says whether it means AI.
 
-    A property of that name in another namespace is read too, and called defective. Of several values one that means
-    AI is shown: a second value must not hide it.
+    A property of that name in another namespace is read too, as a defective one. Of several values one that means AI is
+    reported, so that another value cannot hide it.
     """
     found = packet.find(DIGITAL_SOURCE_TYPE) or _elsewhere(packet)
     if not found:
@@ -87,14 +86,14 @@ def read(packet: Packet, where: str) -> Finding | None:
         defects = (defect("IPTC-DST-NAMESPACE", message), *defects)
     if len({term_of(each).lower() for each in values}) > 1:
         terms = ", ".join(dict.fromkeys(each[:80] for each in values[:4]))
-        conflict = defect("IPTC-DST-CONFLICT", f"the packet has values that differ: {terms}")
+        conflict = defect("IPTC-DST-CONFLICT", f"the packet has several values: {terms}")
         return Finding("iptc", Status.CONFLICT, where, content, Signature.NONE, (conflict, *defects))
     status = Status.DEFECTIVE if defects else Status.PRESENT
     return Finding("iptc", status, where, content, Signature.NONE, defects)
 
 
 def _elsewhere(packet: Packet) -> list[Property]:
-    """Properties of that name under a wrong namespace or in wrong case; only where the value is of the vocabulary."""
+    """Return properties of that name in a wrong namespace or wrong case, if the value is of the vocabulary."""
     local = DIGITAL_SOURCE_TYPE.local.lower()
     return [p for p in packet.properties if p.name.local.lower() == local and term_of(p.text).lower() in _CANONICAL]
 
@@ -106,4 +105,4 @@ def _judge(value: str) -> tuple[Defect, ...]:
     if term is not None:
         message = f"the value is {value[:80]!r}, not the full URI {VOCABULARY}{term}"
         return (defect("IPTC-DST-URI", message),)
-    return (defect("IPTC-DST-TERM", f"{value[:80]!r} is no term of {VOCABULARY}"),)
+    return (defect("IPTC-DST-TERM", f"{value[:80]!r} is not a term of {VOCABULARY}"),)

@@ -1,9 +1,9 @@
 """Security data of TC260-PG-202511A: an SM3withSM2 signature over the label, in ReservedCode1 and ReservedCode2.
 
-Signer and verifier side by side. The key travels in the file, so that a valid signature proves that nobody changed the
-label, and not who made it: only a key that the user pinned makes it trusted.
+Signer and verifier are side by side. The key travels in the file, so a valid signature proves that the label was not
+changed, but not who made it: only a key that the user pinned makes it trusted.
 
-Verifying handles public data and is done in Python (``_sm2``). Signing handles a secret and is left to Tongsuo, the
+Verifying handles public data and is done in Python (``_sm2``). Signing handles a secret and is left to Tongsuo, an
 OpenSSL derivative with national algorithms, through ``tongsuopy`` (extra ``[sm2]``): Apache-2.0, abi3 wheels for
 Linux x86-64, Windows and macOS on both processors, and OpenSSL's constant-time scalar multiplication. ``cryptography``
 has SM3 but no SM2; the pure-Python packages (gmssl, gmalg) leak the key through time; gmssl-pyx has no wheels for Apple
@@ -48,15 +48,15 @@ SM2_KEY = "1.2.156.10197.1.301"
 ALGORITHMS = frozenset({SM3_WITH_SM2, SM2_KEY, "sm2", "sm3withsm2", "sm2withsm3", "sm2-with-sm3"})
 LABEL_DATA = frozenset(
     {"labelmatadata", "labelmetadata", "md"}
-)  # the guide's own misspelling, mended, and its short form
+)  # the guide's misspelling, the correct spelling, and the short form
 
 MAX_CODE = 64 << 10
 MAX_ENTRIES = 8
-"""Of the public security data; each signature is tried with each key, and real files hold one of both."""
+"""Entries of the public security data: each signature is tried with each key, and real files hold one of each."""
 
 
 class Half(Enum):
-    """Whose signature it is, and the keys of the label that it covers in the order of the message."""
+    """Whose signature it is; the value lists the keys of the label that it covers, in the order of the message."""
 
     PRODUCER = ("Label", "ContentProducer", "ProduceID")
     PROPAGATOR = ("Label", "ContentPropagator", "PropagateID")
@@ -64,7 +64,7 @@ class Half(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one reserved code; ``detail`` is one sentence for people, ``defects`` belong to the label."""
+    """The state of one reserved code; ``detail`` is one sentence for people, ``defects`` go to the label."""
 
     signature: Signature
     detail: str
@@ -92,7 +92,7 @@ class SecurityKey(Protocol):
 
 
 def message(fields: Mapping[str, Any], half: Half = Half.PRODUCER) -> bytes:
-    """The bytes that are signed (A.1): three pairs as they stand in the JSON, without braces and blanks."""
+    """Return the bytes that are signed (A.1): three pairs as in the JSON, without braces and blanks."""
     return ",".join(f'"{key}":{json.dumps(_text(fields.get(key)), ensure_ascii=False)}' for key in half.value).encode(
         "utf-8", "replace"
     )
@@ -100,7 +100,7 @@ def message(fields: Mapping[str, Any], half: Half = Half.PRODUCER) -> bytes:
 
 def _text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)  # Label as a number: its own defect, and no reason to call the signature broken
+        return str(value)  # Label as a number is a defect of its own, but does not break the signature
     return value if isinstance(value, str) else ""
 
 
@@ -116,9 +116,9 @@ def check(
 ) -> Result:
     """Judge a reserved code against the label that it came with. Never raises on what the code holds.
 
-    ``label_fields``: the seven keys with their values. ``pinned``: public keys in any of the five encodings that make
-    a valid signature a trusted one; whatever is no key among them is passed over. ``unsupported`` is what cannot be
-    judged, which is no defect: vendors put text, UUIDs and RSA objects of their own there.
+    ``label_fields``: the seven keys with their values. ``pinned``: public keys in any of the five forms, which make a
+    valid signature a trusted one; entries that are not keys are ignored. A code that cannot be judged is
+    ``unsupported``, which is not an error: vendors put text, UUIDs and RSA objects there.
     """
     if code is None or (isinstance(code, str) and not code.strip()):
         return Result(Signature.NONE, "no security data")
@@ -142,12 +142,12 @@ def check(
     if None in signers:
         return _refuted(half)
     if known.intersection(key for key in signers if key is not None):
-        return Result(Signature.TRUSTED, "the signature holds, by a key that is pinned")
-    return Result(Signature.VALID, "the signature holds, by a key that only the file itself vouches for")
+        return Result(Signature.TRUSTED, "the signature is valid, by a pinned key")
+    return Result(Signature.VALID, "the signature is valid, by a key that only the file itself vouches for")
 
 
 def check_label(fields: Mapping[str, Any], pinned: Sequence[bytes] = ()) -> tuple[Signature, tuple[Defect, ...]]:
-    """Judge both reserved codes of a label: its signature is the producer's; the propagator's can only add defects."""
+    """Judge both reserved codes of a label. Its signature is the producer's; the propagator's can only add defects."""
     own, other = fields.get("ReservedCode1"), fields.get("ReservedCode2")
     if not own and not other:
         return Signature.NONE, ()
@@ -169,7 +169,7 @@ class _Data:
 
 
 def _parse(code: str | Mapping[str, Any]) -> _Data | str:
-    """The security data, or a sentence on why it is none that we know."""
+    """Return the security data, or a sentence on why it cannot be judged."""
     opaque = "the reserved code is not security data of TC260-PG-202511A"
     value: Any = code
     if isinstance(code, str):
@@ -180,7 +180,7 @@ def _parse(code: str | Mapping[str, Any]) -> _Data | str:
         try:
             value = json.loads(code, object_pairs_hook=_once)
         except (ValueError, RecursionError):
-            return f"{opaque}: it is not proper JSON"
+            return f"{opaque}: it is not valid JSON"
     if isinstance(value, Mapping):
         value = value.get("SecurityData", value)
     if not isinstance(value, Mapping) or str(value.get("Type", "")).strip() != "TC260PG":
@@ -191,12 +191,12 @@ def _parse(code: str | Mapping[str, Any]) -> _Data | str:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return "the security data has no list of public security data (PubSD)"
     if len(entries) > MAX_ENTRIES:
-        return f"the security data has {len(entries)} entries; at most {MAX_ENTRIES} are looked at"
+        return f"the security data has {len(entries)} entries; at most {MAX_ENTRIES} are read"
     return _Data(dict(value), tuple(entries))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A key that occurs twice could mean one thing to us and another to the next verifier."""
+    """Refuse a key that occurs twice: two verifiers could read it differently."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a key occurs twice")
     return dict(pairs)
@@ -208,9 +208,9 @@ def _covers(entry: dict[str, Any]) -> str:
 
 
 def _keys(data: _Data, known: Iterable[PublicKey]) -> tuple[PublicKey, ...] | Result:
-    """The keys to try: those of the file; pinned ones where it brings none."""
+    """Return the keys to try: those of the file or, if it has none, the pinned ones."""
     if not data.keys:
-        return tuple(known) or _unjudged("the file brings no public key, and none is pinned")
+        return tuple(known) or _unjudged("the file has no public key, and none is pinned")
     found: list[PublicKey] = []
     for entry in data.keys:
         raw = unhex(entry.get("KeyValue"))
@@ -218,15 +218,15 @@ def _keys(data: _Data, known: Iterable[PublicKey]) -> tuple[PublicKey, ...] | Re
             return _unjudged("the public key is in none of the known encodings")
         found += decode_key(raw)
     if not found:
-        return Result(Signature.FAILED, "broken", (_defect("the public key beside the signature is no key of SM2"),))
+        return Result(Signature.FAILED, "broken", (_defect("the public key beside the signature is not an SM2 key"),))
     return tuple(found)
 
 
 def _digests(fields: Mapping[str, Any], half: Half) -> list[bytes]:
-    """What may have been signed: the text, or its raw SM3 digest, as some vendors do.
+    """Return what may have been signed: the text, or its raw SM3 digest, as some vendors do.
 
-    A.1 speaks of the producer's half. For ReservedCode2 we take the same text with the propagator's keys, or
-    the producer's where a writer repeats ReservedCode1.
+    A.1 only defines the producer's half. For ReservedCode2 we try the same text with the propagator's keys, and the
+    producer's, since some writers repeat ReservedCode1.
     """
     texts = [message(fields, each) for each in dict.fromkeys((half, Half.PRODUCER))]
     return [form for text in texts for form in (text, _sm2.sm3(text))]
@@ -241,17 +241,17 @@ def _signer(entry: dict[str, Any], keys: Sequence[PublicKey], messages: list[byt
 
 
 def _refuted(half: Half) -> Result:
-    if half is Half.PROPAGATOR:  # which text a propagator signs is not established: no reason to cry wolf
+    if half is Half.PROPAGATOR:  # which text a propagator signs is not established: this proves nothing wrong
         return _unjudged("the signature in ReservedCode2 covers neither the propagator's nor the producer's half")
-    text = "the signature in ReservedCode1 does not fit Label, ContentProducer and ProduceID: one of them was changed"
+    text = "the signature in ReservedCode1 does not match Label, ContentProducer and ProduceID: one of them was changed"
     return Result(Signature.FAILED, text, (_defect(text),))
 
 
 def _bindings(data: _Data, signatures: list[dict[str, Any]]) -> Result:
     """Signatures over a binding, a hash of the picture, instead of the label.
 
-    Seen from one vendor, who signs the raw SM3 value. Which bytes of the picture it hashes is not published: so such a
-    signature could have been copied from any other file, and calling it valid would say too much.
+    One vendor writes them and signs the raw SM3 value. It does not publish which bytes of the picture it hashes, so
+    such a signature could have been copied from another file: it is not called valid.
     """
     bindings = data.content.get("Bindings")
     values = (
@@ -262,7 +262,7 @@ def _bindings(data: _Data, signatures: list[dict[str, Any]]) -> Result:
     held = not isinstance(keys, Result) and all(_signer(entry, keys, hashes) is not None for entry in signatures)
     if hashes and held:
         return _unjudged(
-            "the signature holds for the hash beside it, but does not cover the label, and what was hashed is unknown"
+            "the signature is valid for the hash beside it, but does not cover the label; what was hashed is unknown"
         )
     return _unjudged("the signature covers something other than the label")
 

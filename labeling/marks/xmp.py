@@ -1,10 +1,11 @@
-"""XMP packets: finding properties in them and changing single ones, with every other byte left as it is.
+"""Find properties in XMP packets and change single ones, leaving every other byte as it is.
 
-A packet belongs to its author: we never parse it into a tree and write the tree back, which would lose prefixes,
-order, padding and comments. Expat tells at which byte each property starts and ends, and an
-update splices just there. Specification: XMP Part 1 (ISO 16684-1), 7.
+A packet is never parsed into a tree and written back, which would lose prefixes, order, padding and comments. Expat
+reports at which byte each property starts and ends, and an update splices just there. Specification: XMP Part 1 (ISO
+16684-1), 7.
 
-Untrusted input: document type declarations are refused (so there is no entity to expand), depth and count are bounded.
+The input is untrusted: document type declarations are refused, so that there is no entity to expand, and depth and
+count are bounded.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ XML = "http://www.w3.org/XML/1998/namespace"
 MAX_DEPTH = 64
 MAX_NODES = 50_000
 MAX_TEXT = 4 << 20
-_MAX_EQUALS = 4 * MAX_NODES  # Expat hands over all attributes of an element at once: they are bounded before that
+_MAX_EQUALS = 4 * MAX_NODES  # Expat delivers all attributes of an element at once, so they are bounded before that
 
 _RDF_ELEMENT = f"{RDF} RDF"  # Expat gives names as "namespace local"
 _VALUE, _RESOURCE, _ITEM = f"{RDF} value", f"{RDF} resource", f"{RDF} li"
@@ -34,7 +35,7 @@ _RDF_ATTRIBUTES = {f"{RDF} {name}" for name in ("about", "ID", "nodeID", "resour
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A property's name: its namespace URI (what counts), local name, and the prefix we write it with."""
+    """A property's name: namespace URI and local name, which identify it, and the prefix that we write."""
 
     namespace: str
     local: str
@@ -72,11 +73,11 @@ class Packet:
     about: str
 
     def find(self, name: Name) -> list[Property]:
-        """All properties of that namespace URI and local name, in file order."""
+        """Return all properties of that namespace URI and local name, in file order."""
         return [p for p in self.properties if p.name == name]
 
     def get(self, name: Name) -> str | None:
-        """The text of the first such property."""
+        """Return the text of the first such property."""
         found = self.find(name)
         return found[0].text if found else None
 
@@ -90,7 +91,7 @@ _UTF = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", 
 
 
 def _utf8(raw: bytes) -> bytes:
-    """Give the packet in UTF-8 from its first "<" to its end, without byte-order mark and padding around it."""
+    """Return the packet in UTF-8 from its first "<" to its end, without byte-order mark and padding."""
     for bom, encoding in _UTF:
         if raw.startswith(bom):
             try:
@@ -102,7 +103,7 @@ def _utf8(raw: bytes) -> bytes:
     end = raw.rfind(b"<?xpacket end")
     end = raw.find(b">", end if end >= 0 else raw.rfind(b">")) + 1
     if start < 0 or end <= start:
-        raise XmpError("the XMP packet holds no XML")
+        raise XmpError("the XMP packet contains no XML")
     return raw[start:end]
 
 
@@ -125,7 +126,7 @@ class _Reader:
         self.stack: list[_Open] = []
         self.properties: list[Property] = []
         self.nodes = 0
-        self.names: list[str] = []  # of the first two elements: enough to tell an empty wrapper
+        self.names: list[str] = []  # of the first two elements: enough to recognise an empty wrapper
         self.text = 0
         self.rdf: tuple[int, bool, str] | None = None
         self.about: str | None = None
@@ -143,7 +144,7 @@ class _Reader:
         except expat.ExpatError as error:
             raise XmpError(f"the XMP packet is not well-formed XML ({error})") from error
         if self.rdf is None and self.names == [f"{META} xmpmeta"]:
-            return Packet(self.data, (), 0, True, "", "")  # an empty wrapper: nothing is lost by a fresh packet
+            return Packet(self.data, (), 0, True, "", "")  # an empty wrapper: a new packet loses nothing
         if self.rdf is None:
             raise XmpError("the XMP packet has no rdf:RDF element")
         end, empty, qname = self.rdf
@@ -224,7 +225,7 @@ class _Reader:
         self.properties.append(Property(Name(namespace, local, prefix), value, form, element.start, end, element.qname))
 
     def _item(self, text: str) -> None:
-        """Hand a list item's or rdf:value's text up to the property that it is inside of."""
+        """Give the text of a list item or rdf:value to the property that contains it."""
         for depth, element in enumerate(self.stack):
             if depth >= 2 and self.stack[depth - 2].name == _RDF_ELEMENT:
                 element.items.append(text)
@@ -237,27 +238,27 @@ _ATTRIBUTE = re.compile(rb"""([^\s=/>]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
 def _tag_end(data: bytes, start: int) -> int:
-    """Offset behind the ">" of the start tag at ``start``; Expat has already found the tag well-formed."""
+    """Return the offset behind the ">" of the start tag at ``start``, which Expat has found well-formed."""
     inside = _TAG_INSIDE.match(data, start)
     return (inside.end() if inside else start) + 1
 
 
 def _attribute_spans(data: bytes, element: _Open, keys: list[str]) -> dict[str, tuple[int, int, str]]:
-    """Byte spans of the element's attributes. Expat reports them in file order, without the xmlns ones."""
+    """Return byte spans of the element's attributes. Expat reports them in file order, without the xmlns ones."""
     raw = [
         (match.start(), match.end(), match[1].decode())
         for match in _ATTRIBUTE.finditer(data, element.start + 1 + len(element.qname.encode()), element.tag_end)
         if not (match[1] == b"xmlns" or match[1].startswith(b"xmlns:"))
     ]
     if len(raw) != len(keys):
-        raise XmpError("the XMP packet's attributes could not be told apart")
+        raise XmpError("the XMP packet's attributes could not be located")
     return dict(zip(keys, raw, strict=True))
 
 
 def parse(raw: bytes) -> Packet:
     """Parse a packet (UTF-8, or UTF-16/32 by its first bytes).
 
-    Raises :class:`XmpError` where it is not well-formed, declares a document type, or is beyond the bounds.
+    Raises :class:`XmpError` if it is not well-formed, declares a document type, or exceeds the bounds.
     """
     data = _utf8(raw)
     if data.count(b"=") > _MAX_EQUALS:
@@ -277,10 +278,10 @@ def _blank() -> Packet:
 
 
 def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
-    """Give the packet with the named properties set (or, for ``None``, removed) and nothing else changed.
+    """Return the packet with the named properties set (or, for ``None``, removed) and nothing else changed.
 
-    A property that is there keeps its place and its prefix; further copies of it go. New ones are added in one
-    ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` like :func:`parse`.
+    An existing property keeps its place and its prefix; further copies of it are removed. New ones are added in one
+    ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` as :func:`parse` does.
     """
     packet = _blank() if raw is None else parse(raw)
     if not packet.rdf_qname:
@@ -309,14 +310,14 @@ def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
 def _replacement(packet: Packet, prop: Property, value: str) -> bytes:
     if prop.form == "attribute":
         return f"{prop.qname}={_attribute_value(value)}".encode()
-    # An element may declare its own namespaces in its start tag: those declarations have to stay.
+    # An element may declare namespaces in its start tag: those declarations must stay.
     tag = packet.data[prop.start : _tag_end(packet.data, prop.start)]
     declared = b"".join(b" " + m[0] for m in _ATTRIBUTE.finditer(tag) if m[1].startswith(b"xmlns"))
     name = prop.qname.encode()
     return b"<" + name + declared + b">" + _escape(value).encode() + b"</" + name + b">"
 
 
-# xml.sax.saxutils has these two as well, but loads urllib, http and email: 30 ms at every start.
+# xml.sax.saxutils has these two as well, but imports urllib, http and email: 30 ms at every start.
 
 
 def _escape(text: str) -> str:
@@ -324,12 +325,12 @@ def _escape(text: str) -> str:
 
 
 def _attribute_value(text: str) -> str:
-    """Quote an attribute's value. A literal line break or tab would be read as a blank (XML 1.0, 3.3.3)."""
+    """Quote an attribute's value. A literal line break or tab would be read as a space (XML 1.0, 3.3.3)."""
     text = _escape(text).replace("\n", "&#xA;").replace("\r", "&#xD;").replace("\t", "&#x9;")
     if '"' not in text:
         return f'"{text}"'
     if "'" not in text:
-        return f"'{text}'"  # JSON is full of double quotes: it stays legible
+        return f"'{text}'"  # JSON is full of double quotes: so it stays legible
     return '"' + text.replace('"', "&quot;") + '"'
 
 

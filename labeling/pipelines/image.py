@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeling import containers
-from labeling.codecs import MAX_PIXELS
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict
 from labeling.findings import Finding, Status
 from labeling.label import Label
+from labeling.limits import MAX_PIXELS
 from labeling.marks import aigc, exif, iptc, xmp
 from labeling.pipelines.read_back import check_label, check_metadata_kept, check_picture_untouched, read_back
 from labeling.pipelines.source import (
@@ -34,6 +34,10 @@ from labeling.verification.report import Report
 from labeling.verification.verifier import conclude, credentials_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
     from labeling.codecs import Painted
     from labeling.marks.credentials import Signer
     from labeling.marks.visible import LabelPainter
@@ -134,7 +138,12 @@ class LabeledImage:
 
 
 def label_pixels(
-    image: Any, format: str, label: Label, options: LabelingOptions, *, name: str = "<image>"
+    image: Image.Image | NDArray[np.uint8],
+    format: str,
+    label: Label,
+    options: LabelingOptions,
+    *,
+    name: str = "<image>",
 ) -> LabeledImage:
     """Label pixels that were never a file, with one encode.
 
@@ -359,7 +368,7 @@ def _signed(
     )
 
 
-def _packet_of_image(image: Any, producer: str) -> bytes | None:
+def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> bytes | None:
     """Return the XMP packet that a PIL image brought along from its file, if it can be kept."""
     info = getattr(image, "info", None)
     if not info:

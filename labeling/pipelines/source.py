@@ -66,7 +66,8 @@ def agreed_label(found: metadata.Found, label_for: LabelFor) -> Label:
     own = own_label(found)
     label = label_for(own)
     if own is not None and own.producer != label.producer:
-        raise LabelConflict(f"already labelled by {own.producer}; {OTHERS_MUST_STAY}: propagate adds your half instead")
+        hint = f"{OTHERS_MUST_STAY}: propagate adds your half instead"
+        raise LabelConflict(f"already labelled by {own.producer}", hint=hint)
     return label
 
 

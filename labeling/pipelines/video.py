@@ -7,71 +7,22 @@ was not read back from the new file.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeling import containers, files
 from labeling.containers import Media
-from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
+from labeling.options import VideoOptions
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.source import LabelFor, agreed_label, read_contents, require_signer
 from labeling.pipelines.video_job import VideoJob, write
-from labeling.verification.visible_video import LEAST
 
 if TYPE_CHECKING:
     from labeling.codecs.video.base import Settings
     from labeling.codecs.video.mp4 import Opened
-
-WHEN = ("start", "start+end", "start+middle+end", "whole")
-"""Where in a film the visible label may be; the start is what GB 45438-2025 5.4 asks for, the rest is allowed."""
-
-Progress = Callable[[float, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class VideoOptions:
-    """How a film gets its visible label.
-
-    ``when`` is one of :data:`WHEN`; ``seconds`` is how long it stays each time. ``reencode``: auto (only the groups of
-    pictures under the label where that can be proven right, else all), never (refuse rather than all), always.
-    ``preset`` and ``crf`` are those of the film's encoder (default: the codec's stated ones, visually lossless).
-    ``audio_cue``: mix the rhythm of GB 45438-2025 5.3 into the start of a sound; only PCM in WAV can be changed without
-    coding it anew, other sounds are refused.
-    ``progress`` is told seconds done and seconds in all.
-    """
-
-    when: str = "start"
-    seconds: float = LEAST
-    reencode: str = "auto"
-    preset: str | None = None
-    crf: int | None = None
-    audio_cue: bool = False
-    progress: Progress | None = None
-
-    def __post_init__(self) -> None:
-        if self.when not in WHEN:
-            raise LabelingError(f"a label can be at {', '.join(WHEN)}, not {self.when!r}")
-        if not self.seconds >= LEAST:
-            raise LabelingError(f"the label must stay for at least 2 seconds (GB 45438-2025 5.4), not {self.seconds:g}")
-        if self.reencode not in ("auto", "never", "always"):
-            raise LabelingError(f"reencode is auto, never or always, not {self.reencode!r}")
-
-    def spans(self, duration: float) -> tuple[tuple[float, float | None], ...]:
-        """When the label is there, in seconds from the first picture shown; ``None`` is the end."""
-        if self.when == "whole" or (duration and duration <= self.seconds):
-            return ((0.0, None),)
-        found: list[tuple[float, float | None]] = [(0.0, self.seconds)]
-        if self.when == "start+middle+end" and duration > 3 * self.seconds:
-            middle = (duration - self.seconds) / 2
-            found.append((middle, middle + self.seconds))
-        if self.when != "start" and duration > 2 * self.seconds:
-            found.append((duration - self.seconds, None))
-        return tuple(found)
 
 
 def label_video(

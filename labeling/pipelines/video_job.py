@@ -9,7 +9,7 @@ import contextlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from labeling import containers, files
 from labeling.containers import Block, Changes, Contents, Kind, Media
@@ -27,6 +27,7 @@ from labeling.verification.report import Report
 from labeling.verification.verifier import conclude, credentials_of, sidecar_of
 
 if TYPE_CHECKING:
+    from labeling.containers.mp4.movie_box import Mp4Edits
     from labeling.marks.credentials import Signer
 
 
@@ -50,7 +51,7 @@ class VideoJob:
 
     def __init__(self, data: Media, contents: Contents, found: metadata.Found) -> None:
         self.source, self.data, self.contents, self.found = data, data, contents, found
-        self.edits: Any = None
+        self.edits: Mp4Edits | None = None
         self.visible: Finding | None = None
         self.how: list[str] = []
         self.reasons: Mapping[str, str] = {}

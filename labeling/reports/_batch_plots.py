@@ -1,4 +1,4 @@
-"""The plots of a batch run's page, each with its caption and its numbers."""
+"""The plots of a batch run's page, each with a caption and its numbers."""
 
 from __future__ import annotations
 
@@ -7,30 +7,34 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from labeling.reports import _quantities as quantities
+from labeling.reports import quantities
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._plots import Bar, Marking, Part, columns, on_edges, stacked
 from labeling.reports.batch_words import word
 from labeling.reports.messages import profile_title
 
-_DECADES = 6
-"""Of more columns than these only those that begin a power of ten get a label."""
+_MAX_LABELLED = 6
+"""Up to this number of columns, every edge has a label; with more, only powers of ten have one."""
+
+
+_LABEL_WIDTH = 13
+"""Width of a label above a plot, in percent of the plot's width."""
 
 
 def statuses(summary: Mapping[str, Any], language: str) -> Html:
-    """What became of the files, as shares of one bar."""
+    """Return what became of the files, as shares of one bar."""
     other = "labelled" if summary["mode"] == "verify" else "verified"
     found = {name: number for name, number in summary["statuses"].items() if number or name != other}
     return _shares("statuses", word("outcome", language), found, language)
 
 
 def origins(summary: Mapping[str, Any], language: str) -> Html:
-    """What the labels say of the files' origin."""
+    """Return what the labels say about the origin of the files."""
     return _shares("origins", word("origins", language), summary["origins"], language)
 
 
 def verdicts(summary: Mapping[str, Any], language: str) -> list[Html]:
-    """A bar for each profile."""
+    """Return a bar for each profile."""
     parts: list[Html] = []
     for index, (profile, found) in enumerate(summary["verdicts"].items()):
         title = profile_title(profile, language)
@@ -40,7 +44,7 @@ def verdicts(summary: Mapping[str, Any], language: str) -> list[Html]:
 
 
 def _shares(identity: str, title: str, found: Mapping[str, int], language: str) -> Html:
-    whole = sum(found.values())
+    total = sum(found.values())
     parts = [Part(_kind(name), word(name, language), number) for name, number in found.items()]
     rows = [
         el(
@@ -48,7 +52,7 @@ def _shares(identity: str, title: str, found: Mapping[str, int], language: str) 
             el("svg", el("rect", class_=f"fill {part.kind}", width="100%", height="100%", rx=2), aria_hidden="true"),
             el("bdi", part.name),
             el("b", quantities.count(part.number)),
-            el("span", quantities.share(part.number, whole)),
+            el("span", quantities.share(part.number, total)),
             class_=None if part.number else "zero",
         )
         for part in parts
@@ -57,12 +61,12 @@ def _shares(identity: str, title: str, found: Mapping[str, int], language: str) 
 
 
 def _kind(name: str) -> str:
-    """A class of the style sheet; a word of a stranger's gets none of its own."""
+    """Return a class of the style sheet; a text that may come from a file gets none of its own."""
     return name if name.isascii() and name.isalpha() else "other"
 
 
 def spread(identity: str, values: Mapping[str, Any], language: str) -> Html:
-    """How sizes or times are spread: columns 1, 2, 5, 10 of a logarithmic axis."""
+    """Return the distribution of sizes or times: columns 1, 2, 5, 10 on a logarithmic axis."""
     form: Callable[[float], str] = quantities.size if identity == "sizes" else quantities.duration
     bins, whole = values["bins"], values["count"]
     if not whole:
@@ -72,13 +76,13 @@ def spread(identity: str, values: Mapping[str, Any], language: str) -> Html:
     bars, rows = [], []
     for index, (low, high, number) in enumerate(bins):
         below = form(high) if high is not None else "∞"
-        says = f"{form(low)} – {below}: {number:,} ({quantities.share(number, whole)})"
-        bars.append(Bar(index * width, (index + 1) * width, number, says))
+        tooltip = f"{form(low)} – {below}: {number:,} ({quantities.share(number, whole)})"
+        bars.append(Bar(index * width, (index + 1) * width, number, tooltip))
         rows.append((form(low), below, quantities.count(number), quantities.share(number, whole)))
     marks = [
         (on_edges(edges, values[name]), word(key, language)) for name, key in (("p50", "median"), ("p90", "ninety"))
     ]
-    if marks[1][0] - marks[0][0] < 13:  # percent of the width: two labels would touch
+    if marks[1][0] - marks[0][0] < _LABEL_WIDTH:  # two labels would touch
         marks = marks[:1]
     key = f"one:{identity}" if whole == 1 else "quantiles" if identity == "sizes" else "quantiles:seconds"
     caption = word(key, language, **{name: form(values[name]) for name in ("p50", "p90", "p99", "max")})
@@ -93,29 +97,29 @@ def _edge_marks(edges: Sequence[float], form: Callable[[float], str]) -> list[Ma
     number = len(edges) - 1
     marks = []
     for index, edge in enumerate(edges):
-        named = math.isfinite(edge) and (number <= _DECADES or _begins_decade(edge))
+        named = math.isfinite(edge) and (number <= _MAX_LABELLED or _is_power_of_ten(edge))
         marks.append(Marking(100 * index / number, form(edge) if named else ""))
     return marks
 
 
-def _begins_decade(edge: float) -> bool:
+def _is_power_of_ten(edge: float) -> bool:
     return edge > 0 and math.isclose(math.log10(edge), round(math.log10(edge)), abs_tol=1e-9)
 
 
 def timeline(summary: Mapping[str, Any], language: str) -> Html:
-    """Files finished per second, from the run's start to its end."""
+    """Return the files finished per second, from the run's start to its end."""
     line = summary["timeline"]
     interval, files, sizes = line["interval"], line["files"], line["bytes"]
     start = datetime.fromisoformat(line["start"])
     begun = (datetime.fromisoformat(summary["started"]) - start).total_seconds()
     ended = begun + summary["wall"]
-    if not 0 <= begun < interval * 2:  # the clocks of many machines, or lines of another day
+    if not 0 <= begun < interval * 2:  # clocks of several machines differ, or the lines are of another day
         begun, ended = 0.0, interval * len(files)
     bars, rows = [], []
     length = interval * len(files)
     for index, (number, size) in enumerate(zip(files, sizes, strict=True)):
         at = index * interval
-        # The first and last interval are cut by start and end; half of one is the least that a rate is taken over.
+        # Start and end cut the first and the last interval. A rate is taken over at least half an interval.
         lasted = max(min(at + interval, ended) - max(at, begun), interval / 2)
         after = quantities.duration(max(at - begun, 0))
         rate = quantities.rate(number / lasted)

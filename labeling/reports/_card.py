@@ -13,14 +13,14 @@ from labeling.rules import Outcome
 from labeling.verification.report import Report
 
 MAX_FIELDS = 64
-"""So many raw fields of a mark are shown."""
+"""Raw fields of a mark that are shown."""
 
 GLYPHS = {
     "compliant": "✓", "noncompliant": "✗", "inconclusive": "?",
     "present": "✓", "absent": "–", "defective": "✗", "duplicate": "✗", "conflict": "✗", "unreadable": "?",
     "unchecked": "·",
 }  # fmt: skip
-"""A shape beside each colour, for readers who do not see it and for printers that have none."""
+"""A shape beside each colour, for readers who cannot see colours and for printing without them."""
 
 _TONES = {
     "compliant": "good", "present": "good", "trusted": "good", "valid": "good",
@@ -30,20 +30,20 @@ _TONES = {
 
 
 def chip(name: str, text: str) -> Html:
-    """A status as a coloured chip with a shape."""
+    """Return a status as a coloured chip with a shape."""
     glyph = el("span", GLYPHS[name], aria_hidden="true") if name in GLYPHS else None
     return el("span", glyph, text, class_=f"chip {_TONES.get(name, 'quiet')}")
 
 
 def worst(report: Report) -> str:
-    """The verdict that a file is sorted and filtered by: the worst of its profiles."""
+    """Return the verdict that a file is sorted and filtered by: the worst of its profiles."""
     outcomes = {verdict.outcome for verdict in report.verdicts.values()}
     order = (Outcome.NONCOMPLIANT, Outcome.INCONCLUSIVE, Outcome.COMPLIANT)
     return str(next((outcome for outcome in order if outcome in outcomes), Outcome.INCONCLUSIVE))
 
 
 def card(number: int, report: Report, shown: FileEvidence | None, language: str) -> Html:
-    """An ``article`` with everything that the report says of one file."""
+    """Return an ``article`` with everything that the report says about one file."""
     verdicts = [
         el("li", el("span", name, class_="profile"), chip(str(verdict.outcome), word(str(verdict.outcome), language)))
         for name, verdict in report.verdicts.items()
@@ -84,7 +84,7 @@ def _figure(report: Report, shown: FileEvidence | None, language: str) -> Html:
 
 
 def _rectangle(finding: Finding) -> Html | None:
-    """The box of a visible label, drawn twice: a dark line on a light one is seen on every picture."""
+    """Return the box of a visible label, drawn twice: a dark line on a light one is visible on every picture."""
     box = finding.value.get("box")
     if not isinstance(box, list | tuple) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
         return None
@@ -124,7 +124,7 @@ def _facts(report: Report, shown: FileEvidence | None, language: str) -> Html:
 
 
 def _findings(report: Report, language: str) -> Html:
-    """A row for each defect: as heavy as its strictest profile takes it, with the others beside that one."""
+    """Return a row for each defect, with the severity of its strictest profile and the others beside it."""
     held: dict[Defect, dict[str, str]] = {}
     for name, verdict in report.verdicts.items():
         for severity, defects in (("error", verdict.failed), ("warning", verdict.warnings)):
@@ -133,16 +133,16 @@ def _findings(report: Report, language: str) -> Html:
     if not held:
         return el("p", word("no findings", language), class_="aside")
     rows = []
-    for defect, profiles in sorted(held.items(), key=lambda item: min(item[1].values())):  # errors come first
+    for defect, profiles in sorted(held.items(), key=lambda item: min(item[1].values())):  # errors first
         severity = min(profiles.values())
-        said, detail = sentence(defect, language)
+        text, detail = sentence(defect, language)
         lighter = [
             el("small", f"{name}: {word(other, language)}") for name, other in profiles.items() if other != severity
         ]
         rows.append(el(
             "tr",
             el("td", chip(severity, word(severity, language))),
-            el("td", el("span", said, class_="sentence"),
+            el("td", el("span", text, class_="sentence"),
                el("small", el("bdi", detail), lang="en") if detail else None),
             el("td", el("code", defect.rule), el("small", clause(defect.clause, language))),
             el("td", ", ".join(name for name, other in profiles.items() if other == severity),
@@ -152,7 +152,7 @@ def _findings(report: Report, language: str) -> Html:
 
 
 def _marks(report: Report, language: str) -> Html:
-    """A row for each mark that is there, and one line for those that are not."""
+    """Return a row for each mark that was found, and one line for those that were not."""
     rows = []
     missing = [word(f"long:{finding.kind}", language) for finding in report.findings if finding.status is Status.ABSENT]
     for finding in report.findings:
@@ -183,7 +183,7 @@ def _marks(report: Report, language: str) -> Html:
 
 
 def _says(finding: Finding, language: str) -> Html | None:
-    """The few values of a mark that a reader looks for first."""
+    """Return the few values of a mark that readers look for first."""
     value = finding.value
     facts: list[tuple[str, object]] = []
     if finding.kind == "aigc":
@@ -219,7 +219,7 @@ def _says(finding: Finding, language: str) -> Html | None:
 
 
 def _span(seconds: object) -> str | None:
-    """From when to when the label of a film or sound is there."""
+    """Return from when to when the label of video or audio is there."""
     return "–".join(f"{second:.2f}" for second in seconds) + " s" if isinstance(seconds, list) else None
 
 
@@ -228,7 +228,7 @@ def _term(value: object) -> str | None:
 
 
 def _raw(report: Report, language: str) -> Html | None:
-    """Every field as the file has it, for whoever wants to see for themselves."""
+    """Return every field as it is in the file."""
     parts = []
     for finding in report.findings:
         fields = [

@@ -1,7 +1,7 @@
-"""HTML that cannot be injected into: text becomes markup through :func:`el` alone, which escapes it.
+"""HTML without injection: text becomes markup only through :func:`el`, which escapes it.
 
-Everything that a file or its name says is hostile here. Besides the characters with a meaning in HTML, those without a
-shape are dangerous: a right-to-left override turns ``gpj.exe`` into ``exe.jpg`` for the reader. They are spelled out.
+File names and contents are untrusted. Besides the characters with a meaning in HTML, invisible ones are dangerous: a
+right-to-left override shows ``gpj.exe`` as ``exe.jpg``. They are spelled out.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import html
 import unicodedata
 
 MAX_TEXT = 2000
-"""Characters of one value that are shown; the JSON report has them all."""
+"""Characters of one value that are shown; the JSON report has all of them."""
 
-_KEPT = "\n\t\N{ZERO WIDTH JOINER}"  # emoji are joined by the latter
+_KEPT = "\n\t\N{ZERO WIDTH JOINER}"  # the last one joins emoji
 
 
 class Html(str):
-    """Text that is markup already."""
+    """Text that is already markup."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ _SHAPELESS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def escaped(value: object) -> Html:
-    """Text as markup; of a text that is too long to be read, the beginning and how much more there is."""
+    """Return text as markup; of a long text, the beginning and how much more there is."""
     if isinstance(value, Html):
         return value
     text = str(value)
@@ -42,8 +42,11 @@ def escaped(value: object) -> Html:
 
 
 def el(tag: str, *children: object, **attributes: object) -> Html:
-    """An element. Children that are no :class:`Html` are escaped, ``None`` is left out, and so are attributes of
-    ``None`` or ``False``. Underscores end or join attribute names: ``class_``, ``data_verdict``."""
+    """Return an element.
+
+    Children that are not :class:`Html` are escaped. Children that are ``None`` are left out, and so are attributes that
+    are ``None`` or ``False``. Underscores end attribute names or become hyphens: ``class_``, ``data_verdict``.
+    """
     parts = [f"<{tag}"]
     for name, value in attributes.items():
         if value is None or value is False:
@@ -61,5 +64,5 @@ _VOID = frozenset({"img", "input", "meta", "link"})
 
 
 def joined(*parts: object) -> Html:
-    """Several pieces in a row."""
+    """Return several pieces one after the other."""
     return Html("".join(escaped(part) for part in parts if part is not None))

@@ -1,7 +1,7 @@
-"""Plots as SVG inside a page: bars only, which is all that a batch run needs, and no script.
+"""Plots as SVG inside a page: only bars, which is all that a batch run needs, and no script.
 
-Positions are percentages, so that a plot fills whatever width it has while its letters keep their size; the room for
-axes is the padding of the element (``batch.css``). Colours are classes: the page's policy allows no style in elements.
+Positions are percentages, so that a plot fills any width while its letters keep their size. The padding of the element
+(``batch.css``) leaves room for the axes. Colours are classes, because the page's policy allows no inline styles.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labeling.reports._markup import Html, el, joined
-from labeling.reports._quantities import brief, share, ticks
+from labeling.reports.quantities import brief, share, ticks
 
-_LEAST = 1.0
-"""Percent of the width that a part has at least: what is there must be seen."""
+_MIN_WIDTH = 1.0
+"""Percent of the width that a part has at least, so that even a small one is visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a stacked bar: the class of its colour, what it is, how many."""
+    """A part of a stacked bar: the class of its colour, its name, and its number."""
 
     kind: str
     name: str
@@ -29,36 +29,36 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A column: from and to on the axis, its height, and what it says of itself."""
+    """A column: its edges on the axis in percent, its height, and its tooltip."""
 
     start: float
     end: float
     height: float
-    says: str
+    tooltip: str
 
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """A place on an axis: where in percent, and its label; without one it is a small tick."""
+    """A tick on an axis: its position in percent, and its label; without a label it is a small tick."""
 
     at: float
     name: str = ""
 
 
 def stacked(identity: str, title: str, parts: Sequence[Part]) -> Html:
-    """One bar whose parts are shares of the whole. Its numbers are for a list beside it."""
+    """Return one bar whose parts are shares of the whole. Its numbers belong in a list beside it."""
     whole = sum(part.number for part in parts)
     shown = [part for part in parts if part.number]
-    widths = [max(100 * part.number / whole, _LEAST) for part in shown]
+    widths = [max(100 * part.number / whole, _MIN_WIDTH) for part in shown]
     scale = 100 / sum(widths) if widths else 1
     rects, left = [], 0.0
     for part, width in zip(shown, widths, strict=True):
-        says = f"{part.name}: {part.number:,} ({share(part.number, whole)})"
+        tooltip = f"{part.name}: {part.number:,} ({share(part.number, whole)})"
         width *= scale
         rects.append(
             el(
                 "rect",
-                el("title", says),
+                el("title", tooltip),
                 class_=f"fill {part.kind}",
                 x=f"{left:.3f}%",
                 y=0,
@@ -85,10 +85,18 @@ def columns(
     gap: bool = True,
     whole: bool = False,
 ) -> Html:
-    """Columns over an axis. ``start`` and ``end`` of bars and all markings are in percent of the width.
+    """Return columns over an axis. Positions of bars and markings are in percent of the width.
 
-    ``above``: dashed lines with a label on top. ``level``: a dashed line at this height. ``whole``: heights are
-    counts.
+    Args:
+        identity: A prefix for the ids of title and description.
+        title: The plot's title, for screen readers.
+        described: What it shows, for screen readers.
+        bars: The columns.
+        below: Ticks of the axis.
+        above: Dashed vertical lines with a label on top.
+        level: The height of a dashed horizontal line.
+        gap: Leave a gap between columns.
+        whole: The heights are counts, so their axis has only whole numbers.
     """
     marks = ticks(max((bar.height for bar in bars), default=0), whole=whole)
     top = marks[-1]
@@ -102,7 +110,7 @@ def columns(
         parts.append(
             el(
                 "rect",
-                el("title", bar.says),
+                el("title", bar.tooltip),
                 class_="fill accent",
                 x=f"{bar.start + margin:.3f}%",
                 y=f"{100 - height:.3f}%",
@@ -123,7 +131,7 @@ def columns(
 
 
 def on_edges(edges: Sequence[float], value: float) -> float:
-    """Where a value lies, in percent, between columns of equal width and these edges."""
+    """Return the position of a value, in percent of the width, on columns of equal width between these edges."""
     number = len(edges) - 1
     index = min(max(bisect.bisect_right(edges, value) - 1, 0), number - 1)
     low, high = edges[index : index + 2]

@@ -1,7 +1,7 @@
 """A batch run as one page: what became of the files, what to do about the rest, and how long it took.
 
-The page is like that of :mod:`labeling.reports.html`: nothing is loaded, no script, everything that files say is
-escaped. Its plots are SVG in the page; beside each stand its numbers.
+Like the page of :mod:`labeling.reports.html`, it loads nothing and has no script, and everything that comes from files
+is escaped. Its plots are SVG in the page, each with its numbers as a table.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from labeling._version import __version__
 from labeling.reports import _batch_plots as plots
-from labeling.reports import _quantities as quantities
+from labeling.reports import quantities
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.batch_words import lead, remedy, word
@@ -23,11 +24,16 @@ from labeling.reports.messages import TAGS, profile_title
 from labeling.rule_catalogue import RULES
 
 _TONES = {"failed": "noncompliant", "poison": "noncompliant", "refused": "inconclusive", "unsupported": "inconclusive"}
-"""Statuses by the verdict whose colour and sign they share on a chip."""
+"""Statuses, with the verdict whose colour and sign they share on a chip."""
 
 
 def to_html(summary: Mapping[str, Any], *, language: Literal["en", "zh"] = "en") -> str:
-    """One HTML page of the summary that :meth:`labeling.batch.summary.Tally.summary` gives."""
+    """Return a run's summary as one HTML page.
+
+    Args:
+        summary: What :meth:`labeling.batch.summary.Summary.to_dict` documents.
+        language: The page's language.
+    """
     style = Html("".join(_asset(name) for name in ("page.css", "batch.css")))
     title = word(f"title:{summary['mode']}", language)
     head = joined(
@@ -45,13 +51,16 @@ def to_html(summary: Mapping[str, Any], *, language: Literal["en", "zh"] = "en")
 
 
 def attention(summary: Mapping[str, Any]) -> tuple[int, int]:
-    """Files that went well, and files that need somebody: of a verification, those that do not comply as well."""
+    """Return how many files went well, and how many need attention.
+
+    In a verification, files that do not comply need attention as well.
+    """
     statuses = summary["statuses"]
-    ill = sum(number for name, number in statuses.items() if name not in ("labelled", "verified", "skipped"))
+    bad = sum(number for name, number in statuses.items() if name not in ("labelled", "verified", "skipped"))
     if summary["mode"] == "verify":
         worst = summary["worst"]
-        return worst["compliant"], ill + worst["noncompliant"] + worst["inconclusive"]
-    return statuses["labelled"], ill
+        return worst["compliant"], bad + worst["noncompliant"] + worst["inconclusive"]
+    return statuses["labelled"], bad
 
 
 def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
@@ -64,13 +73,13 @@ def _asset(name: str) -> str:
 
 
 def _policy(style: str) -> str:
-    """A Content Security Policy (W3C CSP 3) under which nothing works but the page's own style sheet."""
+    """Return a Content Security Policy (W3C CSP 3) that allows nothing but the page's own style sheet."""
     own = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{own}'; base-uri 'none'; form-action 'none'"
 
 
 def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
-    well, ill = attention(summary)
+    good, bad = attention(summary)
     number = summary["workers"]
     workers = word("engine:workers:1" if number == 1 else "engine:workers", language, engine="{engine}", n=number)
     rules = el("ul", *(el("li", el("code", n), " ", profile_title(n, language)) for n in summary["profiles"]))
@@ -88,7 +97,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
     return el(
         "header",
         el("h1", title),
-        el("p", lead(summary["total"], well, ill, summary["mode"], language), class_="lead"),
+        el("p", lead(summary["total"], good, bad, summary["mode"], language), class_="lead"),
         el("p", word("interrupted", language), class_="notice") if summary["interrupted"] else None,
         el("p", resumed, class_="aside") if summary["resumed"] else None,
         el("dl", *facts, class_="facts"),
@@ -143,15 +152,15 @@ def _pair(*panels: Html | None) -> Html:
 
 
 def _numbers(summary: Mapping[str, Any], language: str) -> Html:
-    """The headline numbers; what was not written or tried again is left out."""
-    through = summary["throughput"]
+    """Return the headline numbers, without those that are zero because nothing was written or tried again."""
+    throughput = summary["throughput"]
     rows: list[tuple[str, str]] = [
         ("files", quantities.count(summary["total"])),
         ("wall", quantities.duration(summary["wall"])),
     ]
-    if through["files"]:  # not where an earlier run had done all
-        rows.append(("files per second", quantities.rate(through["files_per_second"])))
-        rows.append(("megabytes per second", quantities.rate(through["megabytes_per_second"])))
+    if throughput["files"]:  # none if an earlier run had done all files
+        rows.append(("files per second", quantities.rate(throughput["files_per_second"])))
+        rows.append(("megabytes per second", quantities.rate(throughput["megabytes_per_second"])))
     rows.append(("bytes in", quantities.size(summary["bytes"]["in"])))
     if summary["bytes"]["out"]:
         rows.append(("bytes out", quantities.size(summary["bytes"]["out"])))
@@ -174,9 +183,9 @@ def _causes(summary: Mapping[str, Any], language: str) -> list[Html]:
 
 def _cause(row: Mapping[str, Any], language: str) -> Html:
     # A message says what happened and, after a semicolon, what to do.
-    happened, _, own = str(row["message"]).partition("; ")
+    happened, _, hint = str(row["message"]).partition("; ")
     general = remedy(row["status"], row["kind"], language)
-    advice = [own or general] if language != "zh" else [own, general]
+    advice = [hint or general] if language != "zh" else [hint, general]
     status = row["status"]
     return el(
         "tr",
@@ -184,11 +193,20 @@ def _cause(row: Mapping[str, Any], language: str) -> Html:
         el("td", chip(_TONES.get(status, status), word(status, language))),
         el(
             "td",
-            el("span", el("bdi", happened) if happened else word("no cause", language)),
-            *(el("span", el("bdi", text), class_="remedy") for text in advice if text),
+            el("span", _with_code(happened) if happened else word("no cause", language)),
+            *(el("span", _with_code(text), class_="remedy") for text in advice if text),
         ),
         el("td", _examples(row, language)),
     )
+
+
+_PARAMETER = re.compile(r"`([a-z][a-z0-9_]*(?:=[^`]*)?)`")
+
+
+def _with_code(text: str) -> Html:
+    """Return a text with the library's parameters, which stand in backticks, as code."""
+    parts = _PARAMETER.split(text)
+    return el("bdi", *(el("code", part) if index % 2 else part for index, part in enumerate(parts)))
 
 
 def _rules(rows: Sequence[Mapping[str, Any]], language: str, *, warning: bool) -> Html:
@@ -252,7 +270,14 @@ def _counted(title: str, column: str, rows: Sequence[tuple[str, int]], language:
 
 
 def _table(columns: Sequence[tuple[str, bool]], rows: Sequence[Html], language: str, kind: str) -> Html:
-    """A table; a column with True is one of numbers."""
+    """Return a table.
+
+    Args:
+        columns: For each column, the key of its heading, and whether it has numbers.
+        rows: The rows.
+        language: The page's language.
+        kind: The class of the table in the style sheet.
+    """
     head = [el("th", word(name, language), scope="col", class_="number" if right else None) for name, right in columns]
     table = el("table", el("thead", el("tr", *head)), el("tbody", *rows), class_=kind)
     return el("div", table, class_="scroll")

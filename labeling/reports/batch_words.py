@@ -1,10 +1,13 @@
-"""The words of a batch run's report in each language; those it shares with the report on files are in ``messages``."""
+"""The texts of a batch run's report in each language. Those that it shares with reports on files are in ``messages``.
+
+A parameter of the library stands in backticks: the page shows it as code, the terminal as its option.
+"""
 
 from __future__ import annotations
 
 from labeling.reports import messages
 
-_WORDS: dict[str, tuple[str, str]] = {
+TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
     "title:verify": ("Batch run: verification", "批量任务：核验标识"),
     # what became of a file
@@ -28,11 +31,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "attention": ("{n} need attention.", "{n} 个需要处理。"),
     "attention:1": ("1 needs attention.", "1 个需要处理。"),
     "interrupted": (
-        "The run was interrupted. The same command goes on where it stopped.",
+        "The run was interrupted. The same command continues where it stopped.",
         "任务被中断。再次运行同一命令即可从中断处继续。",
     ),
     "resumed": (
-        "{n} files were done by an earlier run and left as they are; throughput is that of this run alone.",
+        "{n} files were done by an earlier run and left as they are; throughput counts this run only.",
         "{n} 个文件已由先前的任务完成，本次未再处理；吞吐量仅按本次任务计算。",
     ),
     # facts
@@ -44,12 +47,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     # numbers
     "numbers": ("Numbers", "数字"),
     "files": ("files", "文件"),
-    "files per second": ("files a second", "文件/秒"),
-    "megabytes per second": ("MB a second", "MB/秒"),
-    "wall": ("from start to end", "总用时"),
+    "files per second": ("files per second", "文件/秒"),
+    "megabytes per second": ("MB per second", "MB/秒"),
+    "wall": ("from start to finish", "总用时"),
     "bytes in": ("read", "读取"),
     "bytes out": ("written", "写入"),
-    "retried": ("tried twice or more", "重试过"),
+    "retried": ("tried more than once", "重试过"),
     # sections
     "outcome": ("What became of the files", "处理结果"),
     "verdicts": ("Verdicts", "结论"),
@@ -62,7 +65,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "timeline": ("Throughput over time", "吞吐量变化"),
     "slowest": ("The slowest files", "用时最长的文件"),
     "media types": ("Formats", "格式"),
-    "how": ("How the labels were put in", "标识写入方式"),
+    "how": ("How the labels were added", "标识写入方式"),
     # plots
     "quantiles": (
         "Half of the files have at most {p50}, 90 % at most {p90}, 99 % at most {p99}; the largest has {max}.",
@@ -80,38 +83,38 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "median": ("50 %", "50%"),
     "ninety": ("90 %", "90%"),
-    "as table": ("The numbers as a table", "数据表"),
+    "as table": ("The same numbers as a table", "数据表"),
     "from": ("From", "起"),
     "to": ("Below", "止（不含）"),
     "after": ("After", "开始后"),
     "share": ("Share", "占比"),
-    "rate": ("Files a second", "文件/秒"),
-    "per bytes": ("MB a second", "MB/秒"),
+    "rate": ("Files per second", "文件/秒"),
+    "per bytes": ("MB per second", "MB/秒"),
     # causes
     "cause": ("Cause", "原因"),
     "number": ("Files", "文件数"),
     "examples": ("For example", "示例"),
     "and more": ("and {n} more", "等另外 {n} 个"),
     "other causes": (
-        "{n} files had rarer causes; results.jsonl has each.",
+        "{n} files had rarer causes; results.jsonl lists each of them.",
         "另有 {n} 个文件的原因较少见，详见 results.jsonl。",
     ),
     "no cause": ("No reason was given.", "未说明原因。"),
-    "nothing": ("None: every file could be worked on.", "无：所有文件均已处理。"),
+    "nothing": ("None: every file could be processed.", "无：所有文件均已处理。"),
     "profile": ("Profile", "适用规则"),
     "rule": ("Rule", "规则"),
     "time": ("Time", "用时"),
     "result": ("Result", "结果"),
     "format": ("Format", "格式"),
     "way": ("How", "方式"),
-    "results": ("A line per file", "逐个文件的结果"),
+    "results": ("Results, one line per file", "逐个文件的结果"),
     "footer": (
-        "Counts are exact; half, 90 % and 99 % are within 2.5 %. What happened to each file is in results.jsonl.",
+        "Counts are exact; 50 %, 90 % and 99 % quantiles are within 2.5 %. results.jsonl has the result of each file.",
         "计数为精确值；50%、90%、99% 分位数的误差不超过 2.5%。每个文件的结果见 results.jsonl。",
     ),
-    # what to do about kinds of errors: for a message that does not say, and in Chinese what happened as well
+    # what to do about each kind of error, for messages that do not say it; in Chinese also what happened
     "kind:UnreadableFile": (
-        "get a whole copy of it",
+        "get a complete copy of the file",
         "文件无法读取：缺失、为空、被截断或已损坏。请获取完整的副本后重试。",
     ),
     "kind:UnsupportedFormat": (
@@ -123,60 +126,66 @@ _WORDS: dict[str, tuple[str, str]] = {
         "文件超出限制。若文件来源可信，可提高相应限制。",
     ),
     "kind:LabelConflict": (
-        "somebody else's label has to stay; add yours with aigc-label propagate",
+        "another provider's label must stay; add yours with aigc-label propagate",
         "文件已有其他服务提供者的标识，不得覆盖。可用 aigc-label propagate 添加传播要素。",
     ),
     "kind:SigningError": (
-        "check key, certificate and time-stamp service",
+        "check the key, the certificate and the time-stamp service",
         "签名失败。请检查密钥、证书及时间戳服务。",
     ),
     "kind:WriteError": (
-        "check space and permissions of the target, then run the same command again",
+        "check the target's free space and permissions, then run the same command again",
         "输出文件无法写入。请检查目标位置的剩余空间与权限。",
     ),
     "kind:StoreDown": (
-        "run the same command again with --retry-failed when the store is well",
-        "对象存储未响应或暂时不可用。请待其恢复后，加 --retry-failed 重新运行同一命令。",
+        "run again with `retry_failed=True` when the store is available",
+        "对象存储未响应或暂时不可用。请待其恢复后，以 `retry_failed=True` 重新运行。",
     ),
     "kind:Taken": (
-        "choose another target, or replace what is there with --overwrite",
-        "目标位置已有同名文件，且并非由本任务生成。请更换目标位置，或用 --overwrite 覆盖。",
+        "choose another target, or replace what is there with `overwrite=True`",
+        "目标位置已有同名文件，且并非由本任务生成。请更换目标位置，或用 `overwrite=True` 覆盖。",
     ),
     "kind:MissingDependency": (
         "install it, then run the same command again",
         "缺少所需的库。请安装后重新运行同一命令。",
     ),
     "kind:Changed": (
-        "run the same command again when it is whole",
+        "run the same command again when the file is complete",
         "文件在读取过程中发生变化。请待写入完成后重新运行同一命令。",
     ),
     "kind:Symlink": (
-        "put the file itself in its place if it belongs to the run",
+        "replace the link by the file itself if it belongs to the run",
         "若该文件应纳入任务，请以文件本身替换该链接。",
     ),
-    "kind:NotAFile": ("nothing to be done: only files are read", "仅处理普通文件，无需操作。"),
+    "kind:NotAFile": ("nothing needs to be done: only regular files are processed", "仅处理普通文件，无需操作。"),
     "kind:Name": (
-        "rename the file or correct the list",
+        "rename the file, or correct the list",
         "该名称不能用于目标位置。请重命名文件或修正文件列表。",
     ),
     "kind:MemoryError": (
-        "run again with fewer --workers",
-        "内存不足。请减少 --workers 后重新运行。",
+        "run again with fewer `workers`",
+        "内存不足。请减小 `workers` 后重新运行。",
     ),
     "kind:Internal": (
         "please report it with this message",
         "这是 aigc-label 自身的错误，请附上该消息反馈给我们。",
     ),
     "kind:poison": (
-        "look at this file by itself",
+        "examine this file on its own",
         "处理该文件时工作进程两次异常终止。请单独检查该文件。",
     ),
 }
 
 
 def word(key: str, language: str = "en", **values: object) -> str:
-    """The word for ``key``, here or in :mod:`labeling.reports.messages`; a key that is none is its own word."""
-    pair = _WORDS.get(key)
+    """Return the text for ``key``, from here or :mod:`labeling.reports.messages`; an unknown key is its own text.
+
+    Args:
+        key: The text's key.
+        language: "en" or "zh".
+        values: For the placeholders in the text.
+    """
+    pair = TEXTS.get(key)
     if pair is None:
         return messages.word(key, language, **values)
     text = pair[language == "zh"]
@@ -184,15 +193,15 @@ def word(key: str, language: str = "en", **values: object) -> str:
 
 
 def remedy(status: str, kind: str, language: str = "en") -> str:
-    """What to do about errors of a kind, as the second half of a message; ``""`` where nothing general can be said."""
+    """Return what to do about a kind of error, as the second half of a message; ``""`` if nothing general applies."""
     for key in (f"kind:{kind}", f"kind:{status}"):
-        if key in _WORDS:
+        if key in TEXTS:
             return word(key, language)
     return ""
 
 
 def lead(total: int, well: int, attention: int, mode: str, language: str) -> str:
-    """The sentence that says it all: how many files went well, and how many need somebody."""
+    """Return the sentence at the top: how many files went well, and how many need attention."""
     if not total:
         return word("lead:none", language)
     which = "" if well < total else ":one" if total == 1 else ":all"

@@ -81,7 +81,8 @@ def _sha256(data: bytes | FileBytes) -> str:
 
 
 def _pixels(data: bytes | FileBytes, max_pixels: int | None) -> Pixels:
-    from labeling.codecs import MAX_PIXELS, displayed
+    from labeling.codecs import displayed
+    from labeling.limits import MAX_PIXELS
 
     row = containers.identify(data)
     if row is not None and row.media:

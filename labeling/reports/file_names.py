@@ -1,4 +1,4 @@
-"""Names of files as a list shows them: the folder that all lie in is said once."""
+"""Names of files as a list shows them: a common folder is shown once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 
 def in_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
-    """The folder that all the paths share, and their names in it; no folder (``""``) where that saves nothing."""
+    """Return the folder that all paths share and their names in it; the folder is ``""`` if that saves nothing."""
     try:
-        folder = os.path.commonpath([os.path.dirname(path) for path in paths]) if len(paths) > 1 else ""  # noqa: PTH120 - a Path would tidy the name up
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths]) if len(paths) > 1 else ""  # noqa: PTH120 - a Path would normalise the name
     except ValueError:  # absolute and relative ones, or several drives
         folder = ""
     if not folder.strip(os.sep + "."):

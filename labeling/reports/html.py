@@ -1,8 +1,8 @@
-"""The report as one self-contained page: to be opened from a disk, printed, and handed on.
+"""The report as one self-contained page, to be opened from a disk, printed and passed on.
 
-Nothing is loaded from anywhere and nothing in a file can become markup: the page's own policy allows its one style
-sheet and its one script by their hashes, and pictures that are in the page. Without the script all is readable; it
-only sorts. Filters are style sheet alone.
+The page loads nothing, and nothing in a file can become markup: its policy allows only its one style sheet and one
+script, by their hashes, and pictures embedded in it. The script only sorts, so the page is readable without it. Filters
+are pure style sheet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from labeling.reports.messages import TAGS, profile_title, word
 from labeling.verification.report import ORIGINS, Report, status_of
 
 VERDICTS = ("noncompliant", "inconclusive", "compliant")
-"""In the order of the page: what needs somebody's attention comes first."""
+"""Outcomes in the order of the page: files that need attention come first."""
 
 
 def to_html(
@@ -35,9 +35,13 @@ def to_html(
     language: str = "en",
     created: datetime | None = None,
 ) -> str:
-    """One HTML page. ``evidence`` go with the reports in their order; without them there are no pictures.
+    """Return one HTML page.
 
-    ``language`` is en or zh. ``created`` is the date on the page, by default now.
+    Args:
+        reports: The reports, one for each file.
+        evidence: SHA-256 and thumbnail of each file, in the order of the reports; without it the page has no pictures.
+        language: en or zh.
+        created: The date on the page; by default now.
     """
     reports = list(reports)
     folder, names = in_folder([report.path for report in reports])
@@ -72,7 +76,7 @@ def _asset(name: str) -> Html:
 
 
 def _policy(style: str, script: str) -> str:
-    """A Content Security Policy (W3C CSP 3) under which nothing but this page's own parts works."""
+    """Return a Content Security Policy (W3C CSP 3) that allows nothing but this page's own parts."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
     own = [f"'sha256-{value}'" for value in hashes]
     rules = ("default-src 'none'", "img-src data:", f"style-src {own[0]}", f"script-src {own[1]}")
@@ -96,7 +100,7 @@ def _header(reports: list[Report], profiles: list[str], folder: str, created: da
 
 
 def _filters(reports: list[Report], language: str) -> Html:
-    """Counts that are filters as well: radio buttons, and rules of the style sheet that hide what is not chosen."""
+    """Return the counts, which are filters as well: radio buttons, with style rules that hide what is not chosen."""
     groups = (
         ("verdict", "by verdict", VERDICTS, Counter(worst(report) for report in reports)),
         ("origin", "by origin", ORIGINS, Counter(report.origin for report in reports)),
@@ -128,7 +132,7 @@ def _overview(numbered: list[tuple[int, Report, FileEvidence | None]], profiles:
     ]
     head = el("tr", *(el("th", name, scope="col", aria_sort="ascending" if name == "#" else None) for name in columns))
     rows = el("tbody", *(_row(number, report, profiles, kinds, language) for number, report, _ in numbered))
-    compact = len(profiles) > 2  # the marks' words give way to their signs, as on paper
+    compact = len(profiles) > 2  # signs instead of words for the marks, as on paper
     legend = el("span", " ", word("legend", language), class_="legend")
     caption = el("caption", word("caption", language), legend)
     table = el("table", caption, el("thead", head), rows, class_="overview compact" if compact else "overview")
@@ -146,8 +150,8 @@ def _row(number: int, report: Report, profiles: list[str], kinds: list[str], lan
         for kind in kinds:
             status = status_of(report, kind) or "unchecked"
             sign = el("span", GLYPHS[status], aria_hidden="true", class_="sign")
-            said = el("span", word(status, language), class_="word")
-            yield el("td", el("span", sign, said, class_=f"plain {status}", title=word(status, language)))
+            name = el("span", word(status, language), class_="word")
+            yield el("td", el("span", sign, name, class_=f"plain {status}", title=word(status, language)))
 
     return el("tr", *cells(), data_row=number, data_verdict=worst(report), data_origin=report.origin)
 

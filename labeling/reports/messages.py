@@ -1,6 +1,7 @@
-"""The words of reports in each language: columns, verdicts, origins, rules and clauses.
+"""The words of reports in each language: columns, verdicts, origins, clauses.
 
-Only reports for people are translated. The machine-readable forms stay English, since programs compare their words.
+Only reports for people are translated. The forms for programs stay English, since programs compare their words. The
+sentences of rules are in :mod:`labeling.rule_catalogue`.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "evidence": ("trace", "痕迹"),
     "to show": ("to show", "应当提示"),
     "disclaimer": (
-        "An unsigned label is a claim and not proof; that no label is there proves nothing.",
+        "An unsigned label is a claim, not proof, and the absence of labels proves nothing.",
         "未经签名的标识只是声明而非证明；没有标识也不能证明任何事。",
     ),
     "every file": ("Every file", "所有文件"),
@@ -90,16 +91,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "no picture": ("no picture to show", "无法显示图像"),
     "thumbnail": ("the picture, reduced", "图像缩略图"),
     "box": ("visible label as found", "检出的显式标识"),
-    "notice": ("Notice that a platform has to show:", "平台应当显示的提示："),
+    "notice": ("Notice that a platform must show:", "平台应当显示的提示："),
     "size": ("Size", "大小"),
     "bytes": ("bytes", "字节"),
     "sha256": ("SHA-256", "SHA-256"),
     "findings": ("Findings", "核验发现"),
-    "no findings": ("Nothing to object to.", "未发现问题。"),
-    "absent:": ("Not there:", "未检出："),
+    "no findings": ("No issues found.", "未发现问题。"),
+    "absent:": ("Not found:", "未检出："),
     "comma": (", ", "、"),
     "marks": ("Labels and marks", "标识与标记"),
-    "raw": ("All fields as the file has them", "文件中的原始字段"),
+    "raw": ("All fields as they are in the file", "文件中的原始字段"),
     "error": ("error", "不符合"),
     "warning": ("warning", "提示"),
     "column:severity": ("Severity", "级别"),
@@ -116,24 +117,27 @@ WORDS: dict[str, tuple[str, str]] = {
         "标识或上传者声明其可能由人工智能生成合成",
     ),
     "why:suspected": (
-        "no implicit label claims it, but other traces of AI are there",
+        "no implicit label says so, but there are other traces of AI",
         "未发现隐式标识的确认，但存在其他生成合成痕迹",
     ),
     "why:none": (
-        "nothing speaks of AI, which proves nothing",
+        "nothing indicates AI, which proves nothing",
         "未发现任何相关标识或痕迹；这并不能证明内容非人工智能生成",
     ),
     "why:unreadable": (
-        "the file could not be read whole, so that nothing can be said",
+        "the file could not be read to its end, so no conclusion is possible",
         "文件无法完整读取，不能得出结论",
     ),
     "aigc:trusted": ("matches the label; the key is one you pinned", "与标识内容一致，公钥为预先指定的可信公钥"),
-    "aigc:valid": ("matches the label; the key is the file's own", "与标识内容一致，公钥来自文件本身，身份未证实"),
+    "aigc:valid": (
+        "matches the label; the key comes from the file itself",
+        "与标识内容一致，公钥来自文件本身，身份未证实",
+    ),
     "aigc:failed": ("does not match the label", "与标识内容不一致"),
-    "aigc:unsupported": ("security data of a form that cannot be checked", "安全数据的形式无法核验"),
+    "aigc:unsupported": ("security data in a form that cannot be checked", "安全数据的形式无法核验"),
     "aigc:none": ("unsigned: a claim, not proof", "未签名：仅为声明"),
     "c2pa:trusted": ("intact; the signer is on a trust list", "内容完整，签名者在信任列表中"),
-    "c2pa:valid": ("intact; the signer is on no trust list given", "内容完整，签名者不在所提供的信任列表中"),
+    "c2pa:valid": ("intact; the signer is not on a given trust list", "内容完整，签名者不在所提供的信任列表中"),
     "c2pa:failed": ("broken: see the findings", "验证失败，详见核验发现"),
     "c2pa:unsupported": ("of a kind that cannot be checked", "采用的方式无法核验"),
     "c2pa:none": ("could not be checked", "无法核验"),
@@ -164,8 +168,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "made with": ("Made with", "生成工具"),
     "confidence": ("Confidence", "可信度"),
     "how": (
-        "Files were read offline; signatures were checked against the trust lists given, and no others. The thumbnails "
-        "are reduced pictures; SHA-256 identifies the file that was examined.",
+        "Files were read offline; signatures were checked only against the trust lists given. Thumbnails are reduced "
+        "pictures; SHA-256 identifies the file that was examined.",
         "核验在离线状态下进行；签名仅依据所提供的信任列表核验。缩略图为缩小后的图像；SHA-256 用于确认被核验的文件。",
     ),
 }
@@ -179,14 +183,14 @@ PROFILE_TITLES = {
 
 
 def word(key: str, language: str = "en", **values: object) -> str:
-    """The word of a report for ``key``; a key that is none is its own word. ``values`` fill its placeholders."""
+    """Return the word for ``key``, or the key itself if it is not known. ``values`` fill its placeholders."""
     pair = WORDS.get(key)
     text = key if pair is None else pair[language == "zh"]
     return text.format(**values) if values else text
 
 
 def profile_title(name: str, language: str = "en") -> str:
-    """A profile's title; custom profiles, of which only the name is known here, have none but that."""
+    """Return a profile's title; of a custom profile only the name is known here."""
     from labeling.rules import PROFILES
 
     if language == "zh" and name in PROFILE_TITLES:
@@ -195,10 +199,10 @@ def profile_title(name: str, language: str = "en") -> str:
 
 
 def sentence(defect: Defect, language: str = "en") -> tuple[str, str]:
-    """What a defect says: the sentence, and beside it the English original where that tells more.
+    """Return what a defect says in a language: a sentence, and the English original if that says more.
 
-    A message in English is whole. In Chinese the sentence is the rule's; what the file itself says (a value, a number,
-    a parser's answer) stands in the original, which is given only if there is such a part.
+    In English the sentence is the message. In Chinese it is that of the catalogue; what the message says about the file
+    (a value, a number, a parser's answer) is only in the original, which is ``""`` if there is no such part.
     """
     rule = RULES.get(defect.rule)
     if language != "zh" or rule is None:
@@ -209,7 +213,7 @@ def sentence(defect: Defect, language: str = "en") -> tuple[str, str]:
 
 
 _PARTICULAR = re.compile(r"[:'\"(\d]")
-"""A message with a quotation, a number or a colon speaks of this file; one without says only what the rule says."""
+"""A message with a quotation, a number or a colon says something about this file."""
 
 _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), words)
@@ -232,7 +236,7 @@ _NUMERALS = "零一二三四五六七八九十"
 
 
 def clause(text: str, language: str = "en") -> str:
-    """A clause as it is cited: in Chinese a law by its Chinese title, a technical standard by its number."""
+    """Return a clause as it is cited: in Chinese, laws by their Chinese titles, standards by their numbers."""
     if language != "zh":
         return text
     for pattern, words in _CLAUSES:
@@ -251,7 +255,7 @@ def _cited(words: str, match: re.Match[str]) -> str:
 
 
 def _numeral(number: int) -> str:
-    """A Chinese numeral for 1 to 99."""
+    """Return the Chinese numeral for 1 to 99."""
     tens, ones = divmod(number, 10)
     if not tens:
         return _NUMERALS[ones]

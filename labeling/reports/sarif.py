@@ -1,7 +1,7 @@
 """SARIF 2.1.0 (OASIS standard, errata 01): findings for code-scanning dashboards and review tools.
 
-One run; a rule for each rule id that occurs, an artifact for each file, a result for each defect of a file. A defect
-under several profiles is one result that names them; its level is that of the strictest.
+A log has one run, with a rule for each rule id that occurs, an artifact for each file, and a result for each defect of
+a file. A defect under several profiles is one result that names them all; its level is that of the strictest.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _MEDIA_TYPE = re.compile(r"[^/]+/.+")
 
 
 def to_sarif(reports: Iterable[Report]) -> str:
-    """One SARIF log with one run."""
+    """Return a SARIF log with one run."""
     reports = list(reports)
     rules: dict[str, dict[str, Any]] = {}
     results = [
         result for index, report in enumerate(reports) for result in _results(report, index, rules)
-    ]  # fills the rules on its way
+    ]  # also fills the rules
     driver = {
         "name": "aigc-label",
         "fullName": "aigc-labeling: labels of AI-generated content",
@@ -66,7 +66,7 @@ def _results(report: Report, index: int, rules: dict[str, dict[str, Any]]) -> It
         rule = _rule(defect, level, rules)
         location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri(report.path), "index": index}}}
         places = [finding.where for finding in report.findings if finding.where and defect in finding.defects]
-        if places:  # a place inside the file has no line: it is named as the container's reader names it
+        if places:  # a place inside the file has no line number: it is named as the container's reader names it
             location["logicalLocations"] = [{"fullyQualifiedName": place} for place in dict.fromkeys(places)]
         identity = "\0".join((uri(report.path), defect.rule, defect.message))
         yield {
@@ -81,7 +81,7 @@ def _results(report: Report, index: int, rules: dict[str, dict[str, Any]]) -> It
 
 
 def _defects(report: Report) -> dict[Defect, tuple[str, list[str]]]:
-    """Each defect with its level and the profiles that hold it against the file."""
+    """Return each defect with its level and the profiles that report it."""
     found: dict[Defect, tuple[str, list[str]]] = {}
     for name, verdict in report.verdicts.items():
         for level, defects in (("error", verdict.failed), ("warning", verdict.warnings)):
@@ -108,7 +108,7 @@ def _rule(defect: Defect, level: str, rules: dict[str, dict[str, Any]]) -> str:
 
 
 def uri(path: str) -> str:
-    """A path as a URI reference (RFC 3986): absolute ones as file URIs, relative ones relative, any byte escaped."""
+    """Return a path as a URI reference (RFC 3986): absolute paths as file URIs, relative ones relative."""
     parts = PurePath(path)
     if parts.is_absolute():
         return "file://" + ("/" if parts.drive else "") + quote(_bytes(parts.as_posix()), safe="/:")

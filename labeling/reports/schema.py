@@ -129,4 +129,4 @@ def _defect() -> dict[str, Any]:
 def _notice() -> dict[str, Any]:
     keys = next(iter(NOTICES.values()))
     schema = _object(dict.fromkeys(keys, _TEXT))
-    return schema | {"description": "Notice that a platform has to show; only of the profile platform."}
+    return schema | {"description": "Notice that a platform must show; only under the profile platform."}

@@ -1,4 +1,4 @@
-"""From findings to a verdict: a small pure function over evidence, and the words it is put in."""
+"""From findings to a verdict: a pure function over evidence, and the classes it works with."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that checks may look at: the findings, whether the file was readable, what was skipped on request."""
+    """What checks look at: the findings, whether the file was readable, and which kinds were skipped on request."""
 
     findings: tuple[Finding, ...]
     readable: bool = True
     skipped: frozenset[str] = frozenset()
 
     def of(self, kind: str) -> tuple[Finding, ...]:
-        """The findings of one kind that found something, however defective."""
+        """Return the findings of one kind that found something, however defective."""
         return tuple(m for m in self.findings if m.kind == kind and m.status in FOUND)
 
     def lacks(self, kind: str) -> bool:
-        """True if the mark was looked for and is not there; what could not be read is never called missing."""
+        """Return whether a mark was looked for and is not there; what could not be read is never called missing."""
         states = [m.status for m in self.findings if m.kind == kind]
         return kind not in self.skipped and not any(s in FOUND or s is Status.UNREADABLE for s in states)
 
@@ -99,7 +99,7 @@ class Profile:
 
 
 def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
-    """Form the verdict. A file that could not be read whole is neither compliant nor wanting: inconclusive."""
+    """Form the verdict of a profile. A file that could not be read to its end is inconclusive."""
     failed: list[Defect] = []
     warnings: list[Defect] = []
     for defect, own in _defects(evidence, profile):
@@ -115,9 +115,10 @@ def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
 
 
 def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool]]:
-    """All that could be held against the file, and whether it is the profile's own business.
+    """Yield every defect, and whether the profile judges it.
 
-    Of a file that could not be read whole nothing is said to be missing; why a mark could not be read is no breach.
+    In a file that could not be read to its end nothing is called missing, and why a mark could not be read is not a
+    breach.
     """
     for check in profile.checks if evidence.readable else ():
         if message := check.fails(evidence):
@@ -128,7 +129,7 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
 
 
 def signature_failed(evidence: Evidence) -> str | None:
-    """A broken manifest is worth knowing under every regime."""
+    """Check that no manifest is broken: worth a warning under every regime."""
     if any(m.signature is Signature.FAILED for m in evidence.of("c2pa")):
-        return "the C2PA manifest does not fit the file any more, or its signature is broken"
+        return "the C2PA manifest no longer matches the file, or its signature is broken"
     return None

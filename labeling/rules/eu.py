@@ -25,13 +25,13 @@ def _not_signed(evidence: Evidence) -> str | None:
 
 def _not_trusted(evidence: Evidence) -> str | None:
     if any(m.signature is Signature.VALID for m in evidence.of("c2pa")):
-        return "the manifest's signer is on no trust list that was given: integrity is proven, identity is not"
+        return "the manifest's signer is not on a trust list that was given: integrity is proven, identity is not"
     return None
 
 
 def _not_stamped(evidence: Evidence) -> str | None:
     if any(m.signature in _SIGNED and not m.value.get("time_stamped") for m in evidence.of("c2pa")):
-        return "the signature carries no time stamp of a time-stamp authority"
+        return "the signature carries no time stamp from a time-stamp authority"
     return None
 
 
@@ -44,7 +44,7 @@ def _no_watermark(evidence: Evidence) -> str | None:
 def _no_visible(evidence: Evidence) -> str | None:
     if not evidence.lacks("visible"):
         return None
-    return "no visible label: deployers of deep fakes have to disclose them"
+    return "no visible label: deployers of deep fakes must disclose them"
 
 
 PROFILE = Profile(

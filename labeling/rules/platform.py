@@ -1,7 +1,7 @@
 """A platform's duty towards uploads: Labelling Measures Art. 6.
 
-It checks the metadata, takes the uploader's declaration, looks for other traces, and shows a notice for each of the
-three classes. What it finds decides the notice; only a label that cannot be relied on is a failure.
+The platform checks the metadata, takes the uploader's declaration, looks for other traces, and shows a notice for each
+of the three classes. The findings decide the notice; only a defective label is a failure.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ NOTICES: dict[str, dict[str, str]] = {
         "clause": f"{ARTICLE}(3)",
     },
 }
-"""The notice that goes around the content, by origin; content of which nothing is known gets none."""
+"""The notice shown with the content, by origin; content of which nothing is known gets none."""
 
 
 def _no_propagation(evidence: Evidence) -> str | None:
     for finding in evidence.of("aigc"):
         value = finding.value
         if not value.get("ContentPropagator") or value.get("ContentPropagator") == value.get("ContentProducer"):
-            return "the propagator's half is not filled yet: add it when the content is published (propagate)"
+            return "the propagator's fields are not filled in yet: add them when the content is published (propagate)"
     return None
 
 

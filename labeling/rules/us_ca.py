@@ -1,7 +1,7 @@
 """California: SB 942 as amended by AB 853, Business and Professions Code 22757.3(b), the latent disclosure.
 
-It asks for facts, not for one carrier: each may come from the AIGC field, from IPTC's AI properties or from the C2PA
-manifest's disclosure assertion.
+It asks for facts, not for a carrier: each may come from the AIGC field, from IPTC's AI properties or from the
+disclosure assertion of the C2PA manifest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PROFILE = Profile(
         Check("US-CA-PROVIDER", _missing("provider", "the provider's name")),
         Check("US-CA-SYSTEM", _missing("system", "the name of the generating system")),
         Check("US-CA-VERSION", _missing("version", "the version of the generating system")),
-        Check("US-CA-TIME", _missing("time", "date and time of creation")),
+        Check("US-CA-TIME", _missing("time", "the date and time of creation")),
         Check("US-CA-ID", _missing("id", "a unique identifier")),
         Check("US-CA-VISIBLE", _no_manifest_disclosure),
     ),

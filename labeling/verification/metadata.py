@@ -1,6 +1,6 @@
-"""Joins containers and marks: which mark may sit in which kind of block.
+"""The table that joins containers and marks: which mark is looked for in which kind of block.
 
-Containers know no mark and marks know no bytes; this table is where they meet.
+Containers know nothing of marks, and marks nothing of file formats; they meet here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ from labeling.rule_catalogue import defect
 
 @dataclass(slots=True)
 class Found:
-    """What the metadata of one file says. ``carriers`` tells which block each AIGC finding came from."""
+    """What the metadata of one file holds.
+
+    Attributes:
+        aigc: Findings on AIGC fields, in file order.
+        carriers: The block that each of them came from.
+        iptc: Findings on the DigitalSourceType.
+        traces: Findings on traces of generators.
+        broken: Findings on metadata that could not be parsed.
+        c2pa: Blocks of manifest stores.
+        orientation: The EXIF orientation, 1 to 8.
+        packet: The main XMP packet, which an update changes.
+    """
 
     aigc: list[Finding] = field(default_factory=list)
     carriers: list[Block] = field(default_factory=list)
@@ -25,16 +36,17 @@ class Found:
     broken: list[Finding] = field(default_factory=list)
     c2pa: list[Block] = field(default_factory=list)
     orientation: int = 1
-    packet: Block | None = None  # the main XMP packet, the one that an update goes into
+    packet: Block | None = None
 
-    def label(self, finding: Finding | None, block: Block) -> None:
+    def add_label(self, finding: Finding | None, block: Block) -> None:
+        """Keep a finding on an AIGC field, if there is one, with the block that it came from."""
         if finding is not None:
             self.aigc.append(finding)
             self.carriers.append(block)
 
 
 def scan(contents: Contents) -> Found:
-    """Look for marks in every block of a file. Never raises on what a block holds."""
+    """Look for marks in every block of a file. Never raises, whatever a block holds."""
     found = Found()
     for block in contents.blocks:
         reader = _READERS.get(block.kind)
@@ -58,22 +70,22 @@ def _xmp(block: Block, found: Found) -> None:
     for prop in packet.properties:
         where = f"{block.where}, {prop.form} {prop.qname}"
         if prop.name == aigc.XMP_NAME:
-            found.label(aigc.read(prop.text, where, named=True), block)
+            found.add_label(aigc.read(prop.text, where, named=True), block)
         elif aigc.FIELD in prop.name.local.upper():
-            found.label(aigc.read(prop.text, where, named=False, foreign_namespace=prop.name.namespace), block)
+            found.add_label(aigc.read(prop.text, where, named=False, foreign_namespace=prop.name.namespace), block)
         elif prop.name.local == aigc.BASE64_NAME:
             foreign = "" if prop.name.namespace == aigc.NAMESPACE else prop.name.namespace
-            found.label(aigc.read(prop.text, where, named=False, foreign_namespace=foreign), block)
+            found.add_label(aigc.read(prop.text, where, named=False, foreign_namespace=foreign), block)
         elif prop.name.local in aigc.KEYS:
             split.setdefault(prop.name.namespace, {}).setdefault(prop.name.local, prop.text)
         if prop.name.namespace != iptc.NAMESPACE:
             _trace(prop.name.local, prop.text, where, found)
     for namespace, values in split.items():
-        found.label(aigc.read_split(values, block.where, namespace), block)
+        found.add_label(aigc.read_split(values, block.where, namespace), block)
     if (finding := iptc.read(packet, block.where)) is not None:
         found.iptc.append(finding)
         return
-    # What IPTC properties say of an AI system is part of the mark; without a mark it is a trace.
+    # Properties about an AI system are part of the IPTC mark; without that mark they are traces.
     for prop in packet.properties:
         if prop.name.namespace == iptc.NAMESPACE:
             _trace(prop.name.local, prop.text, f"{block.where}, {prop.form} {prop.qname}", found)
@@ -86,44 +98,44 @@ def _iim(block: Block, found: Found) -> None:
 
 def _exif(block: Block, found: Found) -> None:
     fields = exif.read(block.data)
-    # A damaged tail does not hide what came before it: the fields that were read count whatever the problem is.
+    # The fields that could be read count, whatever the problem behind them is.
     found.orientation = found.orientation if found.orientation != 1 else fields.orientation
     for name, text in fields.texts:
         where = f"{block.where} {name}"
         if name in exif.LABEL_TAGS:
-            found.label(aigc.read(text, where, named=False), block)
+            found.add_label(aigc.read(text, where, named=False), block)
         _trace(name, text, where, found)
 
 
 def _text(block: Block, found: Found) -> None:
     name = block.keyword.upper()
-    if aigc.FIELD in name:  # a name that merely contains AIGC counts if the value is a label (GB 45438-2025 6.1)
-        found.label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
+    if aigc.FIELD in name:  # a name that merely contains AIGC counts if its value is a label (6.1)
+        found.add_label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
     if generator.looked_at(block.keyword):
         _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
 
 def _property(block: Block, found: Found) -> None:
-    """A document's property is its author's words: a title may name a generator, and only a label says something."""
+    """Look for a label alone: a document's properties are its author's words, and a title may name a generator."""
     name = block.keyword.upper()
     if aigc.FIELD in name:
-        found.label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
+        found.add_label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
 
 
 def _plain(block: Block, found: Found) -> None:
-    """JPEG comment and APPn segments, GIF comments: a label counts where its own words say that it is one."""
+    """JPEG comments and APPn segments, GIF comments: a label counts if its own text says that it is one."""
     data = block.data[: aigc.MAX_TEXT]
     if block.keyword.upper() == aigc.FIELD or data[:4].upper() == b"AIGC" or data[:1] == b"{":
-        found.label(aigc.read(data, block.where, named=False), block)
+        found.add_label(aigc.read(data, block.where, named=False), block)
     if block.kind is Kind.COMMENT:
         _trace("comment", data.decode("utf-8", "replace"), block.where, found)
 
 
 def _user(block: Block, found: Found) -> None:
-    """User data in a coded film is no place for a label (one per file: 6.1 c); one that is there is a trace of it."""
+    """A label in the user data of a video stream is a trace: it is not the place for one (6.1 c, one per file)."""
     text = block.data[: aigc.MAX_TEXT].decode("utf-8", "replace").strip("\0 \r\n\t")
     if aigc.read(text, block.where, named=False) is not None:
-        value = {"generator": "AIGC field in the coded film", "confidence": generator.HIGH, "text": text[:160]}
+        value = {"generator": "AIGC field in the video stream", "confidence": generator.HIGH, "text": text[:160]}
         found.traces.append(Finding("generator", Status.PRESENT, block.where, value, Signature.NONE))
     _trace("comment", text, block.where, found)
 
@@ -151,19 +163,19 @@ _READERS: dict[Kind, Callable[[Block, Found], None]] = {
 
 
 def findings(contents: Contents, found: Found) -> Iterator[Finding]:
-    """The marks of the metadata in the report's order; what could not be read is never called absent."""
+    """Yield the findings of the metadata; what could not be read is never called absent."""
     yield from aigc.only_one(found.aigc) if found.aigc else _without("aigc", contents, found)
     yield from found.iptc or _without("iptc", contents, found)
     yield from found.traces
 
 
 def _without(kind: str, contents: Contents, found: Found) -> list[Finding]:
-    """A mark that was not found: absent only if all of the metadata could be read."""
+    """Return the findings on a mark that was not found: absent only if all metadata could be read."""
     if unreadable := [m for m in found.broken if m.kind == kind]:
         return unreadable
-    return [_lost(kind, contents)] if contents.problems else [Finding(kind, Status.ABSENT)]
+    return [_not_read(kind, contents)] if contents.problems else [Finding(kind, Status.ABSENT)]
 
 
-def _lost(kind: str, contents: Contents) -> Finding:
+def _not_read(kind: str, contents: Contents) -> Finding:
     why = defect("FILE-DAMAGED", contents.problems[0])
     return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,))

@@ -104,7 +104,7 @@ def verify(
 
 
 def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
-    """Warn of a file whose name claims another format than its content has. It is read by its content all the same."""
+    """Warn of a file name that claims another format than the content has. The file is read by its content."""
     claimed = containers.claimed_by(name)
     if claimed is None or claimed[0] == contents.format:
         return ()
@@ -137,7 +137,7 @@ def conclude(
 def unreadable(
     name: str, problem: str, profiles: list[Profile], *, visible: bool = True, media_type: str = UNKNOWN
 ) -> Report:
-    """The report on something that could not be read at all: nothing is called absent."""
+    """Form the report on something that could not be read at all: nothing is called absent."""
     why = defect("FILE-UNREADABLE", problem)
     kinds = [kind for kind in REPORTED if visible or kind != "visible"]
     findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) for kind in kinds]
@@ -146,10 +146,10 @@ def unreadable(
 
 
 def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
-    """The class of Labelling Measures Art. 6: confirmed, possible, suspected or none.
+    """Return the class of Labelling Measures Art. 6: confirmed, possible, suspected or none.
 
-    An implicit label decides by its own ``Label`` value; without one the uploader's word comes next, then
-    any other trace.
+    An implicit label decides by its own ``Label`` value. Without one the uploader's declaration counts, then any other
+    trace.
     """
     labels = evidence.of("aigc")
     if labels:
@@ -160,7 +160,7 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     if declared_ai:
         return "possible"
     ai = any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc")))
-    # A mention in prose (confidence "low") is worth a line in the report and no suspicion.
+    # A mention in prose (confidence "low") gets a line in the report and makes nothing suspected.
     traces = any(m.value.get("confidence") != "low" for m in evidence.of("generator"))
     if ai or traces or evidence.of("visible") or evidence.of("watermark"):
         return "suspected"
@@ -168,7 +168,7 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
 
 
 def _label_value(finding: Finding) -> Any:
-    """``Label`` in whatever case it is written; a label that does not say is taken to say "generated"."""
+    """Return ``Label`` in whatever case its key is written; a label without it is taken to say "generated"."""
     return next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
 
 
@@ -177,7 +177,7 @@ def _is_pil(source: Any) -> bool:
 
 
 def contents_of_image(image: Any) -> Contents:
-    """What is known of a PIL image's metadata. It has no file any more; what Pillow kept of one is in ``info``."""
+    """Return the metadata of a PIL image. It has no file; what Pillow kept of one is in ``info``."""
     blocks: list[Block] = []
     for key, value in image.info.items():
         if not isinstance(key, str) or not isinstance(value, str | bytes):
@@ -199,7 +199,7 @@ MAX_STORE = 16 << 20
 
 
 def sidecar_of(path: str | os.PathLike[str]) -> Path:
-    """Where the manifest of a file lies that cannot hold one: ``film.mkv.c2pa`` beside ``film.mkv``."""
+    """Return the path of the manifest beside a file that cannot hold one: ``video.mkv.c2pa`` beside ``video.mkv``."""
     return Path(f"{os.fspath(path)}.c2pa")
 
 
@@ -207,15 +207,15 @@ def _store_beside(source: Any, contents: Contents) -> bytes | None:
     if not isinstance(source, str | os.PathLike) or containers.format_named(contents.format).manifest != "beside":
         return None
     path = sidecar_of(source)
-    return files.read_file(path, "the C2PA manifest beside the film", MAX_STORE) if path.is_file() else None
+    return files.read_file(path, "the C2PA manifest beside the file", MAX_STORE) if path.is_file() else None
 
 
 def credentials_of(
     data: Media, contents: Contents, found: metadata.Found, trust: Trust | None, store: bytes | None = None
 ) -> Finding:
-    """The finding on C2PA content credentials; c2pa's reader is only asked where the container holds a manifest.
+    """Return the finding on C2PA content credentials; c2pa's reader is only called if the container holds a manifest.
 
-    ``store`` is a manifest store that lies beside the file.
+    ``store`` is a manifest store from beside the file.
     """
     if store is not None:
         from labeling.marks import credentials
@@ -232,8 +232,8 @@ def credentials_of(
     from labeling.marks import credentials
 
     finding = credentials.read(data, contents.media_type, trust=trust)
-    if finding.status is Status.ABSENT:  # c2pa's own reader of the container stumbled, and takes that for an absence
-        message = "the file holds a manifest that cannot be taken out of it: the file is damaged"
+    if finding.status is Status.ABSENT:  # c2pa's own container parser failed, which it reports as an absence
+        message = "the file holds a manifest that cannot be extracted: the file is damaged"
         why = defect("C2PA-MALFORMED", message)
         return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
     return finding
@@ -248,7 +248,7 @@ def visible_of(
     *,
     everywhere: bool = False,
 ) -> Finding:
-    """The finding on the visible mark, in the languages that the profiles accept."""
+    """Return the finding on the visible label, in the languages that the profiles accept."""
     languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
     if contents.format and containers.format_named(contents.format).media:
         from labeling.verification import visible_video

@@ -1,4 +1,4 @@
-"""Looking for the visible label in a whole file: the first frame, transparency on either ground, and later frames."""
+"""Look for the visible label of a still or an animation: on the first frame, on either ground, and on later frames."""
 
 from __future__ import annotations
 
@@ -17,21 +17,31 @@ if TYPE_CHECKING:
 def find_visible_label(
     source: Any, format: str, *, orientation: int, languages: tuple[str, ...], max_pixels: int | None = None
 ) -> Finding:
-    """Form the finding on the visible label of a file's content or a PIL image.
+    """Look for the visible label of a picture.
 
-    A picture that cannot be decoded gives an ``unreadable`` finding. Raises
-    :class:`~labeling.errors.MissingDependency` without an OCR engine.
+    Args:
+        source: The file, or a PIL image.
+        format: The format's name in :data:`labeling.containers.FORMATS`; ``""`` for a PIL image.
+        orientation: The EXIF orientation, 1 to 8.
+        languages: Languages in which the wording is accepted.
+        max_pixels: Largest picture to decode.
+
+    Returns:
+        The finding; a picture that cannot be decoded gives an ``unreadable`` one.
+
+    Raises:
+        MissingDependency: There is no OCR engine.
     """
     from labeling.marks.visible import read_visible
 
     if format and not containers.format_named(format).drawable:
-        message = f"a {format} file is not drawn here: a visible label in it was not looked for"
+        message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     try:
         pixels = codecs.displayed(source, format, orientation=orientation, max_pixels=max_pixels)
         finding = read_visible(pixels, languages=languages)
         if finding.status is Status.ABSENT:
-            # White ink on a transparent ground is there for whoever lays the picture on a dark page.
+            # White ink on a transparent ground shows where the picture is placed on a dark page.
             dark = codecs.displayed_on_black(source, format, orientation=orientation, max_pixels=max_pixels)
             return finding if dark is None else read_visible(dark, languages=languages)
         if isinstance(source, bytes | bytearray | memoryview):
@@ -53,7 +63,7 @@ def _over_time(
     languages: tuple[str, ...],
     max_pixels: int | None,
 ) -> Finding:
-    """Add a defect if an animation does not keep its label; the frame in the middle and the last one are looked at."""
+    """Add a defect if an animation loses its label; the frame in the middle and the last one are checked."""
     from labeling.marks.visible import kept, read_visible
 
     for frame in codecs.displayed_frames(data, format, orientation=orientation, max_pixels=max_pixels):
@@ -62,7 +72,7 @@ def _over_time(
             or read_visible(frame, languages=languages).status is not Status.ABSENT
         ):
             continue
-        message = "the label of the first frame is not in a later frame of the animation: every frame has to carry it"
+        message = "a later frame of the animation lacks the label of the first: every frame must carry it"
         breach = defect("CN-VISIBLE-FRAMES", message)
         return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
     return finding

@@ -1,7 +1,7 @@
-"""Looking for the explicit label of a film or sound: in the first two seconds as shown, or as a rhythm that is heard.
+"""Look for the explicit label of video or audio: text in the first two seconds as shown, or a rhythm in the sound.
 
-OCR is slow. It reads the first frame; whether the label stays is then told by comparing what is under its box, and OCR
-decides only where that is in doubt: a label that fades, or through which a moving picture shines.
+OCR is slow, so it reads the first frame. Whether the label stays is then found by comparing what is under its box. OCR
+decides only in doubt: for a label that fades, or through which a moving picture shows.
 """
 
 from __future__ import annotations
@@ -12,32 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.findings import Defect, Finding, Signature, Status
+from labeling.limits import MIN_SECONDS
 from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
     from labeling.codecs.video.sample import Frame, Sampler
     from labeling.containers import Media
 
-LEAST = 2.0
-"""Seconds from the first shown frame on in which the label has to be there (GB 45438-2025 5.4)."""
-
 ROUNDING = 0.002
 """Seconds: Matroska and FLV round times to milliseconds."""
 
 LATER = (0.5, 1.0, 2.0, 4.0)
-"""Where a label is looked for that is not on the first frame, in seconds: animated ones take a second to be drawn."""
+"""Seconds at which a label is looked for that is not on the first frame: animated labels take a second to appear."""
 
 MAX_READINGS = 6
-"""Frames that OCR reads while it follows a label. The last one before the two seconds are over is always read."""
+"""Frames that OCR may read while it follows a label; the last frame within the two seconds is always read."""
 
 APART, AGAIN = 0.4, 0.1
-"""Seconds between two readings while in doubt; and until a reading without a label is repeated, before it counts."""
+"""Seconds between two readings while in doubt, and until a reading without a label is repeated before it counts."""
 
 ENDS, BESIDE = 8.0, 4.0
-"""Seconds of sound that are listened to at either end of a sound, and at the start of a film."""
+"""Seconds of sound that are searched for the rhythm: at either end of audio, and at the start of a video."""
 
 DETAIL = 48
-"""Height in pixels to which what is under a label is brought for comparing."""
+"""Height in pixels to which the area under a label is reduced for comparing."""
 
 _CLAUSE = "GB 45438-2025 5.4"
 
@@ -50,20 +48,30 @@ def find_explicit_label(
     everywhere: bool = False,
     max_pixels: int | None = None,
 ) -> Finding:
-    """Form the finding on the explicit label of a film or sound; ``format`` is a name of the table of formats.
+    """Look for the explicit label of video or audio.
 
-    Its value has ``seconds``, from when to when the label is there as far as was looked, and the ``duration`` of the
-    film; with ``everywhere`` also ``also``: whether it is in the "middle" and at the "end" as well. What
-    cannot be decoded gives an ``unreadable`` finding. Raises :class:`~labeling.errors.MissingDependency` without an OCR
-    engine or PyAV.
+    Args:
+        source: The file.
+        format: Its format's name in :data:`labeling.containers.FORMATS`.
+        languages: Languages in which the wording is accepted.
+        everywhere: Whether to look in the middle and at the end of a video as well.
+        max_pixels: Largest frame to decode; by default :data:`labeling.limits.MAX_PIXELS`.
+
+    Returns:
+        The finding. Its value has ``seconds`` (from when to when the label was seen) and the ``duration`` of a video,
+        and with ``everywhere`` the list ``also`` with "middle" and "end" where the label is there too. A file that
+        cannot be decoded gives an ``unreadable`` finding.
+
+    Raises:
+        MissingDependency: There is no OCR engine or no PyAV.
     """
-    from labeling.codecs import MAX_PIXELS
     from labeling.codecs.video import sample
+    from labeling.limits import MAX_PIXELS
 
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
-        film = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
-        return _visible(film, languages, everywhere) if film.has_video else _audible(film)
+        video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
+        return _judge_video(video, languages, everywhere) if video.has_video else _judge_audio(video)
     except MissingDependency:
         raise
     except LabelingError as error:
@@ -71,90 +79,90 @@ def find_explicit_label(
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 
-# --- films ------------------------------------------------------------------------------------------------------------
+# --- video ------------------------------------------------------------------------------------------------------------
 
 
 class _Reader:
-    """OCR on frames, counted."""
+    """OCR on frames; counts how many it has read."""
 
     def __init__(self, languages: tuple[str, ...]) -> None:
         self.count = 0
         self._languages = languages
 
-    def read(self, shot: Frame) -> _Seen:
+    def read(self, frame: Frame) -> _Reading:
         from labeling.marks.visible import read_visible
 
         self.count += 1
-        pixels = shot.rgb()
-        return _Seen(shot, read_visible(pixels, languages=self._languages), (pixels.shape[1], pixels.shape[0]))
+        pixels = frame.rgb()
+        return _Reading(frame, read_visible(pixels, languages=self._languages), (pixels.shape[1], pixels.shape[0]))
 
 
-class _Seen:
-    """What OCR found on a frame, and what is under it."""
+class _Reading:
+    """What OCR found on a frame, and the picture under it."""
 
-    def __init__(self, shot: Frame, finding: Finding, size: tuple[int, int]) -> None:
-        self.shot, self.finding, self._size = shot, finding, size
+    def __init__(self, frame: Frame, finding: Finding, size: tuple[int, int]) -> None:
+        self.frame, self.finding, self._size = frame, finding, size
         self.there = finding.status is not Status.ABSENT
-        self._detail = self._under(shot) if self.there else None
+        self._detail = self._under(frame) if self.there else None
 
-    def stays(self, shot: Frame) -> bool:
-        """Tell cheaply whether the label is on another frame. ``False`` means that OCR has to say."""
+    def stays(self, frame: Frame) -> bool:
+        """Return whether another frame has the same label, without OCR; ``False`` means that OCR must decide."""
         from labeling.marks.visible import kept
 
         if self._detail is None or not self._detail.size:
             return False
         height, width = self._detail.shape[:2]
-        return kept(self._detail, self._under(shot), (0, 0, width, height))
+        return kept(self._detail, self._under(frame), (0, 0, width, height))
 
-    def _under(self, shot: Frame) -> Any:
-        """The brightness under the label as (h, w, 3) uint8, reduced."""
+    def _under(self, frame: Frame) -> Any:
+        """Return the luma under the label, reduced: (H, W, 3) uint8 with equal channels."""
         import cv2
         import numpy as np
 
-        part = shot.luma(self.finding.value["box"], self._size)
+        part = frame.luma(self.finding.value["box"], self._size)
         scale = DETAIL / max(1, min(part.shape))
         if scale < 1:
             part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         return np.repeat(part[..., None], 3, axis=2)
 
 
-def _visible(film: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:
+def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:
     reader = _Reader(languages)
-    shots = film.frames()
-    seen = reader.read(next(shots))
+    frames = video.frames()
+    reading = reader.read(next(frames))
     breach: Defect | None = None
-    if seen.there:
-        until, whole = _followed(seen, shots, reader)
-        finding = _timed(seen.finding, film, 0.0, until)
+    if reading.there:
+        until, whole = _follow(reading, frames, reader)
+        finding = _with_times(reading.finding, video, 0.0, until)
         if not whole:
-            message = f"the label is seen for the first {until:.2f} s only: {_asked(film.seconds)}"
+            message = f"the label is shown for the first {until:.2f} s only: {_required(video.seconds)}"
             breach = defect("CN-VISIBLE-TIME", message)
-    elif (later := _later(seen.shot, shots, reader)) is not None:
-        shots.close()
-        seen = later
-        since, until = _around(seen, film)
-        finding = _timed(seen.finding, film, since, until)
+    elif (later := _find_later(reading.frame, frames, reader)) is not None:
+        frames.close()
+        reading = later
+        since, until = _extent(reading, video)
+        finding = _with_times(reading.finding, video, since, until)
         words = (
-            f"the label is seen from {since:.2f} s to {until:.2f} s: it has to be there from the first picture shown, "
-            f"and for {LEAST:.0f} s"
+            f"the label is shown from {since:.2f} s to {until:.2f} s: it must be there from the first frame on, "
+            f"for {MIN_SECONDS:.0f} s"
         )
         breach = defect("CN-VISIBLE-TIME", words)
     else:
-        finding = seen.finding
-    shots.close()
+        finding = reading.finding
+    frames.close()
     if breach is not None:
         finding = replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
-    if everywhere and film.seconds:
-        finding = replace(finding, value=finding.value | {"also": _also(seen, film, reader)})
-    rhythm = _beside(film)
+    if everywhere and video.seconds:
+        finding = replace(finding, value=finding.value | {"also": _elsewhere(reading, video, reader)})
+    rhythm = _rhythm_in_video(video)
     return replace(finding, value=finding.value | {"rhythm": rhythm}) if rhythm else finding
 
 
-def _timed(finding: Finding, film: Sampler, since: float, until: float) -> Finding:
-    """A frame's finding as one of the film: with times, and the clause for films."""
+def _with_times(finding: Finding, video: Sampler, since: float, until: float) -> Finding:
+    """Turn a frame's finding into one of the video: with times, and the clause for video."""
     value = finding.value | {"seconds": [round(since, 2), round(until, 2)]}
-    if film.seconds:
-        value["duration"] = round(film.seconds, 2)
+    if video.seconds:
+        value["duration"] = round(video.seconds, 2)
     return replace(
         finding,
         value=value,
@@ -164,82 +172,82 @@ def _timed(finding: Finding, film: Sampler, since: float, until: float) -> Findi
     )
 
 
-def _followed(seen: _Seen, shots: Iterator[Frame], reader: _Reader) -> tuple[float, bool]:
-    """Follow a label from the first frame on: until when it is there, and whether for as long as it has to be."""
-    shot = seen.shot
-    until, asked, doubt = shot.end, -APART, False
-    while not _final(shot):
-        following = next(shots, None)
-        if following is None:  # more frames than are decoded: so far it was there
-            return until, until >= shot.end
-        shot = following
-        if seen.stays(shot):
-            until, doubt = shot.end, False
+def _follow(reading: _Reading, frames: Iterator[Frame], reader: _Reader) -> tuple[float, bool]:
+    """Follow a label from the first frame on. Return until when it is there, and whether that is long enough."""
+    frame = reading.frame
+    until, asked, doubt = frame.end, -APART, False
+    while not _final(frame):
+        following = next(frames, None)
+        if following is None:  # the limit of decoded frames: the label was there so far
+            return until, until >= frame.end
+        frame = following
+        if reading.stays(frame):
+            until, doubt = frame.end, False
             continue
         pause = AGAIN if doubt else APART
-        if not _final(shot) and (shot.seconds - asked < pause or reader.count >= MAX_READINGS):
+        if not _final(frame) and (frame.seconds - asked < pause or reader.count >= MAX_READINGS):
             continue
-        asked = shot.seconds
-        read = reader.read(shot)
+        asked = frame.seconds
+        read = reader.read(frame)
         if read.there:
-            seen, until, doubt = read, shot.end, False
-        elif doubt or _final(shot):
+            reading, until, doubt = read, frame.end, False
+        elif doubt or _final(frame):
             return until, False
         else:
             doubt = True
-    return until, until >= shot.end
+    return until, until >= frame.end
 
 
-def _final(shot: Frame) -> bool:
-    return shot.last or shot.end >= LEAST - ROUNDING
+def _final(frame: Frame) -> bool:
+    return frame.last or frame.end >= MIN_SECONDS - ROUNDING
 
 
-def _asked(duration: float) -> str:
-    if 0 < duration < LEAST:
-        return f"a film of {duration:.2f} s has to show it throughout"
-    return f"it has to be there for {LEAST:.0f} s at normal speed"
+def _required(duration: float) -> str:
+    if 0 < duration < MIN_SECONDS:
+        return f"a video of {duration:.2f} s must show it throughout"
+    return f"it must be there for {MIN_SECONDS:.0f} s at normal speed"
 
 
-def _later(first: Frame, shots: Iterator[Frame], reader: _Reader) -> _Seen | None:
-    """Look for a label that is not on the first frame."""
+def _find_later(first: Frame, frames: Iterator[Frame], reader: _Reader) -> _Reading | None:
+    """Look for a label that appears after the first frame."""
     due = [time for time in LATER if time >= first.end]
-    for shot in shots:
+    for frame in frames:
         if not due:
             return None
-        if shot.end > due[0] or shot.last:
-            due = [time for time in due if time >= shot.end]
-            seen = reader.read(shot)
-            if seen.there:
-                return seen
+        if frame.end > due[0] or frame.last:
+            due = [time for time in due if time >= frame.end]
+            reading = reader.read(frame)
+            if reading.there:
+                return reading
     return None
 
 
-def _around(seen: _Seen, film: Sampler) -> tuple[float, float]:
-    """From when to when a label is there that OCR found on a later frame: without OCR, for two seconds at most."""
-    found = seen.shot.seconds
-    since, until = found, seen.shot.end
+def _extent(reading: _Reading, video: Sampler) -> tuple[float, float]:
+    """Return from when to when a label found on a later frame is there: by comparing, two seconds ahead at most."""
+    found = reading.frame.seconds
+    since, until = found, reading.frame.end
     there = False
-    for shot in film.frames():
-        if shot.seconds > found + LEAST:
+    for frame in video.frames():
+        if frame.seconds > found + MIN_SECONDS:
             break
-        same = shot.seconds == found or seen.stays(shot)
-        if shot.seconds <= found:
-            since = shot.seconds if same and not there else since
+        same = frame.seconds == found or reading.stays(frame)
+        if frame.seconds <= found:
+            since = frame.seconds if same and not there else since
         elif not same:
             break
         else:
-            until = shot.end
+            until = frame.end
         there = same
     return since, until
 
 
-def _also(seen: _Seen, film: Sampler, reader: _Reader) -> list[str]:
-    """Where else the label, or any, is: in the middle and at the end."""
+def _elsewhere(reading: _Reading, video: Sampler, reader: _Reader) -> list[str]:
+    """Return where else the label, or another one, is: "middle" and "end"."""
     found = []
-    for name, at in (("middle", film.seconds / 2), ("end", film.seconds)):
+    for name, at in (("middle", video.seconds / 2), ("end", video.seconds)):
         try:
-            shot = film.frame_at(at)
-            if shot is not None and (seen.stays(shot) or reader.read(shot).there):
+            frame = video.frame_at(at)
+            if frame is not None and (reading.stays(frame) or reader.read(frame).there):
                 found.append(name)
         except MissingDependency:
             raise
@@ -248,46 +256,46 @@ def _also(seen: _Seen, film: Sampler, reader: _Reader) -> list[str]:
     return found
 
 
-def _beside(film: Sampler) -> list[float] | None:
-    """When a film's sound track gives the rhythm at its start: evidence beside the text, never asked for."""
-    if not film.has_audio:
+def _rhythm_in_video(video: Sampler) -> list[float] | None:
+    """Return when the sound track of a video gives the rhythm: evidence beside the text, which no rule asks for."""
+    if not video.has_audio:
         return None
     try:
-        heard = _heard(film, 0.0, BESIDE)
+        rhythm = _find_rhythm(video, 0.0, BESIDE)
     except LabelingError:
         return None
-    return heard["seconds"] if heard else None
+    return rhythm["seconds"] if rhythm else None
 
 
-# --- sounds -----------------------------------------------------------------------------------------------------------
+# --- audio ------------------------------------------------------------------------------------------------------------
 
 
-def _audible(film: Sampler) -> Finding:
-    if not film.has_audio:
-        raise UnreadableFile("there are neither pictures nor sound in it")
-    heard = _heard(film, 0.0, ENDS)
-    if heard is None and film.seconds > ENDS:
-        heard = _heard(film, film.seconds - ENDS, ENDS)
-    if heard is not None:
-        since, until = heard["seconds"]
-        value = {"kind": "rhythm", **heard} | ({"duration": round(film.seconds, 2)} if film.seconds else {})
+def _judge_audio(media: Sampler) -> Finding:
+    if not media.has_audio:
+        raise UnreadableFile("the file has neither video nor audio")
+    rhythm = _find_rhythm(media, 0.0, ENDS)
+    if rhythm is None and media.seconds > ENDS:
+        rhythm = _find_rhythm(media, media.seconds - ENDS, ENDS)
+    if rhythm is not None:
+        since, until = rhythm["seconds"]
+        value = {"kind": "rhythm", **rhythm} | ({"duration": round(media.seconds, 2)} if media.seconds else {})
         return Finding("visible", Status.PRESENT, f"audio {since:.2f}-{until:.2f} s", value, Signature.NONE)
     message = (
-        "the rhythm short-long-short-short is not heard at the start or the end; spoken labels are not recognised, "
-        "so none is said to be missing; listen to it"
+        "the rhythm short-long-short-short was not found at the start or the end; spoken labels are not recognised, "
+        "so the label is not reported as missing; please listen to the file"
     )
     why = defect("CN-AUDIBLE-SPEECH", message)
     return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 
-def _heard(film: Sampler, start: float, seconds: float) -> dict[str, Any] | None:
-    """The surest rhythm in a part of the sound; raises :class:`UnreadableFile` if nothing of it can be decoded."""
+def _find_rhythm(media: Sampler, start: float, seconds: float) -> dict[str, Any] | None:
+    """Return the most certain rhythm in a part of the sound. Raises :class:`UnreadableFile` if none can be decoded."""
     from labeling.codecs.video.sample import AUDIO_RATE
     from labeling.marks import audible
 
-    begin, samples = film.audio(start, seconds)
+    begin, samples = media.audio(start, seconds)
     if not samples.size:
-        raise UnreadableFile("no sound in it could be decoded; the file is damaged, or its codec is not known here")
+        raise UnreadableFile("no sound could be decoded: the file is damaged, or its codec is not known")
     found = max(audible.find(samples, AUDIO_RATE), key=lambda rhythm: rhythm.confidence, default=None)
     if found is None:
         return None

@@ -17,7 +17,7 @@ import labeling
 from labeling import Labeler, LabelingError, Signer
 from labeling.findings import Status
 from labeling.marks.credentials import make_test_chain
-from labeling.pipelines.video import VideoOptions
+from labeling.options import VideoOptions
 
 PRODUCER = "001191000000MA00DEM00P10001"
 X264 = "-c:v libx264 -preset ultrafast -bf 2 -g 24"

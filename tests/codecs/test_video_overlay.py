@@ -32,7 +32,10 @@ FORMATS = [
 def frame_of(pixels: Any, pix_fmt: str) -> Any:
     """RGB in any pixel format, by swscale, in BT.709."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
-    made = frame.reformat(format=pix_fmt, src_color_range=2, dst_colorspace=1, dst_color_range=range_of(pix_fmt))
+    # With several threads swscale overwrites samples of more than eight bits now and then.
+    made = frame.reformat(
+        format=pix_fmt, src_color_range=2, dst_colorspace=1, dst_color_range=range_of(pix_fmt), threads=1
+    )
     made.colorspace, made.color_range = 1, range_of(pix_fmt)
     return made
 

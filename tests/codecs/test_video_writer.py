@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -77,6 +78,20 @@ def test_colours_come_back(codec: str, preset: str, pix_fmt: str, tmp_path: Path
     seen = decoded(path)[1].astype(int)
     for n, colour in enumerate(colours):
         assert np.abs(seen[80:110, n * 40 + 12 : n * 40 + 28] - colour).max() <= 5, colour
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", "yuv422p10le"])
+def test_no_thread_writes_into_the_rows_of_another(pix_fmt: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    path.touch()
+    with VideoWriter(path, "matroska", None, (322, H), 24, preset="ultrafast", quality=0, pix_fmt=pix_fmt) as video:
+        for _ in range(120):
+            video.write(np.zeros((H, 322, 3), np.uint8))
+    with av.open(path) as container:
+        levels = {
+            level for frame in container.decode(video=0) for level in np.frombuffer(bytes(frame.planes[0]), np.uint16)
+        }
+    assert levels - {0} == {64}  # rows are padded with 0
 
 
 def test_nothing_is_drawn_outside_the_box_nor_on_the_caller_s_frames(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from labeling import containers
 from labeling.containers import Changes, Kind
 from labeling.containers.collector import Collector
-from labeling.containers.syntax import id3
+from labeling.containers.syntax import id3, id3_edit
 from labeling.errors import LabelingError
 
 from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
@@ -329,7 +329,7 @@ words = st.text(st.characters(exclude_characters="\0\ufeff", exclude_categories=
 
 @given(st.sampled_from([2, 3, 4]), words, words, st.booleans())
 def test_a_user_text_comes_back(version: int, name: str, text: str, unsync: bool) -> None:
-    raw = id3.user_text(version, name, text)
+    raw = id3_edit.user_text(version, name, text)
     flags = 0x80 if unsync and version < 4 else 0
     data = tag(version, unsynchronised(raw) if flags else raw, flags)
     collector = Collector()
@@ -337,7 +337,7 @@ def test_a_user_text_comes_back(version: int, name: str, text: str, unsync: bool
     assert found is not None
     assert [(block.keyword, block.data.decode()) for block in collector.blocks] == [(name, text)]
     assert found.frames[0].raw == raw
-    assert id3.rebuilt(found, set()) == data
+    assert id3_edit.rebuilt(found, set()) == data
 
 
 @given(st.binary(max_size=300), st.sampled_from([2, 3, 4]), st.sampled_from([0, 0x40, 0x80, 0xC0, 0x10]))

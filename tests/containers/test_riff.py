@@ -360,7 +360,7 @@ def test_wrong_wishes_are_refused() -> None:
             write(data, drop=(containers.Block(Kind.TEXT, "elsewhere", 1, 2, b""),))
         with pytest.raises(LabelingError, match="four ASCII"):
             write(data, text_field=("AIGC标识", LABEL))
-    with pytest.raises(LabelingError, match="AIGC only"):
+    with pytest.raises(LabelingError, match="only has a chunk for AIGC"):
         write(wav(), text_field=("INAM", LABEL))
 
 

@@ -231,7 +231,7 @@ def test_a_header_that_spans_pages_keeps_their_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["opus", "flac in ogg", "speex", "theora"])
-def test_later_pages_are_numbered_anew_when_a_page_comes_or_goes(kind: str, tmp_path: Path) -> None:
+def test_later_pages_are_renumbered_when_a_page_comes_or_goes(kind: str, tmp_path: Path) -> None:
     before = made(kind)
     grown = write(before, text_field=("AIGC", LONG))
     assert len(pages(grown)) > len(pages(before))
@@ -246,10 +246,10 @@ def test_later_pages_are_numbered_anew_when_a_page_comes_or_goes(kind: str, tmp_
     assert ("title", b"hi") in [(block.keyword, block.data) for block in containers.read(shrunk).blocks]
 
 
-def test_so_many_pages_are_numbered_anew_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limited_number_of_pages_is_renumbered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ogg_pages, "MAX_RENUMBERED", 1)
     write(made("theora"), text_field=("AIGC", LABEL))
-    with pytest.raises(LabelingError, match="numbered anew"):
+    with pytest.raises(LabelingError, match="renumbered"):
         write(made("theora"), text_field=("AIGC", LONG))
 
 

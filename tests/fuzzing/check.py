@@ -26,7 +26,7 @@ MAX_MEMORY = 300 << 20
 """Peak resident bytes of the whole process, libraries included."""
 
 MAX_MEMORY_PAINTING = 400 << 20
-"""Where pixels are coded anew: the coders of AVIF and HEIF take what they take."""
+"""The same, where pixels are re-encoded: the encoders of AVIF and HEIF need their memory."""
 
 
 class Broken(AssertionError):

@@ -19,7 +19,7 @@ from ..containers import battery
 from .seeds import FIELD, chunk, segment
 
 LIMIT = 2 << 20
-"""Mutated files stay below so many bytes, so that the rate stays high; test_hostile.py has the big ones."""
+"""Largest mutated file in bytes: small files keep the rate high. test_hostile.py has the big ones."""
 
 Mutator = Callable[[Random, bytes], bytes]
 
@@ -246,7 +246,7 @@ def riff(rng: Random, data: bytes) -> bytes:
 
 
 def tiff(rng: Random, data: bytes) -> bytes:
-    """Lie in a directory of a TIFF structure, wherever one stands: tags, types, counts, values, cycles."""
+    """Damage a directory of a TIFF structure, wherever the file has one: tags, types, counts, values, cycles."""
     starts = [match.start() for match in re.finditer(rb"II\*\0|MM\0\*|II\+\0|MM\0\+", data[:LIMIT])]
     if not starts:
         return flip_bits(rng, data)

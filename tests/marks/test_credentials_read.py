@@ -186,7 +186,7 @@ def test_a_changed_pixel_breaks_the_binding(signed: bytes) -> None:
     assert codes(witness(bytes(broken))) == set(finding.value["validation_codes"])
 
 
-def test_changed_statements_and_signatures_are_told_apart(signed: bytes) -> None:
+def test_changed_assertions_and_signatures_are_distinguished(signed: bytes) -> None:
     for found, rule in ((b"Painter", "C2PA-ASSERTION"), (b"created_assertions", "C2PA-SIGNATURE")):
         broken = bytearray(signed)
         broken[broken.index(found) + (60 if rule == "C2PA-SIGNATURE" else 0)] ^= 1

@@ -273,7 +273,7 @@ def test_an_error_of_the_callback_surfaces(format: str) -> None:
     assert isinstance(caught.value.__cause__, ConnectionError)
 
 
-def test_a_callback_with_the_wrong_padding_is_told_what_is_expected() -> None:
+def test_the_error_for_a_callback_with_the_wrong_padding_says_what_is_expected() -> None:
     key = signer("ps256")
     who = Signer.from_callback(key_service("ps384"), chain("ps256").cert_pem)
     assert key.signature_size == 256

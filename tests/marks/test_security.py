@@ -258,7 +258,7 @@ def test_what_is_no_sm2_key_is_refused(pem: bytes, tmp_path: Path) -> None:
         Sm2Key.from_pem((tmp_path / "p256.pem").read_bytes())
 
 
-def test_a_signer_of_ones_own_is_checked_before_its_signature_is_written(key: Sm2Key) -> None:
+def test_a_custom_signer_is_checked_before_its_signature_is_written(key: Sm2Key) -> None:
     class Elsewhere:
         """As a hardware module would be wrapped: the signature comes from another key than it claims."""
 
@@ -288,7 +288,7 @@ def test_a_real_signature_over_a_binding_holds_but_does_not_vouch_for_the_label(
     (finding,) = [finding for finding in report.findings if finding.kind == "aigc"]
     result = check(finding.value["ReservedCode1"], finding.value)
     assert result.signature is Signature.UNSUPPORTED
-    assert "holds for the hash beside it" in result.detail
+    assert "is valid for the hash beside it" in result.detail
     value = "adf5404cff75307641a030c3a67e272dca95116ed243aac93127cc66669e6d3d"
     forged = finding.value["ReservedCode1"].replace(value, "0" * 64)
     assert "something other than the label" in check(forged, finding.value).detail
@@ -326,7 +326,7 @@ def test_a_labeler_with_a_key_signs_its_labels(key: Sm2Key) -> None:
     assert label_in(keyless.label_image(made).data).signature is Signature.VALID
     assert label_in(keyless.label_image(png()).data).signature is Signature.NONE
     other_origin = labeling.Labeler(FIELDS["ContentProducer"], visible=False, origin=labeling.Origin.POSSIBLE)
-    with pytest.raises(SigningError, match="give `security_key` to sign it again"):
+    with pytest.raises(SigningError, match="SM2 key"):
         other_origin.label_image(made)
 
 

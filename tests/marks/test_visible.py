@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from labeling import LabelingError, codecs
 from labeling.findings import Status
-from labeling.marks.visible import POSITIONS, LabelPainter, Style, judge, read_visible
+from labeling.marks.visible import LabelPainter, Style, judge, read_visible
 from labeling.marks.visible import font as fonts
+from labeling.options.style import POSITIONS
 
 Pixels = NDArray[np.uint8]
 

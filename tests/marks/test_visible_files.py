@@ -74,7 +74,7 @@ def test_the_same_text_on_another_ground_is_kept() -> None:
 
 
 @pytest.mark.parametrize(("ink", "found"), [("white", True), ("black", True)])
-def test_ink_on_a_transparent_ground_is_found_whatever_lies_behind(ink: str, found: bool) -> None:
+def test_ink_on_a_transparent_ground_is_found_whatever_is_behind(ink: str, found: bool) -> None:
     image = Image.new("RGBA", (480, 360), (0, 0, 0, 0))
     ImageDraw.Draw(image).text((380, 320), "AI生成", fill=ink, font=fonts.face(None, 24))
     assert (looked(image, "PNG").status is not Status.ABSENT) is found

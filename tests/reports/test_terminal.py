@@ -20,7 +20,7 @@ from .making import HOSTILE, hostile_report
 
 
 def on_a_terminal(width: int, *arguments: str | Path) -> list[str]:
-    """The lines that ``verify`` shows on a terminal of so many columns, colours taken off."""
+    """Return the lines that ``verify`` shows on a terminal of this many columns, without colours."""
     import fcntl
     import pty
     import struct

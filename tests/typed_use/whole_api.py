@@ -17,8 +17,10 @@ import labeling
 from labeling import (
     KINDS,
     PROFILES,
+    Audio,
     Defect,
     Finding,
+    Frame,
     Label,
     LabelConflict,
     LabeledFile,
@@ -102,8 +104,8 @@ def label_files(labeler: Labeler, source: Path) -> LabeledFile:
     return transplant("labelled.png", "copy.png", dry_run=True)
 
 
-def label_video(labeler: Labeler, frames: Iterator[NDArray[np.uint8]]) -> LabeledFile | None:
-    with labeler.open_video("out.mp4", size=(640, 360), fps=24.0, codec="h264") as writer:
+def label_video(labeler: Labeler, frames: Iterator[Frame], audio: Audio) -> LabeledFile | None:
+    with labeler.open_video("out.mp4", size=(640, 360), fps=24.0, codec="h264", audio=audio) as writer:
         assert_type(writer, LabeledVideoWriter)
         for frame in frames:
             writer.write(frame)

@@ -28,6 +28,7 @@ from labeling.codecs.video.overlay import FrameOverlay, supports
 from labeling.codecs.video.packet_scan import RawPacket, Scan, scan_packets
 from labeling.containers import formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
+from labeling.options.video import REENCODE
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -87,8 +88,8 @@ def paint(
     Raises:
         LabelingError: The video cannot be labelled like this.
     """
-    if reencode not in ("auto", "never", "always"):
-        raise LabelingError(f"`reencode` is auto, never or always, not {reencode}")
+    if reencode not in REENCODE:
+        raise LabelingError(f"`reencode` must be one of {', '.join(REENCODE)}, not {reencode!r}")
     row = formats.find(format)
     if row is None or not row.muxers:
         raise UnsupportedFormat(f"a {format} file is not a video that can be drawn on")

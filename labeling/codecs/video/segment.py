@@ -12,7 +12,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
-from labeling.codecs import MAX_PIXELS
 from labeling.codecs.video.base import (
     NO_VISIBLE,
     Codec,
@@ -26,6 +25,7 @@ from labeling.codecs.video.base import (
     reorder_depth,
 )
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
+from labeling.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     import av

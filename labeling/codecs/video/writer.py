@@ -25,6 +25,7 @@ from labeling.codecs.video.pixel_formats import BT709, FULL_RANGE, format_of
 from labeling.containers import formats
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, WriteError, error_context
+from labeling.limits import MIN_SECONDS
 
 if TYPE_CHECKING:
     import av
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 CODECS = ("h264", "hevc", "vp9", "av1")
 
 PIXEL_FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
-
-LEAST_SECONDS = 2.0
-"""Shortest time for which a label that disappears again is shown; a shorter video has it on every frame."""
 
 _LIMITED = 1
 
@@ -120,8 +118,8 @@ class VideoWriter:
         self.size = _checked_size(size, pix_fmt)
         muxer = formats.muxer_named(form)
         how = _checked_codec(muxer, codec, quality, preset, self.size, self.rate)
-        if seconds is not None and not seconds >= LEAST_SECONDS:
-            raise LabelingError(f"the label must be shown for at least {LEAST_SECONDS:g} seconds, not {seconds}")
+        if seconds is not None and not seconds >= MIN_SECONDS:
+            raise LabelingError(f"the label must be shown for at least {MIN_SECONDS:g} seconds, not {seconds}")
         self._labelled = math.inf if seconds is None else math.ceil(seconds * self.rate)
         self._overlay = FrameOverlay(painter, *self.size) if painter is not None else None
         self.box: Box = self._overlay.box if self._overlay else (0, 0, 0, 0)
@@ -192,6 +190,7 @@ class VideoWriter:
                 src_color_range=FULL_RANGE,
                 dst_colorspace=BT709,
                 dst_color_range=_LIMITED,
+                threads=_threads(self._pix_fmt, self.size[0]),
             )
             picture.pts, picture.time_base = self.written, 1 / self.rate
             if self._overlay is not None and self.written < self._labelled:
@@ -287,6 +286,16 @@ def _opened(target: Path, muxer: Muxer) -> av.container.OutputContainer:
 
     # Without "file:", a colon in a name would look like a protocol.
     return av.open(f"file:{target.absolute()}", "w", format=muxer.name, options=dict(muxer.write_options))
+
+
+def _threads(pix_fmt: str, width: int) -> int:
+    """Return how many threads may convert a frame; 0 leaves it to libswscale.
+
+    Samples of more than eight bits are written beyond the end of a row unless its width is a multiple of 32. With
+    several threads, one overwrites the first samples of another's rows that way.
+    """
+    form = format_of(pix_fmt)
+    return 1 if form is not None and form.bits > 8 and width % 32 else 0
 
 
 def _checked_size(size: tuple[int, int], pix_fmt: str) -> tuple[int, int]:

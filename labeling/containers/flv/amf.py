@@ -1,6 +1,6 @@
-"""AMF 0 (Action Message Format), the values of FLV script tags: where each property stands, for its bytes to be edited.
+"""AMF 0 (Action Message Format), the values of FLV script tags: where each property is, to edit its bytes.
 
-Nothing is built from what a file says but a list of places; of long arrays not even that.
+Values are not decoded. Only a list of their offsets is built, and not even that for long arrays of numbers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ NUMBER, BOOLEAN, STRING, OBJECT, NULL, UNDEFINED, REFERENCE, ECMA_ARRAY, END, ST
 DATE, LONG_STRING, UNSUPPORTED, XML, TYPED_OBJECT = 11, 12, 13, 15, 16
 
 MAX_DEPTH = 16
+"""Limit on the nesting of values."""
+
 MAX_VALUES = 1 << 17
-"""So many values are looked at in one script tag, numbers in arrays of nothing else apart: those are stepped over."""
+"""Limit on the values of one script tag. Arrays that only contain numbers are skipped, and count as one value."""
 
 _CLOSING = b"\0\0\x09"
 _FIXED = {NUMBER: 9, BOOLEAN: 2, NULL: 1, UNDEFINED: 1, REFERENCE: 3, DATE: 11, UNSUPPORTED: 1}
@@ -24,14 +26,21 @@ _TEXTS = {STRING: 2, LONG_STRING: 4, XML: 4}
 
 
 class AmfError(LabelingError):
-    """These bytes are no sound AMF0."""
+    """These bytes are not well-formed AMF 0."""
 
 
 class Property(NamedTuple):
-    """A named value. It stands from ``start`` (its name) to ``end``, the value begins at ``value``.
+    """A named value.
 
-    ``path`` are the names of the objects around it, ``owner`` is where the innermost of them begins; ``listed``: one of
-    them is an item of an array.
+    Attributes:
+        path: Names of the objects around it, outermost first.
+        name: Its name.
+        start: Offset of its name.
+        value: Offset of its value.
+        end: Offset of the end of its value.
+        marker: Type of its value.
+        owner: Offset of the innermost object around it.
+        listed: Whether one of the objects around it is an item of an array.
     """
 
     path: tuple[str, ...]
@@ -45,7 +54,13 @@ class Property(NamedTuple):
 
 
 class Group(NamedTuple):
-    """An object or ECMA array: its marker, where its properties end, how many they are."""
+    """An object or ECMA array.
+
+    Attributes:
+        marker: Its type.
+        closing: Offset of the end of its properties.
+        items: Number of its properties.
+    """
 
     marker: int
     closing: int
@@ -54,7 +69,15 @@ class Group(NamedTuple):
 
 @dataclass(slots=True)
 class Script:
-    """The values of one script tag, in a row. ``values`` are (marker, start, end) of the outermost."""
+    """The values of one script tag.
+
+    Attributes:
+        data: Its bytes.
+        values: (marker, start, end) of each outermost value.
+        properties: All properties.
+        groups: Objects and arrays by their offsets.
+        left: How many more values may be read.
+    """
 
     data: bytes
     values: list[tuple[int, int, int]] = field(default_factory=list)
@@ -63,7 +86,11 @@ class Script:
     left: int = MAX_VALUES
 
     def parse(self) -> None:
-        """Find all values and properties. Raises :class:`AmfError`; what came before stays found."""
+        """Find all values and properties.
+
+        Raises:
+            AmfError: The data is not well-formed. What comes before is found nevertheless.
+        """
         at = 0
         while at < len(self.data):
             start = at
@@ -76,10 +103,12 @@ class Script:
         return at + count
 
     def _value(self, at: int, path: tuple[str, ...], listed: bool) -> int:
-        """Step over the value at ``at``; gives its end."""
+        """Walk the value at ``at`` and return its end."""
         self.left -= 1
         if self.left < 0 or len(path) > MAX_DEPTH:
-            raise AmfError(f"a script tag holds more than {MAX_VALUES} values, or values more than {MAX_DEPTH} deep")
+            raise AmfError(
+                f"a script tag has more than {MAX_VALUES} values, or values nested more than {MAX_DEPTH} deep"
+            )
         self._need(at, 1)
         marker = self.data[at]
         if marker in _FIXED:
@@ -104,14 +133,14 @@ class Script:
         count = int.from_bytes(self.data[at + 1 : pos], "big")
         if numbers(self.data, at) is not None:
             return pos + 9 * count
-        for _ in range(count):  # each takes a byte at least, and the budget ends it
+        for _ in range(count):  # each takes at least one byte, and the budget bounds it
             pos = self._value(pos, (*path, ""), True)
         return pos
 
     def _properties(self, owner: int, at: int, path: tuple[str, ...], listed: bool) -> int:
         count = 0
         while True:
-            # Some writers forget to close the outermost array: the tag ends it.
+            # Some writers forget to close the outermost array: it ends with the tag.
             if self.data[at : at + 3] == _CLOSING or (at == len(self.data) and not path):
                 self.groups[owner] = Group(self.data[owner], at, count)
                 return min(at + 3, len(self.data))
@@ -124,12 +153,12 @@ class Script:
             count += 1
 
     def text(self, value: int) -> bytes | None:
-        """The text of the value at ``value``; None if it is no string."""
+        """Return the text of the value at ``value``; ``None`` if it is not a string."""
         return text(self.data, value)
 
 
 def text(data: bytes, value: int) -> bytes | None:
-    """The text of the sound value at ``value``; None if it is no string."""
+    """Return the text of the well-formed value at ``value``; ``None`` if it is not a string."""
     width = _TEXTS.get(data[value])
     if width is None:
         return None
@@ -138,12 +167,12 @@ def text(data: bytes, value: int) -> bytes | None:
 
 
 def number(data: bytes, value: int) -> float | None:
-    """The number at ``value``; None if it is none."""
+    """Return the number at ``value``; ``None`` if it is not one."""
     return float(struct.unpack_from(">d", data, value + 1)[0]) if data[value] == NUMBER else None
 
 
 def numbers(data: bytes, value: int) -> range | None:
-    """Where the items of a strict array of numbers and nothing else stand; None if the value is not that."""
+    """Return the offsets of the items of a strict array of numbers; ``None`` if the value is anything else."""
     count = int.from_bytes(data[value + 1 : value + 5], "big")
     begin = value + 5
     if data[value] != STRICT_ARRAY or begin + 9 * count > len(data):
@@ -156,19 +185,23 @@ def numbers(data: bytes, value: int) -> range | None:
 
 
 def coded_number(value: float) -> bytes:
-    """A number with its marker."""
+    """Encode a number with its marker."""
     return struct.pack(">Bd", NUMBER, value)
 
 
 def coded_text(value: bytes) -> bytes:
-    """A string, a long one beyond 65 535 bytes."""
+    """Encode a string, as a long one beyond 65 535 bytes."""
     if len(value) < 1 << 16:
         return bytes((STRING,)) + len(value).to_bytes(2, "big") + value
     return bytes((LONG_STRING,)) + len(value).to_bytes(4, "big") + value
 
 
 def coded_property(name: str, value: bytes) -> bytes:
-    """A property that holds a text."""
+    """Encode a property with a text.
+
+    Raises:
+        AmfError: The name is too long.
+    """
     coded = name.encode()
     if len(coded) >= 1 << 16:
         raise AmfError("a name of more than 65 535 bytes cannot be written")
@@ -176,5 +209,5 @@ def coded_property(name: str, value: bytes) -> bytes:
 
 
 def coded_array(properties: list[bytes]) -> bytes:
-    """An ECMA array of coded properties."""
+    """Build an ECMA array of encoded properties."""
     return bytes((ECMA_ARRAY,)) + len(properties).to_bytes(4, "big") + b"".join(properties) + _CLOSING

@@ -1,6 +1,6 @@
-"""Script tags of an FLV file with properties replaced, added and left out: bytes are edited, values are not re-coded.
+"""Replace, add and remove properties in the script tags of an FLV file. Bytes are edited, values are not re-encoded.
 
-A longer tag moves all that follows. Nothing points there but numbers in onMetaData that tools write for seeking.
+A longer tag moves everything behind it. Only numbers in onMetaData, which tools write for seeking, refer to that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ _GROUPS = (amf.OBJECT, amf.ECMA_ARRAY)
 
 @dataclass(slots=True)
 class ScriptTag:
-    """A script tag from ``start`` to ``end`` (behind its PreviousTagSize), its 11-byte header, and its values."""
+    """A script tag.
+
+    Attributes:
+        start: Offset of the tag.
+        end: Offset of the end of its PreviousTagSize.
+        header: Its header of 11 bytes.
+        script: Its values.
+    """
 
     start: int
     end: int
@@ -31,22 +38,30 @@ class ScriptTag:
 
     @property
     def name(self) -> str:
-        """What the tag is called ("" if it says nothing): its first value."""
+        """The name of the tag, which is its first value; empty if it has none."""
         values = self.script.values
         found = self.script.text(values[0][1]) if values else None
         return "" if found is None else found.decode("utf-8", "replace")
 
     @property
     def group(self) -> int | None:
-        """Where the object or ECMA array begins that is the tag's second value; None if there is none."""
+        """Offset of the object or ECMA array that is the second value; ``None`` if there is none."""
         values = self.script.values
         return values[1][1] if len(values) > 1 and values[1][0] in _GROUPS else None
 
 
 def edits(size: int, first: int, tags: list[ScriptTag], dropped: set[int], changes: Changes) -> list[Edit]:
-    """What to change in a file of ``size`` bytes whose first tag stands at ``first``.
+    """Return the edits that change the metadata of a file.
 
-    ``dropped`` are the offsets of properties to be left out. Raises :class:`LabelingError` if a tag would be too long.
+    Args:
+        size: Size of the file in bytes.
+        first: Offset of its first tag.
+        tags: Its script tags.
+        dropped: Offsets of the properties to remove.
+        changes: The changes of text and XMP packet.
+
+    Raises:
+        LabelingError: A tag would be too long.
     """
     plans = [_Plan(tag) for tag in tags]
     for plan in plans:
@@ -69,9 +84,9 @@ def edits(size: int, first: int, tags: list[ScriptTag], dropped: set[int], chang
 
 
 def _put(plans: list[_Plan], tag_name: str, name: str, value: bytes, home: int) -> list[Edit]:
-    """Replace the first property of that name in tags of that name, else add it to the first, else make a tag.
+    """Replace the first property of a name in tags of a name, or add it to the first such tag, or make a tag.
 
-    It is added as the last one: FFmpeg gives up on an object at its first text of more than 1023 bytes.
+    It is added as the last property: FFmpeg stops reading an object at its first text of more than 1023 bytes.
     """
     known = [plan for plan in plans if plan.tag.name == tag_name and plan.tag.group is not None]
     for plan in known:
@@ -85,15 +100,15 @@ def _put(plans: list[_Plan], tag_name: str, name: str, value: bytes, home: int) 
 
 
 def _coded_tag(header: bytes, body: bytes) -> bytes:
-    """A tag with its length in front and the PreviousTagSize behind it."""
+    """Build a tag with its length in the header and its PreviousTagSize behind it."""
     if len(body) > _MAX_DATA:
-        raise LabelingError(f"the script tag would be {len(body)} bytes, more than the {_MAX_DATA} that FLV can hold")
+        raise LabelingError(f"the script tag would be {len(body)} bytes, more than the {_MAX_DATA} that FLV allows")
     size = len(body).to_bytes(3, "big")
     return header[:1] + size + header[4:11] + body + (11 + len(body)).to_bytes(4, "big")
 
 
 class _Plan:
-    """What is to be different in the data of one script tag. ``edits`` count from its beginning."""
+    """Collects the changes of one script tag. Offsets of ``edits`` count from the start of its data."""
 
     def __init__(self, tag: ScriptTag) -> None:
         self.tag = tag
@@ -117,7 +132,7 @@ class _Plan:
                 self._count(each.owner)
 
     def replaced(self, name: str, value: bytes) -> bool:
-        """Put ``value`` in place of the first property of that name in the tag's object; False if it has none."""
+        """Replace the first property of a name in the tag's object; return whether there is one."""
         script = self.tag.script
         for each in script.properties:
             if each.owner != self.tag.group or each.name != name or each.start in self._gone:
@@ -139,22 +154,27 @@ class _Plan:
         self._count(group)
 
     def _count(self, owner: int) -> None:
-        """The number of an ECMA array's items is but a hint: where it was right it stays right."""
+        """Update the number of items of an ECMA array, which is only a hint, if it was right."""
         script = self.tag.script
         group = script.groups.get(owner)
-        told = int.from_bytes(script.data[owner + 1 : owner + 5], "big")
-        if group is None or group.marker != amf.ECMA_ARRAY or told != group.items:
+        stated = int.from_bytes(script.data[owner + 1 : owner + 5], "big")
+        if group is None or group.marker != amf.ECMA_ARRAY or stated != group.items:
             return
         gone = sum(each.owner == owner and each.start in self._gone for each in script.properties)
         added = self._added if owner == self.tag.group else 0
         self.edits = [edit for edit in self.edits if edit[:2] != (owner + 1, owner + 5)]
-        self.edits.append((owner + 1, owner + 5, (told - gone + added).to_bytes(4, "big")))
+        self.edits.append((owner + 1, owner + 5, (stated - gone + added).to_bytes(4, "big")))
 
     def follow(self, size: int, scripts: int, shifts: list[tuple[int, int]]) -> None:
-        """Set right the numbers that are offsets or sizes of the file, where they were right.
+        """Update the numbers that are offsets or sizes of the file, where they were right.
 
-        ``shifts`` are (offset, bytes more): what stands at that offset or behind moves. ``datasize`` counts all tags
-        for some tools and those of sound and film for others: it is all of them if it is too much for the others.
+        Some tools count all tags in ``datasize``, others only those of audio and video. A number that is too large for
+        the latter counts all tags.
+
+        Args:
+            size: Size of the file in bytes.
+            scripts: Bytes of all script tags.
+            shifts: (offset, growth): what is at this offset or behind it moves by ``growth`` bytes.
         """
         total = sum(more for _, more in shifts)
         data = self.tag.script.data
@@ -193,5 +213,5 @@ class _Plan:
         return splice(self.tag.script.data, self.edits)
 
     def result(self) -> Edit:
-        """The whole tag written anew."""
+        """Return the edit that replaces the whole tag."""
         return self.tag.start, self.tag.end, _coded_tag(self.tag.header, b"".join(self._pieces()))

@@ -1,7 +1,7 @@
-"""FLV (Adobe Flash Video File Format Specification 10.1, Annex E): a row of tags; texts are properties of script tags.
+"""FLV (Adobe Flash Video File Format Specification 10.1, Annex E): a sequence of tags. Texts are in script tags.
 
-Tags are walked from the beginning only as far as script tags belong there: a film has a million of them, those that
-stand later are cue points and what a live stream said on the way, and no player looks there for what the film is.
+Tags are walked from the beginning only as far as script tags are expected. A video has a million tags; later script
+tags are cue points, or what a live stream sent on the way, and no player looks there for metadata of the whole video.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from labeling.errors import LabelingError
 
 MAX_MEDIA_TAGS = 2000
 MAX_MEDIA_BYTES = 4 << 20
-"""Script tags are looked for among so many first tags of sound and film, or so many bytes of them."""
+"""Script tags are searched for until this many tags, or bytes, of audio and video have passed."""
 
 MAX_SCRIPT_TAGS = 4096
+"""Limit on the script tags that are read."""
+
 MAX_TAGS = 4_000_000
-"""So many tags are stepped over where the last one is not to be found from the end."""
+"""Limit on the tags that are walked if the last one is not found from the end."""
 
 MAX_OTHER_TEXTS = 256
-"""So many texts are taken from script tags of other names: a cue point may stand in every second of a film."""
+"""Limit on the texts from script tags of other names: there may be a cue point in every second of a video."""
 
 _AUDIO, _VIDEO, _SCRIPT = 8, 9, 18
 _FILTERED, _TYPE = 0x20, 0x1F
 
 
 class _Tag(NamedTuple):
-    """A tag header; ``end`` is behind the tag's data, where its PreviousTagSize stands."""
+    """A tag header; ``end`` is the offset of the tag's PreviousTagSize, behind its data."""
 
     type: int
     filtered: bool
@@ -59,16 +61,16 @@ def _tag(data: Media, pos: int) -> _Tag | None:
 
 
 def _tags(data: Media, pos: int, problems: list[str]) -> Iterator[_Tag]:
-    """The tags from ``pos`` on, the last one perhaps cut off. Says in ``problems`` why it cannot go on."""
+    """Yield the tags from ``pos`` on; the last one may be cut off. Adds to ``problems`` why it has to stop."""
     size = len(data)
     while pos < size:
         tag = _tag(data, pos)
         if tag is None:
             note(problems, f"the file is cut off in the tag at offset {pos}")
             return
-        told = int.from_bytes(data[tag.end : tag.end + 4], "big")
-        if tag.type not in (_AUDIO, _VIDEO, _SCRIPT) and told != tag.end - tag.start:
-            note(problems, f"at offset {pos} stands nothing that is a tag")
+        stated = int.from_bytes(data[tag.end : tag.end + 4], "big")
+        if tag.type not in (_AUDIO, _VIDEO, _SCRIPT) and stated != tag.end - tag.start:
+            note(problems, f"there is no tag at offset {pos}")
             return
         yield tag
         if tag.end > size or tag.end < size < tag.end + 4:
@@ -121,11 +123,11 @@ def _take_script(data: Media, tag: _Tag, end: int, walk: _Walk) -> None:
         script.parse()
     except amf.AmfError as error:
         whose = walk.collector.problems if found.name in ("", ON_META_DATA, ON_XMP_DATA) else walk.collector.warnings
-        note(whose, f"the script tag at offset {tag.start} cannot be read: {error}")
+        note(whose, f"the script tag at offset {tag.start} cannot be read: {error.message}")
 
 
 def _check_end(data: Media, pos: int, walk: _Walk) -> None:
-    """Is the file whole? Its last four bytes say how long the last tag is; where they do not, all tags are walked."""
+    """Check that the file is complete: its last four bytes are the length of the last tag; else all tags are walked."""
     size = len(data)
     length = int.from_bytes(data[size - 4 : size], "big")
     start = size - 4 - length
@@ -140,7 +142,7 @@ def _check_end(data: Media, pos: int, walk: _Walk) -> None:
 
 
 def _texts(walk: _Walk) -> None:
-    """The named texts of all script tags, and the XMP packet."""
+    """Collect the named texts of all script tags, and the XMP packet."""
     others = 0
     for tag in walk.scripts:
         main = tag.name in (ON_META_DATA, ON_XMP_DATA)
@@ -165,7 +167,7 @@ def read(data: Media) -> Contents:
     walk = _walk(data)
     _texts(walk)
     if not walk.coded and not walk.collector.problems:
-        walk.collector.problems.append("it holds no film or sound")
+        walk.collector.problems.append("it has neither video nor audio")
     numbers: dict[str, float] = {}
     for tag in walk.scripts:
         for each in tag.script.properties:
@@ -178,14 +180,14 @@ def read(data: Media) -> Contents:
 
 
 def _sane(value: float, limit: float) -> float:
-    """``value``, or 0 for what no film can have: infinite, negative, not a number."""
+    """Return ``value``, or 0 if no video can have it: infinite, negative, not a number."""
     return value if 0 <= value <= limit else 0.0
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    Properties of script tags are edited where they stand; numbers among them that are offsets in the file follow.
+    Properties of script tags are edited in place. Numbers among them that are offsets in the file are updated.
     """
     if changes.exif is not None:
         raise LabelingError("FLV has no place for EXIF; only named texts and an XMP packet can be written")

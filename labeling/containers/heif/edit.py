@@ -1,7 +1,7 @@
-"""Changing the items of a HEIF or AVIF file: the one place where boxes change their size.
+"""Change the items of a HEIF or AVIF file: the only place where its boxes change their size.
 
-Offsets are kept as they are in the *old* file until the very end; :meth:`Editor._moved` then says where each of them
-lies in the new one. Data that is appended gets an offset behind the end of the old file.
+Until the very end, all offsets are those of the *old* file; :meth:`Editor._moved` then maps each of them to the new
+one. Appended data gets offsets behind the end of the old file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ _MAX_32 = 0xFFFFFFFF
 
 
 class Editor:
-    """Collects changes to the items and boxes of one file; :meth:`pieces` gives the new file."""
+    """Collects changes to the items and boxes of a file; :meth:`pieces` returns the new file.
+
+    Args:
+        file: The file.
+        meta: Its meta box.
+        coded: (offset, length) of all picture data.
+
+    Attributes:
+        inner: The meta boxes of the movie and its tracks.
+    """
 
     def __init__(self, file: File, meta: meta_box.Meta, coded: tuple[tuple[int, int], ...]) -> None:
         self._file, self._meta, self._view, self._coded = file, meta, file.view, coded
@@ -36,7 +45,7 @@ class Editor:
         self._shifts: list[int] = []
 
     def _bound(self, meta: meta_box.Meta) -> None:
-        """Give extents that run to the end of the file their true length, for the file will grow."""
+        """Give extents that reach to the end of the file their true length, since the file may grow."""
         for location in meta.locations.values():
             if location.method == 0 and meta.widths[1] and any(not length for _, _, length in location.extents):
                 lengths = [length for _, length in meta.spans(location, len(self._view))]
@@ -47,21 +56,29 @@ class Editor:
     # Requests
 
     def remove_box(self, start: int) -> None:
-        """Leave out the file-level box that starts at ``start``."""
+        """Remove the top-level box at the offset ``start``."""
         gone = next(each for each in self._file.boxes if each.start == start)
         self._resizes.append((gone.start, gone.end, b""))
 
     def remove_item(self, number: int, inner: meta_box.Meta | None = None) -> None:
-        """Leave out an item, of the file or of a track, and overwrite its data with zeros."""
+        """Remove an item and overwrite its data with zeros.
+
+        Args:
+            number: Its ID.
+            inner: The meta box of the movie or track that it belongs to; by default that of the file.
+
+        Raises:
+            LabelingError: It is the primary item.
+        """
         meta = inner or self._meta
         if number == meta.primary:
-            raise LabelingError("the metadata item is the primary item, the picture itself; it cannot be dropped")
+            raise LabelingError("the metadata item is the primary item, the picture itself, and cannot be dropped")
         location = meta.locations.get(number)
         spans = meta.spans(location, len(self._view)) if location is not None else []
         self._release(spans)
         for each in (self._meta, *self._file.inner):
             for other in tuple(each.locations.values()):
-                # A track's item may be the same bytes, said again.
+                # An item of a track may share the same bytes.
                 if (each is meta and other.id == number) or (spans and each.spans(other, len(self._view)) == spans):
                     self._forget(each, other.id)
         self._forget(meta, number)
@@ -72,11 +89,18 @@ class Editor:
         meta.dropped.add(number)
 
     def put(self, number: int, kind: bytes, content_type: str, payload: bytes) -> None:
-        """Give item ``number`` new bytes; 0 makes a new item of this type that describes the primary item."""
+        """Write an item.
+
+        Args:
+            number: ID of the item that gets new bytes; 0 creates one that describes the primary item.
+            kind: Type of a new item.
+            content_type: Media type of a new ``mime`` item.
+            payload: The bytes.
+        """
         meta = self._meta
         item = meta.items[number] if number else meta_box.new_item(meta, kind, content_type)
         if item.encoding or item.protected:
-            # Its infe says that the bytes are compressed or encrypted, which these are not.
+            # Its infe box says that its bytes are compressed or encrypted, which the new ones are not.
             self.remove_item(number)
             item, number = meta_box.new_item(meta, kind, content_type), 0
         if not number:
@@ -97,7 +121,7 @@ class Editor:
         return self._meta.spans(location, len(self._view)) if location is not None else []
 
     def _redirect(self, old: list[tuple[int, int]], new: meta_box.Location) -> None:
-        """Let items of tracks that shared an item's old bytes share its new ones."""
+        """Point items of tracks that shared the old bytes of an item to its new ones."""
         size = len(self._view)
         target = self._meta.spans(new, size)
         for inner in self._file.inner:
@@ -107,7 +131,7 @@ class Editor:
                     location.extents = [(0, offset, length) for offset, length in target]
 
     def _replaced(self, number: int, payload: bytes) -> bool:
-        """Put ``payload`` where the item's bytes are now, if they end the file or leave enough room."""
+        """Write ``payload`` where the item is, if there is room or it ends the file; return whether that was done."""
         location = self._meta.locations.get(number)
         spans = self._own(self._spans(number))
         if location is None or len(spans) != 1:
@@ -127,21 +151,21 @@ class Editor:
         return True
 
     def _grow(self, last: Box, by: int) -> bool:
-        """Change the size that the last box's header says, whichever of its three forms that has."""
+        """Change the size in the header of the last box, in any of its three forms; return whether that is possible."""
         size, at = last.end - last.start + by, last.start
         if any(offset < last.body and at < offset + length for offset, length in self._coded):
             return False
-        said = int.from_bytes(self._view[at : at + 4], "big")
-        if said > 1:
+        stated = int.from_bytes(self._view[at : at + 4], "big")
+        if stated > 1:
             if size > _MAX_32:
                 return False
             self._overwrites.append((at, at + 4, size.to_bytes(4, "big")))
-        elif said == 1:
+        elif stated == 1:
             self._overwrites.append((at + 8, at + 16, size.to_bytes(8, "big")))
         return True
 
     def _own(self, mine: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Those spans of an item that lie in an mdat box or in idat and that no other item shares in part."""
+        """Return the spans of an item that are in an mdat box or in idat and do not overlap another item in part."""
         size = len(self._view)
         others = [*self._coded]
         for meta in (self._meta, *self._file.inner):
@@ -168,7 +192,11 @@ class Editor:
     # The result
 
     def pieces(self) -> list[Buffer]:
-        """The new file: views of the old one and the changed bytes."""
+        """Return the new file: views of the old one and the changed bytes.
+
+        Raises:
+            LabelingError: An offset or size has no room for its new value.
+        """
         self._close_last_box()
         meta_edit = self._meta_edit()
         edits = [*self._overwrites, *self._resizes, meta_edit, *self._inner_edits(), *self._track_edits()]
@@ -178,22 +206,24 @@ class Editor:
         return splice(self._view, edits)
 
     def _close_last_box(self) -> None:
-        """A last box of size 0 ("to the end of the file") gets its true size before something follows it."""
+        """Write the true size of a last box of size 0, "to the end of the file", before something follows it."""
         last = self._file.boxes[-1]
         if not self._appended or last.type == b"meta":
             return
         if last.start == self._meta.box.end and last.type in (b"free", b"skip"):
-            return  # it is written anew, like meta
+            return  # it is rewritten together with meta
         if bytes(self._view[last.start : last.start + 4]) != b"\0\0\0\0" or any(
             e[0] == last.start for e in self._resizes
         ):
             return
         if last.end - last.start > _MAX_32 or any(at < last.body and last.start < at + n for at, n in self._coded):
-            raise LabelingError("the last box of the file has no size and cannot be given one; re-save the file")
+            raise LabelingError(
+                "the last box of the file has no size, and cannot be given one", hint="re-save the file"
+            )
         self._overwrites.append((last.start, last.start + 4, (last.end - last.start).to_bytes(4, "big")))
 
     def _meta_edit(self) -> Edit:
-        """The new meta box, once its size and the offsets in it agree."""
+        """Return the edit of the meta box, once its size and the offsets in it agree."""
         start, end = self._meta.box.start, self._meta.box.end
         following = next((each for each in self._file.boxes if each.start == end), None)
         spare = following if following is not None and following.type in (b"free", b"skip") else None
@@ -202,15 +232,15 @@ class Editor:
         idat = self._new_idat()
         widths = self._meta.widths
         if self._appended and not (widths[0] and widths[1]):
-            # Fields of no width say "from the start" and "all of it", which is not true of what is appended.
+            # Fields of width 0 mean "from the start" and "all of it", which is not true of appended data.
             widths = (widths[0] or 4, widths[1] or 4, *widths[2:])
         for _ in range(4):
-            # The size of the box depends on the widths of its numbers only, so any offsets do to measure it.
+            # The size of the box only depends on the widths of its numbers, so any offsets will do to measure it.
             draft = meta_box.iloc_bytes(self._meta, widths, lambda offset: offset)
             if draft is not None:
                 size = len(meta_box.assembled(self._view, self._meta, draft, idat))
                 available = (spare.end if spare is not None else end) - start
-                # A free box behind meta takes what is left over, so that nothing else moves.
+                # A free box behind meta takes the rest, so that nothing else moves.
                 rest = available - size
                 room = rest if rest >= 8 else 0
                 self._map((start, start + available, size + room))
@@ -221,7 +251,7 @@ class Editor:
                     )
                     return start, start + available, new
             widths = meta_box.widened(self._meta, widths)
-        raise LabelingError("the item locations of the file cannot be changed; re-save it")
+        raise LabelingError("the item locations of the file cannot be changed", hint="re-save it")
 
     def _new_idat(self) -> bytes | None:
         idat = self._idat
@@ -233,7 +263,7 @@ class Editor:
     # Offsets
 
     def _map(self, meta: tuple[int, int, int]) -> None:
-        """Note what moves: everything behind a box that changes its size. ``meta`` is (start, end, new size)."""
+        """Record what moves: everything behind a box that changes its size. ``meta`` is (start, end, new size)."""
         changes = [(end, len(new) - (end - start)) for start, end, new in self._resizes]
         changes.append((meta[1], meta[2] - (meta[1] - meta[0])))
         changes.sort()
@@ -244,7 +274,7 @@ class Editor:
         return offset + self._shifts[bisect_right(self._starts, offset)]
 
     def _inner_edits(self) -> list[Edit]:
-        """The meta boxes of tracks. Their numbers change, their size must not: the rest of the movie would move."""
+        """Return the edits of the meta boxes of tracks. Their size must not change, or the movie would move."""
         edits: list[Edit] = []
         for inner in self._file.inner:
             start, end = inner.box.start, inner.box.end
@@ -252,7 +282,7 @@ class Editor:
             new = meta_box.assembled(self._view, inner, iloc) if iloc is not None else b""
             spare = end - start - len(new)
             if iloc is None or spare < 0 or 0 < spare < 8:
-                raise LabelingError("the items of a track cannot be changed; re-save the sequence")
+                raise LabelingError("the items of a track cannot be changed", hint="re-save the sequence")
             if spare:  # a free box inside meta, as its last child
                 new = (end - start).to_bytes(4, "big") + new[4:] + box(b"free", bytes(spare - 8))
             edits.append((start, end, new))
@@ -266,7 +296,7 @@ class Editor:
                 for at, offset in enumerate(rows):
                     rows[at] = self._moved(offset)
             except OverflowError:
-                raise LabelingError("a chunk offset does not fit its 32 bits any more; re-save the file") from None
+                raise LabelingError("a chunk offset no longer fits its 32 bits", hint="re-save the file") from None
             new, start = table_bytes(rows), track.table.body + 8
             if rows != track.offsets:
                 edits.append((start, start + len(new), new))

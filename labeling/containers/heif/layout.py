@@ -1,4 +1,4 @@
-"""A HEIF or AVIF file as parsed: boxes, items, tracks, where its picture data is, and whether its boxes can move."""
+"""Parse a HEIF or AVIF file: boxes, items, tracks, where its picture data is, and whether its boxes can move."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from labeling.containers.heif import meta_box
 from labeling.containers.syntax.isobmff import MAX_TRACKS, Box, Track, children, descend, tracks, walk
 
 _KNOWN = {b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"idat", b"mfra", b"styp", b"sidx"}
-"""Box types that are believed when they say that they go on behind the end of the file."""
+"""Box types that count as cut off, and not as random bytes, if they extend beyond the end of the file."""
 
 SEQUENCES = {b"avis", b"msf1", b"hevc", b"hevx", b"hevm", b"hevs"}
-"""Brands of files whose picture is a movie."""
+"""Brands of image sequences."""
 
 _FRAGMENTS = {b"moof", b"mfra", b"sidx"}
 
 
 @dataclass(slots=True)
 class File:
-    """A file as parsed: its boxes, where the last of them ends, its meta box and tracks.
+    """A parsed file.
 
-    ``inner`` are the meta boxes of the movie and its tracks: a sequence often says there again what its items are.
+    Attributes:
+        view: Its bytes.
+        boxes: Its top-level boxes.
+        end: Offset of the end of the last one.
+        meta: Its meta box.
+        inner: The meta boxes of the movie and its tracks, in which a sequence often lists its items again.
+        tracks: The tracks of the movie.
+        problems: Damage.
+        warnings: Oddities that do no harm.
     """
 
     view: memoryview
@@ -35,12 +43,12 @@ class File:
 
     @property
     def brand(self) -> bytes:
-        """The major brand."""
+        """The major brand; empty if there is none."""
         return bytes(self.view[8:12]) if self.boxes and self.boxes[0].type == b"ftyp" else b""
 
 
 def parse(data: Buffer) -> File:
-    """Parse the boxes that matter; what is broken is said in ``problems``."""
+    """Parse the boxes of a file; damage is listed in ``problems``."""
     view = memoryview(data)
     found = walk(view, 0, len(view))
     file = File(view, found.boxes, found.end)
@@ -78,7 +86,10 @@ def _parse_movie(file: File, moov: Box) -> None:
 
 
 def coded_spans(file: File, problems: list[str]) -> list[tuple[int, int]]:
-    """(offset, length) of all picture data, adjacent ones merged; says in ``problems`` what reaches out of the file."""
+    """Return (offset, length) of all picture data, merged where adjacent.
+
+    Data that extends beyond the file is added to ``problems``.
+    """
     size, spans = len(file.view), []
     meta = file.meta
     if meta is not None:
@@ -93,8 +104,8 @@ def coded_spans(file: File, problems: list[str]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for offset, length in sorted(spans):
         if offset + length > file.end:
-            # What stands behind the boxes may move, which no offset would follow.
-            problems.append("the file is cut off: picture data reaches behind its last box")
+            # What is behind the boxes may move, and no offset would be updated.
+            problems.append("the file is cut off: picture data extends beyond its last box")
             break
         if merged and offset <= sum(merged[-1]):
             start = merged[-1][0]
@@ -105,13 +116,13 @@ def coded_spans(file: File, problems: list[str]) -> list[tuple[int, int]]:
 
 
 def fixed(file: File) -> str:
-    """Why offsets of this file cannot be kept right when boxes move ("" if they can)."""
+    """Return why the offsets in a file cannot be updated when boxes move; empty if they can."""
     if file.meta is None:
         return "an image sequence without a meta box has no place for metadata items; re-save it as AVIF or HEIC"
     if any(each.type in _FRAGMENTS for each in file.boxes):
         return "the image sequence is in movie fragments, which cannot be moved; re-save it without fragments"
     if any(problem.startswith("its iloc") for meta in file.inner for problem in meta.problems):
-        return "the items of a track cannot be understood, and so not be moved; re-save it"
+        return "the items of a track cannot be parsed, and so not be moved; re-save it"
     meta = file.meta
     spans = [span for track in file.tracks for span in track.spans()]
     for location in meta.locations.values():

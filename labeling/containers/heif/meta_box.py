@@ -1,4 +1,4 @@
-"""The meta box of HEIF and AVIF (ISO/IEC 14496-12, 8.11): which items there are, and where their bytes lie."""
+"""The meta box of HEIF and AVIF (ISO/IEC 14496-12, 8.11): which items there are, and where their bytes are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,26 @@ from labeling.containers.syntax.isobmff import Box, box, children, full_box, wal
 from labeling.errors import LabelingError
 
 MAX_ITEMS = 1 << 16
+"""Limit on the items of a file."""
+
 MAX_EXTENTS = 1 << 18
+"""Limit on the extents of all items together."""
 
 XMP_TYPE = "application/rdf+xml"
 
 
 @dataclass(slots=True)
 class Item:
-    """One infe box. ``raw`` is the whole box."""
+    """One item.
+
+    Attributes:
+        id: Its ID.
+        type: Its type, such as ``Exif`` or ``mime``.
+        raw: Its infe box.
+        content_type: Media type of a ``mime`` item.
+        encoding: Content encoding of a ``mime`` item.
+        protected: Whether it is encrypted.
+    """
 
     id: int
     type: bytes
@@ -28,18 +40,26 @@ class Item:
 
     @property
     def is_metadata(self) -> bool:
-        """True for items that hold no coded picture."""
+        """Whether it is not a coded picture."""
         return self.type in (b"Exif", b"mime", b"uri ")
 
     @property
     def is_xmp(self) -> bool:
-        """True for an item that holds an XMP packet."""
+        """Whether it is an XMP packet."""
         return self.type == b"mime" and self.content_type == XMP_TYPE
 
 
 @dataclass(slots=True)
 class Location:
-    """One entry of iloc. ``extents`` are (index, offset, length) as stored; 0 as length means all that there is."""
+    """One entry of iloc.
+
+    Attributes:
+        id: ID of the item.
+        method: Construction method: 0 for the file, 1 for idat, 2 for another item.
+        reference: Index of the data reference; 0 for this file.
+        base: Base offset.
+        extents: (index, offset, length) as stored; a length of 0 extends to the end.
+    """
 
     id: int
     method: int
@@ -50,11 +70,21 @@ class Location:
 
 @dataclass(slots=True)
 class Meta:
-    """What the meta box says.
+    """A parsed meta box. An editor changes ``items`` and ``locations``, and notes what it did.
 
-    ``widths`` are the bytes of iloc's offset, length, base and index fields; ``properties`` the boxes in ipco,
-    ``unread`` what else is in iinf.
-    An editor changes ``items`` and ``locations``, and notes new items that describe the primary one, and dropped ones.
+    Attributes:
+        box: The box.
+        boxes: Its children.
+        items: Items by ID.
+        locations: Entries of iloc by ID.
+        primary: ID of the primary item.
+        iloc_version: Version of iloc.
+        widths: Bytes of the offset, length, base and index fields of iloc.
+        properties: The boxes in ipco.
+        problems: Damage.
+        unread: Boxes in iinf that are not known items.
+        described: IDs of new items that describe the primary item.
+        dropped: IDs of dropped items.
     """
 
     box: Box
@@ -71,13 +101,13 @@ class Meta:
     dropped: set[int] = field(default_factory=set)
 
     def child(self, kind: bytes) -> Box | None:
-        """The first child box of this type."""
+        """Return the first child of a type."""
         return next((each for each in self.boxes if each.type == kind), None)
 
     def spans(self, location: Location, size: int) -> list[tuple[int, int]]:
-        """Where the bytes of an item lie in a file of ``size`` bytes, as (offset, length); they may reach out of it.
+        """Return (offset, length) of the bytes of an item in a file of ``size`` bytes; they may extend beyond it.
 
-        Empty if they lie in another file or inside another item.
+        Empty if they are in another file or inside another item.
         """
         start, stop = 0, size
         if location.method == 1:
@@ -95,7 +125,7 @@ class Meta:
 
 
 def parse(view: memoryview, meta: Box) -> Meta:
-    """Read a meta box; what is broken is said in its ``problems``."""
+    """Read a meta box; damage is listed in its ``problems``."""
     found = walk(view, meta.body + 4, meta.end)
     result = Meta(meta, found.boxes)
     if found.problem:
@@ -118,11 +148,11 @@ def parse(view: memoryview, meta: Box) -> Meta:
 
 
 class _ShortError(Exception):
-    """A field reaches out of its box."""
+    """A field extends beyond its box."""
 
 
 class _Fields:
-    """Big-endian numbers, one after the other."""
+    """Reads big-endian numbers one after another."""
 
     def __init__(self, view: memoryview, at: int, end: int) -> None:
         self.raw, self.at, self.start = bytes(view[at:end]), 0, at
@@ -159,12 +189,12 @@ def _read_iinf(fields: _Fields, meta: Meta) -> None:
 
 
 def _sized(raw: bytes) -> bytes:
-    """A box whose size says "to the end" with its true one: something may follow it from now on."""
+    """Return a box with its true size in place of 0, "to the end": another box may follow it from now on."""
     return raw if any(raw[:4]) else len(raw).to_bytes(4, "big") + raw[4:]
 
 
 def _item(raw: bytes, body: int) -> Item | None:
-    """Parse one infe box; versions 0 and 1 are of no file with pictures."""
+    """Parse an infe box. Versions 0 and 1 do not occur in files with pictures."""
     version = raw[body] if len(raw) > body else 0
     id_size = {2: 2, 3: 4}.get(version, 0)
     fixed = body + 4 + id_size + 2
@@ -185,7 +215,7 @@ def _read_iloc(fields: _Fields, meta: Meta) -> None:
     packed = fields.take(2)
     widths = (packed >> 12, packed >> 8 & 15, packed >> 4 & 15, packed & 15 if version else 0)
     if version > 2 or any(width not in (0, 4, 8) for width in widths):
-        meta.problems.append("its iloc box is of a kind that is not known")
+        meta.problems.append("its iloc box is of an unknown kind")
         return
     meta.iloc_version, meta.widths = version, widths
     offset_size, length_size, base_size, index_size = widths
@@ -197,7 +227,7 @@ def _read_iloc(fields: _Fields, meta: Meta) -> None:
         method = take(2) & 15 if version else 0
         reference, base, count = take(2), take(base_size), take(2)
         left -= count
-        # An extent of no bytes at all would make the count the only bound.
+        # If an extent took no bytes, only the count would bound the work.
         if left < 0 or (count > 1 and not offset_size + length_size + index_size):
             meta.problems.append(f"its iloc box has more than {MAX_EXTENTS} extents")
             return
@@ -206,7 +236,7 @@ def _read_iloc(fields: _Fields, meta: Meta) -> None:
 
 
 def picture_size(view: memoryview, meta: Meta) -> tuple[int, int]:
-    """Width and height of the primary item as its ispe and clap properties say, before rotation; else 0."""
+    """Return width and height of the primary item before rotation, from its ispe and clap properties; else 0."""
     iprp = meta.child(b"iprp")
     if iprp is None:
         return 0, 0
@@ -229,7 +259,7 @@ def picture_size(view: memoryview, meta: Meta) -> tuple[int, int]:
 
 
 def _associations(fields: _Fields, wanted: int) -> list[int]:
-    """The property indices of one item, from an ipma box."""
+    """Return the property indices of an item from an ipma box."""
     head = fields.take(4)
     id_size, index_size = (2 if head >> 24 == 0 else 4), (2 if head & 1 else 1)
     for _ in range(fields.take(4)):
@@ -246,29 +276,30 @@ def _associations(fields: _Fields, wanted: int) -> list[int]:
 
 
 def new_item(meta: Meta, kind: bytes, content_type: str = "") -> Item:
-    """An item with an id of its own; two bytes of id do, since ids are small in practice.
+    """Create an item with an unused ID. Two bytes are enough for it, as IDs are small in practice.
 
-    Raises :class:`LabelingError` if every id is taken.
+    Raises:
+        LabelingError: Every ID is in use.
     """
     number = max(meta.items.keys() | meta.locations.keys() | {meta.primary}, default=0) + 1
     if number > 0xFFFF:
         number = next((n for n in range(1, 0x10000) if n not in meta.items and n not in meta.locations), 0)
     if not number:
-        raise LabelingError("the file has no item id left for its metadata; re-save it")
+        raise LabelingError("the file has no item ID left for its metadata", hint="re-save it")
     texts = b"\0" + content_type.encode() + b"\0" if content_type else b"\0"
     raw = full_box(b"infe", 2, number.to_bytes(2, "big"), b"\0\0", kind, texts)
     return Item(number, kind, raw, content_type)
 
 
 def iinf_bytes(meta: Meta) -> bytes:
-    """The iinf box for the items that ``meta`` has now."""
+    """Build the iinf box for the items of ``meta``."""
     raws = [*(item.raw for item in meta.items.values()), *meta.unread]
     wide = len(raws) > 0xFFFF
     return full_box(b"iinf", int(wide), len(raws).to_bytes(4 if wide else 2, "big"), *raws)
 
 
 def iref_bytes(view: memoryview, meta: Meta) -> bytes:
-    """The iref box: as it was, without dropped items, and with the new ones describing the primary item."""
+    """Build the iref box without dropped items, and with new items that describe the primary item."""
     old = meta.child(b"iref")
     version = view[old.body] if old is not None else int(meta.primary > 0xFFFF)
     size = 2 if version == 0 else 4
@@ -288,7 +319,7 @@ def iref_bytes(view: memoryview, meta: Meta) -> bytes:
 
 
 def iloc_bytes(meta: Meta, widths: tuple[int, int, int, int], moved: Callable[[int], int]) -> bytes | None:
-    """The iloc box with every file offset passed through ``moved``; ``None`` if a number does not fit its width."""
+    """Build the iloc box with every file offset mapped by ``moved``; ``None`` if a number does not fit its width."""
     offset_size, length_size, base_size, index_size = widths
     version = meta.iloc_version
     id_size = 2 if version < 2 else 4
@@ -311,10 +342,10 @@ def iloc_bytes(meta: Meta, widths: tuple[int, int, int, int], moved: Callable[[i
 
 
 def _moved(location: Location, moved: Callable[[int], int], base_size: int) -> tuple[int, list[tuple[int, int, int]]]:
-    """Base and extents after the move; the base moves if all extents move alike, else it is folded into them.
+    """Return base and extents after the move. The base moves if all extents move alike; else it is added to them.
 
-    Where the box has base offsets, an item of one extent has its place in the base and nothing in the extent: a base of
-    0 beside others that are not is read as "no base" by some editors, and as one to be moved by others.
+    In a box with base offsets, an item of one extent has its offset in the base, and 0 in the extent: some editors read
+    a base of 0 beside other bases as "no base", others as one to be moved.
     """
     if location.method or location.reference:
         return location.base, location.extents
@@ -330,19 +361,20 @@ def _moved(location: Location, moved: Callable[[int], int], base_size: int) -> t
 
 
 def widened(meta: Meta, widths: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """The next larger offset and length fields.
+    """Return the next larger widths of offset, length and base fields.
 
-    Raises :class:`LabelingError` if they are at their largest.
+    Raises:
+        LabelingError: They are the largest already.
     """
     wider = {0: 4, 4: 8, 8: 8}
     result = (wider[widths[0]], wider[widths[1]], wider[widths[2]] if widths[2] else 0, widths[3])
     if result == widths:
-        raise LabelingError("the item locations of the file cannot be changed; re-save it")
+        raise LabelingError("the item locations of the file cannot be changed", hint="re-save it")
     return result
 
 
 def assembled(view: memoryview, meta: Meta, iloc: bytes, idat: bytes | None = None) -> bytes:
-    """The meta box for what ``meta`` says now, with this iloc box and, where given, this idat box."""
+    """Build the meta box from ``meta``, with an iloc box and perhaps another idat box."""
     listed = bool(meta.described or meta.dropped)
     iref = iref_bytes(view, meta) if listed else b""
     parts = [bytes(view[meta.box.body : meta.box.body + 4])]

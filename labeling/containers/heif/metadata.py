@@ -1,7 +1,7 @@
 """HEIF, HEIC and AVIF (ISO/IEC 23008-12; AV1 Image File Format): metadata are items of the meta box.
 
-Item data lies elsewhere in the file and is found by absolute offsets, and so are the frames of a sequence: whoever
-changes the size of a box must move every offset behind it. See :mod:`.edit` for how that is done.
+The data of items, and the frames of a sequence, are found by absolute offsets. When a box changes its size, every
+offset behind it has to be updated; :mod:`.edit` does that.
 """
 
 from __future__ import annotations
@@ -42,18 +42,7 @@ def read(data: Buffer) -> Contents:
     frames = max((track.samples for track in file.tracks if track.handler in (b"pict", b"vide")), default=1)
     if not coded and not file.problems:
         file.problems.append("it has no picture data that can be found")
-    return Contents(
-        "heif",
-        media_type,
-        tuple(collector.blocks),
-        tuple(coded),
-        width,
-        height,
-        max(1, frames),
-        tuple(file.problems),
-        tuple(file.warnings),
-        fixed(file),
-    )
+    return collector.contents("heif", media_type, coded, (width, height), max(1, frames), fixed=fixed(file))
 
 
 def _media_type(file: File) -> str:
@@ -80,9 +69,9 @@ def _read_items(file: File, meta: meta_box.Meta, title: str, collector: Collecto
     seen = [meta.spans(location, size) for location in meta.locations.values()]
     _read_meta_items(file, meta, title, "item", collector)
     for index, inner in enumerate(file.inner):
-        # The items of a track are mostly those of the file, said again.
-        said = [number for number, location in inner.locations.items() if inner.spans(location, size) in seen]
-        for number in said:
+        # The items of a track are mostly those of the file again.
+        known = [number for number, location in inner.locations.items() if inner.spans(location, size) in seen]
+        for number in known:
             inner.items.pop(number, None)
         _read_meta_items(file, inner, f"{title} track", f"track {index} item", collector)
 
@@ -100,7 +89,7 @@ def _read_meta_items(file: File, meta: meta_box.Meta, title: str, keyword: str, 
             return
         span, data, problem = item_data(file, meta, item, collector)
         if sum(span) > file.end:
-            file.problems.append(f"the file is cut off: {where} reaches behind its last box")
+            file.problems.append(f"the file is cut off: {where} extends beyond its last box")
             span = (min(span[0], file.end), 0)
         if kind is Kind.EXIF and not problem:
             data = _tiff_of(data)
@@ -110,7 +99,7 @@ def _read_meta_items(file: File, meta: meta_box.Meta, title: str, keyword: str, 
 def item_data(
     file: File, meta: meta_box.Meta, item: meta_box.Item, collector: Collector
 ) -> tuple[tuple[int, int], bytes, str]:
-    """The bytes of a metadata item: (first span, payload, problem)."""
+    """Read a metadata item; return (offset, length) of its first extent, its payload, and what is wrong with it."""
     location = meta.locations.get(item.id)
     spans = meta.spans(location, len(file.view)) if location is not None else []
     if location is None or not spans:
@@ -122,21 +111,21 @@ def item_data(
     if problem:
         return spans[0], b"", problem
     if any(offset + length > len(file.view) for offset, length in spans):
-        return spans[0], b"", "it reaches behind the end of the file"
+        return spans[0], b"", "it extends beyond the end of the file"
     data = b"".join(file.view[offset : offset + length] for offset, length in spans)
     if item.encoding in _ENCODINGS:
         data, problem = collector.inflate(data)
     elif item.encoding:
-        problem = f"it is encoded as {item.encoding[:40]!r}, which is not known"
+        problem = f"it is encoded as {item.encoding[:40]!r}, which is unknown"
     return spans[0], data, problem
 
 
 def _tiff_of(data: bytes) -> bytes:
-    """The TIFF structure of an Exif item: four bytes say how far behind them it begins (ISO/IEC 23008-12, A.2.1)."""
+    """Return the TIFF structure of an Exif item, whose first four bytes are its offset (ISO/IEC 23008-12, A.2.1)."""
     start = 4 + int.from_bytes(data[:4], "big")
     if data[start : start + 2] in (b"II", b"MM"):
         return data[start:]
-    # Writers that forget the four bytes, or count them wrongly, exist.
+    # Some writers forget the four bytes, or count them wrongly.
     for start in (4, 0):
         if data[start : start + 6] == _EXIF_PREFIX:
             return data[start + 6 :]
@@ -171,10 +160,10 @@ def _read_uuid(view: memoryview, each: Box, title: str, late: bool, collector: C
 
 
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    XMP and EXIF are items that describe the primary item. What is there is overwritten where it fits; what is new
-    goes into an mdat box at the end, so that no picture data moves further than the meta box grows.
+    XMP and EXIF are items that describe the primary item. Old data is overwritten where the new data fits. Other data
+    goes into an mdat box at the end, so that picture data only moves by as much as the meta box grows.
     """
     for block in changes.drop:
         if block not in contents.blocks:
@@ -192,19 +181,19 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     for block in set(changes.drop):
         _drop(editor, block)
     if changes.exif is not None:
-        # An offset of zero: the TIFF structure follows at once.
+        # An offset of zero: the TIFF structure follows immediately.
         editor.put(_main(kept, Kind.EXIF), b"Exif", "", b"\0\0\0\0" + changes.exif)
     if changes.xmp is not None:
         main = _main(kept, Kind.XMP)
         elsewhere = next((block for block in kept if block.kind is Kind.XMP), None)
         if not main and elsewhere is not None:
-            _drop(editor, elsewhere)  # a uuid box or an item of a track: the packet moves to an item of the file
+            _drop(editor, elsewhere)  # from a uuid box or an item of a track, the packet moves to an item of the file
         editor.put(main, b"mime", meta_box.XMP_TYPE, changes.xmp)
     return editor.pieces()
 
 
 def _main(kept: list[Block], kind: Kind) -> int:
-    """The item number of the first block of ``kind`` that is an item; 0 if none is."""
+    """Return the ID of the first block of ``kind`` that is an item; 0 if there is none."""
     for block in kept:
         if block.kind is kind and block.keyword.startswith("item "):
             return int(block.keyword[5:])
@@ -218,6 +207,6 @@ def _drop(editor: Editor, block: Block) -> None:
         _, index, _, number = block.keyword.split()
         editor.remove_item(int(number), editor.inner[int(index)])
     elif block.kind is Kind.ICC:
-        raise LabelingError("the colour profile of a HEIF or AVIF picture is part of the picture; it cannot be dropped")
+        raise LabelingError("the colour profile of a HEIF or AVIF picture is part of the picture and cannot be dropped")
     else:
         editor.remove_box(block.offset)

@@ -1,4 +1,4 @@
-"""EBML (RFC 8794): elements within elements, each an ID, a size and a body. Nothing here knows Matroska."""
+"""EBML (RFC 8794): nested elements, each of which has an ID, a size and a body. Nothing here knows Matroska."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ from labeling.containers.base import Media
 from labeling.errors import LabelingError
 
 HEADER = 12
-"""An element's ID and size take at most so many bytes: an ID of Matroska up to 4 (RFC 9559, 5), a size up to 8."""
+"""Most bytes that an element's ID and size take: an ID of Matroska up to 4 (RFC 9559, 5), a size up to 8."""
 
 MAX_DEPTH = 16
+"""Limit on the nesting of elements that are rewritten."""
+
 MAX_CHILDREN = 1 << 21
-"""So many elements are looked at inside one master element that is read whole."""
+"""Limit on the elements that are read directly inside one master element."""
 
 VOID, CRC32 = 0xEC, 0xBF
 UNKNOWN = -1
-"""The end of an element of unknown size (RFC 8794, 6.2): live streams have them."""
+"""Stands for the end of an element of unknown size (RFC 8794, 6.2), which live streams have."""
 
 _STEP = 4096
 
 
 class EbmlError(LabelingError):
-    """These bytes are no sound EBML."""
+    """These bytes are not well-formed EBML."""
 
 
 class Element(NamedTuple):
-    """One element: its ID stands at ``start``, its content at ``body``; ``end`` (or UNKNOWN) is behind it."""
+    """One element.
+
+    Attributes:
+        id: Its ID, with the bits that mark its length.
+        start: Offset of its ID.
+        body: Offset of its content.
+        end: Offset of the first byte behind it, or :data:`UNKNOWN`.
+    """
 
     id: int
     start: int
@@ -36,24 +45,24 @@ class Element(NamedTuple):
     end: int
 
     def moved(self, by: int) -> Element:
-        """The same element counted from another origin."""
+        """Return the same element with its offsets moved by ``by``."""
         return Element(self.id, self.start + by, self.body + by, self.end + by)
 
 
 class Window:
-    """A film's bytes a page at a time: headers are tiny and near each other, and each slice is a call of the system."""
+    """Reads a file a page at a time: headers are small and close together, and each slice is a system call."""
 
     def __init__(self, data: Media) -> None:
         self._data = data
         self._base, self._page = 0, b""
 
     def element(self, pos: int) -> Element | None:
-        """The header that stands at ``pos``, or None if none does."""
+        """Return the element whose header is at ``pos``, or ``None`` if there is none."""
         found = header(self.at(pos, HEADER), 0)
         return None if found is None else Element(found.id, pos, found.body + pos, _shifted(found.end, pos))
 
     def at(self, pos: int, count: int) -> bytes:
-        """``count`` bytes from ``pos``, fewer at the end of the file."""
+        """Return ``count`` bytes from ``pos``, fewer at the end of the file."""
         if not self._base <= pos <= pos + count <= self._base + len(self._page):
             self._base, self._page = pos, self._data[pos : pos + max(count, _STEP)]
         return self._page[pos - self._base : pos - self._base + count]
@@ -64,7 +73,7 @@ def _shifted(end: int, by: int) -> int:
 
 
 def header(data: bytes, at: int) -> Element | None:
-    """Decode the ID and size at ``at`` (RFC 8794, 4 to 6); None if they are cut off or none."""
+    """Decode the ID and size at ``at`` (RFC 8794, 4 to 6); ``None`` if they are cut off or invalid."""
     if at >= len(data) or not 0x10 <= data[at] < 0xFF:
         return None
     id_end = at + 9 - data[at].bit_length()
@@ -80,28 +89,32 @@ def header(data: bytes, at: int) -> Element | None:
 
 
 def children(data: bytes, parent: Element) -> Iterator[Element]:
-    """The elements right inside ``parent``, whose whole body is in ``data``. Raises :class:`EbmlError`."""
+    """Yield the elements directly inside ``parent``, whose whole body is in ``data``.
+
+    Raises:
+        EbmlError: They do not fill the body of ``parent``, or there are too many.
+    """
     at = parent.body
     for _ in range(MAX_CHILDREN):
         if at >= parent.end:
             return
         child = header(data, at)
         if child is None:
-            raise EbmlError(f"no element stands at byte {at - parent.start} of the element 0x{parent.id:X}")
+            raise EbmlError(f"there is no element at byte {at - parent.start} of the element 0x{parent.id:X}")
         if child.end == UNKNOWN or child.end > parent.end:
-            raise EbmlError(f"the element 0x{child.id:X} reaches beyond the element 0x{parent.id:X} around it")
+            raise EbmlError(f"the element 0x{child.id:X} extends beyond the element 0x{parent.id:X} around it")
         yield child
         at = child.end
     raise EbmlError(f"more than {MAX_CHILDREN} elements in the element 0x{parent.id:X}")
 
 
 def unsigned(data: bytes, element: Element) -> int:
-    """An unsigned integer (RFC 8794, 7.2); of a longer one than there can be, its first 8 bytes."""
+    """Decode an unsigned integer (RFC 8794, 7.2); only the first 8 bytes of one that is longer than allowed."""
     return int.from_bytes(data[element.body : min(element.end, element.body + 8)], "big")
 
 
 def text(data: bytes, element: Element) -> bytes:
-    """A string without the zeros that may end it (RFC 8794, 13)."""
+    """Return a string without the zeros that may end it (RFC 8794, 13)."""
     return data[element.body : element.end].partition(b"\0")[0]
 
 
@@ -109,9 +122,12 @@ def text(data: bytes, element: Element) -> bytes:
 
 
 def coded_size(size: int, width: int = 0) -> bytes:
-    """A size of ``width`` bytes, of more where it does not fit. Raises :class:`EbmlError` beyond 8 bytes.
+    """Encode a size in ``width`` bytes, or in more if it does not fit.
 
-    The highest value of each width means an unknown size and is not used.
+    The highest value of each width means an unknown size, and is not used.
+
+    Raises:
+        EbmlError: It does not fit into 8 bytes.
     """
     for count in range(max(width, 1), 9):
         if size < (1 << 7 * count) - 1:
@@ -120,17 +136,21 @@ def coded_size(size: int, width: int = 0) -> bytes:
 
 
 def coded_id(number: int) -> bytes:
-    """An element's ID as it stands in a file: its length is part of it."""
+    """Encode an ID; its length is part of it."""
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def made(number: int, body: bytes, width: int = 0) -> bytes:
-    """A whole element; its size field has ``width`` bytes, or more where needed."""
+    """Build an element; its size field has ``width`` bytes, or more if needed."""
     return coded_id(number) + coded_size(len(body), width) + body
 
 
 def void(room: int) -> bytes:
-    """A Void element that takes ``room`` bytes, of which there must be 2 (RFC 8794, 11.3.2)."""
+    """Build a Void element of ``room`` bytes (RFC 8794, 11.3.2).
+
+    Raises:
+        EbmlError: There are fewer than 2 bytes.
+    """
     for width in range(1, 9):
         size = room - 1 - width
         if 0 <= size < (1 << 7 * width) - 1:
@@ -139,9 +159,9 @@ def void(room: int) -> bytes:
 
 
 def fitted(element: bytes, room: int) -> bytes | None:
-    """``element`` and a Void behind it, ``room`` bytes together; None if they do not fit.
+    """Return ``element`` followed by a Void, ``room`` bytes in total; ``None`` if it does not fit.
 
-    One byte is too little for a Void: then the element's size field becomes longer.
+    One byte is too little for a Void: the element's size field becomes longer instead.
     """
     spare = room - len(element)
     if spare == 1:
@@ -150,7 +170,7 @@ def fitted(element: bytes, room: int) -> bytes | None:
 
 
 def widened(element: bytes) -> bytes | None:
-    """The element with a size field that is one byte longer; None if that is the longest already."""
+    """Return an element with a size field that is one byte longer; ``None`` if it has the longest one."""
     parts = header(element, 0)
     assert parts is not None
     width = parts.body - len(coded_id(parts.id)) + 1
@@ -165,11 +185,20 @@ def rebuilt(
     added: Mapping[int, bytes] | None = None,
     depth: int = 0,
 ) -> bytes:
-    """``element`` with some of what is in it replaced, all else kept to the byte.
+    """Rebuild an element with some of its content replaced and every other byte kept.
 
-    ``change`` gives the bytes that replace a child, or None; children whose ID is in ``masters`` are entered. ``added``
-    goes to the end of the master that starts at its key. Sizes follow, keeping their width, and so do checksums
-    (RFC 8794, 11.3.1). Raises :class:`EbmlError`.
+    Sizes are updated in fields of the same width where possible, and so are checksums (RFC 8794, 11.3.1).
+
+    Args:
+        data: The bytes that the offsets of ``element`` count from.
+        element: The element.
+        masters: IDs of the children that are entered.
+        change: Returns the bytes that replace a child, or ``None`` to keep or enter it.
+        added: Bytes to append to the master that starts at an offset.
+        depth: How deep ``element`` is nested below the first one.
+
+    Raises:
+        EbmlError: The element is not well-formed, or nested too deep.
     """
     if depth > MAX_DEPTH:
         raise EbmlError(f"elements are nested more than {MAX_DEPTH} deep")

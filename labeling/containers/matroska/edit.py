@@ -1,12 +1,13 @@
-"""Tags of a Matroska file written anew, with as little moved as can be, and all that says where something is set right.
+"""Rewrite the Tags of a Matroska file, move as little as possible, and update all positions.
 
-The Segment is a row of parts. Where the new Tags goes, the first that does:
+The Segment is treated as a sequence of parts. The new Tags element goes to the first of these places that works:
 
-1. in place of the old one, with the Void elements beside it;
-2. into a Void before the first cluster, where everybody reads: many look no further;
-3. at the end, longer than the old one, if the SeekHead lists it: that is how players find tags behind clusters;
-4. before the first cluster, which moves: positions in SeekHead, Cues and clusters follow (RFC 9559, 16);
-5. at the end, if the SeekHead can list it without growing: before 4, where clusters say themselves where they stand.
+1. in place of the old one, together with the Void elements beside it;
+2. into a Void before the first cluster, where every program reads (many look no further);
+3. at the end, longer than the old one, if the SeekHead lists it: this is how players find tags behind clusters;
+4. before the first cluster, which moves; positions in SeekHead, Cues and clusters are updated (RFC 9559, 16);
+5. at the end, if the SeekHead can list it without growing. This comes before 4 if clusters state their own positions,
+   or if the Cues are too large to be rewritten.
 """
 
 from __future__ import annotations
@@ -34,18 +35,25 @@ from labeling.containers.matroska.tags import retagged
 from labeling.errors import LabelingError
 
 _MAX_CUES = 64 << 20
+"""Limit on the bytes of Cues that are rewritten."""
+
 _ROUNDS = 32
+"""Limit on the rounds in which sizes and positions settle."""
 
 _IN_CUES = {outline.CUE_POINT, outline.CUE_TRACK_POSITIONS, 0xDB}
-# CueClusterPosition, CueCodecState, CueRefCluster, CueRefCodecState (RFC 9559, 5.1.5): the states have 0 for "none".
+# CueClusterPosition, CueCodecState, CueRefCluster, CueRefCodecState (RFC 9559, 5.1.5). A state of 0 means "none".
 _CUE_PLACES = {outline.CUE_CLUSTER_POSITION, 0xEA, 0x97, 0xEB}
 
 
 @dataclass(slots=True)
 class _Part:
-    """A run of the Segment. ``old`` is where it stood ((0, 0): it did not); ``new`` its bytes, if they change.
+    """A part of the Segment.
 
-    ``home``: the Tags in question.
+    Attributes:
+        id: ID of its element.
+        old: (start, end) in the old file; (0, 0) for a new part.
+        new: Its new bytes; ``None`` if they stay.
+        home: Whether it is the Tags element that is placed.
     """
 
     id: int
@@ -58,12 +66,19 @@ class _Part:
         return self.old[1] - self.old[0] if self.new is None else len(self.new)
 
 
-def edits(data: Media, found: outline.Outline, dropped: set[int], named: tuple[str, str] | None) -> list[Edit]:
-    """What to change in the file so that the SimpleTags at the offsets ``dropped`` are gone and ``named`` is there.
+def edits(data: Media, found: outline.Outline, dropped: set[int], field: tuple[str, str] | None) -> list[Edit]:
+    """Return the edits that change the tags of a file.
 
-    Raises :class:`LabelingError` if this file has no place for it.
+    Args:
+        data: The file.
+        found: Its outline.
+        dropped: Offsets of the SimpleTags to remove.
+        field: Name and text of a SimpleTag to write.
+
+    Raises:
+        LabelingError: The file has no place for the tags.
     """
-    changed = retagged(data, found.all(outline.TAGS), dropped, named)
+    changed = retagged(data, found.all(outline.TAGS), dropped, field)
     if not changed:
         return []
     parts = [_Part(item.id, (item.start, item.end)) for item in found.items]
@@ -85,20 +100,29 @@ def edits(data: Media, found: outline.Outline, dropped: set[int], named: tuple[s
 
 
 class _Layout:
-    """The parts of one Segment on their way to a new order."""
+    """Rearranges the parts of one Segment."""
 
     def __init__(self, data: Media, found: outline.Outline, parts: list[_Part]) -> None:
         self.data, self.found, self.parts = data, found, parts
         self.base = found.segment.body
 
     def place(self, home: tuple[_Part | None, bytes] | None) -> None:
-        """Find a place for a new Tags: (the part whose place it takes, its bytes); set right what tells of places."""
+        """Find a place for a Tags element and update all positions.
+
+        Args:
+            home: The part that it replaces, if any, and its bytes; ``None`` if no element needs a place.
+
+        Raises:
+            LabelingError: There is no place.
+        """
         if home is None:
             self.parts, _ = self._settled(self.parts, listing=False)
             return
         old, tags = home
         if len(tags) > MAX_PAYLOAD:
-            raise LabelingError(f"the tags would be {len(tags)} bytes, more than the {MAX_PAYLOAD} that are read again")
+            raise LabelingError(
+                f"the tags would be {len(tags)} bytes, more than the {MAX_PAYLOAD} that can be read back"
+            )
         attempts = [self._in_place, self._in_void, self._longer, self._before_clusters]
         firm = any(part.id == outline.CUES and part.size > _MAX_CUES for part in self.parts) or self.found.positions
         if firm:
@@ -136,7 +160,7 @@ class _Layout:
         return [*self.parts[:at], replace(old, new=tags, home=True), *self.parts[at + 1 :]]
 
     def _in_void(self, old: _Part | None, tags: bytes) -> list[_Part] | None:
-        """At the end of a run of Voids: what remains in front of it leaves a SeekHead room to grow."""
+        """Place it at the end of a run of Voids, so that the rest leaves room for a SeekHead to grow."""
         parts = self._without(old)
         at, first = 0, self._first_cluster()
         while at < first:
@@ -168,7 +192,7 @@ class _Layout:
         return [*parts[:first], _Part(outline.TAGS, new=tags, home=True), *parts[first:]]
 
     def _without(self, old: _Part | None) -> list[_Part]:
-        """The parts with the old Tags gone: altogether behind the clusters, before them a Void keeps its room."""
+        """Return the parts without the old Tags. Before the clusters, a Void takes its place."""
         if old is None:
             return self.parts
         at = self.parts.index(old)
@@ -189,13 +213,20 @@ class _Layout:
         assert top is not None
         return raw, top
 
-    # What says where something is
+    # Positions
 
     def _settled(self, parts: list[_Part], listing: bool) -> tuple[list[_Part], bool]:
-        """The parts with SeekHead and Cues set right, and whether clusters have moved.
+        """Update SeekHead and Cues until all sizes and positions agree.
 
-        Both may grow, since integers have the width they need, and then move what they speak of: from round to round
-        sizes only grow, until nothing changes. ``listing``: the Tags must be listed, else only if there is room.
+        Both may grow, as integers have the width that they need, and thereby move the elements that they list. From
+        round to round sizes only grow, until nothing changes.
+
+        Args:
+            parts: The parts.
+            listing: Whether the SeekHead must list the Tags; otherwise it does so only if there is room.
+
+        Returns:
+            The parts, and whether clusters have moved.
         """
         current, before = parts, [-1]
         for _ in range(_ROUNDS):
@@ -203,10 +234,12 @@ class _Layout:
             if places.starts == before:
                 return current, places.moved_clusters
             before = places.starts
-            current = self._told(parts, places, listing)
-        raise LabelingError("the tags find no place in this file; re-mux it first, for example with mkvmerge")
+            current = self._updated(parts, places, listing)
+        raise LabelingError(
+            "there is no place for the tags in this file", hint="re-mux it first, for example with mkvmerge"
+        )
 
-    def _told(self, parts: list[_Part], places: _Places, listing: bool) -> list[_Part]:
+    def _updated(self, parts: list[_Part], places: _Places, listing: bool) -> list[_Part]:
         result: list[_Part] = []
         wanted = places.home is not None and not self._home_listed(places)
         at = 0
@@ -239,7 +272,7 @@ class _Layout:
         )
 
     def _seek_head(self, part: _Part, places: _Places, wanted: bool, listing: bool) -> list[bytes]:
-        """What may stand in place of a SeekHead, the best first: with a new entry for the Tags, or without."""
+        """Return candidates for a SeekHead, the best one first: with a new entry for the Tags, or without."""
         raw, top = self._read(part)
         entries = {entry.start: (number, position) for number, entry, position in outline.seeks(raw, top)}
 
@@ -247,12 +280,12 @@ class _Layout:
             if child.start not in entries:
                 return None
             number, position = entries[child.start]
-            goal: int | None = places.moved(position)
+            target: int | None = places.moved(position)
             if number == outline.TAGS and position not in places.other_tags:
-                goal = places.home
-            if goal is None:  # what it listed is gone
+                target = places.home
+            if target is None:  # the listed element is gone
                 return void(child.end - child.start)
-            return None if goal == position else _with_position(raw, child, goal)
+            return None if target == position else _with_position(raw, child, target)
 
         plain = rebuilt(raw, top, (), change)
         if not wanted or places.home is None:
@@ -262,7 +295,7 @@ class _Layout:
 
     def _cues(self, part: _Part, places: _Places) -> bytes:
         if part.size > _MAX_CUES:
-            raise LabelingError(f"its index holds {part.size} bytes, more than the {_MAX_CUES} that are rewritten")
+            raise LabelingError(f"its index has {part.size} bytes, more than the {_MAX_CUES} that are rewritten")
         raw, top = self._read(part)
 
         def change(child: Element) -> bytes | None:
@@ -273,7 +306,7 @@ class _Layout:
         return rebuilt(raw, top, _IN_CUES, change)
 
     def edits(self) -> list[Edit]:
-        """From the parts as they were to the parts as they are now."""
+        """Return the edits from the old parts to the new ones."""
         segment, places = self.found.segment, _Places(self.base, self.parts)
         result: list[Edit] = []
         at, pending = self.base, b""
@@ -284,7 +317,7 @@ class _Layout:
             if pending or at < part.old[0]:
                 result.append((at, part.old[0], pending))
             at, pending = part.old[1], b""
-            if part.id == CRC32:  # of the whole Segment: nobody reads all of it to write it anew
+            if part.id == CRC32:  # of the whole Segment, which would have to be read to compute it again
                 result.append((*part.old, void(part.size)))
             elif part.new is not None:
                 result.append((*part.old, part.new))
@@ -298,15 +331,17 @@ class _Layout:
         return result
 
     def _cluster_positions(self, places: _Places) -> list[Edit]:
-        """A cluster that says where it stands (RFC 9559, 5.1.3.2) says so in a field that keeps its width.
+        """Update the positions in clusters (RFC 9559, 5.1.3.2), whose fields keep their width.
 
-        Its checksum, if it has one, becomes a Void of the same bytes: nobody reads all of it to write it anew.
+        A cluster's checksum becomes a Void of the same size: to compute it again, the cluster would have to be read.
         """
         result = []
         for offset, width, summed in self.found.positions:
             new = outline.least(places.moved(int.from_bytes(self.data[offset : offset + width], "big")), width)
             if len(new) > width:
-                raise LabelingError("the tags would move clusters beyond what they can say; re-mux the file first")
+                raise LabelingError(
+                    "the tags would move clusters beyond what their positions can hold", hint="re-mux the file first"
+                )
             result.append((offset, offset + width, new))
             if summed:
                 result.append((summed, summed + 1, coded_id(VOID)))
@@ -314,7 +349,7 @@ class _Layout:
 
 
 class _Places:
-    """Where in the Segment everything stands now, counted from its body as all positions are."""
+    """The current positions of all parts, which count from the body of the Segment as all positions do."""
 
     def __init__(self, base: int, parts: list[_Part]) -> None:
         self.starts: list[int] = []
@@ -337,7 +372,7 @@ class _Places:
         self.size = at
 
     def moved(self, position: int) -> int:
-        """Where that is now which stood at ``position``; a position that leads nowhere stays."""
+        """Return the new position of what was at ``position``; a position outside all parts stays."""
         index = bisect_right(self._olds, (position, 1 << 64, 0)) - 1
         if index < 0:
             return position
@@ -346,7 +381,7 @@ class _Places:
 
 
 def _grown(part: _Part, choices: list[bytes], room: _Part | None) -> tuple[bytes | None, bool]:
-    """The first choice that moves nothing, and whether it takes the Void behind; else the last, which moves all."""
+    """Return the first choice that moves nothing, and whether it takes the Void behind; otherwise the last choice."""
     for new in choices:
         if len(new) == part.size:
             return new, False

@@ -1,6 +1,6 @@
-"""Matroska and WebM (RFC 9559): a label is a SimpleTag; the other named texts are those of the Segment's Info.
+"""Matroska and WebM (RFC 9559): a label is a SimpleTag. The other texts are those in the Segment's Info.
 
-Only headers are read: clusters, which hold the film or sound, are stepped over.
+Only headers are read. Clusters, which contain the media, are skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IS_VIDEO, _IS_AUDIO = 1, 2
 
 
 class _Reading:
-    """What the elements of one Segment say."""
+    """Reads the elements of one Segment."""
 
     def __init__(self, data: Media, found: Outline) -> None:
         self.data, self.found = data, found
@@ -53,7 +53,7 @@ class _Reading:
                 top = top._replace(end=len(data))
             take(data, top, item.start)
         except EbmlError as error:
-            note(self.found.problems, f"its {name} at offset {item.start} cannot be read: {error}")
+            note(self.found.problems, f"its {name} at offset {item.start} cannot be read: {error.message}")
 
     def _info(self, data: bytes, info: Element, base: int) -> None:
         scale, duration = 1_000_000, 0.0
@@ -90,12 +90,12 @@ class _Reading:
             self.collector.add(Kind.TEXT, _one_line(where), span, tag.value, tag.name)
 
     def media_type(self) -> str:
-        sound = _IS_AUDIO in self.types and _IS_VIDEO not in self.types
-        return f"{'audio' if sound else 'video'}/{'webm' if self.found.doc_type == 'webm' else 'x-matroska'}"
+        only_audio = _IS_AUDIO in self.types and _IS_VIDEO not in self.types
+        return f"{'audio' if only_audio else 'video'}/{'webm' if self.found.doc_type == 'webm' else 'x-matroska'}"
 
 
 def _float(value: bytes) -> float:
-    """A float of 4 or 8 bytes (RFC 8794, 7.3)."""
+    """Decode a float of 4 or 8 bytes (RFC 8794, 7.3)."""
     if len(value) not in (4, 8):
         return 0.0
     return float(struct.unpack(">f" if len(value) == 4 else ">d", value)[0])
@@ -112,26 +112,21 @@ def read(data: Media) -> Contents:
     reading.run()
     if not found.problems:
         if not reading.types:
-            found.problems.append("it says of no track what it is")
+            found.problems.append("it describes no track")
         elif not found.clusters:
-            found.problems.append("it holds no cluster: there is no film or sound in it")
-    return Contents(
-        "matroska",
-        reading.media_type(),
-        tuple(reading.collector.blocks),
-        tuple(found.films),
-        *reading.size,
-        problems=tuple(found.problems),
-        warnings=tuple(found.warnings),
-        seconds=reading.seconds,
+            found.problems.append("it has no cluster, and so neither video nor audio")
+    return reading.collector.contents(
+        "matroska", reading.media_type(), found.coded, reading.size, seconds=reading.seconds
     )
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    All but the Tags stays as it is; what must move is found again through SeekHead and Cues, which are set right.
-    Raises :class:`LabelingError` for an XMP packet, which has no place here, and for texts of Info, which stay.
+    Everything but the Tags stays as it is. Where elements have to move, SeekHead and Cues are updated.
+
+    Raises:
+        LabelingError: The changes include an XMP packet or EXIF, for which there is no place, or drop a text of Info.
     """
     if changes.xmp is not None or changes.exif is not None:
         raise LabelingError("Matroska has no place for XMP or EXIF; only named texts can be written")
@@ -139,6 +134,6 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         if block not in contents.blocks:
             raise foreign_block(block)
         if block.where.startswith("Matroska Info"):
-            raise LabelingError(f"{block.where} is part of the file's description of itself and cannot be left out")
+            raise LabelingError(f"{block.where} is part of the file's own description and cannot be dropped")
     dropped = {block.offset for block in changes.drop}
     return splice(data, edits(data, outline(data), dropped, changes.text_field))

@@ -1,4 +1,4 @@
-"""The outline of a Matroska file (RFC 9559): where the elements of its Segment stand. Clusters are stepped over."""
+"""The outline of a Matroska file (RFC 9559): where the elements of its Segment are. Clusters are not read."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from labeling.containers.matroska.ebml import (
 )
 
 MAX_ELEMENTS = 2_000_000
-"""So many elements are stepped over in a file: 100 GB has 100 000 clusters, 6 hours of live stream 2 million blocks."""
+"""Limit on the elements of a file: 100 GB have 100 000 clusters, 6 hours of a live stream have 2 million blocks."""
 
 MAX_KEPT = 1 << 17
-"""So many of them are remembered; neighbouring clusters are one."""
+"""Limit on the elements that are kept in memory; adjacent clusters count as one."""
 
 JUMP_AFTER = 4096
-"""Of more clusters the rest is skipped, if the file says where its tags are: on a disk each header costs a seek."""
+"""Number of clusters after which the rest is skipped, if the file says where its tags are. Each header costs a seek."""
 
 EBML, DOC_TYPE, MAX_ID_LENGTH, MAX_SIZE_LENGTH = 0x1A45DFA3, 0x4282, 0x42F2, 0x42F3
 SEGMENT, SEEK_HEAD, SEEK, SEEK_ID, SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
@@ -42,11 +42,19 @@ _OUTER = frozenset((EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS, CUES, CLUSTER, CHAPT
 
 @dataclass(slots=True)
 class Outline:
-    """The elements right inside the Segment, one behind the other; clusters side by side are one, and so are Voids.
+    """The elements directly inside the Segment.
 
-    ``sized``: the Segment says where it ends. ``closed``: the last cluster does, or something follows it, so that an
-    element may be appended. ``positions``: (offset, width, offset of the checksum or 0) of each cluster's own
-    Position. ``films`` are the clusters without them.
+    Attributes:
+        segment: The Segment.
+        sized: Whether the Segment states its size.
+        closed: Whether an element may be appended: the last cluster states its size, or something follows it.
+        items: The elements in order; adjacent clusters are merged into one, and so are adjacent Voids.
+        clusters: Number of clusters.
+        positions: (offset, width, offset of the checksum or 0) of the Position in each cluster that has one.
+        coded: (offset, length) of the clusters without these positions.
+        doc_type: matroska or webm.
+        problems: Damage.
+        warnings: Oddities that do no harm.
     """
 
     segment: Element = field(default_factory=lambda: Element(SEGMENT, 0, 0, 0))
@@ -55,30 +63,37 @@ class Outline:
     items: list[Element] = field(default_factory=list)
     clusters: int = 0
     positions: list[tuple[int, int, int]] = field(default_factory=list)
-    films: list[tuple[int, int]] = field(default_factory=list)
+    coded: list[tuple[int, int]] = field(default_factory=list)
     doc_type: str = ""
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def all(self, number: int) -> list[Element]:
-        """All elements of one ID."""
+        """Return all elements with an ID."""
         return [item for item in self.items if item.id == number]
 
 
 def whole(data: Media, element: Element) -> tuple[bytes, Element]:
-    """An element's bytes, and the element counted from them. Raises :class:`EbmlError` if it is too large."""
+    """Read an element into memory.
+
+    Returns:
+        Its bytes, and the element with offsets that count from their start.
+
+    Raises:
+        EbmlError: It is too large.
+    """
     if element.end - element.start > MAX_PAYLOAD:
         raise EbmlError(f"it holds {element.end - element.start} bytes, more than the {MAX_PAYLOAD} that are read")
     return data[element.start : element.end], element.moved(-element.start)
 
 
 def outline(data: Media) -> Outline:
-    """Step through the file; what is wrong with it is said in ``problems``."""
+    """Walk the elements of a file; damage is listed in ``problems``."""
     found = Outline()
     try:
         _Walk(data, found).run()
     except EbmlError as error:
-        note(found.problems, str(error))
+        note(found.problems, error.message)
     return found
 
 
@@ -98,7 +113,7 @@ class _Walk:
         while segment.id == VOID:
             segment = self._element(segment.end, size)
         if segment.id != SEGMENT:
-            raise EbmlError(f"at offset {segment.start} no Segment begins but an element 0x{segment.id:X}")
+            raise EbmlError(f"at offset {segment.start} there is an element 0x{segment.id:X} and not a Segment")
         found.sized = segment.end != UNKNOWN
         found.segment = segment if found.sized else segment._replace(end=size)
         if segment.end > size:
@@ -116,7 +131,7 @@ class _Walk:
             note(found.warnings, f"{size - self.stop} bytes follow the Segment; they are kept")
 
     def _preface(self) -> int:
-        """The EBML header (RFC 8794, 11.2); gives its end."""
+        """Read the EBML header (RFC 8794, 11.2) and return its end."""
         element = self._element(0, len(self.data))
         if element.id != EBML:
             raise EbmlError("the file does not begin with an EBML header")
@@ -139,11 +154,11 @@ class _Walk:
         element = self.window.element(pos)
         if element is None or element.body > stop:
             at_end = pos + 12 > stop
-            raise EbmlError("the file is cut off" if at_end else f"at offset {pos} stands nothing that is an element")
+            raise EbmlError("the file is cut off" if at_end else f"there is no element at offset {pos}")
         return element
 
     def _another(self, element: Element) -> None:
-        """A second document behind a Segment of unknown size ends it; within one of known size it is damage."""
+        """Handle another document: it ends a Segment of unknown size, but inside one of known size it is damage."""
         if self.found.sized:
             raise EbmlError(f"at offset {element.start} another document begins inside the Segment")
         self.stop = element.start
@@ -168,7 +183,7 @@ class _Walk:
         else:
             found.items.append(kept)
         if len(found.items) > MAX_KEPT or len(found.positions) > MAX_KEPT:
-            raise EbmlError(f"more than {MAX_KEPT} elements outside of clusters, or clusters that say where they are")
+            raise EbmlError(f"more than {MAX_KEPT} elements outside of clusters, or clusters with a position")
         if end > self.stop:
             cut = self.stop == len(self.data)
             raise EbmlError(
@@ -178,7 +193,7 @@ class _Walk:
         return kept.end
 
     def _cluster(self, cluster: Element) -> None:
-        """Count it in; its own Position is found if it stands before the first block, as all writers have it."""
+        """Add a cluster. Its Position is only found before the first block, where all writers put it."""
         found = self.found
         found.clusters += 1
         pos = begin = cluster.start
@@ -195,13 +210,13 @@ class _Walk:
                 found.positions.append((child.body, width, summed))
                 begin = pos
             child = self.window.element(pos)
-        if found.films and sum(found.films[-1]) == begin:
-            found.films[-1] = (found.films[-1][0], cluster.end - found.films[-1][0])
+        if found.coded and sum(found.coded[-1]) == begin:
+            found.coded[-1] = (found.coded[-1][0], cluster.end - found.coded[-1][0])
         else:
-            found.films.append((begin, cluster.end - begin))
+            found.coded.append((begin, cluster.end - begin))
 
     def _open_end(self, pos: int) -> int:
-        """Where a cluster of unknown size ends: before the first element that belongs outside (RFC 8794, 6.2)."""
+        """Return the end of a cluster of unknown size: the first element that belongs outside (RFC 8794, 6.2)."""
         while pos < self.stop:
             element = self._element(pos, self.stop)
             if element.id in _OUTER:
@@ -212,9 +227,10 @@ class _Walk:
         return pos
 
     def _jump(self, cluster: Element) -> Element:
-        """Take the file's word for what follows: go on at the last cluster of its Cues, if its Tags are listed.
+        """Trust the index for what follows: continue at the last cluster in the Cues, if the Tags are listed.
 
-        No player would find tags in between. A file that lists none is walked to the end: a verifier misses nothing.
+        No player would find tags in between. A file that lists no Tags is walked to the end, so a verifier misses
+        nothing.
         """
         self.jumped = True
         listed = dict(self._listed())
@@ -229,15 +245,15 @@ class _Walk:
             places = [unsigned(data, place) for point in last for place in _within(data, point, CUE_CLUSTER_POSITION)]
         except EbmlError:
             return cluster
-        goal = self.found.segment.body + max(places, default=0)
-        there = self.window.element(goal) if cluster.end < goal < self.stop else None
+        target = self.found.segment.body + max(places, default=0)
+        there = self.window.element(target) if cluster.end < target < self.stop else None
         if there is None or there.id != CLUSTER:
             return cluster
-        self.found.films[-1] = (self.found.films[-1][0], goal - self.found.films[-1][0])
-        return cluster._replace(end=goal)
+        self.found.coded[-1] = (self.found.coded[-1][0], target - self.found.coded[-1][0])
+        return cluster._replace(end=target)
 
     def _listed(self) -> Iterator[tuple[int, int]]:
-        """(ID, offset in the file) of what the seek heads seen so far list."""
+        """Yield (ID, offset in the file) of everything that the seek heads found so far list."""
         for item in self.found.all(SEEK_HEAD):
             if item.end - item.start > self.read:
                 return
@@ -259,7 +275,7 @@ def _within(data: bytes, parent: Element, number: int) -> Iterator[Element]:
 
 
 def seeks(data: bytes, head: Element) -> Iterator[tuple[int, Element, int]]:
-    """Each entry of a SeekHead: ID of what it lists, the Seek element, its position in the Segment."""
+    """Yield each entry of a SeekHead as (ID of the listed element, Seek element, listed position in the Segment)."""
     for entry in children(data, head):
         if entry.id == SEEK:
             parts = {child.id: child for child in children(data, entry)}
@@ -268,10 +284,10 @@ def seeks(data: bytes, head: Element) -> Iterator[tuple[int, Element, int]]:
 
 
 def seek_entry(number: int, position: int) -> bytes:
-    """A new entry for a SeekHead."""
+    """Build an entry of a SeekHead."""
     return made(SEEK, made(SEEK_ID, coded_id(number)) + made(SEEK_POSITION, least(position)))
 
 
 def least(value: int, width: int = 1) -> bytes:
-    """An unsigned integer in as few bytes as it needs, but at least ``width``."""
+    """Encode an unsigned integer in as few bytes as it needs, but at least ``width``."""
     return value.to_bytes(max(width, (value.bit_length() + 7) // 8), "big")

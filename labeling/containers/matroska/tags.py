@@ -1,4 +1,4 @@
-"""The tags of Matroska (RFC 9559, 5.1.8): Tags holds Tag, which says what it is about, and that holds SimpleTags."""
+"""The tags of Matroska (RFC 9559, 5.1.8): Tags contains Tag elements, which have a target and contain SimpleTags."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from labeling.containers.matroska.ebml import EbmlError, Element, children, head
 from labeling.containers.matroska.outline import TAGS, whole
 
 MAX_NESTED = 16
+"""Limit on the nesting of SimpleTags."""
 
 TAG, TARGETS, SIMPLE_TAG, TAG_NAME, TAG_STRING = 0x7373, 0x63C0, 0x67C8, 0x45A3, 0x4487
 TARGET_TYPE_VALUE, TARGET_TYPE = 0x68CA, 0x63CA
@@ -18,7 +19,15 @@ UIDS = {0x63C5: "track", 0x63C9: "edition", 0x63C4: "chapter", 0x63C6: "attachme
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A SimpleTag that holds a string. ``home``: it stands right in a Tag about the whole file."""
+    """A SimpleTag with a string.
+
+    Attributes:
+        element: The SimpleTag.
+        name: Its TagName.
+        value: Its TagString.
+        about: What it is about, in words; empty for the whole file.
+        home: Whether it is directly inside a Tag about the whole file, where a label belongs.
+    """
 
     element: Element
     name: str
@@ -28,10 +37,13 @@ class Named:
 
 
 def whole_file(data: bytes, tag: Element) -> tuple[str, bool, bool]:
-    """What a Tag is about: in words ("" for the file), whether that is the whole file, whether it says so plainly.
+    """Find out what a Tag is about.
 
-    The whole file is targets without UIDs (0 means all) and of level 50, the default (RFC 9559, 5.1.8.1.1).
-    A plain one has no TargetType either, which FFmpeg puts before the names of its tags.
+    It is about the whole file if its targets have no UIDs (0 means all) and level 50, the default (RFC 9559,
+    5.1.8.1.1). It is plain if it has no TargetType either, which FFmpeg would put before the names of its tags.
+
+    Returns:
+        What it is about in words (empty for the whole file), whether that is the whole file, and whether it is plain.
     """
     words, level, plain = "", 50, True
     for targets in children(data, tag):
@@ -50,7 +62,11 @@ def whole_file(data: bytes, tag: Element) -> tuple[str, bool, bool]:
 
 
 def named_tags(data: bytes, tags: Element) -> Iterator[Named]:
-    """Every SimpleTag with a string in a Tags element, nested ones too. Raises :class:`EbmlError`."""
+    """Yield every SimpleTag with a string in a Tags element, including nested ones.
+
+    Raises:
+        EbmlError: The element is not well-formed, or nested too deep.
+    """
     for tag in children(data, tags):
         if tag.id == TAG:
             about, is_file, _ = whole_file(data, tag)
@@ -82,9 +98,12 @@ def _simple(data: bytes, element: Element, about: str, home: bool, depth: int) -
 
 @dataclass(frozen=True, slots=True)
 class Retagged:
-    """The new bytes of a Tags element (empty: nothing is left in it), and which one (None: a new one).
+    """A Tags element that changes.
 
-    ``home``: the one with the text that was asked for, which may have grown. The others are shorter by 3 bytes or more.
+    Attributes:
+        old: The element; ``None`` for a new one.
+        new: Its new bytes; empty if nothing is left in it.
+        home: Whether it contains the new text, so that it may have grown. All others are shorter by 3 bytes or more.
     """
 
     old: Element | None
@@ -92,36 +111,47 @@ class Retagged:
     home: bool
 
 
-def retagged(data: Media, tags: list[Element], dropped: set[int], named: tuple[str, str] | None) -> list[Retagged]:
-    """The Tags elements that change if the SimpleTags at the offsets ``dropped`` go and ``named`` is to be there."""
-    home, place = _home(data, tags, dropped, named)
+def retagged(data: Media, tags: list[Element], dropped: set[int], field: tuple[str, str] | None) -> list[Retagged]:
+    """Return the Tags elements that change.
+
+    Args:
+        data: The file.
+        tags: Its Tags elements.
+        dropped: Offsets of the SimpleTags to remove.
+        field: Name and text of a SimpleTag to write.
+    """
+    home, place = _home(data, tags, dropped, field)
     result = []
     for each in tags:
         inside = {at - each.start for at in dropped if each.start <= at < each.end}
         if inside or each is home:
             raw, top = whole(data, each)
-            new = _new_tags(raw, top, inside, named if each is home else None, place)
+            new = _new_tags(raw, top, inside, field if each is home else None, place)
             if new != raw:
                 result.append(Retagged(each, new, each is home))
-    if named is not None and home is None:
-        result.append(Retagged(None, made(TAGS, _tag(named)), True))
+    if field is not None and home is None:
+        result.append(Retagged(None, made(TAGS, _tag(field)), True))
     return result
 
 
 def _home(
-    data: Media, tags: list[Element], dropped: set[int], named: tuple[str, str] | None
+    data: Media, tags: list[Element], dropped: set[int], field: tuple[str, str] | None
 ) -> tuple[Element | None, int]:
-    """The Tags for ``named``, and in it (counted from its start) the SimpleTag to replace or the Tag to add to (or 0).
+    """Find where a text goes.
 
-    It is the first SimpleTag of that very name about the whole file; else the first Tag about the whole file; else any.
+    It replaces the first SimpleTag of exactly this name about the whole file. Otherwise it is added to the first plain
+    Tag about the whole file, or else to the first Tags.
+
+    Returns:
+        The Tags element, and the offset in it of the SimpleTag to replace or of the Tag to add to (0: add a Tag).
     """
-    if named is None:
+    if field is None:
         return None, 0
     second: tuple[Element, int] | None = None
     for each in tags:
         raw, top = whole(data, each)
         for tag in named_tags(raw, top):
-            if tag.home and tag.name == named[0] and each.start + tag.element.start not in dropped:
+            if tag.home and tag.name == field[0] and each.start + tag.element.start not in dropped:
                 return each, tag.element.start
         for child in children(raw, top):
             if second is None and child.id == TAG and whole_file(raw, child)[2]:
@@ -129,14 +159,14 @@ def _home(
     return second or ((tags[0], 0) if tags else (None, 0))
 
 
-def _new_tags(raw: bytes, tags: Element, dropped: set[int], named: tuple[str, str] | None, place: int) -> bytes:
-    """The Tags element without what is dropped (empty if nothing is left) and with ``named`` at ``place``."""
+def _new_tags(raw: bytes, tags: Element, dropped: set[int], field: tuple[str, str] | None, place: int) -> bytes:
+    """Build a Tags element without what is dropped (empty if nothing is left) and with ``field`` at ``place``."""
 
     def change(child: Element) -> bytes | None:
         if child.id == SIMPLE_TAG and child.start in dropped:
             return b""
-        if child.id == SIMPLE_TAG and named is not None and child.start == place:
-            return _with_string(raw, child, named[1])
+        if child.id == SIMPLE_TAG and field is not None and child.start == place:
+            return _with_string(raw, child, field[1])
         if child.id == TAG and child.start != place:
             simple = [each.start for each in children(raw, child) if each.id == SIMPLE_TAG]
             if simple and dropped.issuperset(simple):
@@ -144,12 +174,12 @@ def _new_tags(raw: bytes, tags: Element, dropped: set[int], named: tuple[str, st
         return None
 
     added = {}
-    if named is not None:
+    if field is not None:
         at_tag = any(tag.start == place and tag.id == TAG for tag in children(raw, tags))
         if at_tag:
-            added[place] = _simple_tag(named)
+            added[place] = _simple_tag(field)
         elif not place:
-            added[tags.start] = _tag(named)
+            added[tags.start] = _tag(field)
     new = rebuilt(raw, tags, (TAG, SIMPLE_TAG), change, added)
     return new if any(child.id == TAG for child in children(new, _top(new))) else b""
 
@@ -161,7 +191,7 @@ def _top(raw: bytes) -> Element:
 
 
 def _with_string(raw: bytes, simple: Element, value: str) -> bytes:
-    """A SimpleTag with another TagString; its language and the tags nested in it stay."""
+    """Rebuild a SimpleTag with another TagString. Its language and nested tags stay."""
     first = next(child for child in children(raw, simple) if child.id == TAG_STRING)
 
     def change(child: Element) -> bytes | None:
@@ -172,10 +202,10 @@ def _with_string(raw: bytes, simple: Element, value: str) -> bytes:
     return rebuilt(raw, simple, (), change)
 
 
-def _simple_tag(named: tuple[str, str]) -> bytes:
-    name, value = named
+def _simple_tag(field: tuple[str, str]) -> bytes:
+    name, value = field
     return made(SIMPLE_TAG, made(TAG_NAME, name.encode()) + made(TAG_STRING, value.encode()))
 
 
-def _tag(named: tuple[str, str]) -> bytes:
-    return made(TAG, made(TARGETS, b"") + _simple_tag(named))
+def _tag(field: tuple[str, str]) -> bytes:
+    return made(TAG, made(TARGETS, b"") + _simple_tag(field))

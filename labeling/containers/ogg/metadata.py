@@ -1,7 +1,7 @@
-"""OGG (RFC 3533) with Vorbis, Opus, FLAC, Speex, Theora or VP8: a label is a comment of a stream's comment header.
+"""OGG (RFC 3533) with Vorbis, Opus, FLAC, Speex, Theora or VP8: a label is a comment in a stream's comment header.
 
-Streams may be multiplexed and chained; all of their comment headers are read. Pages of sound and picture are stepped
-over, and not even that where the last page shows that no further chain follows.
+Streams may be multiplexed and chained; all comment headers are read. Pages of audio and video are walked by their
+headers, and not even that if the last page shows that no further link of the chain follows.
 """
 
 from __future__ import annotations
@@ -19,17 +19,24 @@ from labeling.containers.syntax import vorbis_comment
 from labeling.errors import LabelingError
 
 MAX_PAGES = 1 << 20
-"""So many pages are walked of one file, if it is chained: 4 GB of pages of the usual size."""
+"""Limit on the pages of a file that are walked, if it is chained: 4 GB of pages of the usual size."""
 
 MAX_STREAMS = 256
-"""So many streams are looked at, of all chains together."""
+"""Limit on the streams of all links of the chain together."""
 
 _WHERE = "OGG {} comment"
 _FLAC_LENGTH = slice(1, 4)
 
 
 class _Codec(NamedTuple):
-    """What stands before the comments in a stream's second packet, which the first packet's ``magic`` announces."""
+    """How a codec stores comments.
+
+    Attributes:
+        name: Its name.
+        magic: The first bytes of a stream's first packet.
+        prefix: What precedes the comments in the second packet.
+        video: Whether it is a video codec.
+    """
 
     name: str
     magic: bytes
@@ -49,22 +56,29 @@ _CODECS = (
 
 @dataclass(slots=True)
 class _Stream:
-    """One stream: its first packet, and the pages from its comment header on up to the first that a packet ends."""
+    """One stream.
+
+    Attributes:
+        codec: Its codec.
+        ident: Its first packet.
+        pages: The pages from its comment header on, up to the first one that ends with the end of a packet.
+        ready: Whether ``pages`` is complete.
+        granule: Its last granule position.
+    """
 
     codec: _Codec
     ident: bytes
     pages: list[Page] = field(default_factory=list)
     ready: bool = False
-    size: int = 0
     granule: int = 0
 
     @property
     def skip(self) -> int:
-        """How many bytes of the comment packet come before the comments."""
+        """Number of bytes before the comments in the comment packet."""
         return 4 if self.codec.name == "FLAC" else len(self.codec.prefix)
 
     def place(self, at: int) -> int:
-        """Where in the file byte ``at`` of the comments is."""
+        """Return the offset in the file of the byte ``at`` of the comments."""
         at += self.skip
         for page in self.pages:
             if at < page.end - page.body:
@@ -89,8 +103,8 @@ class _Walk:
 def read(data: Media) -> Contents:
     """Find the metadata of an OGG file; see :mod:`labeling.containers.base`."""
     walk = _walk(data)
-    films = [stream for stream in walk.streams if stream.codec.video]
-    media_type, size = ("video/ogg", _size(films[0])) if films else ("audio/ogg", (0, 0))
+    videos = [stream for stream in walk.streams if stream.codec.video]
+    media_type, size = ("video/ogg", _size(videos[0])) if videos else ("audio/ogg", (0, 0))
     return walk.collector.contents("ogg", media_type, walk.coded, size, seconds=walk.seconds)
 
 
@@ -117,7 +131,7 @@ def _walk(data: Media) -> _Walk:
 
 
 def _link(data: Media, start: int, last: Page, walk: _Walk) -> int | None:
-    """Read one link of the chain from ``start`` on; gives where the next one begins, if one does."""
+    """Read one link of the chain from ``start`` on, and return where the next one begins, if there is one."""
     streams: dict[int, _Stream | None] = {}
     at = start
     while (page := _next(data, at, walk)) is not None and page.flags & pages.BEGINS:
@@ -151,7 +165,7 @@ def _link(data: Media, start: int, last: Page, walk: _Walk) -> int | None:
 
 
 def _next(data: Media, at: int, walk: _Walk) -> Page | None:
-    """The page at ``at``; ``None``, and a problem, where there should be one and is none."""
+    """Return the page at ``at``. If there is none, add a problem and return ``None``."""
     walk.walked += 1
     page = pages.page_at(data, at)
     if page is None or page.end > len(data):
@@ -164,11 +178,11 @@ def _next(data: Media, at: int, walk: _Walk) -> Page | None:
 
 
 def _begun(data: Media, page: Page, walk: _Walk) -> _Stream | None:
-    """The stream that a first page begins, if we know its codec."""
+    """Return the stream that begins with a page, if its codec is known."""
     if not pages.is_sound(data, page):
         note(walk.collector.problems, f"the page at offset {page.at} is damaged")
     ident = data[page.body : page.end]
-    # Skeleton 4 holds offsets of what follows; earlier versions none.
+    # Skeleton 4 stores offsets of other pages; earlier versions do not.
     walk.indexed |= ident[:8] == b"fishead\0" and int.from_bytes(ident[8:10], "little") >= 4
     codec = next((codec for codec in _CODECS if ident.startswith(codec.magic)), None)
     if codec is None:
@@ -181,7 +195,7 @@ def _begun(data: Media, page: Page, walk: _Walk) -> _Stream | None:
 
 
 def _header_page(data: Media, page: Page, stream: _Stream, walk: _Walk) -> None:
-    """Take one page of a stream whose comment header is not yet complete."""
+    """Add a page to a stream whose comment header is not complete yet."""
     if not pages.is_sound(data, page):
         note(walk.collector.problems, f"the page at offset {page.at} is damaged")
         return
@@ -190,7 +204,7 @@ def _header_page(data: Media, page: Page, stream: _Stream, walk: _Walk) -> None:
         if not first.startswith(stream.codec.prefix) or (
             stream.codec.name == "FLAC" and first[:1] and first[0] & 127 != 4
         ):
-            note(walk.collector.problems, f"no comment header of {stream.codec.name} is at offset {page.at}")
+            note(walk.collector.problems, f"there is no comment header of {stream.codec.name} at offset {page.at}")
             return
     stream.pages.append(page)
     stream.ready = page.whole and bool(page.lacing)
@@ -202,7 +216,7 @@ def _ended(streams: dict[int, _Stream | None], page: Page) -> None:
 
 
 def _pages_until_next(data: Media, at: int, streams: dict[int, _Stream | None], last: Page, walk: _Walk) -> int | None:
-    """Step over the pages of a link; gives where the next one begins."""
+    """Walk the pages of a link, and return where the next one begins."""
     while at < last.end:
         page = _next(data, at, walk)
         if page is None:
@@ -215,7 +229,7 @@ def _pages_until_next(data: Media, at: int, streams: dict[int, _Stream | None], 
 
 
 def _size(stream: _Stream) -> tuple[int, int]:
-    """Width and height of a picture (Theora specification, 6.2; On2 VP8 in Ogg)."""
+    """Return width and height of the picture (Theora specification, 6.2; On2 VP8 in Ogg)."""
     ident = stream.ident
     if stream.codec.name == "Theora":
         return int.from_bytes(ident[14:17], "big"), int.from_bytes(ident[17:20], "big")
@@ -223,7 +237,7 @@ def _size(stream: _Stream) -> tuple[int, int]:
 
 
 def _seconds(stream: _Stream) -> float:
-    """How long a stream lasts by its last granule position, which each codec counts in its own way."""
+    """Return the duration of a stream from its last granule position, which each codec counts in its own way."""
     ident, granule = stream.ident.ljust(64, b"\0"), stream.granule
     match stream.codec.name:
         case "Vorbis":
@@ -247,10 +261,10 @@ def _seconds(stream: _Stream) -> float:
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
-    """Pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
+    """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`."""
     gone, kept = pick(contents.blocks, changes)
     if changes.exif is not None or changes.xmp is not None:
-        raise LabelingError("OGG has no place for EXIF or an XMP packet; leave it out")
+        raise LabelingError("OGG has no place for EXIF or an XMP packet", hint="leave it out")
     walk = _walk(data)
     home, old = _home(walk, kept, changes)
     edits: list[Edit] = []
@@ -266,7 +280,8 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
     growth = sum(len(new) - (end - start) for start, end, new in edits)
     if walk.indexed and growth:
         raise LabelingError(
-            "the OGG has a Skeleton 4 index, which a label would make wrong; re-mux it first (ffmpeg -i … -c copy)"
+            "the OGG has a Skeleton 4 index, which a label would make wrong",
+            hint="re-mux it first (ffmpeg -i … -c copy)",
         )
     return splice(data, edits)
 
@@ -276,7 +291,7 @@ def _comments(data: Media, stream: _Stream) -> vorbis_comment.Comments:
 
 
 def _home(walk: _Walk, kept: list[Block], changes: Changes) -> tuple[_Stream, int | None]:
-    """The stream that a new comment goes into, and the offset of the comment that it takes the place of."""
+    """Return the stream for a new comment, and the offset of the comment that it replaces, if there is one."""
     old = next((b for b in kept if changes.text_field is not None and b.keyword == changes.text_field[0]), None)
     for stream in walk.streams:
         if old is not None and any(page.body <= old.offset < page.end for page in stream.pages):
@@ -285,12 +300,12 @@ def _home(walk: _Walk, kept: list[Block], changes: Changes) -> tuple[_Stream, in
 
 
 def _laid(data: Media, stream: _Stream, comments: bytes) -> list[Edit]:
-    """Edits that put a comment header in the place of a stream's own."""
+    """Return the edits that replace the comment header of a stream."""
     packets = pages.packets(stream.bodies(data), stream.pages)
     prefix = bytearray(packets[0][: stream.skip])
-    if stream.codec.name == "FLAC":  # the packet is a metadata block, whose header holds its size
+    if stream.codec.name == "FLAC":  # the packet is a metadata block, whose header has its size
         if len(comments) >= 1 << 24:
-            raise LabelingError("the comments would be larger than a FLAC metadata block can be; shorten them")
+            raise LabelingError("the comments would be too large for a FLAC metadata block", hint="shorten them")
         prefix[_FLAC_LENGTH] = len(comments).to_bytes(3, "big")
     new = pages.laid(stream.pages, [bytes(prefix) + comments, *packets[1:]])
     old = stream.pages
@@ -303,9 +318,10 @@ def _laid(data: Media, stream: _Stream, comments: bytes) -> list[Edit]:
 
 
 def _later(data: Media, after: Page) -> Iterator[Page]:
-    """The pages of the same stream behind ``after``, up to where another link of the chain begins.
+    """Yield the pages of the same stream behind ``after``, up to the next link of the chain.
 
-    Raises :class:`LabelingError` if there is anything but pages before that.
+    Raises:
+        LabelingError: There is something other than pages before that.
     """
     last = pages.last_page(data)
     end = last.end if last is not None else len(data)
@@ -318,4 +334,4 @@ def _later(data: Media, after: Page) -> Iterator[Page]:
             yield page
         at = page.end
     if at < end and (page is None or not page.flags & pages.BEGINS):
-        raise LabelingError(f"the OGG has no sound page at offset {at}, or too many pages; re-mux it first")
+        raise LabelingError(f"the OGG has no intact page at offset {at}, or too many pages", hint="re-mux it first")

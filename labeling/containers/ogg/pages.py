@@ -1,4 +1,4 @@
-"""Pages of OGG (RFC 3533): finding them, checking them, and laying packets over them anew."""
+"""Pages of OGG (RFC 3533): find them, check them, and distribute packets over them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeling.errors import LabelingError
 MAX_SEGMENTS = 255
 MAX_PAGE = 27 + MAX_SEGMENTS + MAX_SEGMENTS * 255
 MAX_RENUMBERED = 1 << 17
-"""So many pages are numbered anew where the headers need another page; their edits are held in memory."""
+"""Limit on the pages that are renumbered if the headers need another page; their edits are held in memory."""
 
 CONTINUED, BEGINS, ENDS = 1, 2, 4
 NO_PACKET_ENDS = (1 << 64) - 1
@@ -29,7 +29,16 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page at ``at``; its packets' bytes, as long as ``lacing`` says, are from ``body`` to ``end``."""
+    """One page.
+
+    Attributes:
+        at: Its offset in the file.
+        flags: :data:`CONTINUED`, :data:`BEGINS` and :data:`ENDS`.
+        granule: Its granule position.
+        serial: Serial number of its stream.
+        sequence: Its sequence number.
+        lacing: The segment table: a byte for the length of each segment.
+    """
 
     at: int
     flags: int
@@ -40,20 +49,22 @@ class Page:
 
     @property
     def body(self) -> int:
+        """Offset of the bytes of its packets."""
         return self.at + _HEADER + len(self.lacing)
 
     @property
     def end(self) -> int:
+        """Offset of the first byte behind it."""
         return self.body + sum(self.lacing)
 
     @property
     def whole(self) -> bool:
-        """Whether its last packet ends on it."""
+        """Whether its last packet ends on this page."""
         return not self.lacing or self.lacing[-1] < 255
 
 
 def page_at(data: Media, at: int) -> Page | None:
-    """The page whose header is at ``at``; ``None`` if there is none. Its end may be behind the end of the file."""
+    """Return the page at ``at``, or ``None`` if there is none. It may extend beyond the end of the file."""
     raw = data[at : at + _HEADER + MAX_SEGMENTS]
     if len(raw) < _HEADER:
         return None
@@ -65,9 +76,9 @@ def page_at(data: Media, at: int) -> Page | None:
 
 
 def checksum(raw: bytes) -> int:
-    """CRC-32 of the polynomial 0x04C11DB7 as RFC 3533 has it: highest bit first, from 0, nothing inverted.
+    """Return the CRC-32 of a page: polynomial 0x04C11DB7, highest bit first, initial value 0, not inverted (RFC 3533).
 
-    zlib's takes the lowest bit first and inverts at both ends, so its table is used on mirrored bytes.
+    The one in zlib takes the lowest bit first and inverts at both ends, so it is applied to mirrored bytes.
     """
     return _mirrored(zlib.crc32(raw.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF)
 
@@ -77,7 +88,7 @@ def _mirrored(value: int) -> int:
 
 
 def is_sound(data: Media, page: Page) -> bool:
-    """Whether all of a page is there and its checksum is right."""
+    """Return whether a page is complete and its checksum is right."""
     raw = data[page.at : page.end]
     stored = int.from_bytes(raw[_CHECKSUM : _CHECKSUM + 4], "little")
     blanked = raw[:_CHECKSUM] + bytes(4) + raw[_CHECKSUM + 4 :]
@@ -85,7 +96,7 @@ def is_sound(data: Media, page: Page) -> bool:
 
 
 def last_page(data: Media) -> Page | None:
-    """The last page of a file, looked for from its end; one that is cut off is given as it is."""
+    """Find the last page of a file from its end. It may be cut off."""
     size = len(data)
     start = max(0, size - MAX_PAGE)
     window = data[start:]
@@ -95,7 +106,7 @@ def last_page(data: Media) -> Page | None:
         page = page_at(data, start + at)
         if page is not None and page.end == size:
             return page
-        # "OggS" may stand in a packet as well: a page that ends where the file does is believed first.
+        # "OggS" may occur inside a packet as well, so a page that ends with the file is preferred.
         last = last or page
         at = window.rfind(b"OggS", 0, at + 3)
     return last
@@ -105,7 +116,12 @@ def last_page(data: Media) -> Page | None:
 
 
 def packets(raw: bytes, pages: list[Page]) -> list[bytes]:
-    """Cut ``raw``, the bodies of ``pages`` in a row, into packets. The last page must be whole."""
+    """Divide the bodies of pages into packets.
+
+    Args:
+        raw: The bodies, joined.
+        pages: The pages, of which the last must be whole.
+    """
     found: list[bytes] = []
     start = at = 0
     for length in (length for page in pages for length in page.lacing):
@@ -117,10 +133,14 @@ def packets(raw: bytes, pages: list[Page]) -> list[bytes]:
 
 
 def laid(pages: list[Page], new: list[bytes]) -> list[bytes]:
-    """Pages that hold the packets ``new`` instead of what ``pages``, the last of them whole, held.
+    """Build pages with other packets.
 
-    As many as before if they can be: then no later page is to be numbered anew. What is added goes into the first
-    pages, so that later ones stay as they are.
+    Their number stays the same if possible, so that later pages need not be renumbered. Additional bytes go into the
+    first pages, so that the others stay as they are.
+
+    Args:
+        pages: The old pages, of which the last is whole.
+        new: The new packets.
     """
     lacing = b"".join(b"\xff" * (len(packet) // 255) + bytes((len(packet) % 255,)) for packet in new)
     counts = _shared_out([len(page.lacing) for page in pages], len(lacing))
@@ -143,7 +163,7 @@ def laid(pages: list[Page], new: list[bytes]) -> list[bytes]:
 
 
 def _shared_out(counts: list[int], total: int) -> list[int]:
-    """How many segments each page holds, of ``total``, when pages held ``counts``."""
+    """Return the number of segments of each page, ``total`` in all, if the old pages had ``counts``."""
     new = [max(1, count) for count in counts]
     for number, count in enumerate(new):
         change = max(1 - count, min(MAX_SEGMENTS - count, total - sum(new)))
@@ -156,7 +176,7 @@ def _shared_out(counts: list[int], total: int) -> list[int]:
 
 
 def _granule(old: Page, lacing: bytes) -> int:
-    """A page's granule position: headers have 0, and a page on which no packet ends has none."""
+    """Return the granule position of a page: 0 for headers, none for a page on which no packet ends."""
     if any(length < 255 for length in lacing) == any(length < 255 for length in old.lacing):
         return old.granule
     return 0 if any(length < 255 for length in lacing) else NO_PACKET_ENDS
@@ -171,17 +191,21 @@ def _page(flags: int, granule: int, serial: int, sequence: int, lacing: bytes, b
 
 
 def renumbered(data: Media, pages: Iterator[Page], shift: int) -> list[Edit]:
-    """Edits that add ``shift`` to the sequence numbers of ``pages``.
+    """Return the edits that add ``shift`` to the sequence numbers of ``pages``.
 
-    Their packets are not read: a CRC is linear, so that what the number's change does to it follows from the change
-    and the length of what comes behind it. Raises :class:`LabelingError` beyond :data:`MAX_RENUMBERED` pages.
+    Packets are not read. A CRC is linear, so its new value follows from the change of the number and from how many
+    bytes come behind it.
+
+    Raises:
+        LabelingError: There are more than :data:`MAX_RENUMBERED` pages.
     """
     edits: list[Edit] = []
     for page in pages:
         if len(edits) == MAX_RENUMBERED:
             raise LabelingError(
                 f"the label needs one more page of headers, and more than {MAX_RENUMBERED} pages would have to be "
-                "numbered anew; re-mux the file with shorter comments first"
+                "renumbered",
+                hint="re-mux the file with shorter comments first",
             )
         sequence = (page.sequence + shift & 0xFFFFFFFF).to_bytes(4, "little")
         change = bytes(a ^ b for a, b in zip(sequence, page.sequence.to_bytes(4, "little"), strict=True))

@@ -1,6 +1,6 @@
-"""ID3v2 tags (id3.org: ID3v2.2.0, 2.3.0 and 2.4.0), wherever they stand: in MP3, before FLAC, in a chunk of WAV.
+"""ID3v2 tags (id3.org: ID3v2.2.0, 2.3.0 and 2.4.0): in MP3, before FLAC, in a chunk of WAV.
 
-A tag is read whole and cut into frames; a changed tag is put together from the frames as they were.
+A tag is read as a whole and divided into frames. A changed tag is built from its old frames.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 
 from labeling.containers.base import MAX_TOTAL, Kind, Media
 from labeling.containers.collector import Collector, note
-from labeling.containers.edits import Edit
-from labeling.errors import LabelingError
 
 MAX_FRAMES = 4096
-MAX_TAGS = 16
-"""So many tags are read at the beginning of a file, and so many at its end."""
+"""Limit on the frames of a tag."""
 
-MAX_TAG = (1 << 28) - 1  # a size is four bytes of seven bits
+MAX_TAGS = 16
+"""Limit on the tags at the start of a file, and on those at its end."""
+
+MAX_TAG = (1 << 28) - 1  # a size has four bytes of seven bits
 
 HEADER = 10
-_NEW_PADDING = 512  # so that the next change need not move the sound
-_UNSYNCHRONISED, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10
-_COMPRESSED_TAG = 0x40  # of v2.2, which never said how
+UNSYNCHRONISED, EXTENDED, FOOTER = 0x80, 0x40, 0x10
+_COMPRESSED_TAG = 0x40  # in 2.2, which does not define how
 _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9 \0]"), 4: re.compile(rb"[A-Z0-9]{4}")}
 _USER_TEXT = {b"TXX", b"TXXX"}
 _COMMENT = {b"COM", b"COMM"}
@@ -35,7 +34,16 @@ _C2PA_TYPES = {b"application/c2pa", b"application/x-c2pa-manifest-store"}
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its id, its bytes with header as in the tag without unsynchronisation, its offset in the file."""
+    """One frame.
+
+    Attributes:
+        name: Its ID.
+        raw: Its bytes with header, after unsynchronisation of the tag is undone.
+        at: Its offset in the file.
+        length: Its length in the file.
+        keyword: The keyword of its block; empty if it has none.
+        kind: The kind of its block; ``None`` if it has none.
+    """
 
     name: bytes
     raw: bytes
@@ -47,7 +55,17 @@ class Frame:
 
 @dataclass(slots=True)
 class Tag:
-    """A tag from ``at`` to ``end``. ``extended`` is its extended header, without a checksum."""
+    """One tag.
+
+    Attributes:
+        at: Its offset.
+        end: Offset of its end.
+        version: Major version: 2, 3 or 4.
+        revision: Revision.
+        flags: Flags of its header.
+        extended: Its extended header without a checksum; empty if there is none.
+        frames: Its frames.
+    """
 
     at: int
     end: int
@@ -59,24 +77,25 @@ class Tag:
 
 
 def synchsafe(raw: bytes) -> int:
-    """A number of which each byte holds seven bits."""
+    """Decode a number with seven bits in each byte."""
     value = 0
     for byte in raw:
         value = value << 7 | byte & 0x7F
     return value
 
 
-def _synchsafe_bytes(value: int, count: int = 4) -> bytes:
+def synchsafe_bytes(value: int, count: int = 4) -> bytes:
+    """Encode a number with seven bits in each byte."""
     return bytes(value >> 7 * shift & 0x7F for shift in reversed(range(count)))
 
 
 def span(head: bytes) -> int:
-    """How many bytes the tag takes whose header or footer is ``head``; 0 if that is neither."""
+    """Return the bytes of the tag whose header or footer is ``head``; 0 if it is neither."""
     if len(head) < HEADER or head[:3] not in (b"ID3", b"3DI") or head[3] == 0xFF or head[4] == 0xFF:
         return 0
     if any(byte & 0x80 for byte in head[6:10]):
         return 0
-    footer = HEADER if head[3] >= 4 and head[5] & _FOOTER else 0
+    footer = HEADER if head[3] >= 4 and head[5] & FOOTER else 0
     return HEADER + synchsafe(head[6:10]) + footer
 
 
@@ -84,41 +103,55 @@ def span(head: bytes) -> int:
 
 
 def read(data: Media, at: int, stop: int, collector: Collector, where: str) -> Tag | None:
-    """Read the tag at ``at`` and take its blocks; ``None``, and a problem, if it cannot be read."""
+    """Read a tag and collect its blocks.
+
+    Args:
+        data: The file.
+        at: Offset of the tag.
+        stop: Offset at which it has to end.
+        collector: Receives the blocks and problems.
+        where: What precedes the name of a frame in ``Block.where``.
+
+    Returns:
+        The tag, or ``None`` if it cannot be read.
+    """
     head = data[at : at + HEADER]
     length = span(head)
     if not length:
-        note(collector.problems, f"there is no sound ID3v2 tag at offset {at}")
+        note(collector.problems, f"there is no valid ID3v2 tag at offset {at}")
         return None
     if at + length > stop:
         note(collector.problems, f"the ID3v2 tag at offset {at} is cut off: it says it has {length} bytes")
         return None
     if length > MAX_TOTAL:
-        note(collector.problems, f"the ID3v2 tag at offset {at} is {length} bytes, more than the {MAX_TOTAL} we read")
+        note(
+            collector.problems,
+            f"the ID3v2 tag at offset {at} is {length} bytes, more than the {MAX_TOTAL} that are read",
+        )
         return None
     tag = Tag(at, at + length, head[3], head[4], head[5])
     if tag.version not in _FRAME_ID or (tag.version == 2 and tag.flags & _COMPRESSED_TAG):
-        note(collector.problems, f"the ID3v2 tag at offset {at} is of a version (2.{tag.version}) that is not known")
+        note(collector.problems, f"the ID3v2 tag at offset {at} is of a version (2.{tag.version}) that is unknown")
         return None
     _Reader(data[at + HEADER : at + HEADER + synchsafe(head[6:10])], tag, collector, where).run()
     return tag
 
 
 class _Reader:
-    """Cuts the body of one tag into frames."""
+    """Divides the body of one tag into frames."""
 
     def __init__(self, body: bytes, tag: Tag, collector: Collector, where: str) -> None:
         self.tag, self.collector, self.where = tag, collector, where
-        # In 2.4 it is frames that are unsynchronised, each for itself.
+        # In 2.4 each frame is unsynchronised separately.
         self.removed: Sequence[int] = ()
-        if tag.flags & _UNSYNCHRONISED and tag.version < 4:
+        if tag.flags & UNSYNCHRONISED and tag.version < 4:
             body, self.removed = _synchronised(body)
         self.body = body
 
     def run(self) -> None:
         tag, body = self.tag, self.body
         at = 0
-        if tag.flags & _EXTENDED and tag.version > 2:
+        if tag.flags & EXTENDED and tag.version > 2:
             at = self._extended()
             if at > len(body):
                 note(self.collector.problems, f"the ID3v2 tag at offset {tag.at} has a damaged extended header")
@@ -138,9 +171,10 @@ class _Reader:
             note(self.collector.problems, f"the ID3v2 tag at offset {tag.at} has no frame at {self._place(at)}")
 
     def _extended(self) -> int:
-        """Where the frames begin.
+        """Read the extended header and return where the frames begin.
 
-        A checksum would be wrong after a change and is forgotten, and so is 2.3's extended header, which holds no more.
+        A checksum would be wrong after a change, and is dropped. So is the extended header of 2.3, which has nothing
+        else.
         """
         body = self.body
         if self.tag.version == 3:
@@ -155,7 +189,7 @@ class _Reader:
                 end = at + 1 + (raw[at] if at < len(raw) else 0)
                 kept += b"" if flag == 0x20 else raw[at:end]
                 at = end
-        self.tag.extended = _synchsafe_bytes(6 + len(kept)) + bytes((1, flags & ~0x20)) + kept
+        self.tag.extended = synchsafe_bytes(6 + len(kept)) + bytes((1, flags & ~0x20)) + kept
         return length
 
     def _frame_size(self, at: int) -> int:
@@ -165,19 +199,19 @@ class _Reader:
         plain = int.from_bytes(raw, "big")
         if self.tag.version == 3:
             return plain
-        # Some writers of 2.4 (iTunes for years) kept the plain sizes of 2.3.
+        # Some writers of 2.4 (iTunes for years) store sizes as in 2.3.
         if max(raw) >= 0x80:
             return plain
         safe = synchsafe(raw)
         return plain if not self._begins(at + 10 + safe) and self._begins(at + 10 + plain) else safe
 
     def _begins(self, at: int) -> bool:
-        """Whether a frame, the padding or the end is at ``at``."""
+        """Return whether a frame, the padding or the end is at ``at``."""
         name = self.body[at : at + 4]
         return at == len(self.body) or name[:1] == b"\0" or _FRAME_ID[4].fullmatch(name) is not None
 
     def _place(self, at: int) -> int:
-        """Where in the file the byte at ``at`` of the synchronised body is."""
+        """Return the offset in the file of the byte ``at`` of the synchronised body."""
         return self.tag.at + HEADER + at + bisect_left(self.removed, at)
 
     def _take(self, name: bytes, at: int, end: int) -> None:
@@ -198,17 +232,13 @@ class _Reader:
 
 
 def _synchronised(raw: bytes) -> tuple[bytes, list[int]]:
-    """Undo unsynchronisation: the bytes, and at which of their places a NUL was taken out before."""
+    """Undo unsynchronisation; return the bytes, and the indices before which a NUL was removed."""
     removed = [match.start() + 1 - number for number, match in enumerate(re.finditer(rb"\xff\0", raw))]
     return raw.replace(b"\xff\0", b"\xff"), removed
 
 
-def _unsynchronised(raw: bytes) -> bytes:
-    return re.sub(rb"\xff(?=[\0\xe0-\xff]|\Z)", b"\xff\0", raw)
-
-
 def _payload(raw: bytes, version: int, collector: Collector) -> bytes | None:
-    """A frame's content, inflated; ``None`` if it is encrypted or damaged."""
+    """Return the content of a frame, decompressed; ``None`` if it is encrypted or damaged."""
     if version == 2:
         return raw[6:]
     flags, body = raw[9], raw[10:]
@@ -230,7 +260,7 @@ def _payload(raw: bytes, version: int, collector: Collector) -> bytes | None:
 
 
 def _content(name: bytes, payload: bytes) -> tuple[Kind, str, bytes] | None:
-    """What a frame says, as (kind, keyword, content); ``None`` if it is nothing to us."""
+    """Return the content of a frame as (kind, keyword, content); ``None`` if it is of no interest."""
     if name == b"PRIV":
         owner, _, content = payload.partition(b"\0")
         return (Kind.XMP, "XMP", content) if owner == b"XMP" else None
@@ -253,7 +283,7 @@ def _content(name: bytes, payload: bytes) -> tuple[Kind, str, bytes] | None:
 
 
 def _cut(coding: int, raw: bytes) -> tuple[bytes, bytes]:
-    """Split at the first terminator of a string of this coding."""
+    """Split at the first terminator of a string in an encoding."""
     if coding not in (1, 2):
         first, _, rest = raw.partition(b"\0")
         return first, rest
@@ -266,7 +296,7 @@ def _cut(coding: int, raw: bytes) -> tuple[bytes, bytes]:
 def _decoded(coding: int, raw: bytes) -> str:
     if coding == 0:
         try:
-            return raw.decode("utf-8").strip("\0")  # what writers put into "Latin-1", to whom only that was known
+            return raw.decode("utf-8").strip("\0")  # what many writers put into "Latin-1"
         except UnicodeDecodeError:
             pass
     name = _CODINGS[coding] if coding < len(_CODINGS) else "latin-1"
@@ -274,12 +304,12 @@ def _decoded(coding: int, raw: bytes) -> str:
 
 
 def _text(coding: int, raw: bytes) -> bytes:
-    """A text as UTF-8; of several, as 2.4 has them, each on a line of its own."""
+    """Return a text as UTF-8. Each of several texts, which 2.4 allows, is on a line of its own."""
     return "\n".join(_decoded(coding, raw).split("\0")).encode("utf-8", "replace")
 
 
 def behind_tags(data: Media) -> int:
-    """Where the ID3v2 tags at the beginning of a file end."""
+    """Return the end of the ID3v2 tags at the start of a file."""
     at = 0
     for _ in range(MAX_TAGS):
         head = data[at : at + HEADER]
@@ -291,7 +321,7 @@ def behind_tags(data: Media) -> int:
 
 
 def leading_tags(data: Media, collector: Collector, where: str) -> list[Tag]:
-    """Read the ID3v2 tags at the beginning of a file."""
+    """Read the ID3v2 tags at the start of a file, and collect their blocks; see :func:`read`."""
     tags: list[Tag] = []
     at, end = 0, behind_tags(data)
     if not end and data[:3] == b"ID3":
@@ -303,86 +333,5 @@ def leading_tags(data: Media, collector: Collector, where: str) -> list[Tag]:
         tags.append(tag)
         at = tag.end
     if len(tags) > 1:
-        note(collector.warnings, f"it begins with {len(tags)} ID3v2 tags; most programs read the first one only")
+        note(collector.warnings, f"it begins with {len(tags)} ID3v2 tags; most programs only read the first one")
     return tags
-
-
-# Writing
-
-
-def blank(at: int) -> Tag:
-    """The tag to begin with where there is none."""
-    return Tag(at, at, 4, 0, 0)
-
-
-def user_text(version: int, name: str, text: str) -> bytes:
-    """A whole TXXX frame (TXX in 2.2), in the plainest coding that its version has for it."""
-    if version == 4:
-        body = b"\3" + name.encode() + b"\0" + text.encode()
-    elif name.isascii() and text.isascii():  # of Latin-1 the half that nobody takes for UTF-8
-        body = b"\0" + name.encode() + b"\0" + text.encode()
-    else:
-        body = b"\1" + b"\xff\xfe" + (name + "\0").encode("utf-16-le") + b"\xff\xfe" + text.encode("utf-16-le")
-    return _frame(version, b"TXX" if version == 2 else b"TXXX", body)
-
-
-def private(version: int, packet: bytes) -> bytes:
-    """A whole PRIV frame of an XMP packet (XMP Specification Part 3, 1.1.3.2)."""
-    if version == 2:
-        raise LabelingError("an ID3v2.2 tag has no place for an XMP packet; convert it to 2.3 or 2.4 first")
-    return _frame(version, b"PRIV", b"XMP\0" + packet)
-
-
-def _frame(version: int, name: bytes, body: bytes) -> bytes:
-    if version == 2:
-        if len(body) >= 1 << 24:
-            raise _too_large()
-        return name + len(body).to_bytes(3, "big") + body
-    if len(body) > MAX_TAG:
-        raise _too_large()
-    size = _synchsafe_bytes(len(body)) if version == 4 else len(body).to_bytes(4, "big")
-    return name + size + b"\0\0" + body
-
-
-def rebuilt(tag: Tag, gone: set[int], put: Sequence[tuple[int | None, bytes]] = ()) -> bytes:
-    """The whole tag without the frames at the offsets ``gone``; of ``put`` each new frame stands where the one at its
-    offset did, or behind all others. Empty if no frame is left; as long as it was, if that can be.
-
-    Raises :class:`LabelingError` if it does not fit into a tag.
-    """
-    new = {offset: frame for offset, frame in put if offset is not None}
-    frames = [new.get(each.at, each.raw) for each in tag.frames if each.at in new or each.at not in gone]
-    frames += [frame for offset, frame in put if offset is None]
-    if not frames:
-        return b""
-    body = tag.extended + b"".join(frames)
-    flags = tag.flags if tag.extended else tag.flags & ~_EXTENDED
-    footer = tag.version == 4 and flags & _FOOTER
-    if tag.version < 4 and flags & _UNSYNCHRONISED:
-        body = _unsynchronised(body)
-    room = tag.end - tag.at - HEADER
-    if not footer:  # which forbids padding
-        body += bytes(room - len(body) if len(body) <= room else _NEW_PADDING)
-    if len(body) > MAX_TAG:
-        raise _too_large()
-    rest = bytes((tag.version, tag.revision, flags)) + _synchsafe_bytes(len(body))
-    return b"ID3" + rest + body + (b"3DI" + rest if footer else b"")
-
-
-def _too_large() -> LabelingError:
-    return LabelingError("the text is too large for an ID3v2 frame; shorten it")
-
-
-def tag_edits(
-    tags: list[Tag], gone: set[int], puts: dict[int, list[tuple[int | None, bytes]]] | None = None
-) -> list[Edit]:
-    """Edits that build the tags anew in which something changes; new frames without a tag begin one at offset 0."""
-    puts = puts or {}
-    edits: list[Edit] = []
-    for tag in tags:
-        put = puts.get(tag.at, [])
-        if put or any(frame.at in gone for frame in tag.frames):
-            edits.append((tag.at, tag.end, rebuilt(tag, gone, put)))
-    if 0 in puts and not any(tag.at == 0 for tag in tags):
-        edits.append((0, 0, rebuilt(blank(0), set(), puts[0])))
-    return edits

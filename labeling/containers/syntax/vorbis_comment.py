@@ -1,4 +1,4 @@
-"""Vorbis comments (Xiph.org, Vorbis I specification, 5), as FLAC and the codecs in OGG have them."""
+"""Vorbis comments (Xiph.org, Vorbis I specification, 5), which FLAC and the codecs in OGG use."""
 
 from __future__ import annotations
 
@@ -10,29 +10,41 @@ from labeling.containers.collector import Collector, note
 from labeling.errors import LabelingError
 
 MAX_ENTRIES = 4096
+"""Limit on the comments of one header."""
 
 VENDOR = b"aigc-labeling"
-"""Who wrote a comment header where there was none."""
+"""The vendor string of a new comment header."""
 
 _PICTURES = {"METADATA_BLOCK_PICTURE", "COVERART"}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One comment: its bytes ("NAME=text", UTF-8) and where its length field stands, counted from the beginning."""
+    """One comment.
+
+    Attributes:
+        at: Offset of its length field in the header.
+        raw: Its bytes, "NAME=text" in UTF-8.
+    """
 
     at: int
     raw: bytes
 
     @property
     def name(self) -> str:
-        """The name as written; readers take no notice of its case."""
+        """The name as written; readers ignore its case."""
         return self.raw.partition(b"=")[0].decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Comments:
-    """A whole comment header: ``rest`` is what follows the comments (Vorbis' framing bit, Opus' padding)."""
+    """A comment header.
+
+    Attributes:
+        vendor: The vendor string.
+        entries: The comments.
+        rest: What follows them, such as the framing bit of Vorbis or the padding of Opus.
+    """
 
     vendor: bytes = VENDOR
     entries: tuple[Entry, ...] = ()
@@ -40,7 +52,11 @@ class Comments:
 
 
 def parse(raw: bytes) -> Comments:
-    """Cut a comment header into comments. Raises :class:`LabelingError` if it is damaged."""
+    """Parse a comment header.
+
+    Raises:
+        LabelingError: It is damaged, or has too many comments.
+    """
     at = 4 + int.from_bytes(raw[:4], "little")
     if at + 4 > len(raw):
         raise LabelingError("its comment header is cut off")
@@ -60,7 +76,7 @@ def parse(raw: bytes) -> Comments:
 
 
 def build(comments: Comments) -> bytes:
-    """The bytes of a comment header."""
+    """Return the bytes of a comment header."""
     parts = [_sized(comments.vendor), len(comments.entries).to_bytes(4, "little")]
     return b"".join([*parts, *(_sized(entry.raw) for entry in comments.entries), comments.rest])
 
@@ -70,11 +86,18 @@ def _sized(raw: bytes) -> bytes:
 
 
 def take(raw: bytes, where: str, place: Callable[[int], int], collector: Collector) -> None:
-    """Take the comments of a header as blocks; ``place`` says where in the file a byte of it is."""
+    """Collect the comments of a header as blocks.
+
+    Args:
+        raw: The header.
+        where: What precedes a comment's name in ``Block.where``.
+        place: Returns the offset in the file of a byte of the header.
+        collector: Receives the blocks.
+    """
     try:
         comments = parse(raw)
     except LabelingError as error:
-        note(collector.problems, str(error))
+        note(collector.problems, error.message)
         return
     for entry in comments.entries:
         name, text = entry.name, entry.raw.partition(b"=")[2]
@@ -85,15 +108,21 @@ def take(raw: bytes, where: str, place: Callable[[int], int], collector: Collect
 
 
 def changed(comments: Comments, gone: set[int], put: tuple[int | None, str, str] | None) -> Comments:
-    """The comments without those at ``gone``; ``put`` (place of the one to be replaced, name, text) is a new one.
+    """Return the comments with some removed, replaced or added.
 
-    Raises :class:`LabelingError` for a name that a comment cannot have (ASCII 0x20 to 0x7D without "=").
+    Args:
+        comments: The header.
+        gone: Offsets of the comments to remove.
+        put: A new comment: (offset of the one that it replaces or ``None``, name, text).
+
+    Raises:
+        LabelingError: The name is not one that a comment may have (ASCII 0x20 to 0x7D without "=").
     """
     entries = list(comments.entries)
     if put is not None:
         at, name, text = put
         if not name or not all(" " <= char <= "}" and char != "=" for char in name):
-            raise LabelingError(f"{name!r} cannot be the name of a Vorbis comment: use ASCII without '='")
+            raise LabelingError(f"{name!r} cannot be the name of a Vorbis comment", hint="use ASCII without '='")
         new = Entry(-1, f"{name}={text}".encode())
         if at is None:
             entries.append(new)

@@ -104,7 +104,7 @@ def read(
 ) -> Finding:
     """Judge the active manifest of a file.
 
-    ``store`` is a manifest store that lies beside the file. Without ``trust`` no signer is known and the best signature
+    ``store`` is a manifest store from beside the file. Without ``trust`` no signer is known and the best signature
     is "valid". ``value`` holds what the manifest says (see :class:`~labeling.marks.credentials._store.Facts`),
     ``validation_state`` and ``validation_codes`` as c2pa's reader gives them. Never raises on a broken file: that is a
     finding. Raises :class:`LabelingError` only for an unusable trust list.

@@ -1,4 +1,4 @@
-"""Contrast by the formula of WCAG 2, the measure of legibility that we chose: the standard only says "legible"."""
+"""Contrast by the formula of WCAG 2, our measure of legibility: the standard only says "legible"."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REQUIRED = 4.5
 """WCAG 2, success criterion 1.4.3."""
 
 AIM = 5.2
-"""What is drawn aims higher, so that lossy coding does not bring it below what is required."""
+"""Contrast that drawing aims at: higher, so that lossy coding does not bring it below :data:`REQUIRED`."""
 
 Color = tuple[int, int, int]
 
@@ -25,7 +25,7 @@ _TABLES: list[list[float]] = [_R.tolist(), _G.tolist(), _B.tolist()]
 
 
 def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Relative luminance 0..1 of sRGB pixels, (…, 3) uint8 → (…) float32."""
+    """Return the relative luminance 0..1 of sRGB pixels, (…, 3) uint8 → (…) float32."""
     result: NDArray[np.float32] = _R[pixels[..., 0]]
     result += _G[pixels[..., 1]]
     result += _B[pixels[..., 2]]
@@ -33,17 +33,17 @@ def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def luminance_of(color: Color) -> float:
-    """Relative luminance of one colour."""
+    """Return the relative luminance 0..1 of one sRGB colour."""
     return _TABLES[0][color[0]] + _TABLES[1][color[1]] + _TABLES[2][color[2]]
 
 
 def contrast(one: float, other: float) -> float:
-    """Contrast ratio of two luminances, 1..21."""
+    """Return the contrast ratio of two luminances, 1..21."""
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
 def extremes(backdrops: Sequence[NDArray[Any]], step: int = 1) -> tuple[Color, Color]:
-    """The darkest and the lightest colour under the label in any frame, as sRGB, of every ``step``-th pixel."""
+    """Return the darkest and the lightest sRGB colour under the label in any frame, of every ``step``-th pixel."""
     dark, light = (1.1, (0, 0, 0)), (-0.1, (255, 255, 255))
     for backdrop in backdrops:
         sample = backdrop[::step, ::step]
@@ -58,8 +58,8 @@ def extremes(backdrops: Sequence[NDArray[Any]], step: int = 1) -> tuple[Color, C
 
 
 def bounds(backdrops: Sequence[NDArray[Any]]) -> tuple[Color, Color]:
-    """Colours that no pixel under the label is darker, or lighter, than: the least and the most of each channel."""
-    # Row against row first: that is one long vector operation, where channel by channel would be many short ones.
+    """Return sRGB colours that bound all pixels under the label: the minimum and the maximum of each channel."""
+    # Rows first: that is one long vector operation instead of many short ones, channel by channel.
     rows = [backdrop.reshape(backdrop.shape[0], -1) for backdrop in backdrops]
     low = np.min([row.min(axis=0).reshape(-1, 3).min(axis=0) for row in rows], axis=0).tolist()
     high = np.max([row.max(axis=0).reshape(-1, 3).max(axis=0) for row in rows], axis=0).tolist()
@@ -73,7 +73,7 @@ def over(color: Color, alpha: float, under: Color) -> Color:
 
 
 def worst(ink: Color, opacity: float, grounds: Sequence[Color]) -> float:
-    """The lowest contrast of (translucent) ink against any of the colours it lies on."""
+    """Return the lowest contrast of (translucent) ink against any of the colours under it."""
     under = [luminance_of(ground) for ground in grounds]
     own = luminance_of(ink)
     if grounds[0] != grounds[-1] and min(under) <= own <= max(under):

@@ -10,9 +10,10 @@ from functools import lru_cache
 from PIL import Image
 
 from labeling.errors import LabelingError
+from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import font as fonts
-from labeling.marks.visible.style import MIN_RATIO, Style
 from labeling.marks.visible.wording import judge
+from labeling.options.style import Style
 
 LEGIBLE = 8
 """Least height of ink in pixels at which an ideograph can be read; a picture without room for it is refused."""
@@ -64,7 +65,7 @@ def plan(style: Style, languages: tuple[str, ...], width: int, height: int) -> L
     """
     request = _Request(style, languages, width, height)
     size_asked = max(style.height_ratio * request.shortest, COMFORTABLE)
-    least = max(MIN_RATIO * request.shortest, LEGIBLE)
+    least = max(MIN_HEIGHT_RATIO * request.shortest, LEGIBLE)
     for lines in request.candidates():
         for target in _steps(size_asked, least):
             layout = _laid(request, lines, target)

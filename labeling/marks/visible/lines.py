@@ -1,6 +1,6 @@
-"""Where text is on a picture: boxes from the detector, put together to lines, and the crops to be read.
+"""Where text is on a picture: boxes from the detector, joined to lines, and the crops to read.
 
-The detector looks once at the whole picture, reduced; only text at an edge or a corner is read, from the full picture.
+The detector runs once, on the whole picture, reduced. Only text at an edge or a corner is read, from the full picture.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from labeling.marks.visible import engine
 Pixels = NDArray[np.uint8]
 
 SIDE = 368
-"""The detector sees the picture with its shortest side at so many pixels: a label of 5 % is then 18 pixels high."""
+"""Shortest side in pixels of the reduced picture for the detector: a label of 5 % is then 18 pixels high."""
 
 BORDER = 8
-"""Pixels of its edge repeated around the reduced picture: the detector loses text that touches its frame."""
+"""Pixels of padding around the reduced picture: the detector misses text that touches the border."""
 
 BUSY = 7.0
-"""Mean step between neighbouring samples of the reduced picture, of 255, from which on it counts as busy."""
+"""Mean difference between neighbouring samples of the reduced picture, of 255, above which it counts as busy."""
 
 MAX_ASPECT = 4
-"""Longer pictures are looked at in windows at both ends and in the middle."""
+"""Aspect ratio above which a picture is searched in windows, at both ends and in the middle."""
 
 NEAR = 0.12
-"""Of the shortest side: text within this distance of the upper or lower border is at an edge."""
+"""Fraction of the shortest side: text within this distance of the upper or lower border is at an edge."""
 
 NEAR_SIDE = 0.08
-"""The same for the left and right border. Text between the corners must also be clearly nearer to one side, as lines of
-a page are not."""
+"""The same for the left and right border. Text between the corners must also be clearly nearer to one side, unlike the
+lines of a page."""
 
 ONE_SIDED = 0.4
-"""The margin on the near side against the one on the far side, at most."""
+"""Largest ratio of the margin on the near side to that on the far side."""
 
 LOGO = 1.5
-"""Of the text's height: so much room a logo may take between the text and the left or right border …"""
+"""Room for a logo between the text and the left or right border, as a multiple of the text's height …"""
 
 MAX_LOGO = 0.12
-"""… and at most so much of the shortest side."""
+"""… and at most this fraction of the shortest side."""
 
 TALL = 1.6
-"""A box so much higher than wide holds turned or stacked text."""
+"""Ratio of height to width above which a box holds turned or stacked text."""
 
 
 _MARGIN = 0.2
 
 
 class Turn(StrEnum):
-    """How a line runs: as usual, turned to read upwards or downwards, or upright characters one under the other."""
+    """How a line runs: horizontally, turned to read upwards or downwards, or upright characters one under the other."""
 
     NONE = ""
     UP = "up"
@@ -82,7 +82,7 @@ class Line:
 
     @property
     def thickness(self) -> float:
-        """Across the direction of reading."""
+        """Its extent across the direction of reading, in pixels."""
         return min(self.width, self.height) if self.turn else self.height
 
     def union(self, other: Line) -> Line:
@@ -97,7 +97,7 @@ class Line:
 
 
 def detected(pixels: Pixels, *, gray: bool = False) -> list[Line]:
-    """Boxes of text on a picture, (H, W, 3) uint8 RGB. ``gray`` drops the colours before the detector sees it."""
+    """Detect text on a picture, (H, W, 3) uint8 RGB, and return its boxes. ``gray`` drops the colours first."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -129,7 +129,7 @@ def detected(pixels: Pixels, *, gray: bool = False) -> list[Line]:
 
 
 def busy(pixels: Pixels) -> bool:
-    """Whether a picture is full of fine detail, among which the detector overlooks text: noise, fabric, foliage."""
+    """Return whether a picture is full of fine detail (noise, fabric, foliage), in which the detector misses text."""
     import cv2
 
     scale = SIDE / min(pixels.shape[:2])
@@ -139,7 +139,7 @@ def busy(pixels: Pixels) -> bool:
 
 
 def at_edge(line: Line, width: int, height: int) -> bool:
-    """Whether the box is at an edge or a corner of the picture (GB 45438-2025 5.2)."""
+    """Return whether the box is at an edge or a corner of the picture (GB 45438-2025 5.2)."""
     shortest = min(width, height)
     if min(line.top, height - line.bottom) <= NEAR * shortest:
         return True
@@ -149,7 +149,7 @@ def at_edge(line: Line, width: int, height: int) -> bool:
 
 
 def columns(lines: list[Line]) -> Iterator[Line]:
-    """Boxes one under the other that may be the characters of stacked text: one tall box for all of them."""
+    """Yield a tall box for boxes one under the other that may be the characters of stacked text."""
     squares = sorted((line for line in lines if 0.3 < line.width / line.height < TALL), key=lambda line: line.top)
     taken: set[int] = set()
     for i, first in enumerate(squares):
@@ -167,7 +167,7 @@ def columns(lines: list[Line]) -> Iterator[Line]:
 
 
 def readings(pixels: Pixels, line: Line) -> list[tuple[Line, Pixels]]:
-    """The ways to read a box: one crop for a usual line; for a tall one turned both ways and laid side by side."""
+    """Return the crops to read of a box: one for a usual line; for a tall one, turned both ways and side by side."""
     if line.height <= TALL * line.width:
         return [(line, crop(pixels, line))]
     upright = crop(pixels, line)
@@ -184,7 +184,7 @@ def _turned(line: Line, turn: Turn) -> Line:
 
 
 def crop(pixels: Pixels, line: Line, pad: float = 0.12) -> Pixels:
-    """The box and ``pad`` of its thickness around it, as far as there is picture."""
+    """Cut out the box with a margin of ``pad`` times its thickness, as far as the picture reaches."""
     around = pad * min(line.height, line.width)
     top, bottom = max(0, int(line.top - around)), int(line.bottom + around) + 1
     left, right = max(0, int(line.left - around)), int(line.right + around) + 1
@@ -192,15 +192,15 @@ def crop(pixels: Pixels, line: Line, pad: float = 0.12) -> Pixels:
 
 
 def _side_by_side(upright: Pixels) -> Iterator[Pixels]:
-    """Characters that stand one under the other, laid in a row.
+    """Yield stacked characters laid side by side.
 
-    How many there are is not known: the pitch is about half to three quarters of the crop's width, which depends on how
-    closely the detector's box fits. Each cut is moved to the calmest row nearby, the gap between two characters.
+    Their number is not known: the pitch is about half to three quarters of the crop's width, depending on how closely
+    the detector's box fits. Each cut is moved to the calmest row nearby, which is the gap between two characters.
     """
     height, width = upright.shape[:2]
     gray = upright.astype(np.float32).mean(axis=2)
     unrest = np.abs(np.diff(gray, axis=1)).mean(axis=1)
-    span = height - 2 * _MARGIN * width  # so much of the crop is above the first and below the last character
+    span = height - 2 * _MARGIN * width  # without the margin above the first and below the last character
     counts = sorted({max(2, round(span / (factor * width))) for factor in (0.52, 0.62, 0.74)})
     for count in counts:
         if count > 12:

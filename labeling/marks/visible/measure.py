@@ -1,8 +1,8 @@
-"""How high the text of a label is, and how well it stands out from what is around it.
+"""Measure how high the text of a label is, and its contrast with what is around it.
 
-OCR has said what is written, so the height is found by laying the generation element (生成, 合成), drawn in our own
-font, over the picture in many sizes: the size that correlates best is the size of the text. Plates, outlines and busy
-pictures do not disturb that, as they disturb every measure of where ink begins and ends.
+OCR has found what is written. So the generation element (生成, 合成), drawn in our own font, is matched with the
+picture in many sizes: the size that correlates best is the size of the text. Plates, outlines and busy pictures do not
+disturb that, while they disturb every measure of where ink begins and ends.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from labeling.marks.visible.lines import Line, Turn, crop
 
 EM = 1.06
 """Height of the em box against the ink of a line of ideographs (0.92 to 0.96 em in Noto): the standard's "height" is
-taken as the rendered box."""
+taken to be the rendered box."""
 
 TALL = 40
-"""The line's box is brought to so many pixels, its padding not counted; the text in it is then about 28 high."""
+"""Height in pixels to which the line's box is scaled, without its padding; the text in it is then about 28 high."""
 
 STEP = 1.045
 SIZES = tuple(round(17 * STEP**n, 2) for n in range(20))
 """Sizes tried, in pixels per em: 0.43 to 0.98 of the box."""
 
 CLEAR = 0.72
-"""Below this correlation outlined and thin strokes are tried as well."""
+"""Correlation below which outlined and thin strokes are tried as well."""
 
 SURE = 0.42
-"""Below this correlation the fit is not believed."""
+"""Correlation below which a fit is rejected."""
 
 _KNOWN = "生成合"
 """Ideographs of generation elements that our font has."""
@@ -65,7 +65,7 @@ def measure(pixels: NDArray[np.uint8], line: Line, element: str) -> Measure:
     if not line.turn:
         fit = _fitted(upright, line.thickness, (ideographs or element,))
     else:
-        # OCR reads stacked text lying on its side as well, so that its word on the direction is not final.
+        # OCR also reads stacked text on its side, so its direction is not certain.
         turned = np.rot90(upright, -1 if line.turn is Turn.UP else 1)
         fit = _fitted(turned, line.thickness, (ideographs or element,))
         if ideographs and fit.fit.score < CLEAR:
@@ -79,12 +79,12 @@ def _score(fitted: _Fitted) -> float:
 
 
 def _fitted(region: NDArray[np.uint8], thickness: float, pieces: tuple[str, ...]) -> _Fitted:
-    """Find the size at which one of the pieces lies best on a region whose text runs from left to right."""
+    """Find the size at which one of the pieces fits best on a region whose text runs from left to right."""
     import cv2
 
     scale = TALL / thickness
     size = max(8, round(region.shape[1] * scale)), max(8, round(region.shape[0] * scale))
-    gray: NDArray[np.float32] = np.sqrt(wcag.luminance(region))  # nearer to what the eye sees
+    gray: NDArray[np.float32] = np.sqrt(wcag.luminance(region))  # closer to perceived brightness
     image: Any = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     # Text may touch the border.
     image = cv2.copyMakeBorder(image, _BESIDE, _BESIDE, _BESIDE, _BESIDE, cv2.BORDER_REPLICATE)
@@ -102,7 +102,7 @@ def _fitted(region: NDArray[np.uint8], thickness: float, pieces: tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A fit on a region, which was brought to ``size`` for it."""
+    """A fit on a region that was scaled to ``size`` for it."""
 
     region: NDArray[np.uint8]
     size: tuple[int, int]
@@ -115,7 +115,7 @@ class _Fitted:
 
 
 class _Look(StrEnum):
-    """Kinds of template: bold strokes, the same with a rim of the opposite colour, and thin ones with a rim."""
+    """Kinds of templates: bold strokes, bold strokes with a rim of the opposite colour, thin strokes with a rim."""
 
     PLAIN = "plain"
     OUTLINED = "outlined"
@@ -124,7 +124,7 @@ class _Look(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """The best place of a template: its size in pixels per em, where it lies, and whether the text is the brighter."""
+    """The best match of a template: its size in pixels per em, its place, and whether the text is the brighter."""
 
     score: float = 0.0
     em: float = 0.0
@@ -136,7 +136,7 @@ class _Fit:
 
 
 def _scan(image: NDArray[np.float32], text: str, look: _Look, stretch: float) -> _Fit:
-    """Lay a template over the picture in all sizes."""
+    """Match a template with the picture in all sizes and return the best fit."""
     import cv2
 
     fits = []
@@ -161,7 +161,7 @@ def _scan(image: NDArray[np.float32], text: str, look: _Look, stretch: float) ->
 
 @lru_cache(maxsize=16)
 def _drawn(text: str, look: _Look) -> NDArray[np.float32]:
-    """The text at a large size, 1 on its strokes, 0 on the ground, -1 on the rim; with a margin."""
+    """Draw the text at a large size: 1 on its strokes, 0 on the ground, -1 on the rim; with a margin."""
     import cv2
 
     drawer = fonts.face(None, _DRAWN)
@@ -191,7 +191,7 @@ def _template(text: str, look: _Look, stretch: float, em: float) -> NDArray[np.f
 
 
 def _contrast(region: NDArray[np.uint8], fit: _Fit, size: tuple[int, int]) -> float:
-    """Contrast of the strokes with the ring around them, in the picture's own pixels."""
+    """Return the contrast of the strokes with the ring around them, in the picture's own pixels."""
     import cv2
 
     fx, fy = region.shape[1] / size[0], region.shape[0] / size[1]
@@ -205,13 +205,13 @@ def _contrast(region: NDArray[np.uint8], fit: _Fit, size: tuple[int, int]) -> fl
     ring = cv2.dilate((cover > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
     if strokes.sum() < 8 or ring.sum() < 8:
         return 1.0
-    # Our strokes are bold: of thinner ones only the pixels that lean to the ink's side count.
+    # Our strokes are bold: of thinner ones only the pixels nearer to the ink count.
     ink = float(np.percentile(part[strokes], 65 if fit.bright else 35))
     return wcag.contrast(ink, float(np.median(part[ring])))
 
 
 def _by_rows(region: NDArray[np.uint8], thickness: float) -> Measure:
-    """The rows that hold ink, where there is nothing to fit: what stands out from the rows above and below is ink."""
+    """Measure the rows that hold ink, where no template fits: ink is what differs from the rows above and below."""
     pad = max(2, round(_PAD * 0.6 * thickness))
     linear = wcag.luminance(region)
     values = np.sqrt(linear)
@@ -239,10 +239,17 @@ def _smooth(row: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def kept(first: NDArray[np.uint8], later: NDArray[np.uint8], box: Sequence[int]) -> bool:
-    """Tell cheaply whether what stands in a box, (left, top, right, bottom), of one frame still stands in another.
+    """Return whether a box of one frame still shows the same text in another, without OCR.
 
-    Both are (H, W, 3) uint8. Fine detail is compared, so that a change of the ground does not count. ``False`` means
-    that somebody has to read the later frame.
+    Fine detail is compared, so that a change of the ground does not count.
+
+    Args:
+        first: The frame with the text, (H, W, 3) uint8.
+        later: The other frame, of the same size.
+        box: (left, top, right, bottom) in pixels.
+
+    Returns:
+        ``False`` means that OCR must read the later frame.
     """
     import cv2
 

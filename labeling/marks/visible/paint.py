@@ -1,7 +1,7 @@
-"""Drawing the label: ink alone where the picture lets it be read, on a plate or with an outline where not.
+"""Draw the label: ink alone if it is legible on the picture, else on a plate or with an outline.
 
-What is drawn depends on the darkest and the lightest colour under the label in any frame, so that the contrast of
-4.5 : 1 holds on every picture and an animation keeps one look.
+The look depends on the darkest and the lightest colour under the label in any frame, so that the contrast is at least
+4.5 : 1 on every picture and an animation keeps one look.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible.layout import Layout, line_gap, open_logo, plan
-from labeling.marks.visible.style import Style
 from labeling.marks.visible.wording import judge
+from labeling.options.style import Style
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 PLATE_ALPHA = 0.62
-"""Of the usual plate: white on it keeps more than 5.2 : 1 even where the picture is white."""
+"""Opacity of the usual plate: white on it has a contrast of more than 5.2 : 1 even on a white picture."""
 
 Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One way to draw: ink and its opacity, and a plate or an outline with theirs (0: none)."""
+    """One way to draw: ink and its opacity, and the opacity of a plate or an outline (0: without)."""
 
     ink: Color
     opacity: float
@@ -64,7 +64,7 @@ class LabelPainter:
         self._measured = threading.local()
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """The box (left, top, right, bottom) that will be painted on a displayed picture of this size, in pixels.
+        """Return the box (left, top, right, bottom), in pixels, that is painted on a displayed picture of this size.
 
         Raises :class:`LabelingError` if nothing legible fits.
         """
@@ -83,7 +83,7 @@ class LabelPainter:
         return _drawn(self.style, layout, look)
 
     def finding(self, box: tuple[int, int, int, int], width: int, height: int) -> Finding:
-        """The finding on what this thread painted last: text, box, height against the shortest side, contrast."""
+        """Return the finding on what this thread painted last: text, box, height ratio and contrast."""
         layout: Layout = self._measured.layout
         value: dict[str, Any] = {
             "text": "".join(layout.lines) if len(layout.lines) > 1 else layout.lines[0],
@@ -104,11 +104,11 @@ def check_asset(kind: str, data: bytes) -> None:
 
 
 SAMPLED = 32
-"""Rows or columns that a first glance takes of the picture under the label."""
+"""Rows or columns of the picture under the label that the first estimate looks at."""
 
 
 def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[_Look, float]:
-    """Choose by bounds that hold for every pixel; only where a plainer look might do, by every pixel itself."""
+    """Choose a look by bounds of all pixels and, only if a plainer look may suffice, by every pixel."""
     look, ratio = _choose(style, *wcag.bounds(backdrops))
     if look.plate or look.outline or ratio < wcag.AIM:
         step = max(1, min(backdrops[0].shape[:2]) // SAMPLED)
@@ -119,7 +119,7 @@ def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[_Look
 
 
 def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:
-    """The plainest look whose contrast holds; every last one is safe on any picture. Gives its contrast, too."""
+    """Return the plainest look with enough contrast, and that contrast. The last look is safe on any picture."""
     best: tuple[_Look, float] | None = None
     for look in _looks(style, dark, light):
         cover = look.plate or look.outline
@@ -144,7 +144,7 @@ def _all_looks(style: Style, in_the_dark: bool) -> tuple[_Look, ...]:
     for opacity in dict.fromkeys((style.opacity, 1.0)):
         if style.plate != "on":
             looks += [_Look(ink, opacity) for ink in inks]
-        # On a plate white reads best; a wished colour gets the ground that is farther from it.
+        # On a plate white reads best; a chosen colour gets the ground that contrasts more with it.
         ink = style.ink or WHITE
         bright = wcag.luminance_of(ink)
         ground = BLACK if wcag.contrast(bright, 0) >= wcag.contrast(bright, 1) else WHITE
@@ -195,7 +195,7 @@ def _text_mask(style: Style, layout: Layout, size: tuple[int, int]) -> Image.Ima
 
 
 def _plate(size: tuple[int, int], alpha: float) -> Image.Image:
-    """A rounded plate, drawn large and reduced for a smooth edge."""
+    """Draw a rounded plate, large and then reduced for a smooth edge."""
     scale = 4 if max(size) < 2000 else 1
     radius = round(min(size) * 0.26 * scale)
     large = Image.new("L", (size[0] * scale, size[1] * scale))
@@ -204,7 +204,7 @@ def _plate(size: tuple[int, int], alpha: float) -> Image.Image:
 
 
 def _outline(mask: Image.Image, ink_height: float) -> Image.Image:
-    """The ink grown by a twelfth of its height, its edge softened."""
+    """Return the ink grown by a twelfth of its height, with a soft edge."""
     radius = max(1, round(ink_height / 12))
     grown = mask
     for _ in range(radius):

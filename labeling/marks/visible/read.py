@@ -1,4 +1,4 @@
-"""Reading a visible label back: OCR at the edges of the picture, then the rules on wording, size and position.
+"""Read a visible label back: OCR at the edges of the picture, then the rules on wording, size and position.
 
 Text in the middle is part of the picture, not a label (GB 45438-2025 5.2). Nor is every sentence at an edge that speaks
 of AI: see :func:`labeling.marks.visible.wording.statement`.
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, readings
 from labeling.marks.visible.measure import EM, measure
-from labeling.marks.visible.style import MIN_RATIO
 from labeling.marks.visible.wording import joins, judge, mended, statement
 from labeling.rule_catalogue import defect
 
 SMALLEST = 0.012
-"""Of the shortest side: lower boxes are not read."""
+"""Height of a box, as a fraction of the shortest side, below which it is not read."""
 
 MAX_READ = 24
 MAX_TEXT = 60
@@ -33,10 +33,14 @@ LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
 
 
 def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh",)) -> Finding:
-    """Look for a visible label on a picture as displayed, (H, W, 3) uint8 sRGB.
+    """Look for a visible label on a picture.
 
-    ``languages`` are those in which the profile accepts the wording. Raises
-    :class:`~labeling.errors.MissingDependency` without an OCR engine.
+    Args:
+        pixels: The picture as displayed, (H, W, 3) uint8 sRGB.
+        languages: Languages in which the profile accepts the wording.
+
+    Raises:
+        MissingDependency: There is no OCR engine.
     """
     labels = [line for line in _read(pixels) if statement(line.text, languages)]
     if not labels and busy(pixels):
@@ -47,7 +51,7 @@ def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh
 
 
 def _read(pixels: NDArray[np.uint8], *, gray: bool = False) -> list[Line]:
-    """Every text at an edge, single lines and neighbours that belong together."""
+    """Read every text at an edge: single lines, and neighbours that belong together."""
     height, width = pixels.shape[:2]
     least = SMALLEST * min(width, height)
     boxes = [line for line in detected(pixels, gray=gray) if min(line.height, line.width) >= least]
@@ -65,7 +69,7 @@ def _read(pixels: NDArray[np.uint8], *, gray: bool = False) -> list[Line]:
 
 
 def _pairs(lines: list[Line]) -> list[Line]:
-    """Neighbours of which one ends with what the other goes on with: side by side, or stacked on narrow pictures."""
+    """Return neighbours that continue each other, side by side or stacked, as one line."""
     joined: list[Line] = []
     for one in lines:
         for other in lines:
@@ -78,7 +82,7 @@ def _pairs(lines: list[Line]) -> list[Line]:
             below = overlap > 0.5 * min(one.width, other.width) and -0.3 * tall <= other.top - one.bottom <= tall
             if max(one.height, other.height) < 1.5 * tall and (beside or below):
                 whole = one.union(other)
-                # The height of the text is that of one line.
+                # The text height is that of one line.
                 joined.append(replace(whole, text=mended(whole.text)) if beside else replace(other, text=whole.text))
     return joined
 
@@ -101,11 +105,11 @@ def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) 
     if line.turn:
         value["turned"] = str(line.turn)
     defects: list[Defect] = []
-    # Ink is measured to one row of pixels: what may be 5 % is not called too small.
-    if height_ratio + 1 / min(width, height) < MIN_RATIO:
+    # Ink is measured to one row of pixels: text that may have 5 % is not called too small.
+    if height_ratio + 1 / min(width, height) < MIN_HEIGHT_RATIO:
         defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height)))
-    if size.contrast < wcag.REQUIRED - 1.5:  # measured through noise and compression: well below 4.5 before it is said
-        message = f"contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
+    if size.contrast < wcag.REQUIRED - 1.5:  # noise and compression distort it: only warn well below 4.5
+        message = f"a contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
         defects.append(defect("CN-VISIBLE-CONTRAST", message))
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
     return Finding("visible", status, where, value, Signature.NONE, tuple(defects))
@@ -113,7 +117,7 @@ def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) 
 
 def _too_small(em: float, line: Line, width: int, height: int) -> str:
     words = (
-        f"text height is {em / min(width, height):.1%} of the shortest side instead of 5 % "
+        f"the text height is {em / min(width, height):.1%} of the shortest side instead of 5 % "
         f"(measured in the picture: ink of {em / EM:.0f} px, so an em box of {em:.0f} px)"
     )
     if em >= LEGACY_PIXELS or line.width * line.height >= LEGACY_AREA * width * height:
@@ -122,7 +126,7 @@ def _too_small(em: float, line: Line, width: int, height: int) -> str:
 
 
 def _position(line: Line, width: int, height: int) -> str:
-    """The edge or corner that the text is at; a logo may stand between the text and the corner."""
+    """Return the edge or corner that the text is at; there may be a logo between the text and the corner."""
     reach = NEAR * min(width, height)
     vertical = "top" if line.top <= reach else "bottom" if height - line.bottom <= reach else ""
     if vertical and line.turn and line.top > reach / 3 and height - line.bottom > reach / 3:

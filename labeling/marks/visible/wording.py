@@ -18,7 +18,7 @@ _GENERATION_EN = re.compile(r"\b(generated|synthesi[sz]ed|synthetic)\b", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What the rule says of a text: the elements found in it ("" if missing), and the vendor it names before them."""
+    """The result for a text: the elements found in it (``""`` if missing), and the vendor named before them."""
 
     complies: bool
     ai_element: str
@@ -27,7 +27,7 @@ class Wording:
 
 
 def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
-    """Apply the rule. ``languages`` are those the profile accepts: "zh" and "en"."""
+    """Apply the rule to a text. ``languages`` are those that the profile accepts: "zh" and "en"."""
     folded = unicodedata.normalize("NFKC", text)
     ai = _AI_ZH.search(folded) or _AI_LATIN.search(folded)
     generation = _GENERATION_ZH.search(folded)
@@ -46,21 +46,21 @@ def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
 
 _BROKEN_AI_ZH = re.compile(r"(?<![A-Za-z])A\s?[IlTLi1|!丨]{0,2}(?=\s?(?:生[成咸戌威戍]|合成))")
 _BROKEN_AI_EN = re.compile(r"(?<![A-Za-z])A[l1|](?=[\s-]?generated\b)|(?<=\bby )A[l1|](?![A-Za-z])", re.IGNORECASE)
-_LYING_AI = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
+_TURNED_AI = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
 _BEHEADED = re.compile(r"^工智(?=[能慧](?:生成|合成))")
 _RUN_ON = re.compile(r"(?<=[a-z])AI(?=\s?(?:生成|合成))")
 _BROKEN_MADE = re.compile(r"(?<=AI)(\s?)生[咸戌威戍]|(?<=智[能慧])(\s?)生[咸戌威戍]")
 
 
 def mended(text: str, *, turned: bool = False) -> str:
-    """Put right what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, blanks, the first stroke of 人.
+    """Correct what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, spaces, the 人 of 人工智能.
 
-    Only where the other element stands beside it. In ``turned`` text an I lies on its side, and is lost or a dash.
+    It corrects only beside the other element. In ``turned`` text an I is on its side: it is lost or read as a dash.
     """
     text = unicodedata.normalize("NFKC", text.strip())
     text = _RUN_ON.sub(" AI", _BEHEADED.sub("人工智", text))
     if turned:
-        text = _LYING_AI.sub("AI", text)
+        text = _TURNED_AI.sub("AI", text)
     text = _BROKEN_AI_EN.sub("AI", _BROKEN_AI_ZH.sub("AI", text))
     text = re.sub(r"(?<![A-Za-z])AI(?=generated)", "AI ", text, flags=re.IGNORECASE)
     return _BROKEN_MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
@@ -91,10 +91,10 @@ _TRAILS = ("仅供", "僅供", "请", "請", "非真实", "不代表", "注意",
 
 
 def statement(text: str, languages: tuple[str, ...] = ("zh",)) -> bool:
-    """Tell whether a text *says of this picture* that it was generated, not only contains both elements.
+    """Return whether a text states that this picture was generated, rather than merely containing both elements.
 
-    "AI生成技术峰会" and "AI改变生活，生成…" have AI and generation as their subject. So the elements have to stand side
-    by side; before them at most a name or "本图片由"; behind them at most what was generated, and a stop or the end.
+    "AI生成技术峰会" and "AI改变生活，生成…" have AI and generation as their subject. So the elements must be adjacent,
+    with at most a name or "本图片由" before them, and at most what was generated and a stop behind them.
     """
     if not judge(text, languages).complies:
         return False
@@ -118,7 +118,7 @@ def _is_affix(head: str, tail: str, letters: re.Pattern[str]) -> bool:
 
 
 def joins(one: str, other: str) -> bool:
-    """Whether a text goes on in another: one has only the AI element, at its end, the other begins with generation."""
+    """Return whether one text continues in another: one ends with the AI element, the other begins with generation."""
     first, second = one.strip(), other.strip()
     if re.search(rf"{_AI}$", first, re.IGNORECASE) or re.search(r"(?<![A-Za-z])A[l1|]$", first):
         return bool(re.match(rf"{_MADE}|[生合]|generated\b", second, re.IGNORECASE)) and len(second) <= 6

@@ -1,0 +1,50 @@
+"""Text on a terminal: what must not steer it, how wide it is, and names that are too long for it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 160
+"""Columns where there is no terminal and nobody says how many."""
+
+
+def printable(text: str) -> str:
+    """Replace control characters: what a file or its name contains must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\N{ZERO WIDTH JOINER}" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def make_console() -> Console:
+    """Return a console on standard output."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def elide(name: str, width: int) -> str:
+    """Shorten a name in the middle, because its beginning and its end, with the extension, say most.
+
+    Args:
+        name: The name.
+        width: The greatest width, in terminal cells.
+    """
+    from rich.cells import cell_len
+
+    if cell_len(name) <= width:
+        return name
+    head, tail = "", ""
+    room = width - 1
+    for front, back in zip(name, reversed(name), strict=True):
+        if cell_len(head + front) + cell_len(tail) > room:
+            break
+        head += front
+        if cell_len(head) + cell_len(back + tail) > room:
+            break
+        tail = back + tail
+    return f"{head}…{tail}"

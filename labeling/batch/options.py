@@ -1,0 +1,88 @@
+"""The options of a run. Each is declared here, with its default, its check, and the help of the command line."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from labeling.errors import LabelingError
+
+Engine = Literal["local", "ray", "inline"]
+"""Who does the work: processes of this machine, actors on a Ray cluster, or this process itself."""
+
+Language = Literal["en", "zh"]
+"""The languages of the report."""
+
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+DEFAULT_TIMEOUT = 3600.0
+"""Seconds that a file may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run goes about its files; :func:`labeling.batch.run` documents each option.
+
+    Raises:
+        LabelingError: A value that an option cannot have. The message names the option.
+    """
+
+    in_place: bool = field(default=False, metadata={"help": "Replace the files themselves; there is no target then."})
+    include: Sequence[str] = field(default=(), metadata={"help": "Only these files: *.jpg, or photos/* with a path."})
+    exclude: Sequence[str] = field(default=(), metadata={"help": "None of these files."})
+    overwrite: bool = field(
+        default=False, metadata={"help": "Replace outputs that exist already and were not made by this run."}
+    )
+    retry_failed: bool = field(
+        default=False, metadata={"help": "Try again what failed, was refused or set aside before."}
+    )
+    checksum: bool = field(
+        default=False, metadata={"help": "Compare contents, not size and date, to see what has changed."}
+    )
+    restart: bool = field(
+        default=False, metadata={"help": "Forget what was done before; with `overwrite=True`, do all of it again."}
+    )
+    workers: int | None = field(
+        default=None, metadata={"help": "Number of processes (default: by processors and memory)."}
+    )
+    engine: Engine = field(default="local", metadata={"help": "Who does the work."})
+    ray_address: str | None = field(default=None, metadata={"help": "The Ray cluster; default: one on this machine."})
+    timeout: float | None = field(default=DEFAULT_TIMEOUT, metadata={"help": "Seconds for one file."})
+    state: str | os.PathLike[str] | None = field(
+        default=None, metadata={"help": "Folder of journal and report (default: in the target)."}
+    )
+    storage_options: dict[str, Any] | None = field(
+        default=None,
+        metadata={"help": "Options of fsspec for source and target. For secrets, better use the environment."},
+    )
+    language: Language = field(default="en", metadata={"help": "Language of report.html."})
+
+    def __post_init__(self) -> None:
+        for name in ("include", "exclude"):
+            if isinstance(getattr(self, name), str | bytes):
+                raise LabelingError(f"`{name}` must be a sequence of globs, not one text")
+        if self.workers is not None and (not _is_int(self.workers) or self.workers < 1):
+            raise LabelingError(f"`workers` must be a number of at least 1, not {self.workers!r}")
+        if self.timeout is not None and not _is_positive(self.timeout):
+            raise LabelingError(f"`timeout` must be a number of seconds above 0, or None, not {self.timeout!r}")
+        _check_choice("engine", self.engine, ENGINES)
+        _check_choice("language", self.language, LANGUAGES)
+        if self.storage_options is not None and not isinstance(self.storage_options, dict):
+            raise LabelingError("`storage_options` must be a dict, such as {'endpoint_url': 'http://…'}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value) and value > 0
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise LabelingError(f"`{name}` must be one of {', '.join(choices)}, not {value!r}")

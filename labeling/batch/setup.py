@@ -1,0 +1,158 @@
+"""What a run needs before its first file: its storages, its folder, its labeler, and what it was begun with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labeling.batch.options import RunOptions
+from labeling.batch.storage import Folder, Storage, open_storage
+from labeling.batch.task import STATE_FOLDER
+from labeling.batch.work import Check
+from labeling.errors import LabelingError, UnreadableFile
+
+if TYPE_CHECKING:
+    from labeling.labeler import Labeler
+
+_SECRETS = ("signer", "security_key")
+"""Fields of a labeler that hold keys."""
+
+
+def open_storages(
+    source: str | os.PathLike[str], target: str | os.PathLike[str] | None, options: RunOptions, *, verifying: bool
+) -> tuple[Storage, Storage | None]:
+    """Open source and target; the target is ``None`` if files are labelled in place.
+
+    Raises:
+        LabelingError: One of them cannot be opened, or they do not fit together.
+    """
+    opened = open_storage(source, options.storage_options)
+    if isinstance(opened, Folder) and not opened.root.is_dir():
+        raise UnreadableFile("there is no such folder", path=opened.name)
+    opened.open()
+    if options.in_place:
+        if target is not None or verifying:
+            raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
+        return (replace(opened, follow_links=False) if isinstance(opened, Folder) else opened), None
+    if target is None:
+        raise LabelingError("no target", hint="name a folder for the output, or pass `in_place=True`")
+    opened_target = open_storage(target, options.storage_options)
+    opened_target.open()
+    _check_distinct(opened, opened_target, verifying=verifying)
+    return opened, opened_target
+
+
+def _check_distinct(source: Storage, target: Storage, *, verifying: bool) -> None:
+    """Raise :class:`LabelingError` if outputs would replace their sources, or be listed among them."""
+    if isinstance(source, Folder) and isinstance(target, Folder):
+        real_source, real_target = os.path.realpath(source.root), os.path.realpath(target.root)
+        if real_source == real_target and not verifying:
+            raise LabelingError(
+                "source and target are one folder", path=source.name, hint="pass `in_place=True` if that is meant"
+            )
+        if real_source != real_target and real_source.startswith(os.path.join(real_target, "")):  # noqa: PTH118
+            raise LabelingError(
+                "is inside the target", path=source.name, hint="name a target elsewhere, or below the source"
+            )
+    elif source.name.rstrip("/") == target.name.rstrip("/") and not verifying:
+        raise LabelingError(
+            "source and target are one place", path=source.name, hint="pass `in_place=True` if that is meant"
+        )
+
+
+def state_folder(options: RunOptions, output: Storage) -> Path:
+    """Return the folder of journal and report: the one that was asked for, or a default.
+
+    The default is in the output if that is a local folder, otherwise in the working directory.
+    """
+    if options.state is not None:
+        return Path(options.state)
+    if isinstance(output, Folder):
+        return output.root / STATE_FOLDER
+    name = "".join(c if c.isalnum() or c in "-." else "-" for c in output.name.partition("://")[2])[:60]
+    return Path(STATE_FOLDER) / f"{name}-{hashlib.sha256(output.name.encode()).hexdigest()[:8]}"
+
+
+def labeler_maker(labeler: Labeler | Callable[[], Labeler] | None) -> Callable[[], Labeler] | None:
+    """Return a function that makes the labeler in each worker.
+
+    Raises:
+        LabelingError: The labeler has a key, which is not sent to other processes.
+    """
+    from labeling.labeler import Labeler
+
+    if not isinstance(labeler, Labeler):
+        return labeler
+    if any(getattr(labeler, name) is not None for name in _SECRETS):
+        raise LabelingError(
+            "a labeler with a key is not sent to other processes",
+            hint="give batch.run a function that makes it, such as "
+            'functools.partial(Labeler.from_config, "aigc-label.toml")',
+        )
+    return _Returning(labeler)
+
+
+@dataclass(frozen=True)
+class _Returning:
+    """A function that returns the labeler, and can be sent to other processes."""
+
+    labeler: Labeler
+
+    def __call__(self) -> Labeler:
+        return self.labeler
+
+
+def description(
+    source: Storage,
+    target: Storage | None,
+    options: RunOptions,
+    make_labeler: Callable[[], Labeler] | None,
+    check: Check | None,
+) -> dict[str, Any]:
+    """Describe what must not change between the sessions of a run, so that all its results are of one kind.
+
+    Raises:
+        LabelingError: The labeler cannot be made.
+    """
+    found: dict[str, Any] = {
+        "mode": "label" if make_labeler else "verify", "source": full_name(source), "in place": options.in_place,
+    }  # fmt: skip
+    found |= _labeler_description(make_labeler()) if make_labeler is not None else _check_description(check)
+    if target is not None and check is None and (options.state is not None or not target.local):
+        found["target"] = full_name(target)  # otherwise the journal is in its target, which may be moved
+    if options.storage_options and (endpoint := options.storage_options.get("endpoint_url")):
+        found["endpoint"] = _short_hash(str(endpoint).encode())
+    return found
+
+
+def _labeler_description(labeler: Labeler) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in fields(labeler):
+        if each.init and each.name not in _SECRETS:
+            value = getattr(labeler, each.name)
+            is_plain = isinstance(value, str | int | bool | None)
+            found[each.name] = value if is_plain else _short_hash(repr(value).encode())
+    return found | {"signed": labeler.signer is not None}
+
+
+def _check_description(check: Check | None) -> dict[str, Any]:
+    assert check is not None
+    texts = {
+        name: hashlib.sha256(Path(name).read_bytes()).hexdigest()
+        for name in check.profile
+        if name.endswith(".toml") and Path(name).is_file()
+    }
+    return {"profile": list(check.profile), "profiles' text": texts, "visible": check.visible}
+
+
+def _short_hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def full_name(storage: Storage) -> str:
+    """Return the absolute path of a folder, or the URL of another storage."""
+    return os.path.realpath(storage.root) if isinstance(storage, Folder) else storage.name

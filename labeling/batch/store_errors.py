@@ -1,0 +1,110 @@
+"""Errors of object stores: which of them are permanent, and one line about each without secrets."""
+
+from __future__ import annotations
+
+import errno
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from labeling.errors import LabelingError, UnreadableFile, WriteError
+
+_REFUSALS = ("400", "301", "PermanentRedirect", "AuthorizationHeaderMalformed")
+"""Answers to HEAD have no text, so this is all that S3 says about a long name, a wrong region or an expired token."""
+
+_MAX_LENGTH = 200
+"""Characters of a store's message that are shown."""
+
+_MIN_SECRET = 4
+"""Shorter values of options are not replaced in messages: they would be found in many words."""
+
+_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s]*@")
+_SECRET_OPTION = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without the credentials in its URLs."""
+    return _CREDENTIALS_IN_URL.sub("", text)
+
+
+class StoreErrors:
+    """Translates what a store's library raises.
+
+    Args:
+        url: The store's URL, perhaps with credentials.
+        options: Its options, perhaps with secrets.
+    """
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._name = without_credentials(url)
+        credentials = _CREDENTIALS_IN_URL.search(url)
+        self._secrets = [*_secrets(options), *([credentials[0]] if credentials else [])]
+
+    def permanent(self, path: str, kind: type[LabelingError], error: Exception) -> LabelingError | None:
+        """Return what to raise for an error that another attempt would not change; ``None`` for a temporary one.
+
+        Args:
+            path: The object, for the message.
+            kind: The kind of error to raise, unless a more specific one applies.
+            error: What the store's library raised.
+        """
+        code, number = error_code(error), getattr(error, "errno", None)
+        if code == "NoSuchBucket":
+            message = f"there is no such bucket ({self._name})"
+            return kind(message, path=path, hint="correct the name, or create the bucket first")
+        if isinstance(error, FileNotFoundError):
+            return UnreadableFile(f"there is no such object in {self._name}", path=path)
+        if isinstance(error, PermissionError):
+            message = f"{self._name} does not permit it ({self.describe(error)})"
+            return kind(message, path=path, hint="check credentials and permissions")
+        if code in _REFUSALS:
+            message = f"{self._name} refuses the request ({self.describe(error)})"
+            return kind(message, path=path, hint="check the name's length, region and token")
+        if "Credential" in type(error).__name__:
+            message = f"{self._name} cannot be asked, no credentials were found"
+            return kind(message, path=path, hint="set them in the environment, or in `storage_options`")
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            message = f"the disk for temporary files is full ({tempfile.gettempdir()})"
+            return WriteError(message, path=path, hint="see TMPDIR")
+        invalid_name = code == "InvalidBucketName" or type(error).__name__ == "ParamValidationError"
+        if invalid_name or number == errno.ENAMETOOLONG:
+            message = f"{self._name} does not accept such a name ({self.describe(error)})"
+            return kind(message, path=path, hint="choose another")
+        return None
+
+    def describe(self, error: BaseException) -> str:
+        """Return an error in one line, without secrets."""
+        code, status, message = _response(error)
+        if type(error).__name__ == "FSTimeoutError":
+            text = "it does not read what is sent, or not fast enough"
+        elif status:
+            text = " ".join(dict.fromkeys(filter(None, (status, code, message))))
+        else:
+            text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        for secret in self._secrets:
+            text = text.replace(secret, "" if secret.endswith("@") else "...")
+        return " ".join(without_credentials(text).split())[:_MAX_LENGTH]
+
+
+def error_code(error: BaseException) -> str:
+    """Return the code of an error of S3, such as NoSuchBucket; empty if S3 did not answer."""
+    return _response(error)[0]
+
+
+def _response(error: BaseException) -> tuple[str, str, str]:
+    """Return what S3 answered, if it did: its error code, the HTTP status, and its message."""
+    response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
+    if not isinstance(response, dict):
+        return "", "", ""
+    details, metadata = response.get("Error") or {}, response.get("ResponseMetadata") or {}
+    return str(details.get("Code", "")), str(metadata.get("HTTPStatusCode", "")), str(details.get("Message", ""))
+
+
+def _secrets(options: dict[str, Any]) -> Iterator[str]:
+    """Yield the values among fsspec's options that must not be shown."""
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from _secrets(value)
+        elif isinstance(value, str) and len(value) >= _MIN_SECRET and _SECRET_OPTION.search(name):
+            yield value

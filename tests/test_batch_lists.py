@@ -1,0 +1,120 @@
+"""Batch runs over file lists: forms of lists, labels of their own, and paths that must not lead out."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import labeling
+from labeling import Labeler, LabelingError
+from labeling.batch import listing as listings
+from labeling.batch import run
+from labeling.batch.storage import normalized_path
+
+from .batching import STATE, batch, exiftool, results, tree, whole
+from .test_bad_input import PRODUCER
+
+LABELER = Labeler(producer=PRODUCER)
+
+
+def _csv(paths: list[str]) -> list[str]:
+    rows = (f'"{path}",id-{number},由AI生成,painter' for number, path in enumerate(paths))
+    return ["path,content_id,text,generator", *rows]
+
+
+def _jsonl(paths: list[str]) -> list[str]:
+    own = {"text": "由AI生成", "generator": "painter"}
+    return [json.dumps({"path": path, "content_id": f"id-{number}"} | own) for number, path in enumerate(paths)]
+
+
+def _plain(paths: list[str]) -> list[str]:
+    return [*paths, ""]
+
+
+LISTS = {"lines": ("\n", _plain), "nul": ("\0", _plain), "csv": ("\n", _csv), "jsonl": ("\n", _jsonl)}
+
+
+@pytest.mark.parametrize("form", LISTS)
+def test_file_lists_give_each_file_its_own_label(form: str, tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    paths = [path for path in tree(folder, 9) if not path.startswith("c/")]
+    between, make = LISTS[form]
+    listing = tmp_path / "list"
+    listing.write_text(between.join(make(paths)), "utf-8")
+    done = batch(folder, target, "--files", listing)
+    assert done.returncode == 0, done.stderr
+    whole(target, paths)
+    if form in ("csv", "jsonl"):
+        for number, path in enumerate(paths):
+            assert results(target)[path]["content_id"] == f"id-{number}"
+            findings = {finding.kind: finding for finding in labeling.verify(target / path).findings}
+            assert findings["aigc"].value["ProduceID"] == f"id-{number}"
+            assert findings["visible"].value["text"] == "由AI生成"
+            xmp = exiftool(target / path, "-XMP-iptcExt:all")
+            assert any("painter" in str(value) for value in xmp.values()), xmp
+
+
+def test_a_list_on_standard_input(tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    paths = tree(folder, 6)
+    with subprocess.Popen(["find", ".", "-name", "*.jpg", "-print0"], cwd=folder, stdout=subprocess.PIPE) as found:
+        done = batch(folder, target, "--files", "-", stdin=found.stdout)
+    assert done.returncode == 0, done.stderr
+    whole(target, [path for path in paths if path.endswith(".jpg")])
+
+
+def test_a_list_that_names_files_twice_or_outside(tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    paths = tree(folder, 3)
+    Image.new("RGB", (300, 200)).save(tmp_path / "outside.png")
+    (folder / "link.png").symlink_to(tmp_path / "outside.png")
+    names = [paths[0], f"./{paths[0]}", "../outside.png", str(tmp_path / "outside.png"), "link.png", "missing.png", "a"]
+    half = json.dumps({"path": "\ud800.png"})
+    listing = "\n".join([*(json.dumps({"path": name}) for name in names), half])
+    done = run(folder, target, labeler=LABELER, engine="inline", file_list=io.StringIO(listing))
+    found = results(target)
+    assert {path: line["status"] for path, line in found.items()} == {
+        paths[0]: "labelled", "../outside.png": "refused", str(tmp_path / "outside.png"): "refused",
+        "link.png": "skipped", "missing.png": "failed", "a": "failed", "\\ud800.png": "refused",
+    }  # fmt: skip
+    assert done.summary["repeated"] == 1
+    assert [path.name for path in target.rglob("*.*") if STATE not in path.parts and path.is_file()] == [
+        Path(paths[0]).name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [('{"path": "a.png", "colour": 1}', "colour"), ('{"path": 7}', "names no path"), ('{"path"', "not JSON"),
+     ("path,colour\na.png,red", "colour"), ("x" * 100_000, "longer than")],
+)  # fmt: skip
+def test_a_list_that_is_none_says_which_line(text: str, word: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(LabelingError, match=word):
+        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline", file_list=io.StringIO(text))
+
+
+@given(st.lists(st.sampled_from(["a", "B", ".", "..", "", "ü", "x y", "*"]), min_size=1, max_size=6))
+def test_paths_of_lists_never_lead_out(parts: list[str]) -> None:
+    text = "/".join(parts)
+    try:
+        found = normalized_path(text)
+    except LabelingError:
+        assert ".." in parts or text.startswith("/") or not text.strip("./")
+        return
+    assert os.path.normpath(found) == os.path.normpath(text)
+    assert not found.startswith(("/", "../"))
+
+
+@given(st.text("ab*?[]/.", max_size=8), st.text("abAB/.", max_size=12))
+def test_globs_never_fail(pattern: str, path: str) -> None:
+    assert listings.GlobFilter([pattern], [])(path) in (True, False)
+    assert listings.GlobFilter([], [path])(path) is False or any(c in path for c in "*?[") or not path

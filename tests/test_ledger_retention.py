@@ -1,0 +1,90 @@
+"""What a ledger keeps and for how long: prune, export, and the times of its records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from labeling.errors import LabelingError
+from labeling.ledger import Ledger
+
+from .ledgers import aged, entry, match_numbers, raw
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+def test_prune_removes_what_is_old_and_says_so(path: Path) -> None:
+    aged(path, [400, 300, 200, 100, 300, 1])  # the fifth was written by a machine whose clock was wrong
+    with Ledger.open(path) as ledger:
+        assert ledger.verify().intact
+        third = ledger.show("id-3")[0]
+        done = ledger.prune()
+        assert (done.count, done.upto) == (3, 3)
+        assert done.record is not None
+        assert done.record.kind == "prune"
+        assert dict(done.record.fields) == {
+            "upto": "3", "hash": third.hash, "removed": "3", "older_than": "184 days",
+        }  # fmt: skip
+        verified = ledger.verify(third.hash)
+        assert (verified.intact, verified.count, verified.first, verified.last) == (True, 4, 4, 7)
+        assert ledger.prune() == type(done)(0, 3)
+        assert ledger.show("id-3") == []
+        assert [record.content_id for record in ledger.export()][:3] == ["id-4", "id-5", "id-6"]
+
+
+def test_less_than_six_months_is_refused_without_force(path: Path) -> None:
+    aged(path, [100, 1])
+    with Ledger.open(path) as ledger:
+        with pytest.raises(LabelingError, match=r"six months.*`force=True`"):
+            ledger.prune(timedelta(days=183))
+        assert ledger.prune(timedelta(days=50), force=True).count == 1
+        assert ledger.verify().intact
+        assert ledger.prune(timedelta(0), force=True).count == 2  # the note of the last time goes too
+        assert [record.kind for record in ledger.export()] == ["prune"]
+        ledger.append([entry(9)])
+        assert ledger.verify().intact
+
+
+def test_prune_goes_through_blocks_of_the_search_table(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.append([entry(n) for n in range(1, 9001)])
+        picture = entry(8192).fingerprint
+        assert picture is not None
+        old = [match_numbers(ledger, entry(n).fingerprint) for n in (4097, 5000, 8192)]
+        assert old == [[4097], [5000], [8192]]
+        keep = ledger.show("id-5000")[0].seq
+    connection = raw(path)
+    connection.execute("UPDATE ledger_entries SET time = '2020-01-01T00:00:00.000000Z' WHERE seq < ?", (keep,))
+    connection.close()
+    with Ledger.open(path) as ledger:
+        assert ledger.prune().upto == 4999
+        assert [match_numbers(ledger, entry(n).fingerprint) for n in (4097, 5000, 8192)] == [[], [5000], [8192]]
+        assert [finding.message for finding in ledger.verify().discrepancies] == []
+    assert b"id-4097" not in path.read_bytes()  # not in pages that are free now, either
+
+
+def test_export_takes_a_range_of_time(path: Path) -> None:
+    aged(path, [30, 20, 10, 5])
+    now = datetime.now(UTC)
+    with Ledger.open(path) as ledger:
+        some = ledger.export(since=now - timedelta(days=21), until=now - timedelta(days=9))
+        assert [record.content_id for record in some] == ["id-2", "id-3"]
+
+
+def test_a_clock_that_is_a_little_behind_does_not_turn_time_back(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.append([entry(1)])
+        ahead = (datetime.now(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        connection = raw(path)
+        connection.execute("UPDATE ledger_head SET time = ?", (ahead,))
+        [record] = ledger.append([entry(2)])
+        assert record.time == ahead
+        connection.execute("UPDATE ledger_head SET time = '2099-01-01T00:00:00.000000Z'")
+        connection.close()
+        [record] = ledger.append([entry(3)])
+        assert record.time < "2099"  # a clock that was wrong by years does not stay so for ever
