@@ -20,7 +20,11 @@ class Loss:
     why: str
 
     def to_dict(self) -> dict[str, str]:
-        """Return the loss as results and reports hold it: ``what``, ``where`` and ``why``."""
+        """Return the loss in the JSON form of results and reports.
+
+        Returns:
+            A mapping of ``what``, ``where`` and ``why``.
+        """
         return {"what": self.what, "where": self.where, "why": self.why}
 
     def __str__(self) -> str:

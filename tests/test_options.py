@@ -133,7 +133,7 @@ def test_a_labeler_keeps_the_order_of_its_parameters() -> None:
     """Callers may give the first ones by position."""
     names = list(Labeler.__match_args__)
     assert names[:5] == ["producer", "profile", "signer", "style", "visible"]
-    assert names[-3:] == ["video", "sidecar", "security_key"]
+    assert names[-4:] == ["video", "sidecar", "strict", "security_key"]
 
 
 # --- aigc-label.toml --------------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_the_flags_are_those_that_scripts_use() -> None:
         "--profile", "--producer", "--origin", "--generator", "--generator-version", "--provider-name", "--source-type",
         "--no-visible", "--text", "--position", "--height", "--opacity", "--plate", "--color", "--font", "--logo",
         "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--crf",
-        "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar",
+        "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict",
     }  # fmt: skip
 
 
