@@ -30,6 +30,7 @@ import hashlib
 import mmap
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from labeling.filebytes import FileBytes, FileRange
 
@@ -136,6 +137,20 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
+class Measure(NamedTuple):
+    """A property of which more is as good: ten bits hold what eight did.
+
+    Attributes:
+        rank: A copy has to have at least as much, less ``slack``.
+        text: The same for people.
+        slack: How much less still counts as the same: a container's clock may be coarser.
+    """
+
+    rank: int
+    text: str
+    slack: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that a file holds, or one property of it, that its labelled copy has to hold as well.
@@ -145,15 +160,16 @@ class Entry:
 
     Attributes:
         key: A stable name, from the general to the particular, such as ``chunk:NOTE`` or ``bit-depth``. A copy has to
-            have as many entries of a key as the source, with the same values.
-        value: What has to be the same. A ``str`` is shown to people as old → new; ``bytes``, such as a digest, are
-            only compared.
+            have as many entries of a key as the source, with the same values. Where ``track:audio:1`` is gone, what is
+            ``track:audio:1:language`` is not named as well.
+        value: What has to be the same. A ``str`` is shown to people as old → new, as is the text of a
+            :class:`Measure`; ``bytes``, such as a digest, are only compared.
         what: The thing in words for people.
         where: Its place in the format's own terms.
     """
 
     key: str
-    value: str | bytes
+    value: str | bytes | Measure
     what: str
     where: str = ""
 
@@ -162,9 +178,20 @@ MAX_ENTRIES = 1 << 14
 """Limit on the entries of one file; an inventory stops there."""
 
 
+_SAMPLED = 64 << 10
+
+
 def digest(data: Buffer) -> bytes:
-    """Return 16 bytes that stand for ``data`` in an :class:`Entry`; short data stand for themselves."""
+    """Return what stands for ``data`` in an :class:`Entry`: short data themselves, of others 16 bytes."""
     return bytes(data) if len(data) <= 64 else hashlib.blake2b(data, digest_size=16).digest()
+
+
+def digest_of_part(data: Buffer | FileBytes, start: int, end: int) -> bytes:
+    """Return what stands for a part of a file: of a long one, for its length, its beginning and its end."""
+    if end - start <= 2 * _SAMPLED:
+        return digest(data[start:end])
+    parts = data[start : start + _SAMPLED], data[end - _SAMPLED : end]
+    return digest(b"".join(((end - start).to_bytes(8, "big"), *parts)))
 
 
 @dataclass(frozen=True, slots=True)

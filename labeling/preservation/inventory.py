@@ -22,6 +22,10 @@ OURS = frozenset({aigc.XMP_NAME, iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.
 ASKED = frozenset({"exif:IFD0:0x010E", "exif:IFD0:0x0131", "exif:IFD0:0x0132"})
 """EXIF tags that ``exif=True`` sets: ImageDescription, Software, DateTime."""
 
+_MUXER = frozenset({"text:MuxingApp", "text:WritingApp", "text:DURATION"})
+_MUXERS = (b"Lavf", b"libebml")
+"""Texts that a muxer writes of itself and of what it wrote: in a new file, they are those of the new one."""
+
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _LAYOUT = frozenset({0x0111, 0x0117, 0x0144, 0x0145})  # where strips and tiles are, and how long
@@ -70,11 +74,17 @@ def find_losses(
     blocks = _blocks(before, after)
     missing = unmatched(blocks.before, blocks.after)
     missing += unmatched(_bounded(before), _bounded(after))
-    missing = [(entry, new) for entry, new in missing if entry.key not in meant]
+    missing = [(entry, new) for entry, new in missing if entry.key not in meant and not _of_muxer(entry)]
     if not missing:
         return ()
     costs = containers.format_named(before.contents.format).costs
     return losses_of(missing, reasons or {}, costs, why)
+
+
+def _of_muxer(entry: Entry) -> bool:
+    if entry.key in _MUXER:
+        return True
+    return entry.key.startswith("text:") and isinstance(entry.value, bytes) and entry.value.startswith(_MUXERS)
 
 
 def _bounded(state: State) -> Iterator[Entry]:
@@ -88,11 +98,11 @@ def _blocks(before: State, after: State) -> _Blocks:
     """Leave out the blocks that are the same in both, which is most of them, and take the others apart."""
     rest: dict[tuple[Kind, str, bytes], int] = {}
     for block in after.contents.blocks:
-        identity = (block.kind, block.keyword, block.data)
+        identity = _identity(block)
         rest[identity] = rest.get(identity, 0) + 1
     found = _Blocks()
     for block in before.contents.blocks:
-        identity = (block.kind, block.keyword, block.data)
+        identity = _identity(block)
         if rest.get(identity, 0):
             rest[identity] -= 1
         else:
@@ -116,11 +126,22 @@ def _taken_apart(block: Block, source: metadata.Found | None) -> list[Entry]:
         return list(_manifests(block.data, block.where))
     if is_carrier:
         return []
-    keyword = block.keyword if block.kind is not Kind.ICC else ""
-    key = f"{block.kind}:{keyword}" if keyword else str(block.kind)
-    return [
-        Entry(key, digest(block.data), f"{_WORDS.get(block.kind, str(block.kind))} {keyword}".rstrip(), block.where)
-    ]
+    name = _name(block)
+    key = f"{block.kind}:{name}" if name else str(block.kind)
+    # An index of further pictures follows them when they move: the pictures are compared instead.
+    value = b"" if block.kind is Kind.APP and block.keyword == "MPF" else digest(block.data)
+    return [Entry(key, value, f"{_WORDS.get(block.kind, str(block.kind))} {name}".rstrip(), block.where)]
+
+
+def _name(block: Block) -> str:
+    """Return the name of a block among those of its kind; ids, which a new file gives anew, are no names."""
+    if block.kind in (Kind.TEXT, Kind.PROPERTY):
+        return block.keyword
+    return block.where if block.kind is Kind.APP else ""
+
+
+def _identity(block: Block) -> tuple[Kind, str, bytes]:
+    return block.kind, _name(block), block.data
 
 
 _WORDS = {

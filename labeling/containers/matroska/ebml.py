@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
@@ -111,6 +112,13 @@ def children(data: bytes, parent: Element) -> Iterator[Element]:
 def unsigned(data: bytes, element: Element) -> int:
     """Decode an unsigned integer (RFC 8794, 7.2); only the first 8 bytes of one that is longer than allowed."""
     return int.from_bytes(data[element.body : min(element.end, element.body + 8)], "big")
+
+
+def floating(value: bytes) -> float:
+    """A float of 4 or 8 bytes (RFC 8794, 7.3); 0 for any other length."""
+    if len(value) not in (4, 8):
+        return 0.0
+    return float(struct.unpack(">f" if len(value) == 4 else ">d", value)[0])
 
 
 def text(data: bytes, element: Element) -> bytes:

@@ -5,13 +5,12 @@ Only headers are read. Clusters, which contain the media, are skipped.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
 from labeling.containers.base import MAX_TOTAL, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import foreign_block, splice
-from labeling.containers.matroska.ebml import EbmlError, Element, children, text, unsigned
+from labeling.containers.matroska.ebml import EbmlError, Element, children, floating, text, unsigned
 from labeling.containers.matroska.edit import edits
 from labeling.containers.matroska.outline import INFO, TAGS, TRACKS, Outline, outline, whole
 from labeling.containers.matroska.tags import named_tags
@@ -65,7 +64,7 @@ class _Reading:
             elif child.id == _SCALE:
                 scale = unsigned(data, child) or scale
             elif child.id == _DURATION:
-                duration = _float(data[child.body : child.end])
+                duration = floating(data[child.body : child.end])
         seconds = duration * scale / 1e9
         if 0 <= seconds < 1e12:
             self.seconds = self.seconds or seconds
@@ -92,13 +91,6 @@ class _Reading:
     def media_type(self) -> str:
         only_audio = _IS_AUDIO in self.types and _IS_VIDEO not in self.types
         return f"{'audio' if only_audio else 'video'}/{'webm' if self.found.doc_type == 'webm' else 'x-matroska'}"
-
-
-def _float(value: bytes) -> float:
-    """Decode a float of 4 or 8 bytes (RFC 8794, 7.3)."""
-    if len(value) not in (4, 8):
-        return 0.0
-    return float(struct.unpack(">f" if len(value) == 4 else ">d", value)[0])
 
 
 def _one_line(words: str) -> str:
