@@ -191,7 +191,7 @@ def digest_of_part(data: Buffer | FileBytes, start: int, end: int) -> bytes:
     if end - start <= 2 * _SAMPLED:
         return digest(data[start:end])
     parts = data[start : start + _SAMPLED], data[end - _SAMPLED : end]
-    return digest(b"".join(((end - start).to_bytes(8, "big"), *parts)))
+    return digest(b"".join((str(end - start).encode(), *parts)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def webp(data: Buffer, contents: Contents) -> Iterator[Entry]:
                 codings.add(kind)
                 alpha = alpha or _is_clear(view, kind, inner)
                 inner += 8 + size + (size & 1)
-        elif name == b"ANIM" and length >= 6:
+        elif name == b"ANIM" and end - body >= 6:
             yield Entry("loop-count", str(unpack_from("<H", view, body + 4)[0]), "number of loops", "WebP ANIM chunk")
             yield Entry("background", bytes(view[body : body + 4]), "background colour", "WebP ANIM chunk")
         elif name in (b"VP8 ", b"VP8L", b"ALPH"):
