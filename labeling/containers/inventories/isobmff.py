@@ -154,7 +154,7 @@ def _header(
 ) -> Iterator[Entry]:
     for each in children(view, trak):
         raw = bytes(view[each.body : each.end])
-        if each.type == b"tkhd" and len(raw) >= 84:
+        if each.type == b"tkhd" and len(raw) >= (96 if raw[:1] == b"\1" else 84):
             at = 52 if raw[0] else 40
             if not raw[3] & 1:
                 yield Entry(f"{key}:disabled", b"", f"flag that {name} is off", where)
