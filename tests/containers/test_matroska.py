@@ -44,10 +44,12 @@ def ffmpeg(*arguments: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One film in every layout that its muxers have."""
-    home = tmp_path_factory.mktemp("films")
-    (home / "c.txt").write_text(";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One video in every layout that its muxers have."""
+    home = tmp_path_factory.mktemp("videos")
+    (home / "c.txt").write_text(
+        ";FFMETADATA1\ntitle=A video\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n"
+    )
     (home / "s.srt").write_text("1\n00:00:00,200 --> 00:00:01,000\nwords\n")
     (home / "t.xml").write_text(
         "<Tags><Tag><Targets><TargetTypeValue>50</TargetTypeValue></Targets>"
@@ -55,19 +57,19 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=16x16", "-frames:v", 1, home / "cover.png")
     picture = ("-f", "lavfi", "-i", "testsrc=size=160x120:rate=25:duration=3")
-    sound = ("-f", "lavfi", "-i", "sine=duration=3")
-    ffmpeg(*picture, *sound, "-i", home / "s.srt", "-i", home / "c.txt", "-map", 0, "-map", 1, "-map", 2,
+    audio = ("-f", "lavfi", "-i", "sine=duration=3")
+    ffmpeg(*picture, *audio, "-i", home / "s.srt", "-i", home / "c.txt", "-map", 0, "-map", 1, "-map", 2,
            "-map_metadata", 3, "-map_chapters", 3, "-c:v", "libx264", "-g", 10, "-c:a", "aac", "-c:s", "srt",
            "-attach", home / "cover.png", "-metadata:s:t", "mimetype=image/png",
            "-cluster_time_limit", 400, home / "full.mkv")  # fmt: skip
-    ffmpeg(*picture, *sound, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 10, "-c:a",
+    ffmpeg(*picture, *audio, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 10, "-c:a",
            "libopus", "-cluster_time_limit", 400, home / "web.webm")  # fmt: skip
     full, web = home / "full.mkv", home / "web.webm"
     copy = ("-map", 0, "-c", "copy", "-cluster_time_limit", 400)
     ffmpeg("-i", full, *copy, "-cues_to_front", 1, home / "front.mkv")
     ffmpeg("-i", full, *copy, "-reserve_index_space", 5000, home / "reserve.mkv")
     ffmpeg("-i", web, *copy, "-reserve_index_space", 300, home / "tight.webm")
-    ffmpeg("-i", web, *copy, "-vn", home / "sound.webm")
+    ffmpeg("-i", web, *copy, "-vn", home / "audio.webm")
     for name, options in (("pipe", ()), ("live", ("-live", 1))):
         piped = ["ffmpeg", "-v", "error", "-i", web, *copy, *options, "-f", "webm", "-"]
         (home / f"{name}.webm").write_bytes(subprocess.run([str(p) for p in piped], capture_output=True).stdout)
@@ -207,10 +209,10 @@ def labels(data: bytes) -> list[str]:
 
 
 def packets(path: Path) -> list[tuple[object, ...]]:
-    with av.open(path) as film:
+    with av.open(path) as video:
         return [
             (packet.stream_index, packet.pts, packet.dts, packet.is_keyframe, sha256(bytes(packet)).hexdigest())
-            for packet in film.demux(*film.streams.video, *film.streams.audio, *film.streams.subtitles)
+            for packet in video.demux(*video.streams.video, *video.streams.audio, *video.streams.subtitles)
         ]
 
 
@@ -220,14 +222,14 @@ def frames_from_the_middle(path: Path) -> str:
 
 
 NAMES = (
-    *("full.mkv", "web.webm", "front.mkv", "reserve.mkv", "tight.webm", "sound.webm", "pipe.webm", "live.webm"),
+    *("full.mkv", "web.webm", "front.mkv", "reserve.mkv", "tight.webm", "audio.webm", "pipe.webm", "live.webm"),
     *("merge.mkv", "meta.mkv", "merge.webm", "recorder.webm", "bare.webm", "narrow.webm", "position.webm"),
 )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path: Path, name: str) -> None:
-    source = films[name]
+def test_a_label_is_put_in_and_nothing_is_lost(videos: dict[str, Path], tmp_path: Path, name: str) -> None:
+    source = videos[name]
     before = source.read_bytes()
     contents = containers.read(before)
     assert (contents.problems, contents.fixed) == ((), "")
@@ -260,8 +262,8 @@ def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_second_label_takes_the_place_of_the_first(films: dict[str, Path], name: str) -> None:
-    before = films[name].read_bytes()
+def test_a_second_label_takes_the_place_of_the_first(videos: dict[str, Path], name: str) -> None:
+    before = videos[name].read_bytes()
     first = labelled(before)
     second = rewritten(first, text_field=("AIGC", OTHER))
     assert (len(second), labels(second)) == (len(first), [OTHER])
@@ -283,32 +285,32 @@ def test_a_second_label_takes_the_place_of_the_first(films: dict[str, Path], nam
     assert coded(dropped) == coded(before)
 
 
-def test_what_is_said_of_the_film(films: dict[str, Path]) -> None:
+def test_the_description_of_the_video(videos: dict[str, Path]) -> None:
     said = {}
-    for name, path in films.items():
+    for name, path in videos.items():
         found = containers.read(path.read_bytes())
         said[name] = found.media_type, found.width, found.height, round(found.seconds)
     assert said["full.mkv"] == ("video/x-matroska", 160, 120, 3)
     assert said["web.webm"] == ("video/webm", 160, 120, 3)
-    assert said["sound.webm"] == ("audio/webm", 0, 0, 3)
+    assert said["audio.webm"] == ("audio/webm", 0, 0, 3)
     assert said["live.webm"] == ("video/webm", 160, 120, 0)
-    texts = {block.where: block.data.decode() for block in containers.read(films["merge.mkv"].read_bytes()).blocks}
-    assert texts["Matroska Info Title"] == "A film"
+    texts = {block.where: block.data.decode() for block in containers.read(videos["merge.mkv"].read_bytes()).blocks}
+    assert texts["Matroska Info Title"] == "A video"
     assert texts["Matroska Info WritingApp"].startswith("mkvmerge")
     assert texts["Matroska SimpleTag DIRECTOR"] == "Somebody"
     assert any(where.startswith("Matroska SimpleTag ENCODER (track ") for where in texts)
 
 
-def test_free_room_is_used_before_anything_moves(films: dict[str, Path]) -> None:
+def test_free_room_is_used_before_anything_moves(videos: dict[str, Path]) -> None:
     for name in ("reserve.mkv", "merge.mkv", "meta.mkv", "merge.webm"):
-        before = films[name].read_bytes()
+        before = videos[name].read_bytes()
         after = labelled(before)
         assert containers.read(after).coded[0] == containers.read(before).coded[0]
         assert len(after) <= len(before)
 
 
-def film_of(tags: bytes) -> bytes:
-    """The smallest film: a track, a cluster, and these tags."""
+def video_of(tags: bytes) -> bytes:
+    """The smallest video: a track, a cluster, and these tags."""
     ebml = box(0x1A45DFA3, box(0x4282, b"matroska"))
     tracks = box(
         0x1654AE6B, box(0xAE, box(0xD7, b"\1") + box(0x83, b"\1") + box(0xE0, box(0xB0, b"\x10") + box(0xBA, b"\x08")))
@@ -325,7 +327,7 @@ def simple(name: str, value: str, more: bytes = b"") -> bytes:
 def test_tags_are_read_in_every_form() -> None:
     track = box(0x63C0, box(0x63C5, b"\7"))
     level = box(0x63C0, box(0x68CA, b"\x1e"))
-    data = film_of(
+    data = video_of(
         box(TAGS, box(0x7373, track + simple("aigc", "of a track")) + box(0x7373, level + simple("Aigc", "level 30")))
         + box(TAGS, box(0x7373, simple("OUTER", "", simple("AIGC", "nested\0\0"))))
         + box(TAGS, box(0x7373, box(0x67C8, box(0x45A3, b"AIGC") + box(0x4485, b"binary"))))
@@ -348,14 +350,14 @@ def test_tags_are_read_in_every_form() -> None:
 
 
 def test_a_replaced_tag_keeps_its_language_and_what_is_nested_in_it() -> None:
-    data = film_of(box(TAGS, box(0x7373, simple("AIGC", "old", box(0x447A, b"chi") + simple("SIGNED", "yes")))))
+    data = video_of(box(TAGS, box(0x7373, simple("AIGC", "old", box(0x447A, b"chi") + simple("SIGNED", "yes")))))
     after = rewritten(data, text_field=("AIGC", LABEL))
     assert [(b.keyword, b.data.decode()) for b in containers.read(after).blocks] == [("AIGC", LABEL), ("SIGNED", "yes")]
     assert box(0x447A, b"chi") in after
 
 
 def test_a_checksum_of_the_whole_segment_becomes_a_void() -> None:
-    data = film_of(b"")
+    data = video_of(b"")
     at = data.index(b"\x18\x53\x80\x67")
     body = data[at + 5 :]
     summed = data[:at] + box(0x18538067, box(CRC, zlib.crc32(body).to_bytes(4, "little")) + body, 8)
@@ -366,8 +368,8 @@ def test_a_checksum_of_the_whole_segment_becomes_a_void() -> None:
 
 
 @pytest.mark.parametrize("name", ["full.mkv", "web.webm", "merge.mkv"])
-def test_a_file_cut_off_anywhere_is_told_and_refused(films: dict[str, Path], name: str) -> None:
-    data = films[name].read_bytes()
+def test_a_file_cut_off_anywhere_is_reported_and_refused(videos: dict[str, Path], name: str) -> None:
+    data = videos[name].read_bytes()
     picks = random.Random(4)
     for cut in {1, 5, 40, 60, len(data) - 1, *(picks.randrange(2, len(data)) for _ in range(60))}:
         contents = containers.read(data[:cut]) if cut > 4 else None
@@ -377,16 +379,16 @@ def test_a_file_cut_off_anywhere_is_told_and_refused(films: dict[str, Path], nam
                 containers.rewrite(data[:cut], contents, Changes(text_field=("AIGC", LABEL)))
 
 
-def test_a_live_stream_cut_between_blocks_is_whole_and_within_one_is_not(films: dict[str, Path]) -> None:
-    data = films["recorder.webm"].read_bytes()
+def test_a_live_stream_cut_between_blocks_is_whole_and_within_one_is_not(videos: dict[str, Path]) -> None:
+    data = videos["recorder.webm"].read_bytes()
     blocks = [node for node in nodes(data, 0, len(data)) if node[0] == 0xA3]
     assert containers.read(data[: blocks[20][3]]).problems == ()
     assert labels(labelled(data[: blocks[20][3]])) == [LABEL]
     assert "cut off" in containers.read(data[: blocks[20][3] - 3]).problems[0]
 
 
-def test_damage_raises_nothing_else(films: dict[str, Path]) -> None:
-    data = (films["full.mkv"].read_bytes())[:6000]
+def test_damage_raises_nothing_else(videos: dict[str, Path]) -> None:
+    data = (videos["full.mkv"].read_bytes())[:6000]
     picks = random.Random(9)
     for _ in range(400):
         broken = bytearray(data)
@@ -396,7 +398,7 @@ def test_damage_raises_nothing_else(films: dict[str, Path]) -> None:
         if not contents.problems:
             rewritten(bytes(broken), text_field=("AIGC", LABEL))
     for _ in range(200):  # whole files, whose tags are hit
-        broken = bytearray(film_of(box(TAGS, box(0x7373, simple("A", "b") + simple("AIGC", "old")))))
+        broken = bytearray(video_of(box(TAGS, box(0x7373, simple("A", "b") + simple("AIGC", "old")))))
         broken[picks.randrange(4, len(broken))] = picks.randrange(256)
         contents = containers.read(bytes(broken))
         if not contents.problems:
@@ -407,8 +409,8 @@ def test_bounds_and_odd_headers() -> None:
     deep = simple("AIGC", "x")
     for _ in range(40):
         deep = simple("A", "b", deep)
-    assert "nested" in containers.read(film_of(box(TAGS, box(0x7373, deep)))).problems[0]
-    data = film_of(b"")
+    assert "nested" in containers.read(video_of(box(TAGS, box(0x7373, deep)))).problems[0]
+    data = video_of(b"")
     assert "document type" in containers.read(data.replace(b"matroska", b"other\0\0\0")).problems[0]
     wide = box(0x1A45DFA3, box(0x4282, b"webm") + box(0x42F3, b"\x09"))
     assert "more than 8 bytes" in containers.read(wide + data[data.index(b"\x18\x53\x80\x67") :]).problems[0]
@@ -418,8 +420,8 @@ def test_bounds_and_odd_headers() -> None:
         rewritten(data, xmp=b"<x/>")
 
 
-def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path: Path) -> None:
-    source = films["web.webm"]
+def test_a_video_on_disk_is_copied_and_not_read(videos: dict[str, Path], tmp_path: Path) -> None:
+    source = videos["web.webm"]
     with FileBytes(source.open("rb", buffering=0), str(source)) as data:
         pieces = containers.rewrite(data, containers.read(data), Changes(text_field=("AIGC", LABEL)))
         assert sum(piece.end - piece.start for piece in pieces if isinstance(piece, FileRange)) > 0.9 * len(data)
@@ -428,16 +430,16 @@ def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path:
     assert (tmp_path / "out.webm").read_bytes() == labelled(source.read_bytes())
 
 
-def test_many_clusters_are_skipped_where_the_file_says_where_its_tags_are(films: dict[str, Path]) -> None:
+def test_many_clusters_are_skipped_where_the_file_says_where_its_tags_are(videos: dict[str, Path]) -> None:
     count = outline.JUMP_AFTER + 3000
     cluster = box(CLUSTER, box(0xE7, b"\0") + box(0xA3, b"\x81\0\0\x80x"))
-    head = film_of(b"")[: -len(cluster)]
+    head = video_of(b"")[: -len(cluster)]
     start = head.index(b"\x18\x53\x80\x67")
     front = head[start + 5 :]
     tags = box(TAGS, box(0x7373, simple("AIGC", LABEL)))
     hidden = box(TAGS, box(0x7373, simple("AIGC", OTHER)))
 
-    def film(listed: bool) -> bytes:
+    def video(listed: bool) -> bytes:
         def seek(number: int, place: int) -> bytes:
             return box(0x4DBB, box(0x53AB, number.to_bytes(4, "big")) + box(0x53AC, place.to_bytes(4, "big")))
 
@@ -451,15 +453,15 @@ def test_many_clusters_are_skipped_where_the_file_says_where_its_tags_are(films:
         )
         return head[:start] + box(0x18538067, box(SEEK_HEAD, entries) + front + row + cues + tags, 8)
 
-    assert labels(film(listed=False)) == [OTHER, LABEL]
-    told = film(listed=True)
-    check_positions(told)
-    assert labels(told) == [LABEL]
-    assert len(containers.read(told).coded) == 1
-    assert sum(containers.read(told).coded[0]) == told.index(b"\x1c\x53\xbb\x6b", len(front) + 200)
+    assert labels(video(listed=False)) == [OTHER, LABEL]
+    reported = video(listed=True)
+    check_positions(reported)
+    assert labels(reported) == [LABEL]
+    assert len(containers.read(reported).coded) == 1
+    assert sum(containers.read(reported).coded[0]) == reported.index(b"\x1c\x53\xbb\x6b", len(front) + 200)
 
 
-def test_a_real_film(cases: Path, manifest: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_real_video(cases: Path, manifest: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     name = "5_ordinary/filetype_sample.webm"
     data = (cases / name).read_bytes()
     found, stream = containers.read(data), manifest[name]["ffprobe"]["streams"][0]
