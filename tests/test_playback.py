@@ -22,7 +22,7 @@ from .test_bad_input import PRODUCER
 
 W, H, FPS, SECONDS, GROUP = 640, 360, 30, 4, 60
 COLUMNS, ROWS = 16, 9
-"""A picture is compared by the mean colours of so many blocks."""
+"""Number of blocks whose mean colours are compared between two pictures."""
 
 SEEKS = (3.0, 1.0, 2.0, 2.0 - 1 / FPS, 0.0)
 """After, before, at the cut and one picture before it: the label ends where the second group of pictures begins."""

@@ -121,7 +121,7 @@ def test_mirrored_and_turned_boxes_lead_to_the_same_place_in_the_stored_picture(
     for transposed in (False, True):
         for mirrored in (False, True):
             for flipped in (False, True):
-                turn = sample._Turn(transposed, mirrored, flipped)
+                turn = sample.Turn(transposed, mirrored, flipped)
                 shown = turn.applied(stored)
                 height, width = shown.shape
                 y, x = np.nonzero(shown)

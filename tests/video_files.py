@@ -1,4 +1,4 @@
-"""Films with a label on some of their frames, made with PyAV, and the finding on them."""
+"""Videos with a label on some of their frames, made with PyAV, and the finding on them."""
 
 from __future__ import annotations
 

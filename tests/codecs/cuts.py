@@ -94,7 +94,7 @@ def opened(path: Path) -> tuple[av.container.InputContainer, Stream, list[Packet
 def cut(
     path: Path, target: Path, overlay: Any, *, settings: Settings | None = None, seconds: float = LABEL
 ) -> tuple[list[Packet], list[Packet], int]:
-    """Encode anew what is before the first clean join behind ``seconds``, copy the rest: (packets, new ones, depth)."""
+    """Re-encode what is before the first clean join behind ``seconds``, copy the rest: (packets, new ones, depth)."""
     container, stream, given = opened(path)
     codec = segment.codec_of(stream)
     assert not codec.refusal(given[0].data)

@@ -1,4 +1,4 @@
-"""Films of other containers: all but what is under the label stays, packet for packet, say FFmpeg and mkvmerge."""
+"""Videos in other containers: all but what is under the label stays, packet for packet, say FFmpeg and mkvmerge."""
 
 from __future__ import annotations
 

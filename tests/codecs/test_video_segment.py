@@ -263,7 +263,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             segment.join(Stream(codec, b"", 16, 16, Fraction(1, 25), Fraction(25)), data)
 
 
-@given(st.booleans(), st.integers(0, 0x3F), st.sampled_from(hevc._PPS_IDS), st.booleans())
+@given(st.booleans(), st.integers(0, 0x3F), st.sampled_from(hevc.PPS_IDS), st.booleans())
 def test_the_pps_id_of_a_slice_is_changed_and_nothing_else(
     first: bool, rest: int, number: int, random_access: bool
 ) -> None:

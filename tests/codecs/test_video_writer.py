@@ -1,4 +1,4 @@
-"""Films written from frames in memory, judged by ffprobe, by ffmpeg's decoder and by reading the label back."""
+"""Videos written from frames in memory, judged by ffprobe, by ffmpeg's decoder and by reading the label back."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def make(home: Path) -> dict[str, Path]:
     return {path.name: path for path in home.iterdir() if path.suffix in (".mp4", ".mov", ".m4a")}
 
 
-# Films by hand
+# Videos by hand
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> list[tuple[bytes, int, int, int]]:
