@@ -1,4 +1,4 @@
-"""The explicit label of sounds: the rhythm at the start or the end, through every codec; and beside a film's text."""
+"""The explicit label of audio: the rhythm at the start or the end, through every codec, and beside a video's text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from labeling.findings import Status
 from labeling.marks import audible
 from labeling.marks.visible import LabelPainter
 
-from .video_files import film, labelled, look, rules, scene, shots
+from .video_files import labelled, look, make_video, rules, scene, shots
 
 
-def sound(path: Path, samples: NDArray[np.float32], codec: str, rate: int) -> Path:
+def audio(path: Path, samples: NDArray[np.float32], codec: str, rate: int) -> Path:
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream(codec, rate=rate, layout="stereo")
         resampler = av.AudioResampler(stream.format, "stereo", rate, stream.codec_context.frame_size or 4096)
@@ -42,24 +42,24 @@ def quiet_music(rate: int, seconds: float) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize(("name", "codec", "rate"), KINDS)
-def test_the_rhythm_is_heard_at_start_and_end_of_a_sound(tmp_path: Path, name: str, codec: str, rate: int) -> None:
+def test_the_rhythm_is_heard_at_start_and_end_of_a_audio(tmp_path: Path, name: str, codec: str, rate: int) -> None:
     cue = audible.cue(rate, 1)[:, 0]
     music = quiet_music(rate, 12)
     first, last = music.copy(), music.copy()
     first[: cue.size] += cue
     last[-cue.size - rate : -rate] += cue
-    finding = look(sound(tmp_path / f"first{name}", first, codec, rate))
+    finding = look(audio(tmp_path / f"first{name}", first, codec, rate))
     assert (finding.status, finding.value["kind"]) == (Status.PRESENT, "rhythm")
     assert finding.value["seconds"] == pytest.approx([0, 1.32], abs=0.07)
     assert finding.where == f"audio {finding.value['seconds'][0]:.2f}-{finding.value['seconds'][1]:.2f} s"
-    end = look(sound(tmp_path / f"last{name}", last, codec, rate))
+    end = look(audio(tmp_path / f"last{name}", last, codec, rate))
     assert end.value["seconds"] == pytest.approx([12 - 2.32, 11], abs=0.15)
-    none = look(sound(tmp_path / f"none{name}", music, codec, rate))
+    none = look(audio(tmp_path / f"none{name}", music, codec, rate))
     assert (none.status, rules(none)) == (Status.UNREADABLE, ["CN-AUDIBLE-SPEECH"])
 
 
-def test_a_cover_picture_makes_no_film_of_a_sound(tmp_path: Path) -> None:
-    plain = sound(tmp_path / "a.mp3", quiet_music(44100, 3), "libmp3lame", 44100)
+def test_a_cover_picture_makes_no_video_of_a_audio(tmp_path: Path) -> None:
+    plain = audio(tmp_path / "a.mp3", quiet_music(44100, 3), "libmp3lame", 44100)
     cover = tmp_path / "cover.png"
     cv2.imwrite(str(cover), labelled(scene(480, 270, 0), LabelPainter())[..., ::-1])
     covered = tmp_path / "b.mp3"
@@ -70,10 +70,10 @@ def test_a_cover_picture_makes_no_film_of_a_sound(tmp_path: Path) -> None:
     assert rules(look(covered)) == ["CN-AUDIBLE-SPEECH"]
 
 
-def test_a_rhythm_in_a_film_is_evidence_beside_the_text(tmp_path: Path) -> None:
+def test_a_rhythm_in_a_video_is_evidence_beside_the_text(tmp_path: Path) -> None:
     track = np.zeros(48000 * 3, np.float32)
     track[: audible.cue(48000, 1).size] = audible.cue(48000, 1)[:, 0]
-    finding = look(film(tmp_path / "a.mp4", shots(0, 2), sound=track))
+    finding = look(make_video(tmp_path / "a.mp4", shots(0, 2), audio=track))
     assert finding.status is Status.PRESENT
     assert finding.value["rhythm"] == pytest.approx([0, 1.32], abs=0.06)
-    assert "rhythm" not in look(film(tmp_path / "b.mp4", shots(0, 2), sound=np.zeros_like(track))).value
+    assert "rhythm" not in look(make_video(tmp_path / "b.mp4", shots(0, 2), audio=np.zeros_like(track))).value

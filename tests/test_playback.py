@@ -1,4 +1,4 @@
-"""Labelled films in a browser: Chromium finds the right pictures before, at and after the cut, and plays through it."""
+"""Labelled videos in a browser: Chromium shows the right pictures before, at and after the cut, and plays through."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .test_bad_input import PRODUCER
 
 W, H, FPS, SECONDS, GROUP = 640, 360, 30, 4, 60
 COLUMNS, ROWS = 16, 9
-"""A picture is compared by the mean colours of so many blocks."""
+"""Number of blocks whose mean colours are compared between two pictures."""
 
 SEEKS = (3.0, 1.0, 2.0, 2.0 - 1 / FPS, 0.0)
 """After, before, at the cut and one picture before it: the label ends where the second group of pictures begins."""
@@ -99,7 +99,7 @@ async function watch(name) {
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """The page and the films of a folder, with byte ranges, without which Chromium does not seek."""
+    """The page and the videos of a folder, with byte ranges, without which Chromium does not seek."""
 
     def __init__(self, folder: Path, page: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -107,7 +107,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.said: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that has seen enough of a film hangs up."""
+        """A browser that has seen enough of a video hangs up."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -176,8 +176,8 @@ def decoded(path: Path) -> NDArray[np.float64]:
 def watched(
     chromium: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, dict[str, dict[str, Any]]]]:
-    """The folder of sources and labelled films, and what Chromium said of each of the latter."""
-    folder = tmp_path_factory.mktemp("films")
+    """The folder of sources and labelled videos, and what Chromium said of each of the latter."""
+    folder = tmp_path_factory.mktemp("videos")
     for name, codec in CODECS.items():
         Labeler(producer=PRODUCER).label_file(make(folder / f"{name}-source.mp4", codec), folder / f"{name}.mp4")
     names = [f"{name}.mp4" for name in CODECS]
@@ -210,8 +210,8 @@ def watched(
 def test_chromium_seeks_around_the_cut_and_plays_through_it(
     watched: tuple[Path, dict[str, dict[str, Any]]], codec: str
 ) -> None:
-    folder, films = watched
-    said = films[codec]
+    folder, videos = watched
+    said = videos[codec]
     assert "error" not in said
     assert (said["width"], said["height"]) == (W, H)
     assert said["duration"] == pytest.approx(SECONDS, abs=1 / FPS)

@@ -1,4 +1,4 @@
-"""The pipeline of films and sounds: whole files in, whole files out, whatever happens on the way."""
+"""The pipeline of video and audio: whole files in, whole files out, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ SIGNED = ("mp4", "mov", "avi", "wav", "mp3", "flac", "m4a")
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    folder = tmp_path_factory.mktemp("films")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    folder = tmp_path_factory.mktemp("videos")
 
-    def film(form: str) -> Path:
-        path = folder / f"film.{form}"
+    def video(form: str) -> Path:
+        path = folder / f"video.{form}"
         if not path.exists():
             source = ("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=4", "-f", "lavfi", "-i", "sine=d=4:r=44100")
             subprocess.run(["ffmpeg", "-v", "error", *source, *FORMS[form], "-shortest", str(path)], check=True)
         return path
 
-    return film
+    return video
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def findings(report: labeling.Report) -> dict[str, Status]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_metadata_alone_changes_no_packet(form: str, films: Callable[[str], Path], tmp_path: Path) -> None:
-    source, target = films(form), tmp_path / f"out.{form}"
+def test_metadata_alone_changes_no_packet(form: str, videos: Callable[[str], Path], tmp_path: Path) -> None:
+    source, target = videos(form), tmp_path / f"out.{form}"
     done = Labeler(PRODUCER, visible=False).label_file(source, target, content_id="clip-1")
     for kind in ("a", *(("v",) if "-vn" not in FORMS[form] else ())):
         assert packets(target, kind) == packets(source, kind)
@@ -95,10 +95,10 @@ def test_metadata_alone_changes_no_packet(form: str, films: Callable[[str], Path
 
 
 @pytest.mark.parametrize("form", ["mp4", "mov", "mkv", "webm", "avi", "flv"])
-def test_a_visible_label_leaves_later_pictures_and_the_sound_alone(
-    form: str, films: Callable[[str], Path], tmp_path: Path
+def test_a_visible_label_leaves_later_pictures_and_the_audio_alone(
+    form: str, videos: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    source, target = films(form), tmp_path / f"out.{form}"
+    source, target = videos(form), tmp_path / f"out.{form}"
     done = Labeler(PRODUCER).label_file(source, target)
     before, after = pictures(source), pictures(target)
     assert len(before) == len(after)
@@ -113,9 +113,9 @@ def test_a_visible_label_leaves_later_pictures_and_the_sound_alone(
 
 
 @pytest.mark.parametrize("form", SIGNED)
-def test_c2pa_s_own_reader_validates(form: str, films: Callable[[str], Path], signer: Signer, tmp_path: Path) -> None:
+def test_c2pa_s_own_reader_validates(form: str, videos: Callable[[str], Path], signer: Signer, tmp_path: Path) -> None:
     target = tmp_path / f"out.{form}"
-    done = Labeler(PRODUCER, visible=False, signer=signer).label_file(films(form), target)
+    done = Labeler(PRODUCER, visible=False, signer=signer).label_file(videos(form), target)
     with c2pa.Reader(str(target)) as reader:
         assert json.loads(reader.json())["validation_state"] == "Valid"
     assert next(m for m in done.report.findings if m.kind == "c2pa").signature is Signature.VALID
@@ -131,13 +131,13 @@ def test_c2pa_s_own_reader_validates(form: str, films: Callable[[str], Path], si
 
 @pytest.mark.parametrize("form", ["mkv", "flv", "ogg"])
 def test_a_manifest_lies_beside_what_cannot_hold_one(
-    form: str, films: Callable[[str], Path], signer: Signer, tmp_path: Path
+    form: str, videos: Callable[[str], Path], signer: Signer, tmp_path: Path
 ) -> None:
     target = tmp_path / f"out.{form}"
-    plain = Labeler(PRODUCER, visible=False, signer=signer).label_file(films(form), target)
+    plain = Labeler(PRODUCER, visible=False, signer=signer).label_file(videos(form), target)
     assert any("no place for a C2PA manifest" in sentence for sentence in plain.how)
     assert findings(labeling.verify(target, visible=False))["c2pa"] is Status.ABSENT
-    Labeler(PRODUCER, visible=False, signer=signer, sidecar=True).label_file(films(form), target)
+    Labeler(PRODUCER, visible=False, signer=signer, sidecar=True).label_file(videos(form), target)
     assert (tmp_path / f"out.{form}.c2pa").exists()
     found = next(m for m in labeling.verify(target, visible=False).findings if m.kind == "c2pa")
     assert (found.status, found.signature) == (Status.PRESENT, Signature.VALID)
@@ -150,10 +150,10 @@ def test_a_manifest_lies_beside_what_cannot_hold_one(
     )
 
 
-def test_a_platform_adds_its_half(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_platform_adds_its_half(videos: Callable[[str], Path], tmp_path: Path) -> None:
     for form in ("mp4", "mkv", "mp3"):
         target = tmp_path / f"out.{form}"
-        Labeler(PRODUCER, visible=False).label_file(films(form), target)
+        Labeler(PRODUCER, visible=False).label_file(videos(form), target)
         done = labeling.propagate(
             target, tmp_path / f"published.{form}", propagator="a-platform", propagate_id="post-1"
         )
@@ -161,9 +161,9 @@ def test_a_platform_adds_its_half(films: Callable[[str], Path], tmp_path: Path) 
         assert (value["ContentProducer"], value["ContentPropagator"]) == (PRODUCER, "a-platform")
 
 
-def test_in_place_dry_run_and_lying_names(films: Callable[[str], Path], tmp_path: Path) -> None:
-    path = tmp_path / "a film 片.png"
-    path.write_bytes(films("mp4").read_bytes())
+def test_in_place_dry_run_and_lying_names(videos: Callable[[str], Path], tmp_path: Path) -> None:
+    path = tmp_path / "a video 片.png"
+    path.write_bytes(videos("mp4").read_bytes())
     before = path.read_bytes()
     quiet = Labeler(PRODUCER, visible=False)
     assert quiet.label_file(path, in_place=True, dry_run=True).dry_run
@@ -180,8 +180,8 @@ def test_in_place_dry_run_and_lying_names(films: Callable[[str], Path], tmp_path
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_truncated_file_is_never_labelled_silently(form: str, films: Callable[[str], Path], tmp_path: Path) -> None:
-    whole = films(form).read_bytes()
+def test_a_truncated_file_is_never_labelled_silently(form: str, videos: Callable[[str], Path], tmp_path: Path) -> None:
+    whole = videos(form).read_bytes()
     for share in (0.02, 0.3, 0.9):
         path = tmp_path / f"cut.{form}"
         path.write_bytes(whole[: int(len(whole) * share)])
@@ -199,8 +199,8 @@ def test_a_truncated_file_is_never_labelled_silently(form: str, films: Callable[
         assert not list(tmp_path.glob(".aigc*"))
 
 
-def test_damaged_pictures_give_an_error_and_no_file(films: Callable[[str], Path], tmp_path: Path) -> None:
-    data = bytearray(films("mp4").read_bytes())
+def test_damaged_pictures_give_an_error_and_no_file(videos: Callable[[str], Path], tmp_path: Path) -> None:
+    data = bytearray(videos("mp4").read_bytes())
     start = data.index(b"mdat") + 4
     rng = np.random.default_rng(1)
     data[start + 2000 : start + 6000] = rng.integers(0, 256, 4000, np.uint8).tobytes()
@@ -211,7 +211,7 @@ def test_damaged_pictures_give_an_error_and_no_file(films: Callable[[str], Path]
     assert [p.name for p in tmp_path.iterdir()] == ["damaged.mp4"]
 
 
-def test_a_film_that_becomes_shorter_while_it_is_read(tmp_path: Path) -> None:
+def test_a_video_that_becomes_shorter_while_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "shrinking"
     path.write_bytes(bytes(1 << 20))
     with filebytes.FileBytes(path.open("rb"), str(path)) as data:
@@ -223,10 +223,10 @@ def test_a_film_that_becomes_shorter_while_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupt_leaves_no_output(how: signal.Signals, films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_an_interrupt_leaves_no_output(how: signal.Signals, videos: Callable[[str], Path], tmp_path: Path) -> None:
     source = tmp_path / "long.mp4"
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-stream_loop", "20", "-i", str(films("mp4")), "-c", "copy", str(source)], check=True
+        ["ffmpeg", "-v", "error", "-stream_loop", "20", "-i", str(videos("mp4")), "-c", "copy", str(source)], check=True
     )
     target = tmp_path / "out.mp4"
     command = [sys.executable, "-m", "labeling.cli", "add", str(source), "-o", str(target), "--producer", PRODUCER]
@@ -246,9 +246,9 @@ def test_an_interrupt_leaves_no_output(how: signal.Signals, films: Callable[[str
 
 def test_a_recording_that_fails_leaves_nothing(tmp_path: Path) -> None:
     labeler = Labeler(PRODUCER)
-    film = labeler.open_video(tmp_path / "a.mp4", size=(320, 240), fps=24)
-    with pytest.raises(RuntimeError, match="out of ideas"), film:
-        film.write(np.zeros((240, 320, 3), np.uint8))
+    video = labeler.open_video(tmp_path / "a.mp4", size=(320, 240), fps=24)
+    with pytest.raises(RuntimeError, match="out of ideas"), video:
+        video.write(np.zeros((240, 320, 3), np.uint8))
         raise RuntimeError("out of ideas")
     with pytest.raises(LabelingError, match="no frame"), labeler.open_video(tmp_path / "b.mp4", (320, 240), 24):
         pass
@@ -259,11 +259,11 @@ def test_a_recording_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_recording_is_labelled_and_signed(signer: Signer, tmp_path: Path) -> None:
     labeler = Labeler(PRODUCER, generator="m", generator_version="2", signer=signer, profile="us-ca")
-    with labeler.open_video(tmp_path / "a.mp4", size=(320, 240), fps=24, content_id="c") as film:
+    with labeler.open_video(tmp_path / "a.mp4", size=(320, 240), fps=24, content_id="c") as video:
         for shade in range(72):
-            film.write(np.full((240, 320, 3), shade * 3, np.uint8))
-    assert film.result is not None
-    assert film.result.label.content_id == "c"
+            video.write(np.full((240, 320, 3), shade * 3, np.uint8))
+    assert video.result is not None
+    assert video.result.label.content_id == "c"
     report = labeling.verify(tmp_path / "a.mp4", profile=["cn", "us-ca", "eu"])
     assert {name: str(v.outcome) for name, v in report.verdicts.items()}["us-ca"] == "compliant"
     with c2pa.Reader(str(tmp_path / "a.mp4")) as reader:
@@ -286,7 +286,7 @@ def test_spans_of_the_label() -> None:
     assert VideoOptions(when="start+middle+end").spans(60) == ((0.0, 2.0), (29.0, 31.0), (58.0, None))
 
 
-def test_the_configuration_speaks_of_films(tmp_path: Path) -> None:
+def test_the_configuration_speaks_of_videos(tmp_path: Path) -> None:
     path = tmp_path / "aigc-label.toml"
     path.write_text(f'producer = "{PRODUCER}"\n[video]\nwhen = "whole"\nseconds = 3\n', encoding="utf-8")
     assert Labeler.from_config(path).video == VideoOptions(when="whole", seconds=3)
@@ -295,12 +295,12 @@ def test_the_configuration_speaks_of_films(tmp_path: Path) -> None:
         Labeler.from_config(path)
 
 
-def test_a_large_film_with_room_is_changed_in_place(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_large_video_with_room_is_changed_in_place(videos: Callable[[str], Path], tmp_path: Path) -> None:
     path = tmp_path / "room.mp4"
-    command = ["ffmpeg", "-v", "error", "-i", str(films("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
+    command = ["ffmpeg", "-v", "error", "-i", str(videos("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
     subprocess.run(command, check=True)
     before, node = path.read_bytes(), path.stat().st_ino
-    sound, shown = packets(path, "a"), pictures(path)
+    audio, shown = packets(path, "a"), pictures(path)
     quiet = Labeler(PRODUCER, visible=False)
     for content_id in ("first", "second-and-longer"):
         done = quiet.label_file(path, in_place=True, content_id=content_id)
@@ -308,7 +308,7 @@ def test_a_large_film_with_room_is_changed_in_place(films: Callable[[str], Path]
         assert (path.stat().st_ino, path.stat().st_size) == (node, len(before))
         value = labeling.verify(path, visible=False).findings[0].value
         assert value["ProduceID"] == content_id
-        assert packets(path, "a") == sound
+        assert packets(path, "a") == audio
         assert pictures(path) == shown
         told = subprocess.run(["exiftool", "-G1", "-a", "-AIGC", str(path)], capture_output=True, text=True).stdout
         assert told.count("[Keys]") >= 1
@@ -316,10 +316,10 @@ def test_a_large_film_with_room_is_changed_in_place(films: Callable[[str], Path]
 
 
 def test_an_edit_in_place_is_taken_back_on_failure_and_every_step_of_it_plays(
-    films: Callable[[str], Path], tmp_path: Path
+    videos: Callable[[str], Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "room.mp4"
-    command = ["ffmpeg", "-v", "error", "-i", str(films("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
+    command = ["ffmpeg", "-v", "error", "-i", str(videos("mp4")), "-c", "copy", "-moov_size", "100000", str(path)]
     subprocess.run(command, check=True)
     shown = pictures(path)
     with filebytes.FileBytes(path.open("rb"), str(path)) as data:
@@ -340,28 +340,28 @@ def test_an_edit_in_place_is_taken_back_on_failure_and_every_step_of_it_plays(
             assert len(labels) == (1 if done > 1 else 0)
 
 
-def test_a_device_is_never_replaced(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_device_is_never_replaced(videos: Callable[[str], Path], tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(labeling.WriteError, match="not a regular file"):
-        Labeler(PRODUCER, visible=False).label_file(films("wav"), pipe)
+        Labeler(PRODUCER, visible=False).label_file(videos("wav"), pipe)
     assert pipe.is_fifo()
 
 
-def test_an_audible_label_is_mixed_into_wav_alone(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_an_audible_label_is_mixed_into_wav_alone(videos: Callable[[str], Path], tmp_path: Path) -> None:
     labeler = Labeler(PRODUCER, video=VideoOptions(audio_cue=True))
-    done = labeler.label_file(films("wav"), tmp_path / "out.wav")
+    done = labeler.label_file(videos("wav"), tmp_path / "out.wav")
     assert any("rhythm" in sentence for sentence in done.how)
     report = labeling.verify(tmp_path / "out.wav")
     assert report.compliant, report.to_dict()
     again = labeler.label_file(tmp_path / "out.wav", tmp_path / "again.wav")
     assert "the audible label is there already" in again.how
     for form in ("mp3", "m4a", "flac"):
-        with pytest.raises(labeling.UnsupportedFormat, match=rf"film\.{form}"):
-            labeler.label_file(films(form), tmp_path / f"out.{form}")
+        with pytest.raises(labeling.UnsupportedFormat, match=rf"video\.{form}"):
+            labeler.label_file(videos(form), tmp_path / f"out.{form}")
 
 
-def test_a_label_in_the_coded_film_is_a_trace_and_no_label(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_label_in_the_coded_video_is_a_trace_and_no_label(videos: Callable[[str], Path], tmp_path: Path) -> None:
     for codec, flavour in (("libx264", "h264"), ("libx265", "hevc")):
         path, target = tmp_path / f"{codec}.mp4", tmp_path / f"{codec}-sei.mp4"
         source = ["-f", "lavfi", "-i", "testsrc2=s=64x64:r=10:d=1", "-c:v", codec]

@@ -1,4 +1,4 @@
-"""Labels as real films and sounds carry them, written by FFmpeg: every form is found, and judged rightly."""
+"""Labels as real video and audio files carry them, written by FFmpeg: every form is found and judged correctly."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ FORMS = [
 
 
 def made(path: Path, key: str, value: str) -> Path:
-    film = path.suffix in (".mp4", ".mkv", ".webm")
-    source = "testsrc2=s=64x64:r=10:d=1" if film else "sine=d=1:r=48000"
+    video = path.suffix in (".mp4", ".mkv", ".webm")
+    source = "testsrc2=s=64x64:r=10:d=1" if video else "sine=d=1:r=48000"
     options = ["-movflags", "use_metadata_tags"] if path.suffix == ".mp4" else []
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, *options, "-metadata", f"{key}={value}"]
     subprocess.run([*command, str(path)], check=True)
@@ -54,7 +54,7 @@ def made(path: Path, key: str, value: str) -> Path:
 def test_every_form_is_found_and_judged(
     name: str, form: str, key: str, value: str, status: Status, rules: set[str], tmp_path: Path
 ) -> None:
-    report = labeling.verify(made(tmp_path / f"film.{form}", key, value), visible=False)
+    report = labeling.verify(made(tmp_path / f"video.{form}", key, value), visible=False)
     found = [finding for finding in report.findings if finding.kind == "aigc"]
     assert [finding.status for finding in found] == [status], report.to_dict()
     assert report.origin == "confirmed"
@@ -65,6 +65,6 @@ def test_every_form_is_found_and_judged(
 
 def test_what_only_speaks_of_the_standard_is_no_label(tmp_path: Path) -> None:
     comment = "Skylark Agent 2.0 task_id=1 | AIGC GB/T 45438-2025 | mastered for the web"
-    report = labeling.verify(made(tmp_path / "film.mp4", "comment", comment), visible=False)
+    report = labeling.verify(made(tmp_path / "video.mp4", "comment", comment), visible=False)
     assert next(finding for finding in report.findings if finding.kind == "aigc").status is Status.ABSENT
     assert report.origin != "confirmed"

@@ -1,4 +1,4 @@
-"""Films with a label on some of their frames, made with PyAV, and the finding on them."""
+"""Videos with a label on some of their frames, made with PyAV, and the finding on them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def shots(
         yield at, labelled(pixels, painter) if since - 1e-6 <= at < until - 1e-6 else pixels
 
 
-def film(
+def make_video(
     path: Path,
     frames: Iterator[Shot],
     codec: str = "libx264",
@@ -67,13 +67,13 @@ def film(
     aspect: Fraction | None = None,
     turn: Callable[[Pixels], Pixels] = lambda pixels: pixels,
     rotation: int = 0,
-    sound: NDArray[np.float32] | None = None,
+    audio: NDArray[np.float32] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write frames with PyAV; each is shown until the next. ``sound`` is mono at 48 kHz."""
+    """Write frames with PyAV; each is shown until the next. ``audio`` is mono at 48 kHz."""
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream(codec, rate=25, options=options or {})
-        voice: Any = out.add_stream("aac", rate=48000, layout="mono") if sound is not None else None
+        voice: Any = out.add_stream("aac", rate=48000, layout="mono") if audio is not None else None
         stream.pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
         stream.codec_context.time_base = Fraction(1, tick)
         for number, (at, displayed) in enumerate(frames):
@@ -88,9 +88,9 @@ def film(
             frame.pts, frame.time_base = round(at * tick), Fraction(1, tick)
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
-        if sound is not None:
-            for start in range(0, sound.size, 1024):
-                piece = av.AudioFrame.from_ndarray(sound[None, start : start + 1024], "fltp", "mono")
+        if audio is not None:
+            for start in range(0, audio.size, 1024):
+                piece = av.AudioFrame.from_ndarray(audio[None, start : start + 1024], "fltp", "mono")
                 piece.sample_rate, piece.pts = 48000, start
                 out.mux(voice.encode(piece))
             out.mux(voice.encode())

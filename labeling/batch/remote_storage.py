@@ -77,7 +77,7 @@ class RemoteStorage:
         self.name = without_credentials(url)
         self._errors = StoreErrors(url, options)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[RemoteStorage], tuple[str, dict[str, Any]]]:
         return RemoteStorage, (self._url, self._options)
 
     @property

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import run_lock, setup
@@ -331,7 +332,7 @@ def _stopping_on_signals(session: Session) -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         if session.progress.stopping:
             raise KeyboardInterrupt
         session.stop()

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
 from labeling.batch import run_lock
@@ -182,10 +183,10 @@ class InlineWorker(WorkerPool[WorkerSlot]):
         """Do nothing: there is no process to end."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class _ProcessSlot(WorkerSlot):
-    process: Any = None
-    pipe: Connection[Any, Any] | Any = None
+    process: SpawnProcess
+    pipe: Connection[Any, Any]
 
 
 class ProcessPool(WorkerPool[_ProcessSlot]):

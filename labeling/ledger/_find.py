@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -150,7 +150,7 @@ def _similar(connection: Connection, wanted: bytes, cache: BlockCache, limit: in
         for block, stored in fetch_rows(connection, blocks):
             cache.keep(block, bytes(stored))
             found += search_block(block, bytes(stored), words, limit)
-    rest: Any = select(entries.c.seq, entries.c.fingerprint).where(
+    rest = select(entries.c.seq, entries.c.fingerprint).where(
         entries.c.seq > end * BLOCK, entries.c.fingerprint.is_not(None)
     )
     for number, stored in fetch_rows(connection, rest):

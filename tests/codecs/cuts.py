@@ -1,4 +1,4 @@
-"""Small films that FFmpeg makes, what it decodes them to, and the engine of smart rendering on its own."""
+"""Small videos that FFmpeg makes, what it decodes them to, and the engine of smart rendering on its own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ffmpeg(*args: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def film(target: Path, *args: object, size: str = "160x120", inputs: tuple[object, ...] = ()) -> Path:
+def make_video(target: Path, *args: object, size: str = "160x120", inputs: tuple[object, ...] = ()) -> Path:
     """Three seconds at 25 pictures a second, of noise and movement."""
     made = f"testsrc2=s={size}:r=25:d={SECONDS},noise=alls=6:allf=t"
     ffmpeg("-f", "lavfi", "-i", made, *inputs, *args, target)
@@ -94,7 +94,7 @@ def opened(path: Path) -> tuple[av.container.InputContainer, Stream, list[Packet
 def cut(
     path: Path, target: Path, overlay: Any, *, settings: Settings | None = None, seconds: float = LABEL
 ) -> tuple[list[Packet], list[Packet], int]:
-    """Encode anew what is before the first clean join behind ``seconds``, copy the rest: (packets, new ones, depth)."""
+    """Re-encode what is before the first clean join behind ``seconds``, copy the rest: (packets, new ones, depth)."""
     container, stream, given = opened(path)
     codec = segment.codec_of(stream)
     assert not codec.refusal(given[0].data)

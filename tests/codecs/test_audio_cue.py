@@ -128,28 +128,28 @@ def test_the_bits_that_are_not_used_stay_empty() -> None:
     channels=st.integers(1, 3),
 )
 def test_nothing_wraps_around(values: int, loud: float, rate: int, channels: int) -> None:
-    """Sound at full scale, and cues up to full scale."""
+    """Audio at full scale, and cues up to full scale."""
     count = rate * 2
-    sound = np.full((count, channels), values, "<i2")
+    audio = np.full((count, channels), values, "<i2")
     fmt = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * 2, channels * 2, 16)
 
     def cue(rate: int, channels: int) -> NDArray[np.float32]:
         return (audible.cue(rate, channels) * np.float32(loud / audible.LEVEL)).astype(np.float32)
 
-    data = riff(fmt, sound.tobytes())
+    data = riff(fmt, audio.tobytes())
     after = b"".join(bytes(piece) for piece in mix_cue(data, cue))  # type: ignore[arg-type]
     new = np.frombuffer(after[44:], "<i2").reshape(-1, channels)
-    exact = sound[:, 0].astype(float)
+    exact = audio[:, 0].astype(float)
     exact[: cue(rate, 1).size] = exact[: cue(rate, 1).size] * DUCKED + cue(rate, 1)[:, 0] * 32768
     inner = slice(rate // 50, cue(rate, 1).size - rate // 50)
     assert np.abs(new[inner, 0] - np.clip(exact[inner], -32768, 32767)).max() <= 1
-    assert np.array_equal(new[cue(rate, 1).size :], sound[cue(rate, 1).size :])
+    assert np.array_equal(new[cue(rate, 1).size :], audio[cue(rate, 1).size :])
 
 
 @pytest.mark.parametrize(("name", "codec"), [
     ("a.mp3", "libmp3lame"), ("a.flac", "flac"), ("a.m4a", "aac"), ("a.opus", "libopus"), ("a.wav", "adpcm_ms"),
 ])  # fmt: skip
-def test_compressed_sound_is_refused_with_what_to_do(tmp_path: Path, name: str, codec: str) -> None:
+def test_compressed_audio_is_refused_with_what_to_do(tmp_path: Path, name: str, codec: str) -> None:
     path = tmp_path / name
     subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=3:r=48000", "-c:a", codec, path], check=True

@@ -1,4 +1,4 @@
-"""The sound of written films: in time, as far as the pictures go, judged by what ffmpeg plays."""
+"""The audio of written videos: in time, as far as the pictures go, judged by what ffmpeg plays."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SOURCES = {
 
 def beep(path: Path, seconds: float = 3) -> Path:
     """A file of silence with 0.1 s of tone from 0.5 s on, coded by ffmpeg."""
-    sound = f"aevalsrc=if(between(t\\,0.5\\,0.6)\\,0.8*sin(2*PI*1000*t)\\,0):d={seconds}:s=44100"
-    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", sound, "-ac", "2", *SOURCES[path.suffix[1:]], str(path)]
+    audio = f"aevalsrc=if(between(t\\,0.5\\,0.6)\\,0.8*sin(2*PI*1000*t)\\,0):d={seconds}:s=44100"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", audio, "-ac", "2", *SOURCES[path.suffix[1:]], str(path)]
     subprocess.run(command, check=True)
     return path
 
 
 def heard(path: Path) -> tuple[float, float]:
-    """When the tone begins and when the sound ends, in seconds of the film, as ffmpeg plays it."""
+    """When the tone begins and when the audio ends, in seconds of the video, as ffmpeg plays it."""
     command = [
         "ffmpeg",
         "-v",
@@ -55,27 +55,27 @@ def heard(path: Path) -> tuple[float, float]:
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.mov"])
-def test_sound_of_a_file_is_in_time_and_ends_with_the_pictures(kind: str, name: str, tmp_path: Path) -> None:
+def test_audio_of_a_file_is_in_time_and_ends_with_the_pictures(kind: str, name: str, tmp_path: Path) -> None:
     source = beep(tmp_path / f"s.{kind}")
     codec, preset = ("vp9", "5") if name == "a.webm" else ("h264", "ultrafast")
     path = tmp_path / name
     video = write(path, pictures(24), codec=codec, preset=preset, audio=source)
-    picture, sound = probe(path)["streams"]
+    picture, audio = probe(path)["streams"]
     took = {"m4a": "aac", "aac": "aac", "mp3": "mp3", "flac": "flac", "ogg": "vorbis", "opus": "opus"}.get(
         kind, "pcm_s16le"
     )
-    copied = took == sound["codec_name"]
+    copied = took == audio["codec_name"]
     assert copied == ("copied" in video.how)
     if name == "a.mkv":
         assert copied
     begins, ends = heard(path)
-    offset = min(float(picture["start_time"]), float(sound["start_time"]))
+    offset = min(float(picture["start_time"]), float(audio["start_time"]))
     shift = float(picture["start_time"]) - max(offset, 0) if offset < 0 else float(picture["start_time"]) - offset
     assert abs(begins - 0.5 - max(shift, 0)) < 1 / 24
     assert ends < 1.2
 
 
-def test_copied_sound_is_identical(tmp_path: Path) -> None:
+def test_copied_audio_is_identical(tmp_path: Path) -> None:
     source = beep(tmp_path / "s.m4a")
     write(tmp_path / "a.mp4", pictures(24), audio=str(source))
 
@@ -92,7 +92,7 @@ def test_copied_sound_is_identical(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("channels", "dtype", "rate"), [(1, np.int16, 44_100), (2, np.float32, 48_000), (6, np.float32, 22_050)]
 )
-def test_sound_from_samples(name: str, channels: int, dtype: Any, rate: int, tmp_path: Path) -> None:
+def test_audio_from_samples(name: str, channels: int, dtype: Any, rate: int, tmp_path: Path) -> None:
     samples = np.zeros((2 * rate, channels), np.float32)
     samples[rate // 2 : rate * 6 // 10] = tone(0.1, rate, channels)[: rate * 6 // 10 - rate // 2] * 2
     if dtype == np.int16:
@@ -100,8 +100,8 @@ def test_sound_from_samples(name: str, channels: int, dtype: Any, rate: int, tmp
     path = tmp_path / name
     codec, preset = ("vp9", "5") if name == "a.webm" else ("h264", "ultrafast")
     write(path, pictures(24), codec=codec, preset=preset, audio=samples.astype(dtype), audio_rate=rate)
-    sound = probe(path)["streams"][1]
-    assert sound["channels"] == (channels if name in ("a.mp4", "a.webm") else min(channels, 2))
+    audio = probe(path)["streams"][1]
+    assert audio["channels"] == (channels if name in ("a.mp4", "a.webm") else min(channels, 2))
     begins, ends = heard(path)
     assert abs(begins - 0.5) < 0.06
     assert ends < 1.2
@@ -118,13 +118,13 @@ def test_sound_from_samples(name: str, channels: int, dtype: Any, rate: int, tmp
         (42, 48_000, "not int"),
     ],
 )
-def test_sound_that_is_none(audio: Any, rate: Any, words: str, tmp_path: Path) -> None:
+def test_invalid_audio_is_refused(audio: Any, rate: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(LabelingError, match=words):
         write(tmp_path / "a.mp4", pictures(2), audio=audio, audio_rate=rate)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_without_sound_and_playlists_are_refused(tmp_path: Path) -> None:
+def test_files_without_audio_and_playlists_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.mp3").write_bytes(b"no audio at all" * 400)
     (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{beep(tmp_path / 's.aac')}\n#EXT-X-ENDLIST\n")
     for name in ("text.mp3", "list.m3u8", "missing.wav"):

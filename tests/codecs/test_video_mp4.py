@@ -1,4 +1,4 @@
-"""The label on films in MP4 and MOV by surgery: what is not under it stays, bit for bit, as FFmpeg decodes it."""
+"""The label on videos in MP4 and MOV by surgery: what is not under it stays, bit for bit, as FFmpeg decodes it."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def ffmpeg(*arguments: object) -> None:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Four seconds of film with sound, made when first asked for."""
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Four seconds of video with audio, made when first asked for."""
     home = tmp_path_factory.mktemp("surgery")
     source = ("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=4", "-f", "lavfi", "-i", "sine=d=4")
 
-    def film(name: str) -> Path:
+    def video(name: str) -> Path:
         path = home / name
         if path.exists():
             return path
-        copy = ("-i", film("plain.mp4"), "-map", 0, "-c", "copy") if name not in KINDS else ()
+        copy = ("-i", video("plain.mp4"), "-map", 0, "-c", "copy") if name not in KINDS else ()
         if name == "cut_in.mp4":  # an edit list hides the pictures before 0.7 s
             ffmpeg("-ss", 0.7, *copy, path)
         elif name == "turned.mp4":
             ffmpeg(*copy, "-metadata:s:v", "rotate=90", path)
-        elif name == "two_sounds.mp4":
-            ffmpeg("-i", film("plain.mp4"), "-map", "0:a", "-map", 0, "-c", "copy", path)
+        elif name == "two_audio.mp4":
+            ffmpeg("-i", video("plain.mp4"), "-map", "0:a", "-map", 0, "-c", "copy", path)
         elif name == "faststart.mp4":
             ffmpeg(*copy, "-movflags", "+faststart", path)
         elif name == "quicktime.mov":
@@ -66,7 +66,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             ffmpeg(*source, *KINDS[name].split(), "-c:a", "aac", path)
         return path
 
-    return film
+    return video
 
 
 def framemd5(path: Path, *options: str) -> Frames:
@@ -82,7 +82,7 @@ def pictures(path: Path) -> Frames:
     return framemd5(path, "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base", "-1")
 
 
-def sound(path: Path) -> Frames:
+def audio(path: Path) -> Frames:
     return framemd5(path, "-map", "0:a", "-c", "copy")
 
 
@@ -111,9 +111,9 @@ def shown(path: Path, number: int) -> Any:
     return np.frombuffer(raw.stdout, np.uint8).reshape(height, width, 3)
 
 
-def label(path: Path, out: Path, **film: Any) -> labeling.LabeledFile:
+def label(path: Path, out: Path, **video: Any) -> labeling.LabeledFile:
     preset = None if path.stem == "vp9" else "ultrafast"
-    return Labeler(PRODUCER, video=VideoOptions(preset=preset, **film)).label_file(path, out)
+    return Labeler(PRODUCER, video=VideoOptions(preset=preset, **video)).label_file(path, out)
 
 
 def visible(path: Path) -> Any:
@@ -126,17 +126,17 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-FIRST = [*KINDS, "cut_in.mp4", "turned.mp4", "two_sounds.mp4"]
+FIRST = [*KINDS, "cut_in.mp4", "turned.mp4", "two_audio.mp4"]
 
 
 @pytest.mark.parametrize("name", FIRST)
 def test_the_start_is_labelled_and_the_rest_is_as_it_was(
-    films: Callable[[str], Path], tmp_path: Path, name: str
+    videos: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
-    path, out = films(name), tmp_path / name
+    path, out = videos(name), tmp_path / name
     done = label(path, out)
     changed = differing(pictures(path), pictures(out))
-    assert sound(out) == sound(path)
+    assert audio(out) == audio(path)
     assert left(tmp_path) == [name]
     if name == "one_group.mp4":
         assert "re-encoded" in done.how[0] and len(changed) > 90
@@ -147,28 +147,28 @@ def test_the_start_is_labelled_and_the_rest_is_as_it_was(
 
 
 @pytest.mark.parametrize("name", ["cut_in.mp4", "turned.mp4", "pixels.mp4"])
-def test_the_label_is_read_for_two_seconds(films: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+def test_the_label_is_read_for_two_seconds(videos: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     out = tmp_path / name
-    label(films(name), out)
+    label(videos(name), out)
     finding = visible(out)
     assert finding.status is Status.PRESENT and not finding.defects
     since, until = finding.value["seconds"]
     assert since == 0 and until >= 2
 
 
-def test_the_label_is_at_the_foot_of_a_turned_picture(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_label_is_at_the_foot_of_a_turned_picture(videos: Callable[[str], Path], tmp_path: Path) -> None:
     out = tmp_path / "t.mp4"
-    label(films("turned.mp4"), out)
-    before, after = shown(films("turned.mp4"), 5).astype(int), shown(out, 5).astype(int)
+    label(videos("turned.mp4"), out)
+    before, after = shown(videos("turned.mp4"), 5).astype(int), shown(out, 5).astype(int)
     assert before.shape == (320, 240, 3)
     rows, columns = np.nonzero(np.abs(after - before).max(axis=2) > 60)
     assert columns.max() - columns.min() > 2 * (rows.max() - rows.min())  # a line of text as displayed
 
 
 @pytest.mark.parametrize("when", ["start+end", "start+middle+end", "whole"])
-def test_where_the_label_is_asked_for(films: Callable[[str], Path], tmp_path: Path, when: str) -> None:
+def test_where_the_label_is_asked_for(videos: Callable[[str], Path], tmp_path: Path, when: str) -> None:
     long, out = tmp_path / "long.mp4", tmp_path / "o.mp4"
-    ffmpeg("-stream_loop", 2, "-i", films("plain.mp4"), "-map", 0, "-c", "copy", long)
+    ffmpeg("-stream_loop", 2, "-i", videos("plain.mp4"), "-map", 0, "-c", "copy", long)
     label(long, out, when=when)
     before, after = pictures(long), pictures(out)
     changed = set(differing(before, after))
@@ -177,50 +177,52 @@ def test_where_the_label_is_asked_for(films: Callable[[str], Path], tmp_path: Pa
     middle = set(range(count // 2 - 20, count // 2 + 20))
     assert (middle <= changed) is (when != "start+end")
     assert len(changed) == count if when == "whole" else len(changed) < count
-    assert sound(out) == sound(long)
+    assert audio(out) == audio(long)
 
 
-def test_never_and_always(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_never_and_always(videos: Callable[[str], Path], tmp_path: Path) -> None:
     with pytest.raises(LabelingError, match=r"reencode=.auto."):
-        label(films("one_group.mp4"), tmp_path / "n.mp4", reencode="never")
+        label(videos("one_group.mp4"), tmp_path / "n.mp4", reencode="never")
     assert left(tmp_path) == []
-    label(films("plain.mp4"), tmp_path / "n.mp4", reencode="never")
-    done = label(films("plain.mp4"), tmp_path / "a.mp4", reencode="always")
+    label(videos("plain.mp4"), tmp_path / "n.mp4", reencode="never")
+    done = label(videos("plain.mp4"), tmp_path / "a.mp4", reencode="always")
     assert "as asked" in done.how[0]
-    assert len(differing(pictures(films("plain.mp4")), pictures(tmp_path / "a.mp4"))) == 96
+    assert len(differing(pictures(videos("plain.mp4")), pictures(tmp_path / "a.mp4"))) == 96
 
 
-def test_a_second_label_is_not_drawn(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_second_label_is_not_drawn(videos: Callable[[str], Path], tmp_path: Path) -> None:
     one, two = tmp_path / "one.mp4", tmp_path / "two.mp4"
-    label(films("plain.mp4"), one)
+    label(videos("plain.mp4"), one)
     done = label(one, two)
     assert done.how == ("the visible label is there already",)
     assert framemd5(one, "-map", "0", "-c", "copy") == framemd5(two, "-map", "0", "-c", "copy")
 
 
-def test_progress_is_told(films: Callable[[str], Path], tmp_path: Path) -> None:
-    told: list[tuple[float, float]] = []
+def test_progress_is_reported(videos: Callable[[str], Path], tmp_path: Path) -> None:
+    reported: list[tuple[float, float]] = []
     labeler = Labeler(PRODUCER, video=VideoOptions(preset="ultrafast"))
-    labeler.label_file(films("plain.mp4"), tmp_path / "o.mp4", progress=lambda done, total: told.append((done, total)))
-    assert told and told == sorted(told) and all(0 < done <= total <= 4 for done, total in told)
+    labeler.label_file(
+        videos("plain.mp4"), tmp_path / "o.mp4", progress=lambda done, total: reported.append((done, total))
+    )
+    assert reported and reported == sorted(reported) and all(0 < done <= total <= 4 for done, total in reported)
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "faststart.mp4", "quicktime.mov"])
-def test_content_credentials_are_valid(films: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+def test_content_credentials_are_valid(videos: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     chain, out = make_test_chain(), tmp_path / name
     signer = Signer.from_pem(chain.cert_pem, chain.key_pem)
     labeler = Labeler(PRODUCER, signer=signer, video=VideoOptions(preset="ultrafast"))
-    labeler.label_file(films(name), out)
+    labeler.label_file(videos(name), out)
     kind = "video/quicktime" if name.endswith("mov") else "video/mp4"
     with out.open("rb") as stream, c2pa.Reader(kind, stream) as reader:
         assert reader.get_validation_state() == "Valid"
-    assert sound(out) == sound(films(name))
-    assert differing(pictures(films(name)), pictures(out))[-1] < 76
+    assert audio(out) == audio(videos(name))
+    assert differing(pictures(videos(name)), pictures(out))[-1] < 76
     assert left(tmp_path) == [name]
 
 
-def test_nothing_is_left_of_films_that_are_cut_short(films: Callable[[str], Path], tmp_path: Path) -> None:
-    data = films("faststart.mp4").read_bytes()
+def test_nothing_is_left_of_videos_that_are_cut_short(videos: Callable[[str], Path], tmp_path: Path) -> None:
+    data = videos("faststart.mp4").read_bytes()
     path, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
     for part in (0.05, 0.3, 0.6, 0.95, 0.999):
         path.write_bytes(data[: int(len(data) * part)])
@@ -229,9 +231,9 @@ def test_nothing_is_left_of_films_that_are_cut_short(films: Callable[[str], Path
         assert left(tmp_path) == ["in.mp4"]
 
 
-def test_damage_gives_a_label_or_a_reason(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_damage_gives_a_label_or_a_reason(videos: Callable[[str], Path], tmp_path: Path) -> None:
     """Damaged tables, and damaged pictures: never a traceback, and nothing half-made is left."""
-    data = films("faststart.mp4").read_bytes()
+    data = videos("faststart.mp4").read_bytes()
     moov, path, out = data.index(b"moov"), tmp_path / "in.mp4", tmp_path / "out.mp4"
     stbl, chance = data.index(b"stbl"), random.Random(3)
     refused = 0
@@ -251,12 +253,12 @@ def test_damage_gives_a_label_or_a_reason(films: Callable[[str], Path], tmp_path
     assert refused
 
 
-def test_the_source_stays_as_it_is_in_place_or_not(films: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_source_stays_as_it_is_in_place_or_not(videos: Callable[[str], Path], tmp_path: Path) -> None:
     path = tmp_path / "f.mp4"
-    shutil.copy(films("plain.mp4"), path)
+    shutil.copy(videos("plain.mp4"), path)
     before = path.read_bytes()
     label(path, tmp_path / "o.mp4")
     assert path.read_bytes() == before
     Labeler(PRODUCER, video=VideoOptions(preset="ultrafast")).label_file(path, in_place=True)
-    assert differing(pictures(films("plain.mp4")), pictures(path))[-1] < 76
+    assert differing(pictures(videos("plain.mp4")), pictures(path))[-1] < 76
     assert left(tmp_path) == ["f.mp4", "o.mp4"]

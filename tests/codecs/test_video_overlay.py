@@ -92,7 +92,7 @@ def test_what_was_saved_can_be_put_back_to_the_byte(pix_fmt: str) -> None:
 
 
 def test_a_decoder_goes_on_undisturbed_once_its_frame_is_put_back(tmp_path: Path) -> None:
-    path = tmp_path / "film.mp4"
+    path = tmp_path / "video.mp4"
     random = np.random.default_rng(2)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=10, options={"bf": "2"}, width=96, height=64)
@@ -170,7 +170,7 @@ def test_upright_as_displayed(rotation: int, mirrored: bool, quarters: Any) -> N
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_player_that_turns_the_film_shows_it_upright(degrees: int, tmp_path: Path, quarters: Any) -> None:
+def test_a_player_that_turns_the_video_shows_it_upright(degrees: int, tmp_path: Path, quarters: Any) -> None:
     """FFmpeg's own rotation, as ffmpeg applies it when it decodes a file with a display matrix."""
     path, picture = tmp_path / "turned.mp4", tmp_path / "shown.png"
     overlay = FrameOverlay(Stamp(), 96, 64, rotation=degrees)

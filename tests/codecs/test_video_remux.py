@@ -1,4 +1,4 @@
-"""Films of other containers: all but what is under the label stays, packet for packet, say FFmpeg and mkvmerge."""
+"""Videos in other containers: all but what is under the label stays, packet for packet, say FFmpeg and mkvmerge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeling.codecs.video.base import PaintedVideo, Settings
 from labeling.codecs.video.remux import paint
 from labeling.errors import LabelingError, UnreadableFile
 
-from .cuts import LABEL, Painter, ffmpeg, film, packets, pictures
+from .cuts import LABEL, Painter, ffmpeg, make_video, packets, pictures
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", 24, "-sc_threshold", 0, "-pix_fmt", "yuv420p")
 TONE = ("-f", "lavfi", "-i", "sine=440:d=3")
@@ -54,7 +54,7 @@ def label_shows(path: Path, seconds: float, width: int = 160, height: int = 120)
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_the_groups_under_the_label_are_encoded(tmp_path: Path, kind: str) -> None:
     format, suffix, *options = KINDS[kind]
-    source = film(tmp_path / f"old.{suffix}", *options, inputs=TONE)
+    source = make_video(tmp_path / f"old.{suffix}", *options, inputs=TONE)
     target, painted = run(source, format=format, reencode="never")
 
     ((start, stop),) = painted.spans
@@ -82,10 +82,10 @@ def test_every_track_chapter_attachment_and_tag_of_matroska_stays(tmp_path: Path
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=3000\ntitle=Two\n"
     )
     ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x64", "-frames:v", 1, cover)
-    plain = film(
+    plain = make_video(
         tmp_path / "plain.mkv",
         *("-map", 0, "-map", 1, "-map", 2, "-map", 3, "-map_chapters", 4, *X264, "-c:a:0", "aac", "-c:a:1", "libopus"),
-        *("-c:s", "srt", "-metadata", "title=Ä film", "-metadata:s:a:0", "language=eng"),
+        *("-c:s", "srt", "-metadata", "title=Ä video", "-metadata:s:a:0", "language=eng"),
         *("-metadata:s:a:1", "language=chi", "-metadata:s:a:1", "title=Comments", "-disposition:a:1", "comment"),
         inputs=(*TONE, *TONE, "-i", texts, "-i", chapters),
     )
@@ -112,11 +112,11 @@ def test_every_track_chapter_attachment_and_tag_of_matroska_stays(tmp_path: Path
     assert old["chapters"] == new["chapters"] == [{"num_entries": 2}]
     assert packets(source, "as") == packets(target, "as")
     seen = subprocess.run(["ffprobe", "-v", "error", "-show_chapters", "-show_format", target], capture_output=True)
-    assert "title=Öne" in (text := seen.stdout.decode()) and "TAG:title=Ä film" in text
+    assert "title=Öne" in (text := seen.stdout.decode()) and "TAG:title=Ä video" in text
 
 
 def test_labels_at_start_and_end_leave_the_middle_alone(tmp_path: Path) -> None:
-    source = film(tmp_path / "old.mkv", *X264, *("-g", 12))
+    source = make_video(tmp_path / "old.mkv", *X264, *("-g", 12))
     target, painted = run(source, format="matroska", plan=((0.0, 0.4), (2.5, None)))
     assert [tuple(map(float, part)) for part in painted.encoded] == [(0.0, 0.48), (2.4, 3.0)]
     assert painted.spans == ((0.0, 0.4), (2.52, 3.0)) and painted.bit_exact_after is None
@@ -125,9 +125,9 @@ def test_labels_at_start_and_end_leave_the_middle_alone(tmp_path: Path) -> None:
     assert label_shows(target, 0.2) and label_shows(target, 2.7) and not label_shows(target, 1)
 
 
-def test_the_size_at_which_a_film_is_displayed_is_that_of_the_container(tmp_path: Path) -> None:
+def test_the_size_at_which_a_video_is_displayed_is_that_of_the_container(tmp_path: Path) -> None:
     vp9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-g", 24)
-    plain, source = film(tmp_path / "plain.webm", *vp9), tmp_path / "old.mkv"
+    plain, source = make_video(tmp_path / "plain.webm", *vp9), tmp_path / "old.mkv"
     subprocess.run(["mkvmerge", "-q", "-o", source, "--display-dimensions", "0:320x120", plain], check=True)
     target, painted = run(source, format="matroska")
     assert painted.displayed == (320, 120)
@@ -137,8 +137,8 @@ def test_the_size_at_which_a_film_is_displayed_is_that_of_the_container(tmp_path
 
 
 @pytest.mark.parametrize("turn", [90, 180])
-def test_the_label_is_upright_in_a_turned_film(tmp_path: Path, turn: int) -> None:
-    plain, source = film(tmp_path / "plain.mp4", *X264), tmp_path / "old.mp4"
+def test_the_label_is_upright_in_a_turned_video(tmp_path: Path, turn: int) -> None:
+    plain, source = make_video(tmp_path / "plain.mp4", *X264), tmp_path / "old.mp4"
     ffmpeg("-i", plain, "-c", "copy", "-metadata:s:v", f"rotate={turn}", *FRAGMENTED, source)
     target, painted = run(source, format="mp4")
     assert painted.displayed == ((120, 160) if turn == 90 else (160, 120))
@@ -164,9 +164,11 @@ WHOLE: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_what_cannot_be_cut_is_encoded_whole_and_it_is_said_why(tmp_path: Path, kind: str) -> None:
+def test_what_cannot_be_cut_is_encoded_whole_with_the_reason(tmp_path: Path, kind: str) -> None:
     format, suffix, why, codec, *options = WHOLE[kind]
-    source = film(tmp_path / f"old.{suffix}", *options, "-c:a", "libopus" if suffix == "webm" else "mp3", inputs=TONE)
+    source = make_video(
+        tmp_path / f"old.{suffix}", *options, "-c:a", "libopus" if suffix == "webm" else "mp3", inputs=TONE
+    )
     with pytest.raises(LabelingError, match="in part"):
         run(source, format=format, reencode="never")
     target, painted = run(source, format=format)
@@ -181,7 +183,7 @@ def test_what_cannot_be_cut_is_encoded_whole_and_it_is_said_why(tmp_path: Path, 
 
 
 def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path: Path) -> None:
-    source = film(tmp_path / "old.mkv", *X264)
+    source = make_video(tmp_path / "old.mkv", *X264)
     target, painted = run(source, format="matroska", reencode="always", settings=Settings("ultrafast", 23))
     assert "as asked" in painted.how[0] and "preset ultrafast, CRF 23" in painted.how[0]
     assert not any(one == other for one, other in zip(pictures(source), pictures(target), strict=True))
@@ -193,29 +195,29 @@ def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path: Path)
 
 
 def test_what_cannot_be_labelled_is_refused_in_words(tmp_path: Path) -> None:
-    source = film(tmp_path / "a.avi", "-c:v", "wmv2")
+    source = make_video(tmp_path / "a.avi", "-c:v", "wmv2")
     with pytest.raises(LabelingError, match=r"wmv2.*convert it to H\.264.*visible=False"):
         run(source, format="avi")
-    sound = tmp_path / "b.mkv"
-    ffmpeg(*TONE, sound)
+    audio = tmp_path / "b.mkv"
+    ffmpeg(*TONE, audio)
     with pytest.raises(LabelingError, match="no video track"):
-        run(sound, format="matroska")
+        run(audio, format="matroska")
     with pytest.raises(LabelingError, match="ends before the time at which"):
-        run(film(tmp_path / "c.mkv", *X264), format="matroska", plan=((9.0, None),))
-    secret, plain = tmp_path / "d.mp4", film(tmp_path / "plain.mp4", *X264)
+        run(make_video(tmp_path / "c.mkv", *X264), format="matroska", plan=((9.0, None),))
+    secret, plain = tmp_path / "d.mp4", make_video(tmp_path / "plain.mp4", *X264)
     key = "0123456789abcdef0123456789abcdef"
     ffmpeg("-i", plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key,
            "-encryption_kid", key, secret)  # fmt: skip
     with pytest.raises(LabelingError, match="encrypted"):
         run(secret, format="mp4")
-    clear = film(tmp_path / "e.webm", "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime")
+    clear = make_video(tmp_path / "e.webm", "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime")
     with pytest.raises(LabelingError, match="transparency"):
         run(clear, format="matroska")
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise at the start", "noise in a packet"])
-def test_damage_gives_a_clear_error_or_a_film(tmp_path: Path, damage: str) -> None:
-    source = film(tmp_path / "old.mkv", *X264)
+def test_damage_gives_a_clear_error_or_a_video(tmp_path: Path, damage: str) -> None:
+    source = make_video(tmp_path / "old.mkv", *X264)
     data = bytearray(source.read_bytes())
     if damage == "cut":
         data = data[: len(data) // 2]
@@ -236,7 +238,7 @@ def test_damage_gives_a_clear_error_or_a_film(tmp_path: Path, damage: str) -> No
 
 def test_nothing_that_a_name_says_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    odd = film(tmp_path / "plain.mkv", *X264).rename(tmp_path / "concat:a|b,%03d ü.mkv")
+    odd = make_video(tmp_path / "plain.mkv", *X264).rename(tmp_path / "concat:a|b,%03d ü.mkv")
     target, _ = run(odd, format="matroska")
     assert len(pictures(target)) == 75
     listing = tmp_path / "list.mkv"

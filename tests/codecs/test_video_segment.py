@@ -21,7 +21,7 @@ from labeling.codecs.video.h264_sets import pps_ids, read_sets, read_sps
 from labeling.codecs.video.overlay import FrameOverlay
 from labeling.errors import LabelingError, UnreadableFile
 
-from .cuts import Painter, cut, ffmpeg, film, opened, pictures
+from .cuts import Painter, cut, ffmpeg, make_video, opened, pictures
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", 24, "-sc_threshold", 0)
 X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-g", 24, "-x265-params")
@@ -69,7 +69,10 @@ def overlay_of(stream: Stream) -> FrameOverlay:
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_behind_the_join_are_bit_exact(tmp_path: Path, kind: str) -> None:
     suffix, *options = KINDS[kind]
-    source, target = film(tmp_path / f"a.{suffix}", *options), tmp_path / ("b.mov" if suffix == "mov" else "b.mkv")
+    source, target = (
+        make_video(tmp_path / f"a.{suffix}", *options),
+        tmp_path / ("b.mov" if suffix == "mov" else "b.mkv"),
+    )
     container, stream, _ = opened(source)
     container.close()
     before, new, depth = cut(source, target, overlay_of(stream))
@@ -123,7 +126,7 @@ def raw(path: Path, width: int, height: int) -> NDArray[np.uint8]:
 def test_restoring_a_picture_right_after_encoding_it_is_safe(tmp_path: Path, kind: str) -> None:
     """The new packets are those of a run in which each picture is copied before it is drawn on."""
     suffix, *options = KINDS[kind]
-    container, stream, given = opened(film(tmp_path / f"a.{suffix}", *options))
+    container, stream, given = opened(make_video(tmp_path / f"a.{suffix}", *options))
     container.close()
     # With macroblock trees x264 gives one of a few equal streams by chance, also of frames that nobody draws on.
     settings = Settings("superfast" if stream.codec == "h264" else None)
@@ -140,7 +143,7 @@ def test_colour_shape_and_place_of_chroma_are_kept(tmp_path: Path) -> None:
     colours = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv")
     for codec in ((*X264, "-x264-params", "chromaloc=2"), (*X265, CLOSED)):
         source, target = tmp_path / "a.mp4", tmp_path / "b.mp4"
-        film(source, *codec, *colours, "-pix_fmt", "yuv420p10le", "-vf", "setsar=4/3")
+        make_video(source, *codec, *colours, "-pix_fmt", "yuv420p10le", "-vf", "setsar=4/3")
         container, stream, _ = opened(source)
         container.close()
         cut(source, target, overlay_of(stream))
@@ -159,7 +162,7 @@ def test_colour_shape_and_place_of_chroma_are_kept(tmp_path: Path) -> None:
 
 
 def test_both_configurations_are_in_the_new_one(tmp_path: Path) -> None:
-    source = film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p")
+    source = make_video(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p")
     container, stream, given = opened(source)
     container.close()
     coder = segment.Reencoder(stream, None, lambda _: False, Settings())
@@ -180,7 +183,7 @@ def test_both_configurations_are_in_the_new_one(tmp_path: Path) -> None:
 
 
 def test_two_runs_have_one_configuration_and_captions_stay(tmp_path: Path) -> None:
-    source = film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p")
+    source = make_video(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p")
     container, stream, given = opened(source)
     container.close()
     caption = b"\x06\x04\x0aAIGCcaptn!\x80"
@@ -197,7 +200,7 @@ def test_two_runs_have_one_configuration_and_captions_stay(tmp_path: Path) -> No
 
 def test_open_groups_and_unknown_codecs_are_refused(tmp_path: Path) -> None:
     for codec in ((*X264, "-x264-params", "open-gop=1:scenecut=0"), (*X265, "open-gop=1:log-level=none")):
-        container, stream, given = opened(film(tmp_path / "a.mp4", *codec, "-pix_fmt", "yuv420p"))
+        container, stream, given = opened(make_video(tmp_path / "a.mp4", *codec, "-pix_fmt", "yuv420p"))
         container.close()
         kinds = [segment.join(stream, packet.data) for packet in given]
         assert kinds[0] is segment.Join.CLEAN and kinds.count(segment.Join.CLEAN) == 1
@@ -215,8 +218,8 @@ def test_open_groups_and_unknown_codecs_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "noise", "cut short", "twice"])
-def test_damage_is_said_and_nothing_else_escapes(tmp_path: Path, damage: str) -> None:
-    container, stream, given = opened(film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p"))
+def test_damage_is_reported_and_nothing_else_escapes(tmp_path: Path, damage: str) -> None:
+    container, stream, given = opened(make_video(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p"))
     container.close()
     bad = given[5]
     if damage == "missing":
@@ -260,7 +263,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             segment.join(Stream(codec, b"", 16, 16, Fraction(1, 25), Fraction(25)), data)
 
 
-@given(st.booleans(), st.integers(0, 0x3F), st.sampled_from(hevc._PPS_IDS), st.booleans())
+@given(st.booleans(), st.integers(0, 0x3F), st.sampled_from(hevc.PPS_IDS), st.booleans())
 def test_the_pps_id_of_a_slice_is_changed_and_nothing_else(
     first: bool, rest: int, number: int, random_access: bool
 ) -> None:
@@ -290,7 +293,7 @@ def test_reordering_never_breaks_the_order_of_times(steps: list[int], delay: int
 
 
 def test_a_run_holds_few_pictures(tmp_path: Path) -> None:
-    container, stream, given = opened(film(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p"))
+    container, stream, given = opened(make_video(tmp_path / "a.mp4", *X264, "-pix_fmt", "yuv420p"))
     container.close()
     coder = segment.Reencoder(stream, overlay_of(stream), lambda _: True, Settings(), depth=2)
     waiting, came = 0, 0

@@ -1,4 +1,4 @@
-"""Films written from frames in memory, judged by ffprobe, by ffmpeg's decoder and by reading the label back."""
+"""Videos written from frames in memory, judged by ffprobe, by ffmpeg's decoder and by reading the label back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_container_and_codec(name: str, codec: str, tmp_path: Path, capfd:
     video = write(path, pictures(30), codec=codec, preset=preset, audio=tone(3), audio_rate=48_000)
     assert capfd.readouterr() == ("", "")  # encoders like to talk
     assert (video.written, video.seconds) == (30, 1.25)
-    picture, sound = probe(path)["streams"]
+    picture, audio = probe(path)["streams"]
     assert picture["codec_name"] == codec
     assert (picture["width"], picture["height"], picture["pix_fmt"]) == (W, H, "yuv420p")
     assert picture["avg_frame_rate"] == "24/1"
@@ -43,7 +43,7 @@ def test_every_container_and_codec(name: str, codec: str, tmp_path: Path, capfd:
     assert picture["color_range"] == "tv"
     assert int(picture["nb_read_packets"]) >= 30
     assert (codec, picture["codec_tag_string"]) != ("hevc", "hev1")
-    assert abs(float(picture["start_time"]) - float(sound["start_time"])) < 1 / 24
+    assert abs(float(picture["start_time"]) - float(audio["start_time"])) < 1 / 24
     frames = decoded(path)
     assert len(frames) == 30
     for frame in (frames[0], frames[-1]):
@@ -189,7 +189,7 @@ def test_frame_rates(fps: Any, rate: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [0, -1, 1e9, float("nan"), "24", None, True])
-def test_frame_rates_that_are_none(fps: Any) -> None:
+def test_invalid_frame_rates_are_refused(fps: Any) -> None:
     with pytest.raises(LabelingError, match="`fps` must be"):
         rate_of(fps)
 
@@ -220,12 +220,12 @@ def test_options_that_cannot_be_carried_out(options: dict[str, Any], words: str,
 
 def test_extensions() -> None:
     assert container_of("A.MP4") == "mp4"
-    for name in ("film", "film.gif", ".mp4x"):
+    for name in ("video", "video.gif", ".mp4x"):
         with pytest.raises(UnsupportedFormat, match=r"choose one of \.mp4"):
             container_of(name)
 
 
-def test_no_frame_no_film(tmp_path: Path) -> None:
+def test_no_frame_no_video(tmp_path: Path) -> None:
     with pytest.raises(LabelingError, match="no frame was written"):
         write(tmp_path / "a.mp4", [])
     assert list(tmp_path.iterdir()) == []
@@ -241,7 +241,7 @@ def test_an_exception_leaves_nothing_and_passes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_closed_film_takes_no_frame(tmp_path: Path) -> None:
+def test_a_closed_video_takes_no_frame(tmp_path: Path) -> None:
     video = write(tmp_path / "a.mp4", pictures(2))
     video.close()
     with pytest.raises(LabelingError, match="closed"):

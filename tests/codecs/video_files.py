@@ -1,4 +1,4 @@
-"""What the tests of written films share: frames to write, and how independent tools see the file."""
+"""Helpers for the tests of written videos: frames to write, and how independent tools see the file."""
 
 from __future__ import annotations
 

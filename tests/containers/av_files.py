@@ -1,4 +1,4 @@
-"""What the tests of films and sounds share: FFmpeg makes the files, and says what is in them."""
+"""Helpers for the tests of video and audio files: FFmpeg makes the files, and says what is in them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ffmpeg(suffix: str, *options: str, inputs: tuple[str, ...] = ("sine=d=0.3",)
         return path.read_bytes()
 
 
-FILM = ("testsrc=d=0.5:s=48x32:r=10", "sine=d=0.5")
+VIDEO = ("testsrc=d=0.5:s=48x32:r=10", "sine=d=0.5")
 
 
 def write(data: bytes, **changes: Any) -> bytes:

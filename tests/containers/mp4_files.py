@@ -1,4 +1,4 @@
-"""What the tests of MP4 share: a film in every layout, made by FFmpeg and by hand, and a walker of boxes of its own."""
+"""Helpers for the tests of MP4: a video in every layout, made by FFmpeg and by hand, and an independent box walker."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ LAYOUTS: dict[str, tuple[object, ...]] = {
     "room.mp4": ("-moov_size", 30_000),
     "keys.mp4": ("-movflags", "use_metadata_tags", "-metadata", "comment=kept", "-metadata", "my.own=kept too"),
     "itunes.m4a": ("-vn", "-metadata", "title=A song", "-metadata", "artist=Somebody"),
-    "quicktime.mov": ("-metadata", "title=A film"),
-    "quicktime_keys.mov": ("-movflags", "use_metadata_tags+faststart", "-metadata", "title=A film"),
+    "quicktime.mov": ("-metadata", "title=A video"),
+    "quicktime_keys.mov": ("-movflags", "use_metadata_tags+faststart", "-metadata", "title=A video"),
     "tracks.mp4": ("-map", "1:a", "-map", "0:v"),
     "wide.mp4": ("-movflags", "+faststart", "-brand", "mp42"),
 }
 
 
 def make(home: Path) -> dict[str, Path]:
-    """One film in every layout."""
+    """One video in every layout."""
     chapters = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n"
     (home / "c.txt").write_text(
         chapters + chapters.partition("\n")[2].replace("=0", "=900").replace("900\nt", "1900\nt")
@@ -64,7 +64,7 @@ def make(home: Path) -> dict[str, Path]:
     return {path.name: path for path in home.iterdir() if path.suffix in (".mp4", ".mov", ".m4a")}
 
 
-# Films by hand
+# Videos by hand
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> list[tuple[bytes, int, int, int]]:
@@ -94,12 +94,12 @@ def wide(kind: bytes, body: bytes) -> bytes:
     return b"\0\0\0\1" + kind + (16 + len(body)).to_bytes(8, "big") + body
 
 
-def with_udta(film: bytes, new: bytes) -> bytes:
-    """A film whose movie box is the last one, with another ``udta`` box."""
-    start, body, end = part(film, b"moov")
-    assert end == len(film)
-    inside = b"".join(film[a:b] for kind, a, _, b in boxes(film, body, end) if kind != b"udta")
-    return film[:start] + box(b"moov", inside, new)
+def with_udta(video: bytes, new: bytes) -> bytes:
+    """A video whose movie box is the last one, with another ``udta`` box."""
+    start, body, end = part(video, b"moov")
+    assert end == len(video)
+    inside = b"".join(video[a:b] for kind, a, _, b in boxes(video, body, end) if kind != b"udta")
+    return video[:start] + box(b"moov", inside, new)
 
 
 def hdlr(kind: bytes) -> bytes:
@@ -118,28 +118,28 @@ def item(kind: bytes, *texts: str) -> bytes:
 
 
 def by_hand(home: Path) -> None:
-    film = (home / "tail.mp4").read_bytes()
-    mdat, moov = part(film, b"mdat"), part(film, b"moov")
+    video = (home / "tail.mp4").read_bytes()
+    mdat, moov = part(video, b"mdat"), part(video, b"moov")
     quicktime = (home / "quicktime.mov").read_bytes()
-    free = part(film, b"free")
-    assert film[free[0] : free[2]] == b"\0\0\0\x08free"
+    free = part(video, b"free")
+    assert video[free[0] : free[2]] == b"\0\0\0\x08free"
     made = {
         # The free box of eight bytes gives way to the eight bytes more of a long size.
-        "mdat64.mp4": film[: free[0]] + wide(b"mdat", film[mdat[1] : mdat[2]]) + film[mdat[2] :],
+        "mdat64.mp4": video[: free[0]] + wide(b"mdat", video[mdat[1] : mdat[2]]) + video[mdat[2] :],
         "mdat0.mp4": (home / "faststart.mp4").read_bytes(),
-        "moov0.mp4": film[: moov[0]] + bytes(4) + film[moov[0] + 4 :],
+        "moov0.mp4": video[: moov[0]] + bytes(4) + video[moov[0] + 4 :],
         "co64.mp4": co64((home / "faststart.mp4").read_bytes()),
-        "zeros.mov": with_udta(quicktime, box(b"udta", box(b"\xa9nam", b"\0\6\x55\xc4A film"), bytes(4))),
+        "zeros.mov": with_udta(quicktime, box(b"udta", box(b"\xa9nam", b"\0\6\x55\xc4A video"), bytes(4))),
         "moov_meta.mov": with_udta(quicktime, keyed(("com.apple.title", "x"), ("AIGC", OTHER), full=False)),
-        "mdir.mp4": with_udta(film, box(b"udta", box(b"meta", bytes(4), hdlr(b"mdir"), box(
-            b"ilst", item(b"\xa9nam", "A film"), item(b"AIGC", OTHER, OTHER))))),
-        "literal.mp4": with_udta(film, box(b"udta", box(b"aigc", OTHER.encode()))),
-        "literal_full.mp4": with_udta(film, box(b"udta", box(b"AIGC", bytes(4), OTHER.encode()))),
-        "two.mp4": with_udta(film, box(b"udta", keyed(("a", "1"), ("AIGC", OTHER), ("aigc", OTHER), ("z", "2")))),
-        "twice.mp4": with_udta(film, box(b"udta", keyed(("AIGC", OTHER), ("b", "1")), keyed(("AIGC", OTHER)))),
-        "keyless.mp4": with_udta(film, box(b"udta", box(b"meta", bytes(4), hdlr(b"mdta")))),
-        "uuid.mp4": film + box(b"uuid", UUID_XMP, XMP),
-        "zero_tail.mp4": film + bytes(64),
+        "mdir.mp4": with_udta(video, box(b"udta", box(b"meta", bytes(4), hdlr(b"mdir"), box(
+            b"ilst", item(b"\xa9nam", "A video"), item(b"AIGC", OTHER, OTHER))))),
+        "literal.mp4": with_udta(video, box(b"udta", box(b"aigc", OTHER.encode()))),
+        "literal_full.mp4": with_udta(video, box(b"udta", box(b"AIGC", bytes(4), OTHER.encode()))),
+        "two.mp4": with_udta(video, box(b"udta", keyed(("a", "1"), ("AIGC", OTHER), ("aigc", OTHER), ("z", "2")))),
+        "twice.mp4": with_udta(video, box(b"udta", keyed(("AIGC", OTHER), ("b", "1")), keyed(("AIGC", OTHER)))),
+        "keyless.mp4": with_udta(video, box(b"udta", box(b"meta", bytes(4), hdlr(b"mdta")))),
+        "uuid.mp4": video + box(b"uuid", UUID_XMP, XMP),
+        "zero_tail.mp4": video + bytes(64),
     }  # fmt: skip
     fast = made["mdat0.mp4"]
     at = part(fast, b"mdat")
@@ -149,46 +149,46 @@ def by_hand(home: Path) -> None:
         (home / name).write_bytes(data)
 
 
-def tables(film: bytes, start: int, end: int) -> list[tuple[int, int]]:
+def tables(video: bytes, start: int, end: int) -> list[tuple[int, int]]:
     """(start, end) of the rows of every table of chunk offsets."""
     found = []
-    for kind, _, body, stop in boxes(film, start, end):
+    for kind, _, body, stop in boxes(video, start, end):
         if kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
-            found += tables(film, body, stop)
+            found += tables(video, body, stop)
         elif kind == b"stco":
             found.append((body + 8, stop))
     return found
 
 
-def chunk_offsets(film: bytes) -> list[int]:
-    return [int.from_bytes(film[at : at + 4], "big") for a, b in tables(film, 0, len(film)) for at in range(a, b, 4)]
+def chunk_offsets(video: bytes) -> list[int]:
+    return [int.from_bytes(video[at : at + 4], "big") for a, b in tables(video, 0, len(video)) for at in range(a, b, 4)]
 
 
-def relocated(film: bytes, more: int) -> bytes:
-    """The film with all its chunks said to be ``more`` bytes later."""
-    out = bytearray(film)
-    for start, end in tables(film, 0, len(film)):
+def relocated(video: bytes, more: int) -> bytes:
+    """The video with all its chunks said to be ``more`` bytes later."""
+    out = bytearray(video)
+    for start, end in tables(video, 0, len(video)):
         for at in range(start, end, 4):
-            out[at : at + 4] = (int.from_bytes(film[at : at + 4], "big") + more).to_bytes(4, "big")
+            out[at : at + 4] = (int.from_bytes(video[at : at + 4], "big") + more).to_bytes(4, "big")
     return bytes(out)
 
 
-def co64(film: bytes) -> bytes:
-    """The film with chunk offsets of 64 bits; its movie box comes first, so that they move as well."""
+def co64(video: bytes) -> bytes:
+    """The video with chunk offsets of 64 bits; its movie box comes first, so that they move as well."""
 
     def inside(start: int, end: int, more: int) -> bytes:
         out = b""
-        for kind, a, b, c in boxes(film, start, end):
+        for kind, a, b, c in boxes(video, start, end):
             if kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
                 out += box(kind, inside(b, c, more))
             elif kind == b"stco":
-                rows = [int.from_bytes(film[n : n + 4], "big") + more for n in range(b + 8, c, 4)]
-                out += box(b"co64", film[b : b + 8], *(row.to_bytes(8, "big") for row in rows))
+                rows = [int.from_bytes(video[n : n + 4], "big") + more for n in range(b + 8, c, 4)]
+                out += box(b"co64", video[b : b + 8], *(row.to_bytes(8, "big") for row in rows))
             else:
-                out += film[a:c]
+                out += video[a:c]
         return out
 
-    return inside(0, len(film), len(inside(0, len(film), 0)) - len(film))
+    return inside(0, len(video), len(inside(0, len(video), 0)) - len(video))
 
 
 ALL = [*LAYOUTS, "chapters.mp4", "cover.m4a", "mdat64.mp4", "mdat0.mp4", "moov0.mp4", "co64.mp4", "zeros.mov",

@@ -28,7 +28,7 @@ LABEL = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K6401000
 OTHER = LABEL.replace('"1"', '"2"')
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'
 
-NAMES = ("plain.flv", "index.flv", "bare.flv", "sound.flv", "pipe.flv")
+NAMES = ("plain.flv", "index.flv", "bare.flv", "audio.flv", "pipe.flv")
 
 
 def run(*command: object) -> str:
@@ -39,16 +39,16 @@ def run(*command: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One film as FFmpeg's options have it."""
-    home = tmp_path_factory.mktemp("films")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One video as FFmpeg's options have it."""
+    home = tmp_path_factory.mktemp("videos")
     source = home / "plain.flv"
     run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=25:duration=3", "-f", "lavfi", "-i",
         "sine=duration=3", "-c:v", "libx264", "-g", 10, "-c:a", "aac", source)  # fmt: skip
     for name, options in (
         ("index.flv", ("-flvflags", "add_keyframe_index")),
         ("bare.flv", ("-flvflags", "no_metadata")),
-        ("sound.flv", ("-vn",)),
+        ("audio.flv", ("-vn",)),
     ):
         run("ffmpeg", "-v", "error", "-i", source, "-c", "copy", *options, home / name)
     piped = ["ffmpeg", "-v", "error", "-i", str(source), "-c", "copy", "-f", "flv", "-"]
@@ -92,10 +92,10 @@ def tag(kind: int, body: bytes) -> bytes:
     return head + body + (11 + len(body)).to_bytes(4, "big")
 
 
-FILM = tag(9, b"\x12" + b"film" * 9) + tag(8, b"\x2f" + b"sound" * 7)
+VIDEO = tag(9, b"\x12" + b"film" * 9) + tag(8, b"\x2f" + b"sound" * 7)
 
 
-def film(*scripts: bytes, media: bytes = FILM) -> bytes:
+def video(*scripts: bytes, media: bytes = VIDEO) -> bytes:
     return b"FLV\1\5\0\0\0\x09\0\0\0\0" + b"".join(tag(18, script) for script in scripts) + media
 
 
@@ -120,7 +120,7 @@ def coded(data: bytes) -> list[bytes]:
 
 
 def packets(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """The packets of picture and sound: FFmpeg shows script tags that it does not know as a data stream."""
+    """The packets of picture and audio: FFmpeg shows script tags that it does not know as a data stream."""
     found: dict[str, list[tuple[object, ...]]] = {}
     with av.open(path) as opened:
         for packet in opened.demux(*opened.streams.video, *opened.streams.audio):
@@ -134,8 +134,8 @@ def frames_from_the_middle(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path: Path, name: str) -> None:
-    before = films[name].read_bytes()
+def test_a_label_is_put_in_and_nothing_is_lost(videos: dict[str, Path], tmp_path: Path, name: str) -> None:
+    before = videos[name].read_bytes()
     assert containers.read(before).problems == ()
     after = labelled(before)
     target = tmp_path / name
@@ -145,7 +145,7 @@ def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path:
     assert [each[2] for each in tags(after) if each[0] != 18] == [each[2] for each in tags(before) if each[0] != 18]
     probed, was = (
         json.loads(run("ffprobe", "-v", "warning", "-show_format", "-of", "json", path))["format"]
-        for path in (target, films[name])
+        for path in (target, videos[name])
     )
     assert probed["tags"].pop("AIGC") == LABEL
     places = {"lastkeyframelocation", "datasize", "filesize"}
@@ -154,23 +154,23 @@ def test_a_label_is_put_in_and_nothing_is_lost(films: dict[str, Path], tmp_path:
     ].items()
     assert probed["tags"].keys() == was.get("tags", {}).keys()
     assert probed.get("duration") == was.get("duration")
-    assert packets(target) == packets(films[name])
-    assert frames_from_the_middle(target) == frames_from_the_middle(films[name])
+    assert packets(target) == packets(videos[name])
+    assert frames_from_the_middle(target) == frames_from_the_middle(videos[name])
     assert run("exiftool", "-s3", "-AIGC", target).strip() == LABEL
     second = rewritten(after, text_field=("AIGC", OTHER))
     assert (len(second), labels(second)) == (len(after), [OTHER])
 
 
-def test_what_is_said_of_the_film(films: dict[str, Path]) -> None:
-    found = containers.read(films["plain.flv"].read_bytes())
+def test_the_description_of_the_video(videos: dict[str, Path]) -> None:
+    found = containers.read(videos["plain.flv"].read_bytes())
     assert (found.media_type, found.width, found.height, round(found.seconds)) == ("video/x-flv", 160, 120, 3)
     assert [(block.where, block.keyword) for block in found.blocks] == [("FLV onMetaData encoder", "encoder")]
-    sound = containers.read(films["sound.flv"].read_bytes())
-    assert (sound.media_type, sound.width, sound.height) == ("video/x-flv", 0, 0)
+    audio = containers.read(videos["audio.flv"].read_bytes())
+    assert (audio.media_type, audio.width, audio.height) == ("video/x-flv", 0, 0)
 
 
-def test_numbers_that_are_places_in_the_file_follow(films: dict[str, Path], tmp_path: Path) -> None:
-    before = films["index.flv"].read_bytes()
+def test_numbers_that_are_places_in_the_file_follow(videos: dict[str, Path], tmp_path: Path) -> None:
+    before = videos["index.flv"].read_bytes()
     after = rewritten(before, text_field=("AIGC", LABEL), xmp=XMP)
     (tmp_path / "after.flv").write_bytes(after)
     grown = len(after) - len(before)
@@ -179,7 +179,7 @@ def test_numbers_that_are_places_in_the_file_follow(films: dict[str, Path], tmp_
         found: dict[str, Any] = json.loads(run("exiftool", "-json", path))[0]
         return found
 
-    old, new = said(films["index.flv"]), said(tmp_path / "after.flv")
+    old, new = said(videos["index.flv"]), said(tmp_path / "after.flv")
     assert new["FileSizeBytes"] == len(after) == old["FileSizeBytes"] + grown
     assert new["Lastkeyframelocation"] == old["Lastkeyframelocation"] + grown
     places = [int(float(place)) for place in new["KeyFramePositions"]]
@@ -190,26 +190,26 @@ def test_numbers_that_are_places_in_the_file_follow(films: dict[str, Path], tmp_
     assert changed == {"SourceFile", "Directory", "DataSize", "Lastkeyframelocation", "KeyFramePositions"}
 
 
-@pytest.mark.parametrize(("told", "right"), [(0, 0), (12345, 12345)])
-def test_numbers_that_were_wrong_stay(told: int, right: int) -> None:
-    data = film(meta(prop("filesize", number(told)), prop("datasize", number(20)), prop("AIGC", string(b"old"))))
+@pytest.mark.parametrize(("reported", "right"), [(0, 0), (12345, 12345)])
+def test_numbers_that_were_wrong_stay(reported: int, right: int) -> None:
+    data = video(meta(prop("filesize", number(reported)), prop("datasize", number(20)), prop("AIGC", string(b"old"))))
     after = labelled(data)
     assert prop("filesize", number(right)) + prop("datasize", number(20)) in after
 
 
 def test_data_size_grows_where_it_counts_all_tags() -> None:
     def made(size: float) -> bytes:
-        return film(meta(prop("datasize", number(size)), prop("filesize", number(len_all))))
+        return video(meta(prop("datasize", number(size)), prop("filesize", number(len_all))))
 
     len_all = 0
     len_all = len(made(0))
     after = labelled(made(len_all - 13))
     assert prop("datasize", number(len(after) - 13)) + prop("filesize", number(len(after))) in after
-    assert prop("datasize", number(len(FILM))) in labelled(made(len(FILM)))
+    assert prop("datasize", number(len(VIDEO))) in labelled(made(len(VIDEO)))
 
 
 def test_properties_are_read_in_every_form() -> None:
-    data = film(
+    data = video(
         string(b"onMetaData") + obj(prop("aigc", string(b"lower")), prop("more", obj(prop("AIGC", string(b"nested"))))),
         string(b"@setDataFrame") + string(b"onMetaData") + array(prop("AIGC", string(b"relayed"))),
         string(b"onCuePoint") + obj(prop("AIGC", b"\x0c\0\0\0\4long"), prop("n", b"\x0a\0\0\0\1" + string(b"item"))),
@@ -242,22 +242,22 @@ def test_properties_are_read_in_every_form() -> None:
 
 
 def test_the_first_of_that_very_name_is_replaced_wherever_it_stands() -> None:
-    data = film(meta(prop("aigc", string(b"a"))), meta(prop("x", b"\5"), prop("AIGC", string(b"b")), prop("y", b"\5")))
+    data = video(meta(prop("aigc", string(b"a"))), meta(prop("x", b"\5"), prop("AIGC", string(b"b")), prop("y", b"\5")))
     after = labelled(data)
     assert labels(after) == ["a", LABEL]
     assert meta(prop("x", b"\5"), prop("AIGC", string(LABEL.encode())), prop("y", b"\5")) in after
 
 
 def test_a_long_label_is_a_long_string_and_one_too_long_is_refused() -> None:
-    data = film(meta(prop("a", string(b"b"))))
+    data = video(meta(prop("a", string(b"b"))))
     assert labels(rewritten(data, text_field=("AIGC", "x" * 70_000))) == ["x" * 70_000]
     with pytest.raises(LabelingError, match="more than"):
         rewritten(data, text_field=("AIGC", "x" * (1 << 24)))
 
 
-def test_a_packet_goes_behind_on_meta_data_and_is_replaced(tmp_path: Path, films: dict[str, Path]) -> None:
+def test_a_packet_goes_behind_on_meta_data_and_is_replaced(tmp_path: Path, videos: dict[str, Path]) -> None:
     for name in ("plain.flv", "bare.flv"):
-        data = films[name].read_bytes()
+        data = videos[name].read_bytes()
         after = rewritten(data, text_field=("AIGC", LABEL), xmp=XMP)
         names = [body[3 : 3 + body[2]] for kind, _, body in tags(after) if kind == 18]
         assert names[:2] == [b"onMetaData", b"onXMPData"]
@@ -265,19 +265,19 @@ def test_a_packet_goes_behind_on_meta_data_and_is_replaced(tmp_path: Path, films
         assert [block.data for block in containers.read(again).blocks if block.kind is Kind.XMP] == [XMP + b"  "]
         assert rewritten(again, xmp=XMP + b"  ") == again
         (tmp_path / "x.flv").write_bytes(again)
-        assert packets(tmp_path / "x.flv") == packets(films[name])
+        assert packets(tmp_path / "x.flv") == packets(videos[name])
 
 
 def test_tags_that_are_filtered_or_unknown_are_kept() -> None:
     odd = tag(0x32, b"encrypted script") + tag(15, b"of a kind of its own")
-    data = film(meta(), media=odd + FILM)
-    assert labelled(data).endswith(odd + FILM)
+    data = video(meta(), media=odd + VIDEO)
+    assert labelled(data).endswith(odd + VIDEO)
     assert containers.read(data).problems == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_cut_off_anywhere_is_told_and_refused(films: dict[str, Path], name: str) -> None:
-    data = films[name].read_bytes()
+def test_a_file_cut_off_anywhere_is_reported_and_refused(videos: dict[str, Path], name: str) -> None:
+    data = videos[name].read_bytes()
     whole = {at for _, at, _ in tags(data)} | {at - 4 for _, at, _ in tags(data)}
     picks = random.Random(4)
     for cut in {len(data) - 1, *(picks.randrange(5, len(data)) for _ in range(80))} - whole:
@@ -287,10 +287,10 @@ def test_a_file_cut_off_anywhere_is_told_and_refused(films: dict[str, Path], nam
             containers.rewrite(data[:cut], contents, Changes(text_field=("AIGC", LABEL)))
 
 
-def test_a_long_film_is_judged_by_its_end() -> None:
+def test_a_long_video_is_judged_by_its_end() -> None:
     media = (tag(8, b"\x2f" + b"s" * 20) + tag(9, b"\x12" + b"f" * 20)) * flv.MAX_MEDIA_TAGS
     cue = string(b"onCuePoint") + obj(prop("name", string(b"late")))
-    data = film(meta(), media=media + tag(18, cue) + FILM)
+    data = video(meta(), media=media + tag(18, cue) + VIDEO)
     contents = containers.read(data)
     assert (contents.problems, len(contents.coded), labels(labelled(data))) == ((), 1, [LABEL])
     assert coded(labelled(data)) == coded(data)
@@ -301,7 +301,7 @@ def test_a_long_film_is_judged_by_its_end() -> None:
 
 
 def test_damage_raises_nothing_else() -> None:
-    data = film(
+    data = video(
         string(b"onMetaData")
         + array(
             prop("a", string(b"b")), prop("keyframes", obj(prop("filepositions", b"\x0a\0\0\0\2" + number(300) * 2)))
@@ -322,16 +322,16 @@ def test_bounds() -> None:
     deep = string(b"x")
     for _ in range(40):
         deep = obj(prop("o", deep))
-    assert "deep" in containers.read(film(string(b"onMetaData") + deep)).problems[0]
+    assert "deep" in containers.read(video(string(b"onMetaData") + deep)).problems[0]
     many = b"\x0a" + struct.pack(">I", 1 << 31) + b"\5" * 300_000
-    assert "more than" in containers.read(film(string(b"onMetaData") + many)).problems[0]
-    assert containers.read(film(string(b"onCuePoint") + many)).problems == ()
+    assert "more than" in containers.read(video(string(b"onMetaData") + many)).problems[0]
+    assert containers.read(video(string(b"onCuePoint") + many)).problems == ()
     with pytest.raises(LabelingError, match="no place"):
-        rewritten(film(meta()), exif=b"II*\0")
+        rewritten(video(meta()), exif=b"II*\0")
 
 
-def test_a_film_on_disk_is_copied_and_not_read(films: dict[str, Path], tmp_path: Path) -> None:
-    source = films["index.flv"]
+def test_a_video_on_disk_is_copied_and_not_read(videos: dict[str, Path], tmp_path: Path) -> None:
+    source = videos["index.flv"]
     with FileBytes(source.open("rb", buffering=0), str(source)) as data:
         pieces = containers.rewrite(data, containers.read(data), Changes(text_field=("AIGC", LABEL)))
         assert sum(piece.end - piece.start for piece in pieces if isinstance(piece, FileRange)) > 0.9 * len(data)

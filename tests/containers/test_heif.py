@@ -40,7 +40,7 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def boxes(data: bytes) -> dict[bytes, bytes]:
-    """Body of each file-level box, told apart without the module under test (the last of its type)."""
+    """Body of each file-level box, reported apart without the module under test (the last of its type)."""
     found, at = {}, 0
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at)

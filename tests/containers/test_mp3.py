@@ -1,4 +1,4 @@
-"""MP3 and ID3v2: every version and all that a tag may be wrapped in; what stands behind the sound; c2pa's manifests."""
+"""MP3 and ID3v2: every version and all that a tag may be wrapped in; what stands behind the audio; c2pa's manifests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeling.containers.collector import Collector
 from labeling.containers.syntax import id3, id3_edit
 from labeling.errors import LabelingError
 
-from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
+from .av_files import LABEL, VIDEO, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import PACKET, SOURCE, exiftool
 
 ASCII = '{"Label":"1","ContentProducer":"001191110102MACQD9K64010000"}'
@@ -38,7 +38,7 @@ def tag(version: int, body: bytes, flags: int = 0, padding: int = 0) -> bytes:
     return b"ID3" + bytes((version, 0, flags)) + safe(len(body) + padding) + body + bytes(padding)
 
 
-def sound() -> bytes:
+def audio() -> bytes:
     """MPEG audio without any tag."""
     data = ffmpeg("mp3", "-id3v2_version", "0", "-write_xing", "0")
     return data[: len(data) - 128] if data[-128:-125] == b"TAG" else data
@@ -72,14 +72,14 @@ def test_a_label_in_a_tag_of_ffmpeg_is_read_by_others(version: str, tmp_path: Pa
 
 
 def test_how_long_it_lasts() -> None:
-    with_header, without = containers.read(mp3()), containers.read(sound())
+    with_header, without = containers.read(mp3()), containers.read(audio())
     assert with_header.seconds == pytest.approx(0.3, abs=0.06)
     assert without.seconds == pytest.approx(0.3, abs=0.06)
-    assert without.coded == ((0, len(sound())),)
+    assert without.coded == ((0, len(audio())),)
 
 
 def test_a_first_tag_and_the_last_one_dropped() -> None:
-    before = sound()
+    before = audio()
     after = write(before, text_field=("AIGC", LABEL))
     assert after.endswith(before) and after[:4] == b"ID3\4"
     assert packets(after) == packets(before)
@@ -92,10 +92,10 @@ def test_a_first_tag_and_the_last_one_dropped() -> None:
 def test_every_version_keeps_its_frames(version: int, text: str, tmp_path: Path) -> None:
     title, thing = ("TT2", "GEO") if version == 2 else ("TIT2", "GEOB")
     kept = frame(version, title, b"\0hi") + frame(version, thing, b"\0text/plain\0\0\0" + bytes(range(256)) * 3)
-    before = tag(version, kept) + sound()
+    before = tag(version, kept) + audio()
     after = write(before, text_field=("AIGC", text))
     assert after[10 : 10 + len(kept)] == kept
-    assert after.endswith(sound())
+    assert after.endswith(audio())
     assert write(after, text_field=("AIGC", text)) == after
     (tmp_path / "a.mp3").write_bytes(after)
     (tags,) = exiftool(tmp_path / "a.mp3")
@@ -122,7 +122,7 @@ def test_unsynchronisation_is_undone_and_done_again(version: int, tmp_path: Path
     plain = frame(version, name[0], wide) + frame(version, name[1], b"\xff\xe0\xff\0\xff\xff" * 9)
     plain += frame(version, name[2], b"\0hi")
     raw = unsynchronised(plain)
-    before = tag(version, raw, 0x80, padding=30) + sound()
+    before = tag(version, raw, 0x80, padding=30) + audio()
     contents = containers.read(before)
     assert contents.problems == ()
     assert [text for _, text in texts(contents)] == [LABEL, "hi"]
@@ -131,7 +131,7 @@ def test_unsynchronisation_is_undone_and_done_again(version: int, tmp_path: Path
         assert before[block.offset + block.length] in (0, ord("A"), ord("P"), ord("T"))
     after = write(before, text_field=("AIGC", ASCII))
     body = after[10 : 10 + len(raw) + 30]
-    assert after[10 + len(body) :] == sound()
+    assert after[10 + len(body) :] == audio()
     new = frame(version, name[0], b"\0AIGC\0" + ASCII.encode())
     assert body.rstrip(b"\0") == unsynchronised(new + plain[len(frame(version, name[0], wide)) :])
     (tmp_path / "a.mp3").write_bytes(after)
@@ -150,24 +150,24 @@ def test_what_a_frame_may_be_wrapped_in() -> None:
         + frame(4, "TXXX", safe(9) + unsynchronised(b"\1" + "x\0y".encode("utf-16")), b"\0\3")
         + frame(4, "TXXX", b"\1" + body, b"\0\4")
     )
-    contents = containers.read(tag(4, frames) + sound())
+    contents = containers.read(tag(4, frames) + audio())
     assert [text for _, text in texts(contents)] == [LABEL, LABEL, "y"]
     assert contents.problems == () and len(contents.warnings) == 1  # what is encrypted is said to be unread
     older = frame(3, "TXXX", struct.pack(">I", len(body)) + packed, b"\0\x80") + frame(
         3, "TXXX", b"\1" + body, b"\0\x20"
     )
-    assert [text for _, text in texts(containers.read(tag(3, older) + sound()))] == [LABEL, LABEL]
+    assert [text for _, text in texts(containers.read(tag(3, older) + audio()))] == [LABEL, LABEL]
 
 
 def test_extended_headers_lose_a_checksum_that_would_be_wrong() -> None:
     title = frame(4, "TIT2", b"\3hi")
     extended = safe(6 + 1 + 6 + 2) + b"\1\x70" + b"\0" + b"\5\1\2\3\4\5" + b"\1\x55"
-    before = tag(4, extended + title, 0x40) + sound()
+    before = tag(4, extended + title, 0x40) + audio()
     assert texts(containers.read(before)) == [("MP3 ID3v2 TIT2", "hi")]
     after = write(before, text_field=("AIGC", LABEL))
     assert after[5] == 0x40
     assert after[10:].startswith(safe(9) + b"\1\x50" + b"\0" + b"\1\x55" + title)
-    older = tag(3, struct.pack(">IHII", 10, 0x8000, 0, 12345) + frame(3, "TIT2", b"\0hi"), 0x40) + sound()
+    older = tag(3, struct.pack(">IHII", 10, 0x8000, 0, 12345) + frame(3, "TIT2", b"\0hi"), 0x40) + audio()
     after = write(older, text_field=("AIGC", LABEL))
     assert after[5] == 0 and after[10:].startswith(frame(3, "TIT2", b"\0hi"))
     assert [text for _, text in texts(containers.read(after))] == ["hi", LABEL]
@@ -176,7 +176,7 @@ def test_extended_headers_lose_a_checksum_that_would_be_wrong() -> None:
 def test_sizes_of_an_older_version_in_a_tag_of_a_newer_one() -> None:
     body = b"\3long\0" + b"x" * 300
     old = b"TXXX" + struct.pack(">I", len(body)) + b"\0\0" + body
-    data = tag(4, old + frame(4, "TXXX", b"\3AIGC\0" + LABEL.encode())) + sound()
+    data = tag(4, old + frame(4, "TXXX", b"\3AIGC\0" + LABEL.encode())) + audio()
     assert [text for _, text in texts(containers.read(data))] == ["x" * 300, LABEL]
 
 
@@ -184,7 +184,7 @@ def test_the_speech_of_minimax_and_other_places_of_a_label() -> None:
     lower = frame(4, "TXXX", b'\3aigc\0{"aigc": {"Label": "1"}}')
     comment = frame(4, "COMM", b"\3chiAIGC\0" + ASCII.encode())
     gbk = frame(4, "TXXX", b"\0" + b"AIGC\0" + LABEL.encode())  # UTF-8 where Latin-1 is said
-    before = tag(4, lower + comment + gbk) + sound()
+    before = tag(4, lower + comment + gbk) + audio()
     contents = containers.read(before)
     assert [(block.keyword, block.data.decode()) for block in contents.blocks] == [
         ("aigc", '{"aigc": {"Label": "1"}}'),
@@ -196,7 +196,7 @@ def test_the_speech_of_minimax_and_other_places_of_a_label() -> None:
     assert len(after) == len(before)
 
 
-def test_two_tags_and_tags_behind_the_sound() -> None:
+def test_two_tags_and_tags_behind_the_audio() -> None:
     label = frame(4, "TXXX", b"\3AIGC\0" + LABEL.encode())
     first, second = tag(3, frame(3, "TIT2", b"\0hi")), tag(4, label)
     footed = b"ID3\4\0\x10" + safe(len(label)) + label
@@ -204,17 +204,17 @@ def test_two_tags_and_tags_behind_the_sound() -> None:
     ape = b"APETAGEX" + struct.pack("<IIII", 2000, 32, 0, 0) + bytes(8)
     lyrics = b"LYRICSBEGININD0000200" + b"000021" + b"LYRICS200"
     id3v1 = b"TAG" + bytes(125)
-    before = first + second + sound() + footed + lyrics + ape + id3v1
+    before = first + second + audio() + footed + lyrics + ape + id3v1
     contents = containers.read(before)
     assert contents.problems == () and len(contents.warnings) == 1
-    assert contents.coded == ((len(first + second), len(sound())),)
+    assert contents.coded == ((len(first + second), len(audio())),)
     assert [where for where, text in texts(contents) if text == LABEL] == [
         "MP3 ID3v2 TXXX AIGC",
         "MP3 ID3v2 (at the end) TXXX AIGC",
     ]
     end = contents.blocks[-1]
     after = write(before, drop=(end,), text_field=("AIGC", ASCII))
-    assert after.endswith(sound() + lyrics + ape + id3v1)
+    assert after.endswith(audio() + lyrics + ape + id3v1)
     assert texts(containers.read(after)) == [("MP3 ID3v2 TIT2", "hi"), ("MP3 ID3v2 TXXX AIGC", ASCII)]
     assert after.startswith(first)
     # A tag with a footer has no padding, so that it grows and shrinks with what is in it.
@@ -233,7 +233,7 @@ def test_a_packet_is_a_private_frame(tmp_path: Path) -> None:
     shorter = write(after, xmp=PACKET.replace(b"battery", b""))
     assert len([block for block in containers.read(shorter).blocks if block.kind is Kind.XMP]) == 1
     with pytest.raises(LabelingError, match=r"ID3v2\.2"):
-        write(tag(2, frame(2, "TT2", b"\0hi")) + sound(), xmp=PACKET)
+        write(tag(2, frame(2, "TT2", b"\0hi")) + audio(), xmp=PACKET)
 
 
 def signed(data: bytes, media_type: str) -> bytes:
@@ -266,7 +266,7 @@ def signed(data: bytes, media_type: str) -> bytes:
 )
 def test_a_manifest_of_c2pa_is_found_and_can_be_left_out(suffix: str, media_type: str, format: str) -> None:
     video = ("-c:v", "mpeg4") if suffix == ".avi" else ()
-    before = ffmpeg(suffix, "-metadata", "title=hi", *video, inputs=FILM if video else ("sine=d=0.3",))
+    before = ffmpeg(suffix, "-metadata", "title=hi", *video, inputs=VIDEO if video else ("sine=d=0.3",))
     labelled = write(before, text_field=("AIGC", LABEL))
     data = signed(labelled, media_type)
     contents = containers.read(data)
@@ -288,9 +288,9 @@ def test_what_is_no_mp3_behind_its_tag() -> None:
         assert "no MPEG audio frame" in contents.problems[0]
         with pytest.raises(LabelingError, match="damaged"):
             write(title + rest, text_field=("AIGC", LABEL))
-    odd = containers.read(title + b"words" + sound())
+    odd = containers.read(title + b"words" + audio())
     assert odd.problems == () and len(odd.warnings) == 1
-    assert containers.read(title + bytes(500) + sound()).warnings == ()
+    assert containers.read(title + bytes(500) + audio()).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -304,10 +304,10 @@ def test_what_is_no_mp3_behind_its_tag() -> None:
     ],
 )
 def test_a_damaged_tag_is_a_problem(bad: bytes) -> None:
-    assert containers.read(tag(4, frame(4, "TALB", b"\3x") + bad) + sound()).problems
+    assert containers.read(tag(4, frame(4, "TALB", b"\3x") + bad) + audio()).problems
 
 
-def test_every_truncation_is_told_of() -> None:
+def test_every_truncation_is_reported() -> None:
     data = write(mp3(), text_field=("AIGC", LABEL))
     for cut in range(len(data)):
         try:

@@ -27,8 +27,8 @@ from .mp4_files import ALL, LABEL, OTHER, XMP, boxes, chunk_offsets, hdlr, make,
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return make(tmp_path_factory.mktemp("films"))
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return make(tmp_path_factory.mktemp("videos"))
 
 
 def loaded(path: Path) -> tuple[bytes, Contents]:
@@ -100,8 +100,8 @@ def shas(data: bytes, contents: Contents) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_label_goes_in_and_all_else_stays(films: dict[str, Path], tmp_path: Path, name: str) -> None:
-    path, out = films[name], tmp_path / name
+def test_a_label_goes_in_and_all_else_stays(videos: dict[str, Path], tmp_path: Path, name: str) -> None:
+    path, out = videos[name], tmp_path / name
     before, was = loaded(path)
     assert not was.problems and not was.fixed
     after = changed(path, out, text_field=("AIGC", LABEL), xmp=XMP, drop=superfluous(path))
@@ -128,11 +128,11 @@ def test_a_label_goes_in_and_all_else_stays(films: dict[str, Path], tmp_path: Pa
     assert len(short) <= len(after) and labels(containers.read(short)) == ["{}"]
 
 
-def test_exiftool_mediainfo_and_pyav_read_the_copies(films: dict[str, Path], tmp_path: Path) -> None:
+def test_exiftool_mediainfo_and_pyav_read_the_copies(videos: dict[str, Path], tmp_path: Path) -> None:
     for name in ALL:
-        changed(films[name], tmp_path / name, text_field=("AIGC", LABEL), drop=superfluous(films[name]))
+        changed(videos[name], tmp_path / name, text_field=("AIGC", LABEL), drop=superfluous(videos[name]))
     copies = [tmp_path / name for name in ALL]
-    before, after = exif(*films.values()), exif(*copies)
+    before, after = exif(*videos.values()), exif(*copies)
     for name in ALL:
         assert json.loads(after[name]["Keys:AIGC"]) == json.loads(LABEL)
         assert warned(after[name]) == warned(before[name])
@@ -141,33 +141,33 @@ def test_exiftool_mediainfo_and_pyav_read_the_copies(films: dict[str, Path], tmp
         assert general["@type"] == "General" and "IsTruncated" not in general
         assert any(track["@type"] in ("Video", "Audio") for track in tracks)
     for name in ("tail.mp4", "fragments.mp4", "quicktime.mov", "cover.m4a"):
-        with av.open(str(tmp_path / name)) as one, av.open(str(films[name])) as other:
+        with av.open(str(tmp_path / name)) as one, av.open(str(videos[name])) as other:
             assert one.metadata["AIGC"] == LABEL
             assert [(p.pts, bytes(p)) for p in one.demux()] == [(p.pts, bytes(p)) for p in other.demux()]
 
 
-def test_free_space_is_used_and_the_media_stays_where_it_was(films: dict[str, Path], tmp_path: Path) -> None:
-    before, was = loaded(films["room.mp4"])
-    after = changed(films["room.mp4"], tmp_path / "out.mp4", text_field=("AIGC", LABEL), xmp=XMP)
+def test_free_space_is_used_and_the_media_stays_where_it_was(videos: dict[str, Path], tmp_path: Path) -> None:
+    before, was = loaded(videos["room.mp4"])
+    after = changed(videos["room.mp4"], tmp_path / "out.mp4", text_field=("AIGC", LABEL), xmp=XMP)
     assert len(after) == len(before) and containers.read(after).coded == was.coded
     at = was.coded[0][0]
     assert after[at:] == before[at:]
 
 
-def test_a_label_larger_than_the_free_space_moves_the_media(films: dict[str, Path], tmp_path: Path) -> None:
+def test_a_label_larger_than_the_free_space_moves_the_media(videos: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     long = json.dumps({"Label": "1", "ReservedCode1": "y" * 40_000})
-    changed(films["room.mp4"], out, text_field=("AIGC", long))
-    assert frames(out) == frames(films["room.mp4"])
+    changed(videos["room.mp4"], out, text_field=("AIGC", long))
+    assert frames(out) == frames(videos["room.mp4"])
     assert probed(out)["format"]["tags"]["AIGC"] == long
 
 
-def test_cover_and_tags_stay(films: dict[str, Path], tmp_path: Path) -> None:
+def test_cover_and_tags_stay(videos: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.m4a"
-    changed(films["cover.m4a"], out, text_field=("AIGC", LABEL))
-    for path in films["cover.m4a"], out:
+    changed(videos["cover.m4a"], out, text_field=("AIGC", LABEL))
+    for path in videos["cover.m4a"], out:
         picture = subprocess.run(["exiftool", "-b", "-CoverArt", path], capture_output=True, check=True).stdout
-        assert picture == (films["cover.m4a"].parent / "cover.png").read_bytes() or picture.startswith(b"\x89PNG")
+        assert picture == (videos["cover.m4a"].parent / "cover.png").read_bytes() or picture.startswith(b"\x89PNG")
     found = exif(out)["out.m4a"]
     assert found["ItemList:Title"] == "A song" and found["ItemList:Artist"] == "Somebody"
 
@@ -182,67 +182,67 @@ def test_cover_and_tags_stay(films: dict[str, Path], tmp_path: Path) -> None:
         ("two.mp4", "MP4 moov/udta/meta keys mdta:AIGC"),
     ],
 )
-def test_labels_are_found_wherever_they_stand(films: dict[str, Path], name: str, where: str) -> None:
-    data, contents = loaded(films[name])
+def test_labels_are_found_wherever_they_stand(videos: dict[str, Path], name: str, where: str) -> None:
+    data, contents = loaded(videos[name])
     block = carriers(contents)[0]
     assert (block.where, block.data.decode()) == (where, OTHER)
     assert block.data in data[block.offset : block.offset + block.length]
 
 
-def test_all_carriers_go_and_keys_get_new_numbers(films: dict[str, Path], tmp_path: Path) -> None:
+def test_all_carriers_go_and_keys_get_new_numbers(videos: dict[str, Path], tmp_path: Path) -> None:
     for name in ("two.mp4", "twice.mp4", "mdir.mp4", "literal.mp4", "moov_meta.mov"):
         out = tmp_path / name
-        _, was = loaded(films[name])
-        after = changed(films[name], out, drop=carriers(was))
+        _, was = loaded(videos[name])
+        after = changed(videos[name], out, drop=carriers(was))
         others = [each for each in texts(was) if each[0].upper() != "AIGC"]
         assert texts(containers.read(after)) == others
         assert "AIGC" not in (tag.upper() for tag in probed(out)["format"]["tags"])
-        assert frames(out) == frames(films[name])
+        assert frames(out) == frames(videos[name])
         tags = probed(out)["format"]["tags"]
         if name == "two.mp4":
             assert (tags["a"], tags["z"]) == ("1", "2")
 
 
-def test_of_two_labels_one_takes_the_new_value_and_the_other_goes(films: dict[str, Path], tmp_path: Path) -> None:
-    _, was = loaded(films["two.mp4"])
-    after = changed(films["two.mp4"], tmp_path / "o.mp4", text_field=("AIGC", LABEL), drop=carriers(was)[1:])
+def test_of_two_labels_one_takes_the_new_value_and_the_other_goes(videos: dict[str, Path], tmp_path: Path) -> None:
+    _, was = loaded(videos["two.mp4"])
+    after = changed(videos["two.mp4"], tmp_path / "o.mp4", text_field=("AIGC", LABEL), drop=carriers(was)[1:])
     assert texts(containers.read(after)) == [("a", "1"), ("AIGC", LABEL), ("z", "2")]
     assert len([each for each in boxes(after, *part(after, b"moov", b"udta")[1:]) if each[0] == b"meta"]) == 1
 
 
-def test_the_four_zero_bytes_stay_at_the_end_of_the_list(films: dict[str, Path], tmp_path: Path) -> None:
-    after = changed(films["zeros.mov"], tmp_path / "o.mov", text_field=("AIGC", LABEL), xmp=XMP)
+def test_the_four_zero_bytes_stay_at_the_end_of_the_list(videos: dict[str, Path], tmp_path: Path) -> None:
+    after = changed(videos["zeros.mov"], tmp_path / "o.mov", text_field=("AIGC", LABEL), xmp=XMP)
     _, body, end = part(after, b"moov", b"udta")
     assert after[end - 4 : end] == bytes(4)
     assert [kind for kind, *_ in boxes(after, body, end)] == [b"\xa9nam", b"meta", b"XMP_"]
 
 
-def test_manifests_are_found_and_can_go(films: dict[str, Path], tmp_path: Path) -> None:
-    film = films["faststart.mp4"].read_bytes()
-    ftyp, store = part(film, b"ftyp")[2], bytes(4) + b"manifest\0" + bytes(8) + box(b"jumb", b"x" * 99)
+def test_manifests_are_found_and_can_go(videos: dict[str, Path], tmp_path: Path) -> None:
+    video = videos["faststart.mp4"].read_bytes()
+    ftyp, store = part(video, b"ftyp")[2], bytes(4) + b"manifest\0" + bytes(8) + box(b"jumb", b"x" * 99)
     moved = box(b"uuid", UUID_C2PA, store)
     hashes = box(b"uuid", UUID_C2PA, bytes(4) + b"merkle\0" + bytes(30))
     path = tmp_path / "s.mp4"
-    path.write_bytes(film[:ftyp] + moved + film[ftyp:] + hashes)  # offsets are not right, and it does not matter
+    path.write_bytes(video[:ftyp] + moved + video[ftyp:] + hashes)  # offsets are not right, and it does not matter
     _, contents = loaded(path)
     c2pa = [each for each in contents.blocks if each.kind is Kind.C2PA]
     assert [(each.offset, each.length, each.data) for each in c2pa] == [(ftyp, len(moved), store)]
     after = changed(path, tmp_path / "o.mp4", drop=(*c2pa, *c2pa))
-    assert [kind for kind, *_ in boxes(after)] == [kind for kind, *_ in boxes(film + hashes)]
+    assert [kind for kind, *_ in boxes(after)] == [kind for kind, *_ in boxes(video + hashes)]
 
 
-def test_a_film_beyond_four_gigabytes_gets_wide_offsets(films: dict[str, Path], tmp_path: Path) -> None:
+def test_a_video_beyond_four_gigabytes_gets_wide_offsets(videos: dict[str, Path], tmp_path: Path) -> None:
     """The movie box stands before five gigabytes of media: its last chunks lie just below what 32 bits can say."""
-    film = films["faststart.mp4"].read_bytes()
-    mdat = part(film, b"mdat")
-    gap = (1 << 32) - max(chunk_offsets(film)) - 50
-    moved = relocated(film, gap + 8)
+    video = videos["faststart.mp4"].read_bytes()
+    mdat = part(video, b"mdat")
+    gap = (1 << 32) - max(chunk_offsets(video)) - 50
+    moved = relocated(video, gap + 8)
     path, out = tmp_path / "large.mp4", tmp_path / "out.mp4"
     with path.open("wb") as file:
         media = mdat[2] - mdat[1] + gap
         file.write(moved[: mdat[0]] + b"\0\0\0\1mdat" + (16 + media).to_bytes(8, "big"))
         file.seek(mdat[1] + gap + 8)
-        file.write(film[mdat[1] : mdat[2]])
+        file.write(video[mdat[1] : mdat[2]])
     assert path.stat().st_blocks * 512 < 1 << 20
     was = frames(path)
     tracemalloc.start()
@@ -257,11 +257,11 @@ def test_a_film_beyond_four_gigabytes_gets_wide_offsets(films: dict[str, Path], 
                 if isinstance(piece, FileRange) and len(piece) > 1 << 30:
                     begin = file.tell()
                     file.write(source[piece.start : piece.start + 4096])
-                    file.seek(begin + len(piece) - len(film))
-                    file.write(source[piece.end - len(film) : piece.end])
+                    file.seek(begin + len(piece) - len(video))
+                    file.write(source[piece.end - len(video) : piece.end])
                 else:
                     file.write(source[piece.start : piece.end] if isinstance(piece, FileRange) else piece)
-    assert frames(out) == was == frames(films["faststart.mp4"])
+    assert frames(out) == was == frames(videos["faststart.mp4"])
     assert probed(out)["format"]["tags"]["AIGC"] == LABEL
     with out.open("rb") as file:
         head = file.read(1 << 16)
@@ -270,9 +270,9 @@ def test_a_film_beyond_four_gigabytes_gets_wide_offsets(films: dict[str, Path], 
 
 
 @pytest.mark.parametrize("name", ["tail.mp4", "faststart.mp4", "base_offset.mp4", "quicktime_keys.mov"])
-def test_cut_short_at_any_place(films: dict[str, Path], name: str) -> None:
+def test_cut_short_at_any_place(videos: dict[str, Path], name: str) -> None:
     """Each file that lost a part is called damaged, or lost nothing that was needed; nothing else is ever raised."""
-    data, whole = loaded(films[name])
+    data, whole = loaded(videos[name])
     ends = {end for _, _, _, end in boxes(data)}
     places = sorted({*range(8, 200, 7), *random.Random(5).sample(range(64, len(data)), 120), len(data) - 1})
     for place in places:
@@ -326,25 +326,25 @@ def test_no_tree_of_boxes_raises(inside: list[bytes], outside: list[bytes]) -> N
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_no_flipped_bytes_raise(films: dict[str, Path], data: st.DataObject) -> None:
+def test_no_flipped_bytes_raise(videos: dict[str, Path], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["tail.mp4", "base_offset.mp4", "two.mp4", "quicktime_keys.mov", "mdir.mp4"]))
-    film = bytearray(films[name].read_bytes())
-    moov = part(bytes(film), b"moov")
+    video = bytearray(videos[name].read_bytes())
+    moov = part(bytes(video), b"moov")
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(
-            st.integers(0, 40) | st.integers(moov[0], moov[2] - 1) | st.integers(len(film) - 200, len(film) - 1)
+            st.integers(0, 40) | st.integers(moov[0], moov[2] - 1) | st.integers(len(video) - 200, len(video) - 1)
         )
-        film[at] = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255))
-    attempt(bytes(film))
+        video[at] = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255))
+    attempt(bytes(video))
 
 
-def test_a_sparse_file_of_three_gigabytes_takes_little_memory(films: dict[str, Path], tmp_path: Path) -> None:
-    film = films["tail.mp4"].read_bytes()
-    moov, path = part(film, b"moov"), tmp_path / "sparse.mp4"
+def test_a_sparse_file_of_three_gigabytes_takes_little_memory(videos: dict[str, Path], tmp_path: Path) -> None:
+    video = videos["tail.mp4"].read_bytes()
+    moov, path = part(video, b"moov"), tmp_path / "sparse.mp4"
     with path.open("wb") as file:
-        file.write(film[: moov[0]] + b"\0\0\0\1free" + (3 << 30).to_bytes(8, "big"))
+        file.write(video[: moov[0]] + b"\0\0\0\1free" + (3 << 30).to_bytes(8, "big"))
         file.seek(moov[0] + (3 << 30))
-        file.write(film[moov[0] :])
+        file.write(video[moov[0] :])
     tracemalloc.start()
     with FileBytes(path.open("rb"), "sparse") as source:
         contents = containers.read(source)
@@ -355,28 +355,28 @@ def test_a_sparse_file_of_three_gigabytes_takes_little_memory(films: dict[str, P
     assert sum(map(len, pieces)) > 3 << 30
 
 
-def test_films_that_have_no_place_are_refused_with_a_reason(films: dict[str, Path]) -> None:
-    film = films["tail.mp4"].read_bytes()
-    head = film[: part(film, b"moov")[0]]
+def test_videos_that_have_no_place_are_refused_with_a_reason(videos: dict[str, Path]) -> None:
+    video = videos["tail.mp4"].read_bytes()
+    head = video[: part(video, b"moov")[0]]
     for data, words in (
         (head + box(b"moov", box(b"cmov", bytes(20))), "compressed"),
         (head + box(b"moov", box(b"rmra", bytes(20))), "refers to other files"),
-        (film + box(b"meta", bytes(4), hdlr(b"pict")), "items beside its movie"),
+        (video + box(b"meta", bytes(4), hdlr(b"pict")), "items beside its movie"),
         (head, "no moov box"),
     ):
         with pytest.raises(LabelingError, match=words):
             containers.rewrite(data, containers.read(data), Changes(text_field=("AIGC", LABEL)))
 
 
-def test_a_block_of_another_file_is_refused(films: dict[str, Path]) -> None:
-    data, contents = loaded(films["tail.mp4"])
-    _, other = loaded(films["two.mp4"])
+def test_a_block_of_another_file_is_refused(videos: dict[str, Path]) -> None:
+    data, contents = loaded(videos["tail.mp4"])
+    _, other = loaded(videos["two.mp4"])
     with pytest.raises(LabelingError, match="not in this file"):
         containers.rewrite(data, contents, Changes(drop=carriers(other)))
 
 
-def test_the_walker_of_this_test_agrees(films: dict[str, Path]) -> None:
+def test_the_walker_of_this_test_agrees(videos: dict[str, Path]) -> None:
     for name in ("tail.mp4", "dash.mp4", "mdat64.mp4"):
-        data = films[name].read_bytes()
+        data = videos[name].read_bytes()
         found = isobmff.walk(memoryview(data), 0, len(data)).boxes
         assert [(each.type, each.start, each.body, each.end) for each in found] == boxes(data)

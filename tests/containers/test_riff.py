@@ -16,12 +16,12 @@ from labeling.containers import Changes, Kind, avi
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 
-from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
+from .av_files import LABEL, VIDEO, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import PACKET, SOURCE, exiftool
 
 
-def film(*options: str) -> bytes:
-    return ffmpeg(".avi", "-c:v", "mpeg4", "-c:a", "mp3", "-metadata", "title=hello", *options, inputs=FILM)
+def make_avi(*options: str) -> bytes:
+    return ffmpeg(".avi", "-c:v", "mpeg4", "-c:a", "mp3", "-metadata", "title=hello", *options, inputs=VIDEO)
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -36,10 +36,10 @@ def riff(form: bytes, *chunks: bytes) -> bytes:
 # AVI
 
 
-def test_a_film_says_what_ffprobe_says() -> None:
-    contents = containers.read(film())
+def test_a_video_says_what_ffprobe_says() -> None:
+    contents = containers.read(make_avi())
     assert (contents.format, contents.media_type) == ("avi", "video/x-msvideo")
-    with av.open(io.BytesIO(film())) as opened:
+    with av.open(io.BytesIO(make_avi())) as opened:
         video = opened.streams.video[0]
         assert (contents.width, contents.height) == (video.width, video.height) == (48, 32)
         assert video.duration is not None
@@ -50,7 +50,7 @@ def test_a_film_says_what_ffprobe_says() -> None:
 
 
 def test_a_label_in_the_padding_moves_nothing_and_others_read_it(tmp_path: Path) -> None:
-    before = film()
+    before = make_avi()
     after = write(before, text_field=("AIGC", LABEL))
     assert len(after) == len(before)
     assert write(after, text_field=("AIGC", LABEL)) == after
@@ -67,7 +67,7 @@ def test_a_label_in_the_padding_moves_nothing_and_others_read_it(tmp_path: Path)
 
 @pytest.mark.parametrize("length", [1, 2, 990, 1000, 1005, 1010, 5000])
 def test_every_length_has_its_place(length: int, tmp_path: Path) -> None:
-    before = film()
+    before = make_avi()
     text = "x" * length
     after = write(write(before, text_field=("AIGC", LABEL)), text_field=("AIGC", text))
     contents = containers.read(after)
@@ -81,7 +81,7 @@ def test_every_length_has_its_place(length: int, tmp_path: Path) -> None:
 
 
 def test_without_padding_the_label_goes_behind_the_index() -> None:
-    whole = film()
+    whole = make_avi()
     hdrl_end = 20 + int.from_bytes(whole[16:20], "little")
     movi = whole.index(b"movi") - 8
     before = riff(b"AVI ", whole[12:hdrl_end], whole[movi:])
@@ -96,7 +96,7 @@ def test_without_padding_the_label_goes_behind_the_index() -> None:
 
 
 def test_notes_that_a_camera_keeps_in_junk_stay() -> None:
-    before = film()
+    before = make_avi()
     at = before.index(b"movi") - 8 - 1024
     assert before[at : at + 4] == b"JUNK"
     before = before[: at + 8] + b"camera" + before[at + 14 :]
@@ -106,7 +106,7 @@ def test_notes_that_a_camera_keeps_in_junk_stay() -> None:
 
 
 def test_a_packet_and_a_manifest(tmp_path: Path) -> None:
-    before = film()
+    before = make_avi()
     after = write(before, xmp=PACKET, text_field=("AIGC", LABEL))
     assert write(after, xmp=PACKET, text_field=("AIGC", LABEL)) == after
     assert packets(after) == packets(before)
@@ -120,7 +120,7 @@ def test_a_packet_and_a_manifest(tmp_path: Path) -> None:
 
 
 def opendml(padding: int) -> tuple[bytes, list[bytes]]:
-    """An OpenDML film of two RIFF chunks with three pictures each, and the pictures (rows of BGR, 8 by 8)."""
+    """An OpenDML video of two RIFF chunks with three pictures each, and the pictures (rows of BGR, 8 by 8)."""
     frames = [bytes([number * 20]) * 192 for number in range(6)]
 
     def movie(some: list[bytes], at: int) -> tuple[bytes, bytes, int]:
@@ -149,8 +149,8 @@ def opendml(padding: int) -> tuple[bytes, list[bytes]]:
     second_at = front + len(first) + len(old) + 12
     second, _, second_place = movie(frames[3:], second_at)
     room = [chunk(b"JUNK", bytes(padding))] if padding else []
-    film = riff(b"AVI ", header([place, second_place]), *room, first, old) + riff(b"AVIX", second)
-    return film, frames
+    video = riff(b"AVI ", header([place, second_place]), *room, first, old) + riff(b"AVIX", second)
+    return video, frames
 
 
 def by_index(data: bytes) -> list[bytes]:
@@ -190,7 +190,7 @@ def test_opendml_keeps_its_indexes_right(padding: int) -> None:
     assert by_index(write(grown, drop=containers.read(grown).blocks)) == frames
 
 
-def test_an_opendml_index_that_is_not_sound_is_not_touched() -> None:
+def test_an_invalid_opendml_index_is_not_touched() -> None:
     before, _ = opendml(0)
     place = before.rindex(b"ix00")
     broken = before[:place] + b"xx00" + before[place + 4 :]
@@ -205,7 +205,7 @@ def test_texts_without_their_padding_are_read() -> None:
 
 
 def test_a_stream_of_avi_is_read_and_not_written() -> None:
-    data = ffmpeg("avi", "-c:v", "mpeg4", "-metadata", "title=hello", inputs=FILM[:1])
+    data = ffmpeg("avi", "-c:v", "mpeg4", "-metadata", "title=hello", inputs=VIDEO[:1])
     contents = containers.read(data)
     assert contents.problems == () and len(contents.warnings) == 1
     assert ("AVI LIST INFO INAM", "hello") in texts(contents)
@@ -213,7 +213,7 @@ def test_a_stream_of_avi_is_read_and_not_written() -> None:
         write(data, text_field=("AIGC", LABEL))
 
 
-def test_real_films(cases: Path) -> None:
+def test_real_videos(cases: Path) -> None:
     for path in sorted((cases / "2_c2pa").glob("*.avi")):
         before = path.read_bytes()
         contents = containers.read(before)
@@ -275,8 +275,8 @@ def test_labels_in_other_places_are_found_and_moved() -> None:
     other = b"TIT2" + struct.pack(">I", 2) + b"\0\0\0x"
     both = b"ID3\3\0\0\0\0\0\x1d" + frame + other
     info = chunk(b"LIST", b"INFO" + chunk(b"AIGC", b"{}\0") + chunk(b"INAM", b"hi\0"))
-    sound = chunk(b"data", b"\1\2\3")
-    before = riff(b"WAVE", FMT, info, sound, chunk(b"id3 ", tag), chunk(b"ID3 ", both))
+    audio = chunk(b"data", b"\1\2\3")
+    before = riff(b"WAVE", FMT, info, audio, chunk(b"id3 ", tag), chunk(b"ID3 ", both))
     contents = containers.read(before)
     assert contents.problems == ()
     wrong = tuple(block for block in contents.blocks if block.keyword.upper() == "AIGC")
@@ -287,7 +287,7 @@ def test_labels_in_other_places_are_found_and_moved() -> None:
         b"WAVE",
         FMT,
         chunk(b"LIST", b"INFO" + chunk(b"INAM", b"hi\0")),
-        sound,
+        audio,
         chunk(b"ID3 ", kept),
         chunk(b"AIGC", LABEL.encode()),
     )
@@ -339,7 +339,7 @@ def test_four_gigabytes_are_the_limit_but_for_rf64(tmp_path: Path) -> None:
     assert struct.pack("<Q", size - 8 + len(new)) in pieces
 
 
-@pytest.mark.parametrize("make", [film, wav, lambda: wav("-rf64", "always"), lambda: opendml(0)[0]])
+@pytest.mark.parametrize("make", [make_avi, wav, lambda: wav("-rf64", "always"), lambda: opendml(0)[0]])
 def test_every_truncation_is_a_problem(make: Any) -> None:
     data = write(make(), text_field=("AIGC", LABEL))
     for cut in [*range(min(len(data), 1200)), *range(1200, len(data), max(1, len(data) // 997)), len(data) - 1]:
@@ -347,13 +347,13 @@ def test_every_truncation_is_a_problem(make: Any) -> None:
             contents = containers.read(data[:cut])
         except LabelingError:
             continue
-        # An OpenDML film that ends where its first RIFF chunk does is a whole film of its own.
+        # An OpenDML video that ends where its first RIFF chunk does is a whole video of its own.
         first = 8 + int.from_bytes(data[4:8], "little")
         assert contents.problems or contents.fixed or first <= cut < first + 12, cut
 
 
 def test_wrong_wishes_are_refused() -> None:
-    for data in (film(), wav()):
+    for data in (make_avi(), wav()):
         with pytest.raises(LabelingError, match="EXIF"):
             write(data, exif=b"II*\0")
         with pytest.raises(LabelingError, match="not in this file"):

@@ -20,18 +20,18 @@ from labeling.containers.syntax.vorbis_comment import Comments, Entry
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
 
-from .av_files import FILM, LABEL, coded, ffmpeg, ffprobe, packets, texts, write
+from .av_files import LABEL, VIDEO, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import exiftool
 
-SOUND = ("sine=d=0.3",)
+AUDIO = ("sine=d=0.3",)
 MADE = {
-    "flac": (".flac", (), SOUND, "FLAC Vorbis", "audio/flac"),
-    "vorbis": (".ogg", ("-c:a", "libvorbis"), SOUND, "OGG Vorbis", "audio/ogg"),
-    "opus": (".opus", ("-c:a", "libopus"), SOUND, "OGG Opus", "audio/ogg"),
-    "flac in ogg": (".ogg", ("-c:a", "flac"), SOUND, "OGG FLAC", "audio/ogg"),
-    "speex": (".ogg", ("-c:a", "libspeex", "-ar", "16000"), SOUND, "OGG Speex", "audio/ogg"),
-    "theora": (".ogv", ("-c:v", "libtheora", "-c:a", "libvorbis"), FILM, "OGG Theora", "video/ogg"),
-    "vp8": (".ogv", ("-c:v", "libvpx", "-c:a", "libopus"), FILM, "OGG VP8", "video/ogg"),
+    "flac": (".flac", (), AUDIO, "FLAC Vorbis", "audio/flac"),
+    "vorbis": (".ogg", ("-c:a", "libvorbis"), AUDIO, "OGG Vorbis", "audio/ogg"),
+    "opus": (".opus", ("-c:a", "libopus"), AUDIO, "OGG Opus", "audio/ogg"),
+    "flac in ogg": (".ogg", ("-c:a", "flac"), AUDIO, "OGG FLAC", "audio/ogg"),
+    "speex": (".ogg", ("-c:a", "libspeex", "-ar", "16000"), AUDIO, "OGG Speex", "audio/ogg"),
+    "theora": (".ogv", ("-c:v", "libtheora", "-c:a", "libvorbis"), VIDEO, "OGG Theora", "video/ogg"),
+    "vp8": (".ogv", ("-c:v", "libvpx", "-c:a", "libopus"), VIDEO, "OGG VP8", "video/ogg"),
 }
 LONG = json.dumps(
     {"Label": "1", "ReservedCode1": "x" * 65000}
@@ -47,8 +47,8 @@ def whole(data: bytes, tmp_path: Path) -> None:
     """FFmpeg reads every packet and complains of nothing, a page's checksum or number included."""
     (tmp_path / "whole").write_bytes(data)
     command = ["ffmpeg", "-v", "verbose", "-i", str(tmp_path / "whole"), "-c", "copy", "-f", "null", "-"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr.lower()
-    assert not any(word in told for word in ("crc", "mismatch", "invalid", "error", "lost", "corrupt")), told
+    reported = subprocess.run(command, capture_output=True, text=True, check=True).stderr.lower()
+    assert not any(word in reported for word in ("crc", "mismatch", "invalid", "error", "lost", "corrupt")), reported
 
 
 def crc(raw: bytes) -> int:
@@ -116,7 +116,7 @@ def test_a_label_is_a_comment_that_others_read(kind: str, tmp_path: Path) -> Non
 # FLAC
 
 
-def test_padding_pays_and_where_there_is_none_the_frames_move(tmp_path: Path) -> None:
+def test_padding_is_used_and_without_it_the_frames_move(tmp_path: Path) -> None:
     before = made("flac")
     assert len(write(before, text_field=("AIGC", LABEL))) == len(before)
     grown = write(before, text_field=("AIGC", LONG))
@@ -128,7 +128,7 @@ def test_padding_pays_and_where_there_is_none_the_frames_move(tmp_path: Path) ->
 
 
 def flac(*blocks: tuple[int, bytes], front: bytes = b"") -> bytes:
-    """FFmpeg's sound with metadata blocks of our own behind STREAMINFO."""
+    """FFmpeg's audio with metadata blocks of our own behind STREAMINFO."""
     before = made("flac")
     all_blocks = [(0, before[8:42]), *blocks]
     heads = [
@@ -255,8 +255,8 @@ def test_a_limited_number_of_pages_is_renumbered(monkeypatch: pytest.MonkeyPatch
 
 def test_chains_are_read_and_written_link_by_link() -> None:
     kinds = ("vorbis", "opus", "theora")
-    first, second, film = (made(kind, "-serial_offset", str(10 * number)) for number, kind in enumerate(kinds))
-    before = first + second + film
+    first, second, video = (made(kind, "-serial_offset", str(10 * number)) for number, kind in enumerate(kinds))
+    before = first + second + video
     contents = containers.read(before)
     assert (contents.problems, contents.warnings, contents.media_type) == ((), (), "video/ogg")
     assert contents.seconds == pytest.approx(1.1, abs=0.15)
@@ -267,13 +267,13 @@ def test_chains_are_read_and_written_link_by_link() -> None:
         "OGG Vorbis comment title",
     ]
     after = write(before, text_field=("AIGC", LABEL))
-    assert after == write(first, text_field=("AIGC", LABEL)) + second + film
+    assert after == write(first, text_field=("AIGC", LABEL)) + second + video
     # A label in a later link is replaced there, and one that grows by a page leaves the other links alone.
-    labelled = first + write(second, text_field=("AIGC", LABEL)) + film
-    assert write(labelled, text_field=("AIGC", LONG)) == first + write(second, text_field=("AIGC", LONG)) + film
+    labelled = first + write(second, text_field=("AIGC", LABEL)) + video
+    assert write(labelled, text_field=("AIGC", LONG)) == first + write(second, text_field=("AIGC", LONG)) + video
     label = next(block for block in containers.read(labelled).blocks if block.keyword == "AIGC")
     assert write(labelled, drop=(label,)) == before
-    assert [before[at : at + length] for at, length in contents.coded] == coded(first) + coded(second) + coded(film)
+    assert [before[at : at + length] for at, length in contents.coded] == coded(first) + coded(second) + coded(video)
 
 
 def test_a_skeleton_index_is_not_made_wrong() -> None:
@@ -281,11 +281,11 @@ def test_a_skeleton_index_is_not_made_wrong() -> None:
         head = b"fishead\0" + struct.pack("<HH", version, 0) + bytes(100)
         return page(77, 0, 2, bytes((len(head),)), head)
 
-    film = made("theora")
-    numbers = [number for number, each in enumerate(pages(film)) if each[2] & 2]
+    video = made("theora")
+    numbers = [number for number, each in enumerate(pages(video)) if each[2] & 2]
     assert numbers == [0, 1]
-    old, new = (skeleton(version) + film for version in (3, 4))
-    assert write(old, text_field=("AIGC", LABEL)) == skeleton(3) + write(film, text_field=("AIGC", LABEL))
+    old, new = (skeleton(version) + video for version in (3, 4))
+    assert write(old, text_field=("AIGC", LABEL)) == skeleton(3) + write(video, text_field=("AIGC", LABEL))
     assert containers.read(new).problems == ()
     with pytest.raises(LabelingError, match="Skeleton"):
         write(new, text_field=("AIGC", LABEL))
@@ -302,14 +302,14 @@ def test_a_damaged_header_page_is_a_problem() -> None:
     assert "no comment header" in containers.read(swapped).problems[0]
 
 
-def test_what_follows_the_last_page_is_told_and_kept() -> None:
+def test_what_follows_the_last_page_is_reported_and_kept() -> None:
     before = made("opus") + b"TAG" + bytes(125)
     assert containers.read(before).warnings == ("128 bytes follow the last page; they are kept",)
     assert write(before, text_field=("AIGC", LABEL)).endswith(b"TAG" + bytes(125))
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_every_truncation_is_told_of(kind: str) -> None:
+def test_every_truncation_is_reported(kind: str) -> None:
     data = write(made(kind), text_field=("AIGC", LABEL))
     headers = containers.read(data).coded[0][0]
     for cut in [*range(headers + 60), *range(headers + 60, len(data), max(1, len(data) // 499)), len(data) - 1]:
@@ -373,7 +373,7 @@ def test_packets_come_back_from_the_pages_they_are_laid_over(old: list[int], new
     raw = ogg_pages.laid(before, bodies)
     found = [ogg_pages.page_at(each, 0) for each in raw]
     assert all(each is not None and each.end == len(part) for each, part in zip(found, raw, strict=True))
-    assert all(ogg_pages.is_sound(part, each) for each, part in zip(found, raw, strict=True) if each)
+    assert all(ogg_pages.is_intact(part, each) for each, part in zip(found, raw, strict=True) if each)
     assert [each.sequence for each in found if each] == list(range(3, 3 + len(raw)))
     body = b"".join(part[each.body :] for each, part in zip(found, raw, strict=True) if each)
     assert ogg_pages.packets(body, [each for each in found if each]) == bodies

@@ -33,7 +33,7 @@ VPS, SPS, PPS, _AUD, _SEI, _SEI_AFTER = 32, 33, 34, 35, 39, 40
 _BLA, _IDR, _CRA = range(16, 19), (19, 20), 21
 _DOLBY_VISION = (62, 63)
 _CARRIED = frozenset({4, 5, 45, 47, 137, 144, 147})
-_PPS_IDS = tuple(number for number in range(30, 14, -1) if (number + 1) % 4)
+PPS_IDS = tuple(number for number in range(30, 14, -1) if (number + 1) % 4)
 """Ids whose code ends in bits that keep the byte behind it from being 0, so that no emulation prevention is needed."""
 _IN_BAND = frozenset({"hev1", "hev2"})
 _REFS = {"ultrafast": 1, "superfast": 1, "veryfast": 2, "faster": 2, "fast": 3, "medium": 3}
@@ -191,7 +191,7 @@ class Hevc:
         free = [
             next((n for n in range(15, 0, -1) if n not in vps), None),
             next((n for n in range(15, 0, -1) if n not in sps), None),
-            next((n for n in _PPS_IDS if n not in pps), None),
+            next((n for n in PPS_IDS if n not in pps), None),
         ]
         return Ids(*(n for n in free if n is not None)) if None not in free else None
 

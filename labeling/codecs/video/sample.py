@@ -106,7 +106,7 @@ class Frame:
         return (wide, high) if wide * high <= self._limit else (width, height)
 
 
-class _Turn(NamedTuple):
+class Turn(NamedTuple):
     """How a stored picture is turned for display: transposed first, then mirrored."""
 
     transposed: bool = False
@@ -114,12 +114,13 @@ class _Turn(NamedTuple):
     flipped: bool = False
 
     def applied(self, pixels: Pixels) -> Pixels:
+        """Return a stored picture as it is displayed: (H, W, 3) in and out."""
         out = pixels.swapaxes(0, 1) if self.transposed else pixels
         out = out[:, ::-1] if self.mirrored else out
         return out[::-1] if self.flipped else out
 
     def undone(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-        """Return where a displayed box is in the stored picture, in fractions of its sides."""
+        """Map a box (left, top, right, bottom) of the displayed picture to the stored one, in fractions of the size."""
         left, top, right, bottom = box
         if self.mirrored:
             left, right = 1 - right, 1 - left
@@ -128,15 +129,15 @@ class _Turn(NamedTuple):
         return (top, left, bottom, right) if self.transposed else (left, top, right, bottom)
 
 
-def _turn(frame: Any) -> _Turn:
+def _turn(frame: Any) -> Turn:
     """Return how a frame is turned by its display matrix (ISO/IEC 14496-12 8.2.2): x' = a x + c y, y' = b x + d y."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None or len(bytes(matrix)) < 36:
-        return _Turn()
+        return Turn()
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
     if abs(b) > abs(a):
-        return _Turn(True, c < 0, b < 0)
-    return _Turn(False, a < 0, d < 0)
+        return Turn(True, c < 0, b < 0)
+    return Turn(False, a < 0, d < 0)
 
 
 class Sampler:

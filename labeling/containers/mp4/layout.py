@@ -53,7 +53,7 @@ def lay_out(data: Media) -> Layout:
             length = size - pos
         user = head[body - pos : body - pos + 16] if kind == b"uuid" else b""
         if length < body - pos or not _is_type(kind):
-            problem = "" if boxes and not any(head) else f"there is no sound box at offset {pos}"
+            problem = "" if boxes and not any(head) else f"there is no valid box at offset {pos}"
             break
         if pos + length > size:
             name, there = printable(kind), size - pos

@@ -179,7 +179,7 @@ def _next(data: Media, at: int, walk: _Walk) -> Page | None:
 
 def _begun(data: Media, page: Page, walk: _Walk) -> _Stream | None:
     """Return the stream that begins with a page, if its codec is known."""
-    if not pages.is_sound(data, page):
+    if not pages.is_intact(data, page):
         note(walk.collector.problems, f"the page at offset {page.at} is damaged")
     ident = data[page.body : page.end]
     # Skeleton 4 stores offsets of other pages; earlier versions do not.
@@ -196,7 +196,7 @@ def _begun(data: Media, page: Page, walk: _Walk) -> _Stream | None:
 
 def _header_page(data: Media, page: Page, stream: _Stream, walk: _Walk) -> None:
     """Add a page to a stream whose comment header is not complete yet."""
-    if not pages.is_sound(data, page):
+    if not pages.is_intact(data, page):
         note(walk.collector.problems, f"the page at offset {page.at} is damaged")
         return
     if not stream.pages:

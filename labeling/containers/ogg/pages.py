@@ -87,7 +87,7 @@ def _mirrored(value: int) -> int:
     return int.from_bytes(value.to_bytes(4, "little").translate(_MIRRORED), "big")
 
 
-def is_sound(data: Media, page: Page) -> bool:
+def is_intact(data: Media, page: Page) -> bool:
     """Return whether a page is complete and its checksum is right."""
     raw = data[page.at : page.end]
     stored = int.from_bytes(raw[_CHECKSUM : _CHECKSUM + 4], "little")

@@ -54,7 +54,7 @@ class Walk(NamedTuple):
 
     Attributes:
         boxes: The boxes found.
-        end: Offset of the end of the last sound box.
+        end: Offset of the end of the last valid box.
         problem: Why the walk stopped there; empty if everything was walked.
         cut: Type of a box that extends beyond its container; empty if none does.
     """
@@ -91,7 +91,7 @@ def walk(view: memoryview, start: int, stop: int, limit: int = MAX_BOXES, only: 
             user = bytes(view[body : min(body + 16, stop)])
             body += 16
         if size < body - pos:
-            return Walk(found, pos, f"there is no sound box at offset {pos}")
+            return Walk(found, pos, f"there is no valid box at offset {pos}")
         if pos + size > stop:
             name = printable(kind)
             message = f"the {name} box at offset {pos} says it has {size} bytes, but {stop - pos} are there"
