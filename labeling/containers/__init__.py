@@ -7,10 +7,11 @@ looking at a PNG does not load HEIF.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, overload
 
-from labeling.containers.base import Block, Buffer, Changes, Contents, Entry, Kind, Media, Piece
+from labeling.containers.base import Block, Buffer, Changes, Contents, Entry, Kind, Media, Piece, Room
 from labeling.containers.format_row import Cost, Format, Unread, resolve
 from labeling.containers.formats import (
     HEAD,
@@ -36,16 +37,18 @@ __all__ = [
     "Kind",
     "Media",
     "Piece",
+    "Room",
     "Unread",
     "claimed_by",
     "format_named",
     "identify",
     "inventory",
     "is_media",
-    "make_room",
     "read",
     "rewrite",
+    "room_for",
     "unread",
+    "without_offsets",
 ]
 
 
@@ -109,20 +112,30 @@ def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, extr
     return container_module(row).rewrite(_whole(data) if row.media else data, contents, changes, *more)
 
 
-def make_room(data: bytes, length: int) -> tuple[bytes, int]:
-    """Make a copy of a file whose format ``makes_room`` with room for a manifest store, in place of one that it has.
+def room_for(data: bytes) -> Callable[[int], Room] | None:
+    """Say how a manifest is put into a file whose format ``makes_room``, where c2pa's own place would break something.
 
     Args:
         data: The file.
-        length: Bytes of the manifest store.
 
     Returns:
-        The copy, and the offset of the room in it.
-
-    Raises:
-        LabelingError: The file is damaged, or would become too large.
+        A function that takes the length of the manifest store and returns a copy with room for it, in place of one that
+        the file has; ``None`` if c2pa may choose the place. The function raises :class:`LabelingError` if the file is
+        damaged, or would become too large.
     """
     row = identify(data)
-    assert row is not None and row.makes_room  # the caller has looked
-    made: tuple[bytes, int] = container_module(row).make_room(data, length)
-    return made
+    if row is None or not row.makes_room or not container_module(row).needs_room(data):
+        return None
+    return partial(container_module(row).make_room, data)
+
+
+def without_offsets(block: Block) -> bytes:
+    """Return the data of a block without numbers that have to follow when other things of the file move."""
+    if block.kind is Kind.APP and block.keyword == "MPF":
+        return b""
+    if block.kind is Kind.XMP and b"Semantic" in block.data:
+        from labeling.containers.jpeg.mpf import primary_length
+
+        if (found := primary_length(block.data)) is not None:
+            return block.data[: found[0]] + block.data[found[1] :]
+    return block.data

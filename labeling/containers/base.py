@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -172,6 +173,23 @@ class Entry:
     value: str | bytes | Measure
     what: str
     where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A copy of a file with room for a manifest store.
+
+    Attributes:
+        data: The copy.
+        start: Where the room begins. A content hash leaves the whole room out.
+        end: Where it ends.
+        wrap: Wraps a manifest store for the format: what it returns fills the room.
+    """
+
+    data: bytes
+    start: int
+    end: int
+    wrap: Callable[[bytes], bytes] = bytes
 
 
 MAX_ENTRIES = 1 << 14

@@ -175,8 +175,8 @@ class Format:
     and c2pa's reader does not find it."""
 
     makes_room: bool = False
-    """Its module has ``make_room(data, length)``, which gives a copy with room for a manifest store and the offset of
-    the room: c2pa's own place for the manifest would break the file for other readers."""
+    """Its module has ``needs_room(data)``, which says whether c2pa's own place for the manifest would break the file
+    for other readers, and ``make_room(data, length)``, which returns a copy with room elsewhere."""
 
     # --- Its pictures, decoded and drawn on ---
     plugin: str = ""

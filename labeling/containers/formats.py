@@ -42,6 +42,7 @@ _PICTURES: tuple[Format, ...] = (
         media_types=("image/jpeg",), extensions=(".jpg", ".jpeg", ".jpe", ".jfif"),
         signatures=_starts(b"\xff\xd8\xff"),
         module=".jpeg.metadata", inventory=".inventories.jpeg:inventory", carrier="APP1 XMP segment",
+        makes_room=True,
         plugin="JpegImagePlugin:JpegImageFile", scales_itself=True,
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from labeling import containers
@@ -361,11 +361,10 @@ def _signed(
 
     claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=painted)
     before, its_type = parent or (None, None)
-    row = containers.identify(data)
-    room = partial(containers.make_room, data) if row is not None and row.makes_room else None
     return credentials.sign(
-        data, media_type, options.signer, claim, parent=before, parent_media_type=its_type, room=room
-    )
+        data, media_type, options.signer, claim, parent=before, parent_media_type=its_type,
+        room=containers.room_for(data),
+    )  # fmt: skip
 
 
 def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labeling import containers
 from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, read_tiff
@@ -97,22 +97,29 @@ def _bounded(state: State) -> Iterator[Entry]:
 def _blocks(before: State, after: State) -> _Blocks:
     """Leave out the blocks that are the same in both, which is most of them, and take the others apart."""
     rest: dict[tuple[Kind, str, bytes], int] = {}
-    for block in after.contents.blocks:
+    for block in _without_offsets(after):
         identity = _identity(block)
         rest[identity] = rest.get(identity, 0) + 1
     found = _Blocks()
-    for block in before.contents.blocks:
+    for block in _without_offsets(before):
         identity = _identity(block)
         if rest.get(identity, 0):
             rest[identity] -= 1
         else:
             found.before += _taken_apart(block, before.found)
     if found.before:  # else nothing can be missing
-        for block in after.contents.blocks:
+        for block in _without_offsets(after):
             found.after += _taken_apart(block, None)
         if after.manifest is not None:
             found.after += _manifests(after.manifest, "beside the file")
     return found
+
+
+def _without_offsets(state: State) -> Iterator[Block]:
+    """Yield the blocks without numbers that have to follow when other things of the file move."""
+    for block in state.contents.blocks:
+        data = containers.without_offsets(block)
+        yield block if data is block.data else replace(block, data=data)
 
 
 def _taken_apart(block: Block, source: metadata.Found | None) -> list[Entry]:
@@ -128,9 +135,7 @@ def _taken_apart(block: Block, source: metadata.Found | None) -> list[Entry]:
         return []
     name = _name(block)
     key = f"{block.kind}:{name}" if name else str(block.kind)
-    # An index of further pictures follows them when they move: the pictures are compared instead.
-    value = b"" if block.kind is Kind.APP and block.keyword == "MPF" else digest(block.data)
-    return [Entry(key, value, f"{_WORDS.get(block.kind, str(block.kind))} {name}".rstrip(), block.where)]
+    return [Entry(key, digest(block.data), f"{_WORDS.get(block.kind, str(block.kind))} {name}".rstrip(), block.where)]
 
 
 def _name(block: Block) -> str:

@@ -13,6 +13,7 @@ from labeling.codecs.base import Painted, Painter, Pixels
 from labeling.codecs.jpeg import dct, segments
 from labeling.codecs.pixels import Plan, check_size, cmyk, decoding, luma, make_plan, open_with
 from labeling.containers.base import Buffer
+from labeling.containers.jpeg import mpf
 from labeling.errors import LabelingError, UnsupportedFormat
 
 Plane = NDArray[np.floating[Any]]
@@ -250,9 +251,20 @@ def _splice(jpeg: segments.Jpeg, made: bytes) -> bytes:
     coded = segments.split(made)
     if not coded.complete:
         raise LabelingError("the new JPEG is incomplete", hint="re-save the picture and try again")
-    return b"".join(
-        [segments.SOI, jpeg.bytes_of(jpeg.other), coded.bytes_of(coded.coded), segments.EOI, jpeg.data[jpeg.end :]]
-    )
+    first = segments.SOI + jpeg.bytes_of(jpeg.other) + coded.bytes_of(coded.coded) + segments.EOI
+    return _with_index(jpeg, first) + jpeg.data[jpeg.end :]
+
+
+def _with_index(jpeg: segments.Jpeg, first: bytes) -> bytes:
+    """Return the new first picture with the index of those behind it corrected."""
+    at = len(segments.SOI)
+    for s in jpeg.other:
+        if s.marker == 0xE2 and jpeg.data.startswith(mpf.PREFIX, s.start + 4):
+            old, new = mpf.Place(s.start + mpf.HEADER, jpeg.end), mpf.Place(at + mpf.HEADER, len(first))
+            fitted = mpf.fitted(jpeg.data[s.start + 4 : s.end], jpeg.data, old, new)
+            return first if fitted is None else first[: at + 4] + fitted + first[at + s.end - s.start :]
+        at += s.end - s.start
+    return first
 
 
 def _how(jpeg: segments.Jpeg, kind: str) -> str:
@@ -261,5 +273,5 @@ def _how(jpeg: segments.Jpeg, kind: str) -> str:
     if frame.process in ("progressive", "arithmetic") and kind != frame.process:
         how += f"; the {frame.process} file became {kind}"
     if jpeg.app(2, b"MPF\0") is not None:
-        how += "; only the first picture of the file was labelled, and the index (MPF) of the others no longer fits"
+        how += "; the further pictures behind it (such as previews or a gain map) stay as they are"
     return how

@@ -7,10 +7,10 @@ segments make one :class:`~labeling.containers.base.Block`, whose span runs from
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from struct import Struct
 
-from labeling.containers.base import Buffer, Changes, Contents, Kind
+from labeling.containers.base import Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.jpeg import mpf
@@ -76,7 +76,19 @@ def read(data: Buffer) -> Contents:
         return _padded(layout, collector, size)
     if 0 <= layout.end < size:
         collector.warnings.append(f"{size - layout.end} bytes follow the picture's end (EOI); they are kept")
-    return _contents(layout, collector, layout.end if layout.end >= 0 else size)
+    contents = _contents(layout, collector, layout.end if layout.end >= 0 else size)
+    return replace(contents, notes=(_STALE,)) if _has_stale_index(data, contents) else contents
+
+
+_STALE = (
+    "the index of further pictures (MPF) does not lead to a picture: readers that use it do not find previews or the "
+    "gain map"
+)
+
+
+def _has_stale_index(data: Buffer, contents: Contents) -> bool:
+    index = next((block for block in contents.blocks if block.kind is Kind.APP and block.keyword == "MPF"), None)
+    return index is not None and mpf.is_stale(index.data, data, index.offset + index.length - len(index.data) + 4)
 
 
 def _padded(layout: Layout, collector: Collector, size: int) -> Contents:
@@ -287,7 +299,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     if changes.xmp is not None:
         _check(len(changes.xmp), MAX_XMP, "XMP packet")
         edits.append(_placed(kept, Kind.XMP, _XMP + changes.xmp, _home(data, layout, after_exif=True)))
-    return splice(data, _with_index(data, kept, edits))
+    end = contents.coded[-1][0] + contents.coded[-1][1]
+    return splice(data, _with_indexes(data, kept, edits, end))
 
 
 def _check(size: int, limit: int, what: str) -> None:
@@ -321,13 +334,93 @@ def _home(data: Buffer, layout: Layout, after_exif: bool) -> int:
     return at
 
 
-def _with_index(data: Buffer, kept: list[_Group], edits: list[Edit]) -> list[Edit]:
-    """Return ``edits`` and, if the file has an index of further pictures, the edit that corrects it."""
-    for group in kept:
-        if group.keyword == "MPF" and group.segments[0].marker == _APP2:
-            segment = group.segments[0]
-            payload = bytes(data[segment.start : segment.end])
-            patched = mpf.patched(payload, segment.offset, edits)
-            if patched is not None:
-                return [*edits, (segment.start, segment.end, patched)]
-    return edits
+def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int) -> list[Edit]:
+    """Return ``edits`` and those that correct the indexes of further pictures, if the file has any.
+
+    Args:
+        data: The file.
+        kept: Its groups that stay.
+        edits: What is done to its first picture.
+        end: Offset after the EOI marker of that one.
+    """
+    index = next((group.segments[0] for group in kept if _is_index(group)), None)
+    packet = next(
+        (n for n, edit in enumerate(edits) if edit[2].startswith(_XMP, 4) and mpf.primary_length(edit[2])), None
+    )
+    while packet is not None:
+        start, stop, segment = edits[packet]
+        first, last, length = mpf.primary_length(segment) or (0, 0, 0)
+        growth = sum(len(new) - (b - a) for a, b, new in edits)
+        if length == end + growth:
+            break
+        payload = segment[4:first] + str(end + growth).encode() + segment[last:]
+        _check(len(payload) - len(_XMP), MAX_XMP, "XMP packet")
+        edits = [*edits[:packet], (start, stop, _segment(_APP1, payload)), *edits[packet + 1 :]]
+    if index is None:
+        return edits
+    growth = sum(len(new) - (b - a) for a, b, new in edits)
+    ahead = sum(len(new) - (b - a) for a, b, new in edits if a <= index.offset)
+    base = index.start - 4 + mpf.HEADER
+    old, new = mpf.Place(base, end), mpf.Place(base + ahead, end + growth)
+    fitted = mpf.fitted(bytes(data[index.start : index.end]), data, old, new)
+    return edits if fitted is None else [*edits, (index.start, index.end, fitted)]
+
+
+def _is_index(group: _Group) -> bool:
+    return group.keyword == "MPF" and group.segments[0].marker == _APP2
+
+
+# Room for a manifest
+
+_MAX_JUMBF = 65000
+"""Bytes of a box that are put in one APP11 segment."""
+
+_BOX_HEADER = 8
+
+
+def needs_room(data: Buffer) -> bool:
+    """Say whether indexes of further pictures have to follow when a manifest is inserted."""
+    return any(_is_index(group) or _is_directory(data, group) for group in _groups(data, walk(data, whole=False)))
+
+
+def _is_directory(data: Buffer, group: _Group) -> bool:
+    if group.kind is not Kind.XMP or group.keyword:
+        return False
+    return mpf.primary_length(bytes(data[group.segments[0].start : group.segments[0].end])) is not None
+
+
+def make_room(data: bytes, length: int) -> Room:
+    """Make a copy with room for a C2PA manifest store, in place of any that is there (C2PA 2.2, A.3.1).
+
+    Args:
+        data: The file.
+        length: Bytes of the manifest store.
+    """
+    layout = walk(data)
+    groups = _groups(data, layout)
+    kept = [group for group in groups if group.kind is not Kind.C2PA]
+    edits: list[Edit] = [
+        (segment.offset, segment.end, b"") for group in groups if group.kind is Kind.C2PA for segment in group.segments
+    ]
+    home, room = _home(data, layout, after_exif=True), len(_wrapped(bytes(length)))
+    edits.append((home, home, bytes(room)))
+    packet = next((group.segments[0] for group in kept if _is_directory(data, group)), None)
+    if packet is not None:  # its digits are in the packet, which is an edit of its own then
+        edits.append((packet.offset, packet.end, bytes(data[packet.start - 4 : packet.end])))
+    made = b"".join(splice(data, _with_indexes(data, kept, edits, layout.end)))
+    return Room(made, home, home + room, _wrapped)  # nothing changes ahead of it
+
+
+def _wrapped(store: bytes) -> bytes:
+    """Return a manifest store as APP11 segments (ISO/IEC 19566-5, D.2): each repeats the header of the box."""
+    header, body = store[:_BOX_HEADER], store[_BOX_HEADER:]
+    step = _MAX_JUMBF - _BOX_HEADER
+    parts = [body[at : at + step] for at in range(0, len(body), step)] or [b""]
+    return b"".join(
+        _segment(_APP11, _JUMBF + _INSTANCE.to_bytes(2, "big") + number.to_bytes(4, "big") + header + part)
+        for number, part in enumerate(parts, 1)
+    )
+
+
+_INSTANCE = 0x0211
+"""Box instance number: any, the same in all segments of a box; this is what c2pa's own writer takes."""

@@ -1,49 +1,106 @@
-"""The Multi-Picture Format index (CIPA DC-007), corrected when the first picture of a file grows or shrinks.
+"""Further pictures behind the first one of a JPEG file, and the indexes that lead to them.
 
-The index in the APP2 ``MPF`` segment gives the offsets of the other pictures, relative to itself, and the length of the
-first one. Phones use it for Ultra HDR gain maps and previews: with a wrong index these are lost.
+The index in the APP2 ``MPF`` segment (CIPA DC-007, Multi-Picture Format) gives the offsets of the other pictures,
+relative to itself, and the length of the first one. Cameras list previews in it, phones the gain map of an Ultra HDR
+picture (ISO 21496-1). Google's container directory in the XMP packet counts from the end of the first picture, and may
+give the length of that one. With a wrong index the pictures are lost to readers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from dataclasses import dataclass
 from struct import error, pack_into, unpack_from
 
-from labeling.containers.edits import Edit
+from labeling.containers.base import Buffer
 
 PREFIX = b"MPF\0"
 """What the payload of the segment begins with."""
 
+HEADER = 4 + len(PREFIX)
+"""Bytes from the marker of the segment to the TIFF header, which the offsets are relative to."""
+
 _ENTRIES = 0xB002
 _ENTRY_SIZE = 16
+_SOI = b"\xff\xd8\xff"
+_MAX_CANDIDATES = 256
 
 
-def patched(payload: bytes, offset: int, edits: Sequence[Edit]) -> bytes | None:
-    """Return the payload of an MPF segment as it must be once ``edits`` are made.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are in one version of a file.
+
+    Attributes:
+        base: Offset of the TIFF header of the index.
+        end: Offset after the EOI marker of the first picture. What follows it is the same in all versions.
+    """
+
+    base: int
+    end: int
+
+
+def fitted(payload: bytes, data: Buffer, old: Place, new: Place) -> bytes | None:
+    """Return the payload of an MPF segment as it must be in a copy of a file.
+
+    An index that is wrong already is corrected, if all its pictures are as far from where it says.
 
     Args:
         payload: The payload, which begins with :data:`PREFIX`.
-        offset: Where its segment is in the file.
-        edits: Edits, all inside the first picture.
+        data: The file that the payload is from.
+        old: Where things are in ``data``.
+        new: Where they are in the copy.
 
     Returns:
         The new payload; ``None`` if nothing changes or the index cannot be read.
     """
-    growth = sum(len(new) - (end - start) for start, end, new in edits)
-    behind = sum(len(new) - (end - start) for start, end, new in edits if start > offset)
     out = bytearray(payload)
     try:
         order, at, count = _entries(payload)
-        for entry in range(at, at + count * _ENTRY_SIZE, _ENTRY_SIZE):
-            length, place = unpack_from(order + "II", out, entry + 4)
-            if place == 0:  # the first picture: its own place is not given
-                length += growth
-            else:
-                place += behind
-            pack_into(order + "II", out, entry + 4, length, place)
+        entries = range(at, at + count * _ENTRY_SIZE, _ENTRY_SIZE)
+        places = {entry: unpack_from(order + "I", payload, entry + 8)[0] for entry in entries}
+        further = [old.base + place for place in places.values() if place]
+        wrong_by = _wrong_by(data, further, old.end)
+        moved = wrong_by + new.end - old.end + old.base - new.base
+        for entry, place in places.items():
+            if place:
+                pack_into(order + "I", out, entry + 8, place + moved)
+            elif entry == at:  # the first picture: its own place is not given
+                (length,) = unpack_from(order + "I", payload, entry + 4)
+                padding = length - old.end
+                room = min((start + wrong_by for start in further), default=len(data)) - old.end
+                length = new.end + (padding if 0 < padding <= room and not wrong_by else 0)
+                pack_into(order + "I", out, entry + 4, length)
     except (error, LookupError):
         return None
     return None if out == payload else bytes(out)
+
+
+def is_stale(payload: bytes, data: Buffer, base: int) -> bool:
+    """Say whether an index leads to a place where no picture begins. An index that cannot be read is not judged."""
+    try:
+        order, at, count = _entries(payload)
+        places = [unpack_from(order + "I", payload, at + n * _ENTRY_SIZE + 8)[0] for n in range(count)]
+    except (error, LookupError):
+        return False
+    return any(place and not _begins(data, base + place) for place in places)
+
+
+def _begins(data: Buffer, at: int) -> bool:
+    return bytes(data[at : at + len(_SOI)]) == _SOI
+
+
+def _wrong_by(data: Buffer, starts: list[int], end: int) -> int:
+    """Return how far behind ``starts`` pictures begin, the same for all; 0 if they are right or nothing fits."""
+    if all(_begins(data, start) for start in starts):
+        return 0
+    first, tail = min(starts), bytes(data[end:])
+    for number, found in enumerate(re.finditer(re.escape(_SOI), tail)):
+        if number >= _MAX_CANDIDATES:
+            break
+        wrong_by = end + found.start() - first
+        if all(_begins(data, start + wrong_by) for start in starts):
+            return wrong_by
+    return 0
 
 
 def _entries(payload: bytes) -> tuple[str, int, int]:
@@ -59,3 +116,30 @@ def _entries(payload: bytes) -> tuple[str, int, int]:
                 raise LookupError("MP entries are outside the segment")
             return order, base + place, length // _ENTRY_SIZE
     raise LookupError("no MP entries")
+
+
+# Google's container directory (Ultra HDR image format 1.1; Motion Photo format 1.0)
+
+_PRIMARY = re.compile(rb"""<[^<>]*:Semantic\s*=\s*["']Primary["'][^<>]*>|:Semantic>Primary<""")
+_LENGTH = re.compile(rb"""(:Length(?:\s*=\s*["']|>))(\d{1,18})(?=["'<])""")
+
+
+def primary_length(packet: bytes) -> tuple[int, int, int] | None:
+    """Find the length of the first picture in a container directory.
+
+    Returns:
+        The offsets of its digits in the packet, and its value; ``None`` if the directory is missing, or leaves the
+        length out or gives 0, as it may.
+    """
+    if b"Semantic" not in packet:
+        return None
+    item = _PRIMARY.search(packet)
+    if item is None:
+        return None
+    start, end = item.span()
+    if packet[start] == ord(":"):  # as elements: the fields of one list item
+        start, end = packet.rfind(b"li", 0, start) + 1, packet.find(b"li>", end)
+    found = _LENGTH.search(packet, start, max(end, start))
+    if found is None or not (value := int(found[2])):
+        return None
+    return found.start(2), found.end(2), value

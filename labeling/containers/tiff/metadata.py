@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from labeling._tiff_ifd import EXIF_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
-from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
 from labeling.containers.edits import foreign_block
 from labeling.containers.tiff.edit import Editor
@@ -230,7 +230,13 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     return editor.pieces()
 
 
-def make_room(data: bytes, length: int) -> tuple[bytes, int]:
+def needs_room(data: Buffer) -> bool:
+    """Say that c2pa's own place for the manifest is never taken: see :func:`make_room`."""
+    del data
+    return True
+
+
+def make_room(data: bytes, length: int) -> Room:
     """Make a copy with room for a C2PA manifest in IFD0, in place of any that is there.
 
     C2PA 1.3 puts the manifest into IFD0. Later versions (2.2, A.3) ask for a last directory that holds nothing else,
@@ -239,9 +245,6 @@ def make_room(data: bytes, length: int) -> tuple[bytes, int]:
     Args:
         data: The file.
         length: Bytes of the manifest store.
-
-    Returns:
-        The copy, and the offset of the room.
     """
     tiff = read_tiff(data, max_ifds=MAX_PAGES)
     if not tiff.ifds or tiff.cut:
@@ -255,7 +258,7 @@ def make_room(data: bytes, length: int) -> tuple[bytes, int]:
     entry = after.ifds[0].entries[_C2PA]
     if any(made[entry.value_offset : entry.value_offset + length]) or entry.length != length:
         raise LabelingError("the TIFF's directories share bytes with other data", hint="re-save the TIFF first")
-    return made, entry.value_offset
+    return Room(made, entry.value_offset, entry.value_offset + length)
 
 
 def _drop(editor: Editor, tiff: Tiff, block: Block) -> None:

@@ -56,15 +56,15 @@ def size(builder: Any, signer: Any) -> int:
     return len(_taken(call(_pointer(builder), signer.reserve_size(), _RAW, ctypes.byref(out)), out))
 
 
-def sign(builder: Any, signer: Any, start: int, length: int, digest: bytes) -> bytes:
+def sign(builder: Any, signer: Any, length: int, gap: dict[str, int], digest: bytes) -> bytes:
     """Sign, and return a manifest store of ``length`` bytes.
 
     Args:
         builder: A ``c2pa.Builder`` that :func:`size` was asked about.
         signer: A ``c2pa.Signer``.
-        start: Where the store will be in the file.
         length: What :func:`size` returned.
-        digest: The SHA-256 of the file without the bytes of the store (C2PA 2.2, 18.6).
+        gap: ``start`` and ``length`` of the bytes of the file that will hold the store, wrapping included.
+        digest: The SHA-256 of the file without these bytes (C2PA 2.2, 18.6).
 
     Raises:
         c2pa.C2paError: The signature could not be made.
@@ -74,8 +74,7 @@ def sign(builder: Any, signer: Any, start: int, length: int, digest: bytes) -> b
     made = _library()
     assert made is not None
     _, _, call = made
-    exclusions = [{"start": start, "length": length}]
-    binding = {"exclusions": exclusions, "name": _HASH_NAME, "alg": "sha256", "hash": list(digest), "pad": []}
+    binding = {"exclusions": [gap], "name": _HASH_NAME, "alg": "sha256", "hash": list(digest), "pad": []}
     out = _Bytes()
     given = json.dumps(binding).encode()
     store = _taken(call(_pointer(builder), _pointer(signer), given, _RAW, None, ctypes.byref(out)), out)

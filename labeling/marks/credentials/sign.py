@@ -7,7 +7,9 @@ Three things differ from calling c2pa directly:
   neither the claim nor the content hash covers it (C2PA 2.2, 13.2, 18.6). That saves 9 KB in every file.
 * c2pa puts the manifest of a TIFF file of several pages into a directory without a picture, behind the last page, which
   libtiff takes for damage and Pillow for a page (C2PA 2.2, A.3 asks for it; c2pa reads it from the first directory as
-  well). So a caller can lay the file out (:data:`Room`), and c2pa makes the manifest for that place.
+  well). Nor does it correct the index of further pictures in a JPEG file, or put the manifest of an animated PNG behind
+  the chunk that says it is one. So a caller can lay the file out (:class:`Room`), and c2pa makes the manifest for that
+  place.
 * c2pa's own check after signing costs as much as signing, and leaves the content hash out. What was written is read
   back here: signature, assertions and content by our own code, and by c2pa's reader for the first file of each kind and
   wherever ours cannot decide.
@@ -22,7 +24,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from labeling._version import __version__
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
@@ -53,8 +55,29 @@ _NOTHING_KEPT = "nothing was kept, please report this"
 
 Check = Literal["quick", "full"]
 
-Room = Callable[[int], tuple[bytes, int]]
-"""Makes the copy of a file with room for a manifest store of so many bytes, and returns it with the room's offset."""
+
+class Room(Protocol):
+    """A copy of a file with room for a manifest store, such as :class:`labeling.containers.Room`."""
+
+    @property
+    def data(self) -> bytes:
+        """The copy."""
+        ...
+
+    @property
+    def start(self) -> int:
+        """Where the room begins."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        ...
+
+    @property
+    def wrap(self) -> Callable[[bytes], bytes]:
+        """Wraps the store for the format; the result fills the room."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +131,7 @@ def sign(
     *,
     parent: bytes | None = None,
     parent_media_type: str | None = None,
-    room: Room | None = None,
+    room: Callable[[int], Room] | None = None,
     check: Check = "quick",
 ) -> bytes:
     """Return a copy of a file with a manifest. Nothing may change in the file afterwards.
@@ -123,7 +146,8 @@ def sign(
         parent: The whole file that ``data`` was made from, if that one carries a manifest: it becomes the parent
             ingredient, so that its history stays (C2PA 2.2, 18.15).
         parent_media_type: Its media type, if it differs.
-        room: Lays ``data`` out, in place of c2pa. Without it, or where c2pa has no call for that, c2pa decides.
+        room: Lays ``data`` out for a store of so many bytes, in place of c2pa. Without it, or where c2pa has no call
+            for that, c2pa decides.
         check: "full" has c2pa's reader validate every result, "quick" only the first of each kind (see the module).
 
     Raises:
@@ -203,7 +227,7 @@ class _Job:
         self.signer = signer
         self.definition = definition
         self.parent: tuple[Any, str] | None = None
-        self.room: Room | None = None
+        self.room: Callable[[int], Room] | None = None
 
     def run(self) -> tuple[bytes, bytes]:
         """Return the signed file and its manifest store."""
@@ -234,19 +258,21 @@ class _Job:
 
         return self._with_builder(kind, run)
 
-    def _built_in(self, room: Room, kind: str) -> tuple[bytes, bytes]:
+    def _built_in(self, room: Callable[[int], Room], kind: str) -> tuple[bytes, bytes]:
         """Sign the file as ``room`` lays it out."""
         made = b""
 
         def run(builder: Any, native: Any) -> bytes:
             nonlocal made
             length = _embeddable.size(builder, native)
-            copy, start = room(length)
-            view = memoryview(copy)
-            digest = hashlib.sha256(view[:start])
-            digest.update(view[start + length :])
-            store = _embeddable.sign(builder, native, start, length, digest.digest())
-            made = b"".join((view[:start], store, view[start + length :]))
+            laid_out = room(length)
+            view = memoryview(laid_out.data)
+            head, tail = view[: laid_out.start], view[laid_out.end :]
+            digest = hashlib.sha256(head)
+            digest.update(tail)
+            gap = {"start": laid_out.start, "length": laid_out.end - laid_out.start}
+            store = _embeddable.sign(builder, native, length, gap, digest.digest())
+            made = b"".join((head, laid_out.wrap(store), tail))
             return store
 
         store = self._with_builder(kind, run)
