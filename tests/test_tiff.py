@@ -104,3 +104,36 @@ def test_a_manifest_that_breaks_the_chain_of_pages_is_named_and_moved(tmp_path: 
     (parent,) = store["manifests"][store["active_manifest"]]["ingredients"]
     assert parent["relationship"] == "parentOf"
     assert parent["active_manifest"] in store["manifests"]
+
+
+# --- what is not drawn on ---------------------------------------------------------------------------------------------
+
+
+def raw_file(folder: Path) -> Path:
+    """A DNG as cameras write them: a small preview in IFD0, and sensor data in a SubIFD."""
+    path = folder / "photo.dng"
+    with tifffile.TiffWriter(path) as to:
+        dng = [(50706, 1, 4, bytes([1, 4, 0, 0]), True)]
+        to.write(picture(1, 320, 240), photometric="rgb", subifds=1, subfiletype=1, extratags=dng, metadata=None)
+        sensor = picture(2, 640, 480)[..., 1].astype(np.uint16) * 16
+        pattern = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes([0, 1, 1, 2]), True)]
+        to.write(sensor, photometric="cfa", extratags=pattern, metadata=None)
+    return path
+
+
+def test_camera_raw_gets_metadata_alone(tmp_path: Path) -> None:
+    source = raw_file(tmp_path)
+    with pytest.raises(labeling.UnsupportedFormat, match=r"camera raw file \(DNG\).*visible=False"):
+        Labeler(PRODUCER).label_file(source, tmp_path / "out.dng")
+    assert not (tmp_path / "out.dng").exists()
+    made = Labeler(PRODUCER, visible=False, signer=signer()).label_file(source, tmp_path / "out.dng")
+    with tifffile.TiffFile(source) as before, tifffile.TiffFile(made.path) as after:
+        for one, other in zip(before.pages[0].aspage().pages or (), after.pages[0].aspage().pages or (), strict=True):
+            assert np.array_equal(one.asarray(), other.asarray())
+    assert witness(made.path.read_bytes(), "image/tiff")["validation_state"] == "Valid"
+    report = labeling.verify(made.path)
+    visible = report.find("visible")
+    assert visible is not None
+    assert visible.status is labeling.Status.UNREADABLE
+    assert "camera raw" in visible.defects[0].message
+    assert report.verdicts["cn"].outcome is not labeling.Outcome.COMPLIANT

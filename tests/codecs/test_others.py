@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from labeling import containers
 from labeling.codecs import displayed, paint_file
-from labeling.errors import LabelingError, TooLarge, UnsupportedFormat
+from labeling.errors import LabelingError, TooLarge
 
 from .stamp import Quarters, Save, Scene, Stamp
 
@@ -178,28 +178,38 @@ def test_gif_of_256_colours_changes_nothing_outside(save: Save, stamp: type[Stam
     assert np.array_equal(old, new)
 
 
-def test_tiff_without_room_for_colours_is_re_encoded(
+@pytest.mark.parametrize("kind", ["group3", "group4", "tiff_ccitt", "raw", "tiff_lzw"])
+def test_tiff_of_two_colours_stays_one(
+    kind: str, scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters
+) -> None:
+    data = save(scene(96, 64, "L").convert("1"), "TIFF", compression=kind, dpi=(300, 300), description="kept")
+    painted = paint_file(data, "tiff", stamp(gray=True))
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
+        assert isinstance(before, TiffImageFile)
+        assert isinstance(after, TiffImageFile)
+        assert (after.mode, after.tag_v2[259], after.tag_v2[270]) == ("1", before.tag_v2[259], "kept")
+        old, new = np.array(before.convert("RGB")), np.array(after.convert("RGB"))
+    assert np.abs(quarters(new, painted.box) - np.repeat(QUARTERS[..., 1:2] // 128 * 255, 3, axis=2)).max() <= 1
+    left, top, right, bottom = painted.box
+    old[top:bottom, left:right] = new[top:bottom, left:right]
+    assert np.array_equal(old, new)
+
+
+def test_a_full_palette_without_the_colours_of_the_label_becomes_rgb(
     scene: Scene, save: Save, stamp: type[Stamp], quarters: Quarters
 ) -> None:
-    for mode, kind in (("1", "group4"), ("1", "raw"), ("P", "tiff_lzw")):
-        image = scene(96, 64, "L").convert("1") if mode == "1" else scene().quantize(256)
-        data = save(image, "TIFF", compression=kind, dpi=(300, 300), description="kept")
-        painted = paint_file(data, "tiff", stamp(gray=mode == "1"))
-        with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
-            assert isinstance(after, TiffImageFile)
-            assert after.tag_v2[270] == "kept"
-            assert after.info["dpi"] == (300, 300)
-            old, new = np.array(before.convert("RGB")), np.array(after.convert("RGB"))
-        expected = np.repeat(QUARTERS[..., 1:2], 3, axis=2) if mode == "1" else QUARTERS
-        assert np.abs(quarters(new, painted.box) - expected).max() <= 64
-        left, top, right, bottom = painted.box
-        old[top:bottom, left:right] = new[top:bottom, left:right]
-        assert np.array_equal(old, new)
-
-
-def test_jpeg_in_tiff_is_refused_clearly(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
-    with pytest.raises(UnsupportedFormat, match="LZW"):
-        paint_file(save(scene(), "TIFF", compression="jpeg"), "tiff", stamp())
+    data = save(scene().quantize(256), "TIFF", compression="tiff_lzw", dpi=(300, 300), description="kept")
+    painted = paint_file(data, "tiff", stamp())
+    assert [loss.what for loss in painted.lost] == ["colour palette"]
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(painted.data)) as after:
+        assert isinstance(after, TiffImageFile)
+        assert (after.mode, after.tag_v2[259], after.tag_v2[270]) == ("RGB", 5, "kept")
+        assert after.info["dpi"] == (300, 300)
+        old, new = np.array(before.convert("RGB")), np.array(after)
+    assert np.abs(quarters(new, painted.box) - QUARTERS).max() <= 1
+    left, top, right, bottom = painted.box
+    old[top:bottom, left:right] = new[top:bottom, left:right]
+    assert np.array_equal(old, new)
 
 
 def metadata(folder: Path, names: list[str]) -> dict[str, dict[str, str]]:

@@ -1,36 +1,35 @@
-"""One page of a TIFF file: read its layout, and convert its strips or tiles to samples and back (TIFF 6.0, 3–15)."""
+"""One page of a TIFF file: what its directory says of the samples and of the strips or tiles (TIFF 6.0, 3–15)."""
 
 from __future__ import annotations
 
-import io
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labeling._tiff_ifd import Entry, Ifd, Tiff, read_tiff
-from labeling.codecs.pixels import check_size, decoding
+from labeling._tiff_ifd import Entry, Ifd, Tiff
+from labeling.codecs.pixels import check_size
 from labeling.errors import UnreadableFile, UnsupportedFormat
 
-Samples = NDArray[Any]
-
-NONE, LZW, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 5, 8, 32773, 32946
+NONE, CCITT_RLE, CCITT_T4, CCITT_T6, LZW, JPEG, DEFLATE = 1, 2, 3, 4, 5, 7, 8
+PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 32773, 32946, 34925, 50000
+CCITT = (CCITT_RLE, CCITT_T4, CCITT_T6)
+_READABLE = {NONE, *CCITT, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD}
 _OTHER = {
-    2: "CCITT",
-    3: "CCITT",
-    4: "CCITT",
-    6: "JPEG",
-    7: "JPEG",
-    34712: "JPEG 2000",
-    50000: "Zstandard",
-    50001: "WebP",
-}
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
-INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4}
+    6: "old-style JPEG", 32766: "NeXT RLE", 32771: "CCITT RLE/W", 32809: "ThunderScan", 33003: "JPEG 2000",
+    33004: "JPEG 2000", 33005: "JPEG 2000", 34661: "JBIG", 34676: "SGI Log", 34677: "SGI Log", 34712: "JPEG 2000",
+    34715: "JBIG2", 34887: "LERC", 34892: "lossy DNG JPEG", 34933: "PNG", 34934: "JPEG XR", 50001: "WebP",
+    50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, SEPARATED, YCBCR, LAB = 0, 1, 2, 3, 4, 5, 6, 8
+INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4, YCBCR: 3, LAB: 3}
 """Photometric interpretations that can be painted on → how many samples of a pixel are colour."""
 
+_COLOURS = {4: "mask", 9: "ICC Lab", 10: "ITU Lab", 32803: "camera sensor", 32844: "LogL", 32845: "LogLuv",
+            34892: "linear raw", 51177: "depth map"}  # fmt: skip
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples
+_TO_RGB = "convert it to 8-bit RGB first, or leave the visible label out (`visible=False`)"
+_RECODE = "re-save it with LZW or Deflate compression, or leave the visible label out (`visible=False`)"
 _MAX_CHUNKS = 1 << 20
 
 
@@ -39,15 +38,21 @@ class Page:
     """The layout of a page. A *chunk* is a strip or a tile.
 
     Attributes:
+        name: The name of its directory.
         width: Width in pixels.
         height: Height in pixels.
-        dtype: Type of a sample, in the file's byte order.
+        bits: Bits of a sample. Fewer than 8, and 12 and the like, are packed; each row begins on a byte.
+        dtype: Type of a sample once it is unpacked, in the file's byte order.
         photometric: PhotometricInterpretation, a key of :data:`INKS`.
         samples: Samples per pixel.
-        extra: What the first sample beyond the colour is (ExtraSamples); ``None`` if there is none.
+        alpha: Index of the sample that is alpha; ``None`` if there is none.
+        premultiplied: Whether the colour is multiplied by that alpha (associated alpha).
         planar: Whether each sample has chunks of its own.
         compression: Compression.
-        predictor: Predictor: 1 none, 2 horizontal differencing.
+        predictor: Predictor: 1 none, 2 horizontal differencing, 3 the same of floating-point bytes.
+        reversed: Whether the lowest bit of each byte comes first (FillOrder 2).
+        subsampling: Pixels that share chroma, across and down (YCbCrSubSampling).
+        t4_options: T4Options, for CCITT Group 3.
         orientation: Orientation, as in EXIF.
         columns: Width of a chunk in pixels.
         rows: Its height in pixels.
@@ -55,17 +60,24 @@ class Page:
         offsets: The entry with the chunks' offsets.
         counts: The entry with their lengths in bytes.
         map: The entry with the colour map, if there is one.
+        tables: The entry with the tables that all JPEG chunks share, if there is one.
     """
 
+    name: str
     width: int
     height: int
+    bits: int
     dtype: np.dtype[Any]
     photometric: int
     samples: int
-    extra: int | None
+    alpha: int | None
+    premultiplied: bool
     planar: bool
     compression: int
     predictor: int
+    reversed: bool
+    subsampling: tuple[int, int]
+    t4_options: int
     orientation: int
     columns: int
     rows: int
@@ -73,6 +85,7 @@ class Page:
     offsets: Entry
     counts: Entry
     map: Entry | None
+    tables: Entry | None
 
     @property
     def across(self) -> int:
@@ -89,10 +102,36 @@ class Page:
         """Number of samples per pixel in one chunk."""
         return 1 if self.planar else self.samples
 
+    @property
+    def packed(self) -> bool:
+        """Whether samples are not whole bytes."""
+        return self.bits not in (8, 16, 32, 64)
+
     def shape(self, row: int) -> tuple[int, int, int]:
         """Return the shape of a chunk in chunk row ``row``. The last strip may be short; tiles never are."""
         rows = self.rows if self.tiled else min(self.rows, self.height - row * self.rows)
         return rows, self.columns, self.depth
+
+
+def is_mask(tiff: Tiff, ifd: Ifd) -> bool:
+    """Return whether a directory holds a transparency mask: photometric 4, or NewSubfileType bit 2 (TIFF 6.0)."""
+    return number(tiff, ifd, 262, -1) == MASK or bool(number(tiff, ifd, 254, 0) & 4)
+
+
+def is_reduced(tiff: Tiff, ifd: Ifd) -> bool:
+    """Return whether it holds a smaller copy of another picture: NewSubfileType bit 0, or the old SubfileType 2."""
+    return bool(number(tiff, ifd, 254, 0) & 1) or number(tiff, ifd, 255, 0) == 2
+
+
+def number(tiff: Tiff, ifd: Ifd, tag: int, default: int) -> int:
+    """Return the first number of a tag, or ``default``."""
+    values = tiff.ints(ifd.entries[tag], 1) if tag in ifd.entries else ()
+    return values[0] if values else default
+
+
+def compression_name(compression: int) -> str:
+    """Return what people call a compression that is not read here; ``""`` for one that is."""
+    return "" if compression in _READABLE else _OTHER.get(compression, f"unknown (number {compression})")
 
 
 def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
@@ -109,125 +148,98 @@ def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
         TooLarge: The page is beyond the limit.
     """
 
-    def number(tag: int, default: int) -> int:
-        values = tiff.ints(ifd.entries[tag], 1) if tag in ifd.entries else ()
-        return values[0] if values else default
+    def of(tag: int, default: int) -> int:
+        return number(tiff, ifd, tag, default)
 
-    width, height = number(256, 0), number(257, 0)
+    width, height = of(256, 0), of(257, 0)
     check_size(width, height, max_pixels=max_pixels)
-    compression, photometric, samples = number(259, NONE), number(262, -1), number(277, 1)
-    if compression not in (NONE, LZW, DEFLATE, PACKBITS, OLD_DEFLATE):
-        name = _OTHER.get(compression, f"number {compression}")
-        raise UnsupportedFormat(
-            f"a TIFF with {name} compression cannot be painted on without loss", hint="re-save it with LZW compression"
-        )
-    if photometric not in INKS or not INKS[photometric] <= samples <= 16:
-        raise UnsupportedFormat(
-            "this TIFF's colours (YCbCr, Lab or raw) cannot be painted on", hint="convert it to RGB first"
-        )
-    predictor = number(317, 1)
-    dtype = _dtype(tiff, ifd, samples)
-    if number(266, 1) != 1 or predictor not in (1, 2) or (predictor == 2 and dtype.kind != "u"):
-        raise UnsupportedFormat("this TIFF uses a rare bit order or predictor", hint="re-save it with LZW compression")
+    compression, photometric, samples = of(259, NONE), of(262, -1), of(277, 1)
+    if name := compression_name(compression):
+        raise UnsupportedFormat(f"a TIFF with {name} compression cannot be painted on", hint=_RECODE)
+    if photometric not in INKS or not INKS[photometric] <= samples <= 64:
+        name = _COLOURS.get(photometric, f"of photometric interpretation {photometric} with {samples} samples")
+        raise UnsupportedFormat(f"a TIFF whose colours are {name} cannot be painted on", hint=_TO_RGB)
+    if photometric == SEPARATED and of(332, 1) != 1:
+        raise UnsupportedFormat("a TIFF of inks other than CMYK cannot be painted on", hint=_TO_RGB)
+    bits, dtype = _type(tiff, ifd, samples)
     tiled = 322 in ifd.entries
-    columns = number(322, 0) if tiled else width
-    rows = number(323, 0) if tiled else min(number(278, height), height)
+    columns = of(322, 0) if tiled else width
+    rows = of(323, 0) if tiled else min(of(278, height), height)
     if columns <= 0 or rows <= 0:
         raise UnreadableFile("the TIFF's strips or tiles have no size; the file is damaged")
     check_size(columns, rows, max_pixels=max(max_pixels, 4096))
     offsets, counts = ifd.entries.get(324 if tiled else 273), ifd.entries.get(325 if tiled else 279)
     if offsets is None or counts is None:
         raise UnreadableFile("the TIFF has no table of its strips or tiles; the file is damaged")
-    extra = number(338, 0) if 338 in ifd.entries and samples > INKS[photometric] else None
-    planar = number(284, 1) == 2 and samples > 1
+    alpha, premultiplied = _alpha(tiff, ifd, photometric, samples)
     page = Page(
-        width, height, dtype, photometric, samples, extra, planar, compression, predictor, number(274, 1),
-        columns, rows, tiled, offsets, counts, ifd.entries.get(320),
+        name=ifd.name, width=width, height=height, bits=bits, dtype=dtype, photometric=photometric, samples=samples,
+        alpha=alpha, premultiplied=premultiplied, planar=of(284, 1) == 2 and samples > 1, compression=compression,
+        predictor=of(317, 1), reversed=of(266, 1) == 2, subsampling=_subsampling(tiff, ifd, photometric),
+        t4_options=of(292, 0), orientation=of(274, 1), columns=columns, rows=rows, tiled=tiled, offsets=offsets,
+        counts=counts, map=ifd.entries.get(320), tables=ifd.entries.get(347),
     )  # fmt: skip
-    if photometric == PALETTE and (dtype.itemsize > 1 or samples > 1 or page.map is None or page.map.count != 768):
-        raise UnsupportedFormat("this kind of palette TIFF cannot be painted on", hint="convert it to RGB first")
-    wanted = page.across * page.down * (samples if planar else 1)
+    _check(page)
+    wanted = page.across * page.down * (samples if page.planar else 1)
     if wanted > _MAX_CHUNKS or min(offsets.count, counts.count) < wanted:
         raise UnreadableFile("the TIFF's table of strips or tiles is too short for the picture; the file is damaged")
     return page
 
 
-def _dtype(tiff: Tiff, ifd: Ifd, samples: int) -> np.dtype[Any]:
-    bits = set(tiff.ints(ifd.entries[258], samples)) if 258 in ifd.entries else {1}
+def _type(tiff: Tiff, ifd: Ifd, samples: int) -> tuple[int, np.dtype[Any]]:
+    """Return the bits of a sample and the type to unpack it to."""
+    every = set(tiff.ints(ifd.entries[258], samples)) if 258 in ifd.entries else {1}
     kinds = set(tiff.ints(ifd.entries[339], samples)) if 339 in ifd.entries else {1}
-    known = {(8, 1): "u1", (16, 1): "u2", (32, 1): "u4", (16, 3): "f2", (32, 3): "f4", (64, 3): "f8"}
-    name = known.get((min(bits), min(kinds))) if len(bits) == len(kinds) == 1 else None
-    if name is None:
-        raise UnsupportedFormat(
-            f"a TIFF of {'/'.join(map(str, sorted(bits)))}-bit samples cannot be painted on",
-            hint="convert it to 8 or 16 bits",
-        )
-    return np.dtype(tiff.byte_order + name)
+    kinds = {1 if kind == 4 else kind for kind in kinds}  # "undefined" is read as unsigned, as TIFF 6.0 advises
+    bits, kind = min(every, default=0), min(kinds, default=0)
+    known = {
+        (8, 1): "u1", (16, 1): "u2", (32, 1): "u4", (8, 2): "i1", (16, 2): "i2", (32, 2): "i4",
+        (16, 3): "f2", (32, 3): "f4", (64, 3): "f8",
+    }  # fmt: skip
+    name = known.get((bits, kind))
+    if name is None and kind == 1 and 1 <= bits <= 15:
+        name = "u1" if bits < 8 else "u2"
+    if name is None or len(every) != 1 or len(kinds) != 1:
+        what = {2: "signed ", 3: "floating-point "}.get(kind, "complex " if kind > 4 else "")
+        described = f"{'/'.join(map(str, sorted(every)))}-bit {what}samples"
+        raise UnsupportedFormat(f"a TIFF of {described} cannot be painted on", hint=_TO_RGB)
+    return bits, np.dtype(tiff.byte_order + name)
 
 
-def unpack(page: Page, raw: bytes, row: int) -> Samples:
-    """Decode one chunk to (rows, columns, samples), writable, in the file's byte order.
-
-    Args:
-        page: The layout.
-        raw: The bytes of the chunk.
-        row: The chunk row that it is in.
-
-    Raises:
-        UnreadableFile: The data are damaged or too short.
-    """
-    shape = page.shape(row)
-    size = int(np.prod(shape)) * page.dtype.itemsize
-    with decoding("TIFF"):
-        if page.compression == NONE:
-            plain = raw[:size]
-        elif page.compression in (DEFLATE, OLD_DEFLATE):
-            plain = zlib.decompressobj().decompress(raw, size)
-        else:
-            plain = _through_pillow(raw, page.compression, size // shape[0], shape[0])
-    if len(plain) < size:
-        raise UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")
-    samples = np.frombuffer(plain, page.dtype).reshape(shape)
-    if page.predictor == 2:
-        native = samples.astype(page.dtype.newbyteorder("="))
-        return np.cumsum(native, axis=1, dtype=native.dtype).astype(page.dtype)
-    return samples.copy()
+def _alpha(tiff: Tiff, ifd: Ifd, photometric: int, samples: int) -> tuple[int | None, bool]:
+    extras = tiff.ints(ifd.entries[338], samples) if 338 in ifd.entries else ()
+    for index, extra in enumerate(extras[: samples - INKS[photometric]]):
+        if extra in (_ASSOCIATED, _UNASSOCIATED):
+            return INKS[photometric] + index, extra == _ASSOCIATED
+    return None, False
 
 
-def pack(page: Page, samples: Samples) -> bytes:
-    """Encode one chunk in the way of the page."""
-    if page.predictor == 2:
-        native = samples.astype(page.dtype.newbyteorder("="))
-        native[:, 1:] = native[:, 1:] - native[:, :-1].copy()
-        samples = native.astype(page.dtype)
-    plain = np.ascontiguousarray(samples).tobytes()
-    if page.compression == NONE:
-        return plain
-    if page.compression in (DEFLATE, OLD_DEFLATE):
-        return zlib.compress(plain)
-    return _with_pillow(plain, page.compression, len(samples))
+def _subsampling(tiff: Tiff, ifd: Ifd, photometric: int) -> tuple[int, int]:
+    if photometric != YCBCR:
+        return 1, 1
+    given = tiff.ints(ifd.entries[530], 2) if 530 in ifd.entries else ()
+    return (given[0], given[1]) if len(given) == 2 else (2, 2)
 
 
-def _through_pillow(raw: bytes, compression: int, width: int, height: int) -> bytes:
-    """Decompress LZW or PackBits data, presented to Pillow as the only strip of a gray TIFF."""
-    from PIL import TiffImagePlugin
-
-    fields = [(256, width), (257, height), (258, 8), (259, compression), (262, 1), (273, 134), (277, 1), (278, height)]
-    fields.append((279, len(raw)))
-    head = b"II*\0\x08\0\0\0" + len(fields).to_bytes(2, "little")
-    for tag, value in fields:
-        head += tag.to_bytes(2, "little") + b"\x04\0\x01\0\0\0" + value.to_bytes(4, "little")
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO((head + bytes(4)).ljust(134, b"\0") + raw))
-    return image.tobytes()
-
-
-def _with_pillow(plain: bytes, compression: int, rows: int) -> bytes:
-    from PIL import Image
-
-    image = Image.frombytes("L", (len(plain) // rows, rows), plain)
-    out = io.BytesIO()
-    image.save(out, "TIFF", compression="tiff_lzw" if compression == LZW else "packbits", tiffinfo={278: rows})
-    made = read_tiff(out.getvalue())
-    offsets, counts = (made.ints(made.ifds[0].entries[tag]) for tag in (273, 279))
-    assert len(offsets) == 1  # RowsPerStrip was given
-    return out.getvalue()[offsets[0] : offsets[0] + counts[0]]
+def _check(page: Page) -> None:
+    """Refuse combinations that are rare, or that TIFF does not define."""
+    jpeg, lossy = page.compression == JPEG, page.subsampling != (1, 1)
+    floating, unsigned = page.dtype.kind == "f", page.dtype.kind == "u"
+    if page.photometric == PALETTE and (
+        not unsigned or page.bits > 8 or page.samples > 1 or page.map is None or page.map.count != 3 << page.bits
+    ):
+        raise UnsupportedFormat("this kind of palette TIFF cannot be painted on", hint=_TO_RGB)
+    if page.photometric == LAB and (page.alpha is not None or page.bits not in (8, 16) or floating):
+        raise UnsupportedFormat("this kind of Lab TIFF cannot be painted on", hint=_TO_RGB)
+    plain = page.bits == 8 and unsigned
+    if page.photometric == YCBCR and not (plain and (not lossy or (page.samples == 3 and not page.planar))):
+        raise UnsupportedFormat("this kind of YCbCr TIFF cannot be painted on", hint=_TO_RGB)
+    if page.photometric == YCBCR and not {*page.subsampling} <= {1, 2, 4}:
+        raise UnreadableFile("the TIFF's chroma subsampling is impossible; the file is damaged")
+    if jpeg and (not plain or page.planar or page.samples not in (1, 3) or page.photometric in (PALETTE, LAB)):
+        raise UnsupportedFormat("this kind of JPEG in TIFF cannot be painted on without loss", hint=_RECODE)
+    if page.compression in CCITT and (page.bits != 1 or page.samples > 1):
+        raise UnreadableFile("the TIFF has CCITT compression and more than one bit a pixel; the file is damaged")
+    allowed = {1: True, 2: not floating and not page.packed and not (lossy and not jpeg), 3: floating}
+    if not jpeg and page.compression in (LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD) and not allowed.get(page.predictor):
+        raise UnsupportedFormat(f"this TIFF uses predictor {page.predictor} in a rare way", hint=_RECODE)

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import over, split_overlay
-from labeling.errors import UnsupportedFormat
 
 FAR = 64
-"""Greatest error of a colour of the label, of 255, before the page is refused."""
+"""Greatest error of a colour of the label, of 255, before the page becomes an RGB page."""
+
+
+class NoRoomError(Exception):
+    """The palette has neither the colours of the label nor room for them."""
 
 
 def colours(table: NDArray[np.uint16]) -> Pixels:
-    """Return a ColorMap, stored as all reds, all greens and all blues of 16 bits, as (256, 3) uint8 RGB."""
-    return (table.reshape(3, 256).T >> 8).astype(np.uint8)
+    """Return a ColorMap, stored as all reds, all greens and all blues of 16 bits, as (N, 3) uint8 RGB."""
+    return (table.reshape(3, -1).T >> 8).astype(np.uint8)
 
 
 def lay(
@@ -27,7 +30,7 @@ def lay(
 
     Args:
         table: The ColorMap.
-        used: For each of its 256 entries, whether a pixel anywhere needs it.
+        used: For each of its entries, whether a pixel anywhere needs it.
         region: (H, W, 1) indices of the box.
         overlay: (H, W, 4) uint8 RGBA, as stored.
 
@@ -35,7 +38,7 @@ def lay(
         The new ColorMap and indices.
 
     Raises:
-        UnsupportedFormat: A colour of the label would be off by more than :data:`FAR`.
+        NoRoomError: A colour of the label would be off by more than :data:`FAR`.
     """
     rgb = colours(table)
     colour, alpha = split_overlay(overlay)
@@ -43,14 +46,26 @@ def lay(
     mixed = over(rgb[region[..., 0]], colour, alpha)[touched].astype(np.int32)
     wanted, back, counts = np.unique(mixed, axis=0, return_inverse=True, return_counts=True)
     table = table.copy()
-    for entry, at in zip(np.flatnonzero(~used), np.argsort(-counts, kind="stable"), strict=False):
-        table[[entry, entry + 256, entry + 512]] = wanted[at] * 257
+    size = len(table) // 3
+    distance = _distances(wanted, rgb[used]).min(axis=1, initial=255)
+    for entry in np.flatnonzero(~used):
+        # The colour that is missed most gets the next free entry.
+        missed = distance * np.sqrt(counts)
+        if not missed.any():
+            break
+        at = int(missed.argmax())
+        table[[entry, entry + size, entry + 2 * size]] = wanted[at] * 257
+        distance = np.minimum(distance, np.abs(wanted - wanted[at]).max(axis=1))
     now = colours(table).astype(np.int32)
-    distance = np.abs(wanted[:, None] - now[None]).max(axis=2)
-    if len(wanted) and distance.min(axis=1).max() > FAR:
-        raise UnsupportedFormat(
-            "the palette of this TIFF has no room for the label's colours", hint="convert it to RGB first"
-        )
+    to_each = _distances(wanted, now)
+    if len(wanted) and to_each.min(axis=1).max() > FAR:
+        raise NoRoomError
     region = region.copy()
-    region[touched, 0] = distance.argmin(axis=1)[back.ravel()]
+    region[touched, 0] = to_each.argmin(axis=1)[back.ravel()]
     return table, region
+
+
+def _distances(wanted: NDArray[np.int32], there: NDArray[Any]) -> NDArray[np.int32]:
+    """Return how far each wanted colour is from each that is there, by the channel in which they differ most."""
+    found: NDArray[np.int32] = np.abs(wanted[:, None] - there[None].astype(np.int32)).max(axis=2)
+    return found

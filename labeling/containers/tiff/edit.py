@@ -16,6 +16,20 @@ from labeling.containers.base import Buffer
 from labeling.containers.edits import Edit, splice
 from labeling.errors import LabelingError
 
+_UNEDITED, _EDITED = b"KNOWN_INCOMPATIBLE_EDITION=NO\n ", b"KNOWN_INCOMPATIBLE_EDITION=YES\n"
+_AFTER_HEADER = 1024
+
+
+def mark_edited(data: bytearray) -> None:
+    """Say in a Cloud Optimized GeoTIFF that it was edited.
+
+    GDAL writes behind the header that directories and tiles are in a certain order, and readers rely on it until the
+    same place says that an edit has changed that (GDAL, COG driver).
+    """
+    at = data.find(_UNEDITED, 0, _AFTER_HEADER)
+    if at >= 0:
+        data[at : at + len(_EDITED)] = _EDITED
+
 
 @dataclass(slots=True)
 class _Directory:
@@ -191,6 +205,9 @@ class Editor:
         Raises:
             LabelingError: A classic TIFF would grow beyond 4 GiB, or a directory shares its bytes with other data.
         """
+        ghost = bytes(self._data[:_AFTER_HEADER]).find(_UNEDITED)
+        if ghost >= 0 and self._free(ghost, ghost + len(_EDITED), 0):
+            self._edits.append((ghost, ghost + len(_EDITED), _EDITED))
         self._unlink_empty()
         moved = self._place_all()
         tail = b""

@@ -1,0 +1,131 @@
+"""What the samples of a TIFF page look like, and the blending of an overlay into them (TIFF 6.0, 4–8 and 16–23)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from labeling.codecs.base import Pixels
+from labeling.codecs.pixels import cmyk, luma, on_white, over, over_alpha, split_overlay
+from labeling.codecs.tiff.page import BLACK_IS_ZERO, INKS, LAB, RGB, SEPARATED, WHITE_IS_ZERO, YCBCR, Page
+
+Samples = NDArray[Any]
+
+
+def shown(page: Page, region: Samples) -> Pixels:
+    """Return samples, (H, W, samples), as (H, W, 3) 8-bit RGB over white."""
+    eight = _eight(page, region)
+    colour = eight[..., : INKS[page.photometric]]
+    if page.photometric == SEPARATED:
+        colour = (255 - colour[..., :3]) * (255 - colour[..., 3:]) / 255
+    elif page.photometric == WHITE_IS_ZERO:
+        colour = 255 - colour
+    elif page.photometric in (YCBCR, LAB):
+        mode = "YCbCr" if page.photometric == YCBCR else "LAB"
+        colour = np.asarray(_converted(np.rint(colour).astype(np.uint8), mode, "RGB"))
+    rgb = np.rint(np.broadcast_to(colour, (*colour.shape[:2], 3))).astype(np.uint8)
+    if page.alpha is None or page.premultiplied:
+        return rgb
+    return on_white(np.dstack([rgb, np.rint(eight[..., page.alpha]).astype(np.uint8)]))
+
+
+def blend(page: Page, region: Samples, overlay: Pixels) -> Samples:
+    """Blend an RGBA overlay into samples, in place. Extra samples that are not alpha stay as they are."""
+    rgb, alpha = split_overlay(overlay)
+    peak, count = _peak(page, region), INKS[page.photometric]
+    colour = _colour(page, rgb)
+    floating = page.dtype.kind == "f"
+    if floating:
+        touched = np.broadcast_to(alpha > 0, region.shape) & ~np.isfinite(region)
+        region[touched] = 0  # no data (NaN) would stay so under any colour
+    colour = colour * (peak / 255)
+    whole = 0 if floating else int(peak)
+    if page.alpha is None:
+        region[..., :count] = _over(page, region[..., :count], colour, alpha, whole)
+        return region
+    channels = [*range(count), page.alpha]
+    part = np.ascontiguousarray(region[..., channels])
+    if page.premultiplied:  # colour and alpha mix alike
+        colour = np.dstack([colour, np.full(colour.shape[:2], peak)])
+        region[..., channels] = over(part, colour, alpha, whole)
+    elif floating:
+        region[..., channels] = _over_alpha(part, colour, alpha, peak)
+    else:
+        region[..., channels] = over_alpha(part, colour, alpha, whole)
+    return region
+
+
+def _peak(page: Page, region: Samples) -> float:
+    """Return the sample value of white. Floating-point files do not state it: 1.0, unless there are greater values."""
+    if page.dtype.kind == "u":
+        return float((1 << page.bits) - 1)
+    if page.dtype.kind == "i":
+        return float((1 << (page.bits - 1)) - 1)
+    finite = region[np.isfinite(region)]
+    top = float(finite.max()) if finite.size else 1.0
+    return next((peak for peak in (1.0, 255.0, 65535.0) if top <= peak), top)
+
+
+def _eight(page: Page, region: Samples) -> NDArray[np.float64]:
+    """Return samples as 0–255; those of Lab as Pillow holds them: a* and b* with an offset of 128."""
+    if page.photometric == LAB:
+        shift = page.bits - 8
+        high = (region >> shift).astype(np.uint8)
+        return np.dstack([high[..., :1], high[..., 1:3] ^ 128]).astype(np.float64)
+    peak = _peak(page, region)
+    return np.clip(np.nan_to_num(region.astype(np.float64)) * (255 / peak), 0, 255)
+
+
+def _colour(page: Page, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the overlay's colour in the page's inks, 0–255."""
+    if page.photometric == SEPARATED:
+        return cmyk(rgb).astype(np.float64)
+    if page.photometric == RGB:
+        return rgb
+    if page.photometric in (YCBCR, LAB):
+        mode = "YCbCr" if page.photometric == YCBCR else "LAB"
+        return np.asarray(_converted(np.rint(rgb).astype(np.uint8), "RGB", mode)).astype(np.float64)
+    gray = luma(rgb)[..., None].astype(np.float64)
+    return gray if page.photometric == BLACK_IS_ZERO else 255 - gray
+
+
+def _converted(samples: NDArray[np.uint8], before: str, after: str) -> Image.Image:
+    height, width = samples.shape[:2]
+    image = Image.frombytes(before, (width, height), np.ascontiguousarray(samples[..., :3]).tobytes())
+    if "LAB" not in (before, after):
+        return image.convert(after)
+    from PIL import ImageCms
+
+    profiles = {"LAB": ImageCms.createProfile("LAB"), "RGB": ImageCms.createProfile("sRGB")}
+    transform = ImageCms.buildTransform(profiles[before], profiles[after], before, after)
+    made = ImageCms.applyTransform(image, transform)
+    assert made is not None  # it is None only for in-place transforms
+    return made
+
+
+def _over(page: Page, part: Samples, colour: NDArray[Any], alpha: NDArray[Any], whole: int) -> Samples:
+    if page.photometric != LAB:
+        return over(part, colour, alpha, whole)
+    # a* and b* are signed: they are blended with an offset, and the colour is scaled to the samples' own bits.
+    high, offset = 1 << (page.bits - 8), 1 << (page.bits - 1)
+    shifted = part.astype(f"u{page.dtype.itemsize}")
+    shifted[..., 1:] ^= offset
+    scaled = np.dstack([colour[..., :1] * ((1 << page.bits) - 1) / whole, colour[..., 1:] * 255 / whole * high])
+    mixed = over(shifted, scaled, alpha, (1 << page.bits) - 1)
+    mixed[..., 1:] ^= offset
+    made: Samples = mixed.astype(part.dtype)
+    return made
+
+
+def _over_alpha(samples: Samples, colour: NDArray[Any], alpha: NDArray[Any], peak: float) -> Samples:
+    """Do as :func:`labeling.codecs.pixels.over_alpha`, for floating-point samples."""
+    below = samples[..., -1:].astype(np.float64) / peak
+    total = alpha + below * (1 - alpha)
+    safe = np.where(total > 0, total, 1)
+    mixed = (colour * alpha + samples[..., :-1].astype(np.float64) * below * (1 - alpha)) / safe
+    out = np.concatenate([mixed, total * peak], axis=-1).astype(samples.dtype)
+    made: Samples = np.where(alpha > 0, out, samples)
+    return made
