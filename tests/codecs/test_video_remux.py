@@ -179,7 +179,7 @@ def test_what_cannot_be_cut_is_encoded_whole_with_the_reason(tmp_path: Path, kin
     if format == "matroska":
         assert [pts for pts, _ in old] == [pts for pts, _ in new]
     assert packets(source, "a") == packets(target, "a")
-    assert label_shows(target, 0.5) and not label_shows(target, 1.2)
+    assert label_shows(target, 0) and label_shows(target, 0.5) and not label_shows(target, 1.2)
 
 
 def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path: Path) -> None:

@@ -229,14 +229,15 @@ class _Job:
         stream = self.video.stream
         step = max(1, round(1 / (stream.rate * stream.time_base)))
         scan = Scan(self.plan, stream.time_base, step)
+        # AVI stores one time for each packet. FFmpeg guesses the other one, wrongly where pictures are reordered: the
+        # n-th picture is shown at the n-th time, whichever packet it comes from.
+        guessed = self.muxer.one_time and self.video.reorders
         with copier.reading(self.source, self.format) as container, copier.clear_errors():
             raws = (
-                RawPacket(packet.pts, packet.dts, packet.duration or 0, bytes(packet))
+                RawPacket(None if guessed else packet.pts, packet.dts, packet.duration or 0, bytes(packet))
                 for packet in copier.packets(container, container.streams[self.video.track])
             )
             scan_packets(raws, segment.codec_of(stream), scan, partial=partial)
-        # AVI stores one time for each packet. FFmpeg guesses the other one, wrongly where pictures are reordered.
-        scan.timed &= not (self.muxer.one_time and self.video.reorders)
         if not scan.head:
             raise UnreadableFile("the video has no pictures: the file is damaged")
         if not scan.seen:
