@@ -152,8 +152,7 @@ class Measure(NamedTuple):
     slack: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing that a file holds, or one property of it, that its labelled copy has to hold as well.
 
     The blocks of :class:`Contents` are not listed again: :mod:`labeling.preservation` makes entries of them itself. Nor

@@ -12,6 +12,7 @@ MAX_TAGS = 2000
 MAX_BYTES = 4 << 20
 """Only so many tags, or bytes of them, are looked at from the beginning."""
 
+_PAGE = 4096  # tags of sound are small and near each other, and each slice is a call of the system
 _AUDIO, _VIDEO, _SCRIPT = 8, 9, 18
 _MUXER = {"metadatacreator", "encoder", "duration", "filesize", "hasKeyframes", "hasMetadata"}
 _CODED = {"videodatarate", "datasize", "videosize", "framerate", "width", "height", "videocodecid", "canSeekToEnd",
@@ -28,8 +29,11 @@ def inventory(data: Media, contents: Contents) -> Iterator[Entry]:
     texts = {block.offset for block in contents.blocks}
     pos, size, read = int.from_bytes(data[5:9], "big") + 4, len(data), 0
     streams: dict[str, str] = {}
+    page, base = b"", 0
     for _ in range(MAX_TAGS):
-        head = data[pos : pos + 12]
+        if not base <= pos <= base + len(page) - 12:
+            page, base = data[pos : pos + _PAGE], pos
+        head = page[pos - base : pos - base + 12]
         if len(head) < 12 or read > MAX_BYTES:
             break
         kind, end = head[0] & 0x1F, pos + 11 + int.from_bytes(head[1:4], "big")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from labeling.containers.base import Contents, Entry, Measure, Media, digest, digest_of_part
 from labeling.containers.matroska.ebml import (
     CRC32,
+    UNKNOWN,
     VOID,
     EbmlError,
     Element,
@@ -23,14 +24,16 @@ from labeling.containers.matroska.outline import (
     CUES,
     INFO,
     SEEK_HEAD,
+    SEGMENT,
     TAGS,
     TRACKS,
-    outline,
     whole,
 )
 from labeling.containers.matroska.tags import SIMPLE_TAG, TAG, TAG_NAME, TAG_STRING, TARGET_TYPE_VALUE, TARGETS, UIDS
 
 MAX_DEPTH = 8
+MAX_ITEMS = 1 << 17
+"""Limit on the elements of the Segment that are looked at, without its clusters."""
 
 _INFO = {
     0x73A4: "SegmentUUID", 0x7384: "SegmentFilename", 0x3CB923: "PrevUUID", 0x3C83AB: "PrevFilename",
@@ -80,7 +83,6 @@ _REBUILT = {SEEK_HEAD, INFO, TRACKS, CLUSTER, CUES, CHAPTERS, ATTACHMENTS, TAGS,
 
 def inventory(data: Media, contents: Contents) -> Iterator[Entry]:
     """List what a Matroska file holds."""
-    found = outline(data)
     tracks: dict[int, str] = {}
     readers = {INFO: _info, CHAPTERS: _chapters}
     if contents.seconds:
@@ -88,7 +90,8 @@ def inventory(data: Media, contents: Contents) -> Iterator[Entry]:
             "duration", Measure(round(contents.seconds * 1000), f"{contents.seconds:.2f} s", slack=100), "duration",
             "Matroska Info",
         )  # fmt: skip
-    for item in found.items:
+    items, end = _top(data, contents)
+    for item in items:
         try:
             if item.id == ATTACHMENTS:
                 yield from _attachments(data, item)
@@ -103,15 +106,46 @@ def inventory(data: Media, contents: Contents) -> Iterator[Entry]:
                 yield Entry(f"element:0x{item.id:X}", value, f"element 0x{item.id:X}", f"Matroska, offset {item.start}")
         except EbmlError:
             continue  # damaged: read() says so
-    for item in found.all(TAGS):
+    for item in (item for item in items if item.id == TAGS):
         try:
             raw, top = whole(data, item)
             yield from _tags(raw, top, tracks)
         except EbmlError:
             continue
-    if found.segment.end < len(data):
-        value = digest_of_part(data, found.segment.end, len(data))
-        yield Entry("trailer", value, f"{len(data) - found.segment.end} bytes behind the end", "Matroska")
+    if end < len(data):
+        yield Entry(
+            "trailer", digest_of_part(data, end, len(data)), f"{len(data) - end} bytes behind the end", "Matroska"
+        )
+
+
+def _top(data: Media, contents: Contents) -> tuple[list[Element], int]:
+    """Return the elements of the Segment outside its clusters, which are known already, and where it ends."""
+    window, size = Window(data), len(data)
+    runs = [(offset, offset + length) for offset, length in contents.coded]
+    found: list[Element] = []
+    segment = window.element(0)
+    while segment is not None and segment.id != SEGMENT:
+        segment = window.element(segment.end) if 0 < segment.end < size else None
+    if segment is None:
+        return found, size
+    end = size if segment.end == UNKNOWN else min(segment.end, size)
+    pos, run = segment.body, 0
+    while pos < end and len(found) < MAX_ITEMS:
+        element = window.element(pos)
+        if element is None:
+            break
+        if element.id == CLUSTER:
+            while run < len(runs) and runs[run][1] <= pos:
+                run += 1
+            if run == len(runs):
+                break
+            pos = runs[run][1]
+            continue
+        if not pos < element.end <= end:
+            break
+        found.append(element)
+        pos = element.end
+    return found, end
 
 
 def _info(raw: bytes, info: Element) -> Iterator[Entry]:

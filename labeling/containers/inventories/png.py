@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from struct import unpack_from
+from struct import Struct, unpack_from
 
 from labeling.containers.base import Buffer, Contents, Entry, Measure, digest_of_part
-from labeling.containers.png import walk
-from labeling.errors import UnreadableFile
+from labeling.containers.png import MAX_CHUNKS, SIGNATURE
 
 _CODED = {b"IDAT", b"fdAT", b"PLTE", b"IEND", b"sBIT"}  # sBIT says of coded samples how many of their bits count
 _ANY_VALUE = {b"iDOT", b"hIST"}  # offsets into, and counts of, coded data, which change with it
-_GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGBA = 0, 2, 3, 4, 6
+_RGB, _PALETTE, _GRAY_ALPHA, _RGBA = 2, 3, 4, 6
+_head = Struct(">I4s")
 
 
 def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
@@ -19,42 +19,55 @@ def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
     view, blocks = memoryview(data), {block.offset for block in contents.blocks}
     end = len(view)
     delays = 0.0
-    coding = -1
-    try:
-        for name, pos, after in walk(data):
-            if name in _CODED:
-                end = after
-                continue
-            body, length = pos + 8, after - pos - 12
-            where = f"PNG {name.decode('latin-1')} chunk"
-            if name == b"IHDR" and length >= 13:
-                depth, coding = view[body + 8], view[body + 9]
-                yield Entry("size", f"{contents.width}×{contents.height}", "size", where)
-                if coding != _PALETTE:
-                    yield Entry("bit-depth", Measure(depth, f"{depth} bits"), "bit depth", where)
-                if coding in (_RGB, _PALETTE, _RGBA):
-                    yield Entry("colour", b"", "colour", where)
-                if coding in (_GRAY_ALPHA, _RGBA):
-                    yield Entry("alpha", b"", "alpha channel", where)
-            elif name == b"tRNS":
-                yield Entry("alpha", b"", "transparency", where)
-            elif name == b"acTL" and length >= 8:
-                frames, plays = unpack_from(">II", view, body)
-                yield Entry("frames", str(frames), "number of frames", where)
-                yield Entry("loop-count", str(plays), "number of loops", where)
-            elif name == b"fcTL" and length >= 24:
+    runs = dict(contents.coded)
+    pos = len(SIGNATURE)
+    for _ in range(MAX_CHUNKS):
+        if pos in runs:  # a run of image data
+            pos += runs[pos]
+            continue
+        if pos + 12 > len(view):
+            break
+        length, name = _head.unpack_from(view, pos)
+        body, after = pos + 8, pos + 12 + length
+        if after > len(view):
+            break
+        if name not in _CODED and pos not in blocks:
+            if name == b"fcTL" and length >= 24:
                 numerator, denominator = unpack_from(">HH", view, body + 20)
                 delays += numerator / (denominator or 100)
-            elif name == b"bKGD":
-                yield Entry("chunk:bKGD", b"", "background colour", where)  # its form follows the samples
-            elif pos not in blocks:
-                value = b"" if name in _ANY_VALUE else digest_of_part(data, body, body + length)
-                shown = name.decode("latin-1")
-                yield Entry(f"chunk:{shown}", value, f"chunk {shown}", where)
-    except UnreadableFile:
-        return
+            else:
+                yield from _chunk(view, name, body, length, contents)
+        pos = after
+        if name == b"IEND":
+            end = after
+            break
     if delays:
         yield Entry("duration", f"{delays:.3f} s", "duration of the animation", "PNG fcTL chunks")
     if end < len(view):
         value = digest_of_part(data, end, len(view))
         yield Entry("trailer", value, f"{len(view) - end} bytes behind the end", f"PNG, offset {end}")
+
+
+def _chunk(view: memoryview, name: bytes, body: int, length: int, contents: Contents) -> Iterator[Entry]:
+    shown = name.decode("latin-1").encode("unicode_escape").decode("ascii")
+    where = f"PNG {shown} chunk"
+    if name == b"IHDR" and length >= 13:
+        depth, coding = view[body + 8], view[body + 9]
+        yield Entry("size", f"{contents.width}×{contents.height}", "size", where)
+        if coding != _PALETTE:
+            yield Entry("bit-depth", Measure(depth, f"{depth} bits"), "bit depth", where)
+        if coding in (_RGB, _PALETTE, _RGBA):
+            yield Entry("colour", b"", "colour", where)
+        if coding in (_GRAY_ALPHA, _RGBA):
+            yield Entry("alpha", b"", "alpha channel", where)
+    elif name == b"tRNS":
+        yield Entry("alpha", b"", "transparency", where)
+    elif name == b"acTL" and length >= 8:
+        frames, plays = unpack_from(">II", view, body)
+        yield Entry("frames", str(frames), "number of frames", where)
+        yield Entry("loop-count", str(plays), "number of loops", where)
+    elif name == b"bKGD":
+        yield Entry("chunk:bKGD", b"", "background colour", where)  # its form follows the samples
+    else:
+        value = b"" if name in _ANY_VALUE else digest_of_part(view, body, body + length)
+        yield Entry(f"chunk:{shown}", value, f"chunk {shown}", where)
