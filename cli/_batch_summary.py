@@ -19,7 +19,7 @@ from ._wording import in_options
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_MAX_CAUSES, _MAX_RULES, _MAX_SLOWEST = 8, 6, 3
+_MAX_CAUSES, _MAX_RULES, _MAX_LOST, _MAX_SLOWEST = 8, 6, 6, 3
 """Rows that are printed. The page has more, and results.jsonl has all."""
 
 _BAR_WIDTH = 24
@@ -71,6 +71,8 @@ def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableT
         yield _causes(summary, console)
     if summary["rules"]["failed"]:
         yield _rules(summary, console)
+    if summary["lost"]["files"]:
+        yield _lost(summary["lost"], console)
     if summary["total"] > _MAX_SLOWEST and summary["slowest"]:
         yield _slowest(summary, console)
     if summary.get("files"):
@@ -160,6 +162,18 @@ def _rules(summary: Mapping[str, Any], console: Console) -> RenderableType:
         grid.add_row(Text(quantities.count(row["count"]), "bold"), Group(what, _example(row, console)))
     more = [Text(f"  and {len(rows) - _MAX_RULES} more rules", "dim")] if len(rows) > _MAX_RULES else []
     return Group(Text(word("rules"), "bold"), grid, *more)
+
+
+def _lost(lost: Mapping[str, Any], console: Console) -> RenderableType:
+    rows = lost["things"]
+    grid = _counted()
+    for row in rows[:_MAX_LOST]:
+        what = Text(printable(row["what"]), "yellow").append(f"  {printable(in_options(row['why']))}", "default")
+        grid.add_row(Text(quantities.count(row["count"]), "bold"), Group(what, _example(row, console)))
+    more = [Text(f"  and {len(rows) - _MAX_LOST} more things", "dim")] if len(rows) > _MAX_LOST else []
+    key = "lost:files:1" if lost["files"] == 1 else "lost:files"
+    sentence = Text(in_options(word(key, n=quantities.count(lost["files"]))), "dim")
+    return Group(Text(word("lost"), "bold"), grid, *more, sentence)
 
 
 def _counted() -> Table:

@@ -100,7 +100,8 @@ def unlike(number: int) -> Iterator[dict[str, Any]]:
         yield {
             "path": f"{name}/{name}.jpg", "status": f"s{name}", "attempts": 1, "seconds": 1e-4 * 1.0001**index % 1e5,
             "time": stamp(index * 3.7), "size": index**3, "media_type": f"image/{name}", "output_size": index,
-            "how": [f"how {name}"], "origin": name, "verdicts": {f"p{name}": verdict},
+            "how": [f"how {name}"], "lost": [{"what": f"chunk {name}", "where": "", "why": name}],
+            "origin": name, "verdicts": {f"p{name}": verdict},
             "error": {"kind": f"K{name}", "message": f"{name}.jpg: fault {name}"},
         }  # fmt: skip
 

@@ -88,7 +88,8 @@ def test_nothing_that_a_file_says_becomes_markup_or_steers_a_terminal(text: str,
     verdict = {"verdict": text, "failed": [text], "warnings": [text]}
     line = {
         "path": text, "status": text, "attempts": 2, "seconds": 1.5, "time": stamp(1), "size": 5, "media_type": text,
-        "how": [text], "origin": text, "verdicts": {text: verdict},
+        "how": [text], "lost": [{"what": text, "where": text, "why": f"`{text}`"}],
+        "origin": text, "verdicts": {text: verdict},
         "error": {"kind": text, "message": f"x{text}; {text}"},
     }  # fmt: skip
     found = [line, *({**line, "time": stamp(n)} for n in range(5))]

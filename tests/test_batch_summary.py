@@ -53,6 +53,19 @@ def test_sums_are_those_of_the_lines() -> None:
     assert datetime.fromisoformat(summary["finished"]) == START + timedelta(seconds=60)
 
 
+def test_what_was_lost_is_counted_by_files() -> None:
+    chunk = {"what": "chunk NOTE", "where": "WebP chunk at offset 30", "why": "the re-encoded file does not hold it"}
+    lines = [{"path": "a.webp", "status": "labelled", "lost": [chunk, chunk | {"where": "WebP chunk at offset 90"}]}]
+    lines += [{"path": "b.webp", "status": "labelled", "lost": [chunk]}, {"path": "c.webp", "status": "labelled"}]
+    summary = summed(lines)
+    assert summary["lost"]["files"] == 2
+    assert summary["lost"]["things"] == [
+        {"what": "chunk NOTE", "why": chunk["why"], "count": 2, "examples": ["a.webp", "b.webp"]}
+    ]
+    assert "chunk NOTE" in to_html(summary)
+    assert "lost" not in to_html(summed(lines[2:]))
+
+
 def test_causes_are_one_row_each_however_many_files_have_them() -> None:
     found = list(lines(5000))
     rows = summed(found)["causes"]
@@ -186,7 +199,8 @@ junk = st.recursive(
 )
 
 
-keys = ("path", "status", "attempts", "seconds", "time", "size", "media_type", "output_size", "how", "origin", "error")
+keys = ("path", "status", "attempts", "seconds", "time", "size", "media_type", "output_size", "how", "lost", "origin",
+        "error")  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)

@@ -67,6 +67,7 @@ class Summary:
         self._origins: Counts[str] = Counts(_MAX_STATUSES)
         self._media_types: Counts[str] = Counts(_MAX_NAMES)
         self._how: Counts[str] = Counts(_MAX_NAMES)
+        self._lost: Counts[tuple[str, str]] = Counts(_MAX_NAMES)
         self._sizes = Histogram(*_SIZE_DECADES)
         self._seconds = Histogram(*_SECONDS_DECADES)
         self._timeline = Timeline()
@@ -94,6 +95,7 @@ class Summary:
             self._media_types.add(media_type)
         for how in _list(line.get("how")):
             self._how.add(_text(how))
+        self._add_lost(line.get("lost"), path)
         if origin := _text(line.get("origin")):
             self._origins.add(origin)
         self._add_verdicts(line.get("verdicts"), path)
@@ -102,6 +104,13 @@ class Summary:
         self._add_time(line, path, int(size or 0))
         if not earlier:
             self._add_throughput(line, int(size or 0))
+
+    def _add_lost(self, losses: object, path: str) -> None:
+        """Count what the labelled copy of a file does not hold; a thing that is lost twice in a file counts once."""
+        found = {(_text(_mapping(loss).get("what")), _text(_mapping(loss).get("why"))) for loss in _list(losses)}
+        self._sums["with losses"] += bool(found)
+        for loss in sorted(found):
+            self._lost.add(loss, path)
 
     def _add_verdicts(self, verdicts: object, path: str) -> None:
         if not verdicts:
@@ -222,6 +231,8 @@ class Summary:
             - ``causes``: rows of ``status``, ``kind``, ``message`` (``…`` replaces paths, and numbers that differ),
               ``count``, ``examples``; ``other_causes``: files whose cause was too rare for a row
             - ``media_types``: rows of ``media_type``, ``count``; ``how``: rows of ``how``, ``count``
+            - ``lost``: ``files`` of which something was lost; ``things``: rows of ``what``, ``why``, ``count``,
+              ``examples``
             - ``sizes`` (bytes) and ``seconds`` (per file): ``count``, ``total``, ``min``, ``max``, ``p50``, ``p90``,
               ``p99`` (within 2.5 %, None without files) and ``bins``: from, to (exclusive, None: no end), files
             - ``slowest``: up to ten rows of ``path``, ``seconds``, ``status``, ``size``, ``media_type``
@@ -263,6 +274,7 @@ class Summary:
                 {"media_type": name, "count": row.count} for name, row in self._media_types.most(_MAX_ROWS)
             ],
             "how": [{"how": name, "count": row.count} for name, row in self._how.most(_MAX_ROWS)],
+            "lost": {"files": self._sums["with losses"], "things": self._lost_rows()},
             "sizes": _distribution(self._sizes),
             "seconds": _distribution(self._seconds),
             "slowest": [row for _, _, row in sorted(self._slowest, key=lambda item: (-item[0], -item[1]))],
@@ -282,6 +294,12 @@ class Summary:
         return [
             {"rule": rule, "profiles": sorted(profiles.get(rule, ())), "count": row.count, "examples": [*row.examples]}
             for rule, row in self._rules[group].most(_MAX_ROWS)
+        ]
+
+    def _lost_rows(self) -> list[dict[str, Any]]:
+        return [
+            {"what": what, "why": why, "count": row.count, "examples": [*row.examples]}
+            for (what, why), row in self._lost.most(_MAX_ROWS)
         ]
 
     def _cause_rows(self) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from labeling.batch.task import (
     record_key,
     result_line,
 )
-from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
+from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, WouldLose, error_context
 from labeling.files import sha256
 
 if TYPE_CHECKING:
@@ -292,6 +292,7 @@ def _short_verdicts(report: Report) -> dict[str, Any]:
 _STATUSES: tuple[tuple[type[LabelingError], Status], ...] = (
     (UnsupportedFormat, Status.UNSUPPORTED),
     (LabelConflict, Status.REFUSED),
+    (WouldLose, Status.REFUSED),
     (Taken, Status.REFUSED),
     (Unnameable, Status.REFUSED),
 )

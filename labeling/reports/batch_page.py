@@ -123,6 +123,8 @@ def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
     for group, name in (("failed", "rules"), ("warnings", "warnings")):
         if rows := summary["rules"][group]:
             sections.append(_panel(name, language, _rules(rows, language, warning=group == "warnings"), kind="long"))
+    if summary["lost"]["files"]:
+        sections.append(_panel("lost", language, *_lost(summary["lost"], language), kind="long"))
     sections.append(
         _pair(
             _panel("sizes", language, plots.spread("sizes", summary["sizes"], language)),
@@ -226,6 +228,23 @@ def _rules(rows: Sequence[Mapping[str, Any]], language: str, *, warning: bool) -
     ]
     columns = (("number", True), ("rule", False), ("profile", False), ("examples", False))
     return _table(columns, cells, language, "rules")
+
+
+def _lost(lost: Mapping[str, Any], language: str) -> list[Html]:
+    key = "lost:files:1" if lost["files"] == 1 else "lost:files"
+    rows = [
+        el(
+            "tr",
+            el("td", quantities.count(row["count"]), class_="number"),
+            el("td", el("bdi", row["what"])),
+            el("td", _with_code(row["why"])),
+            el("td", _examples(row, language)),
+        )
+        for row in lost["things"]
+    ]
+    columns = (("number", True), ("thing", False), ("reason", False), ("examples", False))
+    sentence = el("p", _with_code(word(key, language, n=quantities.count(lost["files"]))))
+    return [sentence, _table(columns, rows, language, "causes")]
 
 
 def _examples(row: Mapping[str, Any], language: str) -> Html:

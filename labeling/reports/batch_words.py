@@ -60,6 +60,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "causes": ("Causes, and what to do", "原因与处理办法"),
     "rules": ("Rules that were broken", "未满足的规则"),
     "warnings": ("Worth knowing", "提示"),
+    "lost": ("What labelled copies do not hold", "标识后的副本未能保留的内容"),
+    "lost:files": (
+        "{n} files lost something; results.jsonl lists it for each of them. `strict=True` refuses such files instead.",
+        "{n} 个文件有内容未能保留，逐个文件的清单见 results.jsonl。设置 `strict=True` 可改为拒绝处理此类文件。",
+    ),
+    "lost:files:1": (
+        "1 file lost something; results.jsonl lists it. `strict=True` refuses such files instead.",
+        "1 个文件有内容未能保留，清单见 results.jsonl。设置 `strict=True` 可改为拒绝处理此类文件。",
+    ),
+    "thing": ("Lost", "未保留的内容"),
+    "reason": ("Why", "原因"),
     "sizes": ("Size of the files", "文件大小"),
     "seconds": ("Time per file", "单个文件用时"),
     "timeline": ("Throughput over time", "吞吐量变化"),
@@ -132,6 +143,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kind:SigningError": (
         "check the key, the certificate and the time-stamp service",
         "签名失败。请检查密钥、证书及时间戳服务。",
+    ),
+    "kind:WouldLose": (
+        "leave `strict=True` out to accept that",
+        "标识后的副本将无法保留原文件的部分内容。若可接受，请去掉 `strict=True`。",
     ),
     "kind:WriteError": (
         "check the target's free space and permissions, then run the same command again",
