@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files
 from labeling.containers import Contents, Kind, Media
-from labeling.errors import LabelingError, UnreadableFile, error_context
+from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.limits import MAX_PIXELS
 from labeling.marks import exif
@@ -134,7 +134,10 @@ def _of_picture(data: bytes, contents: Contents, max_pixels: int | None, detail:
     orientation = _orientation(contents)
     if containers.format_named(contents.format).scales_itself and _big_enough(contents.width, contents.height):
         return _hashed(_scaled(data, contents.format, orientation, max_pixels or MAX_PIXELS), detail)
-    pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
+    try:
+        pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
+    except UnsupportedFormat:  # camera raw, for example: there are no pixels to identify it by
+        return None
     return _of_array(pixels, detail)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from labeling.codecs.base import Painter, Pixels
 
-__all__ = ["Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file"]
+__all__ = ["Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file", "paint_thumbnail"]
 
 
 def paint_file(
@@ -61,6 +61,29 @@ def paint_file(
         data, painter, orientation=orientation, quality=quality, max_pixels=max_pixels or MAX_PIXELS
     )
     return painted
+
+
+def paint_thumbnail(
+    exif: bytes, painted: Painted, format: str, *, orientation: int = 1, max_pixels: int | None = None
+) -> bytes | None:
+    """Give the thumbnail in a file's EXIF the label that was painted on the file: it is a copy of the picture.
+
+    Args:
+        exif: The TIFF structure.
+        painted: The painted file.
+        format: Its format.
+        orientation: The file's EXIF orientation.
+        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS`.
+
+    Returns:
+        The structure with another thumbnail; ``None`` if it has none.
+
+    Raises:
+        LabelingError: The thumbnail cannot be painted on.
+    """
+    from labeling.codecs import _thumbnail
+
+    return _thumbnail.paint(exif, painted, format, orientation, max_pixels or MAX_PIXELS)
 
 
 def encode(

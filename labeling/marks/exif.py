@@ -102,6 +102,17 @@ def _comment(raw: bytes, byte_order: str) -> str:
     return _ascii(raw)
 
 
+def thumbnail(data: bytes) -> bytes:
+    """Return the picture data of the thumbnail in a TIFF structure; empty if it has none."""
+    tiff = _tiff_ifd.read_tiff(data)
+    ifd = tiff.ifd("IFD1")
+    for start, length in ((0x0201, 0x0202), (0x0111, 0x0117)):
+        if ifd is not None and start in ifd.entries and length in ifd.entries:
+            at, size = (tiff.ints(ifd.entries[tag], 1) for tag in (start, length))
+            return data[at[0] : at[0] + size[0]] if at and size else b""
+    return b""
+
+
 def blank_comment(data: bytes) -> bytes:
     """Return the structure with its UserComments overwritten by blanks, every offset unchanged.
 

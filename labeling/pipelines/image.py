@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from labeling import containers
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
-from labeling.errors import LabelConflict
+from labeling.errors import LabelConflict, LabelingError
 from labeling.findings import Finding, Status
 from labeling.label import Label
 from labeling.limits import MAX_PIXELS
@@ -257,8 +257,10 @@ def write(
     """
     before = source or State(data, contents, found)
     packet = found.packet.data if found.packet else None
-    result = b"".join(_with_metadata(data, contents, found, label, options, packet, values))
+    result = b"".join(_with_metadata(data, contents, found, label, options, packet, values, painted))
     after, seen = read_back(result, label, source_type=values is None)
+    if painted is not None:
+        how = [*how, *_words_on_thumbnail(contents, after)]
     if source is None:
         check_picture_untouched(data, contents, result, after)
     if options.signer is not None:
@@ -318,6 +320,7 @@ def _with_metadata(
     options: LabelingOptions,
     packet: bytes | None,
     values: dict[xmp.Name, str | None] | None = None,
+    painted: Painted | None = None,
 ) -> list[Buffer]:
     """Return a copy with one AIGC carrier, in the format's proper place; other carriers of the label go (6.1 c)."""
     if values is None:  # a more precise AI term of the file's own stays
@@ -328,8 +331,39 @@ def _with_metadata(
     if options.exif:
         existing = next((block.data for block in contents.blocks if block.kind is Kind.EXIF), None)
         new_exif = exif.encode(new_exif or existing, label, description=options.description)
+    if painted is not None:
+        new_exif = _with_thumbnail(new_exif, painted, contents, found, options)
     drop += found.c2pa  # the new manifest holds the old one as its parent ingredient
     return containers.rewrite(data, contents, Changes(xmp.update(packet, values), new_exif, tuple(drop)))
+
+
+def _with_thumbnail(
+    new_exif: bytes | None, painted: Painted, contents: Contents, found: metadata.Found, options: LabelingOptions
+) -> bytes | None:
+    """Return the EXIF to write, its thumbnail painted as the picture was; ``None`` if there is nothing to write."""
+    from labeling import codecs
+
+    structure = new_exif or next((block.data for block in contents.blocks if block.kind is Kind.EXIF), None)
+    if structure is None or not exif.thumbnail(structure):
+        return new_exif
+    try:
+        made = codecs.paint_thumbnail(
+            structure, painted, contents.format, orientation=found.orientation, max_pixels=options.max_pixels
+        )
+    except LabelingError:
+        return new_exif  # it stays as it is, which the result says
+    return made or new_exif
+
+
+def _words_on_thumbnail(before: Contents, after: Contents) -> list[str]:
+    """Say what became of the thumbnail in the EXIF."""
+    old, new = (
+        next((exif.thumbnail(block.data) for block in each.blocks if block.kind is Kind.EXIF), b"")
+        for each in (before, after)
+    )
+    if not old:
+        return []
+    return [f"the thumbnail in the EXIF {'stays without the label' if old == new else 'has the label as well'}"]
 
 
 def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:

@@ -30,27 +30,38 @@ class Editor:
 
     def chunk(self, page: Page, index: int) -> bytes:
         """Read the bytes of one strip or tile; none for a sparse one (GDAL leaves out tiles without data)."""
-        at, size = self._number(page.offsets, index), self._number(page.counts, index)
+        return self.run(page.offsets, page.counts, index)
+
+    def replace(self, page: Page, index: int, made: bytes) -> None:
+        """Store a strip or tile; see :meth:`replace_run`."""
+        self.replace_run(page.offsets, page.counts, index, made)
+
+    def run(self, offsets: Entry, counts: Entry, index: int) -> bytes:
+        """Read the bytes at one place of a table of offsets."""
+        at, size = self._number(offsets, index), self._number(counts, index)
         if at + size > len(self.data):
             raise UnreadableFile(f"strip or tile {index} of the TIFF reaches beyond the file; it is cut off")
         return bytes(self.data[at : at + size]) if at else b""
 
-    def replace(self, page: Page, index: int, made: bytes) -> None:
-        """Store a strip or tile in its place if it fits, else at the end of the file; zero the bytes that it leaves.
+    def replace_run(self, offsets: Entry, counts: Entry, index: int, made: bytes) -> None:
+        """Store bytes in their place if they fit, else at the end of the file; zero the bytes that they leave.
 
         Bytes that another strip or tile uses as well stay as they are.
         """
         mark_edited(self.data)
-        at, size = self._number(page.offsets, index), self._number(page.counts, index)
+        at, size = self._number(offsets, index), self._number(counts, index)
         alone = at > 0 and self._alone(at, size)
-        fits = alone and len(made) <= size
-        if alone:
-            self.data[at : at + size] = made.ljust(size, b"\0") if fits else bytes(size)
-        if not fits:
+        if alone and at + size >= len(self.data) - 1:  # it ends the file: at most a padding byte follows
+            self.data[at:] = made
+        elif alone and len(made) <= size:
+            self.data[at : at + size] = made.ljust(size, b"\0")
+        else:
+            if alone:
+                self.data[at : at + size] = bytes(size)
             self.data += bytes(len(self.data) & 1)  # values begin on word boundaries (TIFF 6.0, section 2)
-            self._set(page.offsets, index, len(self.data))
+            self._set(offsets, index, len(self.data))
             self.data += made
-        self._set(page.counts, index, len(made))
+        self._set(counts, index, len(made))
 
     def colour_map(self, page: Page) -> NDArray[np.uint16]:
         """Read the colour map of a palette page: all reds, all greens, all blues."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from labeling.codecs.base import Box, Pixels
 from labeling.codecs.jpeg import paint as jpeg
 from labeling.codecs.pixels import decoding, open_with
+from labeling.codecs.smaller import Given
 from labeling.codecs.tiff.page import RGB, YCBCR, Page
 from labeling.errors import UnreadableFile
 
@@ -44,23 +43,8 @@ def paint(page: Page, tables: bytes, raw: bytes, box: Box, overlay: Pixels) -> b
     """
     whole, added = _whole(page, tables, raw)
     size = 1 << 31  # the chunk's size was checked when it was decoded
-    made = jpeg.paint(whole, _Given(box, overlay), orientation=1, quality=None, max_pixels=size).data
+    made = jpeg.paint(whole, Given(box, overlay), orientation=1, quality=None, max_pixels=size).data
     return made.replace(added, b"", 1) if added else made
-
-
-class _Given:
-    """A painter that knows already what to paint."""
-
-    def __init__(self, box: Box, overlay: Pixels) -> None:
-        self._box, self._overlay = box, overlay
-
-    def box(self, width: int, height: int) -> Box:
-        del width, height
-        return self._box
-
-    def paint(self, backdrops: Sequence[Pixels]) -> Pixels:
-        del backdrops
-        return self._overlay
 
 
 def _whole(page: Page, tables: bytes, raw: bytes) -> tuple[bytes, bytes]:
