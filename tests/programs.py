@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {
+    "avifdec": "libavif-bin",
+    "avifenc": "libavif-bin",
     "chromium": "chromium",
     "convert": "imagemagick",
     "exiftool": "libimage-exiftool-perl",
@@ -28,6 +30,9 @@ PACKAGES = {
     "find": "findutils",
     "git": "git",
     "gs": "ghostscript",
+    "heif-dec": "libheif-examples",
+    "heif-enc": "libheif-examples",
+    "heif-info": "libheif-examples",
     "identify": "imagemagick",
     "mediainfo": "mediainfo",
     "mkvextract": "mkvtoolnix",
@@ -43,10 +48,12 @@ PACKAGES = {
     "tiffdump": "libtiff-tools",
     "tiffinfo": "libtiff-tools",
     "unshare": "util-linux",
+    "webpinfo": "webp",
+    "webpmux": "webp",
 }
 """The Debian package of each program."""
 
-_OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome")}
+_OTHER_NAMES = {"heif-dec": ("heif-convert",), "chromium": ("chromium-browser", "google-chrome")}
 _FOLDERS = {"postgres": "/usr/lib/postgresql/*/bin"}
 """Folders where Debian puts a program that is not in PATH, one for each version; they are tried first."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.codecs.base import Pixels
-from labeling.codecs.opening import open_picture
+from labeling.codecs.opening import CLEAN_APERTURE, open_picture
 from labeling.codecs.pixels import ORIENTATION, check_size, decoding, rgb_region, upright
 from labeling.containers import formats
 from labeling.containers.base import Buffer
@@ -33,8 +33,15 @@ def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_p
             image = image.to_pillow()
         image.load()
         orientation = _left_to_turn(image, row, orientation)
-        pixels = rgb_region(image, (0, 0, *image.size))
+        pixels = rgb_region(image, _part(image))
     return np.ascontiguousarray(upright(pixels, orientation))
+
+
+def _part(image: Image.Image) -> tuple[int, int, int, int]:
+    """Return the part of a loaded picture that is shown."""
+    whole = (0, 0, *image.size)
+    part: tuple[int, int, int, int] | None = image.info.get(CLEAN_APERTURE)
+    return part if part is not None and part[2] <= whole[2] and part[3] <= whole[3] else whole
 
 
 def _left_to_turn(image: Image.Image, row: Format | None, orientation: int) -> int:
@@ -61,7 +68,7 @@ def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: i
     with decoding(format.upper()):
         if not isinstance(image, Image.Image):
             image = image.to_pillow()
-        rgba = np.asarray(image.convert("RGBA"))
+        rgba = np.asarray(image.convert("RGBA").crop(_part(image)))
         orientation = _left_to_turn(image, formats.find(format), orientation)
     alpha = rgba[..., 3:].astype(np.uint16)
     if alpha.min() == 255:
@@ -82,6 +89,6 @@ def displayed_frames(data: Buffer, format: str, count: int, orientation: int, ma
     for index in sorted({round(last * step / count) for step in range(1, count + 1)} - {0}):
         with decoding(format.upper()):
             image.seek(index)
-            pixels = rgb_region(image, (0, 0, width, height))
+            pixels = rgb_region(image, _part(image))
             orientation = _left_to_turn(image, row, orientation)
         yield np.ascontiguousarray(upright(pixels, orientation))

@@ -8,7 +8,12 @@ from labeling.codecs.pixels import check_size, decoding, open_with
 from labeling.containers import formats
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
+from labeling.containers.heif.layout import parse
+from labeling.containers.heif.pictures import Pictures
 from labeling.errors import MissingDependency, UnsupportedFormat
+
+CLEAN_APERTURE = "clean aperture"
+"""Key in the ``info`` of an opened picture: the box that is shown, or ``None`` for the whole picture."""
 
 
 def is_avif(data: Buffer) -> bool:
@@ -56,8 +61,23 @@ def open_heif(data: Buffer, max_pixels: int) -> Any:
     del max_pixels  # neither allocates memory before it is asked for pixels
     if is_avif(data):
         with decoding("AVIF"):
-            return open_with("AvifImagePlugin:AvifImageFile", data)
+            image = open_with("AvifImagePlugin:AvifImageFile", data)
+            image.info[CLEAN_APERTURE] = clean_aperture_of(data)
+            return image
     return heif_library().open_heif(bytes(data), convert_hdr_to_8bit=True)
+
+
+def clean_aperture_of(data: Buffer) -> tuple[int, int, int, int] | None:
+    """Return the part of an AVIF picture that is shown, before it is turned; ``None`` for the whole of it.
+
+    Pillow does not apply this property (clap; ISO/IEC 23008-12, 6.5.9); pillow-heif does.
+    """
+    file = parse(data)
+    if file.meta is None or not any(each.type == b"clap" for each in file.meta.properties):
+        return None
+    pictures = Pictures(file, file.meta)
+    rect, _ = pictures.turns(file.meta.primary)
+    return rect if rect != (0, 0, *pictures.size(file.meta.primary)) else None
 
 
 def webp_canvas(head: bytes) -> tuple[int, int]:

@@ -109,7 +109,7 @@ _PICTURES: tuple[Format, ...] = (
         ),
         module=".heif.metadata", inventory=".inventories.heif:inventory", carrier="meta item, mime application/rdf+xml",
         opener=".opening:open_heif", turns_itself=True, animated=True,
-        painter=".heif", on_file="re-encoded at a stated quality",
+        painter=".heif.paint", on_file="the picture (of a grid the tiles under the label) re-encoded as the source",
         encodings=(
             PictureEncoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA")),
             PictureEncoding(name="heif", aliases=("heic",), media_type="image/heic", encoder="._encoders:heif",

@@ -55,7 +55,7 @@ class Hevc:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.length, self.sets = _read_sets(stream.extradata) if stream.extradata else (0, {})
+        self.length, self.sets = read_sets(stream.extradata) if stream.extradata else (0, {})
         self._in_band = not self.length or stream.tag in _IN_BAND
         self._ids: Ids | None = None
         self._own: list[bytes] = []
@@ -66,7 +66,7 @@ class Hevc:
             return "its HEVC parameter sets are in the packets only"
         if self.stream.tag.startswith("dv"):
             return "it is Dolby Vision, which cannot be encoded here"
-        if _facts(self.sets[SPS][0])[0] not in (1, 2, 4):  # Main, Main 10, format range extensions
+        if _facts(self.sets[SPS][0])[0] not in (1, 2, 3, 4):  # Main, Main 10, Main Still Picture, range extensions
             return "HEVC of its profile cannot be encoded here"
         if self._free() is None:
             return "it uses every HEVC parameter set id"
@@ -124,7 +124,7 @@ class Hevc:
         self._own = [nal for group in by_kind.values() for nal in group]
         if not self.length:
             return join_nals(self._own, 0)
-        return _write_sets(_head(by_kind[SPS][0], self.length), by_kind)
+        return write_sets(configuration_head(by_kind[SPS][0], self.length), by_kind)
 
     def carried(self, data: bytes) -> list[bytes]:
         """See :class:`Codec`. Return the SEI messages before the picture."""
@@ -152,12 +152,12 @@ class Hevc:
 
     def joined(self, new: bytes) -> bytes:
         """See :class:`Codec`."""
-        _, added = _read_sets(new)
+        _, added = read_sets(new)
         kinds = sorted(self.sets.keys() | added.keys())
         both = {kind: [*self.sets.get(kind, ()), *added.get(kind, ())] for kind in kinds}
         if not self.length:
             return join_nals([nal for group in both.values() for nal in group], 0)
-        return _write_sets(self.stream.extradata[:22], both)
+        return write_sets(self.stream.extradata[:22], both)
 
     def reentry(self, data: bytes) -> bytes:
         """See :class:`Codec`. Sets that are in band may have been in a packet that was replaced."""
@@ -196,7 +196,7 @@ class Hevc:
         return Ids(*(n for n in free if n is not None)) if None not in free else None
 
 
-def _read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
+def read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
     """Read hvcC (ISO/IEC 14496-15 8.3.3.1) or a byte stream.
 
     Returns:
@@ -224,7 +224,7 @@ def _read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
     return (extradata[21] & 3) + 1, sets
 
 
-def _write_sets(head: bytes, sets: dict[int, list[bytes]]) -> bytes:
+def write_sets(head: bytes, sets: dict[int, list[bytes]]) -> bytes:
     """Return hvcC. It has all sets: array_completeness is 1, as the sample entry hvc1 requires."""
     parts = [head, bytes([len(sets)])]
     for kind, group in sets.items():
@@ -284,7 +284,7 @@ def _facts(nal: bytes) -> tuple[int, int, int]:
     return data[3] & 31, data[14], pictures
 
 
-def _head(sps: bytes, length: int) -> bytes:
+def configuration_head(sps: bytes, length: int) -> bytes:
     """Return the first 22 bytes of hvcC for an SPS."""
     data = unescape(sps)
     _, layers, (chroma, luma, other) = _to_order_count(sps)

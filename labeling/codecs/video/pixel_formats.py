@@ -19,7 +19,7 @@ BT709, BT601, FULL_RANGE = 1, 6, 2
 _UNSPECIFIED = 2
 _PQ, _HLG = 16, 18
 
-_WEIGHTS = {
+WEIGHTS = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
     5: (0.299, 0.114),
@@ -173,7 +173,7 @@ def matrix_of(colorspace: int, height: int) -> int:
     If it is unspecified, it is BT.709 from 720 lines on and BT.601 below, as players do it. Rare matrices (YCgCo,
     ICtCp) are treated as unspecified: white and black, the usual colours of a label, are the same in all.
     """
-    if colorspace in _WEIGHTS:
+    if colorspace in WEIGHTS:
         return colorspace
     return BT709 if height >= 720 else BT601
 
@@ -196,7 +196,7 @@ def channels(rgb: NDArray[np.floating[Any]], form: Format, matrix: int, full: bo
     signal = rgb * _HDR_WHITE.get(transfer, 1.0)
     peak = float((1 << form.bits) - 1)
     red, green, blue = (signal[..., n] for n in range(3))
-    kr, kb = _WEIGHTS[matrix]
+    kr, kb = WEIGHTS[matrix]
     luma = kr * red + (1 - kr - kb) * green + kb * blue
     pb, pr = (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)
     half, unit = float(1 << form.bits - 1), float(1 << form.bits - 8)

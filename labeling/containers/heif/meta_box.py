@@ -85,6 +85,7 @@ class Meta:
         unread: Boxes in iinf that are not known items.
         described: IDs of new items that describe the primary item.
         dropped: IDs of dropped items.
+        replaced: Whole child boxes that take the place of those of the same type.
     """
 
     box: Box
@@ -99,6 +100,7 @@ class Meta:
     unread: list[bytes] = field(default_factory=list)
     described: list[int] = field(default_factory=list)
     dropped: set[int] = field(default_factory=set)
+    replaced: dict[bytes, bytes] = field(default_factory=dict)
 
     def child(self, kind: bytes) -> Box | None:
         """Return the first child of a type."""
@@ -389,6 +391,8 @@ def assembled(view: memoryview, meta: Meta, iloc: bytes, idat: bytes | None = No
             parts.append(iref)
         elif each.type == b"idat" and idat is not None:
             parts.append(idat)
+        elif each.type in meta.replaced:
+            parts.append(meta.replaced[each.type])
         else:
             parts.append(_sized(bytes(view[each.start : each.end])))
     return box(b"meta", *parts)

@@ -1,0 +1,273 @@
+"""A label on HEIC and AVIF: what is not under it stays, and is coded as it was.
+
+Judged by the programs of libavif and libheif.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from labeling.codecs import displayed, paint_file
+from labeling.containers.heif.layout import parse
+from labeling.containers.heif.pictures import Pictures, clean_aperture
+from tests import programs
+
+from . import heif_files
+from .heif_files import Item, box, decoded, full, grid, heif, hevc, photo, size_of
+from .stamp import QUARTERS, Quarters, Stamp
+
+
+def avif(folder: Path, image: Image.Image, *options: str) -> bytes:
+    """An AVIF file as avifenc writes it."""
+    programs.require("avifenc", "avifdec")
+    source, target = folder / "source.png", folder / "source.avif"
+    image.save(source)
+    subprocess.run(["avifenc", "-s", "8", *options, str(source), str(target)], check=True, capture_output=True)
+    return target.read_bytes()
+
+
+def facts(folder: Path, data: bytes) -> list[str]:
+    """What avifdec says of a file: size, depth, sampling, colour, aperture, rotation."""
+    path = folder / "asked.avif"
+    path.write_bytes(data)
+    said = subprocess.run(["avifdec", "--info", str(path)], check=True, capture_output=True, text=True).stdout
+    return [line for line in said.splitlines() if line.startswith((" *", "   *")) and "Size" not in line]
+
+
+def shown(folder: Path, data: bytes) -> Any:
+    """The coded picture as avifdec decodes it, in 16 bits; it applies neither clap nor irot."""
+    path, made = folder / "shown.avif", folder / "shown.png"
+    path.write_bytes(data)
+    subprocess.run(["avifdec", "-d", "8", str(path), str(made)], check=True, capture_output=True)
+    with Image.open(made) as image:
+        return np.asarray(image.convert("RGBA")).astype(int)
+
+
+def outside(before: Any, after: Any, place: tuple[int, int, int, int]) -> Any:
+    """Differences outside a box and the chroma samples at its edge."""
+    left, top, right, bottom = place
+    difference = np.abs(before - after)
+    difference[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2] = 0
+    return difference
+
+
+@pytest.mark.parametrize("sampling", ["420", "422", "444", "400"])
+@pytest.mark.parametrize("depth", ["8", "10", "12"])
+@pytest.mark.parametrize("size", [(160, 120), (161, 119)])
+def test_avif_keeps_depth_chroma_and_colour(
+    sampling: str, depth: str, size: tuple[int, int], tmp_path: Path, quarters: Quarters
+) -> None:
+    options = ["-y", sampling, "-d", depth, "--cicp", "9/16/9", "--min", "16", "--max", "16"]
+    data = avif(tmp_path, photo(*size), *options)
+    painted = paint_file(data, "heif", Stamp(gray=True))  # colours may need another matrix: see below
+    before, after = facts(tmp_path, data), facts(tmp_path, painted.data)
+    if sampling == "422" and depth != "8":  # no encoder at hand: more chroma, no loss
+        assert [line.replace("YUV422", "YUV444") for line in before] == after
+    else:
+        assert before == after
+    old, new = shown(tmp_path, data), shown(tmp_path, painted.data)
+    assert outside(old, new, painted.box).mean() < 1.5
+    place = displayed(painted.data, "heif")
+    expected = np.repeat(QUARTERS[..., 1:2], 3, axis=2)
+    read = quarters(place, painted.box)
+    assert ((read > 90) == (expected > 128)).all()  # as bright as diffuse white in PQ, not as the peak
+    if depth == "8" or sampling in ("420", "400"):
+        assert len(painted.data) < 2 * len(data) + 2000
+
+
+@pytest.mark.parametrize(
+    "options", [("-y", "444"), ("-y", "444", "-d", "10"), ("-y", "420", "--cicp", "1/13/6"), ("-y", "400")]
+)
+def test_lossless_avif_stays_lossless(options: tuple[str, ...], tmp_path: Path) -> None:
+    data = avif(tmp_path, photo(150, 110), "-l", *options)
+    painted = paint_file(data, "heif", Stamp())
+    assert painted.lossless
+    assert facts(tmp_path, data) == facts(tmp_path, painted.data)
+    assert outside(shown(tmp_path, data), shown(tmp_path, painted.data), painted.box).max() == 0
+
+
+@pytest.mark.parametrize("codes", ["12/13/6", "1/13/1", "9/18/9"])
+@pytest.mark.parametrize("span", ["limited", "full"])
+def test_avif_keeps_range_and_primaries(codes: str, span: str, tmp_path: Path) -> None:
+    data = avif(tmp_path, photo(160, 120), "--cicp", codes, "-r", span, "-y", "444", "--min", "10", "--max", "10")
+    painted = paint_file(data, "heif", Stamp(gray=True))
+    assert facts(tmp_path, data) == facts(tmp_path, painted.data)
+    assert outside(shown(tmp_path, data), shown(tmp_path, painted.data), painted.box).mean() < 1.5
+
+
+def test_colours_that_the_encoder_cannot_take_change_their_matrix_and_nothing_else(tmp_path: Path) -> None:
+    image = photo(160, 120)
+    image.paste((0, 0, 255), (0, 0, 40, 40))
+    data = avif(tmp_path, image, "--cicp", "9/16/9", "-y", "444", "--min", "4", "--max", "4")
+    painted = paint_file(data, "heif", Stamp())
+    assert facts(tmp_path, painted.data) == [
+        line.replace(" 9", " 6") if "Matrix" in line else line for line in facts(tmp_path, data)
+    ]
+    assert outside(shown(tmp_path, data), shown(tmp_path, painted.data), painted.box).mean() < 1.5
+    assert "colour:nclx" in painted.reasons
+
+
+def test_the_label_is_inside_the_clean_aperture(tmp_path: Path, quarters: Quarters) -> None:
+    crop = ["--clap", "80,1,60,1,-10,1,6,1"]
+    turn = ["--irot", "1"]
+    data = avif(tmp_path, photo(160, 120), "-y", "444", *crop, *turn, "--pasp", "2,1")
+    painted = paint_file(data, "heif", Stamp())
+    assert (painted.width, painted.height) == (60, 80)
+    assert facts(tmp_path, data) == facts(tmp_path, painted.data)
+    assert np.abs(quarters(displayed(painted.data, "heif"), painted.box) - QUARTERS).max() < 40
+    coded = shown(tmp_path, painted.data)[36:96, 30:110, :3]  # the aperture, in the picture as avifdec decodes it
+    assert np.abs(quarters(np.rot90(coded), painted.box) - QUARTERS).max() < 40
+
+
+def test_clean_apertures() -> None:
+    def rect(*numbers: int) -> Any:
+        return clean_aperture(b"".join(number.to_bytes(4, "big", signed=True) for number in numbers), 101, 80)
+
+    assert rect(51, 1, 40, 1, 0, 1, 0, 1) == (25, 20, 76, 60)
+    assert rect(101, 2, 40, 1, 1, 4, -10, 1) == (26, 10, 76, 50)  # 25.5 to 76
+    for unsound in ((0, 1, 40, 1, 0, 1, 0, 1), (51, 0, 40, 1, 0, 1, 0, 1), (51, 1, 40, 1, 90, 1, 0, 1)):
+        assert rect(*unsound) == (0, 0, 101, 80)
+    assert clean_aperture(b"short", 101, 80) == (0, 0, 101, 80)
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("-p",), ("-y", "444", "-d", "10", "--grid", "2x2"), ("--grid", "2x2", "-y", "420")]
+)
+def test_avif_with_alpha_is_opaque_under_the_label(more: tuple[str, ...], tmp_path: Path, quarters: Quarters) -> None:
+    image = photo(200, 160)
+    ramp = np.add.outer(np.zeros(160), np.arange(200))
+    image.putalpha(Image.fromarray(ramp.astype(np.uint8)))
+    data = avif(tmp_path, image, *more)
+    painted = paint_file(data, "heif", Stamp())
+    assert facts(tmp_path, data) == facts(tmp_path, painted.data)
+    left, top, right, bottom = painted.box
+    old, new = shown(tmp_path, data), shown(tmp_path, painted.data)
+    assert new[top:bottom, left:right, 3].min() >= 253
+    assert outside(old, new, painted.box)[..., 3].max() <= 2
+    assert np.abs(quarters(new[..., :3], painted.box) - QUARTERS).max() < 40
+
+
+def test_of_an_avif_grid_only_the_tiles_under_the_label_change(tmp_path: Path) -> None:
+    data = avif(tmp_path, photo(256, 256), "--grid", "2x2", "-y", "420", "--min", "20", "--max", "20")
+    painted = paint_file(data, "heif", Stamp())
+    assert "1 of 4 tiles" in painted.how
+    old, new = shown(tmp_path, data), shown(tmp_path, painted.data)
+    assert np.array_equal(old[:127], new[:127])  # avifdec smooths chroma across tiles
+    assert np.array_equal(old[:, :127], new[:, :127])
+    assert not np.array_equal(old, new)
+
+
+# HEIC
+
+
+def payloads(data: bytes) -> dict[int, bytes]:
+    """The bytes of each item that has some."""
+    file = parse(data)
+    assert file.meta is not None
+    pictures = Pictures(file, file.meta)
+    return {number: pictures.payload(number) for number in file.meta.items}
+
+
+@pytest.mark.parametrize("turn", [None, 1, 2, 3])
+def test_heic_grid(turn: int | None, tmp_path: Path, quarters: Quarters) -> None:
+    data = grid(turn=turn)
+    painted = paint_file(data, "heif", Stamp())
+    old, new = payloads(data), payloads(painted.data)
+    changed = {number for number in old if old[number] != new[number]}
+    tiles, thumbnail = set(range(2, 8)), 8
+    assert changed - tiles == {thumbnail}
+    assert 1 <= len(changed & tiles) <= 4
+    assert f"{len(changed & tiles)} of 6 tiles" in painted.how
+    assert len(painted.data) < 1.2 * len(data)
+    before, after = (np.asarray(pillow_heif.open_heif(each).to_pillow()).astype(int) for each in (data, painted.data))
+    assert after.shape[:2] == (painted.height, painted.width)
+    assert np.abs(quarters(after, painted.box) - QUARTERS).max() < 40
+    same = np.all(before == after, axis=-1)
+    assert same.mean() > 0.3
+    assert outside(before, after, painted.box).mean() < 1.5
+    for name in (
+        b"nobody knows this item",
+        b"nor this property",
+        b"a box that nobody knows",
+        b"grpl",
+        b"colrnclx",
+        b"hdrgainmap",
+    ):
+        assert painted.data.count(name) == data.count(name)
+    # All tiles have one decoder configuration (ISO/IEC 23000-22, 7.3.11.4.2), and libheif reads them.
+    assert painted.data.count(b"hvcC") == data.count(b"hvcC")
+    path = tmp_path / "painted.heic"
+    path.write_bytes(painted.data)
+    programs.require("heif-info")
+    said = subprocess.run(["heif-info", str(path)], check=True, capture_output=True, text=True).stdout
+    assert "thumbnail: 120x84" in said or "thumbnail: 84x120" in said
+    made = tmp_path / "painted.png"
+    subprocess.run([programs.require("heif-dec"), str(path), str(made)], check=True, capture_output=True)
+    with Image.open(made) as image:
+        assert np.abs(np.asarray(image.convert("RGB")).astype(int) - after).mean() < 2  # it smooths chroma
+
+
+def test_a_grid_is_labelled_again(quarters: Quarters) -> None:
+    once = paint_file(grid(), "heif", Stamp())
+    twice = paint_file(once.data, "heif", Stamp(fixed=(10, 10, 120, 90)))
+    after = np.asarray(pillow_heif.open_heif(twice.data).to_pillow())
+    assert np.abs(quarters(after, twice.box) - QUARTERS).max() < 40
+    assert np.abs(quarters(after, once.box) - QUARTERS).max() < 40
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "gray", "yuv420p10le", "yuv444p10le", "gray10le"])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_heic_keeps_depth_chroma_and_what_is_lossless(pix_fmt: str, lossless: bool) -> None:
+    coded, configuration = hevc(photo(160, 120), pix_fmt, "lossless=1" if lossless else "qp=24")
+    item = Item(b"hvc1", coded, [(box(b"hvcC", configuration), True), size_of(160, 120), (heif_files.NCLX_P3, False)])
+    data = heif([item])
+    painted = paint_file(data, "heif", Stamp())
+    assert painted.lossless == lossless
+    before, after = decoded(data), decoded(painted.data)
+    assert before.format.name == after.format.name
+    old, new = heif_files.pixels(before)[0].astype(int), heif_files.pixels(after)[0].astype(int)
+    difference = outside(old, new, painted.box)
+    assert difference.max() == 0 if lossless else difference.mean() < 2 * (4 if "10" in pix_fmt else 1)
+    assert heif_files.NCLX_P3 in painted.data
+    assert len(painted.data) < 1.3 * len(data) + 500
+
+
+def test_heic_quality_follows_the_source(tmp_path: Path) -> None:
+    for quality in (35, 60, 85):
+        out = io.BytesIO()
+        pillow_heif.from_pillow(photo(400, 300)).save(out, quality=quality)
+        painted = paint_file(out.getvalue(), "heif", Stamp(fixed=(300, 250, 380, 280)))
+        assert 0.7 < len(painted.data) / len(out.getvalue()) < 1.3
+
+
+def test_items_inside_the_meta_box_and_a_picture_of_which_nothing_is_known() -> None:
+    coded, configuration = hevc(photo(160, 120))
+    properties = [(box(b"hvcC", configuration), True), size_of(160, 120)]
+    data = heif([Item(b"hvc1", coded, properties, inside=True), Item(b"j2k1", b"what", [size_of(16, 12)])])
+    painted = paint_file(data, "heif", Stamp())
+    assert "picture 2 was left without a label" in painted.how
+    assert payloads(painted.data)[2] == b"what"
+    assert np.asarray(pillow_heif.open_heif(painted.data)[0].to_pillow()).shape == (120, 160, 3)
+
+
+def test_stereo_pairs_are_labelled_in_both_pictures(quarters: Quarters) -> None:
+    left, one = hevc(photo(160, 120))
+    right, two = hevc(photo(160, 120, 2))
+    items = [
+        Item(b"hvc1", data, [(box(b"hvcC", sets), True), size_of(160, 120)])
+        for data, sets in ((left, one), (right, two))
+    ]
+    group = box(b"grpl", full(b"ster", 0, bytes.fromhex("00000063 00000002 00000001 00000002")))
+    painted = paint_file(heif(items, groups=group), "heif", Stamp())
+    assert painted.frames == 2
+    assert group in painted.data
+    for picture in pillow_heif.open_heif(painted.data):
+        assert np.abs(quarters(np.asarray(picture.to_pillow()), painted.box) - QUARTERS).max() < 40
