@@ -186,6 +186,8 @@ def _sign(target: Path, job: VideoJob, label: Label, signer: Signer, source_type
     from labeling.marks import credentials
 
     claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type, pixels_changed=job.painted)
+    if containers.format_named(job.contents.format).edit == "in place":
+        _cut_tail(target, job)
     parent = job.source if job.found.c2pa else None
     with files.temp_beside(target) as signed:
         with contextlib.ExitStack() as stack:
@@ -193,6 +195,19 @@ def _sign(target: Path, job: VideoJob, label: Label, signer: Signer, source_type
             before = stack.enter_context(_stream(parent)) if parent is not None else None
             credentials.sign_stream(streams[0], streams[1], job.contents.media_type, signer, claim, parent=before)
         signed.replace(target)
+
+
+def _cut_tail(target: Path, job: VideoJob) -> None:
+    """Remove what follows the last box of an MP4 file: the C2PA library reads files that consist of boxes only."""
+    from labeling.containers.mp4.layout import lay_out
+
+    with FileBytes(target.open("rb"), str(target)) as data:
+        layout, size = lay_out(data), len(data)
+    if not layout.problem and layout.end < size:
+        with target.open("r+b") as file:
+            file.truncate(layout.end)
+        why = "a C2PA signature can only be made of a file that consists of boxes, and these bytes are in none"
+        job.reasons = {**job.reasons, "trailer": why}
 
 
 def _sign_beside(result: FileBytes, target: Path, job: VideoJob, label: Label, signer: Signer, term: str) -> bytes:

@@ -361,7 +361,10 @@ def test_videos_that_have_no_place_are_refused_with_a_reason(videos: dict[str, P
     for data, words in (
         (head + box(b"moov", box(b"cmov", bytes(20))), "compressed"),
         (head + box(b"moov", box(b"rmra", bytes(20))), "refers to other files"),
-        (video + box(b"meta", bytes(4), hdlr(b"pict")), "items beside its movie"),
+        (
+            video + box(b"meta", bytes(4), hdlr(b"pict"), box(b"iloc", bytes(4), b"\x44\0\0\1", bytes(14))),
+            "items beside",
+        ),
         (head, "no moov box"),
     ):
         with pytest.raises(LabelingError, match=words):

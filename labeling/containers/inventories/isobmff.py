@@ -24,7 +24,7 @@ MAX_FRAGMENTS = 1 << 16
 """Limit on the fragments that are counted of one file."""
 
 _MAX_FRAGMENT = 4 << 20
-_REBUILT = {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"ssix", b"meta"}
+_REBUILT = {b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"ssix"}
 _READ = {UUID_XMP, UUID_C2PA}
 _HANDLERS = {
     b"vide": "video", b"soun": "audio", b"text": "text", b"sbtl": "subtitle", b"subt": "subtitle", b"clcp": "subtitle",

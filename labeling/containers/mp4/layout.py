@@ -19,6 +19,15 @@ MAX_MOVIE = 128 << 20
 MAX_TOP = 1 << 20
 """Limit on the top-level boxes of a file; each fragment has two."""
 
+MAX_TAIL = 1 << 20
+"""Limit on the bytes behind the last box that are taken for a tail."""
+
+_TOP_LEVEL = {
+    b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"ssix", b"uuid",
+    b"meta", b"pnot", b"udta", b"pdin", b"prft", b"emsg", b"imda", b"bloc", b"meco", b"PICT",
+}  # fmt: skip
+"""Types of boxes that may be at the top level (ISO/IEC 14496-12, table 1; QuickTime File Format)."""
+
 
 class Layout(NamedTuple):
     """The top-level boxes of a file.
@@ -28,12 +37,14 @@ class Layout(NamedTuple):
         moov: The movie box among them; ``None`` if there is none, or if it is larger than :data:`MAX_MOVIE`.
         movie: The bytes of the movie box, header included; empty if ``moov`` is ``None``.
         problem: What is wrong with the boxes; empty if nothing is.
+        end: Offset of the end of the boxes. What follows, to the end of the file, is in no box.
     """
 
     boxes: list[Box]
     moov: Box | None
     movie: bytes
     problem: str
+    end: int = 0
 
     def first(self, kind: bytes) -> Box | None:
         """Return the first top-level box of a type."""
@@ -44,6 +55,7 @@ def lay_out(data: Media) -> Layout:
     """Walk the top-level boxes of a file by their headers, and read the movie box."""
     size, pos, problem = len(data), 0, ""
     boxes: list[Box] = []
+    end = 0
     while pos + 8 <= size:
         head = data[pos : pos + 32]
         length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], pos + 8
@@ -52,13 +64,19 @@ def lay_out(data: Media) -> Layout:
         elif length == 0:  # to the end of the file
             length = size - pos
         user = head[body - pos : body - pos + 16] if kind == b"uuid" else b""
+        if boxes and not any(head):  # padding
+            end = size
+            break
+        if (pos + length > size and kind not in _TOP_LEVEL) and _is_tail(data, boxes, pos):
+            break
         if length < body - pos or not _is_type(kind):
-            problem = "" if boxes and not any(head) else f"there is no valid box at offset {pos}"
+            problem = "" if _is_tail(data, boxes, pos) else f"there is no valid box at offset {pos}"
             break
         if pos + length > size:
             name, there = printable(kind), size - pos
             problem = f"the {name} box at offset {pos} says it has {length} bytes, but {there} are there"
             boxes.append(Box(kind, pos, min(body + len(user), size), size, user))
+            end = size
             break
         boxes.append(Box(kind, pos, min(body + len(user), pos + length), pos + length, user))
         pos += length
@@ -67,8 +85,21 @@ def lay_out(data: Media) -> Layout:
             break
     moov = next((each for each in boxes if each.type == b"moov"), None)
     if moov is not None and moov.end - moov.start > MAX_MOVIE:
-        return Layout(boxes, None, b"", f"the moov box has {moov.end - moov.start} bytes, more than are read")
-    return Layout(boxes, moov, data[moov.start : moov.end] if moov else b"", problem)
+        return Layout(boxes, None, b"", f"the moov box has {moov.end - moov.start} bytes, more than are read", pos)
+    return Layout(boxes, moov, data[moov.start : moov.end] if moov else b"", problem, end or pos)
+
+
+def _is_tail(data: Media, boxes: list[Box], at: int) -> bool:
+    """Return whether what starts at ``at`` was appended to a whole file, such as bytes that change its checksum.
+
+    The movie and its media have to come before it. A fragment in it would mean that a box before that is damaged.
+    """
+    kinds = {each.type for each in boxes}
+    whole = b"moov" in kinds and not kinds.isdisjoint((b"mdat", b"moof"))
+    if not whole or len(data) - at > MAX_TAIL:
+        return False
+    tail = data[at : len(data)]
+    return not any(kind in tail for kind in (b"moof", b"mdat", b"moov"))
 
 
 def _is_type(kind: bytes) -> bool:

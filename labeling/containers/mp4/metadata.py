@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from labeling.containers.base import MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
-from labeling.containers.mp4 import edit, samples, sei
+from labeling.containers.mp4 import edit, samples, sei, text_lists
 from labeling.containers.mp4.layout import Layout, inner, lay_out, media_of, texts
 from labeling.containers.mp4.movie_box import Mp4Edits
 from labeling.containers.syntax import isobmff
@@ -24,6 +24,8 @@ def read(data: Media) -> Contents:
     found = Collector()
     if layout.problem:
         note(found.problems, layout.problem)
+    elif layout.boxes and layout.end < len(data):
+        note(found.warnings, f"{len(data) - layout.end} bytes behind the last box belong to no box")
     ftyp = layout.first(b"ftyp")
     brand = data[ftyp.body : ftyp.body + 4] if ftyp else b"qt  "
     _top_level(data, layout, found)
@@ -45,11 +47,11 @@ def read(data: Media) -> Contents:
         _coded_user_data(data, layout, found)
         width, height = _size(view, moov)
         seconds = _seconds(view, moov)
-        if trouble := _beyond(view, moov, len(data)):
+        if trouble := _beyond(view, moov, layout.end):
             note(found.problems, trouble)
     media_type = _media_type(brand, bool(width))
     coded = ((each.body, each.end - each.body) for each in layout.boxes if each.type == b"mdat")
-    return found.contents("mp4", media_type, coded, (width, height), fixed=_fixed(layout), seconds=seconds)
+    return found.contents("mp4", media_type, coded, (width, height), fixed=_fixed(data, layout), seconds=seconds)
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Mp4Edits = ([], [])) -> list[Piece]:
@@ -139,7 +141,7 @@ def _beyond(view: memoryview, moov: Box, size: int) -> str:
     return ""
 
 
-def _fixed(layout: Layout) -> str:
+def _fixed(data: Media, layout: Layout) -> str:
     if layout.moov is None:
         return ""
     inside = {each.type for each in children(memoryview(layout.movie), inner(layout))}
@@ -147,5 +149,15 @@ def _fixed(layout: Layout) -> str:
         return "its movie box is compressed; re-mux it first"
     if b"rmra" in inside:
         return "it only refers to other files and holds no media"
-    file_meta = layout.first(b"meta")
-    return "it has items beside its movie, whose places would be lost; re-mux it first" if file_meta else ""
+    if any(_has_places(data, each) for each in layout.boxes if each.type == b"meta"):
+        return "it has items beside its movie, whose places would be lost; re-mux it first"
+    return ""
+
+
+def _has_places(data: Media, meta: Box) -> bool:
+    """Return whether a ``meta`` box of the file has items at offsets; XML in it, as cameras write, has none."""
+    if meta.end - meta.start > MAX_PAYLOAD:
+        return True
+    view = memoryview(data[meta.start : meta.end])
+    inside = text_lists.meta_children(view, Box(meta.type, 0, meta.body - meta.start, len(view)))
+    return any(each.type == b"iloc" and any(view[each.body + 6 : each.end]) for each in inside)
