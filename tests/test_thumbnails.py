@@ -144,3 +144,48 @@ def test_a_thumbnail_in_a_tiff_file_gets_the_label(tmp_path: Path) -> None:
     assert "smaller copies" in made.how[0]
     found = taken_out(made.data, tmp_path, ".tif")
     assert np.abs(found - scaled_down(made.data, (160, 120))).mean() < 2
+
+
+def resources(thumbnail: bytes) -> bytes:
+    """Return Photoshop's image resources with a thumbnail, and another resource before and behind it."""
+    head = struct.pack(">IIIIIIHH", 1, 160, 120, 480, 480 * 120, len(thumbnail), 24, 1)
+    found = b""
+    for number, body in ((1005, b"\0\x48\0\0\0\1\0\1\0\x48\0\0\0\1\0\1"), (1036, head + thumbnail), (1044, bytes(4))):
+        found += b"8BIM" + struct.pack(">HHI", number, 0, len(body)) + body + bytes(len(body) & 1)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("texture", [0, 30])
+def test_the_thumbnail_that_photoshop_wrote_gets_the_label(kind: str, texture: int, tmp_path: Path) -> None:
+    plain_small = np.asarray(picture().resize((160, 120), Image.Resampling.BOX)).astype(int)
+    noise = np.random.default_rng(1).integers(-texture, texture + 1, plain_small.shape)
+    small = jpeg(Image.fromarray((plain_small + noise).clip(0, 255).astype(np.uint8)), quality=95 - texture)
+    if kind == "JPEG":
+        payload = b"Photoshop 3.0\0" + resources(small)
+        plain = jpeg(picture(), quality=95)
+        source = plain[:2] + b"\xff\xed" + struct.pack(">H", len(payload) + 2) + payload + plain[2:]
+    else:
+        out = io.BytesIO()
+        picture().save(out, "TIFF", tiffinfo={34377: resources(small)})
+        source = out.getvalue()
+    made = Labeler(PRODUCER).label_image(source)
+    assert "the Photoshop thumbnail has the label as well" in made.how[0]
+    assert made.lost == ()
+    path = tmp_path / "witness"
+    path.write_bytes(made.data)
+    command = [programs.require("exiftool"), "-b", "-PhotoshopThumbnail", str(path)]
+    found = subprocess.run(command, capture_output=True, check=True).stdout
+    pixels = np.asarray(Image.open(io.BytesIO(found)).convert("RGB")).astype(int)
+    assert np.abs(pixels - scaled_down(made.data, (160, 120))).mean() < 4 + texture
+    assert np.abs(pixels - plain_small)[105:, 115:].max() > 100
+    assert struct.pack(">HHI", 1044, 0, 4) in made.data
+
+
+def test_a_split_or_broken_photoshop_thumbnail_is_named() -> None:
+    payload = b"Photoshop 3.0\0" + resources(b"\xff\xd8 this is no JPEG")
+    plain = jpeg(picture(), quality=95)
+    source = plain[:2] + b"\xff\xed" + struct.pack(">H", len(payload) + 2) + payload + plain[2:]
+    made = Labeler(PRODUCER).label_image(source)
+    assert "the Photoshop thumbnail stays without the label" in made.how[0]
+    assert payload in made.data

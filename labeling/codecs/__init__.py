@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from labeling.codecs.base import Painter, Pixels
 
-__all__ = ["Painted", "displayed", "displayed_frames", "displayed_on_black", "encode", "paint_file", "paint_thumbnail"]
+__all__ = [
+    "Painted",
+    "displayed",
+    "displayed_frames",
+    "displayed_on_black",
+    "encode",
+    "paint_file",
+    "paint_photoshop_thumbnail",
+    "paint_thumbnail",
+]
 
 
 def paint_file(
@@ -84,6 +93,29 @@ def paint_thumbnail(
     from labeling.codecs import _thumbnail
 
     return _thumbnail.paint(exif, painted, format, orientation, max_pixels or MAX_PIXELS)
+
+
+def paint_photoshop_thumbnail(
+    resources: bytes, painted: Painted, format: str, *, orientation: int = 1, max_pixels: int | None = None
+) -> bytes | None:
+    """Give the thumbnail in Photoshop's image resources the label, as :func:`paint_thumbnail` does for EXIF.
+
+    Args:
+        resources: The 8BIM resources, or what contains them.
+        painted: The painted file.
+        format: Its format.
+        orientation: The file's EXIF orientation.
+        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS`.
+
+    Returns:
+        As many bytes with another thumbnail; ``None`` if there is none.
+
+    Raises:
+        LabelingError: The thumbnail cannot be painted on.
+    """
+    from labeling.codecs import _thumbnail
+
+    return _thumbnail.paint_resources(resources, painted, format, orientation, max_pixels or MAX_PIXELS)
 
 
 def encode(

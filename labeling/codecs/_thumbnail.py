@@ -1,4 +1,4 @@
-"""The thumbnail in a file's EXIF gets the label that was painted on the file."""
+"""Thumbnails in a file's metadata get the label that was painted on the file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ _SIDE = 960
 
 def paint(exif: bytes, painted: Painted, format: str, orientation: int, max_pixels: int) -> bytes | None:
     """Paint; see :func:`labeling.codecs.paint_thumbnail`."""
+    return thumbnails.in_exif(exif, _scale(painted, format, orientation, max_pixels), max_pixels)
+
+
+def paint_resources(resources: bytes, painted: Painted, format: str, orientation: int, max_pixels: int) -> bytes | None:
+    """Paint; see :func:`labeling.codecs.paint_photoshop_thumbnail`."""
+    return thumbnails.in_resources(resources, _scale(painted, format, orientation, max_pixels), max_pixels)
+
+
+def _scale(painted: Painted, format: str, orientation: int, max_pixels: int) -> thumbnails.Scale:
+    """Return what gives the label on the painted picture at the size of a copy of it."""
     row = formats.format_named(format)
     if row.turns_itself and orientation != 1:
         raise UnsupportedFormat("which way up the thumbnail is cannot be known")
@@ -40,7 +50,7 @@ def paint(exif: bytes, painted: Painted, format: str, orientation: int, max_pixe
         opaque = np.dstack([label, np.full(label.shape[:2], 255, np.uint8)])
         return scaled(whole, (wide, high), (left, top, left + label.shape[1], top + label.shape[0]), opaque)
 
-    return thumbnails.in_exif(exif, scale, max_pixels)
+    return scale
 
 
 def _stored(data: bytes, format: str, max_pixels: int) -> Pixels:

@@ -263,6 +263,12 @@ FORMATS: tuple[Format, ...] = ()
 
 UNREAD: tuple[Unread, ...] = (
     Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), _starts(b"\0\0\1\xba", b"\0\0\1\xb3")),
+    Unread("Olympus camera raw (ORF)", "image/x-olympus-orf", (".orf",), _starts(b"IIRO", b"IIRS", b"MMOR")),
+    Unread("Panasonic camera raw (RW2)", "image/x-panasonic-rw2", (".rw2", ".rwl"), _starts(b"IIU\0")),
+    Unread("Fujifilm camera raw (RAF)", "image/x-fuji-raf", (".raf",), _starts(b"FUJIFILMCCD-RAW")),
+    Unread("Canon camera raw (CRW)", "image/x-canon-crw", (".crw",), _starts(b"HEAPCCDR", at=6)),
+    Unread("Sigma camera raw (X3F)", "image/x-sigma-x3f", (".x3f",), _starts(b"FOVb")),
+    Unread("Minolta camera raw (MRW)", "image/x-minolta-mrw", (".mrw",), _starts(b"\0MRM")),
     Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), _starts(b"PK\3\4")),
 )  # fmt: skip
 

@@ -7,12 +7,14 @@ not read back from the bytes that go out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from labeling import containers
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
+from labeling.containers.syntax.photoshop import thumbnail_range
 from labeling.errors import LabelConflict, LabelingError
 from labeling.findings import Finding, Status
 from labeling.label import Label
@@ -208,7 +210,7 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
         return write(data, name, contents, found, label, options, visible=visible, how=how)
     painted = _paint(data, contents, found, options)
     visible = _visible_mark(painted, options)
-    repainted = containers.read(painted.data)
+    painted, repainted = _with_photoshop_thumbnail(painted, containers.read(painted.data), found, options)
     source = State(data, contents, found)
     found = metadata.scan(repainted)
     return write(
@@ -335,6 +337,32 @@ def _with_metadata(
         new_exif = _with_thumbnail(new_exif, painted, contents, found, options)
     drop += found.c2pa  # the new manifest holds the old one as its parent ingredient
     return containers.rewrite(data, contents, Changes(xmp.update(packet, values), new_exif, tuple(drop)))
+
+
+def _with_photoshop_thumbnail(
+    painted: Painted, contents: Contents, found: metadata.Found, options: LabelingOptions
+) -> tuple[Painted, Contents]:
+    """Paint on the thumbnail in Photoshop's image resources too, in its place."""
+    from labeling import codecs
+
+    for block in contents.blocks:
+        if block.kind is not Kind.IPTC or thumbnail_range(block.data) is None:
+            continue
+        at = painted.data.find(block.data, block.offset, block.offset + block.length)
+        made = None
+        if at >= 0:  # else it is in several segments
+            with suppress(LabelingError):
+                made = codecs.paint_photoshop_thumbnail(
+                    block.data, painted, contents.format,
+                    orientation=found.orientation, max_pixels=options.max_pixels,
+                )  # fmt: skip
+        words = "has the label as well" if made else "stays without the label"
+        data = painted.data
+        if made:
+            data = b"".join((data[:at], made, data[at + len(made) :]))
+        painted = replace(painted, data=data, how=f"{painted.how}; the Photoshop thumbnail {words}")
+        contents = containers.read(painted.data)
+    return painted, contents
 
 
 def _with_thumbnail(

@@ -10,6 +10,7 @@ from labeling import containers
 from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, read_tiff
 from labeling.containers import Block, Buffer, Contents, Entry, Kind
 from labeling.containers.base import MAX_ENTRIES, digest
+from labeling.containers.syntax.photoshop import thumbnail_range
 from labeling.filebytes import FileBytes
 from labeling.losses import Loss
 from labeling.marks import aigc, iptc, xmp
@@ -135,7 +136,11 @@ def _taken_apart(block: Block, source: metadata.Found | None) -> list[Entry]:
         return []
     name = _name(block)
     key = f"{block.kind}:{name}" if name else str(block.kind)
-    return [Entry(key, digest(block.data), f"{_WORDS.get(block.kind, str(block.kind))} {name}".rstrip(), block.where)]
+    data = block.data
+    if block.kind is Kind.IPTC and (thumbnail := thumbnail_range(data)):
+        # The thumbnail may have got the label as well: that it is there has to stay.
+        data = data[: thumbnail[0]] + data[thumbnail[1] :]
+    return [Entry(key, digest(data), f"{_WORDS.get(block.kind, str(block.kind))} {name}".rstrip(), block.where)]
 
 
 def _name(block: Block) -> str:

@@ -55,7 +55,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     made = paint(wide, painter, orientation=orientation, quality=None, max_pixels=max_pixels)
     why = "it had no room for the label's colours: the page became 8-bit RGB, with the same colours"
     lost = Loss("colour palette", f"TIFF {page.name}", why)
-    return replace(made, lost=(lost, *made.lost), how=f"{made.how}; the palette page {page.name} became 8-bit RGB")
+    how = f"the palette page {page.name} became 8-bit RGB with the same colours, then {made.how}"
+    return replace(made, lost=(lost, *made.lost), how=how)
 
 
 class _FullPaletteError(Exception):

@@ -15,6 +15,7 @@ from labeling.codecs.smaller import Given
 from labeling.codecs.tiff import samples
 from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import PALETTE, parse
+from labeling.containers.syntax.photoshop import thumbnail_range
 from labeling.errors import LabelingError, UnsupportedFormat
 
 Scale = Callable[[int, int], tuple[Box, Pixels]]
@@ -24,7 +25,8 @@ MAX_EXIF = 65527
 """Bytes of an EXIF structure that fit the APP1 segment of a JPEG file, behind its length and ``Exif\\0\\0``."""
 
 _STREAM, _STREAM_LENGTH = 0x0201, 0x0202
-_QUALITIES = (85, 70, 50)
+_QUALITIES = (85, 70, 50, 30)
+_HEADER, _AS_JPEG = 28, b"\0\0\0\x01"
 
 
 def is_stream(ifd: Ifd) -> bool:
@@ -53,15 +55,19 @@ def repaint_stream(editor: Editor, ifd: Ifd, scale: Scale, max_pixels: int, limi
     check_size(*image.size, max_pixels=max_pixels)
     box, overlay = scale(*image.size)
     room = limit - (len(editor.data) - len(raw)) if limit else len(raw) + (1 << 20)
+    made = _painted(raw, image, box, overlay, room, max_pixels)
+    editor.replace_run(offsets, counts, 0, made)
+    if limit and len(editor.data) > limit:
+        raise UnsupportedFormat(f"the EXIF would have {len(editor.data)} bytes with the label in its thumbnail")
+
+
+def _painted(raw: bytes, image: Image.Image, box: Box, overlay: Pixels, room: int, max_pixels: int) -> bytes:
+    """Paint on the blocks of a JPEG stream; on its pixels where that cannot be done, or has no room."""
     try:
         made = jpeg.paint(raw, Given(box, overlay), orientation=1, quality=None, max_pixels=max_pixels).data
     except UnsupportedFormat:
         made = b""
-    if not made or len(made) > room:
-        made = _encoded(image, box, overlay, room)
-    editor.replace_run(offsets, counts, 0, made)
-    if limit and len(editor.data) > limit:
-        raise UnsupportedFormat(f"the EXIF would have {len(editor.data)} bytes with the label in its thumbnail")
+    return made if made and len(made) <= room else _encoded(image, box, overlay, room)
 
 
 def _encoded(image: Image.Image, box: Box, overlay: Pixels, room: int) -> bytes:
@@ -99,3 +105,27 @@ def in_exif(structure: bytes, scale: Scale, max_pixels: int) -> bytes | None:
             raise UnsupportedFormat("a thumbnail with a palette cannot be painted on")
         samples.lay(editor, page, *scale(page.width, page.height))
     return bytes(editor.data)
+
+
+def in_resources(resources: bytes, scale: Scale, max_pixels: int) -> bytes | None:
+    """Return Photoshop's image resources with the overlay on the thumbnail; ``None`` if they have none.
+
+    The thumbnail has 28 bytes of header, with its length at 20, and a JPEG stream (Adobe Photoshop File Formats
+    Specification, Thumbnail Resource Format). It keeps its place and room.
+
+    Raises:
+        LabelingError: The thumbnail cannot be painted on.
+    """
+    where = thumbnail_range(resources)
+    if where is None:
+        return None
+    body = resources[slice(*where)]
+    raw, room = body[_HEADER:], len(body) - _HEADER
+    if body[:4] != _AS_JPEG or raw[:2] != b"\xff\xd8":
+        raise UnsupportedFormat("the Photoshop thumbnail is no JPEG")
+    with decoding("thumbnail"):
+        image = open_with("JpegImagePlugin:JpegImageFile", raw)
+    check_size(*image.size, max_pixels=max_pixels)
+    made = _painted(raw, image, *scale(*image.size), room, max_pixels)
+    head = body[:20] + len(made).to_bytes(4, "big") + body[24:_HEADER]
+    return resources[: where[0]] + head + made.ljust(room, b"\0") + resources[where[1] :]
