@@ -213,7 +213,9 @@ def _manifests(store: bytes, where: str) -> Iterator[Entry]:
 
     A new store holds the manifests of the parent beside its own: one that is missing has been lost.
     """
-    labels = list(_labels(store))
+    # In ISO files, the purpose of the box comes before the store (C2PA 2.2, A.5.1).
+    begin = store.find(b"jumb", 0, 256)
+    labels = list(_labels(store[max(0, begin - 4) :]))
     if not labels:
         yield Entry("c2pa", digest(store), "C2PA manifest", where)
     for label in labels:

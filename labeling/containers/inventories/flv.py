@@ -14,7 +14,7 @@ MAX_BYTES = 4 << 20
 
 _PAGE = 4096  # tags of sound are small and near each other, and each slice is a call of the system
 _AUDIO, _VIDEO, _SCRIPT = 8, 9, 18
-_MUXER = {"metadatacreator", "encoder", "duration", "filesize", "hasKeyframes", "hasMetadata"}
+_MUXER = {"metadatacreator", "encoder", "filesize", "hasKeyframes", "hasMetadata"}
 _CODED = {"videodatarate", "datasize", "videosize", "framerate", "width", "height", "videocodecid", "canSeekToEnd",
           "lasttimestamp", "lastkeyframetimestamp", "lastkeyframelocation", "times", "filepositions", "audiosize",
           "audiodatarate", "audiocodecid", "audiosamplerate", "audiosamplesize", "stereo", "hasVideo", "hasAudio",
@@ -66,7 +66,9 @@ def _script(body: bytes, base: int, texts: set[int]) -> Iterator[Entry]:
         is_text = base + each.start in texts
         if each.path or is_text or each.name in _MUXER or each.name in _CODED or script.text(each.value) is not None:
             continue
-        if each.name not in ("keyframes", "cuePoints"):
+        if each.name == "duration":
+            yield Entry("property:duration", b"", "duration", "FLV onMetaData")  # without it, players cannot seek
+        elif each.name not in ("keyframes", "cuePoints"):
             value = digest(body[each.value : each.end])
             yield Entry(f"property:{each.name}", value, f"property {each.name}", "FLV onMetaData")
         elif each.name == "cuePoints":

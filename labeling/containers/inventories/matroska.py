@@ -54,8 +54,9 @@ _ENTRY, _TYPE, _UID, _CODEC, _LANGUAGE, _BCP47, _VIDEO, _AUDIO = (
 _SAMPLING, _CHANNELS, _BITS = 0xB5, 0x9F, 0x6264
 _KINDS = {1: "video", 2: "audio", 3: "complex", 0x10: "logo", 0x11: "subtitle", 0x12: "buttons", 0x20: "control",
           0x21: "metadata"}  # fmt: skip
+_FLAGS = {0x88: ("default", 1), 0xB9: ("enabled", 1), 0x55AA: ("forced", 0)}
 _TRACK = {
-    0x536E: ("name", None), 0x88: ("default", 1), 0xB9: ("enabled", 1), 0x55AA: ("forced", 0),
+    0x536E: ("name", None),
     0x55AB: ("hearing-impaired", 0), 0x55AC: ("visual-impaired", 0), 0x55AD: ("text-descriptions", 0),
     0x55AE: ("original", 0), 0x55AF: ("commentary", 0), 0x23E383: ("default-duration", 0), 0x73C5: ("uid", None),
     0x56AA: ("codec-delay", 0), 0x56BB: ("seek-preroll", 0), 0x6D80: ("encodings", None), 0x41E4: ("additions", None),
@@ -176,6 +177,9 @@ def _tracks(raw: bytes, top: Element, uids: dict[int, str]) -> Iterator[Entry]:
             tag = text(raw, parts[_BCP47]).decode("latin-1")
             yield Entry(f"{key}:language-bcp47", tag, f"IETF language of {name}", where)
         yield from _values(raw, parts, _TRACK, key, name, where)
+        for flag, (word, usual) in _FLAGS.items():
+            on = unsigned(raw, parts[flag]) if flag in parts else usual
+            yield Entry(f"{key}:{word}", "yes" if on else "no", f"flag {word} of {name}", where)
         if _VIDEO in parts:
             yield from _picture(raw, parts[_VIDEO], key, name, where)
         if _AUDIO in parts:
