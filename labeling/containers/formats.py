@@ -68,7 +68,7 @@ _PICTURES: tuple[Format, ...] = (
         signatures=_riff(b"WEBP"),
         module=".webp", inventory=".inventories.riff:webp", carrier="XMP chunk and the VP8X flag",
         opener=".opening:open_webp", animated=True,
-        painter=".webp", on_file="lossless stays lossless; lossy is re-encoded at a stated quality",
+        painter=".webp.paint", on_file="lossless stays lossless; lossy is re-encoded at about the source's quality",
         encodings=(
             PictureEncoding(name="webp", media_type="image/webp", encoder="._encoders:webp", modes=("RGB", "RGBA"),
                      keeps_xmp=True),

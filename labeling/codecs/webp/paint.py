@@ -1,0 +1,151 @@
+"""Paint on WebP files (RFC 9649).
+
+The picture is encoded again as it was coded, without loss or with about the quality of the source, and takes the place
+of the old one. Of an animation, frames that do not touch the label keep their bytes. All other chunks stay.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from labeling.codecs._frames import frames
+from labeling.codecs._memory import put
+from labeling.codecs.base import Box, Painted, Painter, Pixels
+from labeling.codecs.opening import open_picture
+from labeling.codecs.pixels import Plan, make_plan, rgb_region
+from labeling.codecs.webp.chunks import PICTURE, Chunk, Frame, frame_chunk, frame_of, pack, quality_of, replaced, walk
+from labeling.containers.base import Buffer
+from labeling.errors import LabelingError, UnreadableFile
+
+QUALITY = 90
+"""Quality (1–100) of a re-encoded lossy picture whose own quality cannot be told."""
+
+
+def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
+    """Paint on every frame of a WebP file; see :mod:`labeling.codecs.base`."""
+    raw = bytes(data)
+    image = open_picture(raw, "webp", max_pixels)
+    found = list(walk(raw, 12, min(len(raw), 8 + int.from_bytes(raw[4:8], "little"))))
+    width, height = image.size
+    plan = make_plan(painter, width, height, orientation)
+    animated = [frame_of(chunk) for chunk in found if chunk.name == b"ANMF"]
+    if animated:
+        return _animation(raw, image, animated, plan, painter, quality)
+    return _still(raw, image, [chunk for chunk in found if chunk.name in PICTURE], plan, painter, quality)
+
+
+def _still(raw: bytes, image: Any, old: list[Chunk], plan: Plan, painter: Painter, quality: int | None) -> Painted:
+    if not old:
+        raise UnreadableFile("the WebP file has no picture")
+    frame, _ = next(frames(image, "WebP"))
+    own = frame if frame is not image else frame.copy()
+    put(own, plan, plan.overlay(painter, _backdrops([own], plan.stored)))
+    new, words = _encoded(own, old, quality)
+    edits = [(chunk.start, chunk.end, b"") for chunk in old[1:]]
+    edits.append((old[0].start, old[0].end, _packed(new)))
+    lossless = words == _LOSSLESS
+    how = f"WebP: {words}"
+    return Painted(replaced(raw, edits), plan.box, plan.width, plan.height, 1, lossless, how)
+
+
+_LOSSLESS = "re-encoded without loss"
+
+
+def _packed(picture: list[Chunk]) -> bytes:
+    return b"".join(pack(part.name, part.body) for part in picture)
+
+
+def _backdrops(shown: list[Image.Image], box: Box) -> list[Pixels]:
+    """Return what is under the label; what is transparent over white and over black."""
+    found = []
+    for frame in shown:
+        found.append(rgb_region(frame, box))
+        if frame.mode == "RGBA":
+            region = np.asarray(frame.crop(box))
+            alpha = region[..., 3:].astype(np.uint16)
+            if alpha.min() < 255:
+                found.append((region[..., :3] * alpha // 255).astype(np.uint8))
+    return found
+
+
+def _encoded(image: Image.Image, source: list[Chunk], quality: int | None) -> tuple[list[Chunk], str]:
+    """Encode a picture as ``source`` was.
+
+    Returns:
+        Its chunks, and how it was encoded in words.
+    """
+    lossy = next((chunk.body for chunk in source if chunk.name == b"VP8 "), None)
+    options: dict[str, Any]
+    if lossy is None:
+        options, words = {"lossless": True, "exact": True}, _LOSSLESS
+    else:
+        estimated = quality_of(lossy) if quality is None else quality
+        words = f"re-encoded, quality {QUALITY if estimated is None else estimated}"
+        words += "" if quality is not None or estimated is None else ", about that of the source"
+        options = {"quality": QUALITY if estimated is None else estimated, "alpha_quality": 100, "exact": True}
+    out = io.BytesIO()
+    try:
+        image.save(out, "WEBP", method=4, **options)
+    except (OSError, ValueError) as error:
+        raise LabelingError(
+            f"the painted picture cannot be encoded as WebP: {error}", hint="convert it to PNG"
+        ) from error
+    made = out.getvalue()
+    return [chunk for chunk in walk(made, 12, len(made)) if chunk.name in PICTURE], words
+
+
+def _animation(
+    raw: bytes, image: Any, animated: list[Frame], plan: Plan, painter: Painter, quality: int | None
+) -> Painted:
+    """Paint on every frame of an animation.
+
+    The label stays on the canvas as long as no frame is drawn over it and nothing is cleared. A frame that is drawn
+    over it gets the canvas as it is shown, with the label, in its own rectangle. Where that is cleared, or the first
+    frame does not cover the label, every frame becomes a whole canvas.
+    """
+    if getattr(image, "n_frames", 1) != len(animated):
+        raise UnreadableFile(f"the WebP animation has {len(animated)} frames, of which not all can be decoded")
+    box = plan.stored
+    overlay = plan.overlay(painter, _spread(_backdrops([frame], box) for frame, _ in frames(image, "WebP")))
+    first = animated[0]
+    whole = any(frame.clears and _touches(frame, box) for frame in animated) or not (
+        first.left <= box[0] and first.top <= box[1]
+        and box[2] <= first.left + first.width and box[3] <= first.top + first.height
+    )  # fmt: skip
+    edits, words, changed = [], [], 0
+    exact = True
+    for frame, (canvas, _) in zip(animated, frames(image, "WebP"), strict=True):
+        rect = (frame.left, frame.top, frame.width, frame.height)
+        if whole:
+            rect = (0, 0, *image.size)
+        elif not _touches(frame, box):
+            continue
+        own = canvas.copy()
+        put(own, plan, overlay)
+        left, top, width, height = rect
+        part = own.crop((left, top, left + width, top + height))
+        new, said = _encoded(part, frame.parts, quality)
+        exact = exact and said == _LOSSLESS
+        words.append(said)
+        changed += 1
+        edits.append((frame.chunk.start, frame.chunk.end, frame_chunk(frame, new, blend=False, rect=rect)))
+    how = f"WebP: {changed} of {len(animated)} frames {'; '.join(list(dict.fromkeys(words))[:3])}"
+    return Painted(replaced(raw, edits), plan.box, plan.width, plan.height, len(animated), exact, how)
+
+
+def _spread(backdrops: Iterator[list[Pixels]]) -> list[Pixels]:
+    return [each for found in backdrops for each in found]
+
+
+def _touches(frame: Frame, box: Box) -> bool:
+    return (
+        frame.left < box[2]
+        and box[0] < frame.left + frame.width
+        and frame.top < box[3]
+        and box[1] < frame.top + frame.height
+    )
