@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from labeling.codecs import displayed, paint_file
-from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 from .. import programs
 from .stamp import QUARTERS, Quarters, Save, Scene, Stamp
@@ -321,6 +321,23 @@ def test_a_thumbnail_with_bars_has_the_label_where_the_picture_is(stamp: type[St
     s = 160 / 300
     box = tuple(round(v) for v in (left * s, top * s + 6.7, right * s, bottom * s + 6.7))
     assert np.abs(quarters(stored(painted.data, 1)[..., None], box)[..., 0] - QUARTERS[..., 1]).max() <= 4
+
+
+def test_the_work_on_copies_is_bounded(stamp: type[Stamp]) -> None:
+    small = (layout(90, 64, t254=(4, 1)), [gray(90).tobytes()])
+    data = classic((layout(96, 64), [gray().tobytes()]), *[small] * 6)
+    painted = paint_file(data, "tiff", stamp(gray=True), max_pixels=96 * 64)
+    assert "IFD5 and what follows it (there are too many) stays without the label" in painted.how
+    before, after = stored(data, 1), stored(painted.data, 1)
+    assert not np.array_equal(before, after)
+
+
+def test_a_jpeg_strip_that_claims_to_be_huge_is_not_decoded(save: Save, scene: Scene, stamp: type[Stamp]) -> None:
+    data = bytearray(save(scene(96, 64), "TIFF", compression="jpeg"))
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", 60000, 60000)
+    with pytest.raises(UnreadableFile, match="60000×60000"):
+        paint_file(bytes(data), "tiff", stamp())
 
 
 def test_tiles_that_are_stored_once_and_used_twice_keep_the_other_use(stamp: type[Stamp]) -> None:

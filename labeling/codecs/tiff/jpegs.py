@@ -13,7 +13,8 @@ from labeling.errors import UnreadableFile
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
-_MAX_SAMPLES = 1 << 28
+_SLACK = 1 << 16
+"""Pixels by which a chunk may be larger than the page needs, beside its unused rows."""
 
 
 def decode(page: Page, tables: bytes, raw: bytes, row: int) -> Pixels:
@@ -29,7 +30,7 @@ def decode(page: Page, tables: bytes, raw: bytes, row: int) -> Pixels:
     with decoding("TIFF"):
         image = open_with("JpegImagePlugin:JpegImageFile", whole)
         width, height = image.size
-        if width < columns or height < rows or width * height > max(_MAX_SAMPLES, 4 * rows * columns):
+        if width < columns or height < rows or width * height > 4 * rows * columns + _SLACK:
             raise UnreadableFile(f"a strip or tile of the TIFF is {width}×{height} pixels; the file is damaged")
         samples = np.asarray(image.convert("RGB" if depth == 3 else "L"))[:rows, :columns]
     return samples.reshape(rows, columns, depth).copy()

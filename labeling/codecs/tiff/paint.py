@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labeling._tiff_ifd import Ifd, Tiff, read_tiff
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import Plan, check_size, decoding, make_plan, rgb_region, upright
+from labeling.codecs.pixels import FRAMES_FACTOR, Plan, check_size, decoding, make_plan, rgb_region, upright
 from labeling.codecs.smaller import scaled
 from labeling.codecs.tiff import colour, copies, expand, palette, samples, thumbnails
 from labeling.codecs.tiff.editor import Editor
@@ -191,7 +191,12 @@ def _paint_copies(work: _Work, tiff: Tiff, found: copies.Pictures, max_pixels: i
         The names of those that could not be painted on, with the reason.
     """
     bare = []
+    left = FRAMES_FACTOR * max_pixels
     for ifd, base in found.copies:
+        left -= number(tiff, ifd, 256, 0) * number(tiff, ifd, 257, 0)
+        if left < 0:
+            bare.append(f"{ifd.name} and what follows it (there are too many)")
+            break
         try:
             work.paint_copy(tiff, ifd, base, max_pixels)
         except UnsupportedFormat as error:
