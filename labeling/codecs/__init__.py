@@ -27,7 +27,7 @@ __all__ = [
     "Painted",
     "displayed",
     "displayed_frames",
-    "displayed_on_black",
+    "displayed_on_grounds",
     "encode",
     "paint_file",
     "paint_photoshop_thumbnail",
@@ -176,13 +176,16 @@ def displayed(
     return _decoders.displayed(source, format, orientation, max_pixels or MAX_PIXELS)
 
 
-def displayed_on_black(
+def displayed_on_grounds(
     source: Buffer | Image.Image, format: str, *, orientation: int = 1, max_pixels: int | None = None
-) -> Pixels | None:
-    """Decode as :func:`displayed`, but transparency over black; ``None`` if the first frame is opaque."""
+) -> tuple[Pixels, ...]:
+    """Decode as :func:`displayed`: once if the first frame is opaque, else over white, over black and over mid-gray.
+
+    Nobody knows what page a transparent picture will be laid on.
+    """
     from labeling.codecs import _decoders
 
-    return _decoders.displayed_on_black(source, format, orientation, max_pixels or MAX_PIXELS)
+    return _decoders.displayed_on_grounds(source, format, orientation, max_pixels or MAX_PIXELS)
 
 
 def displayed_frames(

@@ -10,7 +10,17 @@ from PIL import Image
 
 from labeling.codecs.base import Pixels
 from labeling.codecs.opening import CLEAN_APERTURE, open_picture
-from labeling.codecs.pixels import ORIENTATION, check_size, decoding, rgb_region, upright
+from labeling.codecs.pixels import (
+    MID_GRAY,
+    ORIENTATION,
+    check_size,
+    decoding,
+    lay_on,
+    on_white,
+    region_of,
+    rgb_region,
+    upright,
+)
 from labeling.containers import formats
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import Format, resolve
@@ -18,6 +28,21 @@ from labeling.containers.format_row import Format, resolve
 
 def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels:
     """Decode the first frame; see :func:`labeling.codecs.displayed`."""
+    return on_white(_decoded(source, format, orientation, max_pixels))
+
+
+def displayed_on_grounds(
+    source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int
+) -> tuple[Pixels, ...]:
+    """Decode the first frame; see :func:`labeling.codecs.displayed_on_grounds`."""
+    pixels = _decoded(source, format, orientation, max_pixels)
+    if pixels.shape[2] == 3:
+        return (pixels,)
+    return tuple(lay_on(pixels, ground) for ground in (255, 0, MID_GRAY))
+
+
+def _decoded(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels:
+    """Decode the first frame, upright: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if any of it is transparent."""
     row = formats.find(format)
     if isinstance(source, Image.Image):
         image: Any = source
@@ -33,7 +58,7 @@ def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_p
             image = image.to_pillow()
         image.load()
         orientation = _left_to_turn(image, row, orientation)
-        pixels = rgb_region(image, _part(image))
+        pixels = region_of(image, _part(image))
     return np.ascontiguousarray(upright(pixels, orientation))
 
 
@@ -56,39 +81,37 @@ def _left_to_turn(image: Image.Image, row: Format | None, orientation: int) -> i
     return value
 
 
-_TRANSPARENT = ("RGBA", "LA", "PA", "RGBa", "La")
-
-
-def displayed_on_black(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels | None:
-    """Decode the first frame over black; see :func:`labeling.codecs.displayed_on_black`."""
-    image: Any = source if isinstance(source, Image.Image) else open_picture(source, format, max_pixels)
-    if image.mode not in _TRANSPARENT and "transparency" not in image.info:
-        return None
-    check_size(*image.size, max_pixels=max_pixels)
-    with decoding(format.upper()):
-        if not isinstance(image, Image.Image):
-            image = image.to_pillow()
-        rgba = np.asarray(image.convert("RGBA").crop(_part(image)))
-        orientation = _left_to_turn(image, formats.find(format), orientation)
-    alpha = rgba[..., 3:].astype(np.uint16)
-    if alpha.min() == 255:
-        return None
-    return np.ascontiguousarray(upright((rgba[..., :3] * alpha // 255).astype(np.uint8), orientation))
-
-
 def displayed_frames(data: Buffer, format: str, count: int, orientation: int, max_pixels: int) -> Iterator[Pixels]:
     """Decode some later frames; see :func:`labeling.codecs.displayed_frames`."""
     row = formats.find(format)
     if row is None or not row.animated:
         return
+    if row.player:
+        total, frames = resolve(row.player, "labeling.codecs")(data, orientation, max_pixels)
+        if total == 1:
+            return
+        wanted: set[int] = set()
+        for index, frame in enumerate(frames):
+            if index == 0:
+                wanted = _sampled(total, frame.shape[0] * frame.shape[1], count, max_pixels)
+            elif index in wanted:
+                yield on_white(frame)
+            if index >= max(wanted, default=0):
+                return
+        return
     image = open_picture(data, format, max_pixels)
     if not isinstance(image, Image.Image):  # HEIC, as pillow-heif opens it: no animation
         return
     width, height = image.size
-    last = min(getattr(image, "n_frames", 1), max_pixels // (width * height)) - 1
-    for index in sorted({round(last * step / count) for step in range(1, count + 1)} - {0}):
+    for index in sorted(_sampled(getattr(image, "n_frames", 1), width * height, count, max_pixels)):
         with decoding(format.upper()):
             image.seek(index)
             pixels = rgb_region(image, _part(image))
             orientation = _left_to_turn(image, row, orientation)
         yield np.ascontiguousarray(upright(pixels, orientation))
+
+
+def _sampled(total: int, pixels: int, count: int, max_pixels: int) -> set[int]:
+    """Choose up to ``count`` later frames, evenly spread, of those that have ``max_pixels`` pixels in all."""
+    last = min(total, max_pixels // pixels) - 1
+    return {round(last * step / count) for step in range(1, count + 1)} - {0} if last > 0 else set()

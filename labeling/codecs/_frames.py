@@ -10,7 +10,7 @@ from PIL import Image
 
 from labeling.codecs._memory import put
 from labeling.codecs.base import Painted, Painter
-from labeling.codecs.pixels import decoding, make_plan, rgb_region
+from labeling.codecs.pixels import backdrops, decoding, make_plan, region_of
 from labeling.errors import LabelingError
 
 
@@ -52,8 +52,8 @@ def recode(
     count = getattr(image, "n_frames", 1)
     width, height = image.size
     plan = make_plan(painter, width, height, orientation)
-    backdrops = [rgb_region(frame, plan.stored) for frame, _ in frames(image, kind)]
-    overlay = plan.overlay(painter, backdrops)
+    seen = [ground for frame, _ in frames(image, kind) for ground in backdrops(region_of(frame, plan.stored))]
+    overlay = plan.overlay(painter, seen)
     painted, durations = [], []
     for frame, duration in frames(image, kind):
         own = frame if frame is not image else frame.copy()

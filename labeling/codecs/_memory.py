@@ -15,6 +15,7 @@ from labeling.codecs.base import Painter, Pixels
 from labeling.codecs.pixels import (
     ORIENTATION,
     Plan,
+    backdrops,
     check_size,
     cmyk,
     luma,
@@ -22,7 +23,7 @@ from labeling.codecs.pixels import (
     on_white,
     over,
     over_alpha,
-    rgb_region,
+    region_of,
     split_overlay,
 )
 from labeling.containers.format_row import PictureEncoding
@@ -120,7 +121,7 @@ def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
 def lay(image: Image.Image, painter: Painter, orientation: int = 1) -> Plan:
     """Paint on ``image`` in place, and return where."""
     plan = make_plan(painter, *image.size, orientation)
-    put(image, plan, plan.overlay(painter, [rgb_region(image, plan.stored)]))
+    put(image, plan, plan.overlay(painter, backdrops(region_of(image, plan.stored))))
     return plan
 
 

@@ -73,8 +73,9 @@ class Painter(Protocol):
         """Draw the overlay for the box.
 
         Args:
-            backdrops: What is in the box, one array for each frame: (H, W, 3) uint8 sRGB, upright, with transparency
-                already laid over white. Painters use them to choose colours that stand out.
+            backdrops: What is in the box, one array for each frame: (H, W, 3) uint8 sRGB, upright. A frame in which
+                anything is transparent comes twice, over white and over black. Painters use them to choose colours that
+                stand out.
 
         Returns:
             One overlay for all frames: (H, W, 4) uint8 RGBA with straight (not premultiplied) alpha, where H and W are

@@ -170,7 +170,7 @@ class Plan:
 
         Args:
             painter: The painter that chose the box.
-            backdrops: What is in the box in each frame: (H, W, 3) uint8 RGB, as stored.
+            backdrops: What is in the box in each frame, and over each ground: (H, W, 3) uint8 RGB, as stored.
 
         Returns:
             The overlay, (H, W, 4) uint8 RGBA, as stored.
@@ -203,11 +203,29 @@ def make_plan(painter: Painter, width: int, height: int, orientation: int = 1) -
 # --- colours --------------------------------------------------------------------------------------------------------
 
 
+MID_GRAY = 118
+"""The gray, as an sRGB value, that white and black stand out from alike, by the formula of WCAG 2."""
+
+
+def lay_on(pixels: Pixels, ground: int) -> Pixels:
+    """Lay (H, W, 4) uint8 RGBA over a gray of 0 to 255 and return (H, W, 3) RGB; RGB is returned as it is."""
+    if pixels.shape[2] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.uint16)
+    mixed: NDArray[np.uint16] = pixels[..., :3] * alpha + ground * (255 - alpha) + 127
+    return (mixed // 255).astype(np.uint8)
+
+
 def on_white(rgba: Pixels) -> Pixels:
     """Lay (H, W, 4) uint8 RGBA over white and return (H, W, 3) RGB."""
-    alpha = rgba[..., 3:].astype(np.uint16)
-    mixed: NDArray[np.uint16] = rgba[..., :3] * alpha + 255 * (255 - alpha) + 127
-    return (mixed // 255).astype(np.uint8)
+    return lay_on(rgba, 255)
+
+
+def backdrops(pixels: Pixels) -> list[Pixels]:
+    """Return what a painter has to reckon with: (H, W, 3) RGB as it is, RGBA over white and over black."""
+    if pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
+        return [pixels[..., :3]]
+    return [lay_on(pixels, 255), lay_on(pixels, 0)]
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[np.float32]:
@@ -271,6 +289,11 @@ def split_overlay(overlay: Pixels) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def rgb_region(image: Image.Image, box: Box) -> Pixels:
     """Return a box of a Pillow image of any mode as (H, W, 3) uint8 RGB, with transparency over white."""
+    return on_white(region_of(image, box))
+
+
+def region_of(image: Image.Image, box: Box) -> Pixels:
+    """Return a box of a Pillow image of any mode: (H, W, 3) uint8 RGB, or (H, W, 4) if any of it is transparent."""
     region = image.crop(box)
     if region.mode in ("RGB", "L", "1", "CMYK", "YCbCr") and "transparency" not in region.info:
         return np.array(region if region.mode == "RGB" else region.convert("RGB"))
@@ -278,4 +301,5 @@ def rgb_region(image: Image.Image, box: Box) -> Pixels:
         deep = np.asarray(region).astype(np.float64)
         shallow = np.clip(deep / 257 if region.mode.startswith("I") else deep, 0, 255).astype(np.uint8)
         return np.repeat(shallow[..., None], 3, axis=2)
-    return on_white(np.asarray(region.convert("RGBA")))
+    rgba = np.asarray(region.convert("RGBA"))
+    return rgba if rgba[..., 3].min() < 255 else np.ascontiguousarray(rgba[..., :3])

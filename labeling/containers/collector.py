@@ -79,12 +79,15 @@ class Collector:
             seconds=seconds,
         )
 
-    def refusal(self, size: int) -> str:
-        """Say why a payload of ``size`` bytes is not read (empty if it is), before memory is allocated for it."""
+    def refusal(self, size: int, *, packet: bool = False) -> str:
+        """Say why a payload of ``size`` bytes is not read (empty if it is), before memory is allocated for it.
+
+        An XMP ``packet`` may take :data:`MAX_PAYLOAD` bytes beyond the limit of the file: it is where labels are.
+        """
         if size > MAX_PAYLOAD:
             return f"holds {size} bytes, more than the {MAX_PAYLOAD} that are read of one block"
-        if size > self.left:
-            return f"not read: all metadata of this file together is more than {MAX_TOTAL} bytes"
+        if size > self.left + (MAX_PAYLOAD if packet else 0):
+            return f"is beyond the {MAX_TOTAL} bytes of metadata that are read of one file"
         return ""
 
     def add(
@@ -110,7 +113,7 @@ class Collector:
         """
         if self.full:
             return
-        refusal = self.refusal(len(data))
+        refusal = self.refusal(len(data), packet=kind is Kind.XMP)
         if refusal:
             data, problem = b"", refusal
         self.left -= len(data)
@@ -122,7 +125,7 @@ class Collector:
         Returns:
             The bytes, and what is wrong with them (empty if nothing is).
         """
-        limit = min(MAX_PAYLOAD, self.left)
+        limit = max(0, min(MAX_PAYLOAD, self.left))
         stream = zlib.decompressobj()
         try:
             out = stream.decompress(data, limit + 1)

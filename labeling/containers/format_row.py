@@ -187,7 +187,10 @@ class Format:
 
     decoder: str = ""
     """Function of :mod:`labeling.codecs` that decodes the first picture as displayed, where Pillow cannot always:
-    (data, orientation, max_pixels) → pixels."""
+    (data, orientation, max_pixels) → (H, W, 3) RGB, or (H, W, 4) RGBA where something is transparent."""
+
+    player: str = ""
+    """The same for the frames of an animation: (data, orientation, max_pixels) → their number, and an iterator."""
 
     turns_itself: bool = False
     """Its decoder turns pictures by properties of the format; EXIF's orientation only repeats them."""
@@ -254,7 +257,9 @@ class Format:
         )
 
     def _has_stills(self) -> bool:
-        return bool(self.plugin or self.opener or self.decoder or self.painter or self.encodings or self.animated)
+        return bool(
+            self.plugin or self.opener or self.decoder or self.player or self.painter or self.encodings or self.animated
+        )
 
 
 class Unread(NamedTuple):

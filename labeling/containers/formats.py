@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 
 from labeling.containers.base import Buffer
-from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, Unread, resolve
+from labeling.containers.format_row import Cost, Format, Muxer, PictureEncoding, Signature, Unread, resolve
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
 
@@ -55,7 +55,13 @@ _PICTURES: tuple[Format, ...] = (
         media_types=("image/png", "image/apng"), extensions=(".png", ".apng"),
         signatures=_starts(b"\x89PNG\r\n\x1a\n"),
         module=".png", inventory=".inventories.png:inventory", carrier="iTXt XML:com.adobe.xmp chunk, before IDAT",
-        plugin="PngImagePlugin:PngImageFile", animated=True,
+        makes_room=True,
+        costs=(
+            Cost("chunk:iDOT", "Apple's iDOT chunk, which lets decoders share the work",
+                 "its offsets into the coded picture do not hold any more, and every decoder does without"),
+        ),
+        plugin="PngImagePlugin:PngImageFile", decoder=".png.decode:displayed", player=".png.decode:frames",
+        animated=True,
         painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
         encodings=(
             PictureEncoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",

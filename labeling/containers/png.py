@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.errors import LabelingError, UnreadableFile
@@ -75,6 +75,20 @@ def chunk(name: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + name + body + zlib.crc32(body, zlib.crc32(name)).to_bytes(4, "big")
 
 
+def apple_form(data: Buffer) -> str:
+    """Say why a file in Apple's CgBI form is not labelled; empty for any other.
+
+    Xcode writes the pictures inside of iOS apps this way: with a chunk ahead of IHDR, image data without the header of
+    zlib, colours as premultiplied BGRA. Only Apple's decoders show it.
+    """
+    if bytes(data[12:16]) != b"CgBI":
+        return ""
+    return (
+        "this PNG is in Apple's CgBI form, for the inside of iOS apps; convert it to an ordinary PNG first "
+        "(xcrun pngcrush -revert-iphone-optimizations SRC DST)"
+    )
+
+
 # Reading
 
 
@@ -110,7 +124,8 @@ def read(data: Buffer) -> Contents:
     if found.animated and found.frame_controls != found.frames:
         collector.warnings.append(f"acTL announces {found.frames} frames, {found.frame_controls} are there")
     media_type = "image/apng" if found.animated else "image/png"
-    return collector.contents("png", media_type, found.coded, (found.width, found.height), found.frames)
+    size = found.width, found.height
+    return collector.contents("png", media_type, found.coded, size, found.frames, fixed=apple_form(data))
 
 
 def _read_chunks(data: Buffer, found: _Found) -> None:
@@ -187,7 +202,7 @@ def _read_text(body: memoryview, name: str, span: tuple[int, int], late: bool, c
         collector.add(Kind.TEXT, f"PNG {name}", span, b"", "", late, "it has no keyword of 1 to 79 bytes")
         return
     keyword = head[:zero].decode("latin-1")
-    problem = collector.refusal(len(body))
+    problem = collector.refusal(len(body), packet=keyword == XMP_KEYWORD)
     text: Buffer = b""
     if not problem:
         text, problem = _text_of(body[zero + 1 :], name, collector)
@@ -249,8 +264,9 @@ def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
 def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
-    XMP is written as an uncompressed iTXt chunk, in place of the old one or before IDAT. Many readers stop at IDAT, so
-    a packet after it moves to the front.
+    XMP is written as an uncompressed iTXt chunk, in place of the old one or ahead of the picture. Many readers stop at
+    the picture, so a packet after it moves to the front. In an animation it comes after acTL and ahead of fcTL: FFmpeg
+    and others ask for IDAT right after the fcTL of the first frame.
 
     Raises:
         LabelingError: The file has no image data, a block to be dropped is not in it, or the metadata is too large.
@@ -260,16 +276,121 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     for block in changes.drop:
         if block not in contents.blocks:
             raise foreign_block(block)
-    dropped = {block.offset for block in changes.drop}
+    order = _Order.of(data, contents.coded[0][0])
     edits: list[Edit] = [(block.offset, block.offset + block.length, b"") for block in set(changes.drop)]
+    dropped = {block.offset for block in changes.drop}
     kept = [block for block in contents.blocks if block.offset not in dropped]
-    home = contents.coded[0][0]
     if changes.exif is not None:
-        edits += _placed(kept, Kind.EXIF, _metadata_chunk(b"eXIf", changes.exif), home)
+        edits += _placed(kept, Kind.EXIF, _metadata_chunk(b"eXIf", changes.exif), order)
     if changes.xmp is not None:
         body = XMP_KEYWORD.encode() + b"\0\0\0\0\0" + changes.xmp
-        edits += _placed(kept, Kind.XMP, _metadata_chunk(b"iTXt", body), home)
-    return splice(data, edits)
+        edits += _placed(kept, Kind.XMP, _metadata_chunk(b"iTXt", body), order)
+    return splice(data, order.settled(data, edits))
+
+
+@dataclass(slots=True)
+class _Order:
+    """Chunks ahead of the picture whose place matters.
+
+    Attributes:
+        home: Where new metadata goes.
+        control: (offset, end) of acTL; ``None`` in a still picture.
+        strays: (offset, end) of chunks between the first fcTL and IDAT, where none may be.
+        halves: (offset, end) of Apple's iDOT chunk, if there is one.
+    """
+
+    home: int
+    control: tuple[int, int] | None = None
+    strays: list[tuple[int, int]] = field(default_factory=list)
+    halves: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, data: Buffer, first_idat: int) -> _Order:
+        order = cls(first_idat)
+        frame = False
+        for name, pos, end in walk(data):
+            if pos >= first_idat:
+                break
+            if name == b"acTL" and order.control is None:
+                order.control = pos, end
+            elif name == b"fcTL" and order.control is not None and not frame:
+                frame = True
+                order.home = min(order.home, pos)
+            elif frame and name != b"fcTL":
+                order.strays.append((pos, end))
+            if name == b"iDOT" and order.halves is None:
+                order.halves = pos, end
+                order.home = min(order.home, pos if order.control is None else max(pos, order.control[1]))
+        return order
+
+    def is_misplaced(self, block: Block) -> bool:
+        """Say whether a block is behind its home, or ahead of the chunk that says that this is an animation."""
+        return block.offset >= self.home or (self.control is not None and block.offset < self.control[0])
+
+    def settled(self, data: Buffer, edits: list[Edit]) -> list[Edit]:
+        """Return ``edits`` and those that put the order right and keep the offsets in iDOT."""
+        done = {(start, end) for start, end, _ in edits}
+        for pos, end in self.strays:
+            if (pos, end) not in done:
+                edits = [*edits, (self.home, self.home, bytes(data[pos:end])), (pos, end, b"")]
+        if self.halves is not None:
+            fitted = _fitted_halves(data, self.halves, edits)
+            if fitted is not None:
+                edits = [*edits, (*self.halves, fitted)]
+        return edits
+
+
+def _fitted_halves(data: Buffer, span: tuple[int, int], edits: list[Edit]) -> bytes | None:
+    """Return Apple's iDOT chunk as it must be after ``edits``: empty if it is wrong already, ``None`` if it stays.
+
+    It lists parts of the picture that can be decoded at the same time: their number, and of each its first row, its
+    rows, and the distance of its IDAT from this chunk. No specification is published.
+    """
+    start, end = span
+    body = bytes(data[start + 8 : end - 4])
+    count = int.from_bytes(body[:4], "big")
+    if not 0 < count <= _MAX_PARTS or len(body) != 4 + 12 * count:
+        return b""
+    out = bytearray(body)
+    for at in range(12, len(body), 12):
+        place = start + int.from_bytes(body[at : at + 4], "big")
+        if bytes(data[place + 4 : place + 8]) != b"IDAT":
+            return b""
+        moved = sum(len(new) - (b - a) for a, b, new in edits if start < a <= place)
+        out[at : at + 4] = (place - start + moved).to_bytes(4, "big")
+    return None if out == body else chunk(b"iDOT", bytes(out))
+
+
+_MAX_PARTS = 64
+
+
+# Room for a manifest
+
+
+def needs_room(data: Buffer) -> bool:
+    """Say whether the file is an animation: c2pa puts the manifest ahead of acTL, where FFmpeg does not expect it."""
+    for name, _, _ in walk(data):
+        if name in (b"acTL", b"IDAT"):
+            return name == b"acTL"
+    return False
+
+
+def make_room(data: bytes, length: int) -> Room:
+    """Make a copy with room for a C2PA manifest store, in place of any that is there (C2PA 2.2, A.3.2).
+
+    Args:
+        data: The file.
+        length: Bytes of the manifest store.
+    """
+    old = [(pos, end) for name, pos, end in walk(data) if name == b"caBX"]
+    first = next(pos for name, pos, _ in walk(data) if name == b"IDAT")
+    order = _Order.of(data, first)
+    room = chunk(b"caBX", bytes(length))
+    edits: list[Edit] = [(pos, end, b"") for pos, end in old]
+    edits.append((order.home, order.home, room))
+    made = b"".join(splice(data, order.settled(data, edits)))
+    start = order.home - sum(end - pos for pos, end in old if pos < order.home)
+    return Room(made, start, start + len(room), lambda store: chunk(b"caBX", store))
 
 
 def _metadata_chunk(name: bytes, body: bytes) -> bytes:
@@ -280,11 +401,12 @@ def _metadata_chunk(name: bytes, body: bytes) -> bytes:
     return chunk(name, body)
 
 
-def _placed(kept: list[Block], kind: Kind, new: bytes, home: int) -> list[Edit]:
-    """Return the edits that put ``new`` in place of the main block of its kind, or before ``home``."""
+def _placed(kept: list[Block], kind: Kind, new: bytes, order: _Order) -> list[Edit]:
+    """Return the edits that put ``new`` in place of the main block of its kind, or where new metadata goes."""
+    home = order.home
     main = next((block for block in kept if block.kind is kind), None)
     if main is None:
         return [(home, home, new)]
-    if main.offset > home:
+    if order.is_misplaced(main):
         return [(home, home, new), (main.offset, main.offset + main.length, b"")]
     return [(main.offset, main.offset + main.length, new)]

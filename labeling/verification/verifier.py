@@ -127,11 +127,24 @@ def conclude(
     findings = in_order(findings)
     evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
-    notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in contents.notes))
+    messages = (*contents.notes, *_unread_blocks(contents))
+    notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in messages))
     if notes:
         verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)
     return Report(name, contents.media_type, readable, origin, findings, verdicts, contents.problems)
+
+
+_MAX_NAMED = 8
+
+
+def _unread_blocks(contents: Contents) -> list[str]:
+    """Name the blocks of metadata that were not read, such as those beyond the limits: a label in them was not seen."""
+    unread = [block for block in contents.blocks if block.problem and not block.data]
+    return [
+        f"{block.where} at offset {block.offset} was not searched for labels: it {block.problem.removeprefix('it ')}"
+        for block in unread[:_MAX_NAMED]
+    ]
 
 
 def unreadable(

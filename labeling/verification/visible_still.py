@@ -38,14 +38,14 @@ def find_visible_label(
         message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     try:
-        pixels = codecs.displayed(source, format, orientation=orientation, max_pixels=max_pixels)
-        finding = read_visible(pixels, languages=languages)
-        if finding.status is Status.ABSENT:
+        grounds = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
+        finding = read_visible(grounds[0], grounds[1:], languages=languages)
+        if finding.status is Status.ABSENT and len(grounds) > 1:
             # White ink on a transparent ground shows where the picture is placed on a dark page.
-            dark = codecs.displayed_on_black(source, format, orientation=orientation, max_pixels=max_pixels)
-            return finding if dark is None else read_visible(dark, languages=languages)
-        if isinstance(source, bytes | bytearray | memoryview):
-            return _over_time(finding, pixels, source, format, orientation, languages, max_pixels)
+            white, black, gray = grounds
+            finding = read_visible(black, (white, gray), languages=languages)
+        elif finding.status is not Status.ABSENT and isinstance(source, bytes | bytearray | memoryview):
+            return _over_time(finding, grounds[0], source, format, orientation, languages, max_pixels)
         return finding
     except MissingDependency:
         raise

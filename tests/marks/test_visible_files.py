@@ -80,17 +80,17 @@ def test_ink_on_a_transparent_ground_is_found_whatever_is_behind(ink: str, found
     assert (looked(image, "PNG").status is not Status.ABSENT) is found
 
 
-def test_black_ground_is_only_given_for_what_is_transparent() -> None:
+def test_other_grounds_are_only_given_for_what_is_transparent() -> None:
     out = io.BytesIO()
     image = Image.new("RGBA", (8, 6), (200, 100, 50, 255))
     image.save(out, "PNG")
-    assert codecs.displayed_on_black(out.getvalue(), "png") is None
-    assert codecs.displayed_on_black(image.convert("RGB"), "") is None
+    assert len(codecs.displayed_on_grounds(out.getvalue(), "png")) == 1
+    assert len(codecs.displayed_on_grounds(image.convert("RGB"), "")) == 1
     image.putpixel((0, 0), (200, 100, 50, 0))
-    black = codecs.displayed_on_black(image, "", orientation=6)
-    assert black is not None
-    assert black.shape == (8, 6, 3)
-    assert black[0, 5].tolist() == [0, 0, 0]  # the corner that was at the top left
+    white, black, gray = codecs.displayed_on_grounds(image, "", orientation=6)
+    assert white.shape == black.shape == gray.shape == (8, 6, 3)
+    corners = [ground[0, 5].tolist() for ground in (white, black, gray)]  # the corner that was at the top left
+    assert corners == [[255] * 3, [0] * 3, [118] * 3]
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])

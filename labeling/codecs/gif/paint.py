@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labeling.codecs.base import Painted, Painter, Pixels
 from labeling.codecs.gif import blocks
 from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import Plan, check_size, decoding, make_plan, on_white, over_alpha, split_overlay
+from labeling.codecs.pixels import Plan, backdrops, check_size, decoding, make_plan, over_alpha, split_overlay
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnreadableFile
 
@@ -29,12 +29,13 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     width, height = open_picture(raw, "gif", max_pixels).size
     plan = make_plan(painter, width, height)
     left, top, right, bottom = plan.stored
-    backdrops, clears, before = [], False, None
+    seen: list[Pixels] = []
+    clears, before = False, None
     for canvas in _canvases(raw, gif, max_pixels):
-        backdrops.append(on_white(canvas[top:bottom, left:right]))
+        seen += backdrops(canvas[top:bottom, left:right])
         clears |= before is not None and bool((before & (canvas[..., 3] == 0)).any())
         before = canvas[..., 3] > 0
-    overlay = plan.overlay(painter, backdrops)
+    overlay = plan.overlay(painter, seen)
     canvases = _canvases(raw, gif, max_pixels)
     parts, reduced, last = [gif.screen], False, None
     for block in gif.blocks:

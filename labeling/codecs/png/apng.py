@@ -8,13 +8,14 @@ changes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from labeling.codecs.base import Painter
-from labeling.codecs.pixels import Plan, over_alpha
+from labeling.codecs.pixels import Plan, backdrops, over_alpha
 from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, decode, encode
 from labeling.containers.png import chunk
@@ -22,6 +23,13 @@ from labeling.errors import UnreadableFile
 
 _BACKGROUND, _PREVIOUS = 1, 2  # dispose_op
 _OVER = 1  # blend_op
+
+
+class _Chunk(Protocol):
+    @property
+    def kind(self) -> bytes: ...
+    @property
+    def body(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,8 @@ class Animation:
     still: bytes | None
 
     @classmethod
-    def parse(cls, chunks: Sequence[tuple[bytes, bytes]], look: Look) -> Animation:
-        """Collect the frames from the file's chunks, given as (type, payload).
+    def parse(cls, chunks: Iterable[_Chunk], look: Look) -> Animation:
+        """Collect the frames from the file's chunks.
 
         Raises:
             UnreadableFile: A frame has no data or is not inside the canvas.
@@ -60,7 +68,8 @@ class Animation:
         controls: list[bytes] = []
         streams: list[list[bytes]] = []
         still: list[bytes] = []
-        for kind, body in chunks:
+        for each in chunks:
+            kind, body = each.kind, each.body
             if kind == b"fcTL":
                 controls.append(body)
                 streams.append([])
@@ -79,18 +88,22 @@ class Animation:
             nothing).
         """
         left, top, right, bottom = plan.stored
-        look = self._canvas_look()
-        backdrops = [shown(look, canvas[top:bottom, left:right]) for canvas in self._canvases(look)]
-        still = self._still(look)
+        look = self.canvas_look()
+        seen = [
+            ground
+            for canvas in self.canvases(look)
+            for ground in backdrops(shown(look, canvas[top:bottom, left:right]))
+        ]
+        still = self.still_of(look)
         if still is not None:
-            backdrops.append(shown(look, still[top:bottom, left:right]))
-        overlay = plan.overlay(painter, backdrops)
+            seen += backdrops(shown(look, still[top:bottom, left:right]))
+        overlay = plan.overlay(painter, seen)
         pieces: list[bytes] = []
         sequence = 0
         if still is not None:
             pieces.append(chunk(b"IDAT", encode(look.header, lay(look, still, plan.stored, overlay)[1])))
         before: Samples | None = None
-        for frame, canvas in zip(self.frames, self._canvases(look), strict=True):
+        for frame, canvas in zip(self.frames, self.canvases(look), strict=True):
             canvas = lay(look, canvas.copy(), plan.stored, overlay)[1]
             x, y, part = _changed(before, canvas)
             control = struct.pack(">5I2H2B", sequence, part.shape[1], part.shape[0], x, y, *frame.delay, 0, 0)
@@ -106,7 +119,7 @@ class Animation:
         note = "" if look.header.colour == self.look.header.colour else "its frames became RGBA"
         return look, pieces, note
 
-    def _canvas_look(self) -> Look:
+    def canvas_look(self) -> Look:
         """Choose the look to play the animation in: the file's own if it can express "nothing here", else RGBA."""
         header = self.look.header
         if header.colour in (GRAY_ALPHA, RGBA):
@@ -122,13 +135,14 @@ class Animation:
         samples = decode(header, frame.stream)
         return samples if look.header.colour == header.colour else replace(self.look, header=header).rgba(samples)
 
-    def _still(self, look: Look) -> Samples | None:
+    def still_of(self, look: Look) -> Samples | None:
+        """Decode the default image that is not part of the animation, as ``look`` has it; ``None`` if it is a frame."""
         if self.still is None:
             return None
         header = self.look.header
         return self._samples(look, _Frame(header.width, header.height, 0, 0, (0, 0), 0, 0, self.still)).copy()
 
-    def _canvases(self, look: Look) -> Iterator[Samples]:
+    def canvases(self, look: Look) -> Iterator[Samples]:
         """Play the animation: yield the canvas as displayed at each frame. It is the same array every time."""
         header = look.header
         depth = np.uint16 if header.depth == 16 else np.uint8

@@ -102,12 +102,17 @@ class Look:
 
 
 def shown(look: Look, samples: Samples) -> Pixels:
-    """Return samples as (H, W, 3) 8-bit RGB over white, for the painter to look at."""
+    """Return samples as 8-bit (H, W, 3) RGB, or (H, W, 4) RGBA if any of them is transparent."""
+    header = look.header
+    if header.colour == RGB and header.depth == 8 and look.key is None:
+        return samples
+    if look.palette is None and look.key is None and header.colour not in (GRAY_ALPHA, RGBA):
+        opaque = look.widened(samples)[1] if header.depth < 8 else samples
+        eight = (opaque >> 8).astype(np.uint8) if header.depth == 16 else opaque
+        return eight if header.colour == RGB else np.repeat(eight, 3, axis=2)
     rgba = look.rgba(samples)
     eight = (rgba >> 8).astype(np.uint8) if rgba.dtype == np.uint16 else rgba
-    alpha = eight[..., 3:].astype(np.uint16)
-    mixed: NDArray[np.uint16] = (eight[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return mixed.astype(np.uint8)
+    return eight if eight[..., 3].min() < 255 else np.ascontiguousarray(eight[..., :3])
 
 
 def lay(look: Look, samples: Samples, box: Box, overlay: Pixels) -> tuple[Look, Samples, str]:

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labeling.codecs.base import Painted, Painter
-from labeling.codecs.pixels import check_size, make_plan
+from labeling.codecs.pixels import backdrops, make_plan
 from labeling.codecs.png import apng
 from labeling.codecs.png.colour import Look, lay, shown
-from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, Header, decode, encode
+from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, image_data, opened
+from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, decode, encode
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, chunk, walk
+from labeling.containers.png import SIGNATURE, chunk
 from labeling.errors import UnreadableFile
-
-_IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
-_BY_COLOUR_TYPE = {b"sBIT", b"bKGD", b"hIST"}
-"""Chunks whose payload depends on the colour type, so that they change with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One chunk: its type, its payload, and where the whole of it is in the file."""
-
-    kind: bytes
-    body: bytes
-    start: int
-    end: int
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -38,40 +24,21 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     """
     del quality
     raw = bytes(data)
-    chunks = list(_chunks(raw))
-    header = Header.parse(chunks[0].body)
-    frames = sum(c.kind == b"fcTL" for c in chunks) if any(c.kind == b"acTL" for c in chunks) else 0
-    check_size(header.width, header.height, max(frames, 1), max_pixels=max_pixels)
-    look = Look.parse(header, _body(chunks, b"PLTE"), _body(chunks, b"tRNS"))
+    chunks, look, frames = opened(raw, max_pixels)
+    header = look.header
     plan = make_plan(painter, header.width, header.height, orientation)
     if frames:
-        animation = apng.Animation.parse([(c.kind, c.body) for c in chunks], look)
-        new, pieces, note = animation.painted(plan, painter)
+        new, pieces, note = apng.Animation.parse(chunks, look).painted(plan, painter)
     else:
-        samples = decode(header, b"".join(c.body for c in chunks if c.kind == b"IDAT"))
+        samples = decode(header, image_data(chunks))
         left, top, right, bottom = plan.stored
-        overlay = plan.overlay(painter, [shown(look, samples[top:bottom, left:right])])
+        overlay = plan.overlay(painter, backdrops(shown(look, samples[top:bottom, left:right])))
         new, samples, note = lay(look, samples, plan.stored, overlay)
         new = replace(new, header=replace(new.header, interlaced=False))
         pieces = [chunk(b"IDAT", encode(new.header, samples))]
     how = "PNG re-encoded without loss" + (f"; {note}" if note else "")
     made = b"".join(_spliced(raw, chunks, look, new, pieces))
     return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how)
-
-
-def _chunks(raw: bytes) -> Iterator[Chunk]:
-    """Yield the chunks up to IEND. A damaged chunk of the picture itself is an error, as it is for decoders."""
-    if not raw.startswith(SIGNATURE + b"\0\0\0\x0dIHDR"):
-        raise UnreadableFile("the file does not begin with the PNG signature and header (IHDR)")
-    for kind, start, end in walk(raw):
-        checked = kind in _IMAGE or kind == b"acTL"
-        if checked and zlib.crc32(raw[start + 4 : end - 4]) != int.from_bytes(raw[end - 4 : end], "big"):
-            raise UnreadableFile(f"the PNG chunk {kind.decode()} at offset {start} fails its check sum (CRC)")
-        yield Chunk(kind, raw[start + 8 : end - 4] if checked or kind in _BY_COLOUR_TYPE else b"", start, end)
-
-
-def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:
-    return next((c.body for c in chunks if c.kind == kind), b"")
 
 
 def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: Sequence[bytes]) -> Iterator[bytes]:
@@ -85,9 +52,9 @@ def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: 
         if c.kind == b"IDAT" and not placed:
             placed = True
             yield from pieces
-        if c.kind in _BY_COLOUR_TYPE and new.header != old.header:
+        if c.kind in BY_COLOUR_TYPE and new.header != old.header:
             yield from _adapted(c, old, new)
-        elif c.kind not in _IMAGE:
+        elif c.kind not in IMAGE and c.kind != b"iDOT":  # which gives offsets into the old picture data
             yield raw[c.start : c.end]
     if not placed:
         raise UnreadableFile("the PNG has no image data (IDAT); the file is damaged")

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.codecs.base import Pixels
-from labeling.codecs.pixels import cmyk, luma, on_white, over, over_alpha, split_overlay
+from labeling.codecs.pixels import cmyk, luma, over, over_alpha, split_overlay
 from labeling.codecs.tiff.page import BLACK_IS_ZERO, INKS, LAB, RGB, SEPARATED, WHITE_IS_ZERO, YCBCR, Page
 
 Samples = NDArray[Any]
 
 
 def shown(page: Page, region: Samples) -> Pixels:
-    """Return samples, (H, W, samples), as (H, W, 3) 8-bit RGB over white."""
+    """Return samples, (H, W, samples), as 8-bit (H, W, 3) RGB, or (H, W, 4) RGBA if any of them is transparent."""
     eight = _eight(page, region)
     colour = eight[..., : INKS[page.photometric]]
     if page.photometric == SEPARATED:
@@ -27,9 +27,14 @@ def shown(page: Page, region: Samples) -> Pixels:
         mode = "YCbCr" if page.photometric == YCBCR else "LAB"
         colour = np.asarray(_converted(np.rint(colour).astype(np.uint8), mode, "RGB"))
     rgb = np.rint(np.broadcast_to(colour, (*colour.shape[:2], 3))).astype(np.uint8)
-    if page.alpha is None or page.premultiplied:
+    if page.alpha is None:
         return rgb
-    return on_white(np.dstack([rgb, np.rint(eight[..., page.alpha]).astype(np.uint8)]))
+    alpha = np.rint(eight[..., page.alpha : page.alpha + 1]).astype(np.uint8)
+    if alpha.min() == 255:
+        return rgb
+    if page.premultiplied:
+        rgb = np.rint(np.minimum(rgb / np.maximum(alpha, 1).astype(np.float64) * 255, 255)).astype(np.uint8)
+    return np.concatenate([rgb, alpha], axis=2)
 
 
 def blend(page: Page, region: Samples, overlay: Pixels) -> Samples:

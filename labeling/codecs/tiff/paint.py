@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labeling._tiff_ifd import Ifd, Tiff, read_tiff
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import FRAMES_FACTOR, Plan, check_size, decoding, make_plan, rgb_region, upright
+from labeling.codecs.pixels import FRAMES_FACTOR, Plan, backdrops, check_size, decoding, make_plan, region_of, upright
 from labeling.codecs.smaller import scaled
 from labeling.codecs.tiff import colour, copies, expand, palette, samples, thumbnails
 from labeling.codecs.tiff.editor import Editor
@@ -77,7 +77,9 @@ def _painted(
 
 
 def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
-    """Decode the first page to (H, W, 3) uint8 RGB, upright. Pillow decodes what cannot be painted on.
+    """Decode the first page to uint8 (H, W, 3) RGB, or (H, W, 4) RGBA if any of it is transparent, upright.
+
+    Pillow decodes what cannot be painted on.
 
     Raises:
         UnsupportedFormat: It is a camera raw file, or compressed in a way that is not known here.
@@ -108,7 +110,7 @@ def _by_pillow(data: Buffer, tiff: Tiff, max_pixels: int) -> Pixels:
         with decoding("TIFF"):
             image = open_picture(data, "tiff", max_pixels)
             image.load()
-            return rgb_region(image, (0, 0, *image.size))
+            return region_of(image, (0, 0, *image.size))
     except UnreadableFile:
         name = compression_name(number(tiff, tiff.ifds[0], 259, 1)) if tiff.ifds else ""
         if not name:
@@ -138,7 +140,7 @@ class _Work:
             backdrop = palette.colours(self.editor.colour_map(page))[region[..., 0]]
         else:
             backdrop = colour.shown(samples.as_decoded(page), region)
-        overlay = plan.overlay(self._painter, [backdrop])
+        overlay = plan.overlay(self._painter, backdrops(backdrop))
         self._lay(page, plan.stored, overlay, region, chunks)
         self._overlays[page.name] = page, plan.stored, overlay
         return plan

@@ -44,6 +44,9 @@ _KNOWN = "生成合"
 _SAME = 0.75
 """Correlation above which two frames show the same text."""
 
+_RIM = 0.06
+"""How wide the rim around the strokes is that counts as their ground, of the height of the text."""
+
 _PAD = 0.3
 _BESIDE = 5
 _DRAWN = 160
@@ -58,20 +61,33 @@ class Measure:
     contrast: float
 
 
-def measure(pixels: NDArray[np.uint8], line: Line, element: str) -> Measure:
-    """Measure a line on a picture, (H, W, 3) uint8. ``element`` is its generation element as written."""
-    upright = crop(pixels, line, _PAD)
+def measure(pixels: NDArray[np.uint8], line: Line, element: str, others: Sequence[NDArray[np.uint8]] = ()) -> Measure:
+    """Measure a line on a picture, (H, W, 3) uint8. ``element`` is its generation element as written.
+
+    ``others`` are the same picture over other grounds, if it is transparent. The size is measured in ``pixels``; the
+    contrast is the worst on any ground.
+    """
+    upright, *beneath = (crop(each, line, _PAD) for each in (pixels, *others))
     ideographs = "".join(c for c in element if c in _KNOWN)
     if not line.turn:
         fit = _fitted(upright, line.thickness, (ideographs or element,))
     else:
-        # OCR also reads stacked text on its side, so its direction is not certain.
-        turned = np.rot90(upright, -1 if line.turn is Turn.UP else 1)
+        # OCR reads stacked text lying on its side as well, so that its word on the direction is not final.
+        quarters = -1 if line.turn is Turn.UP else 1
+        turned = np.rot90(upright, quarters)
         fit = _fitted(turned, line.thickness, (ideographs or element,))
         if ideographs and fit.fit.score < CLEAR:
             fit = max(fit, _fitted(upright, line.thickness, tuple(dict.fromkeys(ideographs))), key=_score)
+        if fit.region is not upright:
+            beneath = [np.rot90(each, quarters) for each in beneath]
         upright = turned
-    return fit.measured() if fit.fit.score >= SURE else _by_rows(upright, line.thickness)
+    if fit.fit.score >= SURE:
+        best = fit.measured()
+        contrasts = [best.contrast, *(_contrast(each, fit.fit, fit.size) for each in beneath)]
+    else:
+        best = _by_rows(upright, line.thickness)
+        contrasts = [best.contrast, *(_by_rows(each, line.thickness).contrast for each in beneath)]
+    return replace(best, contrast=min(contrasts))
 
 
 def _score(fitted: _Fitted) -> float:
@@ -202,12 +218,17 @@ def _contrast(region: NDArray[np.uint8], fit: _Fit, size: tuple[int, int]) -> fl
     part = wcag.luminance(region[top : top + high, left : left + wide])
     cover = cv2.resize(mask, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
     strokes = cover > 0.6
-    ring = cv2.dilate((cover > 0.25).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    ink_and_edge = (cover > 0.25).astype(np.uint8)
+    ring = cv2.dilate(ink_and_edge, np.ones((3, 3), np.uint8)) == 0
     if strokes.sum() < 8 or ring.sum() < 8:
         return 1.0
+    reach = 2 * max(1, round(part.shape[0] * _RIM)) + 1
+    rim = (cv2.dilate(ink_and_edge, np.ones((reach, reach), np.uint8)) == 1) & (cover < 0.1)
     # Our strokes are bold: of thinner ones only the pixels nearer to the ink count.
     ink = float(np.percentile(part[strokes], 65 if fit.bright else 35))
-    return wcag.contrast(ink, float(np.median(part[ring])))
+    # An outline sets the ink off from whatever is further away.
+    grounds = [part[ring], part[rim]] if rim.sum() >= 8 else [part[ring]]
+    return max(wcag.contrast(ink, float(np.median(ground))) for ground in grounds)
 
 
 def _by_rows(region: NDArray[np.uint8], thickness: float) -> Measure:

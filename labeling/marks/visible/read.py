@@ -6,6 +6,7 @@ of AI: see :func:`labeling.marks.visible.wording.statement`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,11 +33,14 @@ LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
 """The 2023 guide (TC260-PG-20233A) asked for 20 pixels or 0.3 % of the area."""
 
 
-def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh",)) -> Finding:
+def read_visible(
+    pixels: NDArray[np.uint8], others: Sequence[NDArray[np.uint8]] = (), *, languages: tuple[str, ...] = ("zh",)
+) -> Finding:
     """Look for a visible label on a picture.
 
     Args:
         pixels: The picture as displayed, (H, W, 3) uint8 sRGB.
+        others: A transparent picture over other grounds, each like ``pixels``. The worst contrast of all counts.
         languages: Languages in which the profile accepts the wording.
 
     Raises:
@@ -47,7 +51,7 @@ def read_visible(pixels: NDArray[np.uint8], *, languages: tuple[str, ...] = ("zh
         labels = [line for line in _read(pixels, gray=True) if statement(line.text, languages)]
     if not labels:
         return Finding("visible", Status.ABSENT)
-    return _finding(pixels, max(labels, key=lambda line: line.thickness), languages)
+    return _finding(pixels, others, max(labels, key=lambda line: line.thickness), languages)
 
 
 def _read(pixels: NDArray[np.uint8], *, gray: bool = False) -> list[Line]:
@@ -87,10 +91,12 @@ def _pairs(lines: list[Line]) -> list[Line]:
     return joined
 
 
-def _finding(pixels: NDArray[np.uint8], line: Line, languages: tuple[str, ...]) -> Finding:
+def _finding(
+    pixels: NDArray[np.uint8], others: Sequence[NDArray[np.uint8]], line: Line, languages: tuple[str, ...]
+) -> Finding:
     height, width = pixels.shape[:2]
     wording = judge(line.text, languages)
-    size = measure(pixels, line, wording.generation_element)
+    size = measure(pixels, line, wording.generation_element, others)
     height_ratio = size.ink * EM / min(width, height)
     where = _position(line, width, height)
     value: dict[str, Any] = {

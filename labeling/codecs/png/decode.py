@@ -1,0 +1,116 @@
+"""Take PNG and APNG files apart, and decode them as a viewer shows them.
+
+This is the one decoder, for painting and for verifying. A wrong CRC of a chunk that is not part of the picture, or text
+of any size, does not keep it from showing the picture, as it does not keep browsers.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from labeling.codecs.base import Pixels
+from labeling.codecs.pixels import check_size, upright
+from labeling.codecs.png.apng import Animation
+from labeling.codecs.png.colour import Look, shown
+from labeling.codecs.png.samples import Header, decode
+from labeling.containers.base import Buffer
+from labeling.containers.png import SIGNATURE, apple_form, walk
+from labeling.errors import UnreadableFile, UnsupportedFormat
+
+IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
+"""Chunks that make up the pictures."""
+
+BY_COLOUR_TYPE = {b"sBIT", b"bKGD", b"hIST"}
+"""Chunks whose payload depends on the colour type, so that they change with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk: its type, its payload, and where the whole of it is in the file."""
+
+    kind: bytes
+    body: bytes
+    start: int
+    end: int
+
+
+def opened(raw: bytes, max_pixels: int) -> tuple[list[Chunk], Look, int]:
+    """Take a file apart and check the size that its header gives.
+
+    Returns:
+        Its chunks up to IEND, with the payloads of those that matter to the picture; its look; and the number of frames
+        if it is an animation, else 0.
+
+    Raises:
+        UnreadableFile: It is damaged.
+        UnsupportedFormat: It is in Apple's own form.
+        TooLarge: It is beyond the limit.
+    """
+    chunks = list(_chunks(raw))
+    header = Header.parse(chunks[0].body)
+    frames = sum(c.kind == b"fcTL" for c in chunks) if any(c.kind == b"acTL" for c in chunks) else 0
+    check_size(header.width, header.height, max(frames, 1), max_pixels=max_pixels)
+    return chunks, Look.parse(header, _body(chunks, b"PLTE"), _body(chunks, b"tRNS")), frames
+
+
+def _chunks(raw: bytes) -> Iterator[Chunk]:
+    """Yield the chunks up to IEND. A damaged chunk of the picture itself is an error, as it is for decoders."""
+    if problem := apple_form(raw):
+        raise UnsupportedFormat(problem)
+    if not raw.startswith(SIGNATURE + b"\0\0\0\x0dIHDR"):
+        raise UnreadableFile("the file does not begin with the PNG signature and header (IHDR)")
+    for kind, start, end in walk(raw):
+        checked = kind in IMAGE or kind == b"acTL"
+        if checked and zlib.crc32(memoryview(raw)[start + 4 : end - 4]) != int.from_bytes(raw[end - 4 : end], "big"):
+            raise UnreadableFile(f"the PNG chunk {kind.decode()} at offset {start} fails its check sum (CRC)")
+        yield Chunk(kind, raw[start + 8 : end - 4] if checked or kind in BY_COLOUR_TYPE else b"", start, end)
+
+
+def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:
+    return next((c.body for c in chunks if c.kind == kind), b"")
+
+
+def image_data(chunks: Sequence[Chunk]) -> bytes:
+    """Join the zlib stream of the still picture."""
+    return b"".join([c.body for c in chunks if c.kind == b"IDAT"])
+
+
+def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
+    """Decode the still picture that every viewer can show, upright.
+
+    Returns:
+        (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if anything in it is transparent.
+
+    Raises:
+        LabelingError: As :func:`opened` does, or the image data is damaged.
+    """
+    chunks, look, frames = opened(bytes(data), max_pixels)
+    if frames:
+        return upright(next(_played(chunks, look)), orientation)
+    return upright(shown(look, decode(look.header, image_data(chunks))), orientation)
+
+
+def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels]]:
+    """Decode an animation; the still picture comes first if it is not one of the frames.
+
+    Returns:
+        The number of frames, and an iterator over them as of :func:`displayed`.
+    """
+    chunks, look, count = opened(bytes(data), max_pixels)
+    if not count:
+        return 1, iter((displayed(data, orientation, max_pixels),))
+    first = next((c.kind for c in chunks if c.kind in (b"fcTL", b"IDAT")), b"")
+    played = (upright(frame, orientation) for frame in _played(chunks, look))
+    return count + (first == b"IDAT"), played
+
+
+def _played(chunks: Sequence[Chunk], look: Look) -> Iterator[Pixels]:
+    animation = Animation.parse(chunks, look)
+    canvas_look = animation.canvas_look()
+    still = animation.still_of(canvas_look)
+    if still is not None:
+        yield shown(canvas_look, still)
+    for canvas in animation.canvases(canvas_look):
+        yield shown(canvas_look, canvas.copy())
