@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeling import containers
 from labeling.batch.storage import Folder, Storage, normalized_path
 from labeling.batch.task import (
     Outcome,
@@ -25,6 +27,7 @@ from labeling.batch.task import (
 )
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, WouldLose, error_context
 from labeling.files import sha256
+from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -189,7 +192,9 @@ class Worker:
         in_place = job.in_place and job.source.local
         target = local if in_place else stack.enter_context(job.output.store(item.path, replaces_source=job.in_place))
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
+            self._fetch_manifest(item.path, local)
             done = labeler.label_file(local, target, content_id=overrides.get("content_id"), in_place=in_place)
+            self._store_manifest(item.path, target)
         entry = None
         if job.record:
             from labeling.ledger import entry_of
@@ -199,6 +204,24 @@ class Worker:
         digest = entry.sha256 if entry is not None else sha256(target)
         line = self._labelled_line(item.path, done, digest, common, start)
         return Outcome(item.path, Status.LABELLED, line, checksum=digest, entry=entry)
+
+    def _fetch_manifest(self, path: str, local: Path) -> None:
+        """Put the C2PA manifest that is beside a remote video beside its local copy."""
+        if self.job.source.local:
+            return
+        with local.open("rb") as file:
+            row = containers.identify(file.read(containers.formats.HEAD))
+        if row is None or row.manifest != "beside" or not self.job.source.exists(str(sidecar_of(path))):
+            return
+        with self.job.source.fetch(str(sidecar_of(path))) as copy:
+            shutil.copyfile(copy, sidecar_of(local))
+
+    def _store_manifest(self, path: str, target: Path) -> None:
+        """Store the C2PA manifest that was made beside a local copy."""
+        if self.job.output.local or not sidecar_of(target).exists():
+            return
+        with self.job.output.store(str(sidecar_of(path)), replaces_source=self.job.in_place) as remote:
+            shutil.copyfile(sidecar_of(target), remote)
 
     def _check_output_name(self, task: Task) -> None:
         """Raise an error if the output's name is taken, or cannot be used in the target."""

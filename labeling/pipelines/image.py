@@ -28,6 +28,7 @@ from labeling.pipelines.source import (
     own_label,
     read_contents,
     require_signer,
+    said_of_parent,
 )
 from labeling.preservation import ASKED, Loss, State, find_losses, refuse
 from labeling.rules import Profile
@@ -250,7 +251,8 @@ def write(
         lost: What has been lost so far.
         source: The file as it came, if its pixels were painted on since.
         painted: What the codec then said.
-        parent: The file and its media type to name as the parent ingredient, if it is not the source itself.
+        parent: The file and its media type to name as the parent ingredient, if it is not the source itself, which is
+            it where it has a manifest.
 
     Raises:
         WriteError: The result did not read back as it should.
@@ -266,9 +268,11 @@ def write(
     if source is None:
         check_picture_untouched(data, contents, result, after)
     if options.signer is not None:
-        if parent is None and found.c2pa:
+        # Of the source: painting may have left a file without its manifest.
+        if parent is None and (before.found.c2pa or before.found.referenced):
             assert isinstance(before.data, bytes)
-            parent = before.data, contents.media_type
+            parent = before.data, before.contents.media_type
+            how = [*how, *said_of_parent(before.found)]
         unsigned = after
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=source is not None)
         after, seen = read_back(result, label, source_type=values is None)

@@ -23,6 +23,7 @@ from labeling.pipelines.output import LabeledFile, resolve_target, write_result
 from labeling.pipelines.source import OTHERS_MUST_STAY, open_source, own_label, read_contents, require_signer
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
+from labeling.verification.verifier import store_beside
 
 if TYPE_CHECKING:
     from labeling.containers import Contents
@@ -93,7 +94,8 @@ def propagate(
         name, data = open_source(source)
         contents, found = read_contents(data)
         label = _one_label(found)
-        require_signer(found, signer)
+        beside = store_beside(source, contents)
+        require_signer(found, signer, beside=beside)
         label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
         options = LabelingOptions(profile_named(profile), signer=signer, strict=strict)
         how = ["the propagator's half was filled"]
@@ -101,7 +103,7 @@ def propagate(
             from labeling.pipelines import video_job
 
             with data:
-                job = video_job.VideoJob(data, contents, found)
+                job = video_job.VideoJob(data, contents, found, beside)
                 job.how += how
                 return video_job.write(job, name, chosen, label, options, values={}, dry_run=dry_run)
         made = image.write(data, name, contents, found, label, options, values={}, how=how)

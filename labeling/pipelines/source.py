@@ -87,10 +87,28 @@ def own_label(found: metadata.Found) -> Label | None:
     return labels[0] if labels else None
 
 
-def require_signer(found: metadata.Found, signer: Signer | None) -> None:
-    """Raise :class:`SigningError` if the file has a C2PA manifest that a change without a signer would break."""
-    if found.c2pa and signer is None:
+def require_signer(found: metadata.Found, signer: Signer | None, *, beside: bytes | None = None) -> None:
+    """Raise :class:`SigningError` if the file has a C2PA manifest that a change without a signer would break.
+
+    ``beside`` is the manifest store from beside the file, if there is one.
+    """
+    if signer is not None:
+        return
+    has = (
+        "carries C2PA content credentials" if found.c2pa
+        else "has C2PA content credentials beside it" if beside is not None
+        else f"refers to C2PA content credentials at {found.referenced[:200]}" if found.referenced
+        else ""
+    )  # fmt: skip
+    if has:
         raise SigningError(
-            "carries C2PA content credentials, which labelling would break",
+            f"{has}, which labelling would break",
             hint="give a signer (`signer`) and they are kept as the parent ingredient",
         )
+
+
+def said_of_parent(found: metadata.Found) -> list[str]:
+    """Return what is to be said of a parent ingredient whose manifest is only referred to; no reference is followed."""
+    if found.c2pa or not found.referenced:
+        return []
+    return [f"the parent's C2PA manifest stays at {found.referenced[:200]}; it was not fetched"]

@@ -19,6 +19,7 @@ from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.source import LabelFor, agreed_label, read_contents, require_signer
 from labeling.pipelines.video_job import VideoJob, write
+from labeling.verification.verifier import store_beside
 
 if TYPE_CHECKING:
     from labeling.codecs.video.base import Settings
@@ -52,10 +53,11 @@ def label_video(
         LabelingError: It cannot be labelled as asked.
     """
     contents, found = read_contents(data)
+    beside = store_beside(name, contents)
     label = agreed_label(found, label_for)
-    require_signer(found, options.signer)
+    require_signer(found, options.signer, beside=beside)
     with contextlib.ExitStack() as stack:
-        job = VideoJob(data, contents, found)
+        job = VideoJob(data, contents, found, beside)
         if options.painter is not None:
             _draw(job, target, options, video, stack)
         return write(job, name, target, label, options, dry_run=dry_run)

@@ -21,6 +21,7 @@ from labeling.marks import aigc, iptc, xmp
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.read_back import check_label, check_media_untouched
+from labeling.pipelines.source import said_of_parent
 from labeling.preservation import Loss, State, find_losses, refuse
 from labeling.verification import metadata
 from labeling.verification.report import Report
@@ -38,9 +39,11 @@ class VideoJob:
         data: The source, open; the caller closes it.
         contents: What :func:`labeling.containers.read` found in it.
         found: What :func:`labeling.verification.metadata.scan` found in ``contents``.
+        beside: The C2PA manifest store in a file beside the source, if there is one.
 
     Attributes:
         source: The file as it came.
+        before: The source's state.
         data: The file to copy from: the source, or a temporary copy that has the label on it already.
         edits: Changes of the video that are made in the same copy as those of metadata (MP4).
         visible: The finding on the visible or audible label.
@@ -49,14 +52,14 @@ class VideoJob:
         lost: Losses that the codec names itself.
     """
 
-    def __init__(self, data: Media, contents: Contents, found: metadata.Found) -> None:
+    def __init__(self, data: Media, contents: Contents, found: metadata.Found, beside: bytes | None = None) -> None:
         self.source, self.data, self.contents, self.found = data, data, contents, found
         self.edits: Mp4Edits | None = None
         self.visible: Finding | None = None
         self.how: list[str] = []
         self.reasons: Mapping[str, str] = {}
         self.lost: tuple[Loss, ...] = ()
-        self._before = State(data, contents, found)
+        self.before = State(data, contents, found, beside)
 
     @property
     def painted(self) -> bool:
@@ -67,7 +70,7 @@ class VideoJob:
         """Find what the source holds and the labelled copy does not."""
         changed = "re-muxed" if self.data is not self.source else "re-encoded" if self.painted else "rewritten"
         why = f"the {changed} file does not hold it"
-        return find_losses(self._before, after, why=why, reasons=self.reasons) + self.lost
+        return find_losses(self.before, after, why=why, reasons=self.reasons) + self.lost
 
     def replace_data(self, path: Path, stack: contextlib.ExitStack) -> None:
         """Go on from a temporary copy, which ``stack`` closes."""
@@ -114,7 +117,7 @@ def write(
         if signer is not None:
             _sign(temporary, job, label, signer, options.source_type)
         with FileBytes(temporary.open("rb"), str(target)) as result:
-            if signer is None and options.signer is not None and options.sidecar:
+            if signer is None and options.signer is not None and (options.sidecar or job.before.manifest is not None):
                 manifest = _sign_beside(result, target, job, label, options.signer, options.source_type)
             report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
@@ -173,7 +176,7 @@ def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
     """Return who signs; a format that cannot be signed gets its other labels, and ``how`` says why."""
     row = containers.format_named(job.contents.format)
     if options.signer is not None and row.manifest == "beside":
-        if not options.sidecar:
+        if not options.sidecar and job.before.manifest is None:
             job.how.append(
                 f"not signed: {row.title} has no place for a C2PA manifest; `sidecar=True` puts one beside the file"
             )
@@ -188,7 +191,9 @@ def _sign(target: Path, job: VideoJob, label: Label, signer: Signer, source_type
     claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type, pixels_changed=job.painted)
     if containers.format_named(job.contents.format).edit == "in place":
         _cut_tail(target, job)
-    parent = job.source if job.found.c2pa else None
+    had = job.before.found  # a copy that was re-muxed for the visible label has no manifest any more
+    parent = job.source if had.c2pa or had.referenced else None
+    job.how += said_of_parent(had)
     with files.temp_beside(target) as signed:
         with contextlib.ExitStack() as stack:
             streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
@@ -214,10 +219,13 @@ def _sign_beside(result: FileBytes, target: Path, job: VideoJob, label: Label, s
     """Return a manifest store for a file of its own beside the video (C2PA 2.2, 11.4: external manifests)."""
     from labeling.marks import credentials
 
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + term)
+    claim = credentials.Claim.of(label, iptc.VOCABULARY + term, pixels_changed=job.painted)
     job.how.append(f"C2PA manifest beside the file: {sidecar_of(target).name}")
-    with result.stream() as content:
-        return credentials.sign_beside(content, job.contents.media_type, signer, claim)
+    store = job.before.manifest
+    with contextlib.ExitStack() as stack:
+        parent = (stack.enter_context(_stream(job.source)), store) if store is not None else None
+        content = stack.enter_context(result.stream())
+        return credentials.sign_beside(content, job.contents.media_type, signer, claim, parent=parent)
 
 
 def _stream(data: Media) -> BinaryIO:

@@ -41,7 +41,7 @@ class State:
         data: The file.
         contents: What :func:`labeling.containers.read` found in it.
         found: What :func:`labeling.verification.metadata.scan` found in ``contents``.
-        manifest: A C2PA manifest store that goes into a file beside it.
+        manifest: A C2PA manifest store in a file beside it.
     """
 
     data: Buffer | FileBytes
@@ -108,6 +108,8 @@ def _blocks(before: State, after: State) -> _Blocks:
             rest[identity] -= 1
         else:
             found.before += _taken_apart(block, before.found)
+    if before.manifest is not None:
+        found.before += _manifests(before.manifest, "beside the file")
     if found.before:  # else nothing can be missing
         for block in _without_offsets(after):
             found.after += _taken_apart(block, None)

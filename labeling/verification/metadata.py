@@ -25,6 +25,7 @@ class Found:
         traces: Findings on traces of generators.
         broken: Findings on metadata that could not be parsed.
         c2pa: Blocks of manifest stores.
+        referenced: URL of a manifest that is not in the file: the packet refers to it.
         orientation: The EXIF orientation, 1 to 8.
         packet: The main XMP packet, which an update changes.
     """
@@ -35,6 +36,7 @@ class Found:
     traces: list[Finding] = field(default_factory=list)
     broken: list[Finding] = field(default_factory=list)
     c2pa: list[Block] = field(default_factory=list)
+    referenced: str = ""
     orientation: int = 1
     packet: Block | None = None
 
@@ -53,6 +55,12 @@ def scan(contents: Contents) -> Found:
         if reader is not None:
             reader(block, found)
     return found
+
+
+_PROVENANCE = xmp.Name("http://purl.org/dc/terms/", "provenance", "dcterms")
+"""Where the manifest of a file is that does not hold it (C2PA 2.2, 11.4: external manifests)."""
+
+_MAX_URL = 2000
 
 
 def _xmp(block: Block, found: Found) -> None:
@@ -78,6 +86,8 @@ def _xmp(block: Block, found: Found) -> None:
             found.add_label(aigc.read(prop.text, where, named=False, foreign_namespace=foreign), block)
         elif prop.name.local in aigc.KEYS:
             split.setdefault(prop.name.namespace, {}).setdefault(prop.name.local, prop.text)
+        elif prop.name == _PROVENANCE and prop.text.startswith(("https://", "http://")):
+            found.referenced = found.referenced or prop.text[:_MAX_URL]
         if prop.name.namespace != iptc.NAMESPACE:
             _trace(prop.name.local, prop.text, where, found)
     for namespace, values in split.items():

@@ -93,7 +93,9 @@ def verify(
         found = metadata.scan(contents)
         found.aigc = [aigc.with_pinned(finding, pinned) for finding in found.aigc]
         findings = [*metadata.findings(contents, found)]
-        findings.append(credentials_of(data, contents, found, trust, _store_beside(source, contents)))
+        findings.append(
+            credentials_of(data, contents, found, trust, None if _is_pil(source) else store_beside(source, contents))
+        )
         if visible:
             pixels_of = source if _is_pil(source) else data
             findings.append(
@@ -216,7 +218,11 @@ def sidecar_of(path: str | os.PathLike[str]) -> Path:
     return Path(f"{os.fspath(path)}.c2pa")
 
 
-def _store_beside(source: Any, contents: Contents) -> bytes | None:
+def store_beside(source: Any, contents: Contents) -> bytes | None:
+    """Return the manifest store from beside a file whose format has no place for one; ``None`` if there is none.
+
+    ``source`` is its path; whatever is no path has nothing beside it.
+    """
     if not isinstance(source, str | os.PathLike) or containers.format_named(contents.format).manifest != "beside":
         return None
     path = sidecar_of(source)

@@ -219,8 +219,8 @@ def test_the_four_zero_bytes_stay_at_the_end_of_the_list(videos: dict[str, Path]
 
 def test_manifests_are_found_and_can_go(videos: dict[str, Path], tmp_path: Path) -> None:
     video = videos["faststart.mp4"].read_bytes()
-    ftyp, store = part(video, b"ftyp")[2], bytes(4) + b"manifest\0" + bytes(8) + box(b"jumb", b"x" * 99)
-    moved = box(b"uuid", UUID_C2PA, store)
+    ftyp, store = part(video, b"ftyp")[2], box(b"jumb", b"x" * 99)
+    moved = box(b"uuid", UUID_C2PA, bytes(4) + b"manifest\0" + bytes(8) + store)
     hashes = box(b"uuid", UUID_C2PA, bytes(4) + b"merkle\0" + bytes(30))
     path = tmp_path / "s.mp4"
     path.write_bytes(video[:ftyp] + moved + video[ftyp:] + hashes)  # offsets are not right, and it does not matter

@@ -97,16 +97,17 @@ def _top_level(data: Media, layout: Layout, found: Collector) -> None:
         raw = b"" if found.refusal(size) else data[each.body : each.end]
         if each.user == UUID_XMP:
             found.add(Kind.XMP, "MP4 uuid XMP", (each.start, each.end), raw, late=late, problem=found.refusal(size))
-        elif _holds_manifest(data[each.body : each.body + 32]):
-            found.add(Kind.C2PA, "MP4 uuid C2PA", (each.start, each.end), raw[:MAX_PAYLOAD], late=late)
+        elif start := _manifest_start(data[each.body : each.body + 32]):
+            found.add(Kind.C2PA, "MP4 uuid C2PA", (each.start, each.end), raw[start:][:MAX_PAYLOAD], late=late)
 
 
-def _holds_manifest(head: bytes) -> bool:
-    """Return whether a C2PA box holds a manifest and not the hash tree of a fragment.
+def _manifest_start(head: bytes) -> int:
+    """Return where the manifest store begins in a C2PA box; 0 if it holds the hash tree of a fragment.
 
-    Its purpose follows version and flags.
+    Version and flags, a purpose that ends with NUL, the offset of the first Merkle box (C2PA 2.x, A.5.1).
     """
-    return head[4:].startswith((b"manifest\0", b"update\0", b"original\0"))
+    purpose = head[4:].split(b"\0", 1)[0]
+    return 4 + len(purpose) + 1 + 8 if purpose in (b"manifest", b"update", b"original") else 0
 
 
 def _size(view: memoryview, moov: Box) -> tuple[int, int]:

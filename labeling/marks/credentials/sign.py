@@ -51,6 +51,9 @@ _SAME_AS = {
     "image/heif-sequence": "image/heif",
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PARENT_STORE = "parent-manifest"
+"""Name of the parent's manifest store among the resources of c2pa's builder."""
+
 _NOTHING_KEPT = "nothing was kept, please report this"
 
 Check = Literal["quick", "full"]
@@ -202,13 +205,23 @@ def sign_stream(
         raise WriteError(f"the signed file does not validate ({error})", hint=_NOTHING_KEPT) from None
 
 
-def sign_beside(content: BinaryIO, media_type: str, signer: Signer, claim: Claim) -> bytes:
+def sign_beside(
+    content: BinaryIO,
+    media_type: str,
+    signer: Signer,
+    claim: Claim,
+    *,
+    parent: tuple[BinaryIO, bytes] | None = None,
+) -> bytes:
     """Sign a file whose format has no place for a manifest, and return the manifest store for a file beside it.
 
-    The errors are those of :func:`sign`.
+    ``parent`` is the file that ``content`` was made from, and the manifest store beside that one. The errors are those
+    of :func:`sign`; :class:`SigningError` as well if the parent's store cannot be read.
     """
     signer.check_dates()
-    job = _Job(b"", media_type, signer, _definition(claim, edit=False))
+    job = _Job(b"", media_type, signer, _definition(claim, edit=parent is not None))
+    if parent is not None:
+        job.parent, job.parent_store = (parent[0], media_type), parent[1]
     store = job.build("callback" if signer.remote else "key", content, io.BytesIO(), embed=False)
     content.seek(0)
     try:
@@ -227,6 +240,7 @@ class _Job:
         self.signer = signer
         self.definition = definition
         self.parent: tuple[Any, str] | None = None
+        self.parent_store: bytes | None = None
         self.room: Callable[[int], Room] | None = None
 
     def run(self) -> tuple[bytes, bytes]:
@@ -288,9 +302,12 @@ class _Job:
             with c2pa.Builder.from_json(self.definition, context=_context.for_signing()) as builder:
                 if self.parent is not None:
                     source, media_type = self.parent
-                    ingredient = '{"title": "parent", "relationship": "parentOf", "label": "parent"}'
+                    ingredient = {"title": "parent", "relationship": "parentOf", "label": "parent"}
                     held = source if hasattr(source, "read") else io.BytesIO(source)
-                    builder.add_ingredient(ingredient, media_type, held)
+                    if self.parent_store is not None:
+                        ingredient |= _judged_beside(held, media_type, self.parent_store)
+                        builder.add_resource(_PARENT_STORE, io.BytesIO(self.parent_store))
+                    builder.add_ingredient(json.dumps(ingredient), media_type, held)
                 return run(builder, native)
         except c2pa.C2paError as error:
             ours = self.signer.take_error()
@@ -331,6 +348,28 @@ class _Job:
                 hint="try again, or sign without one",
             )
         return SigningError(f"c2pa could not sign: {text}")
+
+
+def _judged_beside(source: BinaryIO, media_type: str, store: bytes) -> dict[str, Any]:
+    """Return what an ingredient says of its manifest if that is in a file beside it.
+
+    c2pa judges by itself only what is in the file: its reader's results are handed on.
+    """
+    import c2pa
+
+    try:
+        with c2pa.Reader(media_type, source, store, context=_context.for_signing()) as reader:
+            judged = json.loads(reader.json())
+        active, results = judged["active_manifest"], judged["validation_results"]
+    except (c2pa.C2paError, ValueError, KeyError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise SigningError(
+            f"the C2PA manifest beside the file cannot be read ({why})",
+            hint="move it away if it does not belong to this file",
+        ) from None
+    source.seek(0)
+    data = {"format": "application/c2pa", "identifier": _PARENT_STORE}
+    return {"manifest_data": data, "active_manifest": active, "validation_results": results}
 
 
 def _supported(media_type: str) -> str:
