@@ -10,7 +10,8 @@ from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures
-from labeling.errors import MissingDependency, UnsupportedFormat
+from labeling.containers.syntax.isobmff import printable
+from labeling.errors import MissingDependency, TooLarge, UnsupportedFormat
 
 CLEAN_APERTURE = "clean aperture"
 """Key in the ``info`` of an opened picture: the box that is shown, or ``None`` for the whole picture."""
@@ -58,26 +59,63 @@ def open_webp(data: Buffer, max_pixels: int) -> Any:
 
 def open_heif(data: Buffer, max_pixels: int) -> Any:
     """Open an AVIF file with Pillow, or a HEIC file with pillow-heif."""
-    del max_pixels  # neither allocates memory before it is asked for pixels
+    pictures = _pictures_of(data)
+    if pictures is not None:
+        _check_heif(pictures, max_pixels)
     if is_avif(data):
         with decoding("AVIF"):
             image = open_with("AvifImagePlugin:AvifImageFile", data)
-            image.info[CLEAN_APERTURE] = clean_aperture_of(data)
+            image.info[CLEAN_APERTURE] = _clean_aperture_of(pictures)
             return image
     return heif_library().open_heif(bytes(data), convert_hdr_to_8bit=True)
 
 
-def clean_aperture_of(data: Buffer) -> tuple[int, int, int, int] | None:
+_DECODED = (b"hvc1", b"hev1", b"av01", b"grid", b"iden", b"iovl", b"tmap", b"jpeg", b"")
+_MOST_PIXELS, _LONGEST = 16384 * 16384, 32768
+"""Limits of libavif, which Pillow decodes AVIF with."""
+
+
+def _pictures_of(data: Buffer) -> Pictures | None:
+    file = parse(data)
+    return Pictures(file, file.meta) if file.meta is not None else None
+
+
+def _check_heif(pictures: Pictures, max_pixels: int) -> None:
+    """Refuse a primary picture that the decoders do not take, and say why: their own words would be misleading.
+
+    Raises:
+        UnsupportedFormat: It is coded in another way.
+        TooLarge: It has too many pixels.
+    """
+    number = pictures.meta.primary
+    kind = pictures.kind(number)
+    if kind not in _DECODED:
+        name = _CODINGS.get(kind) or f"items of the type {printable(kind)}"
+        raise UnsupportedFormat(f"HEIF with {name} cannot be decoded here", hint="convert it to PNG first")
+    width, height = pictures.size(number)
+    if width and height:
+        check_size(width, height, max_pixels=max_pixels)
+    if is_avif(pictures.file.view) and (width * height > _MOST_PIXELS or max(width, height) > _LONGEST):
+        raise TooLarge(f"the AVIF picture has {width}×{height} pixels, more than the decoder takes (16384×16384)")
+
+
+_CODINGS = {
+    b"unci": "uncompressed pictures (ISO/IEC 23001-17)", b"avc1": "H.264 pictures", b"vvc1": "H.266 pictures",
+    b"evc1": "EVC pictures", b"j2k1": "JPEG 2000 pictures", b"lhv1": "layered HEVC pictures",
+    b"mski": "masks", b"hvt1": "HEVC tiles",
+}  # fmt: skip
+"""Item types that are not decoded here, in words."""
+
+
+def _clean_aperture_of(pictures: Pictures | None) -> tuple[int, int, int, int] | None:
     """Return the part of an AVIF picture that is shown, before it is turned; ``None`` for the whole of it.
 
     Pillow does not apply this property (clap; ISO/IEC 23008-12, 6.5.9); pillow-heif does.
     """
-    file = parse(data)
-    if file.meta is None or not any(each.type == b"clap" for each in file.meta.properties):
+    if pictures is None:
         return None
-    pictures = Pictures(file, file.meta)
-    rect, _ = pictures.turns(file.meta.primary)
-    return rect if rect != (0, 0, *pictures.size(file.meta.primary)) else None
+    rect, _ = pictures.turns(pictures.meta.primary)
+    return rect if rect != (0, 0, *pictures.size(pictures.meta.primary)) else None
 
 
 def webp_canvas(head: bytes) -> tuple[int, int]:

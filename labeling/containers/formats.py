@@ -111,7 +111,9 @@ _PICTURES: tuple[Format, ...] = (
         extensions=(".heic", ".heif", ".hif", ".avif", ".avifs"),
         signatures=_brands(
             *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
-            *(b"mif1", b"mif2", b"msf1", b"avif", b"avis"),
+            *(b"mif1", b"mif2", b"msf1", b"avif", b"avis", b"miaf", b"unif", b"tmap", b"geo1", b"1pic"),
+            *(b"avci", b"avcs", b"vvic", b"vvis", b"jpeg", b"jpgs", b"j2ki", b"j2is"),
+            *(b"MiHE", b"MiHB", b"MA1A", b"MA1B"),
         ),
         module=".heif.metadata", inventory=".inventories.heif:inventory", carrier="meta item, mime application/rdf+xml",
         opener=".opening:open_heif", turns_itself=True, animated=True,
@@ -268,6 +270,7 @@ FORMATS: tuple[Format, ...] = ()
 
 
 UNREAD: tuple[Unread, ...] = (
+    Unread("HEIF with a minimized header (mini box)", "image/heif", (".hmg",), _brands(b"mif3")),
     Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), _starts(b"\0\0\1\xba", b"\0\0\1\xb3")),
     Unread("Olympus camera raw (ORF)", "image/x-olympus-orf", (".orf",), _starts(b"IIRO", b"IIRS", b"MMOR")),
     Unread("Panasonic camera raw (RW2)", "image/x-panasonic-rw2", (".rw2", ".rwl"), _starts(b"IIU\0")),
@@ -342,10 +345,19 @@ def identify(head: Buffer | FileBytes) -> Format | None:
     first = bytes(head[:HEAD])
     for signature, row in _signatures:
         if _matches(signature, first):
-            return row
+            # Of two that match, the longer one knows better: HEIF without a meta box begins like any ISO media file.
+            return row if len(signature) > 1 or not _is_narrower(first, signature) else None
     if unread(first) is not None:
         return None
     return next((row for row in FORMATS if row.sniffed and container_module(row).looks_like(head)), None)
+
+
+def _is_narrower(first: bytes, than: Signature) -> bool:
+    return any(
+        len(signature) > len(than) and signature[: len(than)] == than and _matches(signature, first)
+        for kind in UNREAD
+        for signature in kind.signatures
+    )
 
 
 def unread(head: Buffer | FileBytes) -> Unread | None:

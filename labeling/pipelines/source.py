@@ -36,7 +36,9 @@ def open_source(path: str | os.PathLike[str]) -> tuple[str, Media]:
     """
     name, data = files.open_source(path, containers.is_media)
     if not isinstance(data, FileBytes) and containers.identify(data) is None:
-        raise UnsupportedFormat("the content is of no format that this version can label", path=name)
+        kind = containers.unread(data)
+        what = f"it is {kind.title}, which" if kind is not None else "the content is of no format that"
+        raise UnsupportedFormat(f"{what} this version can{'not' if kind is not None else ''} label", path=name)
     return name, data
 
 

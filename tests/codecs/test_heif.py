@@ -15,9 +15,11 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+import labeling
 from labeling.codecs import displayed, paint_file
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures, clean_aperture
+from labeling.errors import LabelingError, TooLarge
 from tests import programs
 
 from . import heif_files
@@ -271,3 +273,34 @@ def test_stereo_pairs_are_labelled_in_both_pictures(quarters: Quarters) -> None:
     assert group in painted.data
     for picture in pillow_heif.open_heif(painted.data):
         assert np.abs(quarters(np.asarray(picture.to_pillow()), painted.box) - QUARTERS).max() < 40
+
+
+# What cannot be painted on
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (heif([Item(b"unci", bytes(9216), [size_of(64, 48)])], brand=b"mif1"), "uncompressed pictures"),
+        (heif([Item(b"j2k1", bytes(99), [size_of(64, 48)])], brand=b"j2ki"), "JPEG 2000"),
+        (heif([Item(b"vvc1", bytes(99), [size_of(64, 48)])], brand=b"vvic"), "H.266"),
+        (heif([Item(b"av01", bytes(99), [size_of(17000, 17000)])], brand=b"avif"), "17000×17000 pixels"),
+        (box(b"ftyp", b"mif3", b"avif", b"mif3avif") + box(b"mini", bytes(60)), "minimized header"),
+    ],
+)
+def test_what_cannot_be_decoded_is_called_by_its_name(data: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "named.heif"
+    path.write_bytes(data)
+    report = labeling.verify(path)
+    told = [*report.problems, *(each.message for finding in report.findings for each in finding.defects)]
+    assert any(words in each for each in told)
+    assert not any("damaged" in each or "moov" in each for each in told)
+    with pytest.raises(LabelingError) as error:
+        labeling.Labeler("service").label_file(path, tmp_path / "out.heif")
+    assert "damaged" not in str(error.value)
+
+
+def test_a_large_avif_is_beyond_the_decoder_and_not_damaged() -> None:
+    data = heif([Item(b"av01", bytes(99), [size_of(17000, 17000)])], brand=b"avif")
+    with pytest.raises(TooLarge, match="more than the decoder takes"):
+        displayed(data, "heif", max_pixels=10**9)
