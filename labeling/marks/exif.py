@@ -38,16 +38,23 @@ MAX_TEXT = 256 << 10
 MAX_REWRITTEN = 4 << 20
 """Bytes of all values of a structure that is rewritten. Values may overlap: their sum is not bounded by its size."""
 
+_MADE = (0x9003, 0x9004)
+"""DateTimeOriginal and DateTimeDigitized."""
+
 _OURS = {"Software", "DateTime", "ImageDescription"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What was read: the texts of the tags that matter, as (name, text), the orientation (1-8), what was malformed."""
+    """What was read: the texts of the tags that matter, as (name, text), the orientation (1-8), what was malformed.
+
+    ``dated`` says whether DateTimeOriginal or DateTimeDigitized give the time at which the picture was made.
+    """
 
     texts: tuple[tuple[str, str], ...]
     orientation: int
     problem: str
+    dated: bool = False
 
 
 def read(data: bytes) -> Fields:
@@ -72,7 +79,11 @@ def read(data: bytes) -> Fields:
         if ifd.name == "IFD0" and (entry := ifd.entries.get(ORIENTATION)) is not None:
             value = int.from_bytes(tiff.value(entry, limit=2), "little" if tiff.byte_order == "<" else "big")
             orientation = value if 1 <= value <= 8 else 1
-    return Fields(tuple(texts), orientation, tiff.problems[0] if tiff.problems else "")
+    own = tiff.ifd("Exif")
+    dated = own is not None and any(
+        tag in own.entries and tiff.value(own.entries[tag], limit=20).strip(b"\0 :0") for tag in _MADE
+    )
+    return Fields(tuple(texts), orientation, tiff.problems[0] if tiff.problems else "", dated)
 
 
 def _ascii(raw: bytes) -> str:

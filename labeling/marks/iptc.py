@@ -17,6 +17,8 @@ DIGITAL_SOURCE_TYPE = Name(NAMESPACE, "DigitalSourceType", "Iptc4xmpExt")
 AI_SYSTEM = Name(NAMESPACE, "AISystemUsed", "Iptc4xmpExt")
 AI_SYSTEM_VERSION = Name(NAMESPACE, "AISystemVersionUsed", "Iptc4xmpExt")
 CREATE_DATE = Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp")
+METADATA_DATE = Name("http://ns.adobe.com/xap/1.0/", "MetadataDate", "xmp")
+DATE_CREATED = Name("http://ns.adobe.com/photoshop/1.0/", "DateCreated", "photoshop")
 
 TRAINED = AI_TERMS[0]
 TERMS = (
@@ -55,6 +57,35 @@ def encode(label: Label, term: str = TRAINED) -> dict[Name, str | None]:
     return values
 
 
+def beside_others(
+    values: dict[Name, str | None], packet: Packet | None, *, dated: bool = False
+) -> tuple[dict[Name, str | None], tuple[str, ...]]:
+    """Leave to others what they have said of a file before it gets its first label.
+
+    When the content was made and with which system is not changed. The time of the label is then that of the last
+    change of the metadata, xmp:MetadataDate (ISO 16684-1, 8.4), which every program that changes them sets.
+
+    Args:
+        values: What :func:`encode` gave.
+        packet: The packet that they go into.
+        dated: Whether the file's EXIF says when it was made: readers take xmp:CreateDate for the same.
+
+    Returns:
+        What is to be written, and sentences on what stays.
+    """
+    values = dict(values)
+    dated = dated or (packet is not None and bool(packet.get(CREATE_DATE) or packet.get(DATE_CREATED)))
+    if dated and (when := values.pop(CREATE_DATE, None)) is not None:
+        values[METADATA_DATE] = when
+    theirs = {name: packet.get(name) for name in (AI_SYSTEM, AI_SYSTEM_VERSION)} if packet is not None else {}
+    if not any(text and values.get(name) not in (None, text) for name, text in theirs.items()):
+        return values, ()
+    for name in theirs:
+        values.pop(name, None)
+    shown = " ".join(" ".join(text.split())[:60] for text in theirs.values() if text)
+    return values, (f"the AI system that the file names stays: {shown}",)
+
+
 def term_of(value: str) -> str:
     """Return the vocabulary term that a value ends with, whatever its scheme or prefix."""
     return value.strip().rstrip("/").rpartition("/")[2].rpartition(":")[2]
@@ -77,7 +108,7 @@ def read(packet: Packet, where: str) -> Finding | None:
     values = [prop.text.strip() for prop in found]
     value = next(filter(is_ai, values), values[0])
     content: dict[str, object] = {"DigitalSourceType": value, "ai": is_ai(value)}
-    for name in (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE):
+    for name in (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE, DATE_CREATED, METADATA_DATE):
         if text := packet.get(name):
             content[name.local] = text
     defects = _judge(value)

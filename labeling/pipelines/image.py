@@ -162,11 +162,15 @@ def label_pixels(
     """
     from labeling import codecs
 
-    packet = _packet_of_image(image, label.producer)
+    packet, said = _packet_of_image(image, label.producer)
     # These encoders put a packet where it belongs by themselves, which saves taking the file apart again.
     encoding = containers.formats.encoding_named(format)
     embedded = encoding.keeps_xmp and not options.exif
-    values = {aigc.XMP_NAME: aigc.encode(label), **iptc.encode(label, options.source_type)}
+    properties = iptc.encode(label, options.source_type)
+    stays: tuple[str, ...] = ()
+    if not said.aigc:
+        properties, stays = iptc.beside_others(properties, xmp.parse(packet) if packet else None, dated=said.dated)
+    values = {aigc.XMP_NAME: aigc.encode(label), **properties}
     painted = codecs.encode(
         image,
         format,
@@ -178,12 +182,13 @@ def label_pixels(
     )
     data = painted.data
     if not embedded:
-        data = b"".join(_with_metadata(data, containers.read(data), metadata.Found(), label, options, packet))
+        blank = metadata.Found()
+        data = b"".join(_with_metadata(data, containers.read(data), blank, label, options, packet, properties))
     data = _signed(data, encoding.media_type, label, options)
     contents = containers.read(data)
     if not _holds_only(contents, embedded_packet):
         check_label(metadata.scan(contents), label)
-    how = [painted.how] if painted.how else []
+    how = [*([painted.how] if painted.how else []), *stays]
     return LabeledImage(data, label, options, contents, name=name, visible=_visible_mark(painted, options), how=how)
 
 
@@ -261,8 +266,12 @@ def write(
     """
     before = source or State(data, contents, found)
     packet = found.packet.data if found.packet else None
+    source_type = values is None
+    if values is None:
+        values, stays = metadata.said_by_label(label, options.source_type, found)
+        how = [*how, *stays]
     result = b"".join(_with_metadata(data, contents, found, label, options, packet, values, painted))
-    after, seen = read_back(result, label, source_type=values is None)
+    after, seen = read_back(result, label, source_type=source_type)
     if painted is not None:
         how = [*how, *_words_on_thumbnail(contents, after)]
     if source is None:
@@ -275,7 +284,7 @@ def write(
             how = [*how, *said_of_parent(before.found)]
         unsigned = after
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=source is not None)
-        after, seen = read_back(result, label, source_type=values is None)
+        after, seen = read_back(result, label, source_type=source_type)
         check_metadata_kept(unsigned, after)
     lost += find_losses(
         before, State(result, after, seen),
@@ -325,13 +334,10 @@ def _with_metadata(
     label: Label,
     options: LabelingOptions,
     packet: bytes | None,
-    values: dict[xmp.Name, str | None] | None = None,
+    values: dict[xmp.Name, str | None],
     painted: Painted | None = None,
 ) -> list[Buffer]:
     """Return a copy with one AIGC carrier, in the format's proper place; other carriers of the label go (6.1 c)."""
-    if values is None:  # a more precise AI term of the file's own stays
-        is_said = any(finding.value.get("ai") for finding in found.iptc)
-        values = {} if is_said else iptc.encode(label, options.source_type)
     values = {aigc.XMP_NAME: aigc.encode(label), **values}
     drop, new_exif = _stale_carriers(found)
     if options.exif:
@@ -433,18 +439,18 @@ def _signed(
     )  # fmt: skip
 
 
-def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> bytes | None:
-    """Return the XMP packet that a PIL image brought along from its file, if it can be kept."""
+def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> tuple[bytes | None, metadata.Found]:
+    """Return the XMP packet that a PIL image brought along from its file, if it can be kept, and what else it says."""
     info = getattr(image, "info", None)
     if not info:
-        return None
+        return None, metadata.Found()
     from labeling.verification.verifier import contents_of_image
 
     found = metadata.scan(contents_of_image(image))
     own = own_label(found)
     if own is not None and own.producer != producer:
         raise LabelConflict(f"the image comes from a file labelled by {own.producer}", hint=OTHERS_MUST_STAY)
-    return found.packet.data if found.packet is not None and not found.broken else None
+    return (found.packet.data if found.packet is not None and not found.broken else None), found
 
 
 _WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)

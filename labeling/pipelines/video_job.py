@@ -151,8 +151,8 @@ def _changes(
     row = containers.format_named(job.contents.format)
     found = job.found
     if values is None:
-        is_said = any(finding.value.get("ai") for finding in found.iptc)
-        values = {} if is_said else iptc.encode(label, options.source_type)
+        values, stays = metadata.said_by_label(label, options.source_type, found)
+        job.how += stays
     drop: list[Block] = []
     kept = False
     for block in found.carriers:

@@ -14,7 +14,13 @@ _SOURCES: dict[str, tuple[tuple[str, str], ...]] = {
     "provider": (("aigc", "ContentProducer"), ("c2pa", "provider"), ("c2pa", "issuer")),
     "system": (("iptc", "AISystemUsed"), ("c2pa", "system")),
     "version": (("iptc", "AISystemVersionUsed"), ("c2pa", "system_version")),
-    "time": (("iptc", "CreateDate"), ("c2pa", "created"), ("c2pa", "time")),
+    "time": (
+        ("iptc", "CreateDate"),
+        ("iptc", "DateCreated"),
+        ("c2pa", "created"),
+        ("c2pa", "time"),
+        ("iptc", "MetadataDate"),
+    ),
     "id": (("aigc", "ProduceID"), ("c2pa", "content_id"), ("c2pa", "active_manifest")),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from labeling.containers import Block, Contents, Kind
 from labeling.findings import Finding, Signature, Status
+from labeling.label import Label
 from labeling.marks import aigc, exif, generator, iim, iptc, xmp
 from labeling.rule_catalogue import defect
 
@@ -27,6 +28,7 @@ class Found:
         c2pa: Blocks of manifest stores.
         referenced: URL of a manifest that is not in the file: the packet refers to it.
         orientation: The EXIF orientation, 1 to 8.
+        dated: Whether EXIF gives the time at which the picture was made.
         packet: The main XMP packet, which an update changes.
     """
 
@@ -38,6 +40,7 @@ class Found:
     c2pa: list[Block] = field(default_factory=list)
     referenced: str = ""
     orientation: int = 1
+    dated: bool = False
     packet: Block | None = None
 
     def add_label(self, finding: Finding | None, block: Block) -> None:
@@ -110,6 +113,7 @@ def _exif(block: Block, found: Found) -> None:
     fields = exif.read(block.data)
     # The fields that could be read count, whatever the problem behind them is.
     found.orientation = found.orientation if found.orientation != 1 else fields.orientation
+    found.dated |= fields.dated
     for name, text in fields.texts:
         where = f"{block.where} {name}"
         if name in exif.LABEL_TAGS:
@@ -189,3 +193,18 @@ def _without(kind: str, contents: Contents, found: Found) -> list[Finding]:
 def _not_read(kind: str, contents: Contents) -> Finding:
     why = defect("FILE-DAMAGED", contents.problems[0])
     return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,))
+
+
+def said_by_label(label: Label, source_type: str, found: Found) -> tuple[dict[xmp.Name, str | None], tuple[str, ...]]:
+    """Choose the IPTC properties that a label sets in a file: what others have said in it stays.
+
+    Returns:
+        The properties, and sentences on what stays.
+    """
+    if any(finding.value.get("ai") for finding in found.iptc):  # a more precise AI term of the file's own
+        return {}, ()
+    values = iptc.encode(label, source_type)
+    if found.aigc:  # the file has our own label already, and what it says of the system is ours
+        return values, ()
+    packet = xmp.parse(found.packet.data) if found.packet is not None else None
+    return iptc.beside_others(values, packet, dated=found.dated)
