@@ -7,11 +7,26 @@ looking at a PNG does not load HEIF.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, overload
 
-from labeling.containers.base import Block, Buffer, Changes, Contents, Entry, Kind, Media, Piece, Room
+from labeling.containers.base import (
+    Block,
+    Buffer,
+    Changes,
+    Contents,
+    Crop,
+    Entry,
+    Kind,
+    Media,
+    NewFrame,
+    OldFrame,
+    Piece,
+    Room,
+    Unfit,
+)
+from labeling.containers.edits import MediaEdit, splice
 from labeling.containers.format_row import Cost, Format, Unread, resolve
 from labeling.containers.formats import (
     HEAD,
@@ -22,7 +37,7 @@ from labeling.containers.formats import (
     is_media,
     unread,
 )
-from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
 
 __all__ = [
@@ -32,19 +47,25 @@ __all__ = [
     "Changes",
     "Contents",
     "Cost",
+    "Crop",
     "Entry",
     "Format",
     "Kind",
     "Media",
+    "NewFrame",
+    "OldFrame",
     "Piece",
     "Room",
+    "Unfit",
     "Unread",
     "claimed_by",
+    "crop_of",
     "format_named",
     "identify",
     "inventory",
     "is_media",
     "read",
+    "replace_frames",
     "rewrite",
     "room_for",
     "unread",
@@ -110,6 +131,44 @@ def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, extr
     row = format_named(contents.format)
     more = () if extra_edits is None else (extra_edits,)
     return container_module(row).rewrite(_whole(data) if row.media else data, contents, changes, *more)
+
+
+def replace_frames(
+    data: FileBytes,
+    format: str,
+    old: Iterable[OldFrame],
+    new: Mapping[int, NewFrame | None],
+    extradata: bytes | None,
+) -> list[Piece]:
+    """Give the pieces of a copy of a video in which new frames are in the places of old ones; all else stays.
+
+    Args:
+        data: The file.
+        format: Its format's name.
+        old: The frames of its video in the order of the file, as far as any is replaced.
+        new: Number of a frame → what takes its place; ``None`` leaves the place empty.
+        extradata: The decoder configuration; ``None`` leaves it as it is.
+
+    Raises:
+        Unfit: The frames of this file cannot be replaced one for one.
+    """
+    row = format_named(format)
+    if not row.replacer:
+        raise Unfit(f"{row.title} is re-muxed")
+    try:
+        edits: list[MediaEdit] = resolve(row.replacer, __name__)(data, old, new, extradata)
+    except UnreadableFile:
+        raise
+    except LabelingError as error:
+        raise error if isinstance(error, Unfit) else Unfit(error.message) from error
+    return splice(data, edits)
+
+
+def crop_of(data: Media, format: str) -> Crop:
+    """Return how many pixels of the coded picture players cut off, as the container says."""
+    row = format_named(format)
+    cut: Crop = resolve(row.crop, __name__)(data) if row.crop else (0, 0, 0, 0)
+    return cut
 
 
 def room_for(data: bytes) -> Callable[[int], Room] | None:

@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
@@ -52,6 +53,44 @@ MAX_PAYLOAD = 16 << 20
 
 MAX_TOTAL = 64 << 20
 """Limit on the bytes of all metadata blocks of one file together, after decompression."""
+
+
+Crop = tuple[int, int, int, int]
+"""Pixels of the coded picture that players cut off: left, top, right, bottom."""
+
+
+class Unfit(LabelingError):
+    """A video's frames are stored in a way in which they cannot be replaced one for one."""
+
+
+class OldFrame(NamedTuple):
+    """A frame of a video as FFmpeg's demuxer returned it.
+
+    Attributes:
+        pts: When it is shown, in ticks of the stream; ``None`` if the container does not say.
+        dts: When it is decoded, likewise.
+        size: Its bytes.
+    """
+
+    pts: int | None
+    dts: int | None
+    size: int
+
+
+class NewFrame(NamedTuple):
+    """What takes the place of a frame.
+
+    Attributes:
+        pts: When it is shown, in ticks of the stream.
+        dts: When it is decoded.
+        key: Whether it is a key frame.
+        data: Its bytes.
+    """
+
+    pts: int
+    dts: int
+    key: bool
+    data: bytes | FileRange
 
 
 class Kind(StrEnum):

@@ -221,6 +221,16 @@ class Format:
     muxers: tuple[Muxer, ...] = ()
     """What videos of this format are written with."""
 
+    replacer: str = ""
+    """What gives the edits that put new frames of the video into the places of old ones: ``module:name``, relative to
+    :mod:`labeling.containers`. It takes the file, its :class:`~labeling.containers.base.OldFrame` in order, the
+    :class:`~labeling.containers.base.NewFrame` by number and a decoder configuration or ``None``, and raises
+    :class:`~labeling.containers.base.Unfit` for files that have to be re-muxed instead."""
+
+    crop: str = ""
+    """What says how many pixels of the coded picture players cut off (:data:`labeling.containers.base.Crop`), likewise;
+    empty where the format cannot say that."""
+
     def muxer_of(self, head: bytes) -> Muxer:
         """Choose the muxer for a copy of a file by its first bytes: FFmpeg's demuxer is the same for all of them."""
         plain = next(muxer for muxer in self.muxers if not muxer.marker)

@@ -191,6 +191,7 @@ _VIDEO: tuple[Format, ...] = (
         module=".matroska.metadata", inventory=".inventories.matroska:inventory", carrier="Tags/Tag/SimpleTag AIGC",
         label_home="text", home_prefix="Matroska SimpleTag AIGC", has_xmp=False, manifest="beside",
         demuxer="matroska", edit="remux", on_file=_REMUXED,
+        replacer=".matroska.replace:edits", crop=".matroska.tracks:crop",
         muxers=(
             Muxer(name="matroska", extensions=(".mkv",),
                   video_codecs=("h264", "hevc", "vp9", "av1"),

@@ -24,6 +24,9 @@ ASKED = frozenset({"exif:IFD0:0x010E", "exif:IFD0:0x0131", "exif:IFD0:0x0132"})
 """EXIF tags that ``exif=True`` sets: ImageDescription, Software, DateTime."""
 
 _MUXER = frozenset({"text:MuxingApp", "text:WritingApp", "text:DURATION"})
+_COUNTS = frozenset({"text:BPS", "text:NUMBER_OF_BYTES", "text:NUMBER_OF_FRAMES"})
+"""Texts that count what is in a track: where that changes, other numbers are right."""
+
 _MUXERS = (b"Lavf", b"libebml")
 """Texts that a muxer writes of itself and of what it wrote: in a new file, they are those of the new one."""
 
@@ -76,6 +79,7 @@ def find_losses(
     missing = unmatched(blocks.before, blocks.after)
     missing += unmatched(_bounded(before), _bounded(after))
     missing = [(entry, new) for entry, new in missing if entry.key not in meant and not _of_muxer(entry)]
+    missing = [(entry, new) for entry, new in missing if new is None or entry.key not in _COUNTS]
     if not missing:
         return ()
     costs = containers.format_named(before.contents.format).costs

@@ -7,15 +7,18 @@ followed.
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from labeling.codecs.video.base import Packet, Stream
 from labeling.codecs.video.packet_scan import Scan
 from labeling.codecs.video.segment import Reencoder, codec_of
 from labeling.containers import formats
+from labeling.containers.base import OldFrame
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 
@@ -113,6 +116,29 @@ def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[A
             yield packet
 
 
+class Place(NamedTuple):
+    """A new packet, whose bytes are in a file of their own from ``start`` to ``end``."""
+
+    pts: int
+    dts: int
+    key: bool
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Exchange:
+    """New packets for the places of old ones.
+
+    Attributes:
+        old: The packets of the video in order, as far as any is replaced.
+        new: Number of a packet → what takes its place; ``None`` leaves the place empty.
+    """
+
+    old: list[OldFrame] = field(default_factory=list)
+    new: dict[int, Place | None] = field(default_factory=dict)
+
+
 class Copier:
     """Copies all tracks; each run of the video that changes goes through a :class:`Reencoder`.
 
@@ -174,6 +200,47 @@ class Copier:
                 made.stream = video
                 out.mux_one(made)
             out.start_encoding()
+
+    def exchange(self, source: InputContainer, out: BinaryIO) -> Exchange:
+        """Re-encode the runs without copying anything else.
+
+        Args:
+            source: The video.
+            out: Receives the new packets one after another.
+        """
+        found = Exchange()
+        slots: deque[int] = deque()
+        at = 0
+
+        def store(made: Any, number: int) -> None:
+            nonlocal at
+            data = bytes(made)
+            out.write(data)
+            found.new[number] = Place(made.pts, made.dts, made.is_keyframe, at, at + len(data))
+            at += len(data)
+
+        for packet in packets(source, source.streams[self.index]):
+            found.old.append(OldFrame(packet.pts, packet.dts, packet.size))
+            hidden = self.codec.hidden(bytes(packet))
+            made = self._video(packet)
+            number, own = self.number, None
+            if self.now is None:
+                own = made.pop()
+            else:
+                found.new[number] = None  # until a new packet takes its place
+                if not hidden:
+                    slots.append(number)
+            for each in made:
+                store(each, slots.popleft())
+            if self.now is None:
+                slots.clear()
+                if own is not packet:
+                    store(own, number)
+                if self.run_ is None and not self.fresh:
+                    break
+        for each in self._end():
+            store(each, slots.popleft())
+        return found
 
     def _video(self, packet: Any) -> list[Any]:
         """Return the packets to write for one packet of the video."""

@@ -6,12 +6,14 @@ the overlay touches.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from labeling import containers, files
 from labeling.codecs.base import Painter
 from labeling.codecs.video import copier, matroska_display, segment
 from labeling.codecs.video.base import (
@@ -26,8 +28,9 @@ from labeling.codecs.video.base import (
 )
 from labeling.codecs.video.overlay import FrameOverlay, supports
 from labeling.codecs.video.packet_scan import RawPacket, Scan, scan_packets
-from labeling.containers import formats
+from labeling.containers import NewFrame, Unfit, formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
+from labeling.filebytes import FileBytes, FileRange
 from labeling.options.video import REENCODE
 
 if TYPE_CHECKING:
@@ -260,13 +263,11 @@ class _Job:
         def reencoder() -> segment.Reencoder:
             return segment.Reencoder(self.video.stream, self.overlay, scan.wanted, self.settings, **options)
 
-        copying = copier.Copier(self.video.track, self.video.stream, scan, reencoder, new, self._report)
-        with copier.reading(self.source, self.format) as container, copier.clear_errors():
-            copying.run(
-                container, self.target, self.muxer, extradata if codec == self.video.stream.codec else b"", codec
-            )
-        if self.muxer.has_display_size:
-            self._display()
+        def copying() -> copier.Copier:
+            return copier.Copier(self.video.track, self.video.stream, scan, reencoder, new, self._report)
+
+        if codec != self.video.stream.codec or not self._replace(copying(), extradata):
+            self._remux(copying(), extradata, codec)
         encoded = tuple(
             (scan.seconds(low), scan.seconds(scan.last if high is None else high)) for low, high in scan.ranges
         )
@@ -279,6 +280,37 @@ class _Job:
             after,
             _words(how, encoded, after, made, scan),
         )
+
+    def _replace(self, copying: copier.Copier, extradata: bytes) -> bool:
+        """Put new packets into the places of old ones in a copy of the file; return whether that is possible."""
+        if not formats.format_named(self.format).replacer:
+            return False
+        self.target.touch()
+        with files.explained(self.target), tempfile.TemporaryFile(dir=self.target.parent) as packets:
+            with copier.reading(self.source, self.format) as container, copier.clear_errors():
+                found = copying.exchange(container, packets)
+            packets.flush()
+            fresh = FileBytes(packets, str(self.target))
+            new = {
+                number: place and NewFrame(place.pts, place.dts, place.key, FileRange(fresh, place.start, place.end))
+                for number, place in found.new.items()
+            }
+            with FileBytes(self.source.open("rb"), str(self.source)) as data:
+                try:
+                    changed = None if extradata == self.video.stream.extradata else extradata
+                    pieces = containers.replace_frames(data, self.format, found.old, new, changed)
+                except Unfit:
+                    return False
+                files.write_pieces(self.target, pieces)
+        return True
+
+    def _remux(self, copying: copier.Copier, extradata: bytes, codec: str) -> None:
+        with copier.reading(self.source, self.format) as container, copier.clear_errors():
+            copying.run(
+                container, self.target, self.muxer, extradata if codec == self.video.stream.codec else b"", codec
+            )
+        if self.muxer.has_display_size:
+            self._display()
 
     def _display(self) -> None:
         width, height, aspect = self.video.stream.width, self.video.stream.height, self.video.aspect

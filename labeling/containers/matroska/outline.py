@@ -37,7 +37,8 @@ CUES, CUE_POINT, CUE_TRACK_POSITIONS, CUE_CLUSTER_POSITION = 0x1C53BB6B, 0xBB, 0
 CLUSTER, TIMESTAMP, POSITION, PREVIOUS_SIZE = 0x1F43B675, 0xE7, 0xA7, 0xAB
 TAGS = 0x1254C367
 
-_OUTER = frozenset((EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS, CUES, CLUSTER, CHAPTERS, ATTACHMENTS, TAGS))
+OUTER = frozenset((EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS, CUES, CLUSTER, CHAPTERS, ATTACHMENTS, TAGS))
+"""Elements that are not inside a cluster: the first one ends a cluster of unknown size (RFC 8794, 6.2)."""
 
 
 @dataclass(slots=True)
@@ -219,7 +220,7 @@ class _Walk:
         """Return the end of a cluster of unknown size: the first element that belongs outside (RFC 8794, 6.2)."""
         while pos < self.stop:
             element = self._element(pos, self.stop)
-            if element.id in _OUTER:
+            if element.id in OUTER:
                 break
             if element.end == UNKNOWN:
                 raise EbmlError(f"the element 0x{element.id:X} at offset {pos} does not say its size")
