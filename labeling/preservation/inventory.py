@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -76,18 +77,32 @@ def find_losses(
         meant: Keys of entries that were asked to change.
     """
     blocks = _blocks(before, after)
-    missing = unmatched(blocks.before, blocks.after)
-    missing += unmatched(_bounded(before), _bounded(after))
+    missing = unmatched([*blocks.before, *_bounded(before)], [*blocks.after, *_bounded(after)])
     missing = [(entry, new) for entry, new in missing if entry.key not in meant and not _of_muxer(entry)]
     missing = [(entry, new) for entry, new in missing if new is None or entry.key not in _COUNTS]
     if not missing:
         return ()
     costs = containers.format_named(before.contents.format).costs
-    return losses_of(missing, reasons or {}, costs, why)
+    return losses_of([(_named(entry), new) for entry, new in missing], reasons or {}, costs, why)
+
+
+_TAG = re.compile(r"\btag 0x([0-9A-F]{4})$")
+
+
+def _named(entry: Entry) -> Entry:
+    """Give a tag of EXIF or TIFF its name; the table of names is loaded only where something was lost."""
+    found = _TAG.search(entry.what)
+    if found is None:
+        return entry
+    from PIL import ExifTags
+
+    names = ExifTags.GPSTAGS if entry.where.endswith("GPS") else ExifTags.TAGS
+    name = names.get(int(found[1], 16))
+    return entry if name is None else entry._replace(what=f"{entry.what[: found.start()]}tag {name} (0x{found[1]})")
 
 
 def _of_muxer(entry: Entry) -> bool:
-    if entry.key in _MUXER:
+    if ":".join(entry.key.split(":", 2)[:2]) in _MUXER:
         return True
     return entry.key.startswith("text:") and isinstance(entry.value, bytes) and entry.value.startswith(_MUXERS)
 

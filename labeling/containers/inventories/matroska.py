@@ -167,7 +167,7 @@ def _tracks(raw: bytes, top: Element, uids: dict[int, str]) -> Iterator[Entry]:
         kind = _KINDS.get(unsigned(raw, parts[_TYPE]) if _TYPE in parts else 0, "unknown")
         numbers[kind] = number = numbers.get(kind, 0) + 1
         key, name, where = f"track:{kind}:{number}", f"{kind} track {number}", f"Matroska track {index}"
-        uids[unsigned(raw, parts[_UID]) if _UID in parts else 0] = key
+        uids[unsigned(raw, parts[_UID]) if _UID in parts else 0] = name
         yield Entry(key, b"", name, where)
         codec = text(raw, parts[_CODEC]).decode("latin-1") if _CODEC in parts else ""
         yield Entry(f"{key}:codec", codec, f"codec of {name}", where)
@@ -175,7 +175,8 @@ def _tracks(raw: bytes, top: Element, uids: dict[int, str]) -> Iterator[Entry]:
         yield Entry(f"{key}:language", language, f"language of {name}", where)
         if _BCP47 in parts:
             tag = text(raw, parts[_BCP47]).decode("latin-1")
-            yield Entry(f"{key}:language-bcp47", tag, f"IETF language of {name}", where)
+            if tag != "und":
+                yield Entry(f"{key}:language-bcp47", tag, f"IETF language of {name}", where)
         yield from _values(raw, parts, _TRACK, key, name, where)
         for flag, (word, usual) in _FLAGS.items():
             on = unsigned(raw, parts[flag]) if flag in parts else usual
