@@ -141,6 +141,46 @@ def media(name: str) -> bytes:
         return made.read_bytes()
 
 
+def avi_with_a_foreign_chunk() -> bytes:
+    made = media("full.avi")
+    size = struct.unpack_from("<I", made, 4)[0]
+    made = made[: 8 + size] + b"XYZW\6\0\0\0hello!"
+    return made[:4] + struct.pack("<I", len(made) - 8) + made[8:]
+
+
+def flv_with_a_cue_point() -> bytes:
+    made = media("full.flv")
+    first = 13 + 11 + int.from_bytes(made[14:17], "big") + 4
+    body = b"\2\0\12onCuePoint\10\0\0\0\1\0\4name\2\0\3cue\0\0\11"
+    tag = b"\22" + len(body).to_bytes(3, "big") + bytes(7) + body
+    return made[:first] + tag + struct.pack(">I", len(tag)) + made[first:]
+
+
+def full_palette_tiff() -> bytes:
+    """A palette picture that uses 256 colours, none of them near black or white."""
+    picture = Image.frombytes("P", (320, 240), bytes(range(256)) * 300)
+    picture.putpalette([value for n in range(256) for value in (90 + n % 16 * 4, 90 + n // 16 * 4, 120)])
+    return encoded(picture, "TIFF")
+
+
+@functools.cache
+def mpeg4() -> bytes:
+    """An MP4 of a kind whose samples are not edited in place."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made.mp4"
+        sources = ("-f", "lavfi", "-i", "testsrc2=d=3:s=160x120:r=10", "-f", "lavfi", "-i", "sine=d=3")
+        run = ["ffmpeg", "-v", "error", *sources, "-c:v", "mpeg4", "-bf", "2", "-c:a", "aac", str(made)]
+        subprocess.run(run, check=True)
+        return made.read_bytes()
+
+
+COSTLY: dict[str, Callable[[], bytes]] = {
+    "avi": avi_with_a_foreign_chunk, "flv": flv_with_a_cue_point, "matroska": lambda: media("full.mkv"),
+    "mp4": mpeg4, "tiff": full_palette_tiff,
+}  # fmt: skip
+"""Name of a format → a file of which a copy with a visible label loses all that the format's row says it may lose."""
+
+
 # Witnesses
 
 

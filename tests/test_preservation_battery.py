@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from labeling import Labeler, LabelingError, Signer, WouldLose, containers
+from labeling.containers import formats
 from labeling.marks.credentials.testchain import make_test_chain
 from labeling.preservation import State, find_losses
 from labeling.verification import metadata
 
-from .preservation_files import MEDIA, PICTURES, exiftool_names, ffprobe, media
+from .preservation_files import COSTLY, MEDIA, PICTURES, exiftool_names, ffprobe, media
 
 pytestmark = pytest.mark.needs("exiftool", "ffmpeg", "ffprobe")
 
@@ -158,3 +159,19 @@ def test_strict_writes_nothing(tmp_path: Path) -> None:
         Labeler("my-service", strict=True).label_file(source, bare)
     assert lost[0].what in caught.value.message
     assert [path.name for path in tmp_path.iterdir()] == ["full.mkv"]
+
+
+@pytest.mark.parametrize("name", sorted(COSTLY))
+def test_what_the_table_says_may_be_lost_is_lost(name: str, tmp_path: Path) -> None:
+    """A cost that no file shows any more has to leave labeling/containers/costs.py, and with it the README."""
+    row = formats.format_named(name)
+    source = tmp_path / f"costly{row.extensions[0]}"
+    source.write_bytes(COSTLY[name]())
+    lost = Labeler("my-service").label_file(source, tmp_path / f"copy{row.extensions[0]}").lost
+    said = {loss.why for loss in lost}
+    assert {cost.why for cost in row.costs} <= said, lost
+
+
+def test_every_cost_is_shown() -> None:
+    # Those of HEIF need pictures that only special encoders make: tests/codecs has them.
+    assert {row.name for row in formats.FORMATS if row.costs} == {*COSTLY, "heif"}

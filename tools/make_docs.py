@@ -44,6 +44,22 @@ def formats_table() -> str:
     return table(("Format", "AIGC field and IPTC go to", "Visible label on a file", "From memory", "C2PA"), rows)
 
 
+def kept_table() -> str:
+    """What labelled copies keep, and what a visible label may cost, from the same table."""
+    from labeling.containers.formats import FORMATS
+
+    rows = []
+    for row in FORMATS:
+        if row.carrier:
+            reasons: dict[str, list[str]] = {}
+            for cost in row.costs:
+                reasons.setdefault(cost.why, []).append(cost.what)
+            costs = "; ".join(f"{', '.join(things)} ({why})" for why, things in reasons.items())
+            drawn = row.painter or row.edit
+            rows.append((row.title, f"all metadata; {row.kept}", costs or ("nothing known" if drawn else "–")))
+    return table(("Format", "Compared on every write", "What a visible label may cost"), rows)
+
+
 def profiles_table() -> str:
     """One row per regime, from :data:`labeling.rules.PROFILES`."""
     from labeling.findings import Severity
@@ -201,7 +217,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/traces.md": traces_page,
     "docs/report.schema.json": report_schema,
 }
-TABLES: dict[str, Callable[[], str]] = {"formats": formats_table, "profiles": profiles_table}
+TABLES: dict[str, Callable[[], str]] = {"formats": formats_table, "kept": kept_table, "profiles": profiles_table}
 
 
 def _between(content: str, found: re.Match[str]) -> str:

@@ -107,7 +107,8 @@ class Cost:
     """Something that a labelled copy of a file of this format cannot hold.
 
     Args:
-        key: The key of an :class:`~labeling.containers.base.Entry`, or how such keys begin, up to a colon.
+        key: The key of an :class:`~labeling.containers.base.Entry`, or how such keys begin, up to a colon; ``*`` in
+            it stands for anything.
         what: The thing in words, for the README.
         why: Why it cannot be held: the reason of a :class:`~labeling.losses.Loss`.
     """
@@ -149,8 +150,11 @@ class Format:
     """Function of :mod:`labeling.containers` that lists what a file holds besides the blocks that ``read`` finds:
     (data, contents) → entries."""
 
+    kept: str = ""
+    """For the README: what ``inventory`` lists, in words."""
+
     costs: tuple[Cost, ...] = ()
-    """What a copy of a file may lose, and why; also for the README."""
+    """What a copy of a file with a visible label may lose, and why; also for the README."""
 
     media: bool = False
     """Video or audio: read in parts, never whole, since such a file may be of any size."""
@@ -263,6 +267,7 @@ class Format:
             ("muxers and edit go together", bool(self.muxers) != bool(self.edit)),
             ("muxers are for video and audio", bool(self.muxers) and not self.media),
             ("one muxer has no marker", bool(self.muxers) and [m.marker for m in self.muxers].count(b"") != 1),
+            ("inventory and kept go together", bool(self.inventory) != bool(self.kept)),
             ("on_file goes with painter or edit", bool(self.on_file) != bool(self.painter or self.edit)),
         )
 

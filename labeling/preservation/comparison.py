@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
 
 from labeling.containers import Cost, Entry
 from labeling.containers.base import Measure
@@ -93,7 +94,10 @@ def _shown(value: str | Measure) -> str:
 
 
 def _reason(key: str, declared: Mapping[str, str]) -> str:
-    """Look a reason up by the whole key, then by its beginnings up to each colon, the longest first."""
+    """Look a reason up by the whole key, by a pattern, then by the key's beginnings, the longest first."""
+    pattern = next((each for each in declared if "*" in each and fnmatchcase(key, each)), None)
+    if pattern is not None and key not in declared:
+        return declared[pattern]
     while key:
         if (why := declared.get(key)) is not None:
             return why
