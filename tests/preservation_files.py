@@ -163,6 +163,12 @@ def full_palette_tiff() -> bytes:
     return encoded(picture, "TIFF")
 
 
+def png_with_apples_index() -> bytes:
+    made = encoded(rgb(), "PNG")
+    at = made.index(b"IDAT") - 4
+    return made[:at] + _chunk(b"iDOT", struct.pack(">7I", 2, 0, 120, 40, 120, 120, at)) + made[at:]
+
+
 @functools.cache
 def mpeg4() -> bytes:
     """An MP4 of a kind whose samples are not edited in place."""
@@ -176,7 +182,7 @@ def mpeg4() -> bytes:
 
 COSTLY: dict[str, Callable[[], bytes]] = {
     "avi": avi_with_a_foreign_chunk, "flv": flv_with_a_cue_point, "matroska": lambda: media("full.mkv"),
-    "mp4": mpeg4, "tiff": full_palette_tiff,
+    "mp4": mpeg4, "png": png_with_apples_index, "tiff": full_palette_tiff,
 }  # fmt: skip
 """Name of a format → a file of which a copy with a visible label loses all that the format's row says it may lose."""
 

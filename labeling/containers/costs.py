@@ -36,6 +36,13 @@ MATROSKA = (
     Cost("track:*:*:uid", "numbers (UIDs) of tracks", _MUXER_NUMBERS),
 )
 
+PNG = (
+    Cost(
+        "chunk:iDOT", "Apple's iDOT chunk, which lets decoders share the work",
+        "its offsets into the coded picture do not hold any more, and every decoder does without",
+    ),
+)  # fmt: skip
+
 TIFF = (
     Cost(
         "palette", "the palette of a page that has no colour left for the label",

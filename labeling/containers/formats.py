@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from labeling.containers import costs
 from labeling.containers.base import Buffer
-from labeling.containers.format_row import Cost, Format, Muxer, PictureEncoding, Signature, Unread, resolve
+from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, Unread, resolve
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
 
@@ -59,10 +59,7 @@ _PICTURES: tuple[Format, ...] = (
         kept="every chunk, bit depth, alpha, frames and their timing, what follows the end",
         module=".png", inventory=".inventories.png:inventory", carrier="iTXt XML:com.adobe.xmp chunk, before IDAT",
         makes_room=True,
-        costs=(
-            Cost("chunk:iDOT", "Apple's iDOT chunk, which lets decoders share the work",
-                 "its offsets into the coded picture do not hold any more, and every decoder does without"),
-        ),
+        costs=costs.PNG,
         plugin="PngImagePlugin:PngImageFile", decoder=".png.decode:displayed", player=".png.decode:frames",
         animated=True,
         painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
