@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from labeling.containers.format_row import Cost
 
-_MUXER_NUMBERS = "FFmpeg's muxer gives the new file numbers of its own"
 _MUXER_KNOWS = "FFmpeg's muxer writes only what it knows"
 
 AVI = (Cost("chunk", "chunks of unknown kinds", _MUXER_KNOWS),)
@@ -30,11 +29,6 @@ MP4 = (
     ),
     Cost("layout", "the plain layout of the latter", "such files are re-muxed with FFmpeg, into fragments"),
 )  # fmt: skip
-
-MATROSKA = (
-    Cost("info:SegmentUUID", "the number (UID) of the file", _MUXER_NUMBERS),
-    Cost("track:*:*:uid", "numbers (UIDs) of tracks", _MUXER_NUMBERS),
-)
 
 PNG = (
     Cost(
