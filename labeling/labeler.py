@@ -53,7 +53,8 @@ class Labeler(LabelerOptions):
             "compositeWithTrainedAlgorithmicMedia" or "compositeSynthetic".
         exif: Whether to write EXIF Software, DateTime and ImageDescription as well.
         description: The ImageDescription.
-        quality: For pictures that have to be encoded with loss, 1 to 100; ``None`` is the format's stated default.
+        quality: For pictures that have to be encoded with loss, 1 to 100; ``None`` is that of the source for
+            WebP, AVIF and HEIC files, else the format's stated default.
         max_pixels: Pictures with more pixels in a frame are refused before they are decoded.
         video: When and how long the visible label of a video is shown, and how its pictures are re-encoded.
         sidecar: Whether a video that has no place for a C2PA manifest gets one in a file beside it, ``NAME.c2pa``.

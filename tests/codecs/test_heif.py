@@ -304,3 +304,48 @@ def test_a_large_avif_is_beyond_the_decoder_and_not_damaged() -> None:
     data = heif([Item(b"av01", bytes(99), [size_of(17000, 17000)])], brand=b"avif")
     with pytest.raises(TooLarge, match="more than the decoder takes"):
         displayed(data, "heif", max_pixels=10**9)
+
+
+# Sequences
+
+
+def sequence(folder: Path, *options: str) -> bytes:
+    programs.require("avifenc")
+    names = []
+    for number in range(3):
+        names.append(str(folder / f"{number}.png"))
+        photo(96, 64, number).save(names[-1])
+    target = folder / "sequence.avif"
+    subprocess.run(["avifenc", "-s", "10", *options, *names, str(target)], check=True, capture_output=True)
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [(("-d", "10"), "more than 8 bits"), (("--cicp", "9/16/9"), "colours of its own")]
+)
+def test_a_sequence_that_would_lose_its_depth_or_colour_is_refused(
+    options: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    data = sequence(tmp_path, "-y", "420", *options)
+    with pytest.raises(LabelingError, match=words):
+        paint_file(data, "heif", Stamp())
+
+
+@pytest.mark.parametrize("endless", [True, False])
+def test_a_sequence_keeps_its_times_and_says_if_not_its_loops(endless: bool) -> None:
+    frames, out = [photo(96, 64, number) for number in range(3)], io.BytesIO()
+    frames[0].save(out, "AVIF", save_all=True, append_images=frames[1:], duration=[40, 80, 120])
+    data = bytearray(out.getvalue())
+    if not endless:
+        at = data.index(b"mvhd") + 28
+        assert data[at : at + 8] == b"\xff" * 8
+        data[at : at + 8] = (480).to_bytes(8, "big")
+    painted = paint_file(bytes(data), "heif", Stamp())
+    assert bool(painted.lost) == (not endless)
+    with Image.open(io.BytesIO(painted.data)) as image:
+        times = []
+        for index in range(3):
+            image.seek(index)
+            image.load()
+            times.append(image.info["duration"])
+    assert times == [40, 80, 120]
