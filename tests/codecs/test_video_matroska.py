@@ -8,9 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from labeling.codecs.video.remux import paint
+from labeling.filebytes import FileBytes
+from labeling.findings import Status
+from labeling.marks.visible.paint import LabelPainter
+from labeling.verification.visible_video import find_explicit_label
 
 from ..containers.matroska_files import CLUSTER, CUES, box, check_positions, make, nodes, outer
 from .cuts import LABEL, Painter, make_video, packets, pictures
@@ -181,3 +186,35 @@ def _stripped(data: bytes, number: int, start: int, body: int, end: int) -> byte
         return data[start:end]
     assert data[body + 4 : body + 6] == b"\xff\xd8"
     return box(number, data[body : body + 4] + data[body + 6 : end])
+
+
+@pytest.mark.parametrize("aspect", [1, 2])
+def test_the_label_is_inside_what_players_show(tmp_path: Path, aspect: int) -> None:
+    """PixelCropLeft, Top, Right and Bottom (RFC 9559, 11.1); the size of display is that of the rest."""
+    plain = make_video(tmp_path / "plain.mkv", *X264)
+    source, target = tmp_path / "old.mkv", tmp_path / "new.mkv"
+    said("mkvmerge", "-q", "-o", source, "--cropping", "0:10,20,14,24", "--display-dimensions",
+         f"0:{136 * aspect}x76", plain)  # fmt: skip
+    painted = paint(source, target, "matroska", Painter(), ((0.0, LABEL),))
+    assert painted.displayed == (136 * aspect, 76)
+    cut = f"crop=136:76:10:20,scale={136 * aspect}:76:flags=neighbor"
+    command = ["ffmpeg", "-v", "error", "-i", target, "-vf", cut, "-frames:v", "1", "-pix_fmt", "gray"]
+    shown = subprocess.run([*map(str, command), "-f", "rawvideo", "-"], capture_output=True, check=True).stdout
+    left, top, right, bottom = painted.box
+    inside = np.frombuffer(shown, np.uint8).reshape(76, 136 * aspect)[top + 2 : bottom - 2, left + 2 : right - 2]
+    assert (inside > 220).all()
+    video = json.loads(said("mkvmerge", "-J", target))["tracks"][0]["properties"]
+    assert (video["display_dimensions"], video["cropping"]) == (f"{136 * aspect}x76", "10,20,14,24")
+
+
+def test_a_label_that_is_cut_off_is_no_label(tmp_path: Path) -> None:
+    source, target = make_video(tmp_path / "old.mkv", *X264, size="320x240"), tmp_path / "new.mkv"
+    paint(source, target, "matroska", LabelPainter(), ((0.0, None),))
+
+    def status() -> Status:
+        with FileBytes(target.open("rb"), str(target)) as data:
+            return find_explicit_label(data, "matroska", languages=("zh",)).status
+
+    assert status() is Status.PRESENT
+    said("mkvpropedit", "-q", target, "--edit", "track:v1", "--set", "pixel-crop-bottom=40")
+    assert status() is Status.ABSENT

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.pixels import as_stored, make_plan
 from labeling.codecs.video.pixel_formats import FULL_RANGE, Component, Format, channels, format_of, matrix_of
+from labeling.containers import Crop
 from labeling.errors import LabelingError, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ _TURNS = {0: (1, 2), 90: (6, 5), 180: (3, 4), 270: (8, 7)}
 def supports(pix_fmt: str) -> bool:
     """Return whether frames of a pixel format (FFmpeg's name) can be drawn on."""
     return format_of(pix_fmt) is not None
+
+
+def sane_crop(crop: Crop, width: int, height: int) -> Crop:
+    """Return what is cut off a frame of this size; nothing, if nothing would be left."""
+    return crop if crop[0] + crop[2] < width and crop[1] + crop[3] < height else (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class FrameOverlay:
         rotation: Degrees clockwise: 0, 90, 180 or 270.
         mirrored: Whether left and right are exchanged after that.
         sample_aspect: Width : height of one pixel.
+        crop: Pixels of the coded frame that players cut off before all this: left, top, right, bottom.
 
     Attributes:
         size: (width, height) of the coded frame.
@@ -86,6 +93,7 @@ class FrameOverlay:
         rotation: int = 0,
         mirrored: bool = False,
         sample_aspect: Fraction = Fraction(1),
+        crop: Crop = (0, 0, 0, 0),
     ) -> None:
         if rotation % 360 not in _TURNS:
             raise LabelingError(f"the video is rotated by {rotation} degrees; only quarter turns can be labelled")
@@ -95,14 +103,17 @@ class FrameOverlay:
             )
         self.size = width, height
         one = Fraction(1)
-        square = round(width * max(sample_aspect, one)), round(height / min(sample_aspect, one))
+        left, top, right, bottom = sane_crop(crop, width, height)
+        inner = width - left - right, height - top - bottom
+        square = round(inner[0] * max(sample_aspect, one)), round(inner[1] / min(sample_aspect, one))
         plan = make_plan(painter, *square, _TURNS[rotation % 360][mirrored])
         self.displayed = plan.width, plan.height
         self.box = plan.box
         shape = plan.box[3] - plan.box[1], plan.box[2] - plan.box[0], 3
         shown = painter.paint([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)])
         stored = as_stored(shown, plan.orientation)
-        self.coded = _coded_box(plan.stored, square, self.size)
+        box = _coded_box(plan.stored, square, inner)
+        self.coded = box[0] + left, box[1] + top, box[2] + left, box[3] + top
         self._ink = _resized(stored, self.coded)
         self._patches: dict[tuple[str, int, int, int], list[_Patch]] = {}
 

@@ -26,9 +26,9 @@ from labeling.codecs.video.base import (
     Spans,
     Stream,
 )
-from labeling.codecs.video.overlay import FrameOverlay, supports
+from labeling.codecs.video.overlay import FrameOverlay, sane_crop, supports
 from labeling.codecs.video.packet_scan import RawPacket, Scan, scan_packets
-from labeling.containers import NewFrame, Unfit, formats
+from labeling.containers import Crop, NewFrame, Unfit, formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes, FileRange
 from labeling.options.video import REENCODE
@@ -52,6 +52,7 @@ class VideoInfo(NamedTuple):
         aspect: Width : height of one pixel.
         pix_fmt: FFmpeg's name of the pixel format.
         reorders: Whether pictures are decoded in another order than they are shown.
+        crop: Pixels of the coded picture that players cut off: left, top, right, bottom.
     """
 
     stream: Stream
@@ -62,6 +63,7 @@ class VideoInfo(NamedTuple):
     aspect: Fraction
     pix_fmt: str
     reorders: bool
+    crop: Crop = (0, 0, 0, 0)
 
 
 def paint(
@@ -102,9 +104,12 @@ def paint(
     why = ""
     with copier.reading(source, format) as container:
         video = _inspected(container)
+    with FileBytes(source.open("rb"), str(source)) as data:
+        cut = containers.crop_of(data, format)
+    video = video._replace(crop=sane_crop(cut, video.stream.width, video.stream.height))
     overlay = FrameOverlay(
         painter, video.stream.width, video.stream.height,
-        rotation=video.rotation, mirrored=video.mirrored, sample_aspect=video.aspect,
+        rotation=video.rotation, mirrored=video.mirrored, sample_aspect=video.aspect, crop=video.crop,
     )  # fmt: skip
     job = _Job(source, target, format, video, overlay, plan, settings, progress)
     if reencode != "always":
@@ -313,8 +318,9 @@ class _Job:
             self._display()
 
     def _display(self) -> None:
-        width, height, aspect = self.video.stream.width, self.video.stream.height, self.video.aspect
-        matroska_display.set_display(self.target, max(1, round(width * aspect)), height)
+        left, top, right, bottom = self.video.crop
+        width, height = self.video.stream.width - left - right, self.video.stream.height - top - bottom
+        matroska_display.set_display(self.target, max(1, round(width * self.video.aspect)), height)
 
     def _whole_codec(self) -> str:
         """Return the codec for the whole video: its own if that can encode its pictures, else another that can."""

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling import containers
 from labeling.codecs.base import Box, Pixels
-from labeling.containers import formats
+from labeling.codecs.video.overlay import sane_crop
+from labeling.containers import Crop, formats
 from labeling.containers.syntax.riff import chunk_at
 from labeling.errors import MissingDependency, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
@@ -56,18 +58,24 @@ class Frame:
         last: Whether it is the last frame of the video.
     """
 
-    def __init__(self, frame: Any, seconds: float, aspect: float, limit: int) -> None:
+    def __init__(self, frame: Any, seconds: float, aspect: float, limit: int, crop: Crop = (0, 0, 0, 0)) -> None:
         self._frame, self._aspect, self._limit = frame, aspect, limit
+        self._crop = sane_crop(crop, frame.width, frame.height)
         self._turn = _turn(frame)
         self.seconds = seconds
         self.end = seconds
         self.last = False
 
     def rgb(self) -> Pixels:
-        """Return the frame as a player shows it, upright and with square pixels: (H, W, 3) uint8."""
+        """Return the frame as a player shows it, cropped, upright and with square pixels: (H, W, 3) uint8."""
         frame, (width, height) = self._frame, self._square()
         with decoding():
             pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
+        if any(self._crop):
+            left, top, right, bottom = self._crop
+            across, down = width / frame.width, height / frame.height
+            pixels = pixels[round(top * down) : round((frame.height - bottom) * down)]
+            pixels = pixels[:, round(left * across) : round((frame.width - right) * across)]
         return np.ascontiguousarray(self._turn.applied(pixels))
 
     def luma(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -90,6 +98,8 @@ class Frame:
         left, top, right, bottom = self._turn.undone(
             (box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1])
         )
+        before, above, behind, below = self._crop
+        gray = gray[above : frame.height - below, before : frame.width - behind]
         height, width = gray.shape
         part = gray[
             max(0, math.floor(top * height)) : math.ceil(bottom * height),
@@ -152,8 +162,8 @@ class Sampler:
         UnreadableFile: The demuxer does not understand the file.
     """
 
-    def __init__(self, data: bytes | FileBytes, demuxer: str, limit: int) -> None:
-        self._data, self._demuxer, self._limit = data, demuxer, limit
+    def __init__(self, data: bytes | FileBytes, demuxer: str, limit: int, crop: Crop = (0, 0, 0, 0)) -> None:
+        self._data, self._demuxer, self._limit, self._crop = data, demuxer, limit, crop
         self._hidden = _texts(data)
         self._origin: float | None = None
         with decoding(), self._opened() as container:
@@ -254,7 +264,9 @@ class Sampler:
             if self._origin is None:
                 self._origin = at if at is not None else 0.0
             seconds = at - self._origin if at is not None else before.end if before is not None else 0.0
-            shot = Frame(frame, max(seconds, before.seconds if before is not None else 0.0), aspect, self._limit)
+            shot = Frame(
+                frame, max(seconds, before.seconds if before is not None else 0.0), aspect, self._limit, self._crop
+            )
             shot.end = shot.seconds + ((frame.duration or 0) * tick or step)
             if before is not None:
                 before.end = shot.seconds
@@ -290,7 +302,7 @@ def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
         import av  # noqa: F401
     except ImportError as error:
         raise MissingDependency(f"PyAV is needed to decode video and audio: pip install av ({error})") from error
-    return Sampler(data, row.demuxer, max_pixels)
+    return Sampler(data, row.demuxer, max_pixels, containers.crop_of(data, format))
 
 
 @contextmanager
