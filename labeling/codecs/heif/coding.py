@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Protocol
@@ -333,28 +334,42 @@ def _by_rgb(planes: Planes, step: int) -> tuple[bytes, Colour | None]:
     Read by that same matrix, the planes go through unchanged. Only saturated colours may be no RGB then: if there are
     any outside the label, the picture gets that matrix in truth, and its new colour is returned.
     """
-    bits, whole = planes.form.bits, (0, 0, planes.width, planes.height)
-    changed = None
+    bits, changed = planes.form.bits, None
     as_601 = replace(planes, colour=replace(planes.colour, matrix=_BT601, full=True))
-    rgb = to_rgb(as_601, whole, clip=False)
-    beyond = np.maximum(-rgb, rgb - 1).max(axis=-1)
-    for left, top, right, bottom in planes.painted:
-        beyond[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1] = 0
-    if "G" in {part.channel for part in planes.form.components} or beyond.max() * 256 > 1:
+    if "G" in {part.channel for part in planes.form.components} or _is_no_rgb(as_601):
         changed = replace(planes.coded, matrix=_BT601, full=True)
-        rgb = to_rgb(planes, whole)
-    rgb = np.clip(rgb, 0, 1)
+    source = planes if changed else as_601
+    rgb = np.empty((planes.height, planes.width, 3), np.uint16 if bits > 8 else np.uint8)
+    for top, bottom in _strips(planes):
+        rgb[top:bottom] = np.rint(to_rgb(source, (0, top, planes.width, bottom)) * ((1 << bits) - 1))
     if bits > 8:
-        deep = np.rint(rgb * ((1 << bits) - 1)).astype(np.uint16)
-        return _opencv(deep[..., ::-1], bits, step), changed
+        return _opencv(rgb[..., ::-1], bits, step), changed
     out = io.BytesIO()
     quality = 100 - round(step * 100 / 63)
     try:
-        image = Image.fromarray(np.rint(rgb * 255).astype(np.uint8))
+        image = Image.fromarray(rgb)
         image.save(out, "AVIF", quality=quality, subsampling=_name(planes), speed=_SPEED, range="full")
     except (OSError, ValueError, KeyError) as error:
         raise LabelingError(f"the painted picture cannot be encoded as AVIF ({error})", hint=_WITHOUT) from error
     return _primary(out.getvalue()), changed
+
+
+def _strips(planes: Planes) -> Iterator[tuple[int, int]]:
+    """Yield rows (from, to) of strips that take a few megabytes as floating-point numbers."""
+    for top in range(0, planes.height, 64):
+        yield top, min(top + 64, planes.height)
+
+
+def _is_no_rgb(planes: Planes) -> bool:
+    """Return whether a picture has colours outside its label that are no RGB, by more than a rounding."""
+    for start, end in _strips(planes):
+        rgb = to_rgb(planes, (0, start, planes.width, end), clip=False)
+        beyond = np.maximum(-rgb, rgb - 1).max(axis=-1)
+        for left, top, right, bottom in planes.painted:
+            beyond[max(0, top - 1 - start) : max(0, bottom + 1 - start), max(0, left - 1) : right + 1] = 0
+        if beyond.max() * 256 > 1:
+            return True
+    return False
 
 
 def _primary(data: bytes) -> bytes:
