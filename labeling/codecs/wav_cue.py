@@ -13,9 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.containers import Media, Piece, identify
+from labeling.containers import Media, Piece, identify, wav
 from labeling.containers.edits import splice
-from labeling.containers.syntax.riff import MAX_CHUNKS, chunk_at
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 DUCKED = 10 ** (-12 / 20)
@@ -91,21 +90,14 @@ def mix_cue(data: Media, cue_of: CueOf, *, at: Literal["start", "end"] = "start"
 
 
 def _samples(data: Media) -> _Samples:
-    if data[:4] not in (b"RIFF", b"RF64", b"BW64") or data[8:12] != b"WAVE":
+    found = wav.walk(data)
+    if not found.children:
         row = identify(data[:64])
         kind = f"{row.title} files" if row is not None else "this format"
         raise UnsupportedFormat(f"a cue cannot be mixed into {kind} without re-encoding the audio", hint=_ADVICE)
-    raw, at = b"", 12
-    for _ in range(MAX_CHUNKS):
-        if at + 8 > len(data):
-            break
-        chunk = chunk_at(data, at, len(data))
-        if chunk.name == b"fmt ":
-            raw = data[chunk.body : min(chunk.stop, chunk.body + 40)]
-        elif chunk.name == b"data" and len(raw) >= _fmt.size:
-            return _form(raw, chunk.body, chunk.stop)
-        at = chunk.end
-    raise UnreadableFile("the WAV file has no fmt chunk before its samples, or no samples")
+    if not found.format or found.samples is None:
+        raise UnreadableFile("the WAV file has no fmt chunk, or no samples")
+    return _form(found.format, found.samples.body, found.samples.stop)
 
 
 def _form(raw: bytes, start: int, end: int) -> _Samples:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labeling.containers import flac
+from labeling.containers import flac, wav
 from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
@@ -57,6 +57,8 @@ def read(data: Media) -> Contents:
     after = id3.behind_tags(data)
     if after and data[after : after + 4] == b"fLaC":
         return flac.read(data)
+    if after and data[after : after + 4] in wav.FORMS:
+        return wav.read(data)
     walk = _walk(data)
     coded = [(walk.audio, walk.audio_end - walk.audio)] if walk.audio_end > walk.audio else []
     return walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)

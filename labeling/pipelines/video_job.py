@@ -111,6 +111,7 @@ def write(
         if done is not None:
             return done
     pieces = containers.rewrite(job.data, job.contents, changes, job.edits)
+    job.how += job.contents.mended
     place = files.temp_beside if dry_run else files.staged
     with place(target) as temporary:
         files.write_pieces(temporary, pieces)

@@ -300,13 +300,11 @@ def test_padding_that_its_writer_forgot_is_added() -> None:
     assert texts(containers.read(after)) == [("WAV RIFF AIGC", LABEL)]
 
 
-def test_a_stream_of_wav_is_whole_and_not_written() -> None:
+def test_a_stream_of_wav_is_whole() -> None:
     data = ffmpeg("wav", "-metadata", "title=hi")
     contents = containers.read(data)
     assert contents.problems == () and len(contents.warnings) == 1
     assert (round(contents.seconds, 6), texts(contents)[0]) == (0.3, ("WAV LIST INFO INAM", "hi"))
-    with pytest.raises(LabelingError, match="stream"):
-        write(data, text_field=("AIGC", LABEL))
     zero = data[:4] + bytes(4) + data[8 : data.index(b"data") + 4] + bytes(4) + data[data.index(b"data") + 8 :]
     assert containers.read(zero).coded == contents.coded
 
@@ -349,7 +347,9 @@ def test_every_truncation_is_a_problem(make: Any) -> None:
             continue
         # An OpenDML video that ends where its first RIFF chunk does is a whole video of its own.
         first = 8 + int.from_bytes(data[4:8], "little")
-        assert contents.problems or contents.fixed or first <= cut < first + 12, cut
+        # A WAV file may lack the padding of its last chunk.
+        padding = data[cut:] == b"\0" and len(contents.mended) == 1
+        assert contents.problems or contents.fixed or first <= cut < first + 12 or padding, cut
 
 
 def test_wrong_wishes_are_refused() -> None:

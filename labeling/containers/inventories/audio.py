@@ -35,13 +35,18 @@ def mp3(data: Media, contents: Contents) -> Iterator[Entry]:
 def _frames(data: Media, contents: Contents, where: str) -> Iterator[Entry]:
     taken = {block.offset for block in contents.blocks}
     for tag in id3.leading_tags(data, Collector(), where):
-        for frame in tag.frames:
-            if frame.at in taken or frame.name in _SEEK_FRAMES:
-                continue
-            name = frame.name.decode("latin-1").strip()
-            header = 6 if tag.version == 2 else 10
-            shown = _FRAMES.get(frame.name, f"frame {name}")
-            yield Entry(f"frame:{name}", digest(frame.raw[header:]), shown, f"{where} {name}")
+        yield from frames(tag, taken, where)
+
+
+def frames(tag: id3.Tag, taken: set[int], where: str) -> Iterator[Entry]:
+    """List the frames of an ID3v2 tag that are not at the offsets ``taken``, which blocks have."""
+    for frame in tag.frames:
+        if frame.at in taken or frame.name in _SEEK_FRAMES:
+            continue
+        name = frame.name.decode("latin-1").strip()
+        header = 6 if tag.version == 2 else 10
+        shown = _FRAMES.get(frame.name, f"frame {name}")
+        yield Entry(f"frame:{name}", digest(frame.raw[header:]), shown, f"{where} {name}")
 
 
 def flac(data: Media, contents: Contents) -> Iterator[Entry]:

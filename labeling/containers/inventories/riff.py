@@ -7,7 +7,9 @@ from struct import Struct, unpack_from
 
 from labeling.containers.base import Buffer, Contents, Entry, Kind, Measure, Media, digest, digest_of_part
 from labeling.containers.collector import Collector
+from labeling.containers.inventories.audio import frames
 from labeling.containers.syntax.riff import Chunk, chunks, title
+from labeling.containers.wav import walk
 
 MAX_CHUNKS = 1 << 18
 """Limit on the chunks of a WebP file."""
@@ -163,18 +165,8 @@ def _avi_stream(data: Media, inside: list[Chunk], numbers: dict[str, int], block
 def wav(data: Media, contents: Contents) -> Iterator[Entry]:
     """List what a WAV file holds (RF64 and BW64 too)."""
     ours = {block.offset for block in contents.blocks if block.kind in (Kind.C2PA, Kind.XMP)}
-    stop = len(data)
-    length = int.from_bytes(data[4:8], "little")
-    if data[:4] == b"RIFF" and 0 < length < 0x7FFFFF00:
-        stop = min(stop, 8 + length)
-    sound = sum(size for _, size in contents.coded)
-    end = 12
-
-    def real(name: bytes, size: int) -> int:
-        return sound if name == b"data" else size
-
-    for chunk in chunks(data, 12, stop, Collector(), real):
-        end = chunk.end
+    found = walk(data)
+    for chunk in found.children:
         if chunk.name == b"fmt ":
             body = data[chunk.body : min(chunk.stop, chunk.body + 64)]
             yield Entry("format", digest(body), "format of the samples", "WAV fmt chunk")
@@ -182,5 +174,12 @@ def wav(data: Media, contents: Contents) -> Iterator[Entry]:
             continue  # read as blocks
         else:
             yield _chunk(data, chunk, "WAV")
+    for _, tag in found.tags:
+        yield from frames(tag, {block.offset for block in contents.blocks}, "WAV ID3")
+    sound = sum(size for _, size in contents.coded)
     yield Entry("samples", Measure(sound, f"{sound} bytes"), "samples", "WAV data chunk")
-    yield from _trailer(data, max(end, stop if data[:4] == b"RIFF" else end), "WAV")
+    end = max((chunk.end for chunk in found.children), default=len(data))
+    if end < found.riff.end:
+        value = digest_of_part(data, end, found.riff.end)
+        yield Entry("stray", value, f"{found.riff.end - end} bytes that are not a chunk", f"WAV, offset {end}")
+    yield from _trailer(data, found.riff.end, "WAV")

@@ -100,9 +100,31 @@ def chunk_at(data: Media, at: int, stop: int, real: Callable[[bytes, int], int] 
         size = real(name, size)
     body_end = at + 8 + size
     form = first[8:12] if name in (b"LIST", b"RIFF") and size >= 4 and at + 12 <= stop else b""
-    # Some writers forget the padding byte of the last chunk.
+    # Some writers forget the padding byte.
     end = min(body_end + (size & 1), stop)
+    if size & 1 and body_end + 8 < stop and not _is_padded(data[body_end : body_end + 9], stop - body_end):
+        end = body_end
     return Chunk(name, form, at, min(body_end, stop), end, body_end > stop)
+
+
+def is_name(name: bytes) -> bool:
+    """Return whether this can be the four-character code of a chunk: ASCII that can be printed."""
+    return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
+
+
+def _is_padded(raw: bytes, room: int) -> bool:
+    """Return whether the first byte behind a chunk of odd length is padding, and not part of the next chunk's header.
+
+    Args:
+        raw: The nine bytes behind the chunk.
+        room: Bytes up to the end of the enclosing chunk.
+    """
+    if not raw[0]:
+        return True
+    follows, later = (
+        is_name(raw[at : at + 4]) and at + 8 + int.from_bytes(raw[at + 4 : at + 8], "little") <= room for at in (0, 1)
+    )
+    return later or not (follows or raw[:4] == b"data")
 
 
 def chunks(
