@@ -5,13 +5,17 @@ exiftool and ffprobe are the witnesses: what they find in a source and not in it
 
 from __future__ import annotations
 
+import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from labeling import Labeler, LabelingError, Signer, WouldLose, containers
+from labeling import Labeler, Signer, WouldLose, batch, containers
+from labeling.cli import group
 from labeling.containers import formats
 from labeling.marks.credentials.testchain import make_test_chain
 from labeling.preservation import State, find_losses
@@ -75,11 +79,7 @@ def test_manifests_of_others_are_kept_as_parents_or_named(
     signed = Labeler("provider", visible=False, signer=signer, sidecar=False).label_file(source, tmp_path / f"s-{name}")
     before = containers.read(signed.path.read_bytes())
     held = metadata.scan(before).c2pa
-    # Without the provider's label, so that another one may label it.
-    try:
-        done = Labeler("provider", visible=visible, signer=signer).label_file(signed.path, tmp_path / f"l-{name}")
-    except LabelingError:
-        pytest.xfail("not labelled again")
+    done = Labeler("provider", visible=visible, signer=signer).label_file(signed.path, tmp_path / f"l-{name}")
     after = metadata.scan(containers.read(done.path.read_bytes()))
     named = [loss for loss in done.lost if loss.what.startswith("C2PA manifest")]
     if held and not named:
@@ -148,17 +148,45 @@ def test_a_single_change_is_named(name: str, options: tuple[str, ...], what: str
     assert any(each.startswith(what) for each in found), found
 
 
-def test_strict_writes_nothing(tmp_path: Path) -> None:
-    source = source_of(tmp_path, "full.mkv")
-    bare = tmp_path / "x.mkv"
-    lost = Labeler("my-service").label_file(source, bare).lost
-    bare.unlink()
-    if not lost:
-        pytest.skip("nothing is lost any more")
-    with pytest.raises(WouldLose) as caught:
-        Labeler("my-service", strict=True).label_file(source, bare)
-    assert lost[0].what in caught.value.message
-    assert [path.name for path in tmp_path.iterdir()] == ["full.mkv"]
+def test_strict_writes_nothing_and_names_what_would_be_lost(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(COSTLY["png"]())
+    with pytest.raises(WouldLose, match="chunk iDOT"):
+        Labeler("my-service", strict=True).label_image(source.read_bytes())
+    with pytest.raises(WouldLose, match="chunk iDOT"):
+        Labeler("my-service", strict=True).label_file(source, tmp_path / "b.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    source.write_bytes(PICTURES["full.png"]())
+    assert Labeler("my-service", strict=True).label_file(source, tmp_path / "b.png").lost == ()
+
+
+def test_the_command_line_prints_losses_and_refuses_them_if_asked(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(COSTLY["png"]())
+    runner = CliRunner()
+    command = ["add", str(source), "--producer", "p", "-o", str(tmp_path / "b.png")]
+    strict = runner.invoke(group, [*command, "--strict"])
+    assert strict.exit_code == 2
+    assert "would lose chunk iDOT" in strict.output
+    assert "leave --strict out" in strict.output
+    assert not (tmp_path / "b.png").exists()
+    plain = runner.invoke(group, command)
+    assert plain.exit_code == 0
+    assert "lost: chunk iDOT (PNG iDOT chunk): " in plain.output
+
+
+def test_a_batch_run_records_losses_and_refuses_them_if_asked(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(COSTLY["png"]())
+    lines = []
+    for strict in (False, True):
+        out = tmp_path / f"out-{strict}"
+        batch.run(tmp_path / "in", out, labeler=partial(Labeler, "p", strict=strict), workers=1)
+        lines.append(json.loads((out / ".aigc-label" / "results.jsonl").read_text(encoding="utf-8")))
+    assert [line["status"] for line in lines] == ["labelled", "refused"]
+    assert [loss["what"] for loss in lines[0]["lost"]] == ["chunk iDOT"]
+    assert set(lines[0]["lost"][0]) == {"what", "where", "why"}
+    assert lines[1]["error"]["kind"] == "WouldLose"
 
 
 @pytest.mark.parametrize("name", sorted(COSTLY))

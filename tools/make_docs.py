@@ -45,7 +45,7 @@ def formats_table() -> str:
 
 
 def kept_table() -> str:
-    """What labelled copies keep, and what a visible label may cost, from the same table."""
+    """What is compared on every write, and what labelled copies are known to lose, from the same table."""
     from labeling.containers.formats import FORMATS
 
     rows = []
@@ -55,9 +55,8 @@ def kept_table() -> str:
             for cost in row.costs:
                 reasons.setdefault(cost.why, []).append(cost.what)
             costs = "; ".join(f"{', '.join(things)} ({why})" for why, things in reasons.items())
-            drawn = row.painter or row.edit
-            rows.append((row.title, f"all metadata; {row.kept}", costs or ("nothing known" if drawn else "–")))
-    return table(("Format", "Compared on every write", "What a visible label may cost"), rows)
+            rows.append((row.title, f"all metadata; {row.kept}", costs or "nothing known"))
+    return table(("Format", "Compared on every write", "What may be lost, and why"), rows)
 
 
 def profiles_table() -> str:

@@ -154,7 +154,7 @@ class Format:
     """For the README: what ``inventory`` lists, in words."""
 
     costs: tuple[Cost, ...] = ()
-    """What a copy of a file with a visible label may lose, and why; also for the README."""
+    """What a labelled copy of a file may lose, and why; also for the README."""
 
     media: bool = False
     """Video or audio: read in parts, never whole, since such a file may be of any size."""
