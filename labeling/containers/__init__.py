@@ -82,7 +82,8 @@ def read(data: Buffer | FileBytes) -> Contents:
     row = identify(data)
     if row is None:
         if (kind := unread(data)) is not None:
-            raise UnsupportedFormat(f"{kind.title} is not yet supported: whether it carries labels was not looked at")
+            message = f"this is {kind.title}, which is not yet read: whether it carries labels was not looked at"
+            raise UnsupportedFormat(message, hint=kind.way_out or None)
         raise UnsupportedFormat("the content is of no format that this version knows")
     contents: Contents = container_module(row).read(_whole(data) if row.media else data)
     return contents

@@ -8,6 +8,7 @@ is something in a module. :func:`resolve` imports them.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -278,9 +279,32 @@ class Format:
 
 
 class Unread(NamedTuple):
-    """A kind of file that is recognised but not read yet: saying so is better than calling its labels absent."""
+    """A kind of file that is recognised but not read yet: saying so is better than calling its labels absent.
+
+    Attributes:
+        title: For people, with an article if it is one thing.
+        media_type: Its media type.
+        extensions: In lower case, with the dot.
+        signatures: The file is of this kind if any one of these matches its first bytes.
+        plugin: Pillow's plugin that decodes it, so that it can be converted.
+        note: What to know before it is converted.
+        looks_like: Tells by the whole file, where there is no signature.
+    """
 
     title: str
     media_type: str
     extensions: tuple[str, ...]
     signatures: tuple[Signature, ...]
+    plugin: str = ""
+    note: str = ""
+    looks_like: Callable[[Any], bool] | None = None
+
+    @property
+    def way_out(self) -> str:
+        """What to do with such a picture; empty if nothing can be advised."""
+        if not self.media_type.startswith("image/"):
+            return ""
+        converted = "convert it to PNG or JPEG first"
+        if self.plugin:
+            converted += ", which Pillow can do"
+        return f"{converted}; {self.note}" if self.note else converted

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import PurePath
 from typing import Any, TypeVar
 
 from labeling.containers import costs
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, Unread, resolve
+from labeling.containers.unread_pictures import PICTURES
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
 
@@ -286,15 +288,9 @@ FORMATS: tuple[Format, ...] = ()
 
 
 UNREAD: tuple[Unread, ...] = (
-    Unread("HEIF with a minimized header (mini box)", "image/heif", (".hmg",), _brands(b"mif3")),
     Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), _starts(b"\0\0\1\xba", b"\0\0\1\xb3")),
-    Unread("Olympus camera raw (ORF)", "image/x-olympus-orf", (".orf",), _starts(b"IIRO", b"IIRS", b"MMOR")),
-    Unread("Panasonic camera raw (RW2)", "image/x-panasonic-rw2", (".rw2", ".rwl"), _starts(b"IIU\0")),
-    Unread("Fujifilm camera raw (RAF)", "image/x-fuji-raf", (".raf",), _starts(b"FUJIFILMCCD-RAW")),
-    Unread("Canon camera raw (CRW)", "image/x-canon-crw", (".crw",), _starts(b"HEAPCCDR", at=6)),
-    Unread("Sigma camera raw (X3F)", "image/x-sigma-x3f", (".x3f",), _starts(b"FOVb")),
-    Unread("Minolta camera raw (MRW)", "image/x-minolta-mrw", (".mrw",), _starts(b"\0MRM")),
     Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), _starts(b"PK\3\4")),
+    *PICTURES,
 )  # fmt: skip
 
 _signatures: tuple[tuple[Signature, Format], ...] = ()
@@ -362,24 +358,33 @@ def identify(head: Buffer | FileBytes) -> Format | None:
     for signature, row in _signatures:
         if _matches(signature, first):
             # Of two that match, the longer one knows better: HEIF without a meta box begins like any ISO media file.
-            return row if len(signature) > 1 or not _is_narrower(first, signature) else None
-    if unread(first) is not None:
+            return None if any(_matches(longer, first) for longer in _longer(signature)) else row
+    if unread(head) is not None:
         return None
     return next((row for row in FORMATS if row.sniffed and container_module(row).looks_like(head)), None)
 
 
-def _is_narrower(first: bytes, than: Signature) -> bool:
-    return any(
-        len(signature) > len(than) and signature[: len(than)] == than and _matches(signature, first)
+@cache
+def _longer(than: Signature) -> tuple[Signature, ...]:
+    """Return the signatures of files that are not read and begin as ``than`` asks for, and say more."""
+    count = len(than) - 1
+    last_at, last = than[-1]
+    return tuple(
+        signature
         for kind in UNREAD
         for signature in kind.signatures
+        if len(signature) > count and signature[:count] == than[:count] and signature != than
+        if signature[count][0] == last_at and signature[count][1].startswith(last)
     )
 
 
 def unread(head: Buffer | FileBytes) -> Unread | None:
     """Say which kind of file that is not read yet ``head`` belongs to, if any."""
     first = bytes(head[:HEAD])
-    return next((row for row in UNREAD if any(_matches(signature, first) for signature in row.signatures)), None)
+    for row in UNREAD:
+        if any(_matches(signature, first) for signature in row.signatures):
+            return row
+    return next((row for row in UNREAD if row.looks_like is not None and row.looks_like(head)), None)
 
 
 def is_media(head: Buffer) -> bool:

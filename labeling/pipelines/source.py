@@ -36,9 +36,10 @@ def open_source(path: str | os.PathLike[str]) -> tuple[str, Media]:
     """
     name, data = files.open_source(path, containers.is_media)
     if not isinstance(data, FileBytes) and containers.identify(data) is None:
-        kind = containers.unread(data)
-        what = f"it is {kind.title}, which" if kind is not None else "the content is of no format that"
-        raise UnsupportedFormat(f"{what} this version can{'not' if kind is not None else ''} label", path=name)
+        if (kind := containers.unread(data)) is not None:
+            message = f"this is {kind.title}, which cannot be labelled"
+            raise UnsupportedFormat(message, path=name, hint=kind.way_out or None)
+        raise UnsupportedFormat("the content is of no format that this version can label", path=name)
     return name, data
 
 
