@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -370,11 +371,11 @@ class Labeler(LabelerOptions):
             chosen = resolve_target(source, target, in_place=in_place)
             name, data = open_source(source)
             label_for = self._label_for(content_id)
-            if isinstance(data, FileBytes):
+            if isinstance(data, FileBytes) or containers.is_media(data):
                 from labeling.pipelines.video import label_video
 
                 video = replace(self.video or VideoOptions(), progress=progress)
-                with data:
+                with data if isinstance(data, FileBytes) else nullcontext():
                     return label_video(data, name, chosen, label_for, self._options, video, dry_run=dry_run)
             made = image.label_bytes(data, name, label_for, self._options)
             return write_result(made, source, chosen, dry_run=dry_run)

@@ -161,6 +161,7 @@ class Contents:
         fixed: Why this file cannot be rewritten; empty if it can.
         seconds: Duration of a video or audio file; 0 where unknown.
         notes: What is wrong with the file for other readers, although all of it was read. A verifier reports it.
+        has_xmp: Whether this very file has a place for an XMP packet, if its format has one.
         mended: What is wrong with the file and right in every copy of it, in sentences for whoever gets the copy.
     """
 
@@ -176,6 +177,7 @@ class Contents:
     fixed: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    has_xmp: bool = True
     mended: tuple[str, ...] = ()
 
 

@@ -258,6 +258,7 @@ _AUDIO: tuple[Format, ...] = (
         name="mp3", title="MP3", media=True,
         media_types=("audio/mpeg",), extensions=(".mp3",),
         signatures=_starts(b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2"),
+        sniffed=True,
         kept="all audio, every ID3v2 frame (covers, chapters …), ID3v1, APEv2 and Lyrics3 tags",
         module=".mp3", inventory=".inventories.audio:mp3", carrier="ID3v2 TXXX frame AIGC",
         label_home="text", home_prefix="MP3 ID3v2 TXXX ",
@@ -388,8 +389,13 @@ def unread(head: Buffer | FileBytes) -> Unread | None:
 
 
 def is_media(head: Buffer) -> bool:
-    """Say whether a file that begins like this is video or audio, which is read in parts and never whole."""
-    row = identify(bytes(head[:HEAD]))
+    """Say whether a file that begins like this is video or audio, which is read in parts and never whole.
+
+    Args:
+        head: The first :data:`HEAD` bytes, or all of the file: an MP3 file that begins with bytes of another kind is
+            only recognised by all of it.
+    """
+    row = identify(head)
     return row is not None and row.media
 
 

@@ -1,20 +1,26 @@
 """MP3: MPEG audio frames (ISO/IEC 11172-3, 13818-3) behind an ID3v2 tag. A label is a TXXX frame of the tag.
 
-ID3v1, APEv2, Lyrics3 and further ID3v2 tags may follow the audio; they stay where they are. A FLAC file behind an ID3v2
-tag, which is what C2PA makes of every FLAC file, is passed on to :mod:`.flac`.
+ID3v1, APEv2, Lyrics3 and further ID3v2 tags may follow the audio; they stay where they are. Players that find an ID3v2
+tag do not read the others any more: a file that gets its first ID3v2 tag gets their title, artist and the like in it.
+
+An ID3v2 tag may precede other formats as well: C2PA makes a FLAC file of this kind of every FLAC file, and FFmpeg reads
+a tag in front of any file. They are passed on to the modules of those formats.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labeling.containers import flac, wav
-from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
+from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
-from labeling.containers.syntax import id3, id3_edit
+from labeling.containers.syntax import id3, id3_edit, old_tags
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes
 
+_COPIED = "players read an ID3v2 tag first: title, artist and the like were copied into the new one from the old tag"
+_LOOSE, _ENOUGH = 4096, 8  # bytes behind the last frame, and number of frames, of a file that is recognised by them
 _SEARCHED = 1 << 16  # for the first frame, behind the tag
 _KBITS = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -46,6 +52,7 @@ class _Walk:
     audio: int = 0
     audio_end: int = 0
     seconds: float = 0.0
+    tails: list[tuple[int, int]] = field(default_factory=list)  # ID3v1 and APEv2 tags at the end
 
     def leading(self) -> id3.Tag | None:
         """Return the tag at the very start, where a label belongs."""
@@ -61,7 +68,29 @@ def read(data: Media) -> Contents:
         return wav.read(data)
     walk = _walk(data)
     coded = [(walk.audio, walk.audio_end - walk.audio)] if walk.audio_end > walk.audio else []
-    return walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)
+    contents = walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)
+    home = walk.leading()
+    mended = (_COPIED,) if home is None and coded and old_tags.frames(data, walk.tails) else ()
+    return replace(contents, mended=mended, has_xmp=home is None or home.version > 2)
+
+
+def looks_like(data: Buffer | FileBytes) -> bool:
+    """Return whether frames follow bytes of no known kind, and reach to the end of the file: players find them.
+
+    Only then is it safe to put a tag in front: a program with sounds in it is no MP3 file.
+    """
+    media = data if isinstance(data, bytes | FileBytes) else bytes(data)
+    found = _first_frame(media, 0, len(media))
+    if found is None:
+        return False
+    at, first = found
+    count = 0
+    while (frame := _parse(media[at : at + 4])) is not None:
+        if not frame.length or (frame.samples, frame.rate) != (first.samples, first.rate):
+            return False
+        at += frame.length
+        count += 1
+    return count >= _ENOUGH and len(media) - at <= _LOOSE
 
 
 def _walk(data: Media) -> _Walk:
@@ -87,6 +116,7 @@ def _tail(data: Media, walk: _Walk) -> int:
     """Return where the audio ends and tags of other kinds begin; read the ID3v2 tags among them."""
     end, start = len(data), walk.first
     if end - start >= _ID3V1 and data[end - _ID3V1 : end - _ID3V1 + 3] == b"TAG":
+        walk.tails.append((end - _ID3V1, end))
         end -= _ID3V1
     for _ in range(id3.MAX_TAGS):
         foot = data[max(start, end - _APE_FOOTER) : end]
@@ -103,6 +133,8 @@ def _tail(data: Media, walk: _Walk) -> int:
         if not 0 < size <= end - start:
             note(walk.collector.warnings, f"a tag before offset {end} says it is longer than the file; it is kept")
             break
+        if foot[:8] == b"APETAGEX":
+            walk.tails.append((end - size, end))
         end -= size
     return end
 
@@ -184,6 +216,8 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
         if tag is not None and home is not None and tag.version != home.version:
             new = _frames(tag.version, changes)[name]
         puts.setdefault(at, []).append((old, new))
+    if home is None and 0 in puts:
+        puts[0] = [*((None, each) for each in old_tags.frames(data, walk.tails)), *puts[0]]
     return splice(data, id3_edit.tag_edits(walk.tags, gone, puts))
 
 

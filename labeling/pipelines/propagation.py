@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labeling import files
+from labeling import containers, files
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.label import Label, Origin
@@ -160,8 +160,9 @@ def transplant(
     with error_context(copy):
         chosen = resolve_target(copy, target, in_place=in_place)
         name, data = open_source(copy)
-    if isinstance(data, FileBytes):
-        data.close()
+    if isinstance(data, FileBytes) or containers.is_media(data):
+        if isinstance(data, FileBytes):
+            data.close()
         raise UnsupportedFormat("only pictures can be transplanted to", path=name, hint="label a new video with add")
     with error_context(from_name):
         before, had = read_contents(original)

@@ -167,9 +167,11 @@ def _changes(
         elif block not in drop:
             drop.append(block)
     packet = found.packet.data if found.packet else None
-    new = xmp.update(packet, values) if values and row.has_xmp else None
-    if values and not row.has_xmp and any(values.values()):
-        job.how.append(f"{row.title} has no place for IPTC properties: the source type is in the label alone")
+    has_xmp = row.has_xmp and job.contents.has_xmp
+    new = xmp.update(packet, values) if values and has_xmp else None
+    if values and not has_xmp and any(values.values()):
+        which = row.title if not row.has_xmp else f"this {row.title} file"
+        job.how.append(f"{which} has no place for IPTC properties: the source type is in the label alone")
     return Changes(new, None, (*drop, *found.c2pa), (aigc.FIELD, aigc.encode(label)))
 
 

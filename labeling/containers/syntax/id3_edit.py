@@ -25,7 +25,7 @@ def user_text(version: int, name: str, text: str) -> bytes:
         body = b"\0" + name.encode() + b"\0" + text.encode()
     else:
         body = b"\1" + b"\xff\xfe" + (name + "\0").encode("utf-16-le") + b"\xff\xfe" + text.encode("utf-16-le")
-    return _frame(version, b"TXX" if version == 2 else b"TXXX", body)
+    return frame(version, b"TXX" if version == 2 else b"TXXX", body)
 
 
 def private(version: int, packet: bytes) -> bytes:
@@ -36,10 +36,15 @@ def private(version: int, packet: bytes) -> bytes:
     """
     if version == 2:
         raise LabelingError("an ID3v2.2 tag has no place for an XMP packet", hint="convert it to 2.3 or 2.4 first")
-    return _frame(version, b"PRIV", b"XMP\0" + packet)
+    return frame(version, b"PRIV", b"XMP\0" + packet)
 
 
-def _frame(version: int, name: bytes, body: bytes) -> bytes:
+def frame(version: int, name: bytes, body: bytes) -> bytes:
+    """Build a frame without flags.
+
+    Raises:
+        LabelingError: It is too large.
+    """
     if version == 2:
         if len(body) >= 1 << 24:
             raise _too_large()
@@ -71,7 +76,8 @@ def rebuilt(tag: Tag, gone: set[int], put: Sequence[tuple[int | None, bytes]] = 
         return b""
     body = tag.extended + b"".join(frames)
     flags = tag.flags if tag.extended else tag.flags & ~EXTENDED
-    footer = tag.version == 4 and flags & FOOTER
+    footer = tag.version == 4 and flags & FOOTER and tag.at > 0  # only needed to find a tag from its end
+    flags = flags if footer or tag.version < 4 else flags & ~FOOTER
     if tag.version < 4 and flags & UNSYNCHRONISED:
         body = _unsynchronised(body)
     room = tag.end - tag.at - HEADER
