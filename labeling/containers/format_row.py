@@ -289,6 +289,7 @@ class Unread(NamedTuple):
         plugin: Pillow's plugin that decodes it, so that it can be converted.
         note: What to know before it is converted.
         looks_like: Tells by the whole file, where there is no signature.
+        advice: What to do with it, where that is not to convert a picture.
     """
 
     title: str
@@ -298,10 +299,13 @@ class Unread(NamedTuple):
     plugin: str = ""
     note: str = ""
     looks_like: Callable[[Any], bool] | None = None
+    advice: str = ""
 
     @property
     def way_out(self) -> str:
-        """What to do with such a picture; empty if nothing can be advised."""
+        """What to do with such a file; empty if nothing can be advised."""
+        if self.advice:
+            return self.advice
         if not self.media_type.startswith("image/"):
             return ""
         converted = "convert it to PNG or JPEG first"

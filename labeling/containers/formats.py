@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from labeling.containers import costs
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signature, Unread, resolve
+from labeling.containers.unread_media import MEDIA
 from labeling.containers.unread_pictures import PICTURES
 from labeling.errors import UnsupportedFormat
 from labeling.filebytes import FileBytes
@@ -289,8 +290,7 @@ FORMATS: tuple[Format, ...] = ()
 
 
 UNREAD: tuple[Unread, ...] = (
-    Unread("MPEG video", "video/mpeg", (".mpg", ".mpeg", ".ts", ".m2ts"), _starts(b"\0\0\1\xba", b"\0\0\1\xb3")),
-    Unread("ZIP or Office document", "application/zip", (".docx", ".pptx", ".xlsx", ".zip"), _starts(b"PK\3\4")),
+    *MEDIA,
     *PICTURES,
 )  # fmt: skip
 
@@ -396,7 +396,10 @@ def is_media(head: Buffer) -> bool:
             only recognised by all of it.
     """
     row = identify(head)
-    return row is not None and row.media
+    if row is not None:
+        return row.media
+    kind = unread(head)
+    return kind is not None and kind.media_type.startswith(("video/", "audio/"))  # large: to be named, not read
 
 
 def claimed_by(name: str) -> tuple[str, str] | None:

@@ -35,8 +35,11 @@ def open_source(path: str | os.PathLike[str]) -> tuple[str, Media]:
         UnsupportedFormat: The content is of no known format.
     """
     name, data = files.open_source(path, containers.is_media)
-    if not isinstance(data, FileBytes) and containers.identify(data) is None:
-        if (kind := containers.unread(data)) is not None:
+    if containers.identify(data) is None:
+        kind = containers.unread(data)
+        if isinstance(data, FileBytes):
+            data.close()
+        if kind is not None:
             message = f"this is {kind.title}, which cannot be labelled"
             raise UnsupportedFormat(message, path=name, hint=kind.way_out or None)
         raise UnsupportedFormat("the content is of no format that this version can label", path=name)
