@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.codecs.base import Painted
 from labeling.containers import formats
-from labeling.containers.base import Buffer
+from labeling.containers.base import Buffer, Contents
 from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.limits import MAX_PIXELS
@@ -29,6 +29,7 @@ __all__ = [
     "displayed_frames",
     "displayed_on_grounds",
     "encode",
+    "mended",
     "paint_file",
     "paint_photoshop_thumbnail",
     "paint_thumbnail",
@@ -199,6 +200,30 @@ def displayed_frames(
     from labeling.codecs import _decoders
 
     return _decoders.displayed_frames(data, format, count, orientation, max_pixels or MAX_PIXELS)
+
+
+def mended(data: Buffer, contents: Contents, *, max_pixels: int | None = None) -> tuple[bytes, str] | None:
+    """Add the marker that ends a file, if nothing but that is missing.
+
+    Args:
+        data: The file.
+        contents: What :func:`labeling.containers.read` found in it.
+        max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS`.
+
+    Returns:
+        The whole file, and what was missing in words; ``None`` if nothing was, or more.
+    """
+    row = formats.find(contents.format)
+    if row is None or not row.ending or not (contents.problems or contents.warnings):
+        return None
+    from labeling.codecs.pixels import decoding
+
+    try:
+        with decoding(row.name.upper()):
+            whole: bytes | None = resolve(row.ending, __name__)(bytes(data), contents, max_pixels or MAX_PIXELS)
+    except LabelingError:  # it is damaged, or too large to be judged
+        return None
+    return None if whole is None else (whole, row.end_marker)
 
 
 def _check_quality(quality: int | None) -> None:

@@ -197,6 +197,13 @@ class Format:
     player: str = ""
     """The same for the frames of an animation: (data, orientation, max_pixels) → their number, and an iterator."""
 
+    ending: str = ""
+    """Function of :mod:`labeling.codecs` that adds the marker at the end of a file if nothing else is missing:
+    (data, contents, max_pixels) → the whole file, or ``None``."""
+
+    end_marker: str = ""
+    """What that marker is called."""
+
     turns_itself: bool = False
     """Its decoder turns pictures by properties of the format; EXIF's orientation only repeats them."""
 
@@ -265,6 +272,7 @@ class Format:
             ("media and demuxer go together", self.media != bool(self.demuxer)),
             ("video and audio have no painter, opener or encodings", self.media and self._has_stills()),
             ("decoder, painter and animated need a plugin or an opener", self._has_stills() and not self.drawable),
+            ("ending and end_marker go together", bool(self.ending) != bool(self.end_marker)),
             ("muxers and edit go together", bool(self.muxers) != bool(self.edit)),
             ("muxers are for video and audio", bool(self.muxers) and not self.media),
             ("one muxer has no marker", bool(self.muxers) and [m.marker for m in self.muxers].count(b"") != 1),

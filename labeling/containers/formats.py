@@ -48,7 +48,7 @@ _PICTURES: tuple[Format, ...] = (
         kept="every segment, further pictures (gain maps, MPO) and their index, what follows the end",
         module=".jpeg.metadata", inventory=".inventories.jpeg:inventory", carrier="APP1 XMP segment",
         makes_room=True,
-        plugin="JpegImagePlugin:JpegImageFile", scales_itself=True,
+        plugin="JpegImagePlugin:JpegImageFile", scales_itself=True, ending=".ending:jpeg", end_marker="EOI marker",
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(
             PictureEncoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
@@ -64,6 +64,7 @@ _PICTURES: tuple[Format, ...] = (
         makes_room=True,
         costs=costs.PNG,
         plugin="PngImagePlugin:PngImageFile", decoder=".png.decode:displayed", player=".png.decode:frames",
+        ending=".ending:png", end_marker="IEND chunk",
         animated=True,
         painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
         encodings=(
@@ -90,7 +91,7 @@ _PICTURES: tuple[Format, ...] = (
         signatures=_starts(b"GIF87a", b"GIF89a"),
         kept="every extension, frames and their timing, what follows the end",
         module=".gif", inventory=".inventories.gif:inventory", carrier="application extension XMP DataXMP",
-        plugin="GifImagePlugin:GifImageFile", animated=True,
+        plugin="GifImagePlugin:GifImageFile", animated=True, ending=".ending:gif", end_marker="trailer",
         painter=".gif.paint", on_file="lossless outside the label, on every frame",
         encodings=(
             PictureEncoding(name="gif", media_type="image/gif", encoder="._encoders:gif", modes=("RGB", "RGBA"),

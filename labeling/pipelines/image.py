@@ -26,7 +26,7 @@ from labeling.pipelines.source import (
     LabelFor,
     agreed_label,
     own_label,
-    read_contents,
+    read_mended,
     require_signer,
     said_of_parent,
 )
@@ -205,14 +205,14 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
         LabelConflict: The file carries another provider's label.
         SigningError: It carries a C2PA manifest, and there is no signer.
     """
-    contents, found = read_contents(data)
+    data, contents, found, mended = read_mended(data, options.max_pixels)
     label = agreed_label(found, label_for)
     require_signer(found, options.signer)
     if options.painter is None:
-        return write(data, name, contents, found, label, options)
+        return write(data, name, contents, found, label, options, how=mended)
     visible = _already_visible(data, contents, found, options) if found.aigc else None
     if visible is not None:
-        how = ["the visible label is there already"]
+        how = [*mended, "the visible label is there already"]
         return write(data, name, contents, found, label, options, visible=visible, how=how)
     painted = _paint(data, contents, found, options)
     visible = _visible_mark(painted, options)
@@ -220,8 +220,8 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
     source = State(data, contents, found)
     found = metadata.scan(repainted)
     return write(
-        painted.data, name, repainted, found, label, options, visible=visible, how=[painted.how], source=source,
-        painted=painted,
+        painted.data, name, repainted, found, label, options, visible=visible, how=[*mended, painted.how],
+        source=source, painted=painted,
     )  # fmt: skip
 
 

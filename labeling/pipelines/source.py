@@ -52,7 +52,31 @@ def read_contents(data: Media) -> tuple[Contents, metadata.Found]:
     Raises:
         LabelingError: The file is damaged, or cannot be rewritten without loss.
     """
+    return _checked(containers.read(data))
+
+
+def read_mended(data: bytes, max_pixels: int) -> tuple[bytes, Contents, metadata.Found, tuple[str, ...]]:
+    """Read the metadata of a picture that is to be rewritten, with the marker at its end if only that is missing.
+
+    Returns:
+        The file, what was read of it, and sentences on what was mended.
+
+    Raises:
+        LabelingError: As :func:`read_contents` does.
+    """
     contents = containers.read(data)
+    how: tuple[str, ...] = ()
+    if contents.problems or contents.warnings:
+        from labeling import codecs
+
+        if (mended := codecs.mended(data, contents, max_pixels=max_pixels)) is not None:
+            data, missing = mended
+            contents = containers.read(data)
+            how = (f"the {missing} at the end of the file was missing and was added",)
+    return data, *_checked(contents), how
+
+
+def _checked(contents: Contents) -> tuple[Contents, metadata.Found]:
     if contents.problems:
         raise UnreadableFile(f"the file is damaged ({contents.problems[0]})", hint="nothing was written")
     if contents.fixed:

@@ -90,6 +90,15 @@ def verify(
                 kind = containers.unread(data)
                 media_type = kind.media_type if kind is not None else UNKNOWN
                 return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
+        pixels_of = source if _is_pil(source) else data
+        if isinstance(data, bytes) and (contents.problems or contents.warnings) and not _is_pil(source):
+            from labeling import codecs
+
+            if (mended := codecs.mended(data, contents, max_pixels=max_pixels)) is not None:
+                # The signature is judged by the file as it is.
+                pixels_of, missing = mended
+                note = f"the {missing} at the end of the file is missing; everything else is there"
+                contents = replace(containers.read(pixels_of), notes=(note,))
         found = metadata.scan(contents)
         found.aigc = [aigc.with_pinned(finding, pinned) for finding in found.aigc]
         findings = [*metadata.findings(contents, found)]
@@ -97,7 +106,6 @@ def verify(
             credentials_of(data, contents, found, trust, None if _is_pil(source) else store_beside(source, contents))
         )
         if visible:
-            pixels_of = source if _is_pil(source) else data
             findings.append(
                 visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
             )
