@@ -78,6 +78,15 @@ def test_dates_tool_credit_and_system_of_others_stay(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.needs("exiftool")
+def test_no_date_of_others_is_overwritten(tmp_path: Path) -> None:
+    packet = _packet(xmp_CreateDate="2024-05-06T07:08:09+08:00", xmp_MetadataDate="2024-05-08T00:00:00+08:00")
+    made = LABELER.label_image(_file("JPEG", packet))
+    tags = _tags(made.data, tmp_path / "a")
+    assert (tags["CreateDate"], tags["MetadataDate"]) == ("2024:05:06 07:08:09+08:00", "2024:05:08 00:00:00+08:00")
+    assert not made.lost
+
+
+@pytest.mark.needs("exiftool")
 def test_a_file_that_says_nothing_gets_the_time_of_its_label(tmp_path: Path) -> None:
     made = LABELER.label_image(_file("JPEG"))
     tags = _tags(made.data, tmp_path / "a")

@@ -62,8 +62,8 @@ def beside_others(
 ) -> tuple[dict[Name, str | None], tuple[str, ...]]:
     """Leave to others what they have said of a file before it gets its first label.
 
-    When the content was made and with which system is not changed. The time of the label is then that of the last
-    change of the metadata, xmp:MetadataDate (ISO 16684-1, 8.4), which every program that changes them sets.
+    When the content was made and with which system is not changed. The time of the label is then that of a change of
+    the metadata, xmp:MetadataDate (ISO 16684-1, 8.4). Where the file has that as well, a manifest alone gives the time.
 
     Args:
         values: What :func:`encode` gave.
@@ -75,7 +75,8 @@ def beside_others(
     """
     values = dict(values)
     dated = dated or (packet is not None and bool(packet.get(CREATE_DATE) or packet.get(DATE_CREATED)))
-    if dated and (when := values.pop(CREATE_DATE, None)) is not None:
+    when = values.pop(CREATE_DATE, None) if dated else None
+    if when is not None and (packet is None or not packet.get(METADATA_DATE)):
         values[METADATA_DATE] = when
     theirs = {name: packet.get(name) for name in (AI_SYSTEM, AI_SYSTEM_VERSION)} if packet is not None else {}
     if not any(text and values.get(name) not in (None, text) for name, text in theirs.items()):

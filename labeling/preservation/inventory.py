@@ -18,7 +18,7 @@ from labeling.marks import aigc, iptc, xmp
 from labeling.preservation.comparison import losses_of, unmatched
 from labeling.verification import metadata
 
-OURS = frozenset({aigc.XMP_NAME, iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.AI_SYSTEM_VERSION, iptc.METADATA_DATE})
+OURS = frozenset({aigc.XMP_NAME, iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.AI_SYSTEM_VERSION})
 """XMP properties that a label sets."""
 
 ASKED = frozenset({"exif:IFD0:0x010E", "exif:IFD0:0x0131", "exif:IFD0:0x0132"})
