@@ -16,6 +16,7 @@ _COMMANDS = {
     "inspect": "list everything in a file's metadata, raw",
     "propagate": "add a platform's half to a label",
     "transplant": "copy labels to a re-encoded copy",
+    "convert": "resize or convert a picture, and keep its labels",
     "batch": "label or verify a folder or bucket of any size",
     "ledger": "find, check and export the record of labels",
     "trust": "keep the lists that make C2PA signatures trusted",

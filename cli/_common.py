@@ -17,6 +17,7 @@ from labeling.errors import LabelingError
 from ._wording import in_options
 
 if TYPE_CHECKING:
+    from labeling.pipelines.conversion import ConvertedFile
     from labeling.pipelines.output import LabeledFile
 
 
@@ -89,9 +90,18 @@ def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, floa
 
 def print_result(done: LabeledFile) -> None:
     """Print what was done to one file."""
+    _print_done(done, f"content id {done.label.content_id}")
+
+
+def print_converted(done: ConvertedFile) -> None:
+    """Print what became of a converted picture."""
+    _print_done(done, f"{done.width}×{done.height} pixels, {done.size} bytes")
+
+
+def _print_done(done: LabeledFile | ConvertedFile, words: str) -> None:
     verb = "would write" if done.dry_run else "wrote"
     verdicts = ", ".join(f"{name}: {v.outcome}" for name, v in done.report.verdicts.items())
-    click.echo(f"{verb} {done.path}  [{verdicts}]  content id {done.label.content_id}")
+    click.echo(f"{verb} {done.path}  [{verdicts}]  {words}")
     for sentence in done.how:
         click.echo(f"  {in_options(sentence)}")
     for loss in done.lost:

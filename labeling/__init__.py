@@ -14,6 +14,7 @@ __all__ = [
     "KINDS",
     "PROFILES",
     "Audio",
+    "ConvertedFile",
     "Defect",
     "Finding",
     "Frame",
@@ -51,6 +52,7 @@ __all__ = [
     "WriteError",
     "__version__",
     "batch",
+    "convert",
     "fingerprint",
     "inspect",
     "ledger",
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.security import SecurityKey, Sm2Key
     from labeling.options import Style, VideoOptions
+    from labeling.pipelines.conversion import ConvertedFile, convert
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate, transplant
@@ -115,6 +118,7 @@ else:
         "labeling.marks.credentials": ("Signer", "Trust"),
         "labeling.marks.security": ("SecurityKey", "Sm2Key"),
         "labeling.options": ("Style", "VideoOptions"),
+        "labeling.pipelines.conversion": ("ConvertedFile", "convert"),
         "labeling.pipelines.image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),
         "labeling.pipelines.propagation": ("propagate", "transplant"),

@@ -101,8 +101,9 @@ def public_functions() -> dict[str, Callable[..., Any]]:
 
 
 VERBS = {
-    "verify", "inspect", "propagate", "transplant", "Labeler.label_image", "Labeler.label_file", "Labeler.open_video",
-    "Labeler.label_frames", "Labeler.from_config", "batch.run", "ledger.Ledger.find", "fingerprint.fingerprint",
+    "verify", "inspect", "propagate", "transplant", "convert", "Labeler.label_image", "Labeler.label_file",
+    "Labeler.open_video", "Labeler.label_frames", "Labeler.from_config", "batch.run",
+    "ledger.Ledger.find", "fingerprint.fingerprint",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ import labeling
 GROUPS: dict[str, tuple[str, ...]] = {
     "Labelling": (
         "Labeler", "LabeledImage", "LabeledFile", "LabeledVideoWriter", "Loss", "VideoOptions", "Style", "propagate",
-        "transplant",
+        "transplant", "convert", "ConvertedFile",
     ),
     "What a label says": ("Label", "Origin", "ProviderCode", "new_content_id"),
     "Signing": ("Signer", "SecurityKey", "Sm2Key"),

@@ -66,12 +66,13 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[b
     }[image.mode]
     header = png_samples.Header(image.width, image.height, 16 if image.mode == "I;16" else 8, colour)
     stream = png_samples.encode(header, samples.reshape(image.height, image.width, header.channels))
-    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *_png_metadata(image)]
+    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)]
     parts += [png.chunk(b"IDAT", stream), png.chunk(b"IEND", b"")]
     return b"".join(parts), True, "encoded as PNG"
 
 
-def _png_metadata(image: Image.Image) -> list[bytes]:
+def png_metadata(image: Image.Image) -> list[bytes]:
+    """Return the chunks for the colour profile, the resolution, EXIF and XMP in ``image.info``."""
     chunks = []
     if profile := image.info.get("icc_profile"):
         chunks.append(png.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))

@@ -8,6 +8,7 @@ it only gets structures that our reader has checked, and what it returns is read
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from labeling import _tiff_ifd
 from labeling.errors import LabelingError
@@ -136,6 +137,49 @@ def blank_comment(data: bytes) -> bytes:
         if entry is not None and 8 < entry.length <= len(data) - entry.value_offset:
             out[entry.value_offset + 8 : entry.value_offset + entry.length] = b" " * (entry.length - 8)
     return bytes(out)
+
+
+_SIZES = {("IFD0", 0x0100): 0, ("IFD0", 0x0101): 1, ("Exif", 0xA002): 0, ("Exif", 0xA003): 1}
+"""Tags that repeat the size of the picture: which of (width, height) each gives."""
+
+_THUMBNAIL_RANGES = ((0x0201, 0x0202), (0x0111, 0x0117))
+
+
+def fitted(data: bytes, width: int, height: int) -> bytes:
+    """Return the structure for a copy of the picture that is upright and has another size.
+
+    The orientation becomes 1, tags that repeat the size get the new one, and the thumbnail, which shows the old
+    picture, is emptied and taken out of the chain. Every offset stays, so that maker notes stay readable.
+    """
+    tiff = _tiff_ifd.read_tiff(data)
+    out = bytearray(data)
+    order: Literal["little", "big"] = "little" if tiff.byte_order == "<" else "big"
+    for ifd in tiff.ifds:
+        for tag, entry in ifd.entries.items():
+            axis = _SIZES.get((ifd.name, tag))
+            number = 1 if (ifd.name, tag) == ("IFD0", ORIENTATION) else None if axis is None else (width, height)[axis]
+            size = {3: 2, 4: 4}.get(entry.type)
+            if number is not None and size is not None and entry.count == 1 and number < 1 << 8 * size:
+                out[entry.value_offset : entry.value_offset + size] = number.to_bytes(size, order)
+    first, second = tiff.ifd("IFD0"), tiff.ifd("IFD1")
+    if first is not None and second is not None and not tiff.big:
+        for start, length in _THUMBNAIL_RANGES:
+            if start in second.entries and length in second.entries:
+                for at, size in zip(tiff.ints(second.entries[start]), tiff.ints(second.entries[length]), strict=False):
+                    end = min(at + size, len(out))
+                    out[at:end] = bytes(max(0, end - at))
+        out[first.next_offset_at : first.next_offset_at + 4] = bytes(4)
+        if (end := _used(bytes(out))) < len(out):
+            del out[end:]
+    return bytes(out)
+
+
+def _used(data: bytes) -> int:
+    """Return where the last directory or value of a structure ends."""
+    tiff = _tiff_ifd.read_tiff(data)
+    ends = [entry.value_offset + entry.length for ifd in tiff.ifds for entry in ifd.entries.values()]
+    ends += [ifd.next_offset_at + 4 for ifd in tiff.ifds]
+    return min(max(ends, default=len(data)), len(data)) if tiff.sound else len(data)
 
 
 def encode(existing: bytes | None, label: Label, *, description: str = "") -> bytes:

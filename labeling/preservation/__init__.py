@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from labeling.losses import Loss
 from labeling.preservation.comparison import refuse, unmatched
+from labeling.preservation.conversion import find_conversion_losses
 from labeling.preservation.inventory import ASKED, State, find_losses
 
-__all__ = ["ASKED", "Loss", "State", "find_losses", "refuse", "unmatched"]
+__all__ = ["ASKED", "Loss", "State", "find_conversion_losses", "find_losses", "refuse", "unmatched"]

@@ -101,6 +101,17 @@ def _named(entry: Entry) -> Entry:
     return entry if name is None else entry._replace(what=f"{entry.what[: found.start()]}tag {name} (0x{found[1]})")
 
 
+def entries(state: State, *, labels: bool = True) -> Iterator[Entry]:
+    """List all that a file holds: its blocks, taken apart, and what its container module lists.
+
+    ``labels=False`` leaves out blocks that are there for a label alone.
+    """
+    for block in _without_offsets(state):
+        yield from _taken_apart(block, None if labels else state.found)
+    if state.contents.format:
+        yield from _bounded(state)
+
+
 def _of_muxer(entry: Entry) -> bool:
     if ":".join(entry.key.split(":", 2)[:2]) in _MUXER:
         return True

@@ -18,6 +18,7 @@ from labeling import (
     KINDS,
     PROFILES,
     Audio,
+    ConvertedFile,
     Defect,
     Finding,
     Frame,
@@ -54,6 +55,7 @@ from labeling import (
     WouldLose,
     WriteError,
     batch,
+    convert,
     fingerprint,
     inspect,
     ledger,
@@ -102,6 +104,11 @@ def label_files(labeler: Labeler, source: Path) -> LabeledFile:
     assert_type(done.label.created, datetime | None)
     propagate("in.png", "out.png", propagator="platform", propagate_id="post-17", signer=None)
     return transplant("labelled.png", "copy.png", dry_run=True)
+
+
+def converting() -> tuple[int, int]:
+    done: ConvertedFile = convert("labelled.png", "small.webp", resize="800", quality=80, signer=None)
+    return done.width, done.height
 
 
 def label_video(labeler: Labeler, frames: Iterator[Frame], audio: Audio) -> LabeledFile | None:

@@ -6,8 +6,9 @@ standard is done by c2pa-python, which is imported when first used. Nothing here
 
 from __future__ import annotations
 
+from labeling.marks.credentials.claim import Claim
 from labeling.marks.credentials.read import Trust, read
-from labeling.marks.credentials.sign import Claim, sign, sign_beside, sign_stream
+from labeling.marks.credentials.sign import sign, sign_beside, sign_stream
 from labeling.marks.credentials.signer import Signer
 from labeling.marks.credentials.testchain import TestChain, make_test_chain
 

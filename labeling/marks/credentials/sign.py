@@ -22,29 +22,19 @@ import io
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
-from labeling._version import __version__
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
 from labeling.marks.credentials import _context, _embeddable, _readback
+from labeling.marks.credentials.claim import DEFAULT_SOURCE_TYPE, VOCABULARIES, Claim, definition
 
 if TYPE_CHECKING:
     import mmap
 
-    from labeling.label import Label
     from labeling.marks.credentials.signer import Signer
 
     Buffer = bytes | bytearray | memoryview | mmap.mmap
 
-CLAIM_GENERATOR = "aigc-labeling"
-EXTENSION = "org.aigc-labeling."
-"""Prefix of our own fields: the specification asks for entity-specific names where it has none (C2PA 2.2, 6.2.1)."""
-
-MODEL_TYPE = "c2pa.types.model"
-DEFAULT_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-_VOCABULARIES = ("http://cv.iptc.org/newscodes/digitalsourcetype/", "http://c2pa.org/digitalsourcetype/")
 _SAME_AS = {
     "image/apng": "image/png",
     "image/heic-sequence": "image/heic",
@@ -83,49 +73,6 @@ class Room(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What a manifest says. The first five fields together are what California's SB 942 asks for.
-
-    Attributes:
-        generator: The system that made the content.
-        generator_version: Its version.
-        provider: Who offers the system.
-        when: Time of creation, RFC 3339.
-        content_id: The unique identifier of the content.
-        title: Title of the asset.
-        digital_source_type: A full URI of IPTC's or C2PA's vocabulary.
-        model_id: Identifier of the model.
-        change: What was done to a file that already had a manifest, in words.
-        pixels_changed: Whether its picture was changed.
-    """
-
-    title: str = ""
-    generator: str = ""
-    generator_version: str = ""
-    digital_source_type: str = DEFAULT_SOURCE_TYPE
-    when: str = ""
-    provider: str = ""
-    content_id: str = ""
-    model_id: str = ""
-    change: str = "labelled as AI-generated"
-    pixels_changed: bool = True
-
-    @classmethod
-    def of(cls, label: Label, digital_source_type: str = DEFAULT_SOURCE_TYPE, **more: Any) -> Claim:
-        """Make the claim for a label; ``more`` are fields of the claim that a label does not have."""
-        when = label.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if label.created else ""
-        return cls(
-            generator=label.generator,
-            generator_version=label.generator_version,
-            digital_source_type=digital_source_type,
-            when=when,
-            provider=label.provider_name or label.producer,
-            content_id=label.content_id,
-            **more,
-        )
-
-
 def sign(
     data: Buffer,
     media_type: str,
@@ -159,15 +106,15 @@ def sign(
         UnreadableFile: The file cannot be parsed.
         WriteError: The result does not validate.
     """
-    if not claim.digital_source_type.startswith(_VOCABULARIES):
+    if claim.digital_source_type and not claim.digital_source_type.startswith(VOCABULARIES):
         raise SigningError(
             f"`digital_source_type` is {claim.digital_source_type[:80]!r}, not a full URI",
             hint=f"give one such as {DEFAULT_SOURCE_TYPE}",
         )
     signer.check_dates()
-    job = _Job(bytes(data), _supported(media_type), signer, _definition(claim, edit=parent is not None))
+    job = _Job(bytes(data), _supported(media_type), signer, definition(claim, edit=parent is not None))
     if parent is not None:
-        job.parent = (parent, _supported(parent_media_type or media_type))
+        job.parent = (parent, _known(parent_media_type or media_type))
     job.room = room if _embeddable.available() else None
     result, store = job.run()
     kind = (job.media_type, signer.alg, signer.remote, parent is not None)
@@ -193,7 +140,7 @@ def sign_stream(
     errors are those of :func:`sign`.
     """
     signer.check_dates()
-    job = _Job(b"", _supported(media_type), signer, _definition(claim, edit=parent is not None))
+    job = _Job(b"", _supported(media_type), signer, definition(claim, edit=parent is not None))
     if parent is not None:
         job.parent = parent, job.media_type
     store = job.build("callback" if signer.remote else "key", content, target)
@@ -219,7 +166,7 @@ def sign_beside(
     of :func:`sign`; :class:`SigningError` as well if the parent's store cannot be read.
     """
     signer.check_dates()
-    job = _Job(b"", media_type, signer, _definition(claim, edit=parent is not None))
+    job = _Job(b"", media_type, signer, definition(claim, edit=parent is not None))
     if parent is not None:
         job.parent, job.parent_store = (parent[0], media_type), parent[1]
     store = job.build("callback" if signer.remote else "key", content, io.BytesIO(), embed=False)
@@ -372,6 +319,14 @@ def _judged_beside(source: BinaryIO, media_type: str, store: bytes) -> dict[str,
     return {"manifest_data": data, "active_manifest": active, "validation_results": results}
 
 
+def _known(media_type: str) -> str:
+    """Return the media type of a parent as c2pa takes it: of a format that it cannot open, it only keeps a hash."""
+    import c2pa
+
+    media_type = _SAME_AS.get(media_type, media_type)
+    return media_type if media_type in c2pa.Builder.get_supported_mime_types() else "application/octet-stream"
+
+
 def _supported(media_type: str) -> str:
     import c2pa
 
@@ -381,55 +336,3 @@ def _supported(media_type: str) -> str:
             f"{media_type} has no place for a C2PA manifest", hint="convert to PNG or JPEG, or do not sign"
         )
     return media_type
-
-
-def _definition(claim: Claim, *, edit: bool) -> str:
-    """The manifest definition that c2pa's builder takes, JSON."""
-    ours = {"name": CLAIM_GENERATOR, "version": __version__}
-    when = {"when": claim.when} if claim.when else {}
-    source_type = {"digitalSourceType": claim.digital_source_type}
-    if edit:
-        # C2PA 2.2, 18.14.2: an asset made from another one starts with c2pa.opened and its parent ingredient. The
-        # source type there is that of what was opened; the change is ours.
-        name = "c2pa.edited" if claim.pixels_changed else "c2pa.edited.metadata"
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        actions: list[dict[str, Any]] = [
-            {"action": "c2pa.opened", "parameters": {"ingredientIds": ["parent"]}, **source_type},
-            {"action": name, "when": now, "softwareAgent": ours, "description": claim.change},
-        ]
-    else:
-        agent = _present(name=claim.generator, version=claim.generator_version) if claim.generator else ours
-        actions = [{"action": "c2pa.created", **when, "softwareAgent": agent, **source_type}]
-    # "created": the signer vouches for it; by default c2pa calls an assertion gathered (C2PA 2.2, 10.3.2.1).
-    assertions = [{"label": "c2pa.actions.v2", "data": {"actions": actions}, "created": True}]
-    if _says_ai(claim):
-        assertions.append({"label": "c2pa.ai-disclosure", "data": _disclosure(claim), "created": True})
-    definition = {"claim_generator_info": [ours], "assertions": assertions, **_present(title=claim.title)}
-    return json.dumps(definition)
-
-
-def _says_ai(claim: Claim) -> bool:
-    from labeling.marks.iptc import is_ai
-
-    return is_ai(claim.digital_source_type)
-
-
-def _disclosure(claim: Claim) -> dict[str, Any]:
-    """Return the AI disclosure (C2PA 2.4, 18.28.4). What it has no field for goes to its metadata, under our prefix."""
-    own = {
-        "provider": claim.provider,
-        "system": claim.generator,
-        "system_version": claim.generator_version,
-        "content_id": claim.content_id,
-    }
-    extra = {EXTENSION + name: value for name, value in own.items() if value}
-    metadata = {**_present(dateTime=claim.when), **extra}
-    return {
-        "modelType": MODEL_TYPE,
-        **_present(modelName=claim.generator, modelIdentifier=claim.model_id),
-        **({"metadata": metadata} if metadata else {}),
-    }
-
-
-def _present(**values: str) -> dict[str, str]:
-    return {name: value for name, value in values.items() if value}

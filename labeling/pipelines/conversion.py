@@ -1,0 +1,426 @@
+"""Conversion: a picture in another size or format, with its labels, its metadata, and its manifest as the parent.
+
+What carries AI labels is resized and recompressed on its way to readers, and there the labels get lost. Labels of
+others are kept, never rewritten (Labelling Measures Art. 10; Deep Synthesis Provisions Art. 23).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from labeling import containers, files
+from labeling.containers import Changes, Contents, Kind
+from labeling.containers.format_row import PictureEncoding
+from labeling.errors import (
+    LabelConflict,
+    LabelingError,
+    MissingDependency,
+    UnreadableFile,
+    UnsupportedFormat,
+    WriteError,
+    error_context,
+)
+from labeling.filebytes import FileBytes
+from labeling.findings import Finding, Status
+from labeling.limits import MAX_PIXELS
+from labeling.losses import Loss
+from labeling.marks import aigc, exif, iptc, xmp
+from labeling.options import LabelerOptions, options_of
+from labeling.options.conversion import ConversionOptions
+from labeling.pipelines.output import resolve_target
+from labeling.pipelines.read_back import REPORT, check_metadata_kept
+from labeling.pipelines.source import require_signer, said_of_parent
+from labeling.preservation import State, find_conversion_losses, refuse
+from labeling.rules import Profile
+from labeling.rules import profile as profile_named
+from labeling.verification import metadata
+from labeling.verification.report import Report
+from labeling.verification.verifier import conclude, credentials_of, visible_of
+
+if TYPE_CHECKING:
+    from labeling.codecs.convert import Converted
+    from labeling.marks.credentials import Claim, Signer
+
+_TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
+_ORIENTATION = xmp.Name(_TIFF, "Orientation", "tiff")
+_WIDTHS = (xmp.Name(_TIFF, "ImageWidth", "tiff"), xmp.Name(_EXIF, "PixelXDimension", "exif"))
+_HEIGHTS = (xmp.Name(_TIFF, "ImageLength", "tiff"), xmp.Name(_EXIF, "PixelYDimension", "exif"))
+_HAS_EXTENDED = xmp.Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", "xmpNote")
+
+_WITH_RESOLUTION = ("jpeg", "png", "tiff")
+_SRGB_LIKE = ({1, 2}, {1, 2, 6, 13, 14})
+"""Colour primaries and transfer characteristics (ITU-T H.273) that may be shown as sRGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedFile:
+    """A converted picture, as :func:`labeling.convert` returns it.
+
+    Args:
+        source: The file that was converted.
+        path: The output.
+        width: Its width in pixels.
+        height: Its height in pixels.
+        how: What was done, in sentences.
+        report: The verifier's :class:`~labeling.Report` on the output.
+        size: Bytes of the output.
+        dry_run: Whether nothing was written.
+        lost: What the source holds and the output does not: a :class:`~labeling.Loss` for each thing.
+    """
+
+    source: Path
+    path: Path
+    width: int
+    height: int
+    how: tuple[str, ...]
+    report: Report
+    size: int
+    dry_run: bool = False
+    lost: tuple[Loss, ...] = ()
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    format: str | None = None,
+    resize: str | None = None,
+    quality: int | None = None,
+    signer: Signer | None = None,
+    profile: str = "cn",
+    max_pixels: int = MAX_PIXELS,
+    in_place: bool = False,
+    dry_run: bool = False,
+    strict: bool = False,
+) -> ConvertedFile:
+    """Convert a picture to another format or size, and carry over its labels, metadata and content credentials.
+
+    Labels stay as they are, whoever's they are; none is added. The colour profile, EXIF and XMP come along; the new
+    picture is upright. A C2PA manifest becomes the parent ingredient of a new one, which says that the picture was
+    resized or transcoded (C2PA 2.2, 18.14.4).
+
+    Args:
+        source: The picture, in a format that can be labelled, or BMP, PSD, TGA, PPM, JPEG 2000, ICO, DDS, QOI, ICNS or
+            SGI.
+        target: The output's path; by default ``NAME.converted.EXT`` beside the source.
+        format: png, jpeg, webp, avif, heic, tiff or gif; by default what the output's name says, else the source's own.
+        resize: ``"WIDTHxHEIGHT"``: the picture is fitted into this box; or one number for its longer side. Proportions
+            stay.
+        quality: For lossy formats, 1 to 100; by default the format's stated one.
+        signer: Signs with C2PA, with the source as the parent ingredient.
+        profile: The regime that the returned report judges by.
+        max_pixels: Larger pictures are refused before they are decoded.
+        in_place: Replace the source itself; the format stays.
+        dry_run: Do everything but write.
+        strict: Refuse if the output would lose anything of the source.
+
+    Returns:
+        The converted file with the verifier's report on it.
+
+    Raises:
+        SigningError: The source has a C2PA manifest, and there is no ``signer``.
+        UnsupportedFormat: The source cannot be decoded here, or the format cannot hold it: an animation as JPEG.
+        LabelConflict: It carries labels that cannot be carried over as they are.
+        WouldLose: Something would be lost, and ``strict`` forbids that.
+        LabelingError: The file cannot be read or written, or a parameter has a wrong value.
+
+    Example:
+        >>> import labeling
+        >>> from PIL import Image
+        >>> Image.new("RGB", (1600, 1200)).save("photo.png")
+        >>> labelled = labeling.Labeler("my-service").label_file("photo.png", "labelled.png")
+        >>> small = labeling.convert("labelled.png", "small.webp", resize="800", quality=80)
+        >>> small.width, small.height, small.report.compliant
+        (800, 600, True)
+    """
+    options = ConversionOptions(format=format, resize=resize)
+    for name, value in (("quality", quality), ("max_pixels", max_pixels)):
+        options_of(LabelerOptions)[name].check(value)
+    rules = profile_named(profile)
+    with error_context(source):
+        data = _loaded(source)
+        state = _read(data, max_pixels)
+        encoding = _encoding(options.format, source, target, state, in_place=in_place)
+        chosen = resolve_target(source, target or _beside(Path(source), encoding), in_place=in_place)
+        require_signer(state.found, signer)
+        made = _convert(state, encoding, options, quality, signer, max_pixels)
+        visible = _visible(state, made, rules, max_pixels)
+        if strict:
+            refuse(made.lost)
+        if not dry_run:
+            files.write_atomically(chosen, [made.data])
+        contents, found = made.after.contents, made.after.found
+        findings = [*metadata.findings(contents, found), credentials_of(made.data, contents, found, None)]
+        if visible is not None:
+            findings.append(visible)
+        report = conclude(str(chosen), contents, findings, [rules], visible=visible is not None)
+        return ConvertedFile(
+            Path(source), chosen, made.width, made.height, tuple(made.how), report, len(made.data), dry_run,
+            tuple(made.lost),
+        )  # fmt: skip
+
+
+class _Made:
+    """The converted file on its way."""
+
+    def __init__(self, picture: Converted, data: bytes, after: State) -> None:
+        self.data, self.after = data, after
+        self.width, self.height = picture.width, picture.height
+        self.how, self.lost = list(picture.how), list(picture.lost)
+
+
+def _loaded(source: str | os.PathLike[str]) -> bytes:
+    name, data = files.open_source(source, containers.is_media)
+    if isinstance(data, FileBytes):
+        data.close()
+        raise UnsupportedFormat("only pictures are converted", path=name, hint="label a new video with add")
+    return data
+
+
+def _read(data: bytes, max_pixels: int) -> State:
+    """Read what the file holds. Raises :class:`LabelingError` if it is damaged or of no kind that can be decoded."""
+    from labeling.codecs import convert as codec
+
+    row = containers.identify(data)
+    if row is None or row.sniffed:  # a plain PPM file is text
+        title = codec.title_of_other(data)
+        row = None if title else row
+    if row is None:
+        if not title:
+            raise UnsupportedFormat("the content is of no format that can be converted")
+        contents = Contents("", f"image/x-{title.lower().replace(' ', '-')}", codec.blocks_of_other(data, max_pixels))
+    else:
+        contents = containers.read(data)
+    if contents.problems:
+        raise UnreadableFile(f"the file is damaged ({contents.problems[0]})", hint="nothing was written")
+    found = metadata.scan(contents)
+    if found.broken:
+        raise UnreadableFile(found.broken[0].defects[0].message, hint="nothing was written")
+    if row is not None and not (row.plugin or row.opener):
+        raise UnsupportedFormat(f"{row.title} files are not decoded here", hint="export the picture as PNG first")
+    state = State(data, contents, found)
+    _check_colours(state)
+    return state
+
+
+def _check_colours(state: State) -> None:
+    """Refuse colours by code points that no ICC profile says and that the decoders do not convert."""
+    if not state.contents.format or any(block.kind is Kind.ICC for block in state.contents.blocks):
+        return
+    for entry in containers.inventory(state.data, state.contents):
+        codes: list[int] = []
+        if entry.key == "colour:nclx" and isinstance(entry.value, str):
+            codes = [int(number) for number in entry.value.split(" ")[0].split("/")]
+        elif entry.key == "chunk:cICP" and isinstance(entry.value, bytes):
+            codes = list(entry.value)
+        if len(codes) >= 2 and not (codes[0] in _SRGB_LIKE[0] and codes[1] in _SRGB_LIKE[1]):
+            raise UnsupportedFormat(
+                f"its colours are given by code points (primaries {codes[0]}, transfer {codes[1]}; ITU-T H.273), which "
+                "are not converted here",
+                hint="convert it to a picture with an ICC profile, or to sRGB, in an image editor first",
+            )
+
+
+def _encoding(
+    format: str | None, source: str | os.PathLike[str], target: str | os.PathLike[str] | None, state: State, *,
+    in_place: bool,
+) -> PictureEncoding:  # fmt: skip
+    own = next(
+        (
+            each for row in containers.formats.FORMATS for each in row.encodings
+            if row.name == state.contents.format and each.media_type == _still(state.contents.media_type)
+        ),
+        None,
+    )  # fmt: skip
+    named = _by_extension(PurePath(target).suffix) if target is not None and not in_place else None
+    if format is not None:
+        chosen = containers.formats.encoding_named(format)
+        if named is not None and named is not chosen:
+            message = f"the output's name says {named.name}, and `format` {chosen.name}"
+            raise LabelingError(message, hint="give one of them, or both the same")
+    elif named is not None:
+        chosen = named
+    elif own is not None and (target is None or in_place or not PurePath(target).suffix):
+        chosen = own
+    else:
+        hint = "give `format`, or a name that ends with .png, .jpg, .webp, .avif, .heic, .tif or .gif"
+        raise UnsupportedFormat("nothing says which format the output is to have", hint=hint)
+    if in_place and chosen is not own:
+        raise LabelingError("`in_place=True` keeps the format", path=source, hint="name another output to change it")
+    return chosen
+
+
+def _still(media_type: str) -> str:
+    return {"image/apng": "image/png", "image/heif": "image/heic"}.get(media_type, media_type).removesuffix("-sequence")
+
+
+def _by_extension(extension: str) -> PictureEncoding | None:
+    if not extension:
+        return None
+    try:
+        return containers.formats.encoding_named(extension.lstrip("."))
+    except UnsupportedFormat:
+        row = containers.formats.find(extension)
+        return row.encodings[0] if row is not None and len(row.encodings) == 1 else None
+
+
+def _beside(path: Path, encoding: PictureEncoding) -> Path:
+    extension = {"jpeg": "jpg", "heif": "heic", "tiff": "tif"}.get(encoding.name, encoding.name)
+    return path.with_name(f"{path.stem}.converted.{extension}")
+
+
+def _convert(
+    state: State, encoding: PictureEncoding, options: ConversionOptions, quality: int | None, signer: Signer | None,
+    max_pixels: int,
+) -> _Made:  # fmt: skip
+    from labeling.codecs import convert as codec
+
+    assert isinstance(state.data, bytes)
+    contents, found = state.contents, state.found
+    structure = next((block for block in contents.blocks if block.kind is Kind.EXIF), None)
+    label = _carried_label(found)
+
+    def exif_for(width: int, height: int) -> bytes | None:
+        if structure is None:
+            return None
+        data = exif.blank_comment(structure.data) if label and structure in found.carriers else structure.data
+        return exif.fitted(data, width, height)
+
+    lossless = encoding.name == "webp" and quality is None and _is_lossless_webp(state)
+    picture = codec.convert(
+        state.data, contents.format, encoding, box=options.box, orientation=found.orientation, quality=quality,
+        lossless=lossless, exif=exif_for, max_pixels=max_pixels,
+    )  # fmt: skip
+    if (picture.width, picture.height) != picture.before:
+        picture.how.insert(
+            0, "resized from {}×{} to {}×{} pixels".format(*picture.before, picture.width, picture.height)
+        )
+    if structure is not None and encoding.name != "gif" and exif.thumbnail(structure.data):
+        picture.how.append("the EXIF thumbnail, which shows the old picture, was left out")
+        picture.meant.add("thumbnail:IFD1")
+    result = _with_packet(picture.data, found, picture, label)
+    after = _state(result)
+    unsigned = after.contents
+    how = list(picture.how)
+    if signer is not None:
+        result = _signed(result, state, after, picture, signer)
+        after = _state(result)
+        check_metadata_kept(unsigned, after.contents)
+        how += said_of_parent(found)
+    _check_labels(found, after.found)
+    title = encoding.name.upper().replace("HEIF", "HEIC")
+    picture.lost += find_conversion_losses(
+        state, after, title=title, meant=picture.meant, keeps_resolution=encoding.name in _WITH_RESOLUTION
+    )
+    made = _Made(picture, result, after)
+    made.how = how
+    return made
+
+
+def _state(data: bytes) -> State:
+    contents = containers.read(data)
+    if contents.problems:
+        raise WriteError(f"the new file does not read back ({contents.problems[0]})", hint=REPORT)
+    return State(data, contents, metadata.scan(contents))
+
+
+def _is_lossless_webp(state: State) -> bool:
+    if state.contents.format != "webp":
+        return False
+    return any(entry.key == "coding" for entry in containers.inventory(state.data, state.contents))
+
+
+def _carried_label(found: metadata.Found) -> str:
+    """Return the label that has to be put into the new file's packet; "" if there is none, or it is in the packet.
+
+    Raises:
+        LabelConflict: It cannot be carried over as it is.
+    """
+    if not found.aigc or any(block is found.packet for block in found.carriers):
+        if any(block is not found.packet for block in found.carriers):
+            _one(found)
+        return ""
+    return _one(found)
+
+
+def _one(found: metadata.Found) -> str:
+    texts = {aigc.dump(finding.value) for finding in found.aigc}
+    if len(texts) > 1:
+        raise LabelConflict("carries several labels that differ", hint="which one holds must be settled first")
+    (text,) = texts
+    if not found.aigc[0].value:
+        raise LabelConflict(f"carries a label that cannot be read, at {found.aigc[0].where}")
+    return text
+
+
+def _with_packet(data: bytes, found: metadata.Found, picture: Converted, label: str) -> bytes:
+    """Put the source's XMP packet into the new file, with the label in it and the picture's new size."""
+    source = found.packet.data if found.packet is not None else None
+    values: dict[xmp.Name, str | None] = {aigc.XMP_NAME: label} if label else {}
+    if source is not None:
+        packet = xmp.parse(source)
+        fitting = {_ORIENTATION: "1", _HAS_EXTENDED: None}
+        fitting |= dict.fromkeys(_WIDTHS, str(picture.width)) | dict.fromkeys(_HEIGHTS, str(picture.height))
+        values |= {name: value for name, value in fitting.items() if packet.find(name)}
+    new = xmp.update(source, values) if source is not None or values else None
+    if new is None and picture.exif is None:
+        return data
+    return b"".join(containers.rewrite(data, containers.read(data), Changes(new, picture.exif)))
+
+
+def _check_labels(before: metadata.Found, after: metadata.Found) -> None:
+    """Check that the new file says of AI what the source said, once."""
+    labels = {aigc.dump(finding.value) for finding in before.aigc}
+    if {aigc.dump(finding.value) for finding in after.aigc} != labels:
+        raise WriteError("the labels did not read back as they were", hint=REPORT)
+    if [finding.value for finding in before.iptc] != [finding.value for finding in after.iptc]:
+        raise WriteError("the IPTC source type did not read back", hint=REPORT)
+
+
+def _signed(result: bytes, state: State, after: State, picture: Converted, signer: Signer) -> bytes:
+    from labeling.marks import credentials
+
+    assert isinstance(state.data, bytes)
+    before, now = _still(state.contents.media_type), _still(after.contents.media_type)
+    changes: list[tuple[str, str]] = []
+    if (picture.width, picture.height) != picture.before:
+        size = "{}×{} to {}×{}".format(*picture.before, picture.width, picture.height)
+        changes.append(("c2pa.resized", f"{size} pixels"))
+    if before != now or not changes:
+        changes.append(("c2pa.transcoded", f"{before} to {now}"))
+    claim: Claim = credentials.Claim(digital_source_type=_source_type(state.found), changes=tuple(changes))
+    return credentials.sign(
+        result, after.contents.media_type, signer, claim, parent=state.data,
+        parent_media_type=state.contents.media_type, room=containers.room_for(result),
+    )  # fmt: skip
+
+
+def _source_type(found: metadata.Found) -> str:
+    """Return the source type that the file's labels give; "" where they say nothing: it is not ours to guess."""
+    for finding in found.iptc:
+        term = iptc.term_of(str(finding.value.get("DigitalSourceType", "")))
+        if term in iptc.TERMS:
+            return iptc.VOCABULARY + term
+    return iptc.VOCABULARY + iptc.TRAINED if found.aigc else ""
+
+
+def _visible(state: State, made: _Made, profile: Profile, max_pixels: int) -> Finding | None:
+    """Look for the visible label on the result; one that the source had and the result has not is a loss."""
+    try:
+        now = visible_of(made.data, made.after.contents, made.after.found.orientation, [profile], max_pixels)
+        if now.status is Status.PRESENT:
+            made.how.append("the visible label is on the result, and large enough")
+            return now
+        if not state.contents.format:
+            return now
+        before = visible_of(state.data, state.contents, state.found.orientation, [profile], max_pixels)
+    except MissingDependency:
+        return None
+    if before.status in (Status.PRESENT, Status.DEFECTIVE) and now.status is Status.ABSENT:
+        made.lost.append(Loss("visible label", before.where, f"it cannot be read at {made.width}×{made.height} pixels"))
+    elif before.status is Status.PRESENT and now.defects:
+        made.lost.append(Loss("visible label as the rules ask for it", before.where, now.defects[0].message))
+    return now
