@@ -189,3 +189,69 @@ def test_a_manifest_of_several_segments_is_found_and_validates(service: bool) ->
     found = signing.witness(data)
     assert found["validation_state"] == "Valid"
     assert len(found["manifests"]) > 1
+
+
+def _exif(order: str, offset: int, length: int) -> bytes:
+    """EXIF as cameras write it that keep a preview behind the picture: in IFD1, and twice in their MakerNote.
+
+    The note has an entry whose value is the preview (as Sony does), and a table with length and offset (as Canon does);
+    and a number that happens to be the offset, with no length near it, which has to stay.
+    """
+    pack = struct.pack
+    table = pack(order + "6I", 24, 2, length, 160, 120, offset)
+    note = pack(order + "H", 2) + pack(order + "HHII", 0x2001, 7, length, offset)
+    note += pack(order + "HHII", 0x00B6, 4, 6, 200) + pack(order + "I", 0) + table + bytes(60)
+    note += pack(order + "I", offset) + bytes(60)
+    ifd0 = pack(order + "H", 2) + pack(order + "HHII", 0x8769, 4, 1, 38)
+    ifd0 += pack(order + "HHI4s", 0x0110, 2, 4, b"Cam\0") + pack(order + "I", 56)
+    own = pack(order + "H", 1) + pack(order + "HHII", 0x927C, 7, len(note), 100) + pack(order + "I", 0)
+    ifd1 = pack(order + "H", 3) + pack(order + "HHHHI", 0x0103, 3, 1, 6, 0)[:12]
+    ifd1 += (
+        pack(order + "HHII", 0x0201, 4, 1, offset) + pack(order + "HHII", 0x0202, 4, 1, length) + pack(order + "I", 0)
+    )
+    head = (b"II*\0" if order == "<" else b"MM\0*") + pack(order + "I", 8)
+    parts = {8: ifd0, 38: own, 56: ifd1, 100: note}
+    out = bytearray(head.ljust(100 + len(note), b"\0"))
+    for at, part in parts.items():
+        out[at : at + len(part)] = part
+    return bytes(out)
+
+
+def _camera(order: str) -> bytes:
+    plain = _jpeg(rgb())
+    empty = plain[:2] + _segment(0xE1, b"Exif\0\0" + _exif(order, 0, len(PREVIEW))) + plain[2:]
+    offset = len(empty) + 40 - 12
+    return (
+        plain[:2] + _segment(0xE1, b"Exif\0\0" + _exif(order, offset, len(PREVIEW))) + plain[2:] + bytes(40) + PREVIEW
+    )
+
+
+def _led_to(data: bytes, order: str) -> list[bytes]:
+    base = data.index(b"Exif\0\0") + 6
+    numbers = [
+        struct.unpack_from(order + "I", data, base + at)[0] for at in (56 + 2 + 12 + 8, 100 + 2 + 8, 100 + 30 + 20)
+    ]
+    return [data[base + number :][: len(PREVIEW)] for number in numbers]
+
+
+@pytest.mark.needs("exiftool")
+@pytest.mark.parametrize("sign", [False, True], ids=["plain", "signed"])
+@pytest.mark.parametrize("visible", [False, True], ids=["metadata", "visible"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_offsets_in_exif_still_lead_to_the_preview(order: str, visible: bool, sign: bool, tmp_path: Path) -> None:
+    data = source = _camera(order)
+    assert _led_to(source, order) == [PREVIEW] * 3
+    labeler = Labeler(PRODUCER, visible=visible, signer=signing.signer() if sign else None)
+    for _ in range(2):
+        made = labeler.label_image(data)
+        data = made.data
+        assert _led_to(data, order) == [PREVIEW] * 3
+        assert not made.lost
+        if sign:
+            assert signing.witness(data)["validation_state"] == "Valid"
+    at = data.index(b"Exif\0\0") + 6 + 100 + 30 + 24 + 60
+    was = source.index(b"Exif\0\0") + 6 + 100 + 30 + 24 + 60
+    assert data[at : at + 4] == source[was : was + 4]  # the number without a length is none of ours
+    (tmp_path / "a.jpg").write_bytes(data)
+    command = ["exiftool", "-b", "-ThumbnailImage", str(tmp_path / "a.jpg")]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == PREVIEW

@@ -193,6 +193,11 @@ def without_offsets(block: Block) -> bytes:
     """Return the data of a block without numbers that have to follow when other things of the file move."""
     if block.kind is Kind.APP and block.keyword == "MPF":
         return b""
+    if block.places:
+        data = bytearray(block.data)
+        for at in block.places:
+            data[at : at + 4] = bytes(4)
+        return bytes(data)
     if block.kind is Kind.XMP and b"Semantic" in block.data:
         from labeling.containers.jpeg.mpf import primary_length
 

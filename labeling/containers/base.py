@@ -131,6 +131,7 @@ class Block:
         keyword: The format's own name for it, such as a PNG keyword or the identifier of an APPn segment.
         late: Whether it comes after the start of the coded picture, where some readers no longer look.
         problem: What is wrong with this block; empty if nothing is.
+        places: Positions in ``data`` of numbers of 4 bytes that say where other things in the file are.
     """
 
     kind: Kind
@@ -141,6 +142,7 @@ class Block:
     keyword: str = ""
     late: bool = False
     problem: str = ""
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

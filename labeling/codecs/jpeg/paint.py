@@ -13,7 +13,7 @@ from labeling.codecs.base import Painted, Painter, Pixels
 from labeling.codecs.jpeg import dct, segments
 from labeling.codecs.pixels import Plan, check_size, cmyk, decoding, luma, make_plan, open_with
 from labeling.containers.base import Buffer
-from labeling.containers.jpeg import mpf
+from labeling.containers.jpeg import mpf, previews
 from labeling.errors import LabelingError, UnsupportedFormat
 
 Plane = NDArray[np.floating[Any]]
@@ -252,19 +252,26 @@ def _splice(jpeg: segments.Jpeg, made: bytes) -> bytes:
     if not coded.complete:
         raise LabelingError("the new JPEG is incomplete", hint="re-save the picture and try again")
     first = segments.SOI + jpeg.bytes_of(jpeg.other) + coded.bytes_of(coded.coded) + segments.EOI
-    return _with_index(jpeg, first) + jpeg.data[jpeg.end :]
+    return _with_indexes(jpeg, first) + jpeg.data[jpeg.end :]
 
 
-def _with_index(jpeg: segments.Jpeg, first: bytes) -> bytes:
-    """Return the new first picture with the index of those behind it corrected."""
-    at = len(segments.SOI)
+def _with_indexes(jpeg: segments.Jpeg, first: bytes) -> bytes:
+    """Return the new first picture with what leads to those behind it corrected: the index, and offsets in EXIF."""
+    out, at = bytearray(first), len(segments.SOI)
     for s in jpeg.other:
+        size = s.end - s.start
         if s.marker == 0xE2 and jpeg.data.startswith(mpf.PREFIX, s.start + 4):
             old, new = mpf.Place(s.start + mpf.HEADER, jpeg.end), mpf.Place(at + mpf.HEADER, len(first))
             fitted = mpf.fitted(jpeg.data[s.start + 4 : s.end], jpeg.data, old, new)
-            return first if fitted is None else first[: at + 4] + fitted + first[at + s.end - s.start :]
-        at += s.end - s.start
-    return first
+            out[at + 4 : at + size] = fitted or out[at + 4 : at + size]
+        elif s.marker == 0xE1 and jpeg.data.startswith(b"Exif\0", s.start + 4):
+            exif, base = jpeg.data[s.start + previews.TIFF_HEADER : s.end], s.start + previews.TIFF_HEADER
+            positions = previews.offsets(exif, jpeg.data, base, jpeg.end)
+            by = len(first) - at - (jpeg.end - s.start)
+            if positions:
+                out[at + previews.TIFF_HEADER : at + size] = previews.moved(exif, positions, by)
+        at += size
+    return bytes(out)
 
 
 def _how(jpeg: segments.Jpeg, kind: str) -> str:

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field, replace
 from struct import Struct
 
-from labeling.containers.base import Buffer, Changes, Contents, Kind, Room
+from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
 from labeling.containers.edits import Edit, foreign_block, splice
-from labeling.containers.jpeg import mpf
+from labeling.containers.jpeg import mpf, previews
 from labeling.containers.jpeg.segments import COM, NO_EOI, Layout, Segment, walk
 from labeling.errors import LabelingError
 
@@ -76,8 +76,16 @@ def read(data: Buffer) -> Contents:
         return _padded(layout, collector, size)
     if 0 <= layout.end < size:
         collector.warnings.append(f"{size - layout.end} bytes follow the picture's end (EOI); they are kept")
+        collector.blocks = [_with_places(block, data, layout.end) for block in collector.blocks]
     contents = _contents(layout, collector, layout.end if layout.end >= 0 else size)
     return replace(contents, notes=(_STALE,)) if _has_stale_index(data, contents) else contents
+
+
+def _with_places(block: Block, data: Buffer, end: int) -> Block:
+    if block.kind is not Kind.EXIF:
+        return block
+    base = block.offset + block.length - len(block.data)
+    return replace(block, places=previews.offsets(block.data, data, base, end))
 
 
 _STALE = (
@@ -356,6 +364,7 @@ def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int)
         payload = segment[4:first] + str(end + growth).encode() + segment[last:]
         _check(len(payload) - len(_XMP), MAX_XMP, "XMP packet")
         edits = [*edits[:packet], (start, stop, _segment(_APP1, payload)), *edits[packet + 1 :]]
+    edits = _with_previews(data, kept, edits, end)
     if index is None:
         return edits
     growth = sum(len(new) - (b - a) for a, b, new in edits)
@@ -364,6 +373,25 @@ def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int)
     old, new = mpf.Place(base, end), mpf.Place(base + ahead, end + growth)
     fitted = mpf.fitted(bytes(data[index.start : index.end]), data, old, new)
     return edits if fitted is None else [*edits, (index.start, index.end, fitted)]
+
+
+def _with_previews(data: Buffer, kept: list[_Group], edits: list[Edit], end: int) -> list[Edit]:
+    """Return ``edits`` and what keeps the offsets in EXIF that lead to pictures behind the first one."""
+    segment = next((group.segments[0] for group in kept if group.kind is Kind.EXIF), None)
+    if segment is None or end >= len(data):
+        return edits
+    number = next((n for n, edit in enumerate(edits) if edit[0] == segment.offset and edit[2]), None)
+    written = edits[number] if number is not None else None
+    whole = written[2] if written is not None else bytes(data[segment.start - 4 : segment.end])
+    base = segment.start - 4 + previews.TIFF_HEADER
+    positions = previews.offsets(whole[previews.TIFF_HEADER :], data, base, end)
+    if not positions:
+        return edits
+    rest = [edit for edit in edits if edit is not written]
+    behind = sum(len(new) - (b - a) for a, b, new in rest if a > segment.offset)
+    behind += len(whole) - (segment.end - segment.start + 4)
+    new = whole[: previews.TIFF_HEADER] + previews.moved(whole[previews.TIFF_HEADER :], positions, behind)
+    return [*rest, (segment.offset if written is not None else segment.start - 4, segment.end, new)]
 
 
 def _is_index(group: _Group) -> bool:
@@ -380,7 +408,10 @@ _BOX_HEADER = 8
 
 def needs_room(data: Buffer) -> bool:
     """Say whether indexes of further pictures have to follow when a manifest is inserted."""
-    return any(_is_index(group) or _is_directory(data, group) for group in _groups(data, walk(data, whole=False)))
+    groups = _groups(data, walk(data, whole=False))
+    if any(_is_index(group) or _is_directory(data, group) for group in groups):
+        return True
+    return any(group.kind is Kind.EXIF for group in groups) and any(block.places for block in read(data).blocks)
 
 
 def _is_directory(data: Buffer, group: _Group) -> bool:
