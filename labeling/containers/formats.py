@@ -223,7 +223,7 @@ _VIDEO: tuple[Format, ...] = (
         kept="streams, chunks, the shape of the picture, format of the audio", costs=costs.AVI,
         module=".avi", inventory=".inventories.riff:avi", carrier="LIST INFO, chunk AIGC",
         label_home="text", home_prefix="AVI LIST INFO ",
-        demuxer="avi", edit="remux", on_file=_REMUXED,
+        demuxer="avi", edit="remux", on_file=_REMUXED, replacer=".avi_frames:edits",
         muxers=(
             Muxer(name="avi", extensions=(".avi",),
                   video_codecs=("h264",), audio_codecs=("mp3", "ac3", "pcm_s16le"), audio_encoder="libmp3lame",
@@ -237,7 +237,7 @@ _VIDEO: tuple[Format, ...] = (
         kept="properties of onMetaData, script tags, streams", costs=costs.FLV,
         module=".flv.metadata", inventory=".inventories.flv:inventory", carrier="onMetaData, property AIGC",
         label_home="text", home_prefix="FLV onMetaData AIGC", has_xmp=False, manifest="beside",
-        demuxer="flv", edit="remux", on_file=_REMUXED,
+        demuxer="flv", edit="remux", on_file=_REMUXED, replacer=".flv.replace:edits",
         muxers=(
             Muxer(name="flv", extensions=(".flv",),
                   video_codecs=("h264",), audio_codecs=("aac",), stereo=True,

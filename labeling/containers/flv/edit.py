@@ -5,8 +5,10 @@ A longer tag moves everything behind it. Only numbers in onMetaData, which tools
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from labeling.containers.base import Buffer, Changes
 from labeling.containers.edits import Edit, splice
@@ -81,6 +83,20 @@ def edits(size: int, first: int, tags: list[ScriptTag], dropped: set[int], chang
         if plan.tag.name == ON_META_DATA:
             plan.follow(size, sum(tag.end - tag.start for tag in tags), shifts)
     return new + [plan.result() for plan in plans if plan.edits]
+
+
+def followed(size: int, tags: list[ScriptTag], shifts: list[tuple[int, int]]) -> list[Edit]:
+    """Return the edits of the offsets and sizes in onMetaData when other tags change their lengths.
+
+    Args:
+        size: Size of the file in bytes.
+        tags: Its script tags.
+        shifts: (offset, growth): what is at this offset or behind it moves by ``growth`` bytes.
+    """
+    plans = [_Plan(tag) for tag in tags if tag.name == ON_META_DATA]
+    for plan in plans:
+        plan.follow(size, sum(tag.end - tag.start for tag in tags), shifts, sum(more for _, more in shifts))
+    return [plan.result() for plan in plans if plan.edits]
 
 
 def _put(plans: list[_Plan], tag_name: str, name: str, value: bytes, home: int) -> list[Edit]:
@@ -165,7 +181,7 @@ class _Plan:
         self.edits = [edit for edit in self.edits if edit[:2] != (owner + 1, owner + 5)]
         self.edits.append((owner + 1, owner + 5, (stated - gone + added).to_bytes(4, "big")))
 
-    def follow(self, size: int, scripts: int, shifts: list[tuple[int, int]]) -> None:
+    def follow(self, size: int, scripts: int, shifts: list[tuple[int, int]], video: int = 0) -> None:
         """Update the numbers that are offsets or sizes of the file, where they were right.
 
         Some tools count all tags in ``datasize``, others only those of audio and video. A number that is too large for
@@ -175,14 +191,16 @@ class _Plan:
             size: Size of the file in bytes.
             scripts: Bytes of all script tags.
             shifts: (offset, growth): what is at this offset or behind it moves by ``growth`` bytes.
+            video: By how many bytes the video grows.
         """
         total = sum(more for _, more in shifts)
         data = self.tag.script.data
+        shifts = sorted(shifts)
+        sums = list(accumulate((more for _, more in shifts), initial=0))
 
         def moved(position: float) -> float:
-            return (
-                position + sum(more for start, more in shifts if start <= position) if 0 < position < size else position
-            )
+            passed = bisect_right(shifts, (position, 1 << 32))
+            return position + sums[passed] if 0 < position < size else position
 
         for each in self.tag.script.properties:
             value = amf.number(data, each.value)
@@ -193,6 +211,8 @@ class _Plan:
                 continue
             elif each.name == "lastkeyframelocation":
                 new = moved(value)
+            elif each.name == "videosize" and value > 0:
+                new = value + video
             elif (each.name == "filesize" and value == size) or (
                 each.name == "datasize" and size - 13 - scripts < value <= size
             ):

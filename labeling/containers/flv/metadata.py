@@ -30,6 +30,9 @@ MAX_TAGS = 4_000_000
 MAX_OTHER_TEXTS = 256
 """Limit on the texts from script tags of other names: there may be a cue point in every second of a video."""
 
+MAX_TRAILER = 64 << 10
+"""Limit on the bytes behind the last tag that count as something foreign, and not as damage."""
+
 _AUDIO, _VIDEO, _SCRIPT = 8, 9, 18
 _FILTERED, _TYPE = 0x20, 0x1F
 
@@ -60,22 +63,31 @@ def _tag(data: Media, pos: int) -> _Tag | None:
     return _Tag(head[0] & _TYPE, bool(head[0] & _FILTERED), pos, pos + 11 + size)
 
 
-def _tags(data: Media, pos: int, problems: list[str]) -> Iterator[_Tag]:
-    """Yield the tags from ``pos`` on; the last one may be cut off. Adds to ``problems`` why it has to stop."""
-    size = len(data)
+def _tags(data: Media, pos: int, collector: Collector) -> Iterator[_Tag]:
+    """Yield the tags from ``pos`` on; the last one may be cut off. Adds to the problems why it has to stop.
+
+    Some bytes behind a last tag that is whole belong to nobody, and do no harm: players stop there as well.
+    """
+    size, whole = len(data), False
+    problems = collector.problems
     while pos < size:
         tag = _tag(data, pos)
+        known = data[pos : pos + 1][0] & _TYPE in (_AUDIO, _VIDEO, _SCRIPT)
+        stated = -1 if tag is None else int.from_bytes(data[tag.end : tag.end + 4], "big")
+        if not known and (tag is None or stated != tag.end - tag.start):
+            if whole and size - pos <= MAX_TRAILER:
+                note(collector.warnings, f"{size - pos} bytes follow the last tag; they are kept")
+            else:
+                note(problems, f"there is no tag at offset {pos}")
+            return
         if tag is None:
             note(problems, f"the file is cut off in the tag at offset {pos}")
-            return
-        stated = int.from_bytes(data[tag.end : tag.end + 4], "big")
-        if tag.type not in (_AUDIO, _VIDEO, _SCRIPT) and stated != tag.end - tag.start:
-            note(problems, f"there is no tag at offset {pos}")
             return
         yield tag
         if tag.end > size or tag.end < size < tag.end + 4:
             note(problems, f"the file is cut off in the tag at offset {pos}")
             return
+        whole = stated == tag.end - tag.start
         pos = tag.end + 4
 
 
@@ -88,7 +100,7 @@ def _walk(data: Media) -> _Walk:
         problems.append("its FLV header is damaged or cut off")
         return walk
     tags = media_bytes = 0
-    for tag in _tags(data, walk.first, problems):
+    for tag in _tags(data, walk.first, walk.collector):
         end = min(tag.end + 4, size)
         if tag.type == _SCRIPT and not tag.filtered and len(walk.scripts) < MAX_SCRIPT_TAGS:
             _take_script(data, tag, end, walk)
@@ -135,7 +147,7 @@ def _check_end(data: Media, pos: int, walk: _Walk) -> None:
         tag = _tag(data, start)
         if tag is not None and tag.type in (_AUDIO, _VIDEO, _SCRIPT) and tag.end == size - 4:
             return
-    for count, _ in enumerate(_tags(data, pos, walk.collector.problems)):
+    for count, _ in enumerate(_tags(data, pos, walk.collector)):
         if count >= MAX_TAGS:
             note(walk.collector.problems, f"more than {MAX_TAGS} tags")
             return
