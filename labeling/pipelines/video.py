@@ -128,6 +128,7 @@ def _paint_in_place(
     stack.callback(painted.close)
     job.edits = painted.edits
     job.reasons, job.lost = painted.reasons, painted.lost
+    job.painter = options.painter
     job.visible = options.painter.finding(painted.box, *painted.displayed)
     job.how.append(painted.how)
 
@@ -148,6 +149,7 @@ def _remux(
         Path(job.data.name), temporary, job.contents.format, options.painter, video.spans(job.contents.seconds),
         reencode=video.reencode, settings=settings, progress=video.progress,
     )  # fmt: skip
+    job.painter = options.painter
     job.visible = options.painter.finding(painted.box, *painted.displayed)
     job.how += painted.how
     job.reasons, job.lost = painted.reasons, painted.lost

@@ -30,6 +30,7 @@ from labeling.verification.verifier import conclude, credentials_of, sidecar_of
 if TYPE_CHECKING:
     from labeling.containers.mp4.movie_box import Mp4Edits
     from labeling.marks.credentials import Signer
+    from labeling.marks.visible import LabelPainter
 
 
 class VideoJob:
@@ -47,6 +48,7 @@ class VideoJob:
         data: The file to copy from: the source, or a temporary copy that has the label on it already.
         edits: Changes of the video that are made in the same copy as those of metadata (MP4).
         visible: The finding on the visible or audible label.
+        painter: What has drawn a visible label on pictures of the video.
         how: What was done, in sentences.
         reasons: Why things of the source are not in the copy, as the codec says (:class:`labeling.codecs.Painted`).
         lost: Losses that the codec names itself.
@@ -56,6 +58,7 @@ class VideoJob:
         self.source, self.data, self.contents, self.found = data, data, contents, found
         self.edits: Mp4Edits | None = None
         self.visible: Finding | None = None
+        self.painter: LabelPainter | None = None
         self.how: list[str] = []
         self.reasons: Mapping[str, str] = {}
         self.lost: tuple[Loss, ...] = ()
@@ -250,6 +253,10 @@ def _read_back(
         raise WriteError(f"the new file does not read back ({after.problems[0]})", hint="please report this file")
     source_type = containers.format_named(after.format).has_xmp and not job.found.iptc
     check_label(seen, label, source_type=source_type and seen.packet is not None)
+    if job.painter is not None:
+        from labeling.pipelines.visible_check import check_on_video
+
+        check_on_video(result, job.source, after.format, job.painter)
     if not job.painted and unsigned:
         check_media_untouched(job.source, job.contents, result, after)
     findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, manifest)]

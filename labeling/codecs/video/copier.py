@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from labeling.codecs.video.base import Packet, Stream
+from labeling.codecs.video.base import NO_VISIBLE, Packet, Stream
 from labeling.codecs.video.packet_scan import Scan
 from labeling.codecs.video.segment import Reencoder, codec_of
 from labeling.containers import formats
@@ -112,7 +112,7 @@ def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[A
     for packet in container.demux() if only is None else container.demux(only):
         if packet.size or packet.dts is not None:
             if packet.has_sidedata("encryption_info"):
-                raise LabelingError("the video is encrypted", hint="label it before it is encrypted")
+                raise LabelingError("the video is encrypted", hint=f"label it before it is encrypted, or {NO_VISIBLE}")
             yield packet
 
 
@@ -344,7 +344,7 @@ def _tracks(
         except (ValueError, LookupError) as error:
             raise LabelingError(
                 f"track {old.index} ({old.type}) is of a kind that cannot be copied into this container ({error})",
-                hint="remove it first, or label the video without the visible text (`visible=False`)",
+                hint=f"remove it first, or {NO_VISIBLE}",
             ) from error
         new.metadata.update(
             {

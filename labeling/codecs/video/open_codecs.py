@@ -160,6 +160,8 @@ class Av1(_Simple):
 class Intra(_Simple):
     """Codecs in which every picture is coded on its own: Motion JPEG and ProRes."""
 
+    copies = True  # FFmpeg's own encoders refer to the picture that they are given, and may code it later
+
     def join(self, data: bytes) -> Join:
         """See :class:`Codec`."""
         return Join.CLEAN
@@ -179,6 +181,8 @@ class Intra(_Simple):
 
 class Whole(_Simple):
     """Codecs that are only re-encoded as a whole: the new stream has a decoder configuration of its own."""
+
+    copies = True  # MPEG-2's encoder is a picture late, and refers to the one that it was given until then
 
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.pixels import as_stored, make_plan
+from labeling.codecs.video.base import NO_VISIBLE
 from labeling.codecs.video.pixel_formats import FULL_RANGE, Component, Format, channels, format_of, matrix_of
 from labeling.containers import Crop
 from labeling.errors import LabelingError, UnsupportedFormat
@@ -153,7 +154,8 @@ class FrameOverlay:
         form = format_of(name)
         if form is None:
             raise UnsupportedFormat(
-                f"frames of the pixel format {name} cannot be drawn on", hint="convert the video to yuv420p"
+                f"frames of the pixel format {name} cannot be drawn on",
+                hint=f"convert the video to yuv420p, or {NO_VISIBLE}",
             )
         if (frame.width, frame.height) != self.size:
             raise LabelingError(

@@ -30,7 +30,7 @@ WEIGHTS = {
 }
 """Matrix coefficients of H.273 → weights of red and blue in luma."""
 
-_HDR_WHITE = {_PQ: 0.58, _HLG: 0.75}
+HDR_WHITE = {_PQ: 0.58, _HLG: 0.75}
 """Transfer function → signal of diffuse white, 203 cd/m² (ITU-R BT.2408). A label at peak brightness would glare.
 
 On the usual plate, which lets 38 % of the signal through, the contrast stays above 4.5 : 1 even over the brightest
@@ -193,7 +193,7 @@ def channels(rgb: NDArray[np.floating[Any]], form: Format, matrix: int, full: bo
     Returns:
         A (H, W) array of sample values for each channel, A included.
     """
-    signal = rgb * _HDR_WHITE.get(transfer, 1.0)
+    signal = rgb * HDR_WHITE.get(transfer, 1.0)
     peak = float((1 << form.bits) - 1)
     red, green, blue = (signal[..., n] for n in range(3))
     kr, kb = WEIGHTS[matrix]

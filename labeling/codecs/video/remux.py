@@ -140,15 +140,17 @@ def _inspected(container: InputContainer) -> VideoInfo:
         )
     tag = copier.tag_of(video)
     if tag in _ENCRYPTED:
-        raise LabelingError("the video is encrypted", hint="label it before it is encrypted")
+        raise LabelingError("the video is encrypted", hint=f"label it before it is encrypted, or {NO_VISIBLE}")
     context = video.codec_context
     if context is None:
         raise LabelingError(
-            f"video of the kind {tag or 'unknown'} cannot be decoded here", hint="convert it to H.264 first"
+            f"video of the kind {tag or 'unknown'} cannot be decoded here",
+            hint=f"convert it to H.264 first, or {NO_VISIBLE}",
         )
     if video.metadata.get("alpha_mode") == "1":
         raise LabelingError(
-            "the video has transparency, which would be lost", hint="label it before it is made transparent"
+            "the video has transparency, which would be lost",
+            hint=f"label it before it is made transparent, or {NO_VISIBLE}",
         )
     rate = next((rate for rate in (video.average_rate, video.base_rate) if rate and 0 < rate <= 1000), Fraction(25))
     codec = copier.CODECS.get(context.name, context.name)
@@ -162,7 +164,8 @@ def _inspected(container: InputContainer) -> VideoInfo:
         stream = replace(stream, width=frame.width, height=frame.height)
     if not supports(pix_fmt):
         raise LabelingError(
-            f"pictures of the pixel format {pix_fmt} cannot be drawn on", hint="convert the video to yuv420p"
+            f"pictures of the pixel format {pix_fmt} cannot be drawn on",
+            hint=f"convert the video to yuv420p, or {NO_VISIBLE}",
         )
     aspect = video.sample_aspect_ratio or Fraction(1)
     seconds = (container.duration or 0) / 1e6
@@ -175,7 +178,7 @@ def _first_frame(container: InputContainer, video: VideoStream) -> Iterator[Any]
     with copier.clear_errors():
         for packet in container.demux(video):
             if packet.has_sidedata("encryption_info"):
-                raise LabelingError("the video is encrypted", hint="label it before it is encrypted")
+                raise LabelingError("the video is encrypted", hint=f"label it before it is encrypted, or {NO_VISIBLE}")
             for frame in packet.decode():
                 yield frame
                 return

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from labeling import containers
 from labeling.codecs.base import Box, Pixels
 from labeling.codecs.video.overlay import sane_crop
+from labeling.codecs.video.pixel_formats import HDR_WHITE
 from labeling.containers import Crop, formats
 from labeling.containers.syntax.riff import chunk_at
 from labeling.errors import MissingDependency, TooLarge, UnreadableFile, UnsupportedFormat
@@ -71,11 +72,8 @@ class Frame:
         frame, (width, height) = self._frame, self._square()
         with decoding():
             pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
-        if any(self._crop):
-            left, top, right, bottom = self._crop
-            across, down = width / frame.width, height / frame.height
-            pixels = pixels[round(top * down) : round((frame.height - bottom) * down)]
-            pixels = pixels[:, round(left * across) : round((frame.width - right) * across)]
+        rows, columns = self._shown(width, height)
+        pixels = pixels[rows, columns]
         return np.ascontiguousarray(self._turn.applied(pixels))
 
     def luma(self, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -106,6 +104,25 @@ class Frame:
             max(0, math.floor(left * width)) : math.ceil(right * width),
         ]
         return np.array(part)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of what :meth:`rgb` returns."""
+        rows, columns = self._shown(*self._square())
+        width, height = columns.stop - columns.start, rows.stop - rows.start
+        return (height, width) if self._turn.transposed else (width, height)
+
+    @property
+    def white(self) -> float:
+        """The signal of diffuse white, where 1 is the brightest one."""
+        return HDR_WHITE.get(int(self._frame.color_trc), 1.0)
+
+    def _shown(self, width: int, height: int) -> tuple[slice, slice]:
+        """Return the rows and columns of a frame of this size that players do not cut off."""
+        left, top, right, bottom = self._crop
+        across, down = width / self._frame.width, height / self._frame.height
+        rows = slice(round(top * down), round((self._frame.height - bottom) * down))
+        return rows, slice(round(left * across), round((self._frame.width - right) * across))
 
     def _square(self) -> tuple[int, int]:
         """Return the stored size in square pixels: one side is stretched."""

@@ -247,7 +247,8 @@ class Reencoder:
         self._sent[number] = (pts, carried)
         if (frame.width, frame.height, frame.format.name) != (encoder.width, encoder.height, encoder.pix_fmt):
             raise UnreadableFile(
-                "the video's picture size or pixel format changes within the stream", hint="convert it first"
+                "the video's picture size or pixel format changes within the stream",
+                hint=f"convert it first, or {NO_VISIBLE}",
             )
         overlay = self._overlay if self._wanted(pts) else None
         saved = None

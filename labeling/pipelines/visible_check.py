@@ -1,0 +1,148 @@
+"""Whether a label that was drawn on a video is really there: its pixels are compared with what should be there.
+
+This needs no OCR. The first shown picture of the new file has to differ from the source's as the painter says, and the
+label has to stay for two seconds (GB 45438-2025 5.4). Pictures are decoded as the verifier does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.codecs.base import Painter
+from labeling.codecs.video import sample
+from labeling.containers import Media
+from labeling.errors import LabelingError, WriteError
+from labeling.limits import MAX_PIXELS, MIN_SECONDS
+from labeling.marks.visible import kept
+
+if TYPE_CHECKING:
+    from labeling.codecs.video.sample import Frame
+
+_HINT = "nothing was stored, please report this file"
+
+_STRENGTH = 0.35, 2.5
+"""How strong a label may be in the picture, where 1 is what the painter says. Without a label it is about 0; labels on
+HDR video are dimmed, and coarse coding weakens small ones."""
+
+_ALIKE = 0.4
+"""Least correlation between what was changed in the picture and what the painter changes."""
+
+_FAINT = 2.0
+"""A label that changes the picture by less than this many levels on average cannot be told from coding noise."""
+
+_DETAIL = 48
+"""Height in pixels to which the area under a label is reduced for comparing."""
+
+_ROUNDING = 0.002
+"""Seconds: Matroska and FLV round times to milliseconds."""
+
+
+class _Expected(NamedTuple):
+    """The label on pictures of one size."""
+
+    box: tuple[int, int, int, int]
+    ink: NDArray[np.float32]
+    alpha: NDArray[np.float32]
+
+
+def check_on_video(result: Media, source: Media, format: str, painter: Painter) -> None:
+    """Check that the label of a new video is on the first shown picture, and for two seconds from there.
+
+    Args:
+        result: The new file.
+        source: The file as it came, with the same pictures.
+        format: Their format's name.
+        painter: What drew the label.
+
+    Raises:
+        WriteError: The label is not there.
+    """
+    try:
+        _check(result, source, format, painter)
+    except WriteError:
+        raise
+    except LabelingError as error:
+        raise WriteError(f"the label on the new video could not be checked ({error.message})", hint=_HINT) from error
+
+
+def _check(result: Media, source: Media, format: str, painter: Painter) -> None:
+    frames = sample.opened(result, format, max_pixels=MAX_PIXELS).frames()
+    before = _Source(sample.opened(source, format, max_pixels=MAX_PIXELS).frames())
+    known: dict[tuple[int, int], _Expected] = {}
+    reference: Any = None
+    try:
+        for number, frame in enumerate(frames):
+            if number and frame.seconds >= MIN_SECONDS - _ROUNDING:
+                return
+            size = frame.size
+            if size not in known:
+                known[size] = _expected(painter, size)
+            here = known[size]
+            detail = _detail(frame.luma(here.box, size))
+            if reference is not None and kept(reference, detail, (0, 0, detail.shape[1], detail.shape[0])):
+                continue
+            if not _is_there(frame, before.at(number), here):
+                words = "the first picture" if not number else f"the picture at {frame.seconds:.2f} s"
+                raise WriteError(f"the visible label is not on {words} of the new video", hint=_HINT)
+            reference = detail
+    finally:
+        frames.close()
+        before.frames.close()
+
+
+class _Source:
+    """The pictures of the source, decoded only as far as they are asked for."""
+
+    def __init__(self, frames: Generator[Frame]) -> None:
+        self.frames, self._number = frames, -1
+        self._frame: Frame | None = None
+
+    def at(self, number: int) -> Frame | None:
+        """Return the picture of a number, which only grows; ``None`` if there are fewer."""
+        while self._number < number:
+            self._frame = next(self.frames, None)
+            self._number += 1
+        return self._frame
+
+
+def _expected(painter: Painter, size: tuple[int, int]) -> _Expected:
+    box = painter.box(*size)
+    shape = box[3] - box[1], box[2] - box[0], 3
+    overlay = painter.paint([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)])
+    alpha: NDArray[np.float32] = np.true_divide(overlay[..., 3], 255, dtype=np.float32)
+    return _Expected(box, _gray(overlay[..., :3]), alpha)
+
+
+def _detail(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the luma under a label, reduced: (H, W, 3) uint8 with equal channels."""
+    import cv2
+
+    scale = _DETAIL / max(1, min(luma.shape))
+    if scale < 1:
+        luma = np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.repeat(luma[..., None], 3, axis=2)
+
+
+def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return pixels.astype(np.float32) @ np.array((0.299, 0.587, 0.114), np.float32)
+
+
+def _is_there(frame: Frame, before: Frame | None, label: _Expected) -> bool:
+    """Return whether a picture differs from the source's by the label."""
+    if before is None:
+        return False
+    left, top, right, bottom = label.box
+    new, old = (_gray(each.rgb()[top:bottom, left:right]) for each in (frame, before))
+    if new.shape != label.alpha.shape or old.shape != new.shape:
+        return False
+    wanted = label.alpha * (label.ink * frame.white - old)
+    made = new - old
+    if float(np.abs(wanted).mean()) < _FAINT:
+        return True
+    common, energy = float((made * wanted).sum()), float((wanted * wanted).sum())
+    norm = float(np.linalg.norm(made)) * energy**0.5
+    return _STRENGTH[0] <= common / energy <= _STRENGTH[1] and common >= _ALIKE * norm > 0
