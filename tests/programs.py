@@ -12,6 +12,7 @@ Three ways to ask, all through :func:`require`:
 
 from __future__ import annotations
 
+import os
 import shutil
 import traceback
 from collections.abc import Iterator
@@ -76,6 +77,14 @@ def require(*programs: str) -> str:
     first = paths[programs[0]]
     assert first is not None
     return first
+
+
+def unmeasured() -> dict[str, str]:
+    """Return the environment for a child that coverage must leave alone.
+
+    Coverage costs CPU time, which some tests measure, and writes files, which some children may not.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 def reason(*missing: str) -> str:

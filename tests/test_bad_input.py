@@ -17,6 +17,8 @@ from PIL import Image
 from labeling import Labeler, WriteError
 from labeling.files import write_atomically
 
+from . import programs
+
 PRODUCER = "001191110102MACQD9K64010000"
 
 
@@ -107,9 +109,8 @@ def as_nobody(folder: Path, *arguments: str | Path, before: str = "") -> subproc
 
     It is left out of coverage: a process without rights cannot write what it has run.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [sys.executable, "-c", before + AS_NOBODY, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=programs.unmeasured())
 
 
 def test_unreadable_file_and_read_only_target(photo: Path) -> None:

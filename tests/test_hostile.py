@@ -6,7 +6,6 @@ Nothing here may be called absent: what could not be read was not shown to be mi
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from . import programs
 from .containers import battery
 from .fuzzing.seeds import FIELD, PRODUCER, ROOT, chunk, exif, segment
 
@@ -297,7 +297,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def child() -> object:
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env = {**programs.unmeasured(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _CHILD, PRODUCER]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env

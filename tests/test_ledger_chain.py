@@ -183,7 +183,9 @@ def test_the_search_table_is_checked(tmp_path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.append([entry(n) for n in range(1, 8300)])
         assert ledger.verify().intact
-    data = bytearray(sqlite3.connect(path).execute("SELECT data FROM ledger_fingerprints").fetchone()[0])
+    connection = sqlite3.connect(path)
+    data = bytearray(connection.execute("SELECT data FROM ledger_fingerprints").fetchone()[0])
+    connection.close()
     data[9000] ^= 1
     for change, values in (
         ("UPDATE ledger_fingerprints SET data = ? WHERE block = 0", (bytes(data),)),

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
@@ -115,15 +115,21 @@ class Journal:
         self.folder = folder
         self._path = folder / JOURNAL
         self._results_path = folder / RESULTS
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._db = self._open_database()
-            self._adopt_compacted_results()
-            self._results = self._open_results()
-        except sqlite3.Error as error:
-            raise self._explained(error) from error
-        except OSError as error:
-            raise LabelingError(f"the journal cannot be kept there ({error.strerror})", path=folder) from error
+        with ExitStack() as on_failure:  # closes what was opened until then
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._db = on_failure.enter_context(closing(sqlite3.connect(self._path, timeout=0.5)))
+                self._prepare_database()
+                self._adopt_compacted_results()
+                self._results = on_failure.enter_context(self._open_results())
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
+            except OSError as error:
+                raise LabelingError(f"the journal cannot be kept there ({error.strerror})", path=folder) from error
+            self._begin_session()
+            on_failure.pop_all()
+
+    def _begin_session(self) -> None:
         self.session = int(self.meta("session", "0")) + 1
         with self._db:
             self._set("session", str(self.session))
@@ -134,8 +140,8 @@ class Journal:
             )
         self._results.truncate(self._valid)
 
-    def _open_database(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=0.5)
+    def _prepare_database(self) -> None:
+        db = self._db
         db.execute("PRAGMA locking_mode=EXCLUSIVE")  # one run at a time; needs no shared memory, so works on NFS too
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
@@ -148,7 +154,6 @@ class Journal:
             raise LabelingError(
                 f"was written by another version ({version[0]})", path=self._path, hint="use another target"
             )
-        return db
 
     def _open_results(self) -> FileIO:
         """Open the results unbuffered: what a full disk did not take must not be written by a later close."""
