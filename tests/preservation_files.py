@@ -121,6 +121,8 @@ _RECIPES: dict[str, tuple[str, ...]] = {
     "full.wav": ("-vn", "-sn"),
     "full.mp3": ("-vn", "-sn"),
     "full.flac": ("-vn", "-sn"),
+    "full.aiff": ("-vn", "-sn", "-write_id3v2", "1"),
+    "full.aac": ("-vn", "-sn", "-c:a", "aac", "-write_id3v2", "1"),
     "full.ogg": ("-vn", "-sn", "-c:a", "libvorbis"),
     "full.m4a": ("-vn", "-sn", "-c:a", "aac"),
 }  # fmt: skip

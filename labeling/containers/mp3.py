@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from labeling.containers import flac, wav
-from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Media, Piece
+from labeling.containers import aac, aiff, flac, wav
+from labeling.containers.base import Buffer, Changes, Contents, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
 from labeling.containers.syntax import id3, id3_edit, old_tags
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.filebytes import FileBytes
 
-_COPIED = "players read an ID3v2 tag first: title, artist and the like were copied into the new one from the old tag"
 _LOOSE, _ENOUGH = 4096, 8  # bytes behind the last frame, and number of frames, of a file that is recognised by them
 _SEARCHED = 1 << 16  # for the first frame, behind the tag
 _KBITS = {
@@ -30,7 +29,6 @@ _KBITS = {
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = (44100, 48000, 32000)
-_APE_FOOTER, _ID3V1, _LYRICS_END = 32, 128, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +64,18 @@ def read(data: Media) -> Contents:
         return flac.read(data)
     if after and data[after : after + 4] in wav.FORMS:
         return wav.read(data)
+    if after and data[after : after + 4] == b"FORM":
+        return aiff.read(data)
+    if after and aac.is_frame(data[after : after + 7]):
+        return aac.read(data)
+    if after and data[after : after + 4] == b"OggS":
+        hint = "remove the tag first: `ffmpeg -i FILE -c copy OUT.ogg`"
+        raise UnsupportedFormat("an ID3 tag precedes an OGG file: what is in it was not looked at", hint=hint)
     walk = _walk(data)
     coded = [(walk.audio, walk.audio_end - walk.audio)] if walk.audio_end > walk.audio else []
     contents = walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)
     home = walk.leading()
-    mended = (_COPIED,) if home is None and coded and old_tags.frames(data, walk.tails) else ()
+    mended = (old_tags.COPIED,) if home is None and coded and old_tags.frames(data, walk.tails) else ()
     return replace(contents, mended=mended, has_xmp=home is None or home.version > 2)
 
 
@@ -100,7 +105,9 @@ def _walk(data: Media) -> _Walk:
     walk.first = id3.behind_tags(data)
     if collector.problems:
         return walk
-    walk.audio_end = _tail(data, walk)
+    tail = old_tags.find(data, walk.first, collector, "MP3 ID3v2 (at the end)")
+    walk.audio_end, walk.tails = tail.start, tail.old
+    walk.tags += tail.tags
     found = _first_frame(data, walk.first, walk.audio_end)
     if found is None:
         collector.problems.append(f"no MPEG audio frame is found at offset {walk.first}, where the audio should begin")
@@ -110,33 +117,6 @@ def _walk(data: Media) -> _Walk:
         note(collector.warnings, f"{walk.audio - walk.first} bytes before the first frame are not audio; they are kept")
     _duration(data, walk, frame)
     return walk
-
-
-def _tail(data: Media, walk: _Walk) -> int:
-    """Return where the audio ends and tags of other kinds begin; read the ID3v2 tags among them."""
-    end, start = len(data), walk.first
-    if end - start >= _ID3V1 and data[end - _ID3V1 : end - _ID3V1 + 3] == b"TAG":
-        walk.tails.append((end - _ID3V1, end))
-        end -= _ID3V1
-    for _ in range(id3.MAX_TAGS):
-        foot = data[max(start, end - _APE_FOOTER) : end]
-        if foot[:8] == b"APETAGEX" and len(foot) == _APE_FOOTER:
-            size = int.from_bytes(foot[12:16], "little") + (_APE_FOOTER if foot[23] & 0x80 else 0)
-        elif foot[-9:] == b"LYRICS200" and foot[-15:-9].isdigit():
-            size = int(foot[-15:-9]) + _LYRICS_END
-        elif (size := id3.span(foot[-id3.HEADER :])) and foot[-id3.HEADER :][:3] == b"3DI":
-            if size <= end - start:
-                tag = id3.read(data, end - size, end, walk.collector, "MP3 ID3v2 (at the end)")
-                walk.tags += [tag] if tag is not None else []
-        else:
-            break
-        if not 0 < size <= end - start:
-            note(walk.collector.warnings, f"a tag before offset {end} says it is longer than the file; it is kept")
-            break
-        if foot[:8] == b"APETAGEX":
-            walk.tails.append((end - size, end))
-        end -= size
-    return end
 
 
 def _first_frame(data: Media, start: int, stop: int) -> tuple[int, _Frame] | None:
@@ -209,33 +189,13 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
     walk = _walk(data)
     home = walk.leading()
     puts: dict[int, list[tuple[int | None, bytes]]] = {}  # by the offset of the tag
-    for name, new in _frames(home.version if home is not None else 4, changes).items():
-        old = _replaced(walk.tags, kept, name)
+    for name, new in id3_edit.new_frames(home.version if home is not None else 4, changes).items():
+        old = id3_edit.replaced(walk.tags, kept, name)
         at = next((tag.at for tag in walk.tags if old is not None and tag.at <= old < tag.end), 0)
         tag = next((tag for tag in walk.tags if tag.at == at), None)
         if tag is not None and home is not None and tag.version != home.version:
-            new = _frames(tag.version, changes)[name]
+            new = id3_edit.new_frames(tag.version, changes)[name]
         puts.setdefault(at, []).append((old, new))
     if home is None and 0 in puts:
         puts[0] = [*((None, each) for each in old_tags.frames(data, walk.tails)), *puts[0]]
     return splice(data, id3_edit.tag_edits(walk.tags, gone, puts))
-
-
-def _frames(version: int, changes: Changes) -> dict[str, bytes]:
-    """Return the new frames by the keyword of those that they replace; an empty one stands for an XMP packet."""
-    new: dict[str, bytes] = {}
-    if changes.text_field is not None:
-        new[changes.text_field[0]] = id3_edit.user_text(version, *changes.text_field)
-    if changes.xmp is not None:
-        new[""] = id3_edit.private(version, changes.xmp)
-    return new
-
-
-def _replaced(tags: list[id3.Tag], kept: list[Block], keyword: str) -> int | None:
-    """Return the offset of the frame that a new one replaces, if there is one."""
-    offsets = {block.offset for block in kept}
-    for frame in (frame for tag in tags for frame in tag.frames if frame.at in offsets):
-        matches = frame.name in (b"TXXX", b"TXX") and frame.keyword == keyword
-        if frame.kind is Kind.XMP if not keyword else matches:
-            return frame.at
-    return None

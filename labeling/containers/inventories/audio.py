@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labeling.containers.aac import walk as walk_aac
+from labeling.containers.aiff import walk as walk_aiff
 from labeling.containers.base import Contents, Entry, Measure, Media, digest, digest_of_part
 from labeling.containers.collector import Collector
 from labeling.containers.ogg import pages
 from labeling.containers.syntax import id3
+from labeling.containers.syntax.riff import title
 
 _ID3V1, _APE = 128, b"APETAGEX"
 _SEEK_FRAMES = {b"MLLT", b"MLL", b"SEEK", b"ASPI"}  # they say where things are in the file
@@ -30,6 +33,35 @@ def mp3(data: Media, contents: Contents) -> Iterator[Entry]:
     behind = max((offset + length for offset, length in contents.coded), default=end)
     if behind < end:
         yield Entry("trailer", digest_of_part(data, behind, end), "tags behind the sound (APEv2, Lyrics3)", "MP3")
+
+
+def aac(data: Media, contents: Contents) -> Iterator[Entry]:
+    """List what an ADTS file holds in its tags."""
+    yield from _frames(data, contents, "AAC ID3v2")
+    found = walk_aac(data)
+    sound = found.end - found.start
+    yield Entry("samples", Measure(sound, f"{sound} bytes"), "coded sound", "AAC")
+    if found.end < len(data):
+        yield Entry("trailer", digest_of_part(data, found.end, len(data)), "tags behind the sound", "AAC")
+
+
+_TEXTS = (b"NAME", b"AUTH", b"(c) ", b"ANNO", b"AIGC", b"ID3 ", b"id3 ")
+
+
+def aiff(data: Media, contents: Contents) -> Iterator[Entry]:
+    """List the chunks of an AIFF file, and the frames of its ID3 tags."""
+    taken = {block.offset for block in contents.blocks}
+    found = walk_aiff(data)
+    for chunk in found.children:
+        if chunk.name not in _TEXTS:  # those are read as blocks
+            name, value = title(chunk.name), digest_of_part(data, chunk.body, chunk.stop)
+            yield Entry(f"chunk:{name}", value, f"chunk {name}", f"AIFF chunk at offset {chunk.at}")
+    for _, tag in found.tags:
+        yield from frames(tag, taken, "AIFF ID3")
+    end = max((chunk.end for chunk in found.children), default=found.form.end)
+    if end < len(data):
+        value = digest_of_part(data, end, len(data))
+        yield Entry("trailer", value, f"{len(data) - end} bytes behind the last chunk", f"AIFF, offset {end}")
 
 
 def _frames(data: Media, contents: Contents, where: str) -> Iterator[Entry]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from labeling.containers.base import Block, Changes, Kind
 from labeling.containers.edits import Edit
 from labeling.containers.syntax.id3 import EXTENDED, FOOTER, HEADER, MAX_TAG, UNSYNCHRONISED, Tag, synchsafe_bytes
 from labeling.errors import LabelingError
@@ -53,6 +54,26 @@ def frame(version: int, name: bytes, body: bytes) -> bytes:
         raise _too_large()
     size = synchsafe_bytes(len(body)) if version == 4 else len(body).to_bytes(4, "big")
     return name + size + b"\0\0" + body
+
+
+def new_frames(version: int, changes: Changes) -> dict[str, bytes]:
+    """Return the new frames by the keyword of those that they replace; an empty one stands for an XMP packet."""
+    new: dict[str, bytes] = {}
+    if changes.text_field is not None:
+        new[changes.text_field[0]] = user_text(version, *changes.text_field)
+    if changes.xmp is not None:
+        new[""] = private(version, changes.xmp)
+    return new
+
+
+def replaced(tags: Iterable[Tag], kept: Iterable[Block], keyword: str) -> int | None:
+    """Return the offset of the frame that a new one replaces, if there is one."""
+    offsets = {block.offset for block in kept}
+    for frame in (frame for tag in tags for frame in tag.frames if frame.at in offsets):
+        matches = frame.name in (b"TXXX", b"TXX") and frame.keyword == keyword
+        if frame.kind is Kind.XMP if not keyword else matches:
+            return frame.at
+    return None
 
 
 def rebuilt(tag: Tag, gone: set[int], put: Sequence[tuple[int | None, bytes]] = ()) -> bytes:
