@@ -60,7 +60,7 @@ def read(data: Media) -> Contents:
     """Find the metadata of an ADTS file; see :mod:`labeling.containers.base`."""
     found = walk(data)
     coded = [(found.start, found.end - found.start)] if found.end > found.start else []
-    contents = found.collector.contents("aac", "audio/aac", coded, seconds=_seconds(data, found) if coded else 0.0)
+    contents = found.collector.contents("adts", "audio/aac", coded, seconds=_seconds(data, found) if coded else 0.0)
     home = found.home()
     mended = (old_tags.COPIED,) if home is None and coded and old_tags.frames(data, found.old) else ()
     return replace(contents, mended=mended, has_xmp=home is None or home.version > 2)

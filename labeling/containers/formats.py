@@ -276,7 +276,7 @@ _AUDIO: tuple[Format, ...] = (
         demuxer="flac",
     ),
     Format(
-        name="aac", title="AAC (ADTS)", media=True,
+        name="adts", title="AAC (ADTS)", media=True,
         media_types=("audio/aac",), extensions=(".aac", ".adts"),
         signatures=_starts(b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8"),
         module=".aac", inventory=".inventories.audio:aac", carrier="ID3v2 TXXX frame AIGC",

@@ -129,7 +129,7 @@ def test_a_label_in_aac_is_read_by_others(front: bytes, rate: str, tmp_path: Pat
     before = front + aac("-ar", rate)
     contents = read_from_disk(tmp_path, before)
     assert contents == containers.read(before)
-    assert (contents.format, contents.media_type, contents.problems) == ("aac", "audio/aac", ())
+    assert (contents.format, contents.media_type, contents.problems) == ("adts", "audio/aac", ())
     assert contents.seconds == pytest.approx(0.4, abs=0.25)
     assert coded(before) == [before[len(front) :]]
     after = write(before, text_field=("AIGC", LABEL), xmp=PACKET)
