@@ -217,7 +217,7 @@ def test_an_animation_is_not_cut_to_one_picture(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedFormat, match="animation of 3 frames"):
         labeling.convert(tmp_path / "a.gif", tmp_path / "b.jpg")
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(UnsupportedFormat, match="3 pages"):
+    with pytest.raises(UnsupportedFormat, match="3 pages or smaller copies"):
         labeling.convert(tmp_path / "a.tif", tmp_path / "b.png")
 
 
@@ -343,3 +343,37 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.tga").write_bytes(bytes([0, 0, 2]) + bytes(9) + bytes([200, 0, 200, 0, 24, 0, 1, 2, 3]))
     with pytest.raises(LabelingError, match="damaged"):
         labeling.convert(tmp_path / "cut.tga", tmp_path / "b.png")
+
+
+def test_a_camera_raw_file_is_not_taken_for_its_preview(tmp_path: Path) -> None:
+    path = tmp_path / "a.dng"
+    rgb(160, 120).save(path, "TIFF", tiffinfo={0xC612: b"\1\4\0\0", 0xC614: "Camera"})
+    with pytest.raises(UnsupportedFormat, match="camera raw"):
+        labeling.convert(path, tmp_path / "b.png")
+
+
+def test_tiff_files_that_pillow_cannot_open(tmp_path: Path) -> None:
+    import tifffile
+
+    values = np.add.outer(np.arange(48), np.arange(64))
+    signed = np.stack([values, values // 2, 100 - values], -1).astype(np.int8)
+    tifffile.imwrite(tmp_path / "signed.tif", signed, photometric="rgb")
+    done = labeling.convert(tmp_path / "signed.tif", tmp_path / "b.png")
+    assert opened(tmp_path / "b.png").size == (64, 48)
+    assert [loss.what for loss in done.lost] == ["sample format (signed)"]
+    tifffile.imwrite(tmp_path / "long.tif", (values * 100_000).astype(np.uint32))
+    with pytest.raises(UnsupportedFormat, match="32 bits"):
+        labeling.convert(tmp_path / "long.tif", tmp_path / "c.png")
+
+
+@pytest.mark.parametrize("codes", [(9, 16), (12, 13)], ids=["BT.2020 PQ", "Display P3"])
+def test_colours_by_code_points_are_not_taken_for_srgb(codes: tuple[int, int], tmp_path: Path) -> None:
+    import zlib
+
+    rgb(64, 48).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    body = b"cICP" + bytes([*codes, 0, 1])
+    chunk = (4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    with pytest.raises(UnsupportedFormat, match="code points"):
+        labeling.convert(tmp_path / "a.png", tmp_path / "b.jpg")

@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from labeling._tiff_ifd import read_tiff
 from labeling.codecs.opening import CLEAN_APERTURE, open_picture
 from labeling.codecs.pixels import ORIENTATION, check_size, decoding, on_white, open_with, upright
 from labeling.codecs.png import samples as png_samples
 from labeling.containers import formats, png
 from labeling.containers.base import Block, Buffer, Kind
 from labeling.containers.format_row import PictureEncoding, resolve
-from labeling.errors import LabelingError, TooLarge, UnsupportedFormat
+from labeling.containers.tiff.raw import camera_raw
+from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.losses import Loss
 
 OTHERS: tuple[tuple[tuple[tuple[int, bytes], ...], str, str], ...] = (
@@ -118,7 +120,10 @@ def convert(
         LabelingError: It cannot be encoded.
     """
     title = formats.format_named(format).title if format else title_of_other(data)
-    image = _opened(data, format, max_pixels)
+    if format == "tiff":
+        image, orientation = _opened_tiff(data, orientation, max_pixels)
+    else:
+        image = _opened(data, format, max_pixels)
     with decoding(title):
         if not isinstance(image, Image.Image):  # pillow-heif's, which has turned the picture already
             image = image.to_pillow()
@@ -126,7 +131,8 @@ def convert(
         if image.format in ("PSD", "ICO", "ICNS", "DDS", "GBR"):
             frames = 1  # layers and sizes are no frames: Pillow gives the composed, or the largest, picture
     if frames > 1 and image.format == "TIFF":
-        raise UnsupportedFormat(f"the file has {frames} pages", hint="split it into one file for each page first")
+        hint = "split it into one file for each page first"
+        raise UnsupportedFormat(f"the file has {frames} pages or smaller copies of its picture", hint=hint)
     if frames > 1 and image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
         raise UnsupportedFormat(f"the file has {frames} pictures", hint="split it into one file for each first")
     turn = _Turn(image, format, orientation)
@@ -168,6 +174,27 @@ def _opened(data: Buffer, format: str, max_pixels: int) -> Any:
     return image
 
 
+def _opened_tiff(data: Buffer, orientation: int, max_pixels: int) -> tuple[Any, int]:
+    """Open a TIFF file, and return the orientation that is left.
+
+    Pillow reads most of them; of others our own decoder gives the picture as displayed, with 8 bits.
+    """
+    if kind := camera_raw(read_tiff(bytes(data))):
+        raise UnsupportedFormat(
+            f"this is a camera raw file ({kind}): what it holds as a picture is a preview",
+            hint="develop it first, and convert the picture",
+        )
+    try:
+        image = _opened(data, "tiff", max_pixels)
+        with decoding("TIFF"):
+            image.load()
+    except UnreadableFile:
+        row = formats.format_named("tiff")
+        pixels = resolve(row.decoder, "labeling.codecs")(data, orientation, max_pixels)
+        return Image.fromarray(pixels), 1
+    return image, orientation
+
+
 def _other(data: Buffer) -> tuple[str, str] | None:
     head = bytes(data[:18])
     for signature, plugin, title in OTHERS:
@@ -186,7 +213,7 @@ class _Turn:
 
     def __init__(self, image: Image.Image, format: str, orientation: int) -> None:
         row = formats.find(format) if format else None
-        self.by_tag = row is not None and (row.turns_itself or image.format == "TIFF")
+        self.by_tag = row is not None and (row.turns_itself or image.format == "TIFF")  # Pillow turns TIFF on loading
         self.orientation = orientation
 
     def value(self, image: Image.Image) -> int:
@@ -282,6 +309,9 @@ def _plain(image: Image.Image, *, clear: bool) -> Image.Image:
         return image.convert("LA")
     if image.mode == "I" or image.mode.startswith("I;16"):
         deep = np.asarray(image)
+        if deep.min() < 0 or deep.max() > 65535:
+            hint = "scale the values to 16 bits in an image editor first"
+            raise UnsupportedFormat("samples of 32 bits, which no format here holds", hint=hint)
         return Image.fromarray(np.clip(deep, 0, 65535).astype(np.uint16))
     return image.convert("RGBA" if clear else "RGB")
 
