@@ -78,6 +78,7 @@ _PICTURES: tuple[Format, ...] = (
         signatures=_riff(b"WEBP"),
         kept="every chunk, alpha, lossless coding, frames and their timing, what follows the end",
         module=".webp", inventory=".inventories.riff:webp", carrier="XMP chunk and the VP8X flag",
+        makes_room=True,
         opener=".opening:open_webp", animated=True,
         painter=".webp.paint", on_file="lossless stays lossless; lossy is re-encoded at about the source's quality",
         encodings=(

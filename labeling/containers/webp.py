@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from struct import Struct
 
-from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
+from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.errors import LabelingError
@@ -177,8 +177,42 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     edits += _header_edits(data, walk, kept, changes)
     size = walk.end - 8 + sum(len(new) - (end - start) for start, end, new in edits)
     if size > _MAX_RIFF:
-        raise LabelingError("the copy would be larger than the 4 GiB that a WebP file can be")
+        raise _too_large()
     return splice(data, [*edits, (4, 8, size.to_bytes(4, "little"))])
+
+
+def needs_room(data: Buffer) -> bool:
+    """Say whether bytes follow the RIFF data: c2pa leaves them out of the signed copy."""
+    return _walk(data).end < len(data)
+
+
+def make_room(data: bytes, length: int) -> Room:
+    """Make a copy with room for a C2PA manifest store behind the last chunk, in place of any that is there.
+
+    What follows the RIFF data stays, and the content hash covers it (C2PA 2.2, A.3.3).
+
+    Args:
+        data: The file.
+        length: Bytes of the manifest store.
+
+    Raises:
+        LabelingError: The copy would be larger than a WebP file can be.
+    """
+    walk = _walk(data)
+    old = [(block.offset, block.offset + block.length) for block in read(data).blocks if block.kind is Kind.C2PA]
+    room, gone = _chunk(b"C2PA", bytes(length)), sum(end - at for at, end in old)
+    start, size = walk.chunks_end - gone, walk.end - gone + len(room) - 8
+    if size > _MAX_RIFF:
+        raise _too_large()
+    edits: list[Edit] = [(at, end, b"") for at, end in old]
+    edits += [(walk.chunks_end, walk.chunks_end, room), (4, 8, size.to_bytes(4, "little"))]
+    made = b"".join(splice(data, edits))
+    # c2pa's reader takes a padding byte for content, so it is not part of the room.
+    return Room(made, start, start + 8 + length, lambda store: _head.pack(b"C2PA", len(store)) + store)
+
+
+def _too_large() -> LabelingError:
+    return LabelingError("the copy would be larger than the 4 GiB that a WebP file can be")
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

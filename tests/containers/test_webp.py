@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image, features
 
-from labeling import containers
+from labeling import Labeler, containers
 from labeling.containers import Changes, Kind
 from labeling.errors import LabelingError
 
+from ..marks.signing import codes, signer, witness
 from .battery import PACKET, coded, encoded, exif, exiftool, foreign, held, icc, noise, pixels, webp_full
 
 
@@ -79,6 +80,21 @@ def test_unknown_chunks_and_bytes_behind_the_file_stay() -> None:
     after = write(before, xmp=PACKET)
     assert after.endswith(odd + b"trailer")
     assert [name for name, _ in chunks(after)] == [b"VP8X", b"VP8 ", b"XMP ", b"odd!"]
+
+
+@pytest.mark.parametrize("visible", [True, False])
+@pytest.mark.parametrize("behind", [b"junk!", b"trailer!"])
+def test_a_signed_file_keeps_what_is_behind_it(behind: bytes, visible: bool) -> None:
+    labeler = Labeler("my-service", visible=visible, signer=signer())
+    first = labeler.label_image(encoded(noise(400, 300), "WEBP") + behind)
+    second = labeler.label_image(first.data)  # takes the place of the first manifest
+    for made in (first, second):
+        assert made.lost == ()
+        assert made.data.endswith(behind)
+        names = [name for name, _ in chunks(made.data)]
+        assert (names[-1], names.count(b"C2PA")) == (b"C2PA", 1)
+        assert codes(witness(made.data, "image/webp")) == {"signingCredential.untrusted"}
+        Image.open(io.BytesIO(made.data)).load()
 
 
 def test_a_forgotten_padding_byte_is_supplied() -> None:
