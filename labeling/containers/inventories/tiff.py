@@ -11,7 +11,8 @@ from labeling.containers.base import Buffer, Contents, Entry, Measure, digest, d
 MAX_PAGES = 4096
 """Limit on the directories of one file."""
 
-_BLOCKS = frozenset({0x02BC, 0x83BB, 0x8649, 0x8773, 0xCD41})
+_C2PA = 0xCD41
+_BLOCKS = frozenset({0x02BC, 0x83BB, 0x8649, 0x8773, _C2PA})
 """Tags that are metadata blocks: XMP, IPTC, Photoshop resources, ICC, C2PA."""
 
 _IN_EXIF_BLOCK = frozenset({0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x9286, 0x0112})
@@ -41,7 +42,7 @@ def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
         last = ifd.name.rpartition("/")[2]
         if last in ("Exif", "GPS", "Interop"):
             yield from _tags(tiff, ifd, "exif")
-        else:
+        elif ifd.entries.keys() != {_C2PA}:  # a directory that c2pa adds for the manifest alone
             yield Entry(f"ifd:{ifd.name}", b"", f"directory {ifd.name}", f"TIFF {ifd.name}")
             yield from _samples(tiff, ifd)
             yield from _tags(tiff, ifd, "ifd")
