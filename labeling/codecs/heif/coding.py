@@ -288,6 +288,8 @@ def _av1(planes: Planes, step: int, *, exact: bool, size: int, words: str) -> tu
         return *_by_rgb(planes, max(1, step)), False, words
     if not exact:
         words = f"without loss, and larger, since {bits}-bit {_name(planes)} is not encoded otherwise here"
+    if planes.subsampling != (0, 0):
+        words += ", stored as 4:4:4"
     stacked = [
         samples.repeat(1 << part.down, 0)[: planes.height].repeat(1 << part.across, 1)[:, : planes.width]
         for part, samples in zip(planes.form.components, planes.samples, strict=True)

@@ -36,7 +36,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         new, samples, note = lay(look, samples, plan.stored, overlay)
         new = replace(new, header=replace(new.header, interlaced=False))
         pieces = [chunk(b"IDAT", encode(new.header, samples))]
-    how = "PNG re-encoded without loss" + (f"; {note}" if note else "")
+    notes = ["PNG re-encoded without loss", note, "it is not interlaced any more" if look.header.interlaced else ""]
+    how = "; ".join(filter(None, notes))
     made = b"".join(_spliced(raw, chunks, look, new, pieces))
     return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how)
 
