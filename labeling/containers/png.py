@@ -33,6 +33,9 @@ _MAX_KEYWORD = 79
 _RAW_KINDS = {"xmp": Kind.XMP, "exif": Kind.EXIF, "iptc": Kind.IPTC, "8bim": Kind.IPTC, "icc": Kind.ICC}
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 
+_FFMPEG_LOOKS_AT = 2048
+"""Bytes in which FFmpeg wants to see the first IDAT of an animation; else it takes the file for a still picture."""
+
 _head = Struct(">I4s")
 _size = Struct(">II")
 
@@ -123,6 +126,11 @@ def read(data: Buffer) -> Contents:
         collector.warnings.append(f"{len(data) - found.end} bytes follow the IEND chunk; they are kept")
     if found.animated and found.frame_controls != found.frames:
         collector.warnings.append(f"acTL announces {found.frames} frames, {found.frame_controls} are there")
+    if found.animated and found.first_idat > _FFMPEG_LOOKS_AT:
+        collector.warnings.append(
+            f"the picture begins behind {found.first_idat} bytes of metadata: FFmpeg plays the animation only if it is "
+            "told to (-f apng)"
+        )
     media_type = "image/apng" if found.animated else "image/png"
     size = found.width, found.height
     return collector.contents("png", media_type, found.coded, size, found.frames, fixed=apple_form(data))
