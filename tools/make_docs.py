@@ -88,7 +88,9 @@ def rules_page() -> str:
     """docs/rules.md, from :data:`labeling.rule_catalogue.RULES` and :data:`labeling.rules.PROFILES`."""
     from labeling.rule_catalogue import RULES
     from labeling.rules import PROFILES
+    from labeling.rules import custom as custom_profiles
 
+    example = (custom_profiles.__doc__ or "").partition("::\n\n")[2]
     header = ("Rule", "Severity", "Clause", "Says", "中文")
     parts = [
         "# Rules\n\n",
@@ -109,7 +111,12 @@ def rules_page() -> str:
     others = [rule for rule in RULES.values() if rule.id not in checked and rule not in custom]
     parts.append("\n## Defects of marks and files\n\n")
     parts.append(table(header, [rule_row(rule) for rule in others]))
-    parts.append("\n## Custom profiles\n\nA profile in a TOML file may ask for more than the profile it extends.\n\n")
+    parts.append(
+        "\n## Custom profiles\n\n`--profile NAME.toml` judges by a file of your own, which makes a known profile\n"
+    )
+    parts.append(
+        f"stricter or milder. Every key may be left out:\n\n```toml\n{example}```\n\nRules that it may add:\n\n"
+    )
     parts.append(table(header, [rule_row(rule) for rule in custom]))
     return "".join(parts)
 

@@ -8,6 +8,7 @@ import pytest
 
 from labeling.findings import KINDS, Defect, Severity, Signature, Status
 from labeling.reports import messages, render
+from labeling.rule_catalogue import RULES
 from labeling.rules import PROFILES, Outcome
 from labeling.verification.report import Report
 
@@ -47,6 +48,13 @@ def test_every_word_is_there_in_both_languages_with_the_same_placeholders() -> N
 def test_clauses_are_cited_as_chinese_law_is(english: str, chinese: str) -> None:
     assert messages.clause(english, "zh") == chinese
     assert messages.clause(english) == english
+
+
+def test_every_clause_of_a_rule_is_cited_in_chinese_or_by_number_alone() -> None:
+    by_number = r"(C2PA|ISO|RFC|TC260|GB)[ -][\w.-]+( §[\d.]+| [A-Z]\.\d+|, \d+| [\d.]+)?"
+    for clause in {clause for rule in RULES.values() for clause in rule.clauses}:
+        shown = messages.clause(clause, "zh")
+        assert re.search(r"[\u4e00-\u9fff]", shown) or re.fullmatch(by_number, shown), "add it to _CLAUSES"
 
 
 def test_a_chinese_sentence_says_no_more_than_the_finding_and_keeps_its_particulars() -> None:
