@@ -16,7 +16,7 @@ import c2pa
 import pytest
 
 import labeling
-from labeling import Labeler, SigningError, UnreadableFile
+from labeling import Labeler, LabelingError, SigningError
 from labeling.findings import Signature
 
 from .batching import batch, lines
@@ -296,7 +296,7 @@ def test_real_files_keep_their_manifests(name: str, visible: bool, cases: Path, 
         assert len(stores(target, media_type)["manifests"]) == 1
         return
     if name in CUT_OFF:
-        with pytest.raises(UnreadableFile, match="the end of this JPEG is lost"):
+        with pytest.raises(LabelingError, match="the end of this JPEG is lost"):
             labeler(visible=visible).label_file(source, target)
         assert not target.exists()
         return
