@@ -182,8 +182,10 @@ def mpeg4() -> bytes:
         return made.read_bytes()
 
 
+FOREIGN: dict[str, Callable[[], bytes]] = {"avi": avi_with_a_foreign_chunk, "flv": flv_with_a_cue_point}
+"""Name of a format → a file that holds what no muxer writes."""
+
 COSTLY: dict[str, Callable[[], bytes]] = {
-    "avi": avi_with_a_foreign_chunk, "flv": flv_with_a_cue_point,
     "mp4": mpeg4, "png": png_with_apples_index, "tiff": full_palette_tiff,
 }  # fmt: skip
 """Name of a format → a file of which a copy with a visible label loses all that the format's row says it may lose."""

@@ -21,7 +21,7 @@ from labeling.marks.credentials.testchain import make_test_chain
 from labeling.preservation import State, find_losses
 from labeling.verification import metadata
 
-from .preservation_files import COSTLY, MEDIA, PICTURES, exiftool_names, ffprobe, media
+from .preservation_files import COSTLY, FOREIGN, MEDIA, PICTURES, exiftool_names, ffprobe, media
 
 pytestmark = pytest.mark.needs("exiftool", "ffmpeg", "ffprobe")
 
@@ -198,6 +198,14 @@ def test_what_the_table_says_may_be_lost_is_lost(name: str, tmp_path: Path) -> N
     lost = Labeler("my-service").label_file(source, tmp_path / f"copy{row.extensions[0]}").lost
     said = {loss.why for loss in lost}
     assert {cost.why for cost in row.costs} <= said, lost
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_what_no_muxer_writes_stays(name: str, tmp_path: Path) -> None:
+    row = formats.format_named(name)
+    source = tmp_path / f"foreign{row.extensions[0]}"
+    source.write_bytes(FOREIGN[name]())
+    assert Labeler("my-service", strict=True).label_file(source, tmp_path / f"copy{row.extensions[0]}").lost == ()
 
 
 def test_every_cost_is_shown() -> None:

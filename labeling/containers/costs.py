@@ -8,12 +8,6 @@ from __future__ import annotations
 
 from labeling.containers.format_row import Cost
 
-_MUXER_KNOWS = "FFmpeg's muxer writes only what it knows"
-
-AVI = (Cost("chunk", "chunks of unknown kinds", _MUXER_KNOWS),)
-
-FLV = (Cost("script", "script tags other than onMetaData, such as cue points", _MUXER_KNOWS),)
-
 HEIF = (
     Cost(
         "colour:nclx", "a colour matrix that the encoder does not take",

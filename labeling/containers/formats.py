@@ -38,7 +38,7 @@ def _brands(*brands: bytes) -> tuple[Signature, ...]:
 
 
 _READ_ONLY = "read, not yet written"
-_REMUXED = "the same, in a re-muxed copy"
+_REPLACED = "the same; all other packets, headers and elements stay"
 
 _PICTURES: tuple[Format, ...] = (
     Format(
@@ -204,7 +204,7 @@ _VIDEO: tuple[Format, ...] = (
         kept="tracks with flags and languages, chapters, attachments, targets of tags, colour, crop, size of display",
         module=".matroska.metadata", inventory=".inventories.matroska:inventory", carrier="Tags/Tag/SimpleTag AIGC",
         label_home="text", home_prefix="Matroska SimpleTag AIGC", has_xmp=False, manifest="beside",
-        demuxer="matroska", edit="remux", on_file=_REMUXED,
+        demuxer="matroska", edit="remux", on_file=_REPLACED,
         replacer=".matroska.replace:edits", crop=".matroska.tracks:crop",
         muxers=(
             Muxer(name="matroska", extensions=(".mkv",),
@@ -221,10 +221,10 @@ _VIDEO: tuple[Format, ...] = (
         name="avi", title="AVI", media=True,
         media_types=("video/x-msvideo",), extensions=(".avi",),
         signatures=_riff(b"AVI "),
-        kept="streams, chunks, the shape of the picture, format of the audio", costs=costs.AVI,
+        kept="streams, chunks, the shape of the picture, format of the audio",
         module=".avi", inventory=".inventories.riff:avi", carrier="LIST INFO, chunk AIGC",
         label_home="text", home_prefix="AVI LIST INFO ",
-        demuxer="avi", edit="remux", on_file=_REMUXED, replacer=".avi_frames:edits",
+        demuxer="avi", edit="remux", on_file=_REPLACED, replacer=".avi_frames:edits",
         muxers=(
             Muxer(name="avi", extensions=(".avi",),
                   video_codecs=("h264",), audio_codecs=("mp3", "ac3", "pcm_s16le"), audio_encoder="libmp3lame",
@@ -235,10 +235,10 @@ _VIDEO: tuple[Format, ...] = (
         name="flv", title="FLV", media=True,
         media_types=("video/x-flv",), extensions=(".flv",),
         signatures=_starts(b"FLV\1"),
-        kept="properties of onMetaData, script tags, streams", costs=costs.FLV,
+        kept="properties of onMetaData, script tags, streams",
         module=".flv.metadata", inventory=".inventories.flv:inventory", carrier="onMetaData, property AIGC",
         label_home="text", home_prefix="FLV onMetaData AIGC", has_xmp=False, manifest="beside",
-        demuxer="flv", edit="remux", on_file=_REMUXED, replacer=".flv.replace:edits",
+        demuxer="flv", edit="remux", on_file=_REPLACED, replacer=".flv.replace:edits",
         muxers=(
             Muxer(name="flv", extensions=(".flv",),
                   video_codecs=("h264",), audio_codecs=("aac",), stereo=True,

@@ -256,7 +256,7 @@ def _read_back(
     if job.painter is not None:
         from labeling.pipelines.visible_check import check_on_video
 
-        check_on_video(result, job.source, after.format, job.painter)
+        check_on_video(result, job.source, after.format, job.painter, languages=options.profile.languages)
     if not job.painted and unsigned:
         check_media_untouched(job.source, job.contents, result, after)
     findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, manifest)]
