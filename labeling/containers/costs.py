@@ -16,12 +16,18 @@ HEIF = (
     Cost("property:lsel", "further layers of a layered picture", "the new picture has a single layer"),
 )  # fmt: skip
 
+_BASE_LAYER = "the re-encoded pictures hold the base layer alone, so the video is no longer announced as Dolby Vision"
+
 MP4 = (
     Cost(
-        "track:*:*:edits", "edit lists of files in fragments, and of video that is not H.264, HEVC, VP9, AV1 or ProRes",
-        "such files are re-muxed with FFmpeg, into fragments",
+        "track:*:*:codec", "the codec of a video that FFmpeg decodes and cannot encode",
+        "no encoder here takes its pictures in its own codec: all of the video was re-encoded in the closest one",
     ),
-    Cost("layout", "the plain layout of the latter", "such files are re-muxed with FFmpeg, into fragments"),
+    *(
+        Cost(f"track:*:*:{name}", what, _BASE_LAYER)
+        for name, what in (("dvvC", "Dolby Vision beyond its base layer"), ("dvcC", "the same of profiles up to 7"))
+    ),
+    Cost("track:*:*:bits", "the last 2 of 12 bits of ProRes 4444 under the label", "no encoder here takes more"),
 )  # fmt: skip
 
 PNG = (

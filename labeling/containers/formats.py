@@ -184,7 +184,7 @@ _VIDEO: tuple[Format, ...] = (
         module=".mp4.metadata", inventory=".inventories.isobmff:mp4", carrier="moov/udta/meta, keys entry AIGC",
         label_home="text", home_prefix="MP4 moov/udta/meta keys mdta:",
         demuxer="mov", edit="in place",
-        on_file="only the groups of pictures under it are re-encoded (H.264, HEVC, VP9, AV1); the rest is bit-exact",
+        on_file="only the closed groups of pictures under it are re-encoded, in their codec; the rest is bit-exact",
         muxers=(
             Muxer(name="mp4", extensions=(".mp4", ".m4v"),
                   video_codecs=("h264", "hevc", "vp9", "av1"),

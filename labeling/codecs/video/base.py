@@ -54,6 +54,10 @@ class Stream:
         time_base: Length of a tick in seconds.
         rate: Nominal frame rate in frames per second.
         tag: Name of the sample entry (avc1, hvc1, hev1, apcn, …).
+        bits: Bits of a pixel, as the container says; 0 if unknown.
+        sets: Parameter sets that its packets hold and its configuration does not, as in clips that were joined.
+        in_band: Whether new key frames carry their parameter sets, since those of the stream change on the way.
+        base_layer: Whether what goes beyond the base layer (Dolby Vision) may be left out of new pictures.
     """
 
     codec: str
@@ -63,6 +67,10 @@ class Stream:
     time_base: Fraction
     rate: Fraction
     tag: str = ""
+    bits: int = 0
+    sets: tuple[bytes, ...] = ()
+    in_band: bool = False
+    base_layer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,11 @@ DEFAULTS = {
     "mjpeg": Coding("mjpeg", "", 2, "quantiser"),
     "mpeg4": Coding("mpeg4", "", 2, "quantiser"),
     "mpeg2video": Coding("mpeg2video", "", 2, "quantiser"),
+    "mpeg1video": Coding("mpeg1video", "", 2, "quantiser"),
+    "dnxhd": Coding("dnxhd", "", 0, "the rate of its profile"),
     "ffv1": Coding("ffv1", "", 0, "lossless"),
 }
+DEFAULTS |= {name: Coding(name, "", 0, "lossless") for name in ("png", "qtrle", "v210")}
 """Codec → visually lossless default. Quality is chosen here only. The presets of VP8, VP9 and AV1 are speeds."""
 
 
@@ -155,6 +166,8 @@ def describe(stream: Stream, settings: Settings) -> str:
 NAMES = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes",
     "mjpeg": "Motion JPEG", "mpeg4": "MPEG-4 Visual", "mpeg2video": "MPEG-2", "ffv1": "FFV1",
+    "mpeg1video": "MPEG-1", "dnxhd": "DNxHD", "qtrle": "QuickTime Animation", "v210": "uncompressed",
+    "theora": "Theora",
 }  # fmt: skip
 
 
@@ -193,12 +206,30 @@ class Codec(Protocol):
     copies: bool
     """Whether threads of the encoder or decoder may still read a picture after ``encode`` has returned."""
 
+    ordered: bool
+    """Whether a join is clean only if no picture that is decoded after it is shown before it."""
+
+    lenient: bool
+    """Whether decoders report good pictures of this codec as corrupt."""
+
     def refusal(self, first: bytes = b"") -> str:
         """Say why this stream, whose first packet is ``first``, cannot be re-encoded in part; empty if it can."""
         ...
 
     def join(self, data: bytes) -> Join:
         """Return whether decoding may start at a packet."""
+        ...
+
+    def note(self, data: bytes) -> None:
+        """Take note of the parameter sets in a packet, which count from here on: whole packets, in coded order."""
+        ...
+
+    def sets_in(self, head: bytes) -> tuple[bytes, ...]:
+        """Return the parameter sets at the beginning of a packet, of which ``head`` is the first part."""
+        ...
+
+    def configuration(self) -> bytes:
+        """Return the decoder configuration in force behind the packets that were noted."""
         ...
 
     def hidden(self, data: bytes) -> bool:

@@ -123,6 +123,22 @@ def split_lengths(data: bytes, size: int) -> list[bytes]:
     return nals
 
 
+def leading_nals(head: bytes, size: int) -> list[bytes]:
+    """Return the NAL units that are whole in the first part of a packet; ``size`` as in :func:`join_nals`."""
+    if not size:
+        return split_start_codes(head)[:-1] if is_annex_b(head) else []
+    nals: list[bytes] = []
+    at = 0
+    while at + size < len(head):
+        length = int.from_bytes(head[at : at + size], "big")
+        at += size
+        if not length or at + length > len(head):
+            break
+        nals.append(head[at : at + length])
+        at += length
+    return nals
+
+
 def join_nals(nals: Sequence[bytes], size: int) -> bytes:
     """Join NAL units with lengths of ``size`` bytes, or with start codes if ``size`` is 0."""
     parts: list[bytes] = []

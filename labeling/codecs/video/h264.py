@@ -6,15 +6,19 @@ the new ones at the join and back again behind it, so a copied part is decoded w
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from labeling.codecs.video.base import ALWAYS, Encoding, Join, Stream, coding
 from labeling.codecs.video.bits import (
+    BitReader,
     damaged,
     join_nals,
+    leading_nals,
     sei_types,
     split_lengths,
     split_start_codes,
+    unescape,
 )
 from labeling.codecs.video.h264_sets import (
     PPS,
@@ -24,6 +28,7 @@ from labeling.codecs.video.h264_sets import (
     pps_ids,
     read_sets,
     read_sps,
+    with_timing,
     write_sets,
 )
 from labeling.errors import LabelingError
@@ -46,13 +51,18 @@ class H264:
     """See :class:`labeling.codecs.video.base.Codec`."""
 
     copies = False
+    ordered = False
+    lenient = False
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.sets = read_sets(stream.extradata) if stream.extradata else Sets((), (), 0)
         self.sps = read_sps(self.sets.sps[0]) if self.sets.sps else None
         self.own: Sets | None = None
-        self._in_band = not self.sets.length or stream.tag in _BY_START_CODES
+        self._in_band = not self.sets.length or stream.tag in _BY_START_CODES or stream.in_band
+        self._now: dict[tuple[int, int], bytes] = {}  # kind and id → the parameter set in force
+        self._put([*self.sets.sps, *self.sets.pps])
+        self._first = dict(self._now)
 
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
@@ -62,7 +72,7 @@ class H264:
             sizes = {(sps.size, sps.crop, sps.chroma, sps.depth) for sps in map(read_sps, self.sets.sps)}
         except LabelingError:
             return "one of its H.264 parameter sets is not readable"
-        if len(sizes) > 1:
+        if len(sizes) > 1 and not self.stream.in_band:
             return "its picture size changes within the stream"
         if self.sps.profile not in _PROFILES:
             return f"H.264 profile {self.sps.profile} cannot be encoded here"
@@ -84,6 +94,51 @@ class H264:
             elif kind in (_SLICE, _PARTITION):
                 break
         return found
+
+    def note(self, data: bytes) -> None:
+        """See :class:`Codec`. Of several SPS, the one that the first slice names is in force."""
+        for nal in self._split(data):
+            kind = nal[0] & 31
+            if kind in (SPS, PPS):
+                self._put([nal])
+            elif kind in (_SLICE, _PARTITION, _IDR):
+                if kind == _IDR and self.stream.in_band:
+                    self._activate(nal)
+                break
+
+    def sets_in(self, head: bytes) -> tuple[bytes, ...]:
+        """See :class:`Codec`."""
+        return tuple(nal for nal in leading_nals(head, self.sets.length) if nal[0] & 31 in (SPS, PPS))
+
+    @property
+    def configured(self) -> tuple[bytes, ...]:
+        """The parameter sets of its configuration."""
+        return self.sets.sps + self.sets.pps
+
+    @property
+    def varies(self) -> bool:
+        """Whether its configuration has parameter sets for pictures of several sizes or formats."""
+        return len({(sps.size, sps.crop, sps.chroma, sps.depth) for sps in map(read_sps, self.sets.sps)}) > 1
+
+    def configuration(self) -> bytes:
+        """See :class:`Codec`."""
+        sps, pps = (tuple(nal for (kind, _), nal in self._now.items() if kind == which) for which in (SPS, PPS))
+        head = b"\1" + sps[0][1:4] if sps else self.stream.extradata[:4]
+        return write_sets(Sets(sps, pps, self.sets.length, self.sets.tail), head)
+
+    def _put(self, nals: list[bytes]) -> None:
+        for nal in nals:
+            with contextlib.suppress(LabelingError):
+                self._now[nal[0] & 31, read_sps(nal).id if nal[0] & 31 == SPS else pps_ids(nal)[0]] = nal
+
+    def _activate(self, nal: bytes) -> None:
+        reader = BitReader(unescape(nal[:64])[1:])
+        with contextlib.suppress(LabelingError):
+            reader.ue()
+            reader.ue()
+            pps = self._now.get((PPS, reader.ue()))
+            sps = self._now.get((SPS, pps_ids(pps)[1])) if pps else None
+            self.sps = read_sps(sps) if sps else self.sps
 
     def hidden(self, data: bytes) -> bool:
         """See :class:`Codec`. H.264 has no hidden packets."""
@@ -127,22 +182,19 @@ class H264:
         pps = tuple(nal for nal in nals if nal[0] & 31 == PPS)
         if not sps or not pps:
             raise LabelingError("the H.264 encoder returned no parameter sets", hint="please report this")
+        if not self.refusal() and self.sps is not None:
+            sps = tuple(with_timing(nal, self.sps.timing) for nal in sps)
         new = read_sps(sps[0])
-        if not self.refusal() and self.sps is not None and _shape(new) != _shape(self.sps):
+        if not self.stream.in_band and not self.refusal() and self.sps is not None and _shape(new) != _shape(self.sps):
             raise LabelingError("the H.264 encoder cannot keep the stream's coded size or sample format", hint=ALWAYS)
-        tail = b""
-        if new.profile not in (66, 77, 88):
-            tail = bytes([0xFC | new.chroma, 0xF8 | (new.depth[0] - 8), 0xF8 | (new.depth[1] - 8), 0])
-        self.own = Sets(sps, pps, self.sets.length, tail)
+        self.own = Sets(sps, pps, self.sets.length, _tail(new))
         return write_sets(self.own, b"\1" + sps[0][1:4])
 
     def carried(self, data: bytes) -> list[bytes]:
-        """See :class:`Codec`. Return the SEI messages; refuse parameter sets that change here, which would be lost."""
+        """See :class:`Codec`. Return the SEI messages. Parameter sets come back behind the part: :meth:`reentry`."""
         kept = []
         for nal in self._split(data):
             kind = nal[0] & 31
-            if (kind == SPS and nal not in self.sets.sps) or (kind == PPS and nal not in self.sets.pps):
-                raise LabelingError("its H.264 parameter sets change within the part to be re-encoded", hint=ALWAYS)
             if kind == _SEI and (types := sei_types(nal, 1)) and _CARRIED.issuperset(types):
                 kept.append(nal)
         return kept
@@ -165,9 +217,17 @@ class H264:
 
     def reentry(self, data: bytes) -> bytes:
         """See :class:`Codec`. Sets that are in band may have been in a packet that was replaced."""
-        if not self._in_band or any(nal[0] & 31 == SPS for nal in self._split(data)):
+        nals = self._split(data)
+        again = {key: nal for key, nal in self._now.items() if self._in_band or self._first.get(key) != nal}
+        for nal in nals:
+            if nal[0] & 31 in (SPS, PPS):
+                with contextlib.suppress(LabelingError):
+                    again.pop((nal[0] & 31, read_sps(nal).id if nal[0] & 31 == SPS else pps_ids(nal)[0]), None)
+        if not again:
             return data
-        return join_nals([*self.sets.sps, *self.sets.pps, *self._split(data)], self.sets.length)
+        at = 1 if nals and nals[0][0] & 31 == _AUD else 0
+        nals[at:at] = [again[key] for key in sorted(again)]
+        return join_nals(nals, self.sets.length)
 
     def _split(self, data: bytes) -> list[bytes]:
         return split_lengths(data, self.sets.length) if self.sets.length else split_start_codes(data)
@@ -175,10 +235,25 @@ class H264:
     def _free(self) -> int:
         """Return an id that no SPS or PPS of the source has; -1 if there is none."""
         try:
-            used = {read_sps(nal).id for nal in self.sets.sps} | {pps_ids(nal)[0] for nal in self.sets.pps}
+            more = self.stream.sets
+            used = {read_sps(nal).id for nal in (*self.sets.sps, *(n for n in more if n[0] & 31 == SPS))}
+            used |= {pps_ids(nal)[0] for nal in (*self.sets.pps, *(n for n in more if n[0] & 31 == PPS))}
         except LabelingError as error:
             raise damaged("a parameter set is not valid") from error
         return next((number for number in range(31, 0, -1) if number not in used), -1)
+
+
+def boxed(extradata: bytes) -> bytes:
+    """Return avcC, with lengths of four bytes, for parameter sets with start codes."""
+    sets = read_sets(extradata)
+    return write_sets(Sets(sets.sps, sets.pps, 4, _tail(read_sps(sets.sps[0]))), b"\1" + sets.sps[0][1:4])
+
+
+def _tail(sps: Sps) -> bytes:
+    """Return what follows the PPS in avcC (ISO/IEC 14496-15 5.3.3.1.2)."""
+    if sps.profile in (66, 77, 88):
+        return b""
+    return bytes([0xFC | sps.chroma, 0xF8 | (sps.depth[0] - 8), 0xF8 | (sps.depth[1] - 8), 0])
 
 
 def _is_1b(sps: Sps) -> bool:

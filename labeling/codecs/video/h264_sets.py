@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from labeling.codecs.video.bits import (
     BitReader,
     damaged,
+    escape,
+    from_bits,
     is_annex_b,
     join_nals,
     split_start_codes,
@@ -36,6 +38,8 @@ class Sps:
         frames_only: frame_mbs_only_flag.
         crop: Left, right, top and bottom, in crop units.
         chroma_at: chroma_sample_loc_type_top_field; -1 if the VUI does not have it.
+        timing_at: Where timing_info_present_flag is, in bits; -1 if there is no VUI.
+        timing: The timing information as bits, the flag included; "0" if there is none.
     """
 
     id: int
@@ -49,6 +53,8 @@ class Sps:
     frames_only: bool
     crop: tuple[int, int, int, int]
     chroma_at: int = -1
+    timing_at: int = -1
+    timing: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +173,22 @@ def read_sps(nal: bytes) -> Sps:
         size = (size[0], size[1] * 2)
     r.flag()
     crop = (r.ue(), r.ue(), r.ue(), r.ue()) if r.flag() else (0, 0, 0, 0)
-    at = _chroma_place(r) if r.flag() else -1
-    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, at)
+    vui = _vui(r) if r.flag() else (-1, -1, "0")
+    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, *vui)
+
+
+def with_timing(nal: bytes, timing: str) -> bytes:
+    """Return an SPS with other timing information: what :attr:`Sps.timing` is of another one.
+
+    An encoder only knows a mean rate. Whoever reads it in a stream of a variable rate would drop or double pictures.
+    """
+    sps = read_sps(nal)
+    if sps.timing_at < 0 or sps.timing == timing:
+        return nal
+    reader = BitReader(unescape(nal)[1:])
+    before = "".join(format(reader.u(1), "b") for _ in range(sps.timing_at))
+    reader.u(len(sps.timing))
+    return nal[:1] + escape(from_bits(before + timing + reader.rest()))
 
 
 def _skip_list(r: BitReader, size: int) -> None:
@@ -179,8 +199,13 @@ def _skip_list(r: BitReader, size: int) -> None:
         last = following or last
 
 
-def _chroma_place(r: BitReader) -> int:
-    """Read a VUI up to the location of chroma samples in the top field; -1 if it does not have it."""
+def _vui(r: BitReader) -> tuple[int, int, str]:
+    """Read a VUI up to its timing information (Annex E.1.1).
+
+    Returns:
+        The location of chroma samples in the top field (-1 if it is not there), and where the timing information is,
+        and what it is.
+    """
     if r.flag() and r.u(8) == 255:
         r.u(32)
     if r.flag():
@@ -189,4 +214,9 @@ def _chroma_place(r: BitReader) -> int:
         r.u(4)
         if r.flag():
             r.u(24)
-    return r.ue() if r.flag() else -1
+    chroma = -1
+    if r.flag():
+        chroma = r.ue()
+        r.ue()
+    at = r.at
+    return chroma, at, "1" + format(r.u(65), "065b") if r.flag() else "0"

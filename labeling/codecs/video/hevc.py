@@ -7,10 +7,11 @@ not be parsed.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeling.codecs.video.base import ALWAYS, Encoding, Join, Stream, coding
+from labeling.codecs.video.base import NO_VISIBLE, Encoding, Join, Stream, coding
 from labeling.codecs.video.bits import (
     BitReader,
     code_ue,
@@ -19,6 +20,7 @@ from labeling.codecs.video.bits import (
     from_bits,
     is_annex_b,
     join_nals,
+    leading_nals,
     sei_types,
     split_lengths,
     split_start_codes,
@@ -52,11 +54,18 @@ class Hevc:
     """See :class:`labeling.codecs.video.base.Codec`."""
 
     copies = False
+    ordered = False
+    lenient = False
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.length, self.sets = read_sets(stream.extradata) if stream.extradata else (0, {})
-        self._in_band = not self.length or stream.tag in _IN_BAND
+        self._in_band = not self.length or stream.tag in _IN_BAND or stream.in_band
+        self._now: dict[tuple[int, int], bytes] = {}  # kind and id → the parameter set in force
+        for nal in (nal for kind in (VPS, SPS, PPS) for nal in self.sets.get(kind, ())):
+            with contextlib.suppress(LabelingError):
+                self._now[nal[0] >> 1 & 63, _set_id(nal)] = nal
+        self._first = dict(self._now)
         self._ids: Ids | None = None
         self._own: list[bytes] = []
 
@@ -64,7 +73,7 @@ class Hevc:
         """See :class:`Codec`."""
         if not (self.sets.get(SPS) and self.sets.get(PPS) and self.sets.get(VPS)):
             return "its HEVC parameter sets are in the packets only"
-        if self.stream.tag.startswith("dv"):
+        if self.stream.tag.startswith("dv") and not self.stream.base_layer:
             return "it is Dolby Vision, which cannot be encoded here"
         if _facts(self.sets[SPS][0])[0] not in (1, 2, 3, 4):  # Main, Main 10, Main Still Picture, range extensions
             return "HEVC of its profile cannot be encoded here"
@@ -83,6 +92,36 @@ class Hevc:
             if kind < 32:
                 break
         return Join.NONE
+
+    def note(self, data: bytes) -> None:
+        """See :class:`Codec`."""
+        for nal in self._split(data):
+            kind = nal[0] >> 1 & 63
+            if kind < 32:
+                break
+            if kind in (VPS, SPS, PPS):
+                with contextlib.suppress(LabelingError):
+                    self._now[kind, _set_id(nal)] = nal
+
+    @property
+    def configured(self) -> tuple[bytes, ...]:
+        """The parameter sets of its configuration."""
+        return tuple(nal for kind in (VPS, SPS, PPS) for nal in self.sets.get(kind, ()))
+
+    def sets_in(self, head: bytes) -> tuple[bytes, ...]:
+        """See :class:`Codec`."""
+        found = (nal for nal in leading_nals(head, self.length) if len(nal) > 2)
+        return tuple(nal for nal in found if nal[0] >> 1 & 63 in (VPS, SPS, PPS))
+
+    def configuration(self) -> bytes:
+        """See :class:`Codec`."""
+        sets: dict[int, list[bytes]] = {}
+        for (kind, _), nal in sorted(self._now.items()):
+            sets.setdefault(kind, []).append(nal)
+        if not self.length:
+            return join_nals([nal for group in sets.values() for nal in group], 0)
+        head = configuration_head(sets[SPS][0], self.length) if SPS in sets else self.stream.extradata[:22]
+        return write_sets(head, sets)
 
     def hidden(self, data: bytes) -> bool:
         """See :class:`Codec`."""
@@ -131,10 +170,13 @@ class Hevc:
         kept = []
         for nal in self._split(data):
             kind = nal[0] >> 1 & 63
-            if kind in (VPS, SPS, PPS) and nal not in self.sets.get(kind, ()):
-                raise LabelingError("its HEVC parameter sets change within the part to be re-encoded", hint=ALWAYS)
-            if kind in _DOLBY_VISION:
-                raise LabelingError("it is Dolby Vision, which cannot be encoded here", hint=f"{ALWAYS}, without it")
+            if kind in _DOLBY_VISION and not self.stream.base_layer:
+                raise LabelingError("it is Dolby Vision, which cannot be encoded here", hint=NO_VISIBLE)
+            if kind < 32 and (nal[0] & 1 or nal[1] >> 3):  # nuh_layer_id
+                raise LabelingError(
+                    "its HEVC video has a second layer (transparency or stereo), which cannot be encoded here",
+                    hint=NO_VISIBLE,
+                )
             if kind == _SEI and (types := sei_types(nal, 2)) and _CARRIED.issuperset(types):
                 kept.append(nal)
         return kept
@@ -161,10 +203,17 @@ class Hevc:
 
     def reentry(self, data: bytes) -> bytes:
         """See :class:`Codec`. Sets that are in band may have been in a packet that was replaced."""
-        if not self._in_band or any(nal[0] >> 1 & 63 == SPS for nal in self._split(data)):
+        nals = self._split(data)
+        again = {key: nal for key, nal in self._now.items() if self._in_band or self._first.get(key) != nal}
+        for nal in nals:
+            if nal[0] >> 1 & 63 in (VPS, SPS, PPS):
+                with contextlib.suppress(LabelingError):
+                    again.pop((nal[0] >> 1 & 63, _set_id(nal)), None)
+        if not again:
             return data
-        sets = [nal for kind in (VPS, SPS, PPS) for nal in self.sets.get(kind, ())]
-        return join_nals([*sets, *self._split(data)], self.length)
+        at = 1 if nals and nals[0][0] >> 1 & 63 == _AUD else 0
+        nals[at:at] = [again[key] for key in sorted(again)]
+        return join_nals(nals, self.length)
 
     def _split(self, data: bytes) -> list[bytes]:
         nals = split_lengths(data, self.length) if self.length else split_start_codes(data)
@@ -185,15 +234,22 @@ class Hevc:
 
     def _free(self) -> Ids | None:
         """Return ids that the source does not use, or ``None`` if there are not enough."""
-        vps = {nal[2] >> 4 for nal in self.sets.get(VPS, ())}
-        sps = {_sps_id(nal) for nal in self.sets.get(SPS, ())}
-        pps = {BitReader(unescape(nal)[2:]).ue() for nal in self.sets.get(PPS, ())}
+        every = [*(nal for group in self.sets.values() for nal in group), *self.stream.sets]
+        vps, sps, pps = (
+            {_set_id(nal) for nal in every if nal[0] >> 1 & 63 == kind and len(nal) > 2} for kind in (VPS, SPS, PPS)
+        )
         free = [
             next((n for n in range(15, 0, -1) if n not in vps), None),
             next((n for n in range(15, 0, -1) if n not in sps), None),
             next((n for n in PPS_IDS if n not in pps), None),
         ]
         return Ids(*(n for n in free if n is not None)) if None not in free else None
+
+
+def boxed(extradata: bytes) -> bytes:
+    """Return hvcC, with lengths of four bytes, for parameter sets with start codes."""
+    _, sets = read_sets(extradata)
+    return write_sets(configuration_head(sets[SPS][0], 4), {kind: sets[kind] for kind in (VPS, SPS, PPS)})
 
 
 def read_sets(extradata: bytes) -> tuple[int, dict[int, list[bytes]]]:
@@ -248,8 +304,10 @@ def _to_sps_id(nal: bytes) -> tuple[BitReader, int]:
     return r, layers
 
 
-def _sps_id(nal: bytes) -> int:
-    return _to_sps_id(nal)[0].ue()
+def _set_id(nal: bytes) -> int:
+    """Return the id of a VPS, SPS or PPS."""
+    kind = nal[0] >> 1 & 63
+    return nal[2] >> 4 if kind == VPS else _to_sps_id(nal)[0].ue() if kind == SPS else BitReader(unescape(nal)[2:]).ue()
 
 
 def _to_order_count(nal: bytes) -> tuple[BitReader, int, tuple[int, int, int]]:

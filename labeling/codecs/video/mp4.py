@@ -9,31 +9,24 @@ parameters beside the first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 from labeling.codecs.base import Box as Area
 from labeling.codecs.base import Painter
-from labeling.codecs.video import segment
-from labeling.codecs.video.base import Progress, Settings, Spans, Stream
+from labeling.codecs.video.base import Progress, Settings, Spans
 from labeling.codecs.video.mp4_samples import SampleEdit
+from labeling.codecs.video.mp4_streams import Described, streams_of
+from labeling.containers import formats
 from labeling.containers.base import Media
 from labeling.containers.edits import MediaEdit
-from labeling.containers.mp4 import samples
+from labeling.containers.mp4 import fragments, samples
 from labeling.containers.mp4.layout import Layout, inner, lay_out
 from labeling.containers.mp4.movie_box import Mp4Edits
 from labeling.containers.mp4.samples import VideoTrack
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.losses import Loss
-
-_CODECS = {
-    b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"vp09": "vp9", b"av01": "av1",
-    b"jpeg": "mjpeg", b"mjpa": "", b"apcn": "prores", b"apch": "prores", b"apcs": "prores", b"apco": "prores",
-    b"ap4h": "prores",
-}  # fmt: skip
-"""Sample entry → FFmpeg's name of the codec."""
 
 
 class PaintedInPlace(NamedTuple):
@@ -69,21 +62,21 @@ class Opened(NamedTuple):
         layout: Its boxes.
         view: Its movie box.
         track: The video track.
-        stream: The stream in it.
+        described: The streams in it, one for each sample description.
     """
 
     layout: Layout
     view: memoryview
     track: VideoTrack
-    stream: Stream
+    described: tuple[Described, ...]
 
     @property
     def seconds(self) -> float:
         """Duration of the video, which may be shorter than that of the audio."""
         track = self.track
-        if track.edits:
-            return sum(seconds for media, seconds in track.edits if media >= 0)
-        return (max(track.pts) - min(track.pts)) / track.scale + 1 / float(self.stream.rate)
+        edited = sum(seconds for media, seconds in track.edits if media >= 0)  # in fragmented files it may be 0
+        rate = float(self.described[0].stream.rate)
+        return edited or (max(track.pts) - min(track.pts)) / track.scale + 1 / rate
 
 
 def opened(data: Media) -> Opened | str:
@@ -92,23 +85,14 @@ def opened(data: Media) -> Opened | str:
     view = memoryview(layout.movie)
     if layout.moov is None:
         return "there is no moov box"
-    if layout.first(b"moof") is not None:
-        return "its samples are in fragments"
     moov = inner(layout)
     track = samples.video_track(view, moov, samples.movie_scale(view, moov))
     if isinstance(track, str):
         return track
-    entry = track.entry
-    tag = entry.tag.decode("latin-1")
-    if not _CODECS.get(entry.tag):
-        return f"its video is coded as {tag!r}"
-    span = max(track.dts) - min(track.dts)
-    rate = Fraction((len(track.dts) - 1) * track.scale, span) if span > 0 else Fraction(25)
-    stream = Stream(
-        _CODECS[entry.tag], entry.config_data, entry.width, entry.height, Fraction(1, track.scale), rate, tag
-    )  # fmt: skip
-    first = data[track.offsets[0] : track.offsets[0] + min(track.sizes[0], 64)]
-    return segment.refusal(stream, first) or Opened(layout, view, track, stream)
+    if why := fragments.add_samples(data, layout, track):
+        return why
+    described = streams_of(data, view, track)
+    return described if isinstance(described, str) else Opened(layout, view, track, described)
 
 
 def paint(
@@ -139,11 +123,16 @@ def paint(
     Raises:
         LabelingError: The video cannot be labelled like this.
     """
-    job = SampleEdit(data, video.track, video.stream, painter, spans, settings or Settings(), reencode)
+    job = SampleEdit(
+        data, video.layout, video.track, video.described, painter, spans, settings or Settings(), reencode,
+        _fallbacks(data),
+    )  # fmt: skip
     with temporary.open("wb") as out:
         job.run(out.write, progress)
     fresh = FileBytes(temporary.open("rb"), str(temporary))
     outside = _resized(data, video.layout, job.edits(fresh))
+    outside += job.of_fragments(outside)
+    where = "MP4 video, the re-encoded pictures"
     return PaintedInPlace(
         (job.tables(video.view), outside),
         job.overlay.box,
@@ -151,7 +140,13 @@ def paint(
         job.how(),
         job.exact_after(),
         fresh.close,
+        lost=tuple(Loss(f"bits of a sample: {bits}", where, "no encoder here takes more") for bits in sorted(job.bits)),
     )
+
+
+def _fallbacks(data: Media) -> tuple[str, ...]:
+    """Return the codecs for a video whose own codec cannot be encoded."""
+    return formats.format_named("mp4").muxer_of(bytes(data[: formats.HEAD])).fallback_codecs
 
 
 def _resized(data: Media, layout: Layout, edits: list[MediaEdit]) -> list[MediaEdit]:

@@ -22,6 +22,7 @@ KEY_INTERVAL = 300
 _OBU_SEQUENCE, _OBU_DELIMITER, _OBU_FRAME_HEADER, _OBU_METADATA, _OBU_FRAME = 1, 2, 3, 5, 6
 _MAX_OBUS = 4096
 _PRORES = {"apco": 0, "apcs": 1, "apcn": 2, "apch": 3, "ap4h": 4, "ap4x": 5}
+_DNXHR = {1270: "dnxhr_444", 1271: "dnxhr_hqx", 1272: "dnxhr_hq", 1273: "dnxhr_sq", 1274: "dnxhr_lb"}
 _QUANTISER = 118  # FFmpeg's scale of quantisers (FF_QP2LAMBDA)
 
 
@@ -29,9 +30,22 @@ class _Simple:
     """What most codecs have in common: nothing is carried over or joined."""
 
     copies = False
+    ordered = False
+    lenient = False
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
+
+    def note(self, data: bytes) -> None:
+        """See :class:`Codec`."""
+
+    def sets_in(self, head: bytes) -> tuple[bytes, ...]:
+        """See :class:`Codec`."""
+        return ()
+
+    def configuration(self) -> bytes:
+        """See :class:`Codec`."""
+        return self.stream.extradata
 
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
@@ -158,12 +172,29 @@ class Av1(_Simple):
 
 
 class Intra(_Simple):
-    """Codecs in which every picture is coded on its own: Motion JPEG and ProRes."""
+    """Codecs in which every picture can be coded on its own: Motion JPEG, ProRes, DNxHR, PNG, QuickTime Animation."""
+
+    lenient = True
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        self._compression = 0
+
+    def refusal(self, first: bytes = b"") -> str:
+        """See :class:`Codec`. The rates of DNxHD, unlike those of DNxHR, are those of a table for broadcasting."""
+        if self.stream.codec == "dnxhd" and first and _compression_id(first) not in _DNXHR:
+            return "DNxHD of this kind cannot be encoded here"
+        return ""
+
+    def carried(self, data: bytes) -> Any:
+        """See :class:`Codec`."""
+        self._compression = _compression_id(data)
+        return ()
 
     copies = True  # FFmpeg's own encoders refer to the picture that they are given, and may code it later
 
     def join(self, data: bytes) -> Join:
-        """See :class:`Codec`."""
+        """See :class:`Codec`. Where a picture builds upon the one before it, the container says so."""
         return Join.CLEAN
 
     def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
@@ -176,7 +207,87 @@ class Intra(_Simple):
         if self.stream.codec == "prores":
             profile = _PRORES.get(self.stream.tag, 4 if "444" in encoding.pix_fmt else 3)
             return {"profile": str(profile), "vendor": "apl0", "alpha_bits": "16" if "a" in encoding.pix_fmt else "0"}
+        if self.stream.codec == "dnxhd":
+            return {"profile": _DNXHR.get(self._compression, "dnxhr_hq")}
+        if self.stream.codec == "mjpeg":
+            return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
+        context.gop_size = 1
+        return {}
+
+
+class Mpeg(_Simple):
+    """MPEG-1, MPEG-2 and MPEG-4 Visual, whose headers may be repeated in band before each key frame.
+
+    Pictures behind a key frame that are shown before it refer to the group before it (open groups). Whether there are
+    any is in the times of the packets alone.
+    """
+
+    copies = True
+    ordered = True
+    lenient = True
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        self._header = _header(stream.extradata, stream.codec) or stream.extradata
+
+    def note(self, data: bytes) -> None:
+        """See :class:`Codec`."""
+        self._header = _header(data, self.stream.codec) or self._header
+
+    def join(self, data: bytes) -> Join:
+        """See :class:`Codec`. ISO/IEC 14496-2, 6.2.5; ISO/IEC 13818-2, 6.2.3."""
+        code, shift = (b"\0\0\1\xb6", 6) if self.stream.codec == "mpeg4" else (b"\0\0\1\0", 3)
+        at = data.find(code) + 4
+        if at < 4:
+            return Join.NONE
+        if self.stream.codec == "mpeg4":
+            return Join.CLEAN if data[at : at + 1] and data[at] >> shift == 0 else Join.NONE
+        return Join.CLEAN if data[at + 1 : at + 2] and data[at + 1] >> shift & 7 == 1 else Join.NONE
+
+    def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
+        """See :class:`Codec`. Without a global header, the encoder puts its headers before each key frame."""
+        if encoding.interlaced:
+            from av.codec.context import Flags
+
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        context.gop_size = 1 if encoding.intra else 24
+        quantiser = coding(self.stream, encoding.settings).crf
         return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
+
+    def pack(self, data: bytes, carried: Any, key: bool) -> bytes:
+        """See :class:`Codec`. User data names the encoder, which tells decoders how to read what follows."""
+        if self.stream.codec != "mpeg4" or (at := data.find(b"\0\0\1\xb2")) < 0:
+            return data
+        end = data.find(b"\0\0\1", at + 4)
+        return data[:at] + data[end:] if end > at else data
+
+    def reentry(self, data: bytes) -> bytes:
+        """See :class:`Codec`."""
+        return data if _header(data, self.stream.codec) else self._header + data
+
+
+def _header(data: bytes, codec: str) -> bytes:
+    """Return what describes the stream at the start of a packet; empty if nothing does.
+
+    That is everything before the first VOP or group, with a VOL (MPEG-4), or with a sequence header (MPEG-1, MPEG-2).
+    """
+    ends = (b"\0\0\1\xb6", b"\0\0\1\xb3") if codec == "mpeg4" else (b"\0\0\1\0", b"\0\0\1\xb8")
+    end = min((at for code in ends if (at := data.find(code)) >= 0), default=len(data))
+    head = data[:end]
+    if codec != "mpeg4":
+        start = head.find(b"\0\0\1\xb3")
+        return head[start:] if start >= 0 else b""
+    at = head.find(b"\0\0\1")
+    while at >= 0:
+        if 0x20 <= (head[at + 3] if at + 3 < len(head) else 0) <= 0x2F:
+            return head
+        at = head.find(b"\0\0\1", at + 3)
+    return b""
+
+
+def _compression_id(data: bytes) -> int:
+    """Return the compression id of a DNxHD or DNxHR frame (SMPTE ST 2019-1)."""
+    return int.from_bytes(data[40:44], "big")
 
 
 class Whole(_Simple):
@@ -211,7 +322,11 @@ class Whole(_Simple):
         return context.extradata or b""
 
 
-CODECS: dict[str, type[Vp9 | Vp8 | Av1 | Intra]] = {"vp9": Vp9, "vp8": Vp8, "av1": Av1, "mjpeg": Intra, "prores": Intra}
+_INTRA = ("mjpeg", "prores", "dnxhd", "png", "qtrle", "v210")
+_MPEG = ("mpeg4", "mpeg2video", "mpeg1video")
+CODECS: dict[str, type[Vp9 | Vp8 | Av1 | Intra | Mpeg]] = {
+    "vp9": Vp9, "vp8": Vp8, "av1": Av1, **dict.fromkeys(_INTRA, Intra), **dict.fromkeys(_MPEG, Mpeg),
+}  # fmt: skip
 
 
 def _obus(data: bytes) -> list[tuple[int, bytes, bytes]]:

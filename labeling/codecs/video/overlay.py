@@ -178,6 +178,59 @@ class FrameOverlay:
         return [_patch(part, form, box, self.size, alpha, values[part.channel]) for part in form.components]
 
 
+class SizedOverlays:
+    """The overlay of one video whose frames may have several sizes: one :class:`FrameOverlay` for each size.
+
+    Args:
+        painter: What draws the label.
+        rotation: Degrees clockwise by which a player rotates the frames.
+        mirrored: Whether it mirrors them after that.
+        sample_aspect: Width : height of one pixel.
+    """
+
+    def __init__(self, painter: Painter, *, rotation: int, mirrored: bool, sample_aspect: Fraction) -> None:
+        self._painter, self._shape = painter, (rotation, mirrored, sample_aspect)
+        self._made: dict[tuple[int, int], FrameOverlay] = {}
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was drawn on."""
+        return bool(self._made)
+
+    @property
+    def first(self) -> FrameOverlay:
+        """The overlay of the first size that was drawn on.
+
+        Raises:
+            LabelingError: Nothing was drawn.
+        """
+        if not self._made:
+            raise LabelingError("no picture of the video is shown at the time of the label")
+        return next(iter(self._made.values()))
+
+    def of(self, width: int, height: int) -> FrameOverlay:
+        """Return the overlay for frames of a size."""
+        made = self._made.get((width, height))
+        if made is None:
+            rotation, mirrored, aspect = self._shape
+            made = self._made[width, height] = FrameOverlay(
+                self._painter, width, height, rotation=rotation, mirrored=mirrored, sample_aspect=aspect
+            )
+        return made
+
+    def draw(self, frame: av.VideoFrame) -> None:
+        """See :meth:`FrameOverlay.draw`."""
+        self.of(frame.width, frame.height).draw(frame)
+
+    def save(self, frame: av.VideoFrame) -> Saved:
+        """See :meth:`FrameOverlay.save`."""
+        return self.of(frame.width, frame.height).save(frame)
+
+    def restore(self, frame: av.VideoFrame, saved: Saved) -> None:
+        """See :meth:`FrameOverlay.restore`."""
+        self.of(frame.width, frame.height).restore(frame, saved)
+
+
 def _samples(plane: Any, dtype: str) -> NDArray[Any]:
     """Return a plane as a writable view (rows, samples), top row first even if it is stored bottom-up."""
     stride: int = plane.line_size

@@ -208,6 +208,8 @@ def _obstacle(video: VideoInfo, scan: Scan) -> str:
     first = scan.head[0].data if scan.head else b""
     if refusal := segment.refusal(video.stream, first):
         return refusal
+    if segment.codec_of(video.stream).ordered:
+        return f"{NAMES[video.stream.codec]} cannot be re-encoded in part in this container"
     if not scan.timed:
         return "its packets do not say when their pictures are shown"
     if not scan.clean:

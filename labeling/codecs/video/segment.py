@@ -6,6 +6,7 @@ that came in, and all packets together have the same pts as before, so the conta
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labeling.codecs.video.base import (
+    NAMES,
     NO_VISIBLE,
     Codec,
     Encoding,
@@ -24,6 +26,7 @@ from labeling.codecs.video.base import (
     describe,
     reorder_depth,
 )
+from labeling.codecs.video.targets import Choice, choose, converted, form_of
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
 from labeling.limits import MAX_PIXELS
 
@@ -48,6 +51,8 @@ MAX_PENDING = 512
 """Limit on the pictures between a packet that goes in and the new one that comes out; encoders look ahead by dozens."""
 
 _DECODERS = {"av1": "libdav1d"}
+_COUNTED = frozenset({"mpeg4", "mpeg2video", "mpeg1video"})
+"""Codecs whose pictures say when they are shown, in ticks that the stream's header states."""
 
 
 class Overlay(Protocol):
@@ -128,6 +133,7 @@ class Reencoder:
 
     Attributes:
         drawn: Number of pictures that have got the overlay so far.
+        lost: What new pictures do not hold of the old ones; see :class:`labeling.codecs.video.targets.Choice`.
     """
 
     def __init__(
@@ -147,22 +153,24 @@ class Reencoder:
         self._depth, self._intra, self._paced = 0 if paced else depth, intra, paced
         self._aspect = aspect
         self._source = codec_of(stream)
-        self._strict = (
-            not paced and not self._source.refusal()
-        )  # decoders of older codecs report good pictures as corrupt
+        self._strict = not (paced or self._source.lenient or self._source.refusal())
         self._alike = codec in ("", stream.codec)
         self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="")
         self._codec = self._source if self._alike else codec_of(self._target)
         self._copies = self._source.copies or self._codec.copies
-        self._encoder_name = coding(self._target, settings).encoder
+        coding(self._target, settings)  # raises if the settings do not fit
         self._decoder = _decoder(stream)
         self._encoder: av.VideoCodecContext | None = None
+        self._form: tuple[Any, ...] = ()  # of the pictures that the encoder was opened for
+        self._choice: Choice | None = None
         self._extradata = b""
         self._slots: deque[int] = deque()  # dts of packets that came in and have not gone out
         self._waiting: dict[int, tuple[bool, Any]] = {}  # pts → whether it is a key frame, SEI; not decoded yet
+        self._times: list[int] = []  # pts of the same pictures: the decoder returns them in the order of display
         self._number = 0  # of the next picture for the encoder, in the order of display
         self._sent: dict[int, tuple[int, Any]] = {}  # number → pts, SEI; in the encoder
         self.drawn = 0
+        self.lost = ""
 
     @property
     def ready(self) -> bool:
@@ -202,9 +210,12 @@ class Reencoder:
             packet = packet._replace(pts=packet.dts)
         if packet.pts in self._waiting:
             raise UnreadableFile(f"two pictures of the video are shown at the same time (tick {packet.pts})")
+        if self._stream.in_band:
+            self._source.note(packet.data)
         carried = self._source.carried(packet.data) if self._alike and not self._paced else ()
         key = self._intra or self._source.join(packet.data) is not Join.NONE
         self._waiting[packet.pts] = (key, carried)
+        heapq.heappush(self._times, packet.pts)
         self._slots.append(packet.dts)
         if len(self._slots) > MAX_PENDING:
             raise self._undecodable(packet.pts)
@@ -240,31 +251,38 @@ class Reencoder:
         known = self._waiting.pop(frame.pts, None) if frame.pts is not None else None
         if known is None or (frame.is_corrupt and self._strict):
             raise self._undecodable(frame.pts)
-        encoder = self._encoder or self._open(frame)
-        pts, (key, carried) = int(frame.pts or 0), known
+        done: list[Packet] = []
+        first = self._form != (form := form_of(frame))
+        if first:  # the first picture, or the first one of another size
+            if self._encoder is not None:
+                done = self._packed(self._encode(None))
+            self._open(frame)
+            self._form = form
+        assert self._encoder is not None and self._choice is not None
+        key, carried = known
+        # Some files state times in the order of decoding. Pictures then get them in the order of display.
+        pts = heapq.heappop(self._times)
         number = self._number
         self._number += 1
         self._sent[number] = (pts, carried)
-        if (frame.width, frame.height, frame.format.name) != (encoder.width, encoder.height, encoder.pix_fmt):
-            raise UnreadableFile(
-                "the video's picture size or pixel format changes within the stream",
-                hint=f"convert it first, or {NO_VISIBLE}",
-            )
         overlay = self._overlay if self._wanted(pts) else None
         saved = None
-        if overlay is not None:
+        if self._choice.pix_fmt != frame.format.name:
+            frame = converted(frame, self._choice.pix_fmt)
+        elif overlay is not None:
             if self._copies:
                 frame.make_writable()
             else:
                 saved = overlay.save(frame)
+        if overlay is not None:
             overlay.draw(frame)
             self.drawn += 1
-        frame.pict_type = 1 if key or number == 0 else 0  # 1: key frame; 0: the encoder decides
-        frame.pts, frame.time_base = number, encoder.time_base
-        done = self._encode(frame)
+        frame.pict_type = 1 if key or first else 0  # 1: key frame; 0: the encoder decides
+        frame.pts, frame.time_base = number, self._encoder.time_base
+        coded = self._encode(frame)
         if overlay is not None and saved is not None:
             overlay.restore(frame, saved)  # the decoder still predicts from this picture
-        return self._packed(done)
+        return done + self._packed(coded)
 
     def _encode(self, frame: av.VideoFrame | None) -> list[Any]:
         import av
@@ -289,21 +307,28 @@ class Reencoder:
     def _open(self, frame: av.VideoFrame) -> av.VideoCodecContext:
         import av
 
-        encoder: av.VideoCodecContext = av.CodecContext.create(self._encoder_name, "w")  # type: ignore[assignment]
-        encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, frame.format.name
+        self._choice = choice = choose(self._target.codec, frame.format.name)
+        if choice is None:
+            name = NAMES.get(self._target.codec, self._target.codec)
+            raise LabelingError(f"{name} with {frame.format.name} pictures cannot be encoded here", hint=NO_VISIBLE)
+        self.lost = self.lost or choice.lost
+        encoder: av.VideoCodecContext = av.CodecContext.create(choice.encoder, "w")  # type: ignore[assignment]
+        encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, choice.pix_fmt
         encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
         encoder.colorspace, encoder.color_range = frame.colorspace, frame.color_range
         aspect = self._aspect or self._decoder.sample_aspect_ratio
         if aspect:
             encoder.sample_aspect_ratio = aspect
         rate = self._stream.rate if 0 < self._stream.rate <= 1000 else Fraction(25)
+        if self._target.codec in _COUNTED and self._decoder.framerate and 0 < self._decoder.framerate <= 1000:
+            rate = Fraction(self._decoder.framerate)
         # Times are restored afterwards: the encoder only gets the numbers of pictures, so that it distributes its bits
         # evenly over them whatever their times are.
         rate = rate.limit_denominator(1 << 16)
         encoder.time_base, encoder.framerate = 1 / rate, rate
-        encoding = Encoding(self._settings, self._depth, self._intra, frame.interlaced_frame, frame.format.name)
+        encoding = Encoding(self._settings, self._depth, self._intra, frame.interlaced_frame, choice.pix_fmt)
         encoder.options = self._codec.prepare(encoder, encoding)
-        if encoder.name == "libx264":
+        if encoder.name in ("libx264", "libx264rgb"):
             # By default PyAV makes x264 cut pictures into slices, which is slower and coarser. x264 copies a picture
             # before it returns; FFmpeg's own encoders, which work on several at a time, do not.
             encoder.thread_type = "AUTO"
@@ -311,7 +336,7 @@ class Reencoder:
             encoder.open()
         except (av.error.FFmpegError, ValueError) as error:
             raise LabelingError(
-                f"{frame.format.name} pictures cannot be encoded with {encoder.name} here ({error})",
+                f"{frame.width}×{frame.height} {choice.pix_fmt} pictures cannot be encoded with {encoder.name} here",
                 hint=f"convert the video first, or {NO_VISIBLE}",
             ) from error
         self._extradata = self._codec.extradata(encoder)
@@ -324,6 +349,26 @@ class Reencoder:
             f"a picture of the video{where} cannot be decoded: packets are missing or damaged",
             hint="repair the file first",
         )
+
+
+def first_picture(stream: Stream, packets: Iterable[Packet]) -> av.VideoFrame:
+    """Decode the first picture of some packets.
+
+    Raises:
+        LabelingError: There is none that can be decoded here.
+    """
+    import av
+
+    decoder = _decoder(stream)
+    try:
+        for packet in packets:
+            for frame in decoder.decode(av.Packet(packet.data)):
+                return frame
+        for frame in decoder.decode(None):
+            return frame
+    except av.error.FFmpegError as error:
+        raise UnreadableFile(f"the video cannot be decoded ({error.strerror}): it is damaged") from error
+    raise UnreadableFile("no picture of the video can be decoded: the file is damaged")
 
 
 def _decoder(stream: Stream) -> av.VideoCodecContext:
@@ -343,6 +388,8 @@ def _decoder(stream: Stream) -> av.VideoCodecContext:
     made.extradata = stream.extradata or None
     if len(stream.tag) == 4 and stream.tag.isascii():
         made.codec_tag = stream.tag  # it tells ProRes decoders the profile
+    if stream.bits:
+        made.bits_per_coded_sample = stream.bits
     made.options = {"max_pixels": str(MAX_PIXELS)}
     made.thread_type = "SLICE"
     return made

@@ -83,7 +83,8 @@ def of_fragments(data: Media, layout: Layout, moved: Moved) -> Iterator[Edit]:
     Raises:
         LabelingError: A fragment's header is too large to be read, or a new offset does not fit its field.
     """
-    if all(moved(each.start) == each.start for each in layout.boxes if each.type in (b"moof", b"mdat")):
+    media = [each for each in layout.boxes if each.type in (b"moof", b"mdat")]
+    if all(moved(each.start) == each.start and moved(each.end) == each.end for each in media):
         return
     for each in layout.boxes:
         if each.type not in (b"moof", b"sidx", b"mfra"):
@@ -108,10 +109,27 @@ def _of_index(raw: bytes, sidx: Box, each: Box, moved: Moved) -> Iterator[Edit]:
         return
     wide = 8 if raw[sidx.body] else 4
     at = sidx.body + 12 + wide
+    yield from _of_references(raw, sidx, each, at + wide, moved)
     first = int.from_bytes(raw[at : at + wide], "big")
     fresh = moved(each.end + first) - moved(each.end)
     if fresh != first and 0 <= fresh < 1 << (8 * wide):
         yield each.start + at, each.start + at + wide, fresh.to_bytes(wide, "big")
+
+
+def _of_references(raw: bytes, sidx: Box, each: Box, at: int, moved: Moved) -> Iterator[Edit]:
+    """Yield the sizes of what an index refers to: subsegments, or further indices, one behind the other."""
+    wide = at - sidx.body - 12 >> 1
+    place = each.end + int.from_bytes(raw[at - wide : at], "big")
+    count = min(int.from_bytes(raw[at + 2 : at + 4], "big"), (sidx.end - at - 4) // 12)
+    for row in range(at + 4, at + 4 + 12 * count, 12):
+        old = int.from_bytes(raw[row : row + 4], "big")
+        size = old & 0x7FFF_FFFF
+        fresh = moved(place + size) - moved(place)
+        if fresh >= 1 << 31:
+            raise LabelingError("its index of fragments cannot hold the new sizes", hint="re-mux the file first")
+        if fresh != size:
+            yield each.start + row, each.start + row + 4, (old & 0x8000_0000 | fresh).to_bytes(4, "big")
+        place += size
 
 
 def _of_random_access(raw: bytes, tfra: Box, start: int, moved: Moved) -> Iterator[Edit]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import groupby
 from struct import Struct
 from typing import NamedTuple
 
+from labeling.containers.mp4.descriptions import Entry, entries_of
 from labeling.containers.mp4.layout import media_of
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import Box, box, children, descend, descend_with_parents, first_at, full_box
@@ -30,28 +30,6 @@ MAX_EDITS = 10_000
 _PAIR = Struct(">II")
 
 
-class Entry(NamedTuple):
-    """A sample description.
-
-    Attributes:
-        box: Its box.
-        tag: Its type, such as ``avc1``.
-        width: Coded width in pixels.
-        height: Coded height in pixels.
-        aspect: Width : height of one pixel.
-        config: The box of the decoder's configuration (avcC, hvcC, av1C, vpcC), if there is one.
-        config_data: The content of that box; empty if there is none.
-    """
-
-    box: Box
-    tag: bytes
-    width: int
-    height: int
-    aspect: Fraction
-    config: Box | None
-    config_data: bytes
-
-
 @dataclass(slots=True)
 class VideoTrack:
     """A video track. Samples are numbered from 0 in the order of decoding; times are ticks of ``scale``.
@@ -59,8 +37,10 @@ class VideoTrack:
     Attributes:
         parents: The boxes around its tables, outermost first: moov, trak, mdia, minf, stbl.
         tables: The boxes in stbl, by type.
+        number: The track's id.
         scale: Ticks per second.
-        entry: Its sample description.
+        entries: Its sample descriptions.
+        described: Which of them each sample has, counted from 0.
         sizes: Size of each sample in bytes.
         offsets: Absolute offset of each sample.
         chunks: (first sample, number of samples) of each chunk.
@@ -70,12 +50,15 @@ class VideoTrack:
         edits: (media time, seconds) of each entry of the edit list, as played; a media time of -1 is an empty edit.
         rotation: How a player turns the picture, in degrees clockwise.
         mirrored: Whether a player mirrors it after that.
+        plain: How many of the samples are in the tables; those behind them are in fragments.
     """
 
     parents: tuple[Box, ...]
     tables: dict[bytes, Box]
+    number: int
     scale: int
-    entry: Entry
+    entries: tuple[Entry, ...]
+    described: array[int]
     sizes: array[int]
     offsets: array[int]
     chunks: list[tuple[int, int]]
@@ -85,6 +68,7 @@ class VideoTrack:
     edits: tuple[tuple[int, float], ...]
     rotation: int
     mirrored: bool
+    plain: int
 
 
 def video_track(view: memoryview, moov: Box, movie_scale: int) -> VideoTrack | str:
@@ -96,7 +80,7 @@ def video_track(view: memoryview, moov: Box, movie_scale: int) -> VideoTrack | s
         movie_scale: Ticks per second in the edit list; see :func:`movie_scale`.
 
     Returns:
-        The track, or in words why its samples cannot be edited in place.
+        The track without its samples in fragments, or in words why its samples cannot be edited in place.
     """
     for trak in children(view, moov, b"trak")[: isobmff.MAX_TRACKS]:
         kind, mdia = media_of(view, trak)
@@ -118,17 +102,15 @@ def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> Vide
     table = tables.get(b"stco") or tables.get(b"co64")
     if table is None:
         return "its video track has no chunk offsets"
-    entry = _entry(view, tables[b"stsd"])
-    if isinstance(entry, str):
-        return entry
+    entries = entries_of(view, tables[b"stsd"])
+    if isinstance(entries, str):
+        return entries
     sizes = _sizes(view, tables[b"stsz"])
     count = len(sizes)
-    if not count:
-        return "its samples are in fragments"
     starts = isobmff.rows_of(view, table, 4, "I" if table.type == b"stco" else "Q")
-    offsets, chunks = _offsets(starts, sizes, _triples(view, tables[b"stsc"]))
+    offsets, chunks, described = _offsets(starts, sizes, _triples(view, tables[b"stsc"]))
     dts = _times(view, tables[b"stts"], count)
-    if len(offsets) != count or len(dts) != count:
+    if len(offsets) != count or len(dts) != count or any(each >= len(entries) for each in set(described)):
         return "the tables of its video track contradict each other"
     pts = _shown(view, tables.get(b"ctts"), dts)
     sync = None
@@ -140,27 +122,16 @@ def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> Vide
     if not scale:
         return "its video track has no time scale"
     return VideoTrack(
-        parents, tables, scale, entry, sizes, offsets, chunks, dts, pts, sync, edits, rotation, mirrored
+        parents, tables, _id(view, trak), scale, entries, described, sizes, offsets, chunks, dts, pts, sync, edits,
+        rotation, mirrored, count,
     )  # fmt: skip
 
 
-def _entry(view: memoryview, stsd: Box) -> Entry | str:
-    entries = isobmff.walk(view, stsd.body + 8, stsd.end).boxes
-    if len(entries) != 1:
-        return "its video changes its coding on the way (several sample descriptions)"
-    one = entries[0]
-    if one.end - one.body < 78:
-        return "its sample description is damaged"
-    width, height = (int.from_bytes(view[one.body + at : one.body + at + 2], "big") for at in (24, 26))
-    inside = isobmff.walk(view, one.body + 78, one.end).boxes
-    aspect = Fraction(1)
-    for pasp in inside:
-        if pasp.type == b"pasp" and pasp.end - pasp.body >= 8:
-            across, down = _PAIR.unpack_from(view, pasp.body)
-            aspect = Fraction(across, down) if across and down else aspect
-    config = next((each for each in inside if each.type in (b"avcC", b"hvcC", b"av1C", b"vpcC")), None)
-    data = bytes(view[config.body : config.end]) if config else b""
-    return Entry(one, one.type, width, height, aspect, config, data)
+def _id(view: memoryview, trak: Box) -> int:
+    for tkhd in children(view, trak, b"tkhd"):
+        at = tkhd.body + (20 if any(view[tkhd.body : tkhd.body + 1]) else 12)
+        return int.from_bytes(view[at : at + 4], "big")
+    return 0
 
 
 def _sizes(view: memoryview, stsz: Box) -> array[int]:
@@ -178,21 +149,24 @@ def _triples(view: memoryview, stsc: Box) -> list[tuple[int, int, int]]:
 
 def _offsets(
     starts: array[int], sizes: array[int], runs: list[tuple[int, int, int]]
-) -> tuple[array[int], list[tuple[int, int]]]:
-    """Return the offset of each sample, and (first sample, number of samples) of each chunk."""
+) -> tuple[array[int], list[tuple[int, int]], array[int]]:
+    """Return each sample's offset, each chunk's (first sample, number of samples), each sample's description."""
     offsets: array[int] = array("Q")
     chunks: list[tuple[int, int]] = []
+    described: array[int] = array("H")
     if not runs:
-        return offsets, chunks
+        return offsets, chunks, described
     ends = [first for first, _, _ in runs[1:]] + [len(starts) + 1]
-    for (first, per_chunk, _), end in zip(runs, ends, strict=True):
+    for (first, per_chunk, description), end in zip(runs, ends, strict=True):
+        which = min(max(description, 1) - 1, 0xFFFF)
         for chunk in range(max(1, first), min(end, len(starts) + 1)):
             at, begin = starts[chunk - 1], len(offsets)
             for size in sizes[begin : begin + per_chunk]:
                 offsets.append(at)
                 at += size
             chunks.append((begin, len(offsets) - begin))
-    return offsets, chunks
+            described.extend([which] * (len(offsets) - begin))
+    return offsets, chunks, described
 
 
 def _pairs(view: memoryview, table: Box) -> Iterator[tuple[int, int]]:
@@ -291,9 +265,11 @@ def first_sample(view: memoryview, moov: Box) -> FirstSample | None:
             return None
         wide = 4 if chunks.type == b"stco" else 8
         common, first = (_number(view, tables[b"stsz"], at, 4) for at in (4, 12))
-        entry = _entry(view, tables[b"stsd"])
-        if isinstance(entry, str) or entry.config is None or not (common or first):
+        entries = entries_of(view, tables[b"stsd"])
+        if isinstance(entries, str) or entries[0].config is None or not (common or first):
             return None
+        entry = entries[0]
+        assert entry.config is not None
         return FirstSample(_number(view, chunks, 8, wide), common or first, entry.config.type, entry.config_data)
     return None
 
