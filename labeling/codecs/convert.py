@@ -25,20 +25,6 @@ from labeling.containers.tiff.raw import camera_raw
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.losses import Loss
 
-OTHERS: tuple[tuple[tuple[tuple[int, bytes], ...], str, str], ...] = (
-    (((0, b"8BPS"),), "PsdImagePlugin:PsdImageFile", "PSD"),
-    (((0, b"\0\0\0\x0cjP  \r\n\x87\n"),), "Jpeg2KImagePlugin:Jpeg2KImageFile", "JPEG 2000"),
-    (((0, b"\xff\x4f\xff\x51"),), "Jpeg2KImagePlugin:Jpeg2KImageFile", "JPEG 2000"),
-    (((0, b"\0\0\1\0"),), "IcoImagePlugin:IcoImageFile", "ICO"),
-    (((0, b"DDS "),), "DdsImagePlugin:DdsImageFile", "DDS"),
-    (((0, b"qoif"),), "QoiImagePlugin:QoiImageFile", "QOI"),
-    (((0, b"icns"),), "IcnsImagePlugin:IcnsImageFile", "ICNS"),
-    (((0, b"\x01\xda"),), "SgiImagePlugin:SgiImageFile", "SGI"),
-    *((((0, b"P" + digit),), "PpmImagePlugin:PpmImageFile", "PPM") for digit in (b"1", b"2", b"3", b"4", b"5", b"6")),
-)
-"""Formats that are converted from and have no row in the table: signature, Pillow's plugin, title."""
-
-_TGA_KINDS = (1, 2, 3, 9, 10, 11)
 _ANIMATED = frozenset({"png", "gif", "webp", "avif"})
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -82,7 +68,7 @@ class Converted:
 
 
 def title_of_other(data: Buffer) -> str:
-    """Name the format of a file that is in :data:`OTHERS` or TGA; "" if it is none of these."""
+    """Name the format of a file that is not read, and that Pillow decodes; "" if it is none of these."""
     plugin = _other(data)
     return plugin[1] if plugin is not None else ""
 
@@ -103,7 +89,7 @@ def convert(
 
     Args:
         data: The file.
-        format: Its format in the table; "" for one of :data:`OTHERS`.
+        format: Its format in the table; "" for one that is not read (``Unread``).
         target: What to encode.
         box: Width and height that the picture, as displayed, is fitted into, with its proportions; ``None`` leaves its
             size.
@@ -196,16 +182,8 @@ def _opened_tiff(data: Buffer, orientation: int, max_pixels: int) -> tuple[Any, 
 
 
 def _other(data: Buffer) -> tuple[str, str] | None:
-    head = bytes(data[:18])
-    for signature, plugin, title in OTHERS:
-        if all(head.startswith(magic, at) for at, magic in signature):
-            return plugin, title
-    # TGA has no signature: the fields of its header must all make sense (Truevision TGA 2.0).
-    if len(head) == 18 and head[1] in (0, 1) and head[2] in _TGA_KINDS and head[16] in (8, 15, 16, 24, 32):
-        width, height = int.from_bytes(head[12:14], "little"), int.from_bytes(head[14:16], "little")
-        if width and height and (head[1] == 1) == (head[2] in (1, 9)):
-            return "TgaImagePlugin:TgaImageFile", "TGA"
-    return None
+    row = formats.unread(data)
+    return (row.plugin, row.name) if row is not None and row.plugin else None
 
 
 class _Turn:
@@ -521,7 +499,7 @@ _PSD_XMP, _PSD_EXIF = 1060, 1058
 
 
 def blocks_of_other(data: Buffer, max_pixels: int) -> tuple[Block, ...]:
-    """Return the metadata that Pillow finds in a file of :data:`OTHERS`."""
+    """Return the metadata that Pillow finds in a file that is not read (``Unread``)."""
     image = _opened(data, "", max_pixels)
     found: list[tuple[Kind, Any]] = [
         (Kind.XMP, image.info.get("xmp")), (Kind.EXIF, image.info.get("exif")),

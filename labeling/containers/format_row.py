@@ -310,6 +310,11 @@ class Unread(NamedTuple):
     advice: str = ""
 
     @property
+    def name(self) -> str:
+        """The title without its article."""
+        return self.title.removeprefix("an ").removeprefix("a ")
+
+    @property
     def way_out(self) -> str:
         """What to do with such a file; empty if nothing can be advised."""
         if self.advice:
@@ -318,5 +323,5 @@ class Unread(NamedTuple):
             return ""
         converted = "convert it to PNG or JPEG first"
         if self.plugin:
-            converted += ", which Pillow can do"
+            converted += ": aigc-label convert FILE FILE.png"
         return f"{converted}; {self.note}" if self.note else converted

@@ -185,13 +185,12 @@ def _read(data: bytes, max_pixels: int) -> State:
     from labeling.codecs import convert as codec
 
     row = containers.identify(data)
-    if row is None or row.sniffed:  # a plain PPM file is text
-        title = codec.title_of_other(data)
-        row = None if title else row
     if row is None:
-        if not title:
-            raise UnsupportedFormat("the content is of no format that can be converted")
-        contents = Contents("", f"image/x-{title.lower().replace(' ', '-')}", codec.blocks_of_other(data, max_pixels))
+        kind = containers.unread(data)
+        if kind is None or not kind.plugin:
+            what = f"this is {kind.title}, which" if kind is not None else "the content is of no format that"
+            raise UnsupportedFormat(f"{what} can{'not' if kind is not None else ''} be converted")
+        contents = Contents("", kind.media_type, codec.blocks_of_other(data, max_pixels))
     else:
         contents = containers.read(data)
     if contents.problems:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from labeling import Labeler, containers, verify
+from labeling import Labeler, containers, convert, verify
 from labeling.containers import formats
 from labeling.containers.format_row import resolve
 from labeling.containers.unread_pictures import PICTURES
@@ -112,15 +112,18 @@ def test_a_text_is_a_text(text: bytes) -> None:
     assert containers.unread(text) is None
 
 
-def test_a_plugin_that_is_named_exists_and_decodes() -> None:
+def test_what_is_advised_works(tmp_path: Path) -> None:
     for row in PICTURES:
         if row.plugin:
             resolve(f"PIL.{row.plugin}")
-    for kind in ("TGA", "PPM", "DDS", "ICO", "PCX", "SGI", "JPEG2000", "QOI"):
-        data = _saved(rgb(64, 48), kind)
-        found = formats.unread(data)
+    for kind in ("TGA", "PPM", "DDS", "ICO", "PCX", "SGI", "JPEG2000", "QOI", "ICNS"):
+        source, target = tmp_path / kind, tmp_path / f"{kind}.png"
+        source.write_bytes(_saved(rgb(64, 48), kind))
+        found = formats.unread(source.read_bytes())
         assert found is not None
-        resolve(f"PIL.{found.plugin}")(io.BytesIO(data)).load()
+        assert "aigc-label convert" in found.way_out
+        convert(source, target)
+        assert LABELER.label_file(target, tmp_path / f"{kind}-out.png").report.findings
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "AVIF"])
