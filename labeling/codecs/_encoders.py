@@ -71,6 +71,15 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[b
     return b"".join(parts), True, "encoded as PNG"
 
 
+def png_16_bits(samples: np.ndarray[Any, Any], image: Image.Image) -> bytes:
+    """Encode (H, W, 3 or 4) uint16 samples as PNG, with the metadata of ``image``: Pillow has no mode for them."""
+    height, width, channels = samples.shape
+    header = png_samples.Header(width, height, 16, png_samples.RGB if channels == 3 else png_samples.RGBA)
+    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)]
+    parts += [png.chunk(b"IDAT", png_samples.encode(header, samples)), png.chunk(b"IEND", b"")]
+    return b"".join(parts)
+
+
 def png_metadata(image: Image.Image) -> list[bytes]:
     """Return the chunks for the colour profile, the resolution, EXIF and XMP in ``image.info``."""
     chunks = []

@@ -45,10 +45,55 @@ class PictureEncoding:
     keeps_xmp: bool = False
     """The encoder writes an XMP packet exactly where the container would: the file need not be rewritten for it."""
 
-    keeps_orientation: bool = True
-    """The format has a place for the EXIF orientation; without one the picture is turned before it is encoded."""
+    title: str = ""
+    """For people; by default the name in capitals."""
+
+    extension: str = ""
+    """What the name of a new file ends with, without the dot; by default the encoding's name."""
+
+    lossy: bool = False
+    """It is encoded at a quality."""
+
+    chooses_lossless: bool = False
+    """It has a lossless coding too: what was lossless stays so if no quality is asked for."""
+
+    exif_by: Literal["encoder", "container", ""] = "encoder"
+    """What writes EXIF: the encoder, or the container's ``rewrite`` (TIFF: the file's own tags); empty for no place."""
+
+    holds_icc: bool = True
+    """The format has a place for an ICC profile; without one colours are converted to sRGB."""
+
+    holds_comment: bool = False
+    """The encoder writes the comment of a picture."""
+
+    holds_resolution: bool = False
+    """The encoder writes the resolution of a picture."""
+
+    colours: int = 0
+    """Size of the palette of a frame, of which one colour may be clear; 0 for formats that hold all colours."""
+
+    deep_encoder: str = ""
+    """Function in :mod:`labeling.codecs` for 16 bits in colour: ((H, W, 3 or 4) uint16, image with what is written
+    beside the samples) → bytes."""
+
+    animation: str = ""
+    """Function in :mod:`labeling.codecs` that gives Pillow's arguments for an animation: (plays, quality, lossless) →
+    arguments; empty where none can be encoded."""
+
+    whole_centiseconds: bool = False
+    """Durations of frames are counted in hundredths of a second."""
+
+    holds_loops: bool = True
+    """How often an animation is played can be written."""
+
+    @property
+    def keeps_orientation(self) -> bool:
+        """The format has a place for the EXIF orientation; without one the picture is turned before it is encoded."""
+        return bool(self.exif_by)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name.upper())
+        object.__setattr__(self, "extension", self.extension or self.name)
         if "RGB" not in self.modes:
             raise ValueError(f"encoding {self.name!r}: modes need RGB")
 
@@ -189,6 +234,10 @@ class Format:
 
     opener: str = ""
     """Function of :mod:`labeling.codecs` that opens a file, where no one plugin can: (data, max_pixels) → image."""
+
+    conversion_opener: str = ""
+    """Function of :mod:`labeling.codecs` that opens a file to be converted, where the plugin alone does not do:
+    (data, orientation, max_pixels) → (image, orientation that is left)."""
 
     decoder: str = ""
     """Function of :mod:`labeling.codecs` that decodes the first picture as displayed, where Pillow cannot always:

@@ -52,7 +52,8 @@ _PICTURES: tuple[Format, ...] = (
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(
             PictureEncoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
-                     modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True),
+                     modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True, extension="jpg", lossy=True,
+                     holds_comment=True, holds_resolution=True),
         ),
     ),
     Format(
@@ -69,7 +70,8 @@ _PICTURES: tuple[Format, ...] = (
         painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
         encodings=(
             PictureEncoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
-                     modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True),
+                     modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True, holds_resolution=True,
+                     deep_encoder="._encoders:png_16_bits", animation=".animation:png_arguments"),
         ),
     ),
     Format(
@@ -83,7 +85,7 @@ _PICTURES: tuple[Format, ...] = (
         painter=".webp.paint", on_file="lossless stays lossless; lossy is re-encoded at about the source's quality",
         encodings=(
             PictureEncoding(name="webp", media_type="image/webp", encoder="._encoders:webp", modes=("RGB", "RGBA"),
-                     keeps_xmp=True),
+                     keeps_xmp=True, lossy=True, chooses_lossless=True, animation=".animation:webp_arguments"),
         ),
     ),
     Format(
@@ -96,7 +98,8 @@ _PICTURES: tuple[Format, ...] = (
         painter=".gif.paint", on_file="lossless outside the label, on every frame",
         encodings=(
             PictureEncoding(name="gif", media_type="image/gif", encoder="._encoders:gif", modes=("RGB", "RGBA"),
-                     keeps_orientation=False),
+                     exif_by="", holds_icc=False, holds_comment=True, colours=256,
+                     animation=".animation:gif_arguments", whole_centiseconds=True),
         ),
     ),
     Format(
@@ -108,10 +111,12 @@ _PICTURES: tuple[Format, ...] = (
         module=".tiff.metadata", inventory=".inventories.tiff:inventory",
         carrier="IFD0 tag 0x02BC, type 7", makes_room=True,
         plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.paint:displayed",
+        conversion_opener=".tiff.opening:open_for_conversion",
         painter=".tiff.paint", on_file="only the strips or tiles under it change, on every page",
         encodings=(
             PictureEncoding(name="tiff", aliases=("tif",), media_type="image/tiff", encoder="._encoders:tiff",
-                     modes=("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F")),
+                     modes=("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F"), extension="tif",
+                     exif_by="container", holds_resolution=True),
         ),
     ),
     Format(
@@ -130,9 +135,10 @@ _PICTURES: tuple[Format, ...] = (
         opener=".opening:open_heif", turns_itself=True, animated=True,
         painter=".heif.paint", on_file="the picture (of a grid the tiles under the label) re-encoded as the source",
         encodings=(
-            PictureEncoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA")),
+            PictureEncoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA"),
+                     lossy=True, animation=".animation:avif_arguments", holds_loops=False),
             PictureEncoding(name="heif", aliases=("heic",), media_type="image/heic", encoder="._encoders:heif",
-                     modes=("RGB", "RGBA")),
+                     modes=("RGB", "RGBA"), title="HEIC", extension="heic", lossy=True),
         ),
     ),
     Format(

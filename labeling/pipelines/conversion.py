@@ -41,7 +41,7 @@ from labeling.verification.report import Report
 from labeling.verification.verifier import conclude, credentials_of, visible_of
 
 if TYPE_CHECKING:
-    from labeling.codecs.convert import Converted
+    from labeling.codecs.converted import Converted
     from labeling.marks.credentials import Claim, Signer
 
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
@@ -50,7 +50,6 @@ _WIDTHS = (xmp.Name(_TIFF, "ImageWidth", "tiff"), xmp.Name(_EXIF, "PixelXDimensi
 _HEIGHTS = (xmp.Name(_TIFF, "ImageLength", "tiff"), xmp.Name(_EXIF, "PixelYDimension", "exif"))
 _HAS_EXTENDED = xmp.Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", "xmpNote")
 
-_WITH_RESOLUTION = ("jpeg", "png", "tiff")
 _SRGB_LIKE = ({1, 2}, {1, 2, 6, 13, 14})
 """Colour primaries and transfer characteristics (ITU-T H.273) that may be shown as sRGB."""
 
@@ -267,8 +266,7 @@ def _by_extension(extension: str) -> PictureEncoding | None:
 
 
 def _beside(path: Path, encoding: PictureEncoding) -> Path:
-    extension = {"jpeg": "jpg", "heif": "heic", "tiff": "tif"}.get(encoding.name, encoding.name)
-    return path.with_name(f"{path.stem}.converted.{extension}")
+    return path.with_name(f"{path.stem}.converted.{encoding.extension}")
 
 
 def _convert(
@@ -288,7 +286,7 @@ def _convert(
         data = exif.blank_comment(structure.data) if label and structure in found.carriers else structure.data
         return exif.fitted(data, width, height)
 
-    lossless = encoding.name == "webp" and quality is None and _is_lossless_webp(state)
+    lossless = encoding.chooses_lossless and quality is None and _is_lossless(state, encoding)
     picture = codec.convert(
         state.data, contents.format, encoding, box=options.box, orientation=found.orientation, quality=quality,
         lossless=lossless, exif=exif_for, max_pixels=max_pixels,
@@ -297,7 +295,7 @@ def _convert(
         picture.how.insert(
             0, "resized from {}×{} to {}×{} pixels".format(*picture.before, picture.width, picture.height)
         )
-    if structure is not None and encoding.name != "gif" and exif.thumbnail(structure.data):
+    if structure is not None and encoding.exif_by and exif.thumbnail(structure.data):
         picture.how.append("the EXIF thumbnail, which shows the old picture, was left out")
         picture.meant.add("thumbnail:IFD1")
     result = _with_packet(picture.data, found, picture, label)
@@ -310,9 +308,8 @@ def _convert(
         check_metadata_kept(unsigned, after.contents)
         how += said_of_parent(found)
     _check_labels(found, after.found)
-    title = encoding.name.upper().replace("HEIF", "HEIC")
     picture.lost += find_conversion_losses(
-        state, after, title=title, meant=picture.meant, keeps_resolution=encoding.name in _WITH_RESOLUTION
+        state, after, title=encoding.title, meant=picture.meant, keeps_resolution=encoding.holds_resolution
     )
     made = _Made(picture, result, after)
     made.how = how
@@ -326,8 +323,10 @@ def _state(data: bytes) -> State:
     return State(data, contents, metadata.scan(contents))
 
 
-def _is_lossless_webp(state: State) -> bool:
-    if state.contents.format != "webp":
+def _is_lossless(state: State, encoding: PictureEncoding) -> bool:
+    """Tell whether the source is a lossless file of the same encoding."""
+    row = containers.formats.find(state.contents.format)
+    if row is None or encoding not in row.encodings:
         return False
     return any(entry.key == "coding" for entry in containers.inventory(state.data, state.contents))
 
