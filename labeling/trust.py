@@ -106,7 +106,7 @@ def stored() -> list[Bundle]:
 
 def remove(name: str) -> None:
     """Delete a stored list. Raises :class:`LabelingError` if there is no list of that name."""
-    if name not in {bundle.name for bundle in stored()}:
+    if name not in {path.stem for path in folder().glob("*.json")}:  # also one that was altered or is damaged
         raise LabelingError(f"there is no trust list {name!r}", hint="aigc-label trust list shows those there are")
     for suffix in (".json", ".pem"):
         (folder() / f"{name}{suffix}").unlink(missing_ok=True)

@@ -163,6 +163,11 @@ def test_trust_lists_are_kept_and_used(tmp_path: Path, monkeypatch: pytest.Monke
     assert signature("--no-stored-trust") == "valid"
     (tmp_path / "home" / "trust" / "root.pem").write_bytes(b"altered")
     assert run("trust", "list").returncode == 2
+    assert run("trust", "remove", "root").returncode == 0  # as the message says: remove it and add it again
+    assert "No trust list" in run("trust", "list").stdout
+    again = run("trust", "remove", "root")
+    assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
+    assert "there is no trust list 'root'" in again.stderr
     for bad in (tmp_path / "none.pem", signed, "http://example.org/x.pem"):
         refused = run("trust", "add", bad)
         assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)

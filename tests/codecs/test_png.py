@@ -152,6 +152,29 @@ def test_palette_grows_or_becomes_true_colour(scene: Scene, save: Save, stamp: t
     assert Image.open(io.BytesIO(painted.data)).mode == "RGBA"
 
 
+def test_what_depends_on_the_colour_type_is_adapted_or_dropped(stamp: type[Stamp]) -> None:
+    samples = random_samples(3, 8, 40, 40)
+    palette = np.random.default_rng(1).integers(0, 256, (256, 3), np.uint8)
+    extra = (
+        chunk(b"PLTE", palette.tobytes())
+        + chunk(b"bKGD", b"\7")
+        + chunk(b"hIST", bytes(512))
+        + chunk(b"sBIT", b"\5\6\5")
+    )
+    painted = dict(chunks_of(paint_file(plain_png(3, 8, samples, extra), "png", stamp()).data))
+    assert painted[b"IHDR"][9] == 6  # no entry of the palette was free
+    assert painted[b"bKGD"] == struct.pack(">3H", *map(int, palette[7]))
+    assert b"hIST" not in painted
+    assert b"sBIT" not in painted
+    full = chunk(b"PLTE", palette[:16].tobytes()) + chunk(b"bKGD", b"\7") + chunk(b"hIST", bytes(32))
+    grown = dict(chunks_of(paint_file(plain_png(3, 4, samples % 16, full), "png", stamp()).data))
+    assert (grown[b"IHDR"][8:10], grown[b"bKGD"]) == (b"\x08\x03", b"\7")
+    assert b"hIST" not in grown
+    gray = chunk(b"bKGD", struct.pack(">H", 3))
+    wider = dict(chunks_of(paint_file(plain_png(0, 2, samples % 4, gray), "png", stamp(gray=True)).data))
+    assert (wider[b"IHDR"][8:10], wider[b"bKGD"]) == (b"\x08\x00", struct.pack(">H", 255))
+
+
 def test_transparent_colour_key_cannot_hide_the_label(scene: Scene, save: Save, stamp: type[Stamp]) -> None:
     data = save(scene(), "PNG", transparency=(255, 0, 0))
     painted = paint_file(data, "png", stamp())

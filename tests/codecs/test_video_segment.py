@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "h264 high": ("mp4", *X264, "-pix_fmt", "yuv420p"),
     "h264 pyramid": ("mp4", *X264, "-pix_fmt", "yuv420p", "-bf", 5, "-x264-params", "b-pyramid=normal:ref=5"),
     "h264 flat b": ("mp4", *X264, "-pix_fmt", "yuv420p", "-bf", 2, "-x264-params", "b-pyramid=none"),
+    "h264 scaling lists": ("mp4", *X264, "-pix_fmt", "yuv420p", "-x264-params", "cqm=jvt"),
     "h264 no b": ("mp4", *X264, "-pix_fmt", "yuv420p", "-bf", 0),
     "h264 one reference": ("mp4", *X264, "-pix_fmt", "yuv420p", "-bf", 0, "-refs", 1),
     "h264 baseline": ("mp4", *X264, "-pix_fmt", "yuv420p", "-profile:v", "baseline"),
