@@ -226,7 +226,7 @@ def clips(kind: str, home: Path) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("suffix", ["mp4"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 @pytest.mark.parametrize("kind", CLIPS)
 def test_joined_clips_are_labelled_and_go_on_as_before(kind: str, suffix: str, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("".join(f"file {path}\n" for path in clips(kind, tmp_path)))

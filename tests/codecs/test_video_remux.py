@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import labeling
+from labeling import Labeler
 from labeling.codecs.video.base import PaintedVideo, Settings
 from labeling.codecs.video.remux import paint
 from labeling.errors import LabelingError, UnreadableFile
@@ -155,8 +157,9 @@ WHOLE: dict[str, tuple[Any, ...]] = {
     "avi with b": ("avi", "avi", "do not say when", "H.264", *X264, "-bf", 2),
     "mpeg-4": ("avi", "avi", "cannot be re-encoded in part", "MPEG-4", "-c:v", "mpeg4", "-q:v", 4, "-bf", 2),
     "mpeg-2": ("matroska", "mkv", "re-encoded in part", "MPEG-2", "-c:v", "mpeg2video", "-q:v", 4, "-bf", 2),
+    "wmv2": ("avi", "avi", "wmv2 cannot be re-encoded in part", "H.264", "-c:v", "wmv2", "-q:v", 4),
     "ffv1": ("matroska", "mkv", "cannot be re-encoded in part", "FFV1", "-c:v", "ffv1"),
-    "vp9 10 bit": ("matroska", "mkv", "8 bits", "H.264", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8,
+    "vp9 10 bit": ("matroska", "mkv", "8 bits", "HEVC", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8,
                    "-pix_fmt", "yuv420p10le"),
     "webm 10 bit": ("matroska", "webm", "8 bits", "AV1", "-c:v", "libvpx-vp9", "-deadline", "realtime",
                     "-cpu-used", 8, "-pix_fmt", "yuv420p10le"),
@@ -195,9 +198,6 @@ def test_always_encodes_all_with_the_settings_that_are_asked_for(tmp_path: Path)
 
 
 def test_what_cannot_be_labelled_is_refused_in_words(tmp_path: Path) -> None:
-    source = make_video(tmp_path / "a.avi", "-c:v", "wmv2")
-    with pytest.raises(LabelingError, match=r"wmv2.*convert it to H\.264.*visible=False"):
-        run(source, format="avi")
     audio = tmp_path / "b.mkv"
     ffmpeg(*TONE, audio)
     with pytest.raises(LabelingError, match="no video track"):
@@ -245,3 +245,12 @@ def test_nothing_that_a_name_says_is_followed(tmp_path: Path, monkeypatch: pytes
     listing.write_text("ffconcat version 1.0\nfile 'concat:a|b,%03d ü.mkv'\n")
     with pytest.raises(UnreadableFile):
         run(listing, format="matroska")
+
+
+def test_a_codec_without_an_encoder_becomes_the_closest_one_and_the_loss_is_named(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=24:d=3", "-c:v", "libtheora", str(source))
+    done = Labeler("my-service").label_file(source, out)
+    assert any("Theora cannot be re-encoded in part" in words and "H.264" in words for words in done.how)
+    assert any(loss.what.startswith("codec of video track 1: V_THEORA") for loss in done.lost)
+    assert labeling.verify(out).verdicts["cn"].outcome == "compliant"

@@ -224,6 +224,11 @@ class Codec(Protocol):
         """Take note of the parameter sets in a packet, which count from here on: whole packets, in coded order."""
         ...
 
+    @property
+    def configured(self) -> tuple[bytes, ...]:
+        """The parameter sets of the stream's configuration; empty for codecs without any."""
+        ...
+
     def sets_in(self, head: bytes) -> tuple[bytes, ...]:
         """Return the parameter sets at the beginning of a packet, of which ``head`` is the first part."""
         ...

@@ -10,7 +10,7 @@ import errno
 from collections import deque
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -90,13 +90,6 @@ def tag_of(stream: Any) -> str:
     return tag if len(tag) == 4 and tag.isascii() and tag.isprintable() else ""
 
 
-def encodes(encoder: str, pix_fmt: str) -> bool:
-    """Return whether an encoder accepts a pixel format without conversion."""
-    import av
-
-    return any(form.name == pix_fmt for form in av.Codec(encoder, "w").video_formats or ())
-
-
 def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[Any]]:
     """Yield the packets of one track (``only``), or of all, in the order of the file.
 
@@ -146,7 +139,7 @@ class Copier:
         index: Index of the video track.
         stream: The video stream.
         scan: Which runs of its packets change.
-        reencoder: Makes the re-encoder for a run.
+        reencoder: Makes the re-encoder for a run, of which the stream has the configuration that is in force there.
         extradata: The decoder configuration that every run has to have.
         report: Called with the seconds that are done.
     """
@@ -156,7 +149,7 @@ class Copier:
         index: int,
         stream: Stream,
         scan: Scan,
-        reencoder: Callable[[], Reencoder],
+        reencoder: Callable[[Stream], Reencoder],
         extradata: bytes,
         report: Callable[[float], None],
     ) -> None:
@@ -252,8 +245,11 @@ class Copier:
         if self.now is not None and self.run_ is not None and self.number == self.run_[1]:
             done = self._end()
             self.run_ = next(self.runs, None)
+        if self.stream.in_band:
+            self.codec.note(bytes(packet))
         if self.run_ is not None and self.number == self.run_[0]:
-            self.now = self.reencoder()
+            here = self.codec.configuration() if self.stream.in_band else self.stream.extradata
+            self.now = self.reencoder(replace(self.stream, extradata=here))
         if self.now is not None:
             pts = dts if packet.pts is None else packet.pts
             if packet.duration:
@@ -279,8 +275,8 @@ class Copier:
     def _made(self, given: list[Packet]) -> list[Any]:
         import av
 
-        if given and self.now is not None and self.now.extradata != self.extradata:
-            raise LabelingError("the video's coding changes on the way")
+        if given and self.now is not None and self.now.extradata != self.extradata and not self.stream.in_band:
+            raise LabelingError("the video's coding changes on the way", hint=NO_VISIBLE)
         made = []
         for pts, dts, key, data in given:
             packet: av.Packet[Any] = av.Packet(data)

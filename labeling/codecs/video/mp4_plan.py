@@ -11,7 +11,7 @@ from typing import NamedTuple
 from labeling.codecs.video import segment
 from labeling.codecs.video.base import NAMES, NO_VISIBLE, Join, Packet, Spans
 from labeling.codecs.video.mp4_streams import Described
-from labeling.codecs.video.targets import choose
+from labeling.codecs.video.targets import candidates, choose
 from labeling.containers.base import Media
 from labeling.containers.mp4 import samples
 from labeling.containers.mp4.samples import VideoTrack
@@ -158,9 +158,7 @@ class Plan:
         for number in which:
             stream = self.described[number].stream
             form = self._picture(number)
-            deep = any(bits in form for bits in ("10", "12", "14", "16"))
-            others = fallbacks[::-1] if deep else fallbacks  # players take HEVC of 10 bits, and not H.264
-            codec = next((codec for codec in (stream.codec, *others) if choose(codec, form)), "")
+            codec = next((one for one in candidates(stream.codec, form, fallbacks) if choose(one, form)), "")
             if not codec:
                 name = NAMES.get(stream.codec, stream.codec)
                 raise LabelingError(

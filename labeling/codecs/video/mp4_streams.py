@@ -11,14 +11,12 @@ from labeling.codecs.video import segment
 from labeling.codecs.video.base import NO_VISIBLE, Stream
 from labeling.codecs.video.h264 import H264
 from labeling.codecs.video.hevc import Hevc
+from labeling.codecs.video.packet_scan import SETS
 from labeling.containers.base import Media
 from labeling.containers.mp4.descriptions import Entry, dolby_vision_profile, elementary
 from labeling.containers.mp4.samples import MAX_SAMPLE, VideoTrack
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
-
-_HEAD = 2048
-"""Bytes of a key frame in which its parameter sets are looked for."""
 
 _CODECS = {
     b"avc1": "h264", b"avc2": "h264", b"avc3": "h264", b"avc4": "h264", b"hvc1": "hevc", b"hev1": "hevc",
@@ -160,7 +158,7 @@ def _with_sets(
     for number in samples:
         if track.sync is not None and number not in track.sync:
             continue
-        if sets := codec.sets_in(_head(data, track, number, _HEAD)):
+        if sets := codec.sets_in(_head(data, track, number, SETS)):
             found[number] = sets
             others |= dict.fromkeys(each for each in sets if each not in known)
     varies = isinstance(codec, H264) and codec.varies

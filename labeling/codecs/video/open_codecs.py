@@ -39,6 +39,11 @@ class _Simple:
     def note(self, data: bytes) -> None:
         """See :class:`Codec`."""
 
+    @property
+    def configured(self) -> tuple[bytes, ...]:
+        """See :class:`Codec`."""
+        return ()
+
     def sets_in(self, head: bytes) -> tuple[bytes, ...]:
         """See :class:`Codec`."""
         return ()

@@ -186,10 +186,20 @@ class SizedOverlays:
         rotation: Degrees clockwise by which a player rotates the frames.
         mirrored: Whether it mirrors them after that.
         sample_aspect: Width : height of one pixel.
+        crop: What a player cuts off a frame, if that leaves anything.
     """
 
-    def __init__(self, painter: Painter, *, rotation: int, mirrored: bool, sample_aspect: Fraction) -> None:
-        self._painter, self._shape = painter, (rotation, mirrored, sample_aspect)
+    def __init__(
+        self,
+        painter: Painter,
+        *,
+        rotation: int,
+        mirrored: bool,
+        sample_aspect: Fraction,
+        crop: Crop = (0, 0, 0, 0),
+    ) -> None:
+        self._painter, self._crop = painter, crop
+        self._shape = rotation, mirrored, sample_aspect
         self._made: dict[tuple[int, int], FrameOverlay] = {}
 
     @property
@@ -214,8 +224,9 @@ class SizedOverlays:
         if made is None:
             rotation, mirrored, aspect = self._shape
             made = self._made[width, height] = FrameOverlay(
-                self._painter, width, height, rotation=rotation, mirrored=mirrored, sample_aspect=aspect
-            )
+                self._painter, width, height, rotation=rotation, mirrored=mirrored, sample_aspect=aspect,
+                crop=self._crop,
+            )  # fmt: skip
         return made
 
     def draw(self, frame: av.VideoFrame) -> None:

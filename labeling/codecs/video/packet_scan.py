@@ -14,6 +14,10 @@ HEAD = 24
 """Packets kept from the beginning: enough to decode a picture from, whatever the order of decoding."""
 
 
+SETS = 2048
+"""Bytes at the beginning of a packet in which parameter sets are looked for."""
+
+
 class RawPacket(NamedTuple):
     """A packet as a demuxer returns it; a duration of 0 is unknown."""
 
@@ -45,6 +49,7 @@ class Scan:
         lead: Number of packets before the first one with a dts, and that dts.
         seen: For each span of the plan that has pictures: pts of the first one, pts of the end of the last one, and
             pts of the first one behind it.
+        sets: Parameter sets in packets that the stream's configuration does not have, as in clips that were joined.
     """
 
     plan: Spans
@@ -62,6 +67,7 @@ class Scan:
     depth: int = 0
     lead: tuple[int, int] = (0, 0)
     seen: list[tuple[int, int, int | None]] = field(default_factory=list)
+    sets: dict[bytes, None] = field(default_factory=dict)
 
     def wanted(self, pts: int) -> bool:
         """Return whether the picture at a pts gets the overlay."""
@@ -110,7 +116,10 @@ def scan_packets(raws: Iterable[RawPacket], codec: Codec, scan: Scan, *, partial
         partial: Look for joins. Otherwise one run covers the whole video.
     """
     pieces = _Pieces(scan, codec, partial)
+    known = set(codec.configured)
     for raw in raws:
+        if known:  # otherwise all are in band
+            scan.sets |= dict.fromkeys(each for each in codec.sets_in(raw.data[:SETS]) if each not in known)
         if codec.hidden(raw.data):
             pieces.number += 1
         elif pieces.add(*raw):

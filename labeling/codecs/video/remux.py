@@ -17,7 +17,6 @@ from labeling import containers, files
 from labeling.codecs.base import Painter
 from labeling.codecs.video import copier, matroska_display, segment
 from labeling.codecs.video.base import (
-    DEFAULTS,
     NAMES,
     NO_VISIBLE,
     PaintedVideo,
@@ -26,11 +25,14 @@ from labeling.codecs.video.base import (
     Spans,
     Stream,
 )
-from labeling.codecs.video.overlay import FrameOverlay, sane_crop, supports
+from labeling.codecs.video.h264 import H264
+from labeling.codecs.video.overlay import SizedOverlays, sane_crop
 from labeling.codecs.video.packet_scan import RawPacket, Scan, scan_packets
+from labeling.codecs.video.targets import candidates, choose
 from labeling.containers import Crop, NewFrame, Unfit, formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes, FileRange
+from labeling.losses import Loss
 from labeling.options.video import REENCODE
 
 if TYPE_CHECKING:
@@ -97,7 +99,11 @@ def paint(
         raise LabelingError(f"`reencode` must be one of {', '.join(REENCODE)}, not {reencode!r}")
     row = formats.find(format)
     if row is None or not row.muxers:
-        raise UnsupportedFormat(f"a {format} file is not a video that can be drawn on")
+        name = row.title if row else format
+        raise UnsupportedFormat(
+            f"the video of a file of the format {name} cannot be drawn on",
+            hint=f"re-mux it to Matroska first, or {NO_VISIBLE}",
+        )
     if not plan:
         raise LabelingError("there is no time at which to show the label", hint="pass a duration")
     settings = settings or Settings()
@@ -107,15 +113,15 @@ def paint(
     with FileBytes(source.open("rb"), str(source)) as data:
         cut = containers.crop_of(data, format)
     video = video._replace(crop=sane_crop(cut, video.stream.width, video.stream.height))
-    overlay = FrameOverlay(
-        painter, video.stream.width, video.stream.height,
-        rotation=video.rotation, mirrored=video.mirrored, sample_aspect=video.aspect, crop=video.crop,
-    )  # fmt: skip
+    overlay = SizedOverlays(
+        painter, rotation=video.rotation, mirrored=video.mirrored, sample_aspect=video.aspect, crop=video.crop
+    )
+    overlay.of(video.stream.width, video.stream.height)  # raises if there is no room for a label
     job = _Job(source, target, format, video, overlay, plan, settings, progress)
     if reencode != "always":
         try:
             scan = job.scanned(partial=True)
-            why = _obstacle(video, scan)
+            why = _obstacle(job.video, scan)
             if not why:
                 return job.write(scan, ())
             if reencode == "never":
@@ -162,11 +168,6 @@ def _inspected(container: InputContainer) -> VideoInfo:
         rotation, mirrored = _turn(frame)
         pix_fmt = frame.format.name
         stream = replace(stream, width=frame.width, height=frame.height)
-    if not supports(pix_fmt):
-        raise LabelingError(
-            f"pictures of the pixel format {pix_fmt} cannot be drawn on",
-            hint=f"convert the video to yuv420p, or {NO_VISIBLE}",
-        )
     aspect = video.sample_aspect_ratio or Fraction(1)
     seconds = (container.duration or 0) / 1e6
     aspect = aspect if aspect > 0 else Fraction(1)
@@ -228,7 +229,7 @@ class _Job:
         target: Path,
         format: str,
         video: VideoInfo,
-        overlay: FrameOverlay,
+        overlay: SizedOverlays,
         plan: Spans,
         settings: Settings,
         progress: Progress | None,
@@ -251,6 +252,9 @@ class _Job:
                 for packet in copier.packets(container, container.streams[self.video.track])
             )
             scan_packets(raws, segment.codec_of(stream), scan, partial=partial)
+        codec = segment.codec_of(stream)
+        if scan.sets or (isinstance(codec, H264) and codec.varies):
+            self.video = self.video._replace(stream=replace(stream, sets=tuple(scan.sets), in_band=True))
         if not scan.head:
             raise UnreadableFile("the video has no pictures: the file is damaged")
         if not scan.seen:
@@ -266,12 +270,13 @@ class _Job:
             options = {"depth": scan.depth, "codec": codec, "paced": not scan.timed, "aspect": aspect}
         if self.muxer.one_time:
             options["depth"] = 0  # AVI does not store when pictures are shown: they have to be in order
-        new = _configuration(self.video.stream, scan, self.settings, options)
+        trial = _trial(self.video.stream, scan, self.settings, options)
+        new = trial.extradata
         extradata = new if how else segment.joined(self.video.stream, new)
         made = segment.describe(replace(self.video.stream, codec=codec), self.settings)
 
-        def reencoder() -> segment.Reencoder:
-            return segment.Reencoder(self.video.stream, self.overlay, scan.wanted, self.settings, **options)
+        def reencoder(stream: Stream) -> segment.Reencoder:
+            return segment.Reencoder(stream, self.overlay, scan.wanted, self.settings, **options)
 
         def copying() -> copier.Copier:
             return copier.Copier(self.video.track, self.video.stream, scan, reencoder, new, self._report)
@@ -283,12 +288,16 @@ class _Job:
         )
         after = None if how or scan.ranges[-1][1] is None else encoded[-1][1]
         return PaintedVideo(
-            self.overlay.box,
-            self.overlay.displayed,
+            self.overlay.first.box,
+            self.overlay.first.displayed,
             scan.spans(),
             encoded,
             after,
             _words(how, encoded, after, made, scan),
+            {"track:video:1:codec": how[0]} if how else {},
+            (Loss(f"bits of a sample: {trial.lost}", "the re-encoded pictures", "no encoder here takes more"),)
+            if trial.lost
+            else (),
         )
 
     def _replace(self, copying: copier.Copier, extradata: bytes) -> bool:
@@ -330,8 +339,8 @@ class _Job:
     def _whole_codec(self) -> str:
         """Return the codec for the whole video: its own if that can encode its pictures, else another that can."""
         own, pix_fmt = self.video.stream.codec, self.video.pix_fmt
-        for codec in (own, *self.muxer.fallback_codecs) if own in DEFAULTS else ():
-            if copier.encodes(DEFAULTS[codec].encoder, pix_fmt):
+        for codec in candidates(own, pix_fmt, self.muxer.fallback_codecs):
+            if choose(codec, pix_fmt) is not None:
                 return codec
         raise LabelingError(
             f"video coded as {NAMES.get(own, own)} with {pix_fmt} pictures cannot be encoded here",
@@ -343,15 +352,15 @@ class _Job:
             self.progress(seconds, max(self.video.seconds, seconds))
 
 
-def _configuration(stream: Stream, scan: Scan, settings: Settings, options: dict[str, Any]) -> bytes:
-    """Return the decoder configuration of new pictures, which the file's header needs, by encoding the first one."""
+def _trial(stream: Stream, scan: Scan, settings: Settings, options: dict[str, Any]) -> segment.Reencoder:
+    """Encode the first picture, since the file's header needs the decoder configuration of new ones."""
     trial = segment.Reencoder(stream, None, lambda _: False, settings, **options)
     for packet in scan.head:
         trial.feed(packet)
         if trial.ready:
-            return trial.extradata
+            return trial
     trial.finish()
-    return trial.extradata
+    return trial
 
 
 def _words(

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labeling.codecs.video.base import DEFAULTS
+from labeling.codecs.video.pixel_formats import format_of
 
 if TYPE_CHECKING:
     import av
@@ -70,7 +71,7 @@ def choose(codec: str, pix_fmt: str) -> Choice | None:
         return None
     encoders = [(name, _formats(name)) for name in (DEFAULTS[codec].encoder, *_FURTHER.get(codec, ()))]
     same = next((group for group in _SAME if pix_fmt in group), ())
-    for wanted in (pix_fmt, *same, *_WIDER.get(pix_fmt, ())):
+    for wanted in filter(format_of, (pix_fmt, *same, *_WIDER.get(pix_fmt, ()))):  # the label is drawn on these
         for name, formats in encoders:
             if wanted in formats:
                 return Choice(name, wanted)
@@ -79,6 +80,12 @@ def choose(codec: str, pix_fmt: str) -> Choice | None:
         if narrow in formats:
             return Choice(name, narrow, "12 → 10 bits" if "12" in pix_fmt else "")
     return None
+
+
+def candidates(own: str, pix_fmt: str, fallbacks: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the codecs to try for pictures, in order: players take HEVC of more than 8 bits, and not H.264."""
+    deep = any(bits in pix_fmt for bits in ("10", "12", "14", "16"))
+    return own, *(fallbacks[::-1] if deep else fallbacks)
 
 
 def form_of(frame: av.VideoFrame) -> tuple[Any, ...]:

@@ -21,6 +21,9 @@ from labeling.errors import LabelingError
 _KEY, _NO_KEY = 0x0200_0000, 0x0101_0000
 """Flags of a sample that depends on no other one, and of one that does and is no place to start (8.8.3.1)."""
 _NON_SYNC = 0x0001_0000
+_MAX_RUN = 1 << 20
+"""Limit on the samples of one run, whose rows may take no bytes."""
+
 _OFFSET, _FIRST_FLAGS, _DURATION, _SIZE, _FLAGS, _SHIFT = 0x1, 0x4, 0x100, 0x200, 0x400, 0x800
 
 
@@ -105,7 +108,7 @@ def fragments(data: Media, layout: Layout) -> Iterator[Fragment]:
         LabelingError: A fragment is too large to be read, or damaged.
     """
     view = memoryview(layout.movie)
-    defaults = {}
+    total, defaults = 0, {}
     for trex in descend(view, inner(layout), b"mvex", b"trex"):
         if trex.end - trex.body >= 24:
             track, *numbers = Struct(">5I").unpack_from(view, trex.body + 4)
@@ -114,7 +117,11 @@ def fragments(data: Media, layout: Layout) -> Iterator[Fragment]:
         if each.type == b"moof":
             if each.end - each.start > MAX_FRAGMENT:
                 raise LabelingError("a fragment's header is too large to be read", hint="re-mux the file first")
-            yield _fragment(data[each.start : each.end], each, defaults)
+            one = _fragment(data[each.start : each.end], each, defaults)
+            total += sum(len(run.rows) for part in one.tracks for run in part.runs)
+            if total > 4 * MAX_SAMPLES:
+                raise LabelingError("its fragments have more samples than are read")
+            yield one
 
 
 def _fragment(raw: bytes, moof: Box, defaults: dict[int, Defaults]) -> Fragment:
@@ -148,7 +155,7 @@ def _track(
     position = base
     for each in inside:
         if each.type == b"tfdt":
-            time = _number(view, each, 4, 8 if view[each.body] else 4)
+            time = _number(view, each, 4, 8 if _number(view, each, 0, 1) else 4)
         elif each.type == b"trun":
             runs.append(_run(view, each, start, base, position, own))
             position = runs[-1].end
@@ -160,7 +167,7 @@ def _track(
 
 
 def _run(view: memoryview, trun: Box, start: int, base: int, position: int, own: Defaults) -> Run:
-    version, flags, count = view[trun.body], _number(view, trun, 1, 3), _number(view, trun, 4, 4)
+    version, flags, count = (_number(view, trun, at, size) for at, size in ((0, 1), (1, 3), (4, 4)))
     at = 8
     if flags & _OFFSET:
         shift = _number(view, trun, at, 4)
@@ -169,10 +176,10 @@ def _run(view: memoryview, trun: Box, start: int, base: int, position: int, own:
     if flags & _FIRST_FLAGS:
         first, at = _number(view, trun, at, 4), at + 4
     fields = [bit for bit in (_DURATION, _SIZE, _FLAGS, _SHIFT) if flags & bit]
-    if count > MAX_SAMPLES or trun.body + at + 4 * len(fields) * count > trun.end:
+    if count > _MAX_RUN or trun.body + at + 4 * len(fields) * count > trun.end:
         raise LabelingError("a fragment says that it has more samples than are there: the file is damaged")
     if not fields:
-        rows = [Row(own.duration, own.size, own.flags, 0)] * min(count, 1 << 20)
+        rows = [Row(own.duration, own.size, own.flags, 0)] * count
     else:
         rows = []
         for values in Struct(f">{len(fields)}I").iter_unpack(
@@ -214,7 +221,10 @@ def add_samples(data: Media, layout: Layout, track: VideoTrack) -> str:
             for run in part.runs:
                 if len(track.sizes) + len(run.rows) > MAX_SAMPLES:
                     return "it has more pictures than are read"
-                now = _add_run(track, run, now, part.description - 1, sync)
+                try:
+                    now = _add_run(track, run, now, part.description - 1, sync)
+                except OverflowError:
+                    raise LabelingError("the times or places in a fragment are impossible: it is damaged") from None
     if any(each >= len(track.entries) for each in set(track.described)):
         return "its fragments refer to a sample description that is not there"
     everywhere = len(sync) == len(track.sizes) and track.sync is None
@@ -273,8 +283,8 @@ def edits_of(data: Media, layout: Layout, track: VideoTrack, new: Replaced, othe
     number = track.plain
     runs: dict[int, bytes] = {}  # offset of a run's box → the new box
     sizes: list[MediaEdit] = []
-    found = list(fragments(data, layout))
-    for fragment in found:
+    edits: list[MediaEdit] = []
+    for fragment in fragments(data, layout):
         around = 0
         for part in fragment.tracks:
             if part.track != track.number:
@@ -283,6 +293,7 @@ def edits_of(data: Media, layout: Layout, track: VideoTrack, new: Replaced, othe
             for run in part.runs:
                 if any(number + n in new.numbers for n in range(len(run.rows))):
                     runs[run.box.start] = made = _run_box(run, number, new)
+                    edits.append((run.box.start, run.box.end, made))
                     inside += len(made) - (run.box.end - run.box.start)
                 number += len(run.rows)
             if part.dependencies is not None:
@@ -290,9 +301,7 @@ def edits_of(data: Media, layout: Layout, track: VideoTrack, new: Replaced, othe
             sizes += _size(data, part.box, inside)
             around += inside
         sizes += _size(data, fragment.box, around)
-    boxes = {run.box.start: run.box for each in found for part in each.tracks for run in part.runs}
-    edits: list[MediaEdit] = [(at, boxes[at].end, made) for at, made in runs.items()]
-    return [*sizes, *_with_offsets(data, found, runs, [*others, *sizes, *edits])]
+    return [*sizes, *_with_offsets(data, layout, runs, [*others, *sizes, *edits])]
 
 
 def _run_box(run: Run, number: int, new: Replaced) -> bytes:
@@ -329,12 +338,10 @@ def _size(data: Media, one: Box, delta: int) -> list[MediaEdit]:
     return [(one.start, one.start + 4, size.to_bytes(4, "big"))]
 
 
-def _with_offsets(
-    data: Media, found: list[Fragment], runs: dict[int, bytes], edits: list[MediaEdit]
-) -> Iterator[MediaEdit]:
+def _with_offsets(data: Media, layout: Layout, runs: dict[int, bytes], edits: list[MediaEdit]) -> Iterator[MediaEdit]:
     """Yield the new boxes of runs, and the offsets of all other runs that move against their base."""
     moved = mover(edits)
-    for fragment in found:
+    for fragment in fragments(data, layout):
         end = 0
         for part in fragment.tracks:
             base = end if part.follows else moved(part.base)
