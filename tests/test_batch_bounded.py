@@ -35,7 +35,7 @@ def test_bounded_counts_add_up_and_are_never_too_high(keys: list[int], limit: in
         assert dict(truth) == {key: row.count for key, row in kept}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.floats(1e-4, 9e5), min_size=1, max_size=200), st.sampled_from([0.01, 0.25, 0.5, 0.9, 0.99, 1.0]))
 def test_quantiles_are_numpy_s_within_a_cell(values: list[float], share: float) -> None:
     histogram = Histogram(-4, 6)
@@ -71,7 +71,6 @@ def test_values_beyond_the_range_are_counted_at_its_ends() -> None:
     assert Histogram(0, 3).quantile(0.5) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e10), st.integers(0, 10**9)), min_size=1, max_size=100))
 def test_the_time_line_is_short_and_loses_nothing_in_any_order(moments: list[tuple[float, int]]) -> None:
     timeline = Timeline(limit=20)

@@ -102,7 +102,6 @@ def test_paths_are_taken_out_of_messages(message: str, path: str, left: str) -> 
     assert without_paths(message, [path]) == left
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab/. :'\\…\udcff", max_size=60), st.text(alphabet="ab/. :'\\…\udcff", max_size=12))
 def test_taking_paths_out_ends_and_is_short(message: str, path: str) -> None:
     assert len(without_paths(message, [path])) <= len(message)
@@ -203,7 +202,7 @@ keys = ("path", "status", "attempts", "seconds", "time", "size", "media_type", "
         "error")  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.dictionaries(st.sampled_from((*keys, "verdicts")), junk, max_size=12), max_size=4))
 def test_lines_that_are_not_as_they_should_be_are_summed_and_shown(found: list[dict[str, Any]]) -> None:
     summary = summed(found)

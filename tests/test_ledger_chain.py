@@ -66,7 +66,7 @@ def rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
     return connection.execute(f"SELECT {typed} FROM ledger_entries ORDER BY rowid").fetchall()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(row=st.integers(4, COUNT + 3), name=st.sampled_from(NAMES), value=VALUES)
 def test_any_change_of_any_column_is_found(original: Path, row: int, name: str, value: object) -> None:
     with forged(original) as (path, connection):
@@ -81,7 +81,7 @@ def test_any_change_of_any_column_is_found(original: Path, row: int, name: str, 
     assert found.discrepancies
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(first=st.integers(4, COUNT + 3), count=st.integers(1, 4))
 def test_any_removal_is_found(original: Path, first: int, count: int) -> None:
     with forged(original) as (path, connection):
@@ -89,7 +89,7 @@ def test_any_removal_is_found(original: Path, first: int, count: int) -> None:
         assert not verified(path).intact
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(one=st.integers(4, COUNT + 3), other=st.integers(4, COUNT + 3))
 def test_any_swap_is_found(original: Path, one: int, other: int) -> None:
     assume(one != other)
@@ -99,7 +99,7 @@ def test_any_swap_is_found(original: Path, one: int, other: int) -> None:
         assert not verified(path).intact
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(after=st.integers(3, COUNT + 3), clone=st.integers(4, COUNT + 3))
 def test_a_record_put_in_between_is_found(original: Path, after: int, clone: int) -> None:
     with forged(original) as (path, connection):
@@ -114,7 +114,7 @@ def test_a_record_put_in_between_is_found(original: Path, after: int, clone: int
         assert not verified(path).intact
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from(["seq", "time", "hash", "pruned_to", "pruned_hash"]), value=VALUES)
 def test_a_change_of_what_says_where_the_ledger_ends_is_found(original: Path, name: str, value: object) -> None:
     with forged(original) as (path, connection):

@@ -120,7 +120,7 @@ def test_the_bits_that_are_not_used_stay_empty() -> None:
     assert np.abs(decoded(after)).max() < 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.sampled_from([-32768, 32767, 0, 1, -1]),
     loud=st.floats(0, 1),

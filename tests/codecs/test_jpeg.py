@@ -142,7 +142,7 @@ def test_fully_transparent_overlay_changes_no_coefficient(
         assert np.array_equal(old, new)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     width=st.integers(1, 70),
     height=st.integers(1, 70),

@@ -73,7 +73,7 @@ def samples_of(data: bytes) -> tuple[Header, NDArray[Any]]:
     return header, decode(header, b"".join(body for kind, body in chunks_of(data) if kind == b"IDAT"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(TYPES), st.integers(1, 40), st.integers(1, 40))
 def test_samples_round_trip_and_others_read_them(kind: tuple[int, int], width: int, height: int) -> None:
     colour, depth = kind
@@ -235,7 +235,7 @@ def test_damage_is_a_clear_error(scene: Scene, save: Save, stamp: type[Stamp]) -
         paint_file(short[: at - 4] + chunk(b"IDAT", body) + chunk(b"IEND", b""), "png", stamp())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(8, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
 def test_random_damage_never_escapes(
     changes: list[tuple[int, int]], scene: Scene, save: Save, stamp: type[Stamp]

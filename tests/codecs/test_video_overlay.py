@@ -129,7 +129,7 @@ def test_a_clear_overlay_changes_no_sample(pix_fmt: str) -> None:
     assert planes_of(frame) == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(17, 70),
     st.integers(17, 70),

@@ -139,7 +139,7 @@ edits = st.lists(
 
 
 @every_sample
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits=edits)
 def test_a_mutated_file_raises_nothing_else_and_is_fast(sample: Sample, edits: list[tuple[float, str, bytes]]) -> None:
     broken = bytearray(made[sample.name])

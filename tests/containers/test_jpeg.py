@@ -320,7 +320,7 @@ pieces = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pieces=pieces, data=st.data())
 def test_every_segment_is_in_one_block_and_dropping_takes_just_its_segments(
     pieces: list[tuple[int, bytes]], data: st.DataObject

@@ -318,13 +318,13 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(TREES, max_size=4), st.lists(TREES, max_size=4))
 def test_no_tree_of_boxes_raises(inside: list[bytes], outside: list[bytes]) -> None:
     attempt(box(b"ftyp", b"isom") + box(b"moov", *inside) + b"".join(outside))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_flipped_bytes_raise(videos: dict[str, Path], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["tail.mp4", "base_offset.mp4", "two.mp4", "quicktime_keys.mov", "mdir.mp4"]))

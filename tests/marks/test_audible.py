@@ -76,7 +76,7 @@ def test_what_is_written_is_found(rate: int) -> None:
     assert is_at(find(made[:, 0], rate), 0, 1.32), "nothing before or behind it"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     unit=st.floats(0.05, 0.3),
     pitch=st.floats(400, 3000),

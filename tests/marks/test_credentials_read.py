@@ -237,7 +237,7 @@ def test_creation_without_a_source_type() -> None:
 # --- broken and hostile input ---
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(position=st.integers(0, 10**6), value=st.integers(1, 255), cut=st.booleans())
 def test_a_damaged_file_is_a_finding_and_never_trusted(position: int, value: int, cut: bool) -> None:
     whole = _signed_png()
@@ -259,7 +259,7 @@ def _signed_png(kept: list[bytes] = []) -> bytes:  # noqa: B006  # made once: hy
     return kept[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.floats(allow_nan=False),
@@ -329,7 +329,7 @@ def test_the_message_we_verify_is_the_one_that_c2pa_has_signed() -> None:
     assert found.content("c2pa.ai-disclosure")["modelName"] == "Painter"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_cbor_is_decoded_or_refused(data: bytes) -> None:
     try:
@@ -338,7 +338,7 @@ def test_cbor_is_decoded_or_refused(data: bytes) -> None:
         return
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(position=st.integers(0, 10**6), value=st.integers(1, 255), size=st.integers(0, 400))
 def test_a_damaged_store_is_parsed_or_refused(position: int, value: int, size: int) -> None:
     whole = _signed_png()

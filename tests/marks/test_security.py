@@ -168,7 +168,7 @@ def test_a_file_without_a_key_needs_a_pinned_one(key: Sm2Key) -> None:
     assert check(json.dumps(data), FIELDS, pinned=[Sm2Key.generate().public]).signature is Signature.FAILED
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_changed_bit_fails(key: Sm2Key, signed: str, data: st.DataObject) -> None:
     code, fields = signed, dict(FIELDS)
@@ -229,7 +229,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON, JSON, st.binary(max_size=100))
 def test_nothing_in_a_code_raises(one: Any, two: Any, raw: bytes) -> None:
     entry = {"Type": "DS", "AlgID": "sm2", "TBSData": {"Type": "Md"}, "Signature": raw.hex()}

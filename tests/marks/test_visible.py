@@ -129,7 +129,7 @@ def eroded(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ~dilated(~mask, 1)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(
     width=st.integers(1, 5000),
     height=st.integers(1, 5000),

@@ -35,7 +35,7 @@ def test_nothing_a_file_says_becomes_markup(text: str, language: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", said)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(text=st.text(alphabet=st.one_of(st.characters(codec=None), st.sampled_from("<>&\"'`=/!-")), min_size=1))
 def test_no_text_breaks_out_of_a_page_or_a_log(text: str) -> None:
     report = hostile_report(text)
