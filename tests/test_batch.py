@@ -15,7 +15,8 @@ from PIL import Image
 import labeling
 from labeling import Labeler
 from labeling.batch import Check, Progress, run
-from labeling.batch.journal import Journal, PlanOptions
+from labeling.batch.journal import Journal
+from labeling.batch.plan import PlanOptions
 from labeling.batch.task import Item, Problem, Status, problem_outcome
 
 from .batching import STATE, batch, exiftool, lines, results, statuses, tree, whole

@@ -16,8 +16,9 @@ import pytest
 import labeling
 from labeling import LabelingError
 from labeling.batch import Progress, resources, run_lock
-from labeling.batch.journal import Journal, PlanOptions
+from labeling.batch.journal import Journal
 from labeling.batch.listing import CHUNK_SIZE, MAX_CHUNKS_AHEAD, BackgroundListing
+from labeling.batch.plan import PlanOptions
 from labeling.batch.task import Item, Outcome, Problem, Status, problem_outcome, result_line
 from labeling.cli._batch_progress import progress, progress_text
 

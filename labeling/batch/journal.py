@@ -12,12 +12,12 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from labeling.batch.task import SUCCESSFUL, Item, Outcome, Status, Task, path_bytes
+from labeling.batch.plan import Plan, PlanOptions, Row, task_for
+from labeling.batch.task import Item, Outcome, Status, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 
@@ -37,54 +37,6 @@ CREATE TABLE IF NOT EXISTS item (
   at INTEGER, length INTEGER -- its line in the results
 ) WITHOUT ROWID;
 """
-
-
-class _Row(NamedTuple):
-    """What the journal has of one file. The fields are columns of the table ``item``."""
-
-    status: str | None
-    size: int
-    stamp: str
-    own: str
-    checksum: str
-    crashes: int
-    session: int
-    begun: int
-    ours: int
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is to be done with listed files.
-
-    Attributes:
-        tasks: Files to process.
-        repeated: Files that a list names more than once.
-        done: How many files were done before.
-        done_size: Their bytes.
-    """
-
-    tasks: list[Task] = field(default_factory=list)
-    repeated: list[Item] = field(default_factory=list)
-    done: int = 0
-    done_size: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """Which of the files that the journal knows are processed again.
-
-    Attributes:
-        retry_failed: Those that failed.
-        checksum: Those whose SHA-256 has changed, whatever their size and date.
-        overwrite: Those whose output was not ours; any output may be replaced.
-        named_once: A file is processed once, even if a list names it several times.
-    """
-
-    retry_failed: bool = False
-    checksum: bool = False
-    overwrite: bool = False
-    named_once: bool = False
 
 
 def in_use(folder: Path) -> bool:
@@ -226,7 +178,7 @@ class Journal:
                 if options.named_once and met_before:
                     plan.repeated.append(item)
                     continue
-                task = _task(item, row, overrides, options)
+                task = task_for(item, row, overrides, options)
                 if task is None:
                     plan.done += 1
                     plan.done_size += item.size
@@ -244,10 +196,10 @@ class Journal:
             )
         return plan
 
-    def _rows(self, keys: list[bytes]) -> dict[bytes, _Row]:
+    def _rows(self, keys: list[bytes]) -> dict[bytes, Row]:
         placeholders = ",".join("?" * len(keys))
-        query = f"SELECT key, {', '.join(_Row._fields)} FROM item WHERE key IN ({placeholders})"  # noqa: S608 - no values
-        return {row[0]: _Row(*row[1:]) for row in self._db.execute(query, keys)}
+        query = f"SELECT key, {', '.join(Row._fields)} FROM item WHERE key IN ({placeholders})"  # noqa: S608 - no values
+        return {row[0]: Row(*row[1:]) for row in self._db.execute(query, keys)}
 
     def note_crash(self, task: Task) -> None:
         """Note how many workers crashed on a file: the number outlives this process."""
@@ -372,33 +324,3 @@ class Journal:
         """Close both files. What was not committed is not kept."""
         self._results.close()
         self._db.close()
-
-
-def _task(item: Item, row: _Row | None, overrides: str, options: PlanOptions) -> Task | None:
-    """Return the task for a listed file; ``None`` if the file is done.
-
-    Args:
-        item: The file.
-        row: What the journal has of it.
-        overrides: What the file list says about it, as the journal stores that.
-        options: Which files are processed again.
-    """
-    if row is None:
-        return Task(item)
-    task = Task(item, may_replace=bool(row.ours))
-    if row.begun:  # by a session that was killed
-        task.crashes, task.interrupted = row.crashes, True
-        begun_overrides = tuple((key, value) for key, value in json.loads(row.own))
-        task.begun_as = replace(item, size=row.size, stamp=row.stamp, overrides=begun_overrides)
-        return task
-    failed = row.status not in SUCCESSFUL
-    if (
-        row.own != overrides
-        or (failed and options.retry_failed)
-        or (row.status == Status.REFUSED and options.overwrite)
-    ):
-        return task
-    if options.checksum and not failed:  # a worker compares: in this process it would take hours
-        task.known_checksum = row.checksum or None
-        return task
-    return task if (row.size, row.stamp) != (item.size, item.stamp) else None

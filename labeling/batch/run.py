@@ -17,7 +17,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import run_lock, setup
-from labeling.batch.journal import JOURNAL, RESULTS, Journal, PlanOptions, in_use
+from labeling.batch.journal import JOURNAL, RESULTS, Journal, in_use
 from labeling.batch.listing import (
     CHUNK_SIZE,
     BackgroundCount,
@@ -27,6 +27,7 @@ from labeling.batch.listing import (
     read_file_list,
 )
 from labeling.batch.options import DEFAULT_TIMEOUT, Engine, Language, RunOptions
+from labeling.batch.plan import PlanOptions
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.session import Progress, Session
 from labeling.batch.storage import Folder, Storage

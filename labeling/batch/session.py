@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.journal import Journal, PlanOptions
+from labeling.batch.journal import Journal
 from labeling.batch.listing import BackgroundCount, BackgroundListing
+from labeling.batch.plan import PlanOptions
 from labeling.batch.task import SUCCESSFUL, Item, Outcome, Problem, Status, StoreDown, Task, problem_outcome, record_key
 from labeling.batch.workers import WorkerLost, WorkerPool
 from labeling.errors import LabelingError

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeling import containers, files
-from labeling.containers import Changes, Contents, Kind
+from labeling.containers import Contents, Kind
 from labeling.containers.format_row import PictureEncoding
 from labeling.errors import (
-    LabelConflict,
-    LabelingError,
     MissingDependency,
     UnreadableFile,
     UnsupportedFormat,
@@ -27,9 +25,11 @@ from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
 from labeling.limits import MAX_PIXELS
 from labeling.losses import Loss
-from labeling.marks import aigc, exif, iptc, xmp
+from labeling.marks import exif
 from labeling.options import LabelerOptions, options_of
 from labeling.options.conversion import ConversionOptions
+from labeling.pipelines.carried_over import carried_label, check_labels, signed, with_packet
+from labeling.pipelines.converted_name import beside, encoding_for
 from labeling.pipelines.output import resolve_target
 from labeling.pipelines.read_back import REPORT, check_metadata_kept
 from labeling.pipelines.source import require_signer, said_of_parent
@@ -42,13 +42,7 @@ from labeling.verification.verifier import conclude, credentials_of, visible_of
 
 if TYPE_CHECKING:
     from labeling.codecs.converted import Converted
-    from labeling.marks.credentials import Claim, Signer
-
-_TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
-_ORIENTATION = xmp.Name(_TIFF, "Orientation", "tiff")
-_WIDTHS = (xmp.Name(_TIFF, "ImageWidth", "tiff"), xmp.Name(_EXIF, "PixelXDimension", "exif"))
-_HEIGHTS = (xmp.Name(_TIFF, "ImageLength", "tiff"), xmp.Name(_EXIF, "PixelYDimension", "exif"))
-_HAS_EXTENDED = xmp.Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", "xmpNote")
+    from labeling.marks.credentials import Signer
 
 _SRGB_LIKE = ({1, 2}, {1, 2, 6, 13, 14})
 """Colour primaries and transfer characteristics (ITU-T H.273) that may be shown as sRGB."""
@@ -142,8 +136,8 @@ def convert(
     with error_context(source):
         data = _loaded(source)
         state = _read(data, max_pixels)
-        encoding = _encoding(options.format, source, target, state, in_place=in_place)
-        chosen = resolve_target(source, target or _beside(Path(source), encoding), in_place=in_place)
+        encoding = encoding_for(options.format, source, target, state, in_place=in_place)
+        chosen = resolve_target(source, target or beside(Path(source), encoding), in_place=in_place)
         require_signer(state.found, signer)
         made = _convert(state, encoding, options, quality, signer, max_pixels)
         visible = _visible(state, made, rules, max_pixels)
@@ -222,53 +216,6 @@ def _check_colours(state: State) -> None:
             )
 
 
-def _encoding(
-    format: str | None, source: str | os.PathLike[str], target: str | os.PathLike[str] | None, state: State, *,
-    in_place: bool,
-) -> PictureEncoding:  # fmt: skip
-    own = next(
-        (
-            each for row in containers.formats.FORMATS for each in row.encodings
-            if row.name == state.contents.format and each.media_type == _still(state.contents.media_type)
-        ),
-        None,
-    )  # fmt: skip
-    named = _by_extension(PurePath(target).suffix) if target is not None and not in_place else None
-    if format is not None:
-        chosen = containers.formats.encoding_named(format)
-        if named is not None and named is not chosen:
-            message = f"the output's name says {named.name}, and `format` {chosen.name}"
-            raise LabelingError(message, hint="give one of them, or both the same")
-    elif named is not None:
-        chosen = named
-    elif own is not None and (target is None or in_place or not PurePath(target).suffix):
-        chosen = own
-    else:
-        hint = "give `format`, or a name that ends with .png, .jpg, .webp, .avif, .heic, .tif or .gif"
-        raise UnsupportedFormat("nothing says which format the output is to have", hint=hint)
-    if in_place and chosen is not own:
-        raise LabelingError("`in_place=True` keeps the format", path=source, hint="name another output to change it")
-    return chosen
-
-
-def _still(media_type: str) -> str:
-    return {"image/apng": "image/png", "image/heif": "image/heic"}.get(media_type, media_type).removesuffix("-sequence")
-
-
-def _by_extension(extension: str) -> PictureEncoding | None:
-    if not extension:
-        return None
-    try:
-        return containers.formats.encoding_named(extension.lstrip("."))
-    except UnsupportedFormat:
-        row = containers.formats.find(extension)
-        return row.encodings[0] if row is not None and len(row.encodings) == 1 else None
-
-
-def _beside(path: Path, encoding: PictureEncoding) -> Path:
-    return path.with_name(f"{path.stem}.converted.{encoding.extension}")
-
-
 def _convert(
     state: State, encoding: PictureEncoding, options: ConversionOptions, quality: int | None, signer: Signer | None,
     max_pixels: int,
@@ -278,7 +225,7 @@ def _convert(
     assert isinstance(state.data, bytes)
     contents, found = state.contents, state.found
     structure = next((block for block in contents.blocks if block.kind is Kind.EXIF), None)
-    label = _carried_label(found)
+    label = carried_label(found)
 
     def exif_for(width: int, height: int) -> bytes | None:
         if structure is None:
@@ -298,16 +245,16 @@ def _convert(
     if structure is not None and encoding.exif_by and exif.thumbnail(structure.data):
         picture.how.append("the EXIF thumbnail, which shows the old picture, was left out")
         picture.meant.add("thumbnail:IFD1")
-    result = _with_packet(picture.data, found, picture, label)
+    result = with_packet(picture.data, found, picture, label)
     after = _state(result)
     unsigned = after.contents
     how = list(picture.how)
     if signer is not None:
-        result = _signed(result, state, after, picture, signer)
+        result = signed(result, state, after, picture, signer)
         after = _state(result)
         check_metadata_kept(unsigned, after.contents)
         how += said_of_parent(found)
-    _check_labels(found, after.found)
+    check_labels(found, after.found)
     picture.lost += find_conversion_losses(
         state, after, title=encoding.title, meant=picture.meant, keeps_resolution=encoding.holds_resolution
     )
@@ -329,80 +276,6 @@ def _is_lossless(state: State, encoding: PictureEncoding) -> bool:
     if row is None or encoding not in row.encodings:
         return False
     return any(entry.key == "coding" for entry in containers.inventory(state.data, state.contents))
-
-
-def _carried_label(found: metadata.Found) -> str:
-    """Return the label that has to be put into the new file's packet; "" if there is none, or it is in the packet.
-
-    Raises:
-        LabelConflict: It cannot be carried over as it is.
-    """
-    if not found.aigc or any(block is found.packet for block in found.carriers):
-        if any(block is not found.packet for block in found.carriers):
-            _one(found)
-        return ""
-    return _one(found)
-
-
-def _one(found: metadata.Found) -> str:
-    texts = {aigc.dump(finding.value) for finding in found.aigc}
-    if len(texts) > 1:
-        raise LabelConflict("carries several labels that differ", hint="which one holds must be settled first")
-    (text,) = texts
-    if not found.aigc[0].value:
-        raise LabelConflict(f"carries a label that cannot be read, at {found.aigc[0].where}")
-    return text
-
-
-def _with_packet(data: bytes, found: metadata.Found, picture: Converted, label: str) -> bytes:
-    """Put the source's XMP packet into the new file, with the label in it and the picture's new size."""
-    source = found.packet.data if found.packet is not None else None
-    values: dict[xmp.Name, str | None] = {aigc.XMP_NAME: label} if label else {}
-    if source is not None:
-        packet = xmp.parse(source)
-        fitting = {_ORIENTATION: "1", _HAS_EXTENDED: None}
-        fitting |= dict.fromkeys(_WIDTHS, str(picture.width)) | dict.fromkeys(_HEIGHTS, str(picture.height))
-        values |= {name: value for name, value in fitting.items() if packet.find(name)}
-    new = xmp.update(source, values) if source is not None or values else None
-    if new is None and picture.exif is None:
-        return data
-    return b"".join(containers.rewrite(data, containers.read(data), Changes(new, picture.exif)))
-
-
-def _check_labels(before: metadata.Found, after: metadata.Found) -> None:
-    """Check that the new file says of AI what the source said, once."""
-    labels = {aigc.dump(finding.value) for finding in before.aigc}
-    if {aigc.dump(finding.value) for finding in after.aigc} != labels:
-        raise WriteError("the labels did not read back as they were", hint=REPORT)
-    if [finding.value for finding in before.iptc] != [finding.value for finding in after.iptc]:
-        raise WriteError("the IPTC source type did not read back", hint=REPORT)
-
-
-def _signed(result: bytes, state: State, after: State, picture: Converted, signer: Signer) -> bytes:
-    from labeling.marks import credentials
-
-    assert isinstance(state.data, bytes)
-    before, now = _still(state.contents.media_type), _still(after.contents.media_type)
-    changes: list[tuple[str, str]] = []
-    if (picture.width, picture.height) != picture.before:
-        size = "{}×{} to {}×{}".format(*picture.before, picture.width, picture.height)
-        changes.append(("c2pa.resized", f"{size} pixels"))
-    if before != now or not changes:
-        changes.append(("c2pa.transcoded", f"{before} to {now}"))
-    claim: Claim = credentials.Claim(digital_source_type=_source_type(state.found), changes=tuple(changes))
-    return credentials.sign(
-        result, after.contents.media_type, signer, claim, parent=state.data,
-        parent_media_type=state.contents.media_type, room=containers.room_for(result),
-    )  # fmt: skip
-
-
-def _source_type(found: metadata.Found) -> str:
-    """Return the source type that the file's labels give; "" where they say nothing: it is not ours to guess."""
-    for finding in found.iptc:
-        term = iptc.term_of(str(finding.value.get("DigitalSourceType", "")))
-        if term in iptc.TERMS:
-            return iptc.VOCABULARY + term
-    return iptc.VOCABULARY + iptc.TRAINED if found.aigc else ""
 
 
 def _visible(state: State, made: _Made, profile: Profile, max_pixels: int) -> Finding | None:
