@@ -148,6 +148,32 @@ def test_a_live_stream_cut_between_blocks_is_whole_and_within_one_is_not(videos:
     assert "cut off" in containers.read(data[: blocks[20][3] - 3]).problems[0]
 
 
+@pytest.mark.parametrize("rest", [b"\0" * 300, b"trailing!", b"</body>\r\n", b"\x42\x86\x81\x01" + b"\xff" * 40])
+@pytest.mark.parametrize("name", ["live.webm", "recorder.webm"])
+def test_bytes_behind_a_live_stream_are_kept_and_said(
+    videos: dict[str, Path], tmp_path: Path, name: str, rest: bytes
+) -> None:
+    """A Segment of unknown size ends where something begins that is not of Matroska (RFC 8794, 6.2)."""
+    plain = videos[name].read_bytes()
+    contents = containers.read(plain + rest)
+    assert contents.problems == ()
+    assert contents.warnings == (f"{len(rest)} bytes follow the Segment; they are kept",)
+    after = labelled(plain + rest)
+    assert after.endswith(rest) and labels(after) == [LABEL]
+    assert labelled(after) == after
+    target = tmp_path / name
+    target.write_bytes(after)
+    assert packets(target) == packets(videos[name])
+
+
+def test_a_gap_in_a_live_stream_is_damage(videos: dict[str, Path]) -> None:
+    data = videos["recorder.webm"].read_bytes()
+    at = data.rindex(b"\x1f\x43\xb6\x75")
+    contents = containers.read(data[:at] + bytes(100) + data[at:])
+    assert contents.problems == (f"there is no element at offset {at}",)
+    assert containers.read(data + bytes((1 << 24) + 1)).problems == (f"there is no element at offset {len(data)}",)
+
+
 def test_damage_raises_nothing_else(videos: dict[str, Path]) -> None:
     data = (videos["full.mkv"].read_bytes())[:6000]
     picks = random.Random(9)

@@ -22,6 +22,7 @@ from labeling.containers.matroska.ebml import (
     made,
 )
 from labeling.containers.matroska.outline import CLUSTER, OUTER, POSITION, PREVIOUS_SIZE, TIMESTAMP
+from labeling.containers.matroska.tracks import Storage
 from labeling.filebytes import FileBytes, FileRange
 
 SIMPLE_BLOCK, BLOCK_GROUP, BLOCK, REFERENCE_BLOCK, BLOCK_DURATION = 0xA3, 0xA0, 0xA1, 0xFB, 0x9B
@@ -29,6 +30,9 @@ _REFERENCES = {REFERENCE_BLOCK, 0xFA, 0xC8}  # ReferenceBlock, ReferencePriority
 _KEY, _LACING, _DISCARDABLE = 0x80, 0x06, 0x01
 _MAX_GROUP = 1 << 20
 """Limit on the bytes of a BlockGroup besides its block."""
+
+MAX_HELD = 1 << 28
+"""Limit on the bytes of new frames that are compressed, and so are held in memory."""
 
 _STEP = 1 << 20
 
@@ -39,7 +43,8 @@ class OldBlock(NamedTuple):
     Attributes:
         element: The SimpleBlock or BlockGroup.
         pts: When it is shown, in ticks of the Segment.
-        size: Bytes of its frame.
+        size: Bytes of its frame, as stored.
+        at: Offset of its frame.
         head: Bytes of the block's payload before the timestamp: the track number.
         extras: The other children of its group, as they are, without references.
     """
@@ -47,6 +52,7 @@ class OldBlock(NamedTuple):
     element: Element
     pts: int
     size: int
+    at: int
     head: bytes
     extras: bytes
 
@@ -143,7 +149,8 @@ def _block(
     if head[width + 2] & _LACING:
         raise Unfit("blocks of the video hold several pictures")
     stamp = cluster.stamp + int.from_bytes(head[width : width + 2], "big", signed=True)
-    return OldBlock(element, stamp, block.end - block.body - width - 3, head[:width], extras)
+    at = block.body + width + 3
+    return OldBlock(element, stamp, block.end - at, at, head[:width], extras)
 
 
 # Writing
@@ -188,13 +195,13 @@ class Rewriter:
     Args:
         data: The file.
         extras: pts → what a group says about the block that is shown then.
-        strip: Bytes with which every frame begins, and which are not stored (RFC 9559, 5.1.4.1.31.7).
+        storage: How frames are stored.
         skip: How many bytes at the start of a new frame are not stored, whatever they are.
     """
 
-    def __init__(self, data: FileBytes, extras: Mapping[int, bytes], strip: bytes, skip: int) -> None:
-        self._data, self._extras, self._strip, self._skip = data, extras, strip, skip
-        self._before = 0
+    def __init__(self, data: FileBytes, extras: Mapping[int, bytes], storage: Storage, skip: int) -> None:
+        self._data, self._extras, self._storage, self._skip = data, extras, storage, skip
+        self._before = self._held = 0
         self.done = Replaced()
 
     def rewrite(self, cluster: Cluster, new: Mapping[int, NewFrame | None]) -> None:
@@ -240,9 +247,10 @@ class Rewriter:
                 done.dropped += 1
                 continue
             done.shown[block.pts] = Moved(start, lead + size)
-            for piece in self._element(child.id, old, block, block.pts - cluster.stamp):
+            stored = self._stored(block)
+            for piece in self._element(child.id, old, block, stored, block.pts - cluster.stamp):
                 add(piece)
-            done.delta += len(block.data) - len(self._strip) - self._skip
+            done.delta += len(stored)
         if summed:
             total = 0
             for piece in pieces:
@@ -254,18 +262,32 @@ class Rewriter:
         done.pieces[start] = [head, *pieces]
         done.ends[start] = cluster.element.end
 
-    def _element(self, kind: int, old: OldBlock, block: NewFrame, shift: int) -> list[bytes | FileRange]:
-        if not -0x8000 <= shift < 0x8000:
-            raise Unfit("a new picture is shown too long before or after the time of its cluster")
-        extras = self._extras.get(block.pts, b"")
+    def _stored(self, block: NewFrame) -> bytes | FileRange:
+        """Return a new frame as it is stored."""
         data = block.data
         if self._skip:
             data = data[self._skip :] if isinstance(data, bytes) else replace(data, start=data.start + self._skip)
-        if self._strip:
-            stored = data if isinstance(data, bytes) else data.source[data.start : data.end]
-            if not stored.startswith(self._strip):
+        strip = self._storage.strip
+        if strip:
+            head = data.source[data.start : data.start + len(strip)] if isinstance(data, FileRange) else data
+            if not head.startswith(strip):
                 raise Unfit("the new pictures do not begin with the bytes that the track leaves out")
-            data = stored[len(self._strip) :]
+            if isinstance(data, FileRange):
+                return replace(data, start=data.start + len(strip))
+            return data[len(strip) :]
+        if self._storage.deflated:
+            data = zlib.compress(data if isinstance(data, bytes) else data.source[data.start : data.end])
+            self._held += len(data)
+            if self._held > MAX_HELD:
+                raise Unfit(f"the compressed frames that are new are more than {MAX_HELD} bytes")
+        return data
+
+    def _element(
+        self, kind: int, old: OldBlock, block: NewFrame, data: bytes | FileRange, shift: int
+    ) -> list[bytes | FileRange]:
+        if not -0x8000 <= shift < 0x8000:
+            raise Unfit("a new picture is shown too long before or after the time of its cluster")
+        extras = self._extras.get(block.pts, b"")
         simple = kind == SIMPLE_BLOCK or not extras
         flags = _KEY if simple and block.key else 0
         head = old.head + shift.to_bytes(2, "big", signed=True) + bytes((flags,))

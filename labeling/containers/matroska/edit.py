@@ -16,7 +16,8 @@ from labeling.containers.base import Media
 from labeling.containers.edits import MediaEdit
 from labeling.containers.matroska import outline
 from labeling.containers.matroska.ebml import VOID, fitted, void
-from labeling.containers.matroska.layout import Layout, Part
+from labeling.containers.matroska.layout import Layout
+from labeling.containers.matroska.parts import Part
 from labeling.containers.matroska.tags import retagged
 
 

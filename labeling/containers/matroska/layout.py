@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from labeling.containers.base import MAX_PAYLOAD, Media
 from labeling.containers.edits import MediaEdit
@@ -23,8 +22,8 @@ from labeling.containers.matroska.ebml import (
     unsigned,
     void,
 )
+from labeling.containers.matroska.parts import Part, Places
 from labeling.errors import LabelingError
-from labeling.filebytes import FileRange
 
 MAX_CUES = 64 << 20
 """Limit on the bytes of Cues that are rewritten."""
@@ -40,31 +39,6 @@ _CUE_TIME, _CUE_TRACK, CUE_RELATIVE_POSITION = 0xB3, 0xF7, 0xF0
 Find = Callable[[int, int | None, int, int], tuple[int, int | None]]
 """Says where a cue refers to now: (offset of the old cluster, old position in it, track, time) → (offset of the old
 cluster whose successor it is in, position in that). A position of ``None`` is not stated."""
-
-
-@dataclass(slots=True)
-class Part:
-    """A part of the Segment.
-
-    Attributes:
-        id: ID of its element.
-        old: (start, end) in the old file; (0, 0) for a new part.
-        new: Its new bytes; ``None`` if they stay.
-        pieces: Its new content in place of ``new``, where that is a cluster.
-        home: Whether it is the Tags element that is placed.
-    """
-
-    id: int
-    old: tuple[int, int] = (0, 0)
-    new: bytes | None = None
-    pieces: Sequence[bytes | FileRange] = ()
-    home: bool = False
-
-    @property
-    def size(self) -> int:
-        if self.pieces:
-            return sum(map(len, self.pieces))
-        return self.old[1] - self.old[0] if self.new is None else len(self.new)
 
 
 class Layout:
@@ -358,38 +332,6 @@ class Layout:
             if summed:
                 result.append((summed, summed + 1, coded_id(VOID)))
         return result
-
-
-class Places:
-    """The current positions of all parts, which count from the body of the Segment as all positions do."""
-
-    def __init__(self, base: int, parts: list[Part]) -> None:
-        self.starts: list[int] = []
-        self.home: int | None = None
-        self.other_tags: set[int] = set()
-        self.moved_clusters = False
-        self._olds: list[tuple[int, int, int]] = []
-        at = 0
-        for part in parts:
-            self.starts.append(at)
-            old = part.old[0] - base
-            if part.old[1]:
-                self._olds.append((old, part.old[1] - base, at))
-            if part.home:
-                self.home = at
-            elif part.id == outline.TAGS:
-                self.other_tags.add(old)
-            self.moved_clusters |= part.id == outline.CLUSTER and old != at
-            at += part.size
-        self.size = at
-
-    def moved(self, position: int) -> int:
-        """Return the new position of what was at ``position``; a position outside all parts stays."""
-        index = bisect_right(self._olds, (position, 1 << 64, 0)) - 1
-        if index < 0:
-            return position
-        start, end, now = self._olds[index]
-        return position - start + now if position < end else position
 
 
 def _grown(part: Part, choices: list[bytes], room: Part | None) -> tuple[bytes | None, bool]:

@@ -30,6 +30,9 @@ MAX_KEPT = 1 << 17
 JUMP_AFTER = 4096
 """Number of clusters after which the rest is skipped, if the file says where its tags are. Each header costs a seek."""
 
+MAX_TRAILER = 1 << 24
+"""Limit on the bytes of another kind behind a Segment of unknown size."""
+
 EBML, DOC_TYPE, MAX_ID_LENGTH, MAX_SIZE_LENGTH = 0x1A45DFA3, 0x4282, 0x42F2, 0x42F3
 SEGMENT, SEEK_HEAD, SEEK, SEEK_ID, SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
 INFO, TRACKS, CHAPTERS, ATTACHMENTS = 0x1549A966, 0x1654AE6B, 0x1043A770, 0x1941A469
@@ -39,6 +42,9 @@ TAGS = 0x1254C367
 
 OUTER = frozenset((EBML, SEGMENT, SEEK_HEAD, INFO, TRACKS, CUES, CLUSTER, CHAPTERS, ATTACHMENTS, TAGS))
 """Elements that are not inside a cluster: the first one ends a cluster of unknown size (RFC 8794, 6.2)."""
+
+_KNOWN = OUTER | {VOID, CRC32, TIMESTAMP, POSITION, PREVIOUS_SIZE, 0x5854, 0xA3, 0xA0, 0xAF}
+"""These, and what is directly inside a cluster (RFC 9559, 5.1.3)."""
 
 
 @dataclass(slots=True)
@@ -106,6 +112,7 @@ class _Walk:
         self.stop = len(data)
         self.read = MAX_TOTAL
         self.jumped = False
+        self.sure = 0  # elements are known to be well-formed up to here
 
     def run(self) -> None:
         found, size = self.found, len(self.data)
@@ -121,7 +128,7 @@ class _Walk:
             found.problems.append(f"the file is cut off: it says it holds {segment.end} bytes, {size} are there")
         self.stop = min(found.segment.end, size)
         pos = segment.body
-        while pos < self.stop:
+        while pos < self.stop and not self._ends(pos):
             element = self._element(pos, self.stop)
             if element.id in (EBML, SEGMENT):
                 self._another(element)
@@ -163,6 +170,30 @@ class _Walk:
         if self.found.sized:
             raise EbmlError(f"at offset {element.start} another document begins inside the Segment")
         self.stop = element.start
+
+    def _ends(self, pos: int) -> bool:
+        """Say whether a Segment of unknown size ends at ``pos``: what follows is not of Matroska.
+
+        Elements of an ID that is not known belong to it if a known one comes behind them, or the end of the file. If
+        there is another cluster somewhere behind, this is damage and not the end.
+        """
+        if self.found.sized or not self.found.clusters:
+            return False
+        at = max(pos, self.sure)
+        while at < self.stop:
+            element = self.window.element(at)
+            if element is not None and element.id in _KNOWN:
+                break
+            self.left -= 1
+            if element is None or not element.body <= element.end <= self.stop or self.left < 0:
+                rest = self.data[pos : min(self.stop, pos + MAX_TRAILER)]
+                if self.stop - pos > MAX_TRAILER or coded_id(CLUSTER) in rest:
+                    return False
+                self.stop = pos
+                return True
+            at = element.end
+        self.sure = at
+        return False
 
     def _step(self, element: Element) -> int:
         found = self.found
@@ -218,7 +249,7 @@ class _Walk:
 
     def _open_end(self, pos: int) -> int:
         """Return the end of a cluster of unknown size: the first element that belongs outside (RFC 8794, 6.2)."""
-        while pos < self.stop:
+        while pos < self.stop and not self._ends(pos):
             element = self._element(pos, self.stop)
             if element.id in OUTER:
                 break

@@ -5,6 +5,7 @@ Of the track's own description only the decoder configuration changes, and of it
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from labeling.containers.base import NewFrame, OldFrame, Unfit
@@ -23,15 +24,18 @@ from labeling.containers.matroska.ebml import (
     unsigned,
     void,
 )
-from labeling.containers.matroska.layout import Layout, Part
+from labeling.containers.matroska.layout import Layout
 from labeling.containers.matroska.outline import PREVIOUS_SIZE
+from labeling.containers.matroska.parts import Part
 from labeling.containers.matroska.tags import SIMPLE_TAG, TAG, TAG_NAME, TAG_STRING, TARGETS
-from labeling.containers.matroska.tracks import VideoTrack, video_track, with_private
+from labeling.containers.matroska.tracks import Storage, VideoTrack, video_track, with_private
 from labeling.filebytes import FileBytes
 
 _TRACK_UID = 0x63C5
 _PRORES, _ICPF = b"V_PRORES", 8
 """FFmpeg puts the head of an atom before each ProRes frame, which Matroska leaves out."""
+
+_ZLIB_OVERHEAD = 1024
 
 _BYTES, _RATE, _FRAMES = "NUMBER_OF_BYTES", "BPS", "NUMBER_OF_FRAMES"
 
@@ -55,13 +59,14 @@ def edits(
     if found.problems:
         raise Unfit(found.problems[0])
     tracks, raw, top, track = _track(data, found)
-    if track.strip is None:
-        raise Unfit("its frames are compressed or encrypted")
+    storage = track.storage
+    if storage is None:
+        raise Unfit("its frames are encrypted, or compressed in a rare way")
     if track.scale != 1.0:
         raise Unfit("its times are scaled")
-    touched, last = _matched(data, found, track, list(old), new)
+    touched, last = _matched(data, found, track, storage, list(old), new)
     extras = {block.pts: block.extras for cluster, _ in touched for block in cluster.blocks.values() if block.extras}
-    rewriter = Rewriter(data, extras, track.strip, _ICPF if track.codec == _PRORES else 0)
+    rewriter = Rewriter(data, extras, storage, _ICPF if track.codec == _PRORES else 0)
     for cluster, here in touched:
         rewriter.rewrite(cluster, here)
     done = rewriter.done
@@ -95,7 +100,12 @@ def _track(data: FileBytes, found: outline.Outline) -> tuple[Element, bytes, Ele
 
 
 def _matched(
-    data: FileBytes, found: outline.Outline, track: VideoTrack, old: list[OldFrame], new: Mapping[int, NewFrame | None]
+    data: FileBytes,
+    found: outline.Outline,
+    track: VideoTrack,
+    storage: Storage,
+    old: list[OldFrame],
+    new: Mapping[int, NewFrame | None],
 ) -> tuple[list[tuple[Cluster, dict[int, NewFrame | None]]], list[Cluster]]:
     """Find the blocks of the frames.
 
@@ -103,7 +113,7 @@ def _matched(
         The clusters that change, with what takes the places of their blocks by offset; and the clusters that follow
         one of these and stay.
     """
-    added = len(track.strip or b"") + (_ICPF if track.codec == _PRORES else 0)
+    added = len(storage.strip) + (_ICPF if track.codec == _PRORES else 0)
     touched: list[tuple[Cluster, dict[int, NewFrame | None]]] = []
     behind: list[Cluster] = []
     number, after = 0, False
@@ -111,7 +121,8 @@ def _matched(
         here: dict[int, NewFrame | None] = {}
         for at, block in cluster.blocks.items():
             if number < len(old):
-                _check(block, old[number], added)
+                size = _inflated(data, block, old[number].size) if storage.deflated else block.size
+                _check(block, size + added, old[number])
             if number in new:
                 here[at] = new[number]
             number += 1
@@ -132,9 +143,21 @@ def _clusters(data: FileBytes, found: outline.Outline, number: int) -> Iterator[
         yield from clusters(data, item.start, item.end, number)
 
 
-def _check(block: OldBlock, frame: OldFrame, added: int) -> None:
+def _inflated(data: FileBytes, block: OldBlock, most: int) -> int:
+    """Return the bytes of a frame that is compressed with zlib, as far as they are not more than ``most``."""
+    if block.size > most + (most >> 8) + _ZLIB_OVERHEAD:
+        return -1
+    inflate = zlib.decompressobj()
+    try:
+        found = len(inflate.decompress(data[block.at : block.at + block.size], most + 1))
+    except zlib.error as error:
+        raise Unfit(f"the block at offset {block.element.start} cannot be decompressed") from error
+    return found if inflate.eof else -1
+
+
+def _check(block: OldBlock, size: int, frame: OldFrame) -> None:
     time = frame.dts if frame.pts is None else frame.pts
-    if block.size + added != frame.size or block.pts != time:
+    if size != frame.size or block.pts != time:
         raise Unfit(f"the block at offset {block.element.start} is not the frame that was decoded")
 
 

@@ -14,9 +14,21 @@ _CROP = 0x54CC, 0x54BB, 0x54DD, 0x54AA  # left, top, right, bottom
 _SCALE = 0x23314F
 _ENCODINGS, _ENCODING, _COMPRESSION, _ENCRYPTION = 0x6D80, 0x6240, 0x5034, 0x5035
 _ORDER_SCOPE, _ALGORITHM, _SETTINGS = 0x5032, 0x4254, 0x4255
-_IS_VIDEO, _STRIPPING = 1, 3
+_IS_VIDEO, _ZLIB, _STRIPPING = 1, 0, 3
 _BITMAP_HEADER = 40
 _LEGACY = b"V_MS/VFW/FOURCC"
+
+
+class Storage(NamedTuple):
+    """How frames are stored (ContentCompression; RFC 9559, 5.1.4.1.31.5).
+
+    Attributes:
+        strip: Bytes with which every frame begins, and which are not stored.
+        deflated: Whether frames are compressed with zlib.
+    """
+
+    strip: bytes = b""
+    deflated: bool = False
 
 
 class VideoTrack(NamedTuple):
@@ -28,8 +40,7 @@ class VideoTrack(NamedTuple):
         uid: Its UID, which tags have.
         codec: Its codec ID.
         private: Its CodecPrivate.
-        strip: Bytes with which every frame begins, and which are not stored; ``None`` if frames are stored in a way
-            that cannot be written.
+        storage: How its frames are stored; ``None`` if that is a way that cannot be written.
         scale: Factor of its times (TrackTimestampScale).
         size: (width, height) of the coded picture.
         crop: What is cut off.
@@ -40,7 +51,7 @@ class VideoTrack(NamedTuple):
     uid: int
     codec: bytes
     private: bytes
-    strip: bytes | None
+    storage: Storage | None
     scale: float
     size: tuple[int, int]
     crop: Crop
@@ -66,15 +77,15 @@ def video_track(raw: bytes, tracks: Element) -> VideoTrack | None:
         return VideoTrack(
             entry, numbers.get(NUMBER, 0), numbers.get(UID, 0),
             text(raw, parts[CODEC]) if CODEC in parts else b"", texts.get(PRIVATE, b""),
-            _stripped(raw, parts[_ENCODINGS]) if _ENCODINGS in parts else b"",
+            _storage(raw, parts[_ENCODINGS]) if _ENCODINGS in parts else Storage(),
             floating(texts[_SCALE]) if _SCALE in texts else 1.0,
             (sizes.get(_WIDTH, 0), sizes.get(_HEIGHT, 0)), (left, top, right, bottom),
         )  # fmt: skip
     return None
 
 
-def _stripped(raw: bytes, encodings: Element) -> bytes | None:
-    """Return the bytes that are left out of every frame; ``None`` for compression and encryption of other kinds."""
+def _storage(raw: bytes, encodings: Element) -> Storage | None:
+    """Return how frames are stored; ``None`` for encryption, and compression of other kinds or of other things."""
     all_of = [child for child in children(raw, encodings) if child.id == _ENCODING]
     if len(all_of) != 1:
         return None
@@ -84,9 +95,12 @@ def _stripped(raw: bytes, encodings: Element) -> bytes | None:
     if _ORDER_SCOPE in parts and unsigned(raw, parts[_ORDER_SCOPE]) != 1:
         return None
     inside = {child.id: child for child in children(raw, parts[_COMPRESSION])}
-    if _ALGORITHM not in inside or unsigned(raw, inside[_ALGORITHM]) != _STRIPPING or _SETTINGS not in inside:
+    algorithm = unsigned(raw, inside[_ALGORITHM]) if _ALGORITHM in inside else _ZLIB
+    if algorithm == _ZLIB:
+        return Storage(deflated=True)
+    if algorithm != _STRIPPING or _SETTINGS not in inside:
         return None
-    return raw[inside[_SETTINGS].body : inside[_SETTINGS].end]
+    return Storage(raw[inside[_SETTINGS].body : inside[_SETTINGS].end])
 
 
 def crop(data: Media) -> Crop:
