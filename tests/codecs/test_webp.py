@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import labeling
 from labeling import containers
 from labeling.codecs import paint_file
 from labeling.codecs.webp.chunks import quality_of
@@ -170,3 +171,32 @@ def test_animation_whose_first_frame_is_beside_the_label(save: Save, quarters: Q
         difference = np.abs(old - new)[..., 3]
         difference[top:bottom, left:right] = 0
         assert difference.max() == 0
+
+
+@pytest.mark.parametrize("options", [{"lossless": True, "exact": True}, {"quality": 70}])
+@pytest.mark.parametrize("animated", [False, True])
+def test_an_alpha_channel_that_is_opaque_throughout_stays(
+    options: dict[str, Any], animated: bool, tmp_path: Path
+) -> None:
+    image = photo(160, 120)
+    if "lossless" in options:
+        body = bytearray(coded(image, **options)[8:])
+        body[4] |= 0x10  # alpha_is_used
+        pieces = chunk(b"VP8L", bytes(body))
+    else:
+        pieces = chunk(b"ALPH", b"\0" + b"\xff" * (160 * 120)) + coded(image, **options)
+    if animated:
+        source = riff(extended(160, 120, 0x12), chunk(b"ANIM", bytes(6)), *[anmf(pieces, 0, 0, 160, 120, 50, 0)] * 2)
+    else:
+        source = riff(extended(160, 120, 0x10), pieces)
+    path = tmp_path / "opaque.webp"
+    path.write_bytes(source)
+    assert np.asarray(Image.open(path).convert("RGBA"))[..., 3].min() == 255
+    labeled = labeling.Labeler("service", strict=True).label_file(path, tmp_path / "labelled.webp")
+    assert labeled.lost == ()
+    data = (tmp_path / "labelled.webp").read_bytes()
+    told = info(tmp_path, data)
+    assert sum("ALPH" in line for line in told) == sum("ALPH" in line for line in info(tmp_path, source))
+    with Image.open(io.BytesIO(data)) as made:
+        assert made.mode == "RGBA"
+        assert np.asarray(made)[..., 3].min() == 255

@@ -13,6 +13,8 @@ _MAX_RIFF = 0xFFFFFFFE
 _head = Struct("<4sI")
 
 PICTURE = (b"VP8 ", b"VP8L", b"ALPH")
+ALPHA_IS_USED = 0x10
+"""The bit of that name, in the fifth byte of a VP8L header (RFC 9649, 3.4)."""
 
 
 class Chunk(NamedTuple):
@@ -68,6 +70,13 @@ def walk(data: bytes, start: int, stop: int) -> Iterator[Chunk]:
 def pack(name: bytes, body: bytes) -> bytes:
     """Return a chunk."""
     return _head.pack(name, len(body)) + body + b"\0" * (len(body) & 1)
+
+
+def has_alpha(chunk: Chunk) -> bool:
+    """Return whether a chunk of a picture says that the picture has an alpha channel."""
+    return chunk.name == b"ALPH" or (
+        chunk.name == b"VP8L" and bool(chunk.body[4:5] > b"" and chunk.body[4] & ALPHA_IS_USED)
+    )
 
 
 def frame_of(chunk: Chunk) -> Frame:

@@ -18,7 +18,19 @@ from labeling.codecs._memory import put
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import Plan, make_plan, rgb_region
-from labeling.codecs.webp.chunks import PICTURE, Chunk, Frame, frame_chunk, frame_of, pack, quality_of, replaced, walk
+from labeling.codecs.webp.chunks import (
+    ALPHA_IS_USED,
+    PICTURE,
+    Chunk,
+    Frame,
+    frame_chunk,
+    frame_of,
+    has_alpha,
+    pack,
+    quality_of,
+    replaced,
+    walk,
+)
 from labeling.containers.base import Buffer
 from labeling.errors import LabelingError, UnreadableFile
 
@@ -96,7 +108,22 @@ def _encoded(image: Image.Image, source: list[Chunk], quality: int | None) -> tu
             f"the painted picture cannot be encoded as WebP: {error}", hint="convert it to PNG"
         ) from error
     made = out.getvalue()
-    return [chunk for chunk in walk(made, 12, len(made)) if chunk.name in PICTURE], words
+    found = [chunk for chunk in walk(made, 12, len(made)) if chunk.name in PICTURE]
+    return (_with_alpha(found, image.size) if any(map(has_alpha, source)) else found), words
+
+
+def _with_alpha(picture: list[Chunk], size: tuple[int, int]) -> list[Chunk]:
+    """Say that a picture has an alpha channel, as its source does: libwebp leaves out one that is opaque throughout."""
+    if any(map(has_alpha, picture)):
+        return picture
+    if picture[0].name == b"VP8L":
+        head = picture[0]
+        return [head._replace(body=head.body[:4] + bytes((head.body[4] | ALPHA_IS_USED,)) + head.body[5:])]
+    # An ALPH chunk (RFC 9649, 2.7.1.2): compressed as VP8L without its header, and alpha in the place of green.
+    out = io.BytesIO()
+    Image.new("RGB", size, (0, 255, 0)).save(out, "WEBP", lossless=True)
+    coded = next(chunk for chunk in walk(out.getvalue(), 12, len(out.getvalue())) if chunk.name == b"VP8L")
+    return [Chunk(b"ALPH", b"\1" + coded.body[5:], 0, 0), *picture]
 
 
 def _animation(
