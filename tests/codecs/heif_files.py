@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from labeling.containers.syntax.isobmff import children, first_at, walk
+
 
 def box(kind: bytes, *parts: bytes) -> bytes:
     return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
@@ -176,3 +178,50 @@ def decoded(data: bytes) -> Any:
 
     with av.open(io.BytesIO(data), "r") as file:
         return next(file.decode(video=0))
+
+
+def heic_sequence(count: int = 4, *, params: str = "keyint=4:bframes=0", pix_fmt: str = "yuv420p") -> bytes:
+    """An image sequence in HEVC whose primary picture shares the data of its first sample, made of an MP4 file."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as file:
+        stream: Any = file.add_stream("libx265", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, pix_fmt
+        stream.options = {"x265-params": f"{params}:log-level=none:info=0"}
+        stream.codec_context.codec_tag, stream.codec_context.time_base = "hvc1", Fraction(1, 600)
+        time = 0
+        for number in range(count):
+            picture = np.asarray(photo(192, 128, 0 if "bframes=3" in params else number))
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 600)
+            time += 40 + 7 * number
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    data = out.getvalue().replace(b"vide", b"pict")
+    view = memoryview(data)
+    moov = next(each for each in walk(view, 0, len(data)).boxes if each.type == b"moov")
+    tables = {each.type: each for each in descend_all(view, moov, b"trak", b"mdia", b"minf", b"stbl")}
+    (size,) = struct.unpack_from(">I", data, tables[b"stsz"].body + 12)
+    (at,) = struct.unpack_from(">I", data, tables[b"stco"].body + 8)
+    hvcc = data[data.index(b"hvcC") - 4 :]
+    hvcc = hvcc[: int.from_bytes(hvcc[:4], "big")]
+    length = int.from_bytes(data[:4], "big")
+    brands = b"hevc" + bytes(4) + b"msf1hevcmif1heicmiafiso8"[: length - 16]
+    meta = full(
+        b"meta", 0,
+        full(b"hdlr", 0, bytes(4) + b"pict" + bytes(13)),
+        full(b"pitm", 0, struct.pack(">H", 1)),
+        full(b"iloc", 0, b"\x44\0", struct.pack(">HHHHII", 1, 1, 0, 1, at, size)),
+        full(b"iinf", 0, struct.pack(">H", 1), full(b"infe", 2, struct.pack(">HH", 1, 0), b"hvc1", b"\0")),
+        box(b"iprp", box(b"ipco", hvcc, size_of(192, 128)[0]),
+            full(b"ipma", 0, struct.pack(">IHB", 1, 1, 2) + b"\x81\x02")),
+    )  # fmt: skip
+    return data[:4] + b"ftyp" + brands + data[length:] + meta
+
+
+def descend_all(view: memoryview, moov: Any, *path: bytes) -> list[Any]:
+    """The boxes in the first box at a path."""
+    found = first_at(view, moov, *path)
+    assert found is not None
+    return children(view, found)

@@ -32,7 +32,7 @@ _CRF = 22.0
 """The first guess of x265's quality; the second one follows the bytes of the source."""
 
 _PRESET = "fast"
-_SPEED = 6
+SPEED = 6
 _BT601 = 6
 _WITHOUT = "convert it to PNG, or label it without the visible text (`visible=False`)"
 
@@ -142,7 +142,7 @@ class _Hevc:
         """See :class:`Coding`."""
         old = hevc.Hevc(Stream("hevc", configuration, planes.width, planes.height, Fraction(1, 25), Fraction(25)))
         tile = tile and not old.refusal()
-        if quality is None and any(_bypasses(nal) for nal in old.sets.get(hevc.PPS, ())):
+        if quality is None and any(bypasses(nal) for nal in old.sets.get(hevc.PPS, ())):
             made = self._made(planes, None, old, tile=tile)
             return Coded(*made, None, True, "without loss")
         if quality is not None:
@@ -179,17 +179,22 @@ class _Hevc:
         if tile:  # MIAF (ISO/IEC 23000-22, 7.3.11.4.2): the tiles of a grid have one decoder configuration
             both = old.joined(old.extradata(encoder))
             return old.pack(data, [], True), both
-        sets: dict[int, list[bytes]] = {}
-        for nal in split_start_codes(encoder.extradata or b""):
-            if (kind := nal[0] >> 1 & 63) in (hevc.VPS, hevc.SPS, hevc.PPS):
-                sets.setdefault(kind, []).append(nal)
-        if not sets.get(hevc.SPS):
-            raise LabelingError("the HEVC encoder returned no parameter sets", hint="please report this")
         nals = [nal for nal in split_start_codes(data) if nal[0] >> 1 & 63 < 32]
-        return join_nals(nals, 4), hevc.write_sets(hevc.configuration_head(sets[hevc.SPS][0], 4), sets)
+        return join_nals(nals, 4), hevc_configuration(encoder)
 
 
-def _bypasses(pps: bytes) -> bool:
+def hevc_configuration(encoder: Any) -> bytes:
+    """Return the content of an hvcC box with the parameter sets of an encoder, for samples with lengths of 4 bytes."""
+    sets: dict[int, list[bytes]] = {}
+    for nal in split_start_codes(encoder.extradata or b""):
+        if (kind := nal[0] >> 1 & 63) in (hevc.VPS, hevc.SPS, hevc.PPS):
+            sets.setdefault(kind, []).append(nal)
+    if not sets.get(hevc.SPS):
+        raise LabelingError("the HEVC encoder returned no parameter sets", hint="please report this")
+    return hevc.write_sets(hevc.configuration_head(sets[hevc.SPS][0], 4), sets)
+
+
+def bypasses(pps: bytes) -> bool:
     """Return transquant_bypass_enabled_flag of a PPS (ITU-T H.265, 7.3.2.3.1): encoders set it for lossless coding."""
     try:
         r = BitReader(unescape(pps)[2:])
@@ -222,7 +227,7 @@ class _Av1:
 
     def encode(self, planes: Planes, source: bytes, configuration: bytes, quality: int | None, *, tile: bool) -> Coded:
         """See :class:`Coding`."""
-        sequence, index = _quantiser(configuration[4:] + source)
+        sequence, index = quantiser_of(configuration[4:] + source)
         if quality is not None:
             step, words = round((100 - quality) * 63 / 100), f"quality {quality}"
         elif index is None:
@@ -232,7 +237,7 @@ class _Av1:
         exact = quality in (None, 100) and step == 0
         size = len(source) if quality is None else 0
         words = "without loss" if exact else words
-        payload, colour, exact, words = _av1(planes, step, exact=exact, size=size, words=words)
+        payload, colour, exact, words = encode_av1(planes, step, exact=exact, size=size, words=words)
         coded = colour or planes.coded
         obus = [obu for obu in av1.split(payload) if obu.type not in (av1.TEMPORAL_DELIMITER, av1.PADDING)]
         made = None
@@ -248,7 +253,7 @@ class _Av1:
         return Coded(av1.join(obus), av1.configuration(made), colour, exact, words)
 
 
-def _quantiser(data: bytes) -> tuple[av1.Sequence | None, int | None]:
+def quantiser_of(data: bytes) -> tuple[av1.Sequence | None, int | None]:
     """Return the sequence header and base_q_idx of a picture; ``None`` where they cannot be read."""
     sequence = None
     try:
@@ -262,7 +267,9 @@ def _quantiser(data: bytes) -> tuple[av1.Sequence | None, int | None]:
     return sequence, None
 
 
-def _av1(planes: Planes, step: int, *, exact: bool, size: int, words: str) -> tuple[bytes, Colour | None, bool, str]:
+def encode_av1(
+    planes: Planes, step: int, *, exact: bool, size: int, words: str
+) -> tuple[bytes, Colour | None, bool, str]:
     """Encode a picture as AV1.
 
     Args:
@@ -287,7 +294,7 @@ def _av1(planes: Planes, step: int, *, exact: bool, size: int, words: str) -> tu
     if not exact and (bits == 8 or (across, down) == (1, 1)):
         return *_by_rgb(planes, max(1, step)), False, words
     if not exact:
-        words = f"without loss, and larger, since {bits}-bit {_name(planes)} is not encoded otherwise here"
+        words = f"without loss, and larger, since {bits}-bit {sampling_name(planes)} is not encoded otherwise here"
     if planes.subsampling != (0, 0):
         words += ", stored as 4:4:4"
     stacked = [
@@ -298,7 +305,7 @@ def _av1(planes: Planes, step: int, *, exact: bool, size: int, words: str) -> tu
     return _opencv(np.dstack([stacked[1], stacked[0], stacked[2]]), bits, 0), None, True, words
 
 
-def _name(planes: Planes) -> str:
+def sampling_name(planes: Planes) -> str:
     return {(1, 1): "4:2:0", (1, 0): "4:2:2"}.get(planes.subsampling, "4:4:4")
 
 
@@ -308,7 +315,7 @@ def _svt(planes: Planes, step: int, *, exact: bool, size: int) -> bytes:
     params = "avif=1:lossless=1" if exact else "avif=1"
     for left in (2, 1, 0):
         step = max(1, step)
-        options = {"preset": str(_SPEED), "crf": str(step), "svtav1-params": params}
+        options = {"preset": str(SPEED), "crf": str(step), "svtav1-params": params}
         made = _encode("libsvtav1", planes, options, False)[1]
         if exact or not left or step == 1 or len(made) >= 0.95 * size:
             break
@@ -320,7 +327,7 @@ def _opencv(samples: Any, bits: int, step: int) -> bytes:
     import cv2
 
     quality = 100 - round(step * 100 / 63)
-    options = [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_SPEED, _SPEED]
+    options = [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_SPEED, SPEED]
     try:
         done, data = cv2.imencode(".avif", np.ascontiguousarray(samples.astype(f"u{samples.itemsize}")), options)
     except cv2.error as error:
@@ -330,27 +337,44 @@ def _opencv(samples: Any, bits: int, step: int) -> bytes:
     return _primary(data.tobytes())
 
 
-def _by_rgb(planes: Planes, step: int) -> tuple[bytes, Colour | None]:
-    """Encode by way of RGB, of which the encoders make YUV with the matrix of BT.601 and the full range.
+def rgb_of(planes: Planes, *, changed: bool) -> tuple[Any, Colour | None]:
+    """Return a picture as RGB, of which the encoders make YUV with the matrix of BT.601 and the full range.
 
     Read by that same matrix, the planes go through unchanged. Only saturated colours may be no RGB then: if there are
     any outside the label, the picture gets that matrix in truth, and its new colour is returned.
+
+    Args:
+        planes: The picture.
+        changed: Whether it gets the matrix in truth.
     """
-    bits, changed = planes.form.bits, None
-    as_601 = replace(planes, colour=replace(planes.colour, matrix=_BT601, full=True))
-    if "G" in {part.channel for part in planes.form.components} or _is_no_rgb(as_601):
-        changed = replace(planes.coded, matrix=_BT601, full=True)
-    source = planes if changed else as_601
+    bits = planes.form.bits
+    source = planes if changed else _as_601(planes)
     rgb = np.empty((planes.height, planes.width, 3), np.uint16 if bits > 8 else np.uint8)
     for top, bottom in _strips(planes):
         rgb[top:bottom] = np.rint(to_rgb(source, (0, top, planes.width, bottom)) * ((1 << bits) - 1))
+    return rgb, replace(planes.coded, matrix=_BT601, full=True) if changed else None
+
+
+def _as_601(planes: Planes) -> Planes:
+    return replace(planes, colour=replace(planes.colour, matrix=_BT601, full=True))
+
+
+def goes_through_rgb(planes: Planes) -> bool:
+    """Return whether a picture can be encoded by way of RGB without another matrix."""
+    return "G" not in {part.channel for part in planes.form.components} and not _is_no_rgb(_as_601(planes))
+
+
+def _by_rgb(planes: Planes, step: int) -> tuple[bytes, Colour | None]:
+    """Encode by way of RGB."""
+    bits = planes.form.bits
+    rgb, changed = rgb_of(planes, changed=not goes_through_rgb(planes))
     if bits > 8:
         return _opencv(rgb[..., ::-1], bits, step), changed
     out = io.BytesIO()
     quality = 100 - round(step * 100 / 63)
     try:
         image = Image.fromarray(rgb)
-        image.save(out, "AVIF", quality=quality, subsampling=_name(planes), speed=_SPEED, range="full")
+        image.save(out, "AVIF", quality=quality, subsampling=sampling_name(planes), speed=SPEED, range="full")
     except (OSError, ValueError, KeyError) as error:
         raise LabelingError(f"the painted picture cannot be encoded as AVIF ({error})", hint=_WITHOUT) from error
     return _primary(out.getvalue()), changed

@@ -120,8 +120,12 @@ def _alpha(pictures: Pictures, shown: Shown) -> list[Tile]:
 
 def is_alpha(pictures: Pictures, number: int) -> bool:
     """Return whether an auxiliary picture is an alpha channel (ISO/IEC 23008-12, 6.5.8)."""
-    kind = (pictures.property(number, b"auxC") or b"")[4:].partition(b"\0")[0]
-    return kind.endswith(_ALPHA)
+    return is_alpha_urn((pictures.property(number, b"auxC") or b"")[4:])
+
+
+def is_alpha_urn(text: bytes) -> bool:
+    """Return whether a type of auxiliary pictures, up to its first NUL, is that of alpha channels."""
+    return text.partition(b"\0")[0].endswith(_ALPHA)
 
 
 def orientation(turned: list[tuple[str, int]]) -> int:

@@ -210,6 +210,10 @@ def _media(
         samples += more.samples
         ticks = max(ticks, more.ticks)
     yield Entry(f"{key}:samples", Measure(samples, str(samples)), f"samples of {name}", where)
+    if key.startswith(("track:picture", "track:auxiliary")) and (stts := tables.get(b"stts")) is not None:
+        # The tracks of an image sequence are never re-muxed, so that their ticks stay.
+        value = digest(scale.to_bytes(8, "big") + view[stts.body : stts.end])
+        yield Entry(f"{key}:times", value, f"durations of the pictures of {name}", where)
     if scale and ticks:
         shown, step = ticks / scale, 1000
         measure = Measure(round(shown * step), f"{shown:.3f} s", slack=2)
@@ -238,7 +242,7 @@ def _descriptions(view: memoryview, stsd: Box, key: str, name: str, where: str) 
         if entry.type not in seen:
             yield Entry(f"{key}:codec", codec, f"codec of {name}", where)
         seen.add(entry.type)
-        if not key.startswith("track:video"):
+        if not key.startswith(("track:video", "track:picture", "track:auxiliary")):
             continue
         for each in walk(view, entry.body + 78, entry.end, 256).boxes:
             if each.type in _COLOUR:

@@ -93,6 +93,34 @@ def video_track(view: memoryview, moov: Box, movie_scale: int) -> VideoTrack | s
     return "it has no video track"
 
 
+def picture_tracks(view: memoryview, moov: Box) -> list[tuple[bytes, VideoTrack]] | str:
+    """Read the tracks of an image sequence (ISO/IEC 23008-12, 7): pictures (``pict``) and what belongs to them.
+
+    The latter have the handler type ``auxv``.
+
+    Args:
+        view: The movie box.
+        moov: The same as a box.
+
+    Returns:
+        Each with its handler type; or in words why its samples cannot be edited in place.
+    """
+    found: list[tuple[bytes, VideoTrack]] = []
+    for trak in children(view, moov, b"trak")[: isobmff.MAX_TRACKS]:
+        kind, mdia = media_of(view, trak)
+        if kind not in (b"pict", b"auxv") or mdia is None:
+            continue
+        boxes = next(descend_with_parents(view, mdia, b"minf", b"stbl"), None)
+        track = (
+            "its video track has no sample tables" if boxes is None
+            else _track(view, (moov, trak, *boxes), movie_scale(view, moov))
+        )  # fmt: skip
+        if isinstance(track, str):
+            return track.replace("its video track", "a track of its pictures")
+        found.append((kind, track))
+    return found
+
+
 def _track(view: memoryview, parents: tuple[Box, ...], movie_scale: int) -> VideoTrack | str:
     _, trak, mdia, _, stbl = parents
     tables = {each.type: each for each in children(view, stbl)}
