@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 Signature = tuple[tuple[int, bytes], ...]
 """(offset, bytes) pairs that must all match the first bytes of a file."""
 
 
+@cache
 def resolve(reference: str, package: str | None = None) -> Any:
     """Import what a row names: a module, or ``module:name`` in it; a leading dot is relative to ``package``."""
     module, _, name = reference.partition(":")

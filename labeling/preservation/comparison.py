@@ -24,6 +24,9 @@ def unmatched(before: Iterable[Entry], after: Iterable[Entry]) -> list[tuple[Ent
     Returns:
         Each of them, and the value of its key that ``after`` has in its place, if it has one.
     """
+    before, after = list(before), list(after)
+    if before == after:  # as a rule: only metadata changed
+        return []
     there: dict[str, list[Value]] = {}
     for entry in after:
         there.setdefault(entry.key, []).append(entry.value)

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from labeling import containers
 from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, read_tiff
@@ -119,14 +120,13 @@ def _of_muxer(entry: Entry) -> bool:
 
 
 def _bounded(state: State) -> Iterator[Entry]:
-    for number, entry in enumerate(containers.inventory(state.data, state.contents)):
-        if number >= MAX_ENTRIES:
-            return
-        yield entry
+    return islice(containers.inventory(state.data, state.contents), MAX_ENTRIES)
 
 
 def _blocks(before: State, after: State) -> _Blocks:
     """Leave out the blocks that are the same in both, which is most of them, and take the others apart."""
+    if not before.contents.blocks and before.manifest is None:
+        return _Blocks()  # nothing can be missing
     rest: dict[tuple[Kind, str, bytes], int] = {}
     for block in _without_offsets(after):
         identity = _identity(block)
