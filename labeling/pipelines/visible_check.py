@@ -7,7 +7,7 @@ label has to stay for two seconds (GB 45438-2025 5.4). Pictures are decoded as t
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from labeling.containers import Media
 from labeling.errors import LabelingError, MissingDependency, WriteError
 from labeling.findings import Status
 from labeling.limits import MAX_PIXELS, MIN_SECONDS
-from labeling.marks.visible import kept
+from labeling.marks.visible import same_text, text_detail
 
 if TYPE_CHECKING:
     from labeling.codecs.video.sample import Frame
@@ -34,9 +34,6 @@ _ALIKE = 0.4
 
 _FAINT = 2.0
 """A label that changes the picture by less than this many levels on average cannot be told from coding noise."""
-
-_DETAIL = 48
-"""Height in pixels to which the area under a label is reduced for comparing."""
 
 _ROUNDING = 0.002
 """Seconds: Matroska and FLV round times to milliseconds."""
@@ -88,24 +85,24 @@ def _is_read(result: Media, format: str, languages: tuple[str, ...]) -> bool:
 def _missing(result: Media, source: Media, format: str, painter: Painter) -> str:
     """Say on which picture the label is missing; empty if it is there."""
     frames = sample.opened(result, format, max_pixels=MAX_PIXELS).frames()
-    before = _Source(sample.opened(source, format, max_pixels=MAX_PIXELS).frames())
+    before = _Source(sample.opened(source, format, max_pixels=MAX_PIXELS).frames(ahead=False))
     known: dict[tuple[int, int], _Expected] = {}
-    reference: Any = None
+    reference: NDArray[np.float32] | None = None
     try:
         for number, frame in enumerate(frames):
-            if number and frame.seconds >= MIN_SECONDS - _ROUNDING:
-                break
             size = frame.size
             if size not in known:
                 known[size] = _expected(painter, size)
             here = known[size]
-            detail = _detail(frame.luma(here.box, size))
-            if reference is not None and kept(reference, detail, (0, 0, detail.shape[1], detail.shape[0])):
-                continue
-            if not _is_there(frame, before.at(number), here):
-                words = "the first picture" if not number else f"the picture at {frame.seconds:.2f} s"
-                return f"is not on {words} of the new video"
-            reference = detail
+            luma = frame.luma(here.box, size)
+            detail = text_detail(luma) if luma.size else None
+            if reference is None or detail is None or not same_text(reference, detail):
+                if not _is_there(frame, before.at(number), here):
+                    words = "the first picture" if not number else f"the picture at {frame.seconds:.2f} s"
+                    return f"is not on {words} of the new video"
+                reference = detail
+            if frame.end >= MIN_SECONDS - _ROUNDING:
+                break
     finally:
         frames.close()
         before.frames.close()
@@ -133,16 +130,6 @@ def _expected(painter: Painter, size: tuple[int, int]) -> _Expected:
     overlay = painter.paint([np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8)])
     alpha: NDArray[np.float32] = np.true_divide(overlay[..., 3], 255, dtype=np.float32)
     return _Expected(box, _gray(overlay[..., :3]), alpha)
-
-
-def _detail(luma: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the luma under a label, reduced: (H, W, 3) uint8 with equal channels."""
-    import cv2
-
-    scale = _DETAIL / max(1, min(luma.shape))
-    if scale < 1:
-        luma = np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.repeat(luma[..., None], 3, axis=2)
 
 
 def _gray(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

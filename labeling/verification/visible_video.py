@@ -16,6 +16,9 @@ from labeling.limits import MIN_SECONDS
 from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from labeling.codecs.video.sample import Frame, Sampler
     from labeling.containers import Media
 
@@ -33,9 +36,6 @@ APART, AGAIN = 0.4, 0.1
 
 ENDS, BESIDE = 8.0, 4.0
 """Seconds of sound that are searched for the rhythm: at either end of audio, and at the start of a video."""
-
-DETAIL = 48
-"""Height in pixels to which the area under a label is reduced for comparing."""
 
 _CLAUSE = "GB 45438-2025 5.4"
 
@@ -107,23 +107,16 @@ class _Reading:
 
     def stays(self, frame: Frame) -> bool:
         """Return whether another frame has the same label, without OCR; ``False`` means that OCR must decide."""
-        from labeling.marks.visible import kept
+        from labeling.marks.visible import same_text
 
-        if self._detail is None or not self._detail.size:
-            return False
-        height, width = self._detail.shape[:2]
-        return kept(self._detail, self._under(frame), (0, 0, width, height))
+        there = self._detail
+        return there is not None and (other := self._under(frame)) is not None and same_text(there, other)
 
-    def _under(self, frame: Frame) -> Any:
-        """Return the luma under the label, reduced: (H, W, 3) uint8 with equal channels."""
-        import cv2
-        import numpy as np
+    def _under(self, frame: Frame) -> NDArray[np.float32] | None:
+        from labeling.marks.visible import text_detail
 
-        part = frame.luma(self.finding.value["box"], self._size)
-        scale = DETAIL / max(1, min(part.shape))
-        if scale < 1:
-            part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        return np.repeat(part[..., None], 3, axis=2)
+        luma = frame.luma(self.finding.value["box"], self._size)
+        return text_detail(luma) if luma.size else None
 
 
 def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:

@@ -7,6 +7,7 @@ playlist, path or address in a file is followed. PyAV keeps FFmpeg's log off unl
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,6 +37,9 @@ MAX_READ = 1 << 30
 
 AUDIO_RATE = 8000
 """Samples per second to which audio is resampled: audible labels are below 3 kHz."""
+
+MAX_THREADS = 4
+"""Limit on the threads of a decoder: each decodes a frame ahead, which nobody may ask for."""
 
 MAX_CHUNKS = 1024
 """Limit on the chunks of a RIFF file that are searched for texts to hide from FFmpeg."""
@@ -183,21 +187,25 @@ class Sampler:
         self._data, self._demuxer, self._limit, self._crop = data, demuxer, limit, crop
         self._hidden = _texts(data)
         self._origin: float | None = None
-        with decoding(), self._opened() as container:
-            self.has_video = _video(container) is not None
-            self.has_audio = bool(container.streams.audio)
-            self.seconds = max(0.0, (container.duration or 0) / 1e6)
+        with decoding():
+            self._unused: InputContainer | None = self._open()
+            self.has_video = _video(self._unused) is not None
+            self.has_audio = bool(self._unused.streams.audio)
+            self.seconds = max(0.0, (self._unused.duration or 0) / 1e6)
 
-    def frames(self) -> Generator[Frame]:
+    def frames(self, *, ahead: bool = True) -> Generator[Frame]:
         """Yield the frames from the first shown one on, in the order of display, :data:`MAX_FRAMES` at most.
 
         Packets that do not decode are skipped.
+
+        Args:
+            ahead: Whether further frames are decoded in other threads meanwhile; pointless if only the first is wanted.
 
         Raises:
             UnreadableFile: There is no frame at all.
             TooLarge: The frames have more pixels than the limit.
         """
-        return self._frames(0.0)
+        return self._frames(0.0, ahead=ahead)
 
     def frame_at(self, seconds: float) -> Frame | None:
         """Return the frame shown ``seconds`` after the first one, or the last one before it that decodes."""
@@ -245,16 +253,20 @@ class Sampler:
         samples = np.concatenate(parts)[:wanted] if parts else np.zeros(0, np.float32)
         return begin, samples
 
-    @contextmanager
-    def _opened(self) -> Iterator[InputContainer]:
+    def _open(self) -> InputContainer:
         import av
 
         source: Any = _Reader(self._data, self._hidden)
         limits = {"max_pixels": str(self._limit)}  # for the frames that FFmpeg decodes to know the streams
-        with av.open(source, format=self._demuxer, options=limits, metadata_errors="replace") as container:
-            yield container
+        container: InputContainer = av.open(source, format=self._demuxer, options=limits, metadata_errors="replace")
+        return container
 
-    def _frames(self, start: float) -> Generator[Frame]:
+    def _opened(self) -> InputContainer:
+        """Return a container at its start, to be closed: FFmpeg decodes frames to open one, so none is left unused."""
+        container, self._unused = self._unused or self._open(), None
+        return container
+
+    def _frames(self, start: float, *, ahead: bool = True) -> Generator[Frame]:
         with decoding(), self._opened() as container:
             stream = _video(container)
             if stream is None:
@@ -265,7 +277,8 @@ class Sampler:
                     f"frames of {context.width} × {context.height} pixels are beyond the limit of {self._limit}",
                     hint="raise `max_pixels`",
                 )
-            stream.thread_type = "AUTO"
+            stream.thread_type = "AUTO" if ahead else "SLICE"
+            context.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
             context.options = {"max_pixels": str(self._limit)}
             if start and self._origin is not None:
                 container.seek(math.floor((self._origin + start) / float(stream.time_base or 1)), stream=stream)

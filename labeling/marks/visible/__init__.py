@@ -5,10 +5,20 @@
 
 from __future__ import annotations
 
-from labeling.marks.visible.measure import kept
+from labeling.marks.visible.measure import kept, same_text, text_detail
 from labeling.marks.visible.paint import LabelPainter, check_asset
 from labeling.marks.visible.read import read_visible
 from labeling.marks.visible.wording import Wording, judge
 from labeling.options import Style
 
-__all__ = ["LabelPainter", "Style", "Wording", "check_asset", "judge", "kept", "read_visible"]
+__all__ = [
+    "LabelPainter",
+    "Style",
+    "Wording",
+    "check_asset",
+    "judge",
+    "kept",
+    "read_visible",
+    "same_text",
+    "text_detail",
+]

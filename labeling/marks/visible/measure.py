@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -40,6 +40,9 @@ SURE = 0.42
 
 _KNOWN = "生成合"
 """Ideographs of generation elements that our font has."""
+
+REDUCED = 48
+"""Pixels to which the shorter side of what is under a label is reduced for comparing frames."""
 
 _SAME = 0.75
 """Correlation above which two frames show the same text."""
@@ -272,14 +275,47 @@ def kept(first: NDArray[np.uint8], later: NDArray[np.uint8], box: Sequence[int])
     Returns:
         ``False`` means that OCR must read the later frame.
     """
-    import cv2
-
     if first.shape != later.shape:
         return False
     left, top, right, bottom = box
-    details = []
-    for frame in (first, later):
-        gray: Any = np.sqrt(wcag.luminance(frame[top:bottom, left:right]))
-        details.append((gray - cv2.GaussianBlur(gray, (0, 0), max(1.0, 0.25 * (bottom - top)))).ravel())
-    strength = float(np.linalg.norm(details[0]) * np.linalg.norm(details[1]))
-    return strength > 0 and float(details[0] @ details[1]) > _SAME * strength
+    one, other = (np.sqrt(wcag.luminance(frame[top:bottom, left:right])) for frame in (first, later))
+    return same_text(_fine(one), _fine(other))
+
+
+def text_detail(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the fine detail of what is under a label in one frame, for :func:`same_text`.
+
+    Args:
+        luma: What is under the label, (H, W) uint8, not empty.
+
+    Returns:
+        (h, w) float32: its shorter side is reduced to :data:`REDUCED` pixels.
+    """
+    import cv2
+
+    scale = REDUCED / min(luma.shape)
+    if scale < 1:
+        luma = np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return _fine(_gray_values()[luma])
+
+
+def same_text(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Return whether two details, as :func:`text_detail` gives them, show the same text; ``False`` is for OCR."""
+    if one.shape != other.shape:
+        return False
+    one, other = one.ravel(), other.ravel()
+    strength = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return strength > 0 and float(one @ other) > _SAME * strength
+
+
+@cache
+def _gray_values() -> NDArray[np.float32]:
+    """Return the root of the luminance of each gray."""
+    values: NDArray[np.float32] = np.sqrt(wcag.luminance(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)))
+    return values
+
+
+def _fine(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    import cv2
+
+    return np.asarray(values - cv2.GaussianBlur(values, (0, 0), max(1.0, 0.25 * values.shape[0])), np.float32)
