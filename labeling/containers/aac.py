@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from labeling.containers.base import Changes, Contents, Media, Piece
-from labeling.containers.collector import Collector
+from labeling.containers.base import Buffer, Changes, Contents, Media, Piece
+from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
 from labeling.containers.syntax import id3, id3_edit, old_tags
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes
 
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _HEADER = 7
 _SAMPLES = 1024  # of a block; a frame has one to four
 _MEASURED = 200  # frames that the duration is estimated from
+_SEARCHED = 1 << 16  # bytes in which the first frame is looked for
+_LOOSE, _ENOUGH = 4096, 8  # bytes behind the last frame, and number of frames, of a file that is recognised by them
 
 
 @dataclass(slots=True)
@@ -56,6 +59,35 @@ def _length(head: bytes) -> int:
     return length if length > _HEADER else 0
 
 
+def looks_like(data: Buffer | FileBytes) -> bool:
+    """Return whether frames follow bytes of no known kind, and reach to the end of the file: players find them."""
+    media = data if isinstance(data, bytes | FileBytes) else bytes(data)
+    at, count = first_frame(media, 0, len(media)), 0
+    if at is None:
+        return False
+    while length := _length(media[at : at + _HEADER]):
+        at += length
+        count += 1
+    return count >= _ENOUGH and 0 <= len(media) - at <= _LOOSE
+
+
+def first_frame(data: Media, start: int, stop: int) -> int | None:
+    """Return where the audio begins: at ``start``, or at the first of three frames in a row not far behind it."""
+    if is_frame(data[start : start + _HEADER]):
+        return start
+    window = data[start : min(stop, start + _SEARCHED)]
+    at = window.find(b"\xff")
+    while at >= 0:
+        here, row = start + at, 0
+        while row < 3 and (length := _length(data[here : here + _HEADER])) and here + length <= stop:
+            here += length
+            row += 1
+        if row == 3:
+            return start + at
+        at = window.find(b"\xff", at + 1)
+    return None
+
+
 def read(data: Media) -> Contents:
     """Find the metadata of an ADTS file; see :mod:`labeling.containers.base`."""
     found = walk(data)
@@ -77,6 +109,10 @@ def walk(data: Media) -> Walk:
     tail = old_tags.find(data, found.start, collector, "AAC ID3v2 (at the end)")
     found.end, found.old = tail.start, tail.old
     found.tags += tail.tags
+    begin, first = found.start, first_frame(data, found.start, found.end)
+    if first is not None and begin < first:
+        found.start = first
+        note(collector.warnings, f"{first - begin} bytes before the first frame are not audio; they are kept")
     length = _length(data[found.start : found.start + _HEADER])
     follows = found.start + length
     if not length:

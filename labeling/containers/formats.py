@@ -285,7 +285,7 @@ _AUDIO: tuple[Format, ...] = (
     Format(
         name="adts", title="AAC (ADTS)", media=True,
         media_types=("audio/aac",), extensions=(".aac", ".adts"),
-        signatures=_starts(b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8"),
+        signatures=_starts(b"\xff\xf1", b"\xff\xf9", b"\xff\xf0", b"\xff\xf8"), sniffed=True,
         module=".aac", inventory=".inventories.audio:aac", carrier="ID3v2 TXXX frame AIGC",
         kept="all audio, every ID3v2 frame, tags behind the audio",
         label_home="text", home_prefix="AAC ID3v2 TXXX ", manifest="beside",
@@ -303,8 +303,8 @@ _AUDIO: tuple[Format, ...] = (
     Format(
         name="ogg", title="OGG, Opus", media=True,
         media_types=("audio/ogg", "video/ogg"), extensions=(".ogg", ".oga", ".ogv", ".opus"),
-        signatures=_starts(b"OggS"),
-        kept="every stream and its duration",
+        signatures=_starts(b"OggS"), sniffed=True,
+        kept="every stream and its duration, ID3 tags in front",
         module=".ogg.metadata", inventory=".inventories.audio:ogg", carrier="Vorbis comment AIGC=",
         label_home="text", home_prefix="OGG ", has_xmp=False, manifest="beside",
         demuxer="ogg",

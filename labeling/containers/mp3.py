@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from labeling.containers import aac, aiff, flac, wav
+from labeling.containers import aac, aiff, flac, formats, wav
 from labeling.containers.base import Buffer, Changes, Contents, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import pick, splice
+from labeling.containers.ogg import metadata as ogg
+from labeling.containers.ogg.pages import first_page
 from labeling.containers.syntax import id3, id3_edit, old_tags
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.filebytes import FileBytes
 
 _LOOSE, _ENOUGH = 4096, 8  # bytes behind the last frame, and number of frames, of a file that is recognised by them
+_BEGINNING = 1024  # bytes by which a file of another kind behind the tag is recognised
 _SEARCHED = 1 << 16  # for the first frame, behind the tag
 _KBITS = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -66,11 +69,14 @@ def read(data: Media) -> Contents:
         return wav.read(data)
     if after and data[after : after + 4] == b"FORM":
         return aiff.read(data)
-    if after and aac.is_frame(data[after : after + 7]):
-        return aac.read(data)
-    if after and data[after : after + 4] == b"OggS":
-        hint = "remove the tag first: `ffmpeg -i FILE -c copy OUT.ogg`"
-        raise UnsupportedFormat("an ID3 tag precedes an OGG file: what is in it was not looked at", hint=hint)
+    if after and (kind := formats.unread(data[after : after + _BEGINNING])) is not None:
+        words = "which is not yet read: whether it carries labels was not looked at"
+        raise UnsupportedFormat(f"an ID3 tag precedes {kind.title}, {words}", hint=kind.way_out or None)
+    if after and _first_frame(data, after, len(data)) is None:
+        if aac.first_frame(data, after, len(data)) is not None:
+            return aac.read(data)
+        if first_page(data) is not None:
+            return ogg.read(data)
     walk = _walk(data)
     coded = [(walk.audio, walk.audio_end - walk.audio)] if walk.audio_end > walk.audio else []
     contents = walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)

@@ -99,8 +99,11 @@ def flac(data: Media, contents: Contents) -> Iterator[Entry]:
 
 
 def ogg(data: Media, contents: Contents) -> Iterator[Entry]:
-    """List the streams that an OGG file begins with (RFC 3533)."""
-    at = 0
+    """List the streams that an OGG file begins with (RFC 3533), and what is in front of them."""
+    at = pages.first_page(data) or 0
+    yield from _frames(data, contents, "OGG ID3v2")
+    if (begin := id3.behind_tags(data)) < at:
+        yield Entry("front", digest_of_part(data, begin, at), f"{at - begin} bytes in front", "OGG")
     for number in range(1, _MAX_STREAMS + 1):
         page = pages.page_at(data, at)
         if page is None or not page.flags & pages.BEGINS:

@@ -1,7 +1,8 @@
 """OGG (RFC 3533) with Vorbis, Opus, FLAC, Speex, Theora or VP8: a label is a comment in a stream's comment header.
 
 Streams may be multiplexed and chained; all comment headers are read. Pages of audio and video are walked by their
-headers, and not even that if the last page shows that no further link of the chain follows.
+headers, and not even that if the last page shows that no further link of the chain follows. An ID3v2 tag in front,
+which taggers for MP3 write and FFmpeg reads, is read too, and stays; so do bytes of any other kind in front.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labeling.containers.base import MAX_TOTAL, Block, Changes, Contents, Media, Piece
+from labeling.containers.base import MAX_TOTAL, Block, Buffer, Changes, Contents, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, pick, splice
 from labeling.containers.ogg import pages
 from labeling.containers.ogg.pages import Page
-from labeling.containers.syntax import vorbis_comment
+from labeling.containers.syntax import id3, id3_edit, vorbis_comment
 from labeling.errors import LabelingError
+from labeling.filebytes import FileBytes
 
 MAX_PAGES = 1 << 20
 """Limit on the pages of a file that are walked, if it is chained: 4 GB of pages of the usual size."""
@@ -93,6 +95,7 @@ class _Stream:
 @dataclass(slots=True)
 class _Walk:
     collector: Collector = field(default_factory=Collector)
+    tags: list[id3.Tag] = field(default_factory=list)
     streams: list[_Stream] = field(default_factory=list)
     coded: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
@@ -108,13 +111,37 @@ def read(data: Media) -> Contents:
     return walk.collector.contents("ogg", media_type, walk.coded, size, seconds=walk.seconds)
 
 
+def looks_like(data: Buffer | FileBytes) -> bool:
+    """Return whether pages follow bytes of no known kind, and reach to the end of the file: players find them.
+
+    Only then is it OGG: a program with sounds in it is none.
+    """
+    media = data if isinstance(data, bytes | FileBytes) else bytes(data)
+    begin = pages.first_page(media)
+    page = pages.page_at(media, begin) if begin is not None else None
+    for _ in range(MAX_PAGES):
+        if page is None or page.end >= len(media):
+            break
+        page = pages.page_at(media, page.end)
+    return page is not None and page.end == len(media)
+
+
 def _walk(data: Media) -> _Walk:
     walk = _Walk()
     collector = walk.collector
     last = pages.last_page(data)
-    if pages.page_at(data, 0) is None or last is None:
+    at = pages.first_page(data)
+    if at is None or last is None:
         collector.problems.append("it does not begin with a whole OGG page")
         return walk
+    walk.tags = id3.leading_tags(data, collector, "ID3v2 tag before the OGG pages,")
+    if walk.tags:
+        note(collector.warnings, "an ID3 tag precedes the first page, and stays; some programs do not read such a file")
+    if behind := at - id3.behind_tags(data):
+        note(
+            collector.warnings,
+            f"{behind} bytes precede the first page and are kept; some programs do not read such a file",
+        )
     rest = data[last.end : last.end + 4]
     if last.end > len(data) or (rest and b"OggS".startswith(rest)):
         collector.problems.append("the file is cut off in its last page")
@@ -122,7 +149,6 @@ def _walk(data: Media) -> _Walk:
         collector.warnings.append(f"{len(data) - last.end} bytes follow the last page; they are kept")
     elif not last.flags & pages.ENDS:
         collector.warnings.append("its last page is not marked as the end: it may be cut off")
-    at: int | None = 0
     while at is not None and not collector.problems:
         at = _link(data, at, last, walk)
     if not walk.streams and not collector.problems:
@@ -283,7 +309,7 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
             "the OGG has a Skeleton 4 index, which a label would make wrong",
             hint="re-mux it first (ffmpeg -i … -c copy)",
         )
-    return splice(data, edits)
+    return splice(data, id3_edit.tag_edits(walk.tags, gone) + edits)
 
 
 def _comments(data: Media, stream: _Stream) -> vorbis_comment.Comments:

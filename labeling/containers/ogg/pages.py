@@ -9,6 +9,7 @@ from struct import Struct
 
 from labeling.containers.base import Media
 from labeling.containers.edits import Edit
+from labeling.containers.syntax import id3
 from labeling.errors import LabelingError
 
 MAX_SEGMENTS = 255
@@ -19,6 +20,7 @@ MAX_RENUMBERED = 1 << 17
 CONTINUED, BEGINS, ENDS = 1, 2, 4
 NO_PACKET_ENDS = (1 << 64) - 1
 
+_SEARCHED, _TRIED = 1 << 16, 64  # bytes in which the first page is looked for, and candidates that are checked
 _HEADER = 27
 _SEQUENCE, _CHECKSUM = 18, 22
 _head = Struct(
@@ -93,6 +95,23 @@ def is_intact(data: Media, page: Page) -> bool:
     stored = int.from_bytes(raw[_CHECKSUM : _CHECKSUM + 4], "little")
     blanked = raw[:_CHECKSUM] + bytes(4) + raw[_CHECKSUM + 4 :]
     return len(raw) == page.end - page.at and checksum(blanked) == stored
+
+
+def first_page(data: Media) -> int | None:
+    """Return where the pages begin: behind ID3v2 tags, or at the first intact page not far behind these."""
+    start = id3.behind_tags(data)
+    if page_at(data, start) is not None:
+        return start
+    window = data[start : start + _SEARCHED]
+    at = window.find(b"OggS")
+    for _ in range(_TRIED):
+        if at < 0:
+            break
+        page = page_at(data, start + at)
+        if page is not None and page.flags & BEGINS and is_intact(data, page):
+            return page.at
+        at = window.find(b"OggS", at + 1)
+    return None
 
 
 def last_page(data: Media) -> Page | None:
