@@ -13,7 +13,7 @@ from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piec
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, pick, splice
 from labeling.containers.syntax import id3, id3_edit
-from labeling.containers.syntax.riff import MAX_CHUNKS, MAX_RIFF, Chunk, is_name, payload, title
+from labeling.containers.syntax.riff import MAX_CHUNKS, MAX_RIFF, UNFINISHED, Chunk, is_name, payload, title
 from labeling.errors import LabelingError
 
 FORMS = (b"AIFF", b"AIFC")
@@ -22,6 +22,9 @@ _ID3 = (b"ID3 ", b"id3 ")
 _TEXTS = (b"NAME", b"AUTH", b"(c) ", b"ANNO", b"AIGC")
 _COMMON = 18  # bytes of a COMM chunk of AIFF
 _SOUND = 8  # offset and block size, before the samples
+_STREAM = "its sizes were never filled in: it was written as a stream"
+_PLAIN = {b"NONE", b"twos", b"sowt", b"raw ", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"FL64"}
+"""AIFF-C's names of what is not compressed: a sample has as many whole bytes as its bits need."""
 
 
 @dataclass(slots=True)
@@ -35,7 +38,8 @@ class Walk:
         samples: The SSND chunk; ``None`` if there is none.
         tags: ID3 tags, and the chunk that each is in: ``None`` for one in front of the FORM chunk.
         seconds: Its duration.
-        fixed: Why it cannot be rewritten; empty if it can.
+        to_end: Whether the samples reach to the end of the file, which is not what the SSND chunk says.
+        frames: Number of samples in each channel, where the COMM chunk does not say it; 0 if it does.
         mended: What a copy has right and this file has wrong.
     """
 
@@ -45,7 +49,8 @@ class Walk:
     samples: Chunk | None = None
     tags: list[tuple[Chunk | None, id3.Tag]] = field(default_factory=list)
     seconds: float = 0.0
-    fixed: str = ""
+    to_end: bool = False
+    frames: int = 0
     mended: list[str] = field(default_factory=list)
 
 
@@ -62,7 +67,7 @@ def read(data: Media) -> Contents:
             note(found.collector.warnings, f"{len(data) - found.form.end} bytes follow the FORM chunk; they are kept")
     sound = found.samples
     coded = [] if sound is None else [(min(sound.body + _SOUND, sound.stop), max(0, sound.stop - sound.body - _SOUND))]
-    contents = found.collector.contents("aiff", "audio/aiff", coded, fixed=found.fixed, seconds=found.seconds)
+    contents = found.collector.contents("aiff", "audio/aiff", coded, seconds=found.seconds)
     home = _home(found)
     return replace(contents, mended=tuple(found.mended), has_xmp=home is None or home[1].version > 2)
 
@@ -82,12 +87,13 @@ def walk(data: Media) -> Walk:
         note(collector.warnings, "an ID3 tag precedes the FORM header; some programs take the file for an MP3")
     length = int.from_bytes(head[4:8], "big")
     stop = begin + 8 + length
-    if length < 4 or (length == MAX_RIFF and stop > size):
-        found.fixed = (
-            "the AIFF was written as a stream: its sizes were never filled in; re-save it (ffmpeg -i … OUT.aiff)"
-        )
+    stream = length < 4 or (length >= UNFINISHED and stop > size)
+    if stream:
         stop = size
-    _children(data, found, begin + 12, min(stop, size))
+    _children(data, found, begin + 12, min(stop, size), stream)
+    if stream:
+        found.mended.append(f"{_STREAM}; the copy states the true size")
+        note(collector.warnings, _STREAM)
     end = max([min(stop, size), *(chunk.end for chunk in found.children)])
     found.form = Chunk(b"FORM", head[8:12], begin, end, end)
     if stop > end and not (stop == end + 1 and end & 1 and end == size):  # only padding is missing
@@ -97,7 +103,7 @@ def walk(data: Media) -> Walk:
     return found
 
 
-def _children(data: Media, found: Walk, at: int, stop: int) -> None:
+def _children(data: Media, found: Walk, at: int, stop: int, stream: bool) -> None:
     size = len(data)
     while at + 8 <= stop:
         if len(found.children) == MAX_CHUNKS:
@@ -112,6 +118,10 @@ def _children(data: Media, found: Walk, at: int, stop: int) -> None:
             end = body_end  # the padding was forgotten
         chunk = Chunk(head[:4], b"", at, min(body_end, size), end, body_end > size)
         if chunk.name == b"SSND" and found.samples is None:
+            told = body_end - chunk.body
+            if stream and (told == 0 or (chunk.cut and told >= UNFINISHED)):
+                chunk = Chunk(chunk.name, b"", at, size, size)
+                found.to_end = True
             found.samples = chunk
         found.children.append(chunk)
         at = chunk.end
@@ -126,12 +136,18 @@ def _is_chunk(data: Media, at: int, stop: int) -> bool:
 
 def _take(data: Media, chunk: Chunk, found: Walk) -> None:
     collector = found.collector
-    if chunk.cut and not found.fixed:
+    if chunk.cut:
         note(collector.problems, f"the {title(chunk.name)} chunk at offset {chunk.at} is cut off")
     if chunk.name == b"COMM" and chunk.stop - chunk.body >= _COMMON:
-        raw = data[chunk.body : chunk.body + _COMMON]
-        rate = _extended(raw[8:])
-        found.seconds = int.from_bytes(raw[2:6], "big") / rate if rate else 0.0
+        raw = data[chunk.body : chunk.body + _COMMON + 4]
+        frames, rate = int.from_bytes(raw[2:6], "big"), _extended(raw[8:])
+        if found.to_end and found.samples is not None:
+            sample = int.from_bytes(raw[:2], "big") * (int.from_bytes(raw[6:8], "big") + 7 >> 3)
+            plain = found.form.form == b"AIFF" or raw[_COMMON:] in _PLAIN
+            there = max(0, found.samples.stop - found.samples.body - _SOUND)
+            if plain and sample and frames in (0, 0xFFFFFFFF):
+                frames = found.frames = there // sample
+        found.seconds = frames / rate if rate else 0.0
     elif chunk.name in _TEXTS:
         text = payload(data, chunk, collector).rstrip(b"\0")
         collector.add(Kind.TEXT, f"AIFF {title(chunk.name)}", (chunk.at, chunk.end), text, title(chunk.name))
@@ -169,6 +185,7 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
     if tail:
         at = found.children[-1].end
         edits.append((at, at, tail))
+    edits += _true_sizes(found)
     begin = found.form.at
     size = found.form.end - begin - 8 + sum(len(new) - (end - start) for start, end, new in edits)
     if size > MAX_RIFF:
@@ -177,6 +194,20 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
     if begin:
         edits.append((0, begin, b""))
     return splice(data, edits)
+
+
+def _true_sizes(found: Walk) -> list[Edit]:
+    """Return the edits that fill in what a writer of a stream could not know."""
+    edits: list[Edit] = []
+    if found.to_end and found.samples is not None:
+        length = found.samples.stop - found.samples.body
+        if length > MAX_RIFF:
+            raise LabelingError("the audio is larger than the 4 GiB that an AIFF file can be")
+        edits.append((found.samples.at + 4, found.samples.body, length.to_bytes(4, "big")))
+    common = next((chunk for chunk in found.children if chunk.name == b"COMM"), None)
+    if found.frames and common is not None:
+        edits.append((common.body + 2, common.body + 6, found.frames.to_bytes(4, "big")))
+    return edits
 
 
 def _puts(found: Walk, kept: list[Block], changes: Changes) -> dict[int, list[tuple[int | None, bytes]]]:

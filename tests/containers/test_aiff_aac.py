@@ -9,7 +9,6 @@ import pytest
 
 from labeling import Labeler, containers, verify
 from labeling.containers import Contents
-from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.findings import Signature, Status
 
@@ -114,10 +113,50 @@ def test_every_truncation_of_aiff_is_a_problem() -> None:
         assert containers.read(data[:cut]).problems, cut
 
 
-def test_a_stream_of_aiff_is_refused_with_a_way_out() -> None:
-    data = b"FORM" + bytes(4) + form(COMMON)[8:] + b"SSND" + bytes(4) + bytes(8) + SAMPLES
-    with pytest.raises(LabelingError, match="ffmpeg"):
-        write(data, text_field=("AIGC", LABEL))
+def sized(data: bytes, whole: int, sound: int, frames: int | None = None) -> bytes:
+    """An AIFF file that says other sizes of itself, and another number of samples."""
+    at, common = data.index(b"SSND") + 4, data.index(b"COMM") + 10
+    count = data[common : common + 4] if frames is None else struct.pack(">I", frames)
+    data = data[:common] + count + data[common + 4 :]
+    return data[:4] + struct.pack(">I", whole) + data[8:at] + struct.pack(">I", sound) + data[at + 4 :]
+
+
+@pytest.mark.parametrize("frames", [None, 0, 0xFFFFFFFF])
+@pytest.mark.parametrize("sizes", [(0, 0), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFFFF, 0x7FFFFFD7), (0xFFFFFFFF, 0)])
+@pytest.mark.parametrize(
+    "options", [(), ("-c:a", "pcm_s16le"), ("-c:a", "pcm_f32be"), ("-ac", "2", "-c:a", "pcm_s24be")]
+)
+def test_a_stream_of_aiff_gets_its_true_sizes(
+    options: tuple[str, ...], sizes: tuple[int, int], frames: int | None, tmp_path: Path
+) -> None:
+    whole = ffmpeg(".aiff", "-fflags", "+bitexact", *options)
+    before = sized(whole, *sizes, frames)
+    assert len(whole) == len(before)
+    (tmp_path / "a.aiff").write_bytes(before)
+    contents = containers.read(before)
+    assert (contents.problems, round(contents.seconds, 6)) == ((), 0.3)
+    assert coded(before) == coded(whole)
+    made = Labeler(producer=PRODUCER, visible=False).label_file(tmp_path / "a.aiff")
+    assert made.lost == ()
+    assert any("the copy states the true size" in words for words in made.how)
+    after = made.path.read_bytes()
+    assert packets(after) == packets(whole)
+    assert after[: len(whole)][8:] == whole[8:]
+    assert "AIGC" in ffprobe(made.path)
+    assert containers.read(after).warnings == ()
+    assert verify(made.path, visible=False).verdicts["cn"].outcome == "compliant"
+
+
+def test_what_ffmpeg_pipes_as_aiff_is_labelled(tmp_path: Path) -> None:
+    (tmp_path / "a.aiff").write_bytes(ffmpeg("aiff"))
+    made = Labeler(producer=PRODUCER, visible=False).label_file(tmp_path / "a.aiff")
+    assert packets(made.path.read_bytes()) == packets(ffmpeg(".aiff"))
+
+
+def test_true_sizes_mean_that_an_aiff_is_cut_off() -> None:
+    whole = ffmpeg(".aiff", "-fflags", "+bitexact")
+    for data in (whole[:-100], sized(whole, 0xFFFFFFFF, 20_000_000), sized(whole, 0, len(SAMPLES) * 10)):
+        assert "cut off" in containers.read(data).problems[0]
 
 
 # AAC

@@ -55,6 +55,9 @@ def aiff(data: Media, contents: Contents) -> Iterator[Entry]:
     for chunk in found.children:
         if chunk.name not in _TEXTS:  # those are read as blocks
             name, value = title(chunk.name), digest_of_part(data, chunk.body, chunk.stop)
+            if chunk.name == b"COMM" and found.frames:  # which the copy states
+                raw = data[chunk.body : chunk.stop]
+                value = digest(raw[:2] + found.frames.to_bytes(4, "big") + raw[6:])
             yield Entry(f"chunk:{name}", value, f"chunk {name}", f"AIFF chunk at offset {chunk.at}")
     for _, tag in found.tags:
         yield from frames(tag, taken, "AIFF ID3")
