@@ -48,6 +48,10 @@ class Sequence:
         superres: Whether frames may be scaled.
         large_blocks: Whether superblocks have 128 × 128 samples.
         models: Whether there is a decoder model.
+        cdef: Whether frames may use the constrained directional enhancement filter.
+        restoration: Whether frames may use loop restoration.
+        separate_uv: Whether U and V may have quantisers of their own.
+        grain_at: Where in the header film_grain_params_present is, in bits; it is the last one.
     """
 
     body: bytes
@@ -69,6 +73,15 @@ class Sequence:
     superres: bool
     large_blocks: bool
     models: bool
+    cdef: bool
+    restoration: bool
+    separate_uv: bool
+    grain_at: int
+
+    @property
+    def grain(self) -> bool:
+        """film_grain_params_present: whether frames say how film grain is to be added."""
+        return bool(self.body[self.grain_at // 8] >> 7 - self.grain_at % 8 & 1)
 
 
 def split(data: bytes) -> Iterator[Obu]:
@@ -147,13 +160,16 @@ def read_sequence(body: bytes) -> Sequence:
             motion = _SELECT if r.flag() else r.u(1)
         if ordered:
             order_bits = r.u(3) + 1
-    superres = r.flag()
-    r.u(2)
+    superres, cdef, restoration = r.flag(), r.flag(), r.flag()
     depth, mono, subsampling, position, colour, place = _colour(r, profile)
     position_at = r.at - 2
+    separate = not mono and r.flag()
+    grain_at = r.at
+    r.u(1)
     return Sequence(
         body, profile, level, tier, reduced, depth, mono, subsampling, position, colour, position_at, place,
         (width_bits, height_bits, width, height), ids, (screen, motion), order_bits, superres, large, models,
+        cdef, restoration, separate, grain_at,
     )  # fmt: skip
 
 
@@ -244,6 +260,29 @@ def quantiser(sequence: Sequence, header: bytes) -> int:
     Raises:
         UnreadableFile: It is cut off, or no key frame.
     """
+    return key_frame(sequence, header).bits.u(8)
+
+
+class KeyFrame(NamedTuple):
+    """The header of a key frame, read up to its quantiser.
+
+    Attributes:
+        bits: Reads on from there.
+        copies: allow_intrabc.
+        scaled: Whether the frame is coded narrower than it is shown.
+    """
+
+    bits: BitReader
+    copies: bool
+    scaled: bool
+
+
+def key_frame(sequence: Sequence, header: bytes) -> KeyFrame:
+    """Read the header of a key frame up to base_q_idx (5.9.2).
+
+    Raises:
+        UnreadableFile: It is cut off, or no key frame.
+    """
     r = BitReader(header)
     if sequence.models or (not sequence.reduced and (r.flag() or r.u(2) or not r.flag())):
         raise UnreadableFile("the AV1 picture does not begin with a key frame that is shown")
@@ -263,12 +302,11 @@ def quantiser(sequence: Sequence, header: bytes) -> int:
         width = (width * 8 + denominator // 2) // denominator
     if r.flag():
         r.u(32)
-    if screen and full_width == width:
-        r.flag()
+    copies = screen and full_width == width and r.flag()
     if not (sequence.reduced or no_update):
         r.flag()
     _skip_tiles(r, width, height, large=sequence.large_blocks)
-    return r.u(8)
+    return KeyFrame(r, copies, full_width != width)
 
 
 def _skip_tiles(r: BitReader, width: int, height: int, *, large: bool) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from labeling.codecs.heif import av1_headers as av1
+from labeling.codecs.heif.av1_grain import grain_of, with_grain
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame, to_rgb
 from labeling.codecs.pixels import decoding
 from labeling.codecs.video import hevc
@@ -47,6 +48,7 @@ class Coded:
         colour: What the coded picture says of its colour, if that had to change.
         lossless: Whether it decodes to exactly the samples that were given.
         words: How it was encoded.
+        grain: Why there is film grain no more beside the samples; empty if there was none, or it is there.
     """
 
     payload: bytes
@@ -54,6 +56,7 @@ class Coded:
     colour: Colour | None
     lossless: bool
     words: str
+    grain: str = ""
 
 
 class Coding(Protocol):
@@ -86,18 +89,23 @@ def coding_of(kind: bytes) -> Coding | None:
     return _Av1() if kind == b"av01" else None
 
 
-def _decode(name: str, payload: bytes, extradata: bytes, nclx: Any, max_pixels: int, what: str) -> Planes:
+def _decode(
+    name: str, payload: bytes, extradata: bytes, nclx: Any, max_pixels: int, what: str,
+    options: dict[str, str] | None = None,
+) -> Planes:  # fmt: skip
     import av
 
     with decoding(what):
         decoder: Any = av.CodecContext.create(name, "r")
         decoder.extradata = extradata or None
-        decoder.options = {"max_pixels": str(max_pixels)}
+        decoder.options = {"max_pixels": str(max_pixels)} | (options or {})
         decoder.thread_type = "SLICE"
         frames = [*decoder.decode(av.Packet(payload)), *decoder.decode(None)]
         if not frames or frames[0].is_corrupt:
             raise UnreadableFile(f"the {what} picture cannot be decoded; it is damaged or cut off")
-        return from_frame(frames[0], nclx)
+        made = from_frame(frames[0], nclx)
+        made.grained = frames[0].side_data.get("FILM_GRAIN_PARAMS") is not None
+        return made
 
 
 def _encode(name: str, planes: Planes, options: dict[str, str], headers: bool) -> tuple[Any, bytes]:
@@ -223,7 +231,17 @@ class _Av1:
     def decode(self, payload: bytes, configuration: bytes, nclx: Any, max_pixels: int) -> Planes:
         """See :class:`Coding`."""
         # A sequence header may be in the configuration only (AV1 in ISO-BMFF, 2.3.1).
-        return _decode("libdav1d", configuration[4:] + payload, b"", nclx, max_pixels, "AV1")
+        data = configuration[4:] + payload
+        made = _decode("libdav1d", data, b"", nclx, max_pixels, "AV1", {"export_side_data": "film_grain"})
+        if made.grained:
+            try:
+                made.grain = grain_of(list(av1.split(data)))
+            except LabelingError:
+                made.grain = ""
+            if not made.grain:  # with the grain in the samples
+                made = _decode("libdav1d", data, b"", nclx, max_pixels, "AV1")
+            made.grained = not made.grain
+        return made
 
     def encode(self, planes: Planes, source: bytes, configuration: bytes, quality: int | None, *, tile: bool) -> Coded:
         """See :class:`Coding`."""
@@ -250,7 +268,30 @@ class _Av1:
                 made = av1.read_sequence(body)
         if made is None:
             raise LabelingError("the AV1 encoder returned no sequence header", hint="please report this")
-        return Coded(av1.join(obus), av1.configuration(made), colour, exact, words)
+        grain = "its parameters cannot be read, so that it is in the samples now" if planes.grained else ""
+        joined = av1.join(obus)
+        if planes.grain:
+            kept = colour is None or (colour.matrix, colour.full) == (planes.colour.matrix, planes.colour.full)
+            grained = _grained(obus, planes, sequence, made) if kept else b""
+            grain = "" if grained else "its parameters do not fit the new picture, which is without grain"
+            joined = grained or joined
+        return Coded(joined, av1.configuration(made), colour, exact, words, grain)
+
+
+def _grained(obus: list[av1.Obu], planes: Planes, old: av1.Sequence | None, new: av1.Sequence) -> bytes:
+    """Return a picture with the film grain of its source; empty if it cannot have it."""
+    if old is None or (old.mono, old.subsampling, old.depth) != (new.mono, new.subsampling, new.depth):
+        return b""
+    try:
+        made = av1.join(with_grain(obus, planes.grain))
+    except LabelingError:
+        return b""
+    limit = 4 * planes.width * planes.height + (1 << 16)
+    coding = _Av1()
+    before = coding.decode(av1.join(obus), b"", None, limit)
+    after = coding.decode(made, b"", None, limit)
+    same = all(map(np.array_equal, before.samples, after.samples))
+    return made if same and after.grain == planes.grain else b""
 
 
 def quantiser_of(data: bytes) -> tuple[av1.Sequence | None, int | None]:

@@ -20,20 +20,27 @@ from labeling.codecs.pixels import Plan, as_stored, make_plan, stored_box, uprig
 from labeling.containers.heif.pictures import Pictures
 from labeling.containers.heif.repaint import PictureEditor
 from labeling.errors import LabelingError, UnreadableFile
+from labeling.losses import Loss
 
 MATRIX = "the encoder takes this matrix only; the samples were converted to it"
 """Why the colour description of a picture had to change."""
+
+GRAIN = "film grain synthesis"
 
 _LAYERS = (b"a1lx", b"a1op", b"lsel")
 """Properties of the layers of a progressive AV1 picture; the new one has a single layer (AVIF, 2.2)."""
 
 
 class Written(NamedTuple):
-    """What became of the items: how they were encoded, whether that was without loss, and reasons for what is lost."""
+    """What became of the items: how they were encoded, whether that was without loss, and reasons for what is lost.
+
+    ``lost`` is what no comparison of the files sees.
+    """
 
     how: str
     lossless: bool
     reasons: dict[str, str]
+    lost: tuple[Loss, ...] = ()
 
 
 @dataclass(slots=True)
@@ -165,7 +172,8 @@ class Items:
                 editor.drop_property(item, kind)
                 reasons[f"property:{kind.decode()}"] = "the new picture has a single layer"
         self._configure(editor, made)
-        return Written(how, all(coded.lossless for coded in made.values()), reasons)
+        lost = tuple(Loss(GRAIN, f"AVIF item {item}", coded.grain) for item, coded in made.items() if coded.grain)
+        return Written(how, all(coded.lossless for coded in made.values()), reasons, lost)
 
     def _encode(self, item: int, made: dict[int, Coded], *, tile: bool) -> None:
         coding = coding_of(self.pictures.kind(item))

@@ -46,4 +46,6 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     written = items.write(editor)
     result = b"".join(editor.pieces())
     how = written.how + "".join(left)
-    return Painted(result, plan.box, plan.width, plan.height, len(done), written.lossless, how, written.reasons)
+    return Painted(
+        result, plan.box, plan.width, plan.height, len(done), written.lossless, how, written.reasons, written.lost
+    )

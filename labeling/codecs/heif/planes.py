@@ -49,6 +49,9 @@ class Planes:
         coded: What the coded picture itself says of its colour.
         colour: How it is to be read: what the container says takes precedence.
         painted: The boxes that have been painted on.
+        grain: The film grain that decoders add to them, which is not in the samples: film_grain_params of AV1 as a
+            string of 0 and 1; empty if there is none.
+        grained: Whether there is film grain in the samples, as decoded, that can be kept in no other way.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Planes:
     coded: Colour
     colour: Colour
     painted: list[Box] = field(default_factory=list)
+    grain: str = ""
+    grained: bool = False
 
     @property
     def gray(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.heif import planes, sequence_coding, shown
-from labeling.codecs.heif.items import MATRIX, Items, Written, colr_of
+from labeling.codecs.heif.items import GRAIN, MATRIX, Items, Written, colr_of
 from labeling.codecs.heif.planes import Planes
 from labeling.codecs.heif.sequence_coding import Made, Source
 from labeling.codecs.pixels import check_size, make_plan
@@ -23,8 +23,10 @@ from labeling.containers.heif.pictures import Pictures, clean_aperture
 from labeling.containers.heif.sequence import INSTEAD, Sequence, SequenceEditor
 from labeling.containers.mp4.samples import VideoTrack
 from labeling.errors import LabelingError
+from labeling.losses import Loss
 
 _CODED = (b"av01", b"hvc1", b"hev1")
+_GRAINED = "pictures that refer to each other are re-encoded with their grain in the samples"
 _ROTATIONS = {(0, False): 1, (90, False): 6, (180, False): 3, (270, False): 8}
 
 
@@ -67,14 +69,17 @@ def paint_sequence(file: File, painter: Painter, quality: int | None, max_pixels
     if alpha is not None and job.clear:
         found.append((alpha, sequence_coding.encoded(alpha.source, job.painted_alpha, job.first_alpha, quality)))
     title = "AVIF" if main.source.kind == b"av01" else "HEIC"
-    how = f"{title} sequence of {count} pictures re-encoded ({found[0][1].words})"
+    ratio = sum(sum(map(len, made.samples)) for _, made in found) / sum(each.source.size for each, _ in found)
+    how = f"{title} sequence of {count} pictures re-encoded ({found[0][1].words}, {ratio:.2f} times the bytes)"
     written = items.write(editor) if items.changed else Written("", True, {})
     for each, made in found:
         _replace(editor, each, made, [(item, at) for item, (track, at) in shared.items() if track is each], written)
     result = b"".join(editor.pieces())
     exact = written.lossless and all(made.lossless for _, made in found)
     how += f"; {written.how}" if written.how else ""
-    return Painted(result, plan.box, plan.width, plan.height, count, exact, how, written.reasons)
+    lost = [*written.lost]
+    lost += [Loss(GRAIN, f"{title} track {each.track.number}", _GRAINED) for each, made in found if made.grained]
+    return Painted(result, plan.box, plan.width, plan.height, count, exact, how, written.reasons, tuple(lost))
 
 
 def _label_items(

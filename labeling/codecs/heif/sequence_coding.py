@@ -80,6 +80,7 @@ class Made(NamedTuple):
         colour: What the pictures say of their colour, if that had to change.
         lossless: Whether they decode to exactly the samples that were given.
         words: How they were encoded.
+        grained: Whether film grain that decoders added is in their samples now.
     """
 
     samples: list[bytes]
@@ -88,6 +89,7 @@ class Made(NamedTuple):
     colour: Colour | None
     lossless: bool
     words: str
+    grained: bool = False
 
 
 Painted = Callable[[], Iterator[Planes]]
@@ -139,7 +141,7 @@ def encoded(source: Source, pictures: Painted, first: Planes, quality: int | Non
         raise LabelingError(
             f"the encoder returned {len(made.samples)} pictures for {len(source.samples)}", hint=_WITHOUT
         )
-    return made._replace(words=f"{made.words}, {sum(map(len, made.samples)) / max(1, source.size):.2f} times the bytes")
+    return made
 
 
 def _session(name: str, pictures: Iterator[Planes], options: dict[str, str], headers: bool) -> tuple[Any, list[Any]]:
@@ -241,7 +243,8 @@ def _av1(source: Source, pictures: Painted, first: Planes, quality: int | None) 
             raise LabelingError("the pictures of the image sequence were not encoded alike", hint=_WITHOUT)
     if header is None:
         raise LabelingError("the AV1 encoder returned no sequence header", hint="please report this")
-    return found._replace(samples=samples, configuration=av1.configuration(header))
+    grained = sequence is not None and sequence.grain
+    return found._replace(samples=samples, configuration=av1.configuration(header), grained=grained)
 
 
 def _described(sample: bytes, codes: tuple[int, int, int, bool], position: int) -> tuple[bytes, av1.Sequence | None]:
