@@ -6,6 +6,7 @@ Judged by the programs of libavif and libheif.
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -274,6 +275,76 @@ def test_stereo_pairs_are_labelled_in_both_pictures(quarters: Quarters) -> None:
     assert group in painted.data
     for picture in pillow_heif.open_heif(painted.data):
         assert np.abs(quarters(np.asarray(picture.to_pillow()), painted.box) - QUARTERS).max() < 40
+
+
+# Derived pictures
+
+
+def coded(width: int, height: int, seed: int = 1) -> Item:
+    data, sets = hevc(photo(width, height, seed))
+    return Item(b"hvc1", data, [(box(b"hvcC", sets), True), size_of(width, height)], hidden=True)
+
+
+def overlay(width: int, height: int, *places: tuple[int, int]) -> Item:
+    """An overlay item (ISO/IEC 23008-12, 6.6.2.2) on a magenta canvas."""
+    body = struct.pack(">BB4HHH", 0, 0, 65535, 0, 65535, 65535, width, height)
+    body += b"".join(struct.pack(">hh", *place) for place in places)
+    return Item(b"iovl", body, [size_of(width, height)], inside=True)
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_identity_items_are_labelled_as_they_turn_the_picture(turn: int, quarters: Quarters) -> None:
+    derived = Item(b"iden", b"\0", [size_of(160, 120), (box(b"irot", bytes((turn,))), True)], inside=True)
+    data = heif([derived, coded(160, 120)], [(b"dimg", 1, [2])])
+    painted = paint_file(data, "heif", Stamp())
+    before, after = (np.asarray(pillow_heif.open_heif(each).to_pillow()).astype(int) for each in (data, painted.data))
+    assert after.shape[:2] == (painted.height, painted.width) == ((120, 160) if turn in (0, 2) else (160, 120))
+    assert np.abs(quarters(after, painted.box) - QUARTERS).max() < 40
+    assert outside(before, after, painted.box).mean() < 1.5
+    assert payloads(painted.data)[1] == b"\0"
+
+
+def test_an_identity_of_a_grid_and_a_grid_of_identities(quarters: Quarters) -> None:
+    grid_item = Item(b"grid", struct.pack(">BBBBHH", 0, 0, 0, 1, 256, 128), [size_of(256, 128)], inside=True)
+    tiles = [coded(128, 128, 1), coded(128, 128, 2)]
+    same = Item(b"iden", b"\0", [size_of(256, 128)], inside=True)
+    one = heif([same, grid_item, *tiles], [(b"dimg", 1, [2]), (b"dimg", 2, [3, 4])])
+    part = Item(b"iden", b"\0", [size_of(128, 128)], inside=True)
+    two = heif([grid_item, part, part, *tiles], [(b"dimg", 1, [2, 3]), (b"dimg", 2, [4]), (b"dimg", 3, [5])])
+    for data in (one, two):
+        painted = paint_file(data, "heif", Stamp())
+        after = np.asarray(pillow_heif.open_heif(painted.data).to_pillow()).astype(int)
+        assert after.shape == (128, 256, 3)
+        assert np.abs(quarters(after, painted.box) - QUARTERS).max() < 40
+
+
+@pytest.mark.parametrize("place", [(20, 30), (100, 80), (60, 40), (-10, -10)])
+def test_overlays_are_labelled_on_what_is_seen(place: tuple[int, int], quarters: Quarters) -> None:
+    data = heif([overlay(160, 120, (0, 0), place), coded(160, 120), coded(64, 64, 4)], [(b"dimg", 1, [2, 3])])
+    painted = paint_file(data, "heif", Stamp(fixed=(70, 50, 140, 110)))
+    before, after = (np.asarray(pillow_heif.open_heif(each).to_pillow()).astype(int) for each in (data, painted.data))
+    assert np.abs(quarters(after, painted.box) - QUARTERS).max() < 45
+    assert outside(before, after, painted.box).mean() < 1.5
+
+
+def test_overlays_with_gaps_and_pictures_used_twice_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    twice = Item(b"grid", struct.pack(">BBBBHH", 0, 0, 0, 1, 256, 128), [size_of(256, 128)], inside=True)
+    for data, words in (
+        (heif([overlay(160, 120, (8, 8)), coded(64, 48)], [(b"dimg", 1, [2])]), "none covers all of it"),
+        (heif([overlay(160, 120, (0, 0), (0, 0)), coded(160, 120)], [(b"dimg", 1, [2])]), "damaged"),
+        (heif([twice, coded(128, 128)], [(b"dimg", 1, [2, 2])]), "at several places"),
+    ):
+        path = tmp_path / "source.heic"
+        path.write_bytes(data)
+        with pytest.raises(LabelingError, match=words) as error:
+            paint_file(data, "heif", Stamp())
+        assert words == "damaged" or "visible=False" in (error.value.hint or "")
+        quiet = labeling.Labeler("service", visible=False, strict=True).label_file(path, tmp_path / f"{len(data)}.heic")
+        assert quiet.lost == ()
+        if words == "none covers all of it":
+            labeling.convert(path, tmp_path / "converted.png")
+            with Image.open(tmp_path / "converted.png") as image:
+                assert image.size == (160, 120)
 
 
 # What cannot be painted on

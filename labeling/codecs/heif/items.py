@@ -13,7 +13,8 @@ import numpy as np
 
 from labeling.codecs.base import Box, Painter, Pixels
 from labeling.codecs.heif import planes, shown
-from labeling.codecs.heif.coding import Coded, coding_of
+from labeling.codecs.heif.av1_coding import Av1
+from labeling.codecs.heif.coding import Coded, Coding, Hevc
 from labeling.codecs.heif.planes import Colour, Planes
 from labeling.codecs.heif.shown import Shown, Tile
 from labeling.codecs.pixels import Plan, as_stored, make_plan, stored_box, upright
@@ -117,10 +118,10 @@ class Items:
                 here = _within(tile, part, box)
                 below = None if picture.premultiplied or not clear else alpha[here]
                 planes.paint(self._planes(tile.item), part, overlay[here], below)
-                self.changed[tile.item] = picture.tiles
+                self.changed[tile.item] = tile.alike(picture.tiles)
         for tile, part in clear:
             planes.paint_alpha(self._planes(tile.item), part, overlay[_within(tile, part, box)])
-            self.changed[tile.item] = picture.alpha
+            self.changed[tile.item] = tile.alike(picture.alpha)
             self.alphas.add(tile.item)
 
     def _thumbnail(self, number: int, plan: Plan, overlay: Pixels) -> None:
@@ -227,6 +228,13 @@ class Items:
         if self.unpainted:
             how += "; a thumbnail that cannot be encoded here stays without the label"
         return how
+
+
+def coding_of(kind: bytes) -> Coding | None:
+    """Return how the items of a type are coded; ``None`` if they cannot be encoded here."""
+    if kind in (b"hvc1", b"hev1"):
+        return Hevc()
+    return Av1() if kind == b"av01" else None
 
 
 def colr_of(old: tuple[int, int, int, bool], new: Colour) -> bytes:

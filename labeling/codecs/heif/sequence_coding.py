@@ -18,16 +18,15 @@ import numpy as np
 from PIL import Image
 
 from labeling.codecs.heif import av1_headers as av1
-from labeling.codecs.heif.coding import (
+from labeling.codecs.heif.av1_coding import (
     SPEED,
-    bypasses,
     encode_av1,
     goes_through_rgb,
-    hevc_configuration,
     quantiser_of,
     rgb_of,
     sampling_name,
 )
+from labeling.codecs.heif.coding import bypasses, hevc_configuration
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
 from labeling.codecs.pixels import decoding
 from labeling.codecs.video import hevc

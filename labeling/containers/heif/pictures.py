@@ -171,6 +171,21 @@ class Pictures:
         width, height = int.from_bytes(raw[4 : 4 + wide], "big"), int.from_bytes(raw[4 + wide : 4 + 2 * wide], "big")
         return Grid(raw[2] + 1, raw[3] + 1, width, height)
 
+    def overlay(self, number: int) -> list[tuple[int, int]]:
+        """Return where the layers of an overlay item are (ISO/IEC 23008-12, 6.6.2.2), the lowest first: (left, top).
+
+        Raises:
+            UnreadableFile: It is damaged.
+        """
+        raw = self.payload(number)
+        wide = 4 if raw[1:2] and raw[1] & 1 else 2
+        at = 10 + 2 * wide
+        places = [int.from_bytes(raw[p : p + wide], "big", signed=True) for p in range(at, len(raw) - wide + 1, wide)]
+        size = tuple(int.from_bytes(raw[p : p + wide], "big") for p in (10, 10 + wide))
+        if len(raw) < at or raw[0] or len(places) % 2 or size != self.size(number):
+            raise UnreadableFile(f"the overlay item {number} is damaged")
+        return list(zip(places[::2], places[1::2], strict=True))
+
     # How pictures are shown
 
     def masters(self) -> list[int]:
