@@ -11,7 +11,7 @@ from rich.text import Text
 
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
-from labeling.reports.batch_words import lead, remedy, word
+from labeling.reports.batch_words import lead, own_key, remedy, word
 
 from ._terminal import elide, make_console, printable
 from ._wording import in_options
@@ -28,7 +28,7 @@ _MIN_PATH_WIDTH, _BESIDE_PATH = 24, 24
 """Columns that a path gets at least, and columns that are kept for what stands beside it."""
 
 _STYLES = {
-    "labelled": "green", "verified": "green", "compliant": "green",
+    "labelled": "green", "converted": "green", "verified": "green", "compliant": "green",
     "failed": "red", "poison": "red", "noncompliant": "red",
     "refused": "yellow", "unsupported": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
@@ -72,7 +72,7 @@ def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableT
     if summary["rules"]["failed"]:
         yield _rules(summary, console)
     if summary["lost"]["files"]:
-        yield _lost(summary["lost"], console)
+        yield _lost(summary["lost"], console, word(own_key("lost", summary["mode"])))
     if summary["total"] > _MAX_SLOWEST and summary["slowest"]:
         yield _slowest(summary, console)
     if summary.get("files"):
@@ -140,11 +140,11 @@ def _verdicts(summary: Mapping[str, Any]) -> RenderableType | None:
 
 
 def _causes(summary: Mapping[str, Any], console: Console) -> RenderableType:
-    rows = summary["causes"]
+    rows, mode = summary["causes"], summary["mode"]
     grid = _counted()
     for row in rows[:_MAX_CAUSES]:
         message = row["message"] or word("no cause")
-        if "; " not in message and (advice := remedy(row["status"], row["kind"])):
+        if "; " not in message and (advice := remedy(row["status"], row["kind"], mode=mode)):
             message = f"{message.rstrip('.')}; {advice}"
         what = Text(f"{printable(word(row['status']))}: ", _STYLES.get(row["status"], ""))
         what.append(printable(in_options(message)), "default")
@@ -164,7 +164,7 @@ def _rules(summary: Mapping[str, Any], console: Console) -> RenderableType:
     return Group(Text(word("rules"), "bold"), grid, *more)
 
 
-def _lost(lost: Mapping[str, Any], console: Console) -> RenderableType:
+def _lost(lost: Mapping[str, Any], console: Console, title: str) -> RenderableType:
     rows = lost["things"]
     grid = _counted()
     for row in rows[:_MAX_LOST]:
@@ -173,7 +173,7 @@ def _lost(lost: Mapping[str, Any], console: Console) -> RenderableType:
     more = [Text(f"  and {len(rows) - _MAX_LOST} more things", "dim")] if len(rows) > _MAX_LOST else []
     key = "lost:files:1" if lost["files"] == 1 else "lost:files"
     sentence = Text(in_options(word(key, n=quantities.count(lost["files"]))), "dim")
-    return Group(Text(word("lost"), "bold"), grid, *more, sentence)
+    return Group(Text(title, "bold"), grid, *more, sentence)
 
 
 def _counted() -> Table:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ import click
 
 from labeling.batch.options import DEFAULT_TIMEOUT, ENGINES, LANGUAGES, RunOptions
 from labeling.errors import LabelingError
+from labeling.options import DECLARING, LabelerOptions, SignerFiles, options_of
+from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
 from ._wording import PARAMETER
@@ -22,8 +24,16 @@ from .ledger import configured, ledger_option
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
+    from labeling.marks.credentials import Signer
 
 _DECLARED = {each.name: each for each in fields(RunOptions)}
+
+_SIGNING = tuple(_options.destination(option) for option in options_of(SignerFiles).values())
+_LABELLING = {_options.destination(option) for each in DECLARING for option in options_of(each).values()}
+_SHARED = ("quality", "profile", "max_pixels", "strict")
+_KEPT = {_options.destination(options_of(LabelerOptions)[name]) for name in _SHARED}
+_NOT_CONVERTING = (_LABELLING - _KEPT - set(_SIGNING)) | {"config", "content_id", "trust", "everywhere"}
+"""Options that a conversion does not take."""
 
 
 def _option(name: str, flag: str = "", **settings: Any) -> Callable[[Any], Any]:
@@ -37,6 +47,14 @@ def _option(name: str, flag: str = "", **settings: Any) -> Callable[[Any], Any]:
     return click.option(flag or _flag(name), name, help=help_text, **settings)
 
 
+def _conversion_option(name: str) -> Callable[[Any], Any]:
+    """Return an option of the command convert, which says here that it belongs to ``--convert``."""
+    declared = options_of(ConversionOptions)[name]
+    help_text = f"With --convert: {declared.help[0].lower()}{declared.help[1:]}"
+    unset = declared.unset and "each picture keeps its name and format"
+    return _options.click_option(replace(declared, help=help_text, unset=unset))
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
@@ -45,6 +63,11 @@ def _flag(name: str) -> str:
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="[DST]", required=False)
 @click.option("--verify", "verifying", is_flag=True, help="Verify the files; DST only gets the report.")
+@click.option(
+    "--convert", "converting", is_flag=True, help="Resize or re-encode pictures, as in convert; no label is added."
+)
+@_conversion_option("resize")
+@_conversion_option("format")
 @_option("in_place")
 @_option("include", metavar="GLOB")
 @_option("exclude", metavar="GLOB")
@@ -71,7 +94,7 @@ def _flag(name: str) -> str:
 @click.option("--everywhere", is_flag=True, help="With --verify: check the middle and the end of videos as well.")
 @_options.labeler_options
 def command(source: str, target: str | None, quiet: bool, ledger: str | None, **options: Any) -> None:
-    """Label or verify a folder or bucket of any size, in several processes. Run again, it continues where it was.
+    """Label, convert or verify a folder or bucket of any size. Run again, it continues where it was.
 
     SRC and DST are folders or URLs (s3://, gs://, …). The tree is kept. DST/.aigc-label gets the journal, a line
     for each file in results.jsonl, summary.json and report.html. Ctrl-C ends the run after the files in flight.
@@ -80,12 +103,14 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     Examples:
       aigc-label batch pictures labelled --producer 001191000000MA00DEM00P10001
       aigc-label batch archive report --verify --workers 8
+      aigc-label batch archive web --convert --resize 1280 --format webp --quality 80
       aigc-label batch s3://in/photos s3://out/photos --ledger postgresql://host/labels
       find . -name '*.png' | aigc-label batch . ../labelled --files -
       aigc-label batch pictures labelled --retry-failed
 
     Exit codes: 0 all is well; 1 with --verify, some file does not comply; 2 wrong usage, or some file could not be
-    labelled as asked; 3 some file could not be read; 130 interrupted.
+    labelled or converted as asked; 3 some file could not be read, or is of no kind that can be;
+    130 interrupted.
     """
     from labeling import batch
 
@@ -95,12 +120,17 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     if options["content_id"]:
         _common.fail(LabelingError("--content-id names one file", hint="give each file its own with --files"))
     try:
+        _require_one_mode(options)
         arguments = {name: options[name] for name in _DECLARED}
         arguments["timeout"] = options["timeout"] or None
         arguments["storage_options"] = _json_object(options["storage_options"])
         if options["file_list"]:
             arguments["file_list"] = _standard_input() if options["file_list"] == "-" else options["file_list"]
-        arguments |= _verify_arguments(options) if options["verifying"] else _label_arguments(options)
+        make = (
+            _verify_arguments if options["verifying"] else _convert_arguments if options["converting"]
+            else _label_arguments
+        )  # fmt: skip
+        arguments |= make(options)
         with _open_ledger(ledger, options) as opened, progress(quiet=quiet) as report_progress:
             finished = batch.run(source, target, ledger=opened, progress=report_progress, **arguments)
     except LabelingError as error:
@@ -113,6 +143,47 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     if finished.interrupted:
         _common.complain("interrupted after the files in flight; the same command continues from here")
     raise SystemExit(finished.exit_code)
+
+
+def _require_one_mode(options: dict[str, Any]) -> None:
+    """Raise :class:`LabelingError` if options were given that do not belong together."""
+    converts = options["converting"]
+    if converts and options["verifying"]:
+        raise LabelingError("--convert and --verify are two runs", hint="convert first, then verify the target")
+    if not converts:
+        for name in options_of(ConversionOptions):
+            if options[name] is not None:
+                raise LabelingError(f"{_flag(name)} belongs to --convert", hint="add --convert, or leave it out")
+        return
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name in _NOT_CONVERTING:
+            flag = max(parameter.opts, key=len)
+            hint = "a conversion adds no label, and takes the options of aigc-label convert"
+            raise LabelingError(f"{flag} does not go with --convert", hint=hint)
+
+
+def _convert_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Return how to convert. Raises :class:`LabelingError`."""
+    from labeling.batch import Conversion
+
+    for name in ("signer_cert", "signer_key"):
+        if options[name] is not None:
+            options[name] = Path(options[name]).absolute()  # a worker may have another working directory
+    keys = {name: options[name] for name in _SIGNING}
+    names = (*options_of(ConversionOptions), *_SHARED)
+    given = {name: options[name] for name in names if options[name] is not None}
+    signer = partial(_signer, keys) if _options.signer(options) is not None else None
+    return {"convert": Conversion(signer=signer, **given)}
+
+
+def _signer(options: dict[str, Any]) -> Signer:
+    """Make the signer that the options name, in the process that uses it. Raises :class:`LabelingError`."""
+    signer = _options.signer(options)
+    assert signer is not None
+    return signer
 
 
 def _label_arguments(options: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +215,9 @@ def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
     """Open the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
-    if options["verifying"] or not (where := configured(ledger, options["config"])):
+    # A conversion takes nothing from the configuration file, not even the ledger.
+    where = ledger if options["converting"] else configured(ledger, options["config"])
+    if options["verifying"] or not where:
         return nullcontext()
     from labeling.ledger import Ledger
 

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from labeling.batch.summary import Summary
 from labeling.cli._batch_summary import print_summary
+from labeling.reports.batch_words import GOOD_STATUSES
 
 START = datetime(2026, 11, 25, 14, 12, tzinfo=UTC)
 
@@ -59,7 +60,7 @@ def lines(number: int, mode: str = "label", seed: int = 7) -> Iterator[dict[str,
             outcome = chance.choice(("compliant", "compliant", "noncompliant"))
             failed = [] if outcome == "compliant" else ["CN-VISIBLE-SIZE"]
             verdict = {"verdict": outcome, "failed": failed, "warnings": ["CN-PROVIDER-CODE"]}
-            line |= {"status": "labelled" if mode == "label" else "verified", "media_type": "image/jpeg"}
+            line |= {"status": GOOD_STATUSES[mode], "media_type": "image/jpeg"}
             line |= {
                 "output_size": size + 900,
                 "origin": chance.choice(("confirmed", "none")),
@@ -83,6 +84,7 @@ def failed(kind: str, status: str = "failed") -> dict[str, Any]:
 CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "many": ("label", list(lines(3000))),
     "verified": ("verify", list(lines(3000, "verify"))),
+    "converted": ("convert", list(lines(300, "convert"))),
     "none": ("label", []),
     "one": ("label", [next(line for line in lines(99) if line["status"] == "labelled")]),
     "all failed": ("label", [failed("UnreadableFile") | {"seconds": 0.01, "size": 0} for _ in range(20)]),

@@ -71,6 +71,31 @@ def test_the_page_says_what_the_summary_says() -> None:
     assert "文件无法读取：缺失、为空、被截断或已损坏。" in chinese
 
 
+def test_a_conversion_has_its_own_words() -> None:
+    mode, found = CASES["converted"]
+    loss = [{"what": "EXIF tag", "where": "EXIF", "why": "GIF has no place for it"}]
+    twin: dict[str, Any] = {
+        "kind": "SameOutput",
+        "message": "has the same output (a.jpg → a.gif)",
+        "names": ["a.jpg", "a.gif"],
+    }
+    more: list[dict[str, Any]] = [
+        {"path": "a.gif", "status": "converted", "lost": loss},
+        {"path": "a.png", "status": "refused", "error": twin},
+    ]
+    summary = summed([*found, *more], mode)
+    well, total = summary["statuses"]["converted"], summary["total"]
+    text = " ".join(safe(to_html(summary)).text)
+    for words in (f"{well} of {total} files are converted.", "Batch run: conversion", "(… → …)"):
+        assert words in text
+    assert "What converted pictures do not hold" in text
+    assert "labelled" not in text
+    chinese = " ".join(safe(to_html(summary, language="zh")).text)
+    for words in (f"共 {total} 个文件，已转换 {well} 个。", "转换后的图片未能保留的内容", "转换后与另一个文件同名"):
+        assert words in chinese
+    assert "标识后的副本" not in chinese
+
+
 def test_parts_of_a_bar_fill_it_in_their_shares_and_none_is_lost() -> None:
     found = [{"path": "p", "status": "labelled"}] * 9000 + [{"path": "p", "status": "refused"}] * 999
     text = to_html(summed([*found, {"path": "p", "status": "poison"}]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import os
 import shutil
@@ -23,7 +24,7 @@ import pytest
 
 from labeling import Labeler, LabelingError
 from labeling._version import __version__
-from labeling.batch import run
+from labeling.batch import Conversion, run
 from labeling.batch.ray_workers import check_node
 from labeling.batch.storage import Folder
 from labeling.batch.work import Job
@@ -172,6 +173,21 @@ def test_both_nodes_work_and_the_results_are_those_of_the_local_pool(nodes: Node
     other = partial(nodes.labelers.Witness, producer=PRODUCER, visible=False)
     with pytest.raises(LabelingError, match=r"other options \(visible\)"):
         run(folder, target, labeler=other, engine="ray", ray_address=nodes.address)
+
+
+def test_pictures_are_converted_on_a_cluster_as_they_are_here(nodes: Nodes, tmp_path: Path) -> None:
+    folder, target, local = tmp_path / "in", tmp_path / "out", tmp_path / "local"
+    paths = tree(folder, 12)
+    asked = Conversion(format="webp", resize="160", quality=80)
+    done = run(folder, target, convert=asked, engine="ray", ray_address=nodes.address)
+    assert (done.exit_code, done.summary["engine"]) == (0, "ray")
+    run(folder, local, convert=asked, engine="inline")
+    mine, theirs = results(target), results(local)
+    assert sorted(mine) == paths
+    for path in paths:
+        for key in ("status", "output", "sha256", "how", "width", "height"):
+            assert mine[path][key] == theirs[path][key], (path, key)
+        assert hashlib.sha256((target / mine[path]["output"]).read_bytes()).hexdigest() == mine[path]["sha256"]
 
 
 def test_a_node_is_lost_and_another_joins_and_every_file_is_labelled_once(nodes: Nodes, tmp_path: Path) -> None:

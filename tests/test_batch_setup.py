@@ -158,5 +158,5 @@ def test_every_option_is_a_parameter_of_run_with_the_same_default() -> None:
         assert parameters[option.name].default == option.default, option.name
         assert parameters[option.name].annotation == option.type
     assert parameters.keys() - {option.name for option in fields(RunOptions)} == {
-        "source", "target", "labeler", "verify", "file_list", "ledger", "progress",
+        "source", "target", "labeler", "verify", "convert", "file_list", "ledger", "progress",
     }  # fmt: skip

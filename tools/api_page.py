@@ -44,6 +44,7 @@ INTERNAL = {
     "Trust": {"settings"},
     "VideoOptions": {"spans"},
     "Check": {"arguments"},
+    "Conversion": {"arguments", "box"},
 }
 """Members that the rest of the package calls on objects of public classes, and that users have no use for."""
 

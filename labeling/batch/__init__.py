@@ -1,4 +1,4 @@
-"""Many files: label or verify a folder or bucket of any size, continue after any interruption, and report.
+"""Many files: label, convert or verify a folder or bucket of any size, continue after any interruption, and report.
 
 .. code-block:: python
 
@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
+from labeling.batch.conversion import Conversion
 from labeling.batch.run import Finished, run
 from labeling.batch.session import Progress
 from labeling.batch.work import Check
 
-__all__ = ["Check", "Finished", "Progress", "run"]
+__all__ = ["Check", "Conversion", "Finished", "Progress", "run"]

@@ -12,10 +12,12 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from labeling.batch.conversion import OutputNames, same_output
 from labeling.batch.plan import Plan, PlanOptions, Row, task_for
 from labeling.batch.task import Item, Outcome, Status, Task, path_bytes
 from labeling.errors import LabelingError
@@ -35,6 +37,11 @@ CREATE TABLE IF NOT EXISTS item (
   crashes INTEGER NOT NULL DEFAULT 0,
   session INTEGER NOT NULL,  -- the start of the run that met it last
   at INTEGER, length INTEGER -- its line in the results
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS output (
+  name BLOB PRIMARY KEY,     -- of an output whose name is not that of its source, as bytes
+  owner BLOB NOT NULL,       -- the key of the source that was listed first
+  free INTEGER NOT NULL      -- 1: nothing was there when its source was begun
 ) WITHOUT ROWID;
 """
 
@@ -194,7 +201,31 @@ class Journal:
                 "session=excluded.session, crashes=excluded.crashes, begun=1",
                 begun.values(),
             )
+            if options.outputs is not None:
+                self._claim_outputs(plan.tasks, options.outputs)
         return plan
+
+    def _claim_outputs(self, tasks: Sequence[Task], outputs: OutputNames) -> None:
+        """Give each file its output's name. One whose name belongs to a file that was listed before gets a problem."""
+        new: list[Task] = []
+        for task in tasks:
+            if task.item.problem is not None:
+                continue
+            name = outputs.name_of(task.item.path)
+            key = path_bytes(name)
+            self._db.execute("INSERT OR IGNORE INTO output VALUES (?, ?, 0)", (key, task.item.key))
+            owner, free = self._db.execute("SELECT owner, free FROM output WHERE name=?", (key,)).fetchone()
+            if owner != task.item.key:
+                task.item = replace(task.item, problem=same_output(name, owner.decode("utf-8", "surrogateescape")))
+                continue
+            task.output, task.output_was_free = name, bool(free)
+            if task.begun_as is None:
+                new.append(task)
+        taken = outputs.taken([task.output for task in new])
+        for task in new:
+            task.output_was_free = task.output not in taken
+        free_or_not = [(task.output_was_free, path_bytes(task.output)) for task in new]
+        self._db.executemany("UPDATE output SET free=? WHERE name=?", free_or_not)
 
     def _rows(self, keys: list[bytes]) -> dict[bytes, Row]:
         placeholders = ",".join("?" * len(keys))
@@ -239,7 +270,7 @@ class Journal:
                         each.checksum,
                         at,
                         len(each.line),
-                        each.status == Status.LABELLED,
+                        each.status in (Status.LABELLED, Status.CONVERTED),
                         key,
                     ),
                 )

@@ -84,7 +84,9 @@ def list_tree(storage: Storage, wanted: GlobFilter, excluded: tuple[Path, ...] =
     return (item for item in storage.walk(excluded) if wanted(item.path))
 
 
-def read_file_list(file: IO[str], name: str, storage: Storage, wanted: GlobFilter) -> Iterator[Item]:
+def read_file_list(
+    file: IO[str], name: str, storage: Storage, wanted: GlobFilter, known: Sequence[str] = OVERRIDE_KEYS
+) -> Iterator[Item]:
     """Yield the files that a list names.
 
     A list has a path on each line, or is CSV with a ``path`` column, or JSONL with a ``path`` key. CSV and JSONL may
@@ -96,11 +98,12 @@ def read_file_list(file: IO[str], name: str, storage: Storage, wanted: GlobFilte
         name: What errors call it.
         storage: Where the files are.
         wanted: Which of the paths to take.
+        known: What it may say about a file, beside its path.
 
     Raises:
         LabelingError: A line is not as it should be. The message says which.
     """
-    rows = _rows(file, name)
+    rows = _rows(file, name, known)
     at_once = 1 if storage.local else CHUNK_SIZE
     while chunk := list(islice(rows, at_once)):
         paths = [path for path, _, problem in chunk if problem is None and wanted(path)]
@@ -116,26 +119,26 @@ Row = tuple[str, Overrides, Problem | None]
 """A path in a list, what the list says about it, and why it cannot be processed."""
 
 
-def _rows(file: IO[str], name: str) -> Iterator[Row]:
+def _rows(file: IO[str], name: str, known: Sequence[str]) -> Iterator[Row]:
     first = file.readline(MAX_LINE + 1)
     if "\0" in first:
-        yield from (_row({"path": path}, name, 0) for path in _split_at_nul(first, file))
+        yield from (_row({"path": path}, name, 0, known) for path in _split_at_nul(first, file))
         return
     lines = _lines(first, file, name)
     if first.lstrip("\ufeff \t").startswith("{"):
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _row(_json_object(line, name, number), name, number)
+                yield _row(_json_object(line, name, number), name, number, known)
     elif "path" in _header(first):
         try:
             for number, values in enumerate(csv.DictReader(lines, _header(next(lines))), 2):
-                yield _row(values, name, number)
+                yield _row(values, name, number, known)
         except csv.Error as error:
             raise LabelingError(f"is not valid CSV ({error})", path=name) from error
     else:
         for number, line in enumerate(lines, 1):
             if path := line.rstrip("\r\n"):
-                yield _row({"path": path}, name, number)
+                yield _row({"path": path}, name, number, known)
 
 
 def _header(line: str) -> list[str]:
@@ -176,15 +179,15 @@ def _split_at_nul(first: str, file: IO[str]) -> Iterator[str]:
         yield rest
 
 
-def _row(values: dict[object, object], name: str, number: int) -> Row:
+def _row(values: dict[object, object], name: str, number: int, known: Sequence[str]) -> Row:
     path = values.get("path")
     if not isinstance(path, str) or not path:
         raise LabelingError(f"line {number} names no path", path=name)
-    unknown = {str(key) for key in values} - {"path", *OVERRIDE_KEYS}
+    unknown = {str(key) for key in values} - {"path", *known}
     if unknown:
         raise LabelingError(
             f"line {number} has {', '.join(sorted(unknown))[:80]}", path=name,
-            hint=f"known are path, {', '.join(OVERRIDE_KEYS)}",
+            hint=f"known are path, {', '.join(known)}" if known else "for a conversion, name paths alone",
         )  # fmt: skip
     overrides = tuple((key, str(value)) for key in OVERRIDE_KEYS if (value := values.get(key)) not in (None, ""))
     try:

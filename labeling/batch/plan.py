@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from labeling.batch.conversion import OutputNames
 from labeling.batch.task import SUCCESSFUL, Item, Status, Task
 
 
@@ -49,12 +50,14 @@ class PlanOptions:
         checksum: Those whose SHA-256 has changed, whatever their size and date.
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
+        outputs: What outputs are called, where that is not what their sources are called.
     """
 
     retry_failed: bool = False
     checksum: bool = False
     overwrite: bool = False
     named_once: bool = False
+    outputs: OutputNames | None = None
 
 
 def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions) -> Task | None:

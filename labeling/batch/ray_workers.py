@@ -119,7 +119,7 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
     """
 
     def __init__(self, job: Job, size: int | None, timeout: float | None, address: str | None) -> None:
-        own_size = size or default_workers(uses_ocr=job.check is not None and job.check.visible)
+        own_size = size or default_workers(uses_ocr=job.uses_ocr)
         self._ray, self._owns_connection = connect(address, own_size)
         self._actor_class: Any = self._ray.remote(
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"

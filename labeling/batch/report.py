@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from labeling.batch import local_copies
 from labeling.batch.journal import JOURNAL, RESULTS, Journal
 from labeling.batch.options import Language
 from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.storage import Storage
-from labeling.batch.summary import Summary, to_json
+from labeling.batch.summary import Mode, Summary, to_json
 from labeling.batch.task import STATE_FOLDER
 from labeling.errors import LabelingError
 from labeling.files import write_atomically
@@ -22,9 +22,7 @@ from labeling.reports.batch_page import to_html
 SUMMARY, PAGE = "summary.json", "report.html"
 
 
-def summarize(
-    journal: Journal, mode: Literal["label", "verify"], profiles: Sequence[str], started: datetime
-) -> Summary:
+def summarize(journal: Journal, mode: Mode, profiles: Sequence[str], started: datetime) -> Summary:
     """Sum up all results.
 
     Args:

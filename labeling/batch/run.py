@@ -17,9 +17,11 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import run_lock, setup
+from labeling.batch.conversion import Conversion, OutputNames
 from labeling.batch.journal import JOURNAL, RESULTS, Journal, in_use
 from labeling.batch.listing import (
     CHUNK_SIZE,
+    OVERRIDE_KEYS,
     BackgroundCount,
     BackgroundListing,
     GlobFilter,
@@ -31,6 +33,7 @@ from labeling.batch.plan import PlanOptions
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.session import Progress, Session
 from labeling.batch.storage import Folder, Storage
+from labeling.batch.summary import Mode
 from labeling.batch.work import Check, Job
 from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
@@ -80,6 +83,7 @@ def run(
     *,
     labeler: Labeler | Callable[[], Labeler] | None = None,
     verify: Check | None = None,
+    convert: Conversion | None = None,
     file_list: FileList | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
@@ -98,17 +102,18 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     language: Language = "en",
 ) -> Finished:
-    """Label all files of a folder or bucket, or verify them. Run again, it continues where it was.
+    """Label, convert or verify all files of a folder or bucket. Run again, it continues where it was.
 
     SIGINT or SIGTERM ends the run after the files in flight; a second signal ends it at once. With ``engine="local"``
     the calling program needs the usual ``if __name__ == "__main__":``, because workers are spawned.
 
     Args:
         source: A folder, or a URL that fsspec knows.
-        target: Where labelled files go, or the report if files are verified: a folder, or a URL that fsspec knows.
+        target: Where the outputs go, or the report if files are verified: a folder, or a URL that fsspec knows.
         labeler: How to label: a labeler, or a function that makes one in each worker. A labeler with a signer or
             another key needs such a function: ``functools.partial(Labeler.from_config, "aigc-label.toml")``.
         verify: How to verify, instead of labelling.
+        convert: How to convert pictures, instead of labelling: to another size or format, with what they carry.
         file_list: Names the files below the source, as :func:`labeling.batch.listing.read_file_list` documents it: a
             path, or an open text file. Without one, all files are taken.
         include: Globs of the files to take: ``*.jpg``, or ``photos/*`` for a whole path.
@@ -122,7 +127,7 @@ def run(
         engine: Who does the work: "local" for processes of this machine, "ray" for a Ray cluster, "inline" for this
             process, one file after the other.
         ray_address: The address of the Ray cluster (default: ``RAY_ADDRESS``, or a cluster on this machine).
-        ledger: Where labels are recorded.
+        ledger: Where labels are recorded, and converted copies of what has a label.
         state: The folder of journal and report (default: ``.aigc-label`` in the target, or in the working directory
             if the target is remote).
         storage_options: Options of fsspec for source and target.
@@ -142,15 +147,20 @@ def run(
         >>> finished.summary["statuses"]["labelled"]  # doctest: +SKIP
         1000
     """
-    if (labeler is None) == (verify is None):
-        raise LabelingError("say either how to label (`labeler`) or how to verify (`verify`)")
+    if sum(each is not None for each in (labeler, verify, convert)) != 1:
+        raise LabelingError(
+            "say either how to label (`labeler`), how to convert (`convert`) or how to verify (`verify`)"
+        )
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
         checksum=checksum, restart=restart, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout,
         state=state, storage_options=storage_options, language=language,
     )  # fmt: skip
-    opened_source, opened_target = setup.open_storages(source, target, options, verifying=verify is not None)
-    batch_run = _Run(opened_source, opened_target, options, setup.labeler_maker(labeler), verify, ledger, progress)
+    mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"
+    opened_source, opened_target = setup.open_storages(source, target, options, mode)
+    batch_run = _Run(
+        opened_source, opened_target, options, mode, setup.labeler_maker(labeler), verify, convert, ledger, progress
+    )
     return batch_run.execute(file_list)
 
 
@@ -161,8 +171,10 @@ class _Run:
     source: Storage
     target: Storage | None
     options: RunOptions
+    mode: Mode
     make_labeler: Callable[[], Labeler] | None
     check: Check | None
+    conversion: Conversion | None
     ledger: Ledger | None
     report_progress: Callable[[Progress], None] | None
 
@@ -172,14 +184,17 @@ class _Run:
         self.engine = self.options.engine
         if self.source.in_this_process or self.output.in_this_process:
             self.engine = "inline"  # other processes would see another memory
-        uses_ocr = self.check is not None and self.check.visible
+        uses_ocr = self.conversion is not None or (self.check is not None and self.check.visible)
         self.local_workers = self.options.workers or default_workers(uses_ocr=uses_ocr)
 
     def execute(self, file_list: FileList | None) -> Finished:
         """Process the files, and report."""
         started, clock = datetime.now(UTC), time.monotonic()
         with _open_list(file_list) as opened_list, self._open_journal() as journal:
-            description = setup.description(self.source, self.target, self.options, self.make_labeler, self.check)
+            description = setup.description(
+                self.source, self.target, self.options, make_labeler=self.make_labeler, check=self.check,
+                conversion=self.conversion,
+            )  # fmt: skip
             journal.require_same("options", description)
             if not journal.meta("run"):
                 journal.set_meta("run", secrets.token_hex(8))
@@ -227,6 +242,7 @@ class _Run:
             target=None if self.check is not None else self.target,
             make_labeler=self.make_labeler,
             check=self.check,
+            conversion=self.conversion,
             checksum=self.options.checksum,
             record=self.ledger is not None,
             run_id=journal.meta("run"),
@@ -258,7 +274,7 @@ class _Run:
                 count,
                 PlanOptions(
                     retry_failed=self.options.retry_failed, checksum=self.options.checksum,
-                    overwrite=self.options.overwrite, named_once=opened_list is not None,
+                    overwrite=self.options.overwrite, named_once=opened_list is not None, outputs=self._output_names(),
                 ),
                 in_place=self.options.in_place,
                 ledger=self.ledger,
@@ -272,11 +288,15 @@ class _Run:
             pool.close(kill=not completed)
         return session
 
+    def _output_names(self) -> OutputNames | None:
+        return OutputNames(self.output, self.conversion.format) if self.conversion is not None else None
+
     def _listing(self, opened_list: tuple[IO[str], str] | None) -> tuple[BackgroundListing, BackgroundCount | None]:
         """Return the files to process, and a count of them if progress is reported and they can be counted."""
         wanted = GlobFilter(self.options.include, self.options.exclude)
         if opened_list is not None:
-            items = read_file_list(*opened_list, self.source, wanted)
+            known = OVERRIDE_KEYS if self.make_labeler is not None or self.check is not None else ()
+            items = read_file_list(*opened_list, self.source, wanted, known)
             # From a local source, each line at once: another program may be writing them.
             return BackgroundListing(items, 1 if self.source.local else CHUNK_SIZE), None
         excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
@@ -291,7 +311,7 @@ class _Run:
         """Sum up the results, and write summary and page."""
         from labeling.batch.report import summarize, write_report
 
-        sums = summarize(journal, "verify" if self.check is not None else "label", profiles, started)
+        sums = summarize(journal, self.mode, profiles, started)
         summary = sums.to_dict(
             started=started, wall=wall, interrupted=session.progress.stopping, workers=session.pool.size,
             engine=self.engine, source=self.source.name, target=self.output.name, resumed=session.progress.before,

@@ -9,27 +9,42 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeling.batch.conversion import Conversion
 from labeling.batch.options import RunOptions
 from labeling.batch.storage import Folder, Storage, open_storage
+from labeling.batch.summary import Mode
 from labeling.batch.task import STATE_FOLDER
 from labeling.batch.work import Check
 from labeling.errors import LabelingError, UnreadableFile
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
+    from labeling.marks.credentials import Signer
 
 _SECRETS = ("signer", "security_key")
 """Fields of a labeler that hold keys."""
 
 
 def open_storages(
-    source: str | os.PathLike[str], target: str | os.PathLike[str] | None, options: RunOptions, *, verifying: bool
+    source: str | os.PathLike[str], target: str | os.PathLike[str] | None, options: RunOptions, mode: Mode
 ) -> tuple[Storage, Storage | None]:
     """Open source and target; the target is ``None`` if files are labelled in place.
+
+    Args:
+        source: The source.
+        target: The target.
+        options: The options of the run.
+        mode: What the run does with its files.
 
     Raises:
         LabelingError: One of them cannot be opened, or they do not fit together.
     """
+    verifying = mode == "verify"
+    if options.in_place and mode == "convert":
+        raise LabelingError(
+            "a run converts nothing in place: a picture might be scaled and encoded twice after an interruption",
+            hint="name a target",
+        )
     opened = open_storage(source, options.storage_options)
     if isinstance(opened, Folder) and not opened.root.is_dir():
         raise UnreadableFile("there is no such folder", path=opened.name)
@@ -39,29 +54,30 @@ def open_storages(
             raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
         return (replace(opened, follow_links=False) if isinstance(opened, Folder) else opened), None
     if target is None:
-        raise LabelingError("no target", hint="name a folder for the output, or pass `in_place=True`")
+        hint = "name a folder for the output" + (", or pass `in_place=True`" if mode == "label" else "")
+        raise LabelingError("no target", hint=hint)
     opened_target = open_storage(target, options.storage_options)
     opened_target.open()
-    _check_distinct(opened, opened_target, verifying=verifying)
+    _check_distinct(opened, opened_target, mode)
     return opened, opened_target
 
 
-def _check_distinct(source: Storage, target: Storage, *, verifying: bool) -> None:
+def _check_distinct(source: Storage, target: Storage, mode: Mode) -> None:
     """Raise :class:`LabelingError` if outputs would replace their sources, or be listed among them."""
+    verifying = mode == "verify"
+    hint = (
+        "pass `in_place=True` if that is meant" if mode == "label" else "name a target elsewhere, or below the source"
+    )
     if isinstance(source, Folder) and isinstance(target, Folder):
         real_source, real_target = os.path.realpath(source.root), os.path.realpath(target.root)
         if real_source == real_target and not verifying:
-            raise LabelingError(
-                "source and target are one folder", path=source.name, hint="pass `in_place=True` if that is meant"
-            )
+            raise LabelingError("source and target are one folder", path=source.name, hint=hint)
         if real_source != real_target and real_source.startswith(os.path.join(real_target, "")):  # noqa: PTH118
             raise LabelingError(
                 "is inside the target", path=source.name, hint="name a target elsewhere, or below the source"
             )
     elif source.name.rstrip("/") == target.name.rstrip("/") and not verifying:
-        raise LabelingError(
-            "source and target are one place", path=source.name, hint="pass `in_place=True` if that is meant"
-        )
+        raise LabelingError("source and target are one place", path=source.name, hint=hint)
 
 
 def state_folder(options: RunOptions, output: Storage) -> Path:
@@ -110,23 +126,34 @@ def description(
     source: Storage,
     target: Storage | None,
     options: RunOptions,
+    *,
     make_labeler: Callable[[], Labeler] | None,
     check: Check | None,
+    conversion: Conversion | None,
 ) -> dict[str, Any]:
     """Describe what must not change between the sessions of a run, so that all its results are of one kind.
 
     Raises:
-        LabelingError: The labeler cannot be made.
+        LabelingError: The labeler or the signer cannot be made.
     """
-    found: dict[str, Any] = {
-        "mode": "label" if make_labeler else "verify", "source": full_name(source), "in place": options.in_place,
-    }  # fmt: skip
-    found |= _labeler_description(make_labeler()) if make_labeler is not None else _check_description(check)
+    mode: Mode = "label" if make_labeler else "convert" if conversion else "verify"
+    found: dict[str, Any] = {"mode": mode, "source": full_name(source), "in place": options.in_place}
+    if make_labeler is not None:
+        found |= _labeler_description(make_labeler())
+    elif conversion is not None:
+        found |= conversion.arguments() | {"signed": _is_made(conversion.signer)}
+    else:
+        found |= _check_description(check)
     if target is not None and check is None and (options.state is not None or not target.local):
         found["target"] = full_name(target)  # otherwise the journal is in its target, which may be moved
     if options.storage_options and (endpoint := options.storage_options.get("endpoint_url")):
         found["endpoint"] = _short_hash(str(endpoint).encode())
     return found
+
+
+def _is_made(make_signer: Callable[[], Signer] | None) -> bool:
+    """Return whether there is a signer; one that cannot be made ends the run here, and not at every file."""
+    return make_signer is not None and make_signer() is not None
 
 
 def _labeler_description(labeler: Labeler) -> dict[str, Any]:

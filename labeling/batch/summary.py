@@ -20,14 +20,17 @@ from labeling.batch.cause_messages import PLACEHOLDER, join_message, split_messa
 VERSION = 1
 """Version of the summary's form. Under the same number, keys may be added, and none changes its meaning."""
 
-STATUSES = ("labelled", "verified", "skipped", "refused", "unsupported", "failed", "poison")
+STATUSES = ("labelled", "converted", "verified", "skipped", "refused", "unsupported", "failed", "poison")
 """What became of a file, from good to bad."""
+
+Mode = Literal["label", "convert", "verify"]
+"""What a run does with its files."""
 
 VERDICTS = ("compliant", "inconclusive", "noncompliant")
 ORIGINS = ("confirmed", "possible", "suspected", "none")
 SLOWEST = 10
 
-_GOOD = frozenset({"labelled", "verified", "skipped"})
+_GOOD = frozenset({"labelled", "converted", "verified", "skipped"})
 _FILE_ERRORS = frozenset({"UnreadableFile", "UnsupportedFormat", "TooLarge"})
 """Kinds of errors whose cause is the file and not the request (``exit_code`` 3 in :mod:`labeling.errors`)."""
 
@@ -53,7 +56,7 @@ class Summary:
         profiles: The profiles that it was asked for.
     """
 
-    def __init__(self, mode: Literal["label", "verify"], profiles: Sequence[str]) -> None:
+    def __init__(self, mode: Mode, profiles: Sequence[str]) -> None:
         self.mode = mode
         self.profiles = tuple(profiles)
         self._statuses: Counts[str] = Counts(_MAX_STATUSES)
@@ -142,6 +145,7 @@ class Summary:
             self._sums["request errors"] += status == "poison" or (status != "unsupported" and kind not in _FILE_ERRORS)
         message = _text(error.get("message"), _MAX_MESSAGE)
         names = [_text(line.get(name), _MAX_PATH) for name in ("path", "output", "content_id")]
+        names += [_text(name, _MAX_PATH) for name in _list(error.get("names"))]
         form, specifics = split_message(without_paths(message, names))
         key = (status, kind, form)
         if self._causes.add(key, path).count == 1:
@@ -178,8 +182,9 @@ class Summary:
     def exit_code(self) -> int:
         """The exit code of ``aigc-label batch``.
 
-        Labelling: 0 if all files are labelled or skipped; 2 if a file was refused, could not be labelled as asked or
-        was set aside; 3 if a file could not be read, and nothing worse happened. Verifying: 0 if all files comply; 1 if
+        Labelling or converting: 0 if all files are labelled (converted) or skipped; 2 if a file was refused, could not
+        be labelled or converted as asked, or was set aside; 3 if a file could not be read, or is of a kind that cannot
+        be labelled or converted, and nothing worse happened. Verifying: 0 if all files comply; 1 if
         a file does not; 3 if a file could not be read or judged, and nothing worse happened.
         """
         if self.mode == "verify":

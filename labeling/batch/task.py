@@ -25,6 +25,7 @@ class Status(StrEnum):
     """What became of a file. Each line of the results has one."""
 
     LABELLED = "labelled"
+    CONVERTED = "converted"
     VERIFIED = "verified"
     FAILED = "failed"
     REFUSED = "refused"
@@ -33,7 +34,7 @@ class Status(StrEnum):
     POISON = "poison"
 
 
-SUCCESSFUL = frozenset({Status.LABELLED, Status.VERIFIED, Status.SKIPPED})
+SUCCESSFUL = frozenset({Status.LABELLED, Status.CONVERTED, Status.VERIFIED, Status.SKIPPED})
 """What ``retry_failed`` does not try again."""
 
 
@@ -45,11 +46,15 @@ class StoreDown(LabelingError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a file was not processed, or not completely: the status to report, the kind of error, and one line."""
+    """Why a file was not processed, or not completely: the status to report, the kind of error, and one line.
+
+    ``names`` are the files in the message, other than the file itself.
+    """
 
     status: Status
     kind: str
     message: str
+    names: tuple[str, ...] = ()
 
 
 Overrides = tuple[tuple[str, str], ...]
@@ -102,21 +107,30 @@ class Task:
 
     Attributes:
         item: The file.
+        output: The output's path in the target, if that is not the file's own.
         crashes: Workers that crashed on it.
         may_replace: The output may be replaced: this run has written it, or the user asked for it.
         interrupted: A worker may have written the output before it died. If the output has our label, it is ours.
+        output_was_free: The output was not there when the file was begun: one that an interrupted worker left is ours.
         known_checksum: The source's SHA-256 of last time, to be compared instead of its date.
         begun_as: The file as it was when a session that was killed began it.
         recorded_checksum: SHA-256 of the output that the ledger recorded in that session.
     """
 
     item: Item
+    output: str = ""
     crashes: int = 0
     may_replace: bool = False
     interrupted: bool = False
+    output_was_free: bool = False
     known_checksum: str | None = None
     begun_as: Item | None = None
     recorded_checksum: str | None = None
+
+    @property
+    def output_path(self) -> str:
+        """Where the output goes in the target."""
+        return self.output or self.item.path
 
     @property
     def is_large(self) -> bool:
@@ -170,8 +184,10 @@ def result_line(path: str, status: Status, *, attempts: int, seconds: float, **m
 
 def problem_outcome(item: Item, problem: Problem, *, attempts: int = 0, seconds: float = 0.0) -> Outcome:
     """Return the outcome of a file that could not be processed, or not completely."""
+    error: dict[str, Any] = {"kind": problem.kind, "message": problem.message}
+    if problem.names:
+        error["names"] = list(problem.names)
     line = result_line(
-        item.path, problem.status, attempts=attempts, seconds=seconds, size=item.size,
-        error={"kind": problem.kind, "message": problem.message},
+        item.path, problem.status, attempts=attempts, seconds=seconds, size=item.size, error=error
     )  # fmt: skip
     return Outcome(item.path, problem.status, line, item.size, item.stamp)

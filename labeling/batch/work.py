@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
+from labeling.batch.conversion import Conversion
 from labeling.batch.storage import Folder, Storage, normalized_path
 from labeling.batch.task import (
     Outcome,
@@ -68,6 +69,7 @@ class Job:
         target: Where labelled files go; ``None`` if files are labelled in place, or only verified.
         make_labeler: Makes the labeler in the process that uses it: keys are never sent to another process.
         check: How to verify, instead of labelling.
+        conversion: How to convert pictures, instead of labelling.
         checksum: Compute the SHA-256 of every source.
         record: Make entries for the ledger.
         run_id: The run's id, which is part of the keys of its records.
@@ -79,6 +81,7 @@ class Job:
     target: Storage | None
     make_labeler: Callable[[], Labeler] | None = None
     check: Check | None = None
+    conversion: Conversion | None = None
     checksum: bool = False
     record: bool = False
     run_id: str = ""
@@ -94,6 +97,11 @@ class Job:
     def in_place(self) -> bool:
         """Whether the source's files are replaced by labelled ones."""
         return self.target is None and self.check is None
+
+    @property
+    def uses_ocr(self) -> bool:
+        """Whether workers read visible labels, which takes memory."""
+        return self.conversion is not None or (self.check is not None and self.check.visible)
 
 
 class Taken(LabelingError):
@@ -115,7 +123,7 @@ class Worker:
         job: What is to be done with every file.
 
     Raises:
-        LabelingError: The labeler cannot be made.
+        LabelingError: The labeler or the signer cannot be made.
     """
 
     def __init__(self, job: Job) -> None:
@@ -124,6 +132,8 @@ class Worker:
         if self._labeler is not None and self._labeler.visible:
             import labeling.codecs.jpeg.paint  # noqa: F401 - now, so that the first file takes no longer than others
 
+        convert = job.conversion
+        self._signer = convert.signer() if convert is not None and convert.signer is not None else None
         self._labeler_for = lru_cache(64)(self._make_labeler_for)
 
     def run(self, task: Task) -> Outcome:
@@ -158,23 +168,27 @@ class Worker:
                 with error_context(item.path, replacing=str(local)):
                     report = _verify(local, job.check)
                 outcome = self._verified(item.path, report, common, start)
+            elif job.conversion is not None:
+                outcome = self._convert(task, local, stack, common, start)
             else:
                 outcome = self._adopt(task, common, start) or self._label(task, local, stack, common, start)
-            self._check_unchanged(item.path, size, stamp)
+            self._check_unchanged(task, size, stamp)
         if job.in_place:
             size, stamp = job.source.version(item.path)
             checksum = outcome.checksum if job.checksum else ""  # of the file as it is now
         return replace(outcome, size=size, stamp=stamp, checksum=checksum)
 
-    def _check_unchanged(self, path: str, size: int, stamp: str) -> None:
+    def _check_unchanged(self, task: Task, size: int, stamp: str) -> None:
         """Raise :class:`Changed` if the source has changed since it was read, unless we have changed it ourselves."""
         job = self.job
         if job.in_place and job.source.local:
             return
-        if job.source.version(path) == (size, stamp):
+        if job.source.version(task.item.path) == (size, stamp):
             return
         if isinstance(job.target, Folder) and job.check is None:
-            job.target.remove(path)  # it was made from a file in flux; other storages have not stored it yet
+            job.target.remove(
+                task.output_path
+            )  # it was made from a file in flux; other storages have not stored it yet
         raise Changed
 
     def _verified(self, path: str, report: Report, common: Mapping[str, Any], start: float) -> Outcome:
@@ -225,19 +239,20 @@ class Worker:
 
     def _check_output_name(self, task: Task) -> None:
         """Raise an error if the output's name is taken, or cannot be used in the target."""
-        path, target = task.item.path, self.job.target
+        path, target = task.output_path, self.job.target
         if target is None:
             return
         if target.local and normalized_path(path) != path:
-            raise Unnameable("no file can have this name", path=path, hint="rename the object, or label into a bucket")
+            raise Unnameable("no file can have this name", path=path, hint="rename the object, or name a bucket")
         if task.may_replace or not target.exists(path):
             return
-        if not (task.interrupted and self._has_our_label(path)):
+        if not (task.interrupted and (task.output_was_free or self._has_our_label(path))):
             raise Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")
 
     def _has_our_label(self, path: str) -> bool:
         """Return whether an output has our label. If a worker died at it, that worker has written it."""
-        assert self._labeler is not None
+        if self._labeler is None:
+            return False
         with self.job.output.fetch(path) as local:
             findings = _verify(local, Check((self._labeler.profile,), visible=False)).findings
         return any(
@@ -262,15 +277,13 @@ class Worker:
         ``None`` if there is no such output.
         """
         path = task.item.path
-        if task.recorded_checksum is None or not self.job.output.exists(path):
+        if (kept := self._recorded_output(task)) is None:
             return None
+        digest, size = kept
         labeler = self._labeler
         assert labeler is not None
         with self.job.output.fetch(path) as local:
-            if (digest := sha256(local)) != task.recorded_checksum:
-                return None
             report = _verify(local, Check((labeler.profile,), visible=labeler.visible))
-            size = local.stat().st_size
         fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
         line = result_line(
             path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=report.media_type, output=path,
@@ -279,6 +292,44 @@ class Worker:
             **common,
         )  # fmt: skip
         return Outcome(path, Status.LABELLED, line, checksum=digest)
+
+    def _convert(self, task: Task, local: Path, stack: ExitStack, common: Mapping[str, Any], start: float) -> Outcome:
+        from labeling.pipelines.conversion import convert
+
+        item, job = task.item, self.job
+        assert job.conversion is not None
+        kept = self._recorded_output(task)
+        if kept is not None:  # all is known but what was lost, which a dry run tells
+            target = local.parent / "kept" / PurePath(task.output_path).name
+        else:
+            self._check_output_name(task)
+            target = stack.enter_context(job.output.store(task.output_path))
+        with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
+            done = convert(local, target, signer=self._signer, dry_run=kept is not None, **job.conversion.arguments())
+        entry = None
+        if job.record and kept is None:
+            from labeling.ledger.entry import entry_of_copy
+
+            entry = entry_of_copy(
+                done, source=item.path, output=task.output_path, key=record_key(job.run_id, item, in_place=False)
+            )
+        digest, size = kept if kept is not None else (entry.sha256 if entry else sha256(target), done.size)
+        how = [*done.how, *(["found finished after an interruption"] if kept is not None else [])]
+        line = result_line(
+            item.path, Status.CONVERTED, seconds=time.perf_counter() - start, media_type=done.report.media_type,
+            output=task.output_path, output_size=size, sha256=digest, width=done.width, height=done.height, how=how,
+            lost=[loss.to_dict() for loss in done.lost] or None, origin=done.report.origin,
+            verdicts=_short_verdicts(done.report), **common,
+        )  # fmt: skip
+        return Outcome(item.path, Status.CONVERTED, line, checksum=digest, entry=entry)
+
+    def _recorded_output(self, task: Task) -> tuple[str, int] | None:
+        """Return SHA-256 and size of the output that a killed run had finished and recorded in the ledger, if any."""
+        if task.recorded_checksum is None or not self.job.output.exists(task.output_path):
+            return None
+        with self.job.output.fetch(task.output_path) as local:
+            digest = sha256(local)
+            return (digest, local.stat().st_size) if digest == task.recorded_checksum else None
 
     def _make_labeler_for(self, overrides: Overrides) -> Labeler:
         """Return the labeler for what a file list says about a file: another wording or generator."""
@@ -326,7 +377,8 @@ def problem_of(error: Exception, path: str) -> Problem:
     if isinstance(error, LabelingError):
         status = next((status for kind, status in _STATUSES if isinstance(error, kind)), Status.FAILED)
         text = error.reason if error.path == path else str(error)
-        return Problem(status, type(error).__name__, _one_line(text.removeprefix(f"{path}: ")))
+        names = (str(error.path),) if isinstance(error, Taken) and error.path != path else ()
+        return Problem(status, type(error).__name__, _one_line(text.removeprefix(f"{path}: ")), names)
     if isinstance(error, MemoryError):
         return Problem(Status.FAILED, "MemoryError", "there is not enough memory for it; use fewer `workers`")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -12,6 +12,7 @@ from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
     from labeling.containers import Media
+    from labeling.pipelines.conversion import ConvertedFile
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
 
@@ -208,6 +209,44 @@ def entry_of(
         size=size,
         fingerprint=fingerprint,
         recipient=recipient,
+        key=key,
+    )
+
+
+def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: str) -> Entry | None:
+    """Make the entry for a converted copy of something that carries a label: the copy has another hash.
+
+    Args:
+        converted: What :func:`labeling.convert` returned.
+        source: A name for the picture that was converted.
+        output: A name for the copy.
+        key: The caller's own key, to find the record again.
+
+    Returns:
+        The entry; ``None`` if the copy has no label that names its producer and the content.
+
+    Raises:
+        LabelingError: The copy cannot be read.
+    """
+    from labeling import containers, files
+    from labeling.marks import aigc
+
+    found = converted.report.find("aigc")
+    label = aigc.label_of(found) if found is not None else None
+    if found is None or label is None:
+        return None
+    _, data = files.open_source(converted.path, containers.is_media)
+    digest, size, fingerprint = measure(data)
+    return Entry(
+        content_id=label.content_id,
+        sha256=digest,
+        fields={name: value for name, value in found.value.items() if isinstance(value, str)},
+        profile=next(iter(converted.report.verdicts), ""),
+        source=source,
+        output=output,
+        media_type=converted.report.media_type,
+        size=size,
+        fingerprint=fingerprint,
         key=key,
     )
 

@@ -94,5 +94,5 @@ def name_in(format: str | None, path: str) -> str:
 def _names_picture(extension: str) -> bool:
     row = containers.formats.find(extension) if extension else None
     if row is not None:
-        return bool(row.encodings)
+        return bool(row.encodings or row.plugin or row.opener)
     return any(extension.lower() in kind.extensions and kind.plugin for kind in containers.formats.UNREAD)

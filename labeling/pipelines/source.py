@@ -132,7 +132,7 @@ def require_signer(found: metadata.Found, signer: Signer | None, *, beside: byte
     )  # fmt: skip
     if has:
         raise SigningError(
-            f"{has}, which labelling would break",
+            f"{has}, which a change would break",
             hint="give a signer (`signer`) and they are kept as the parent ingredient",
         )
 

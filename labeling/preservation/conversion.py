@@ -23,7 +23,10 @@ _SRGB = {"chunk:gAMA": bytes.fromhex("0000b18f"),
          "chunk:cHRM": bytes.fromhex("00007a26000080840000fa00000080e8000075300000ea6000003a9800001770")}  # fmt: skip
 """Chunks that say what is assumed without them: sRGB."""
 
-_OF_JPEG = ("JPEG APP0", "JPEG APP14")  # JFIF and Adobe: how the samples are coded
+_OF_CODING = (
+    "JPEG APP0", "JPEG APP14",  # JFIF and Adobe: how the samples are coded
+    "GIF application extension NETSCAPE2.0", "GIF application extension ANIMEXTS1.0",  # loops: an own entry
+)  # fmt: skip
 _MEANT = frozenset({
     "exif:IFD0:0x0112", "exif:IFD0:0x0100", "exif:IFD0:0x0101", "exif:Exif:0xA002", "exif:Exif:0xA003",
     "xmp:http://ns.adobe.com/tiff/1.0/:Orientation", "xmp:http://ns.adobe.com/tiff/1.0/:ImageWidth",
@@ -74,6 +77,6 @@ def _properties(state: State, *, labels: bool = True) -> Iterator[Entry]:
             continue
         if key.startswith("exif:IFD1:"):  # of the thumbnail, which is an entry of its own
             continue
-        if key.startswith("app:") and entry.where.startswith(_OF_JPEG):
+        if key.startswith("app:") and entry.where.startswith(_OF_CODING):
             continue
         yield entry._replace(key=key, value=b"" if key == "alpha" else entry.value)

@@ -19,7 +19,7 @@ from labeling.reports import _batch_plots as plots
 from labeling.reports import quantities
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
-from labeling.reports.batch_words import lead, remedy, word
+from labeling.reports.batch_words import GOOD_STATUSES, good_status, lead, own_key, remedy, word
 from labeling.reports.messages import TAGS, profile_title
 from labeling.rule_catalogue import RULES
 
@@ -56,11 +56,11 @@ def attention(summary: Mapping[str, Any]) -> tuple[int, int]:
     In a verification, files that do not comply need attention as well.
     """
     statuses = summary["statuses"]
-    bad = sum(number for name, number in statuses.items() if name not in ("labelled", "verified", "skipped"))
+    bad = sum(number for name, number in statuses.items() if name not in (*GOOD_STATUSES.values(), "skipped"))
     if summary["mode"] == "verify":
         worst = summary["worst"]
         return worst["compliant"], bad + worst["noncompliant"] + worst["inconclusive"]
-    return statuses["labelled"], bad
+    return statuses.get(good_status(summary["mode"]), 0), bad
 
 
 def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
@@ -124,7 +124,8 @@ def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
         if rows := summary["rules"][group]:
             sections.append(_panel(name, language, _rules(rows, language, warning=group == "warnings"), kind="long"))
     if summary["lost"]["files"]:
-        sections.append(_panel("lost", language, *_lost(summary["lost"], language), kind="long"))
+        name = own_key("lost", summary["mode"])
+        sections.append(_panel(name, language, *_lost(summary["lost"], language), kind="long"))
     sections.append(
         _pair(
             _panel("sizes", language, plots.spread("sizes", summary["sizes"], language)),
@@ -137,7 +138,12 @@ def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
         sections.append(_panel("slowest", language, _slowest(summary["slowest"], language)))
     types = [(row["media_type"], row["count"]) for row in summary["media_types"]]
     ways = [(row["how"], row["count"]) for row in summary["how"]]
-    sections.append(_pair(_counted("media types", "format", types, language), _counted("how", "way", ways, language)))
+    sections.append(
+        _pair(
+            _counted("media types", "format", types, language),
+            _counted(own_key("how", summary["mode"]), "way", ways, language),
+        )
+    )
     return sections
 
 
@@ -173,7 +179,7 @@ def _numbers(summary: Mapping[str, Any], language: str) -> Html:
 
 
 def _causes(summary: Mapping[str, Any], language: str) -> list[Html]:
-    rows = [_cause(row, language) for row in summary["causes"]]
+    rows = [_cause(row, language, summary["mode"]) for row in summary["causes"]]
     if not rows:
         return [el("p", word("nothing", language))]
     columns = (("number", True), ("result", False), ("cause", False), ("examples", False))
@@ -183,10 +189,10 @@ def _causes(summary: Mapping[str, Any], language: str) -> list[Html]:
     return parts
 
 
-def _cause(row: Mapping[str, Any], language: str) -> Html:
+def _cause(row: Mapping[str, Any], language: str, mode: str) -> Html:
     # A message says what happened and, after a semicolon, what to do.
     happened, _, hint = str(row["message"]).partition("; ")
-    general = remedy(row["status"], row["kind"], language)
+    general = remedy(row["status"], row["kind"], language, mode)
     advice = [hint or general] if language != "zh" else [hint, general]
     status = row["status"]
     return el(

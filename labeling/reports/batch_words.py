@@ -9,9 +9,11 @@ from labeling.reports import messages
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
+    "title:convert": ("Batch run: conversion", "批量任务：转换图片"),
     "title:verify": ("Batch run: verification", "批量任务：核验标识"),
     # what became of a file
     "labelled": ("labelled", "已标识"),
+    "converted": ("converted", "已转换"),
     "verified": ("verified", "已核验"),
     "skipped": ("skipped", "已跳过"),
     "refused": ("refused", "已拒绝"),
@@ -25,6 +27,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lead:label": ("{well} of {total} files are labelled.", "共 {total} 个文件，已标识 {well} 个。"),
     "lead:label:all": ("All {total} files are labelled.", "全部 {total} 个文件均已标识。"),
     "lead:label:one": ("The file is labelled.", "该文件已标识。"),
+    "lead:convert": ("{well} of {total} files are converted.", "共 {total} 个文件，已转换 {well} 个。"),
+    "lead:convert:all": ("All {total} files are converted.", "全部 {total} 个文件均已转换。"),
+    "lead:convert:one": ("The file is converted.", "该文件已转换。"),
     "lead:verify": ("{well} of {total} files comply.", "共 {total} 个文件，{well} 个合规。"),
     "lead:verify:all": ("All {total} files comply.", "全部 {total} 个文件均合规。"),
     "lead:verify:one": ("The file complies.", "该文件合规。"),
@@ -61,6 +66,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rules": ("Rules that were broken", "未满足的规则"),
     "warnings": ("Worth knowing", "提示"),
     "lost": ("What labelled copies do not hold", "标识后的副本未能保留的内容"),
+    "lost:convert": ("What converted pictures do not hold", "转换后的图片未能保留的内容"),
     "lost:files": (
         "{n} files lost something; results.jsonl lists it for each of them. `strict=True` refuses such files instead.",
         "{n} 个文件有内容未能保留，逐个文件的清单见 results.jsonl。设置 `strict=True` 可改为拒绝处理此类文件。",
@@ -77,6 +83,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "slowest": ("The slowest files", "用时最长的文件"),
     "media types": ("Formats", "格式"),
     "how": ("How the labels were added", "标识写入方式"),
+    "how:convert": ("What was done", "处理方式"),
     # plots
     "quantiles": (
         "Half of the files have at most {p50}, 90 % at most {p90}, 99 % at most {p99}; the largest has {max}.",
@@ -132,6 +139,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "convert it, or leave it out",
         "格式未知，或该格式无处存放标识。请转换格式，或将其排除。",
     ),
+    "kind:UnsupportedFormat:convert": (
+        "leave it out, or export it to another format first",
+        "该文件无法转换：不是图片，或格式不支持。请将其排除，或先用其他软件导出为常见格式。",
+    ),
     "kind:TooLarge": (
         "raise the limit if you trust the file",
         "文件超出限制。若文件来源可信，可提高相应限制。",
@@ -140,13 +151,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "another provider's label must stay; add yours with aigc-label propagate",
         "文件已有其他服务提供者的标识，不得覆盖。可用 aigc-label propagate 添加传播要素。",
     ),
+    "kind:LabelConflict:convert": (
+        "settle first which label holds, and remove the others",
+        "文件中的标识相互矛盾或无法读取，不能原样保留。请先确认以哪一条为准。",
+    ),
     "kind:SigningError": (
         "check the key, the certificate and the time-stamp service",
         "签名失败。请检查密钥、证书及时间戳服务。",
     ),
     "kind:WouldLose": (
         "leave `strict=True` out to accept that",
-        "标识后的副本将无法保留原文件的部分内容。若可接受，请去掉 `strict=True`。",
+        "输出文件将无法保留原文件的部分内容。若可接受，请去掉 `strict=True`。",
     ),
     "kind:WriteError": (
         "check the target's free space and permissions, then run the same command again",
@@ -159,6 +174,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "kind:Taken": (
         "choose another target, or replace what is there with `overwrite=True`",
         "目标位置已有同名文件，且并非由本任务生成。请更换目标位置，或用 `overwrite=True` 覆盖。",
+    ),
+    "kind:SameOutput": (
+        "rename one of them, or convert them into different targets",
+        "转换后与另一个文件同名，先列出的文件已占用该名称。请重命名其中一个，或分别转换到不同的目标位置。",
     ),
     "kind:MissingDependency": (
         "install it, then run the same command again",
@@ -207,9 +226,24 @@ def word(key: str, language: str = "en", **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def remedy(status: str, kind: str, language: str = "en") -> str:
+GOOD_STATUSES = {"label": "labelled", "convert": "converted", "verify": "verified"}
+"""What a file becomes that went well, by what the run did."""
+
+
+def good_status(mode: str) -> str:
+    """Return what a file becomes that went well; a mode of another version counts as labelling."""
+    return GOOD_STATUSES.get(mode, "labelled")
+
+
+def own_key(key: str, mode: str) -> str:
+    """Return the key of a text in a run of this mode, which may have its own."""
+    own = f"{key}:{mode}"
+    return own if own in TEXTS else key
+
+
+def remedy(status: str, kind: str, language: str = "en", mode: str = "label") -> str:
     """Return what to do about a kind of error, as the second half of a message; ``""`` if nothing general applies."""
-    for key in (f"kind:{kind}", f"kind:{status}"):
+    for key in (own_key(f"kind:{kind}", mode), f"kind:{status}"):
         if key in TEXTS:
             return word(key, language)
     return ""
@@ -220,7 +254,7 @@ def lead(total: int, well: int, attention: int, mode: str, language: str) -> str
     if not total:
         return word("lead:none", language)
     which = "" if well < total else ":one" if total == 1 else ":all"
-    mode = mode if mode == "verify" else "label"
+    mode = mode if mode in GOOD_STATUSES else "label"
     first = word(f"lead:{mode}{which}", language, well=f"{well:,}", total=f"{total:,}")
     if not attention:
         return first

@@ -149,6 +149,7 @@ def many_files(picture: Picture) -> str:
     with ledger.Ledger.open("ledger.db") as opened:
         done = batch.run("in", "out", labeler=partial(Labeler.from_config, "aigc-label.toml"), ledger=opened, workers=2)
         assert_type(done, batch.Finished)
+    batch.run("in", "out", convert=batch.Conversion(resize="1280", format="webp", quality=80, strict=True))
     batch.run("in", "report", verify=batch.Check(profile=("cn",)))
     taken = fingerprint.fingerprint(picture)
     assert_type(taken, bytes | None)
