@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
@@ -18,6 +19,8 @@ from PIL import Image
 
 import labeling
 from labeling.codecs import displayed, paint_file
+from labeling.codecs.video.bits import unescape
+from labeling.codecs.video.hevc import SPS, read_sets
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures, clean_aperture
 from labeling.errors import LabelingError, TooLarge
@@ -250,6 +253,116 @@ def test_heic_quality_follows_the_source(tmp_path: Path) -> None:
         pillow_heif.from_pillow(photo(400, 300)).save(out, quality=quality)
         painted = paint_file(out.getvalue(), "heif", Stamp(fixed=(300, 250, 380, 280)))
         assert 0.7 < len(painted.data) / len(out.getvalue()) < 1.3
+
+
+def profile(folder: Path, data: bytes) -> tuple[str, list[int]]:
+    """The profile in hvcC as exiftool shows it, and those in the parameter sets of the primary picture."""
+    path = folder / "profile.heic"
+    path.write_bytes(data)
+    command = [programs.require("exiftool"), "-s3", "-n", "-GeneralProfileIDC", str(path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    file = parse(data)
+    assert file.meta is not None
+    _, sets = read_sets(Pictures(file, file.meta).property(file.meta.primary, b"hvcC") or b"")
+    return said, [unescape(nal)[3] & 31 for nal in sets[SPS]]  # general_profile_idc, behind 2 + 1 bytes
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options", "allowed"),
+    [
+        ("pillow-heif", (), {"3"}), ("heif-enc", (), {"3"}), ("heif-enc", ("-t", "64"), {"3"}),
+        ("heif-enc", ("-b", "10"), {"2"}), ("heif-enc", ("-p", "chroma=444"), {"4"}),
+    ],
+)  # fmt: skip
+def test_the_profile_is_one_that_the_brand_allows(
+    encoder: str, options: tuple[str, ...], allowed: set[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "source.heic"
+    if encoder == "pillow-heif":
+        pillow_heif.from_pillow(photo(160, 120)).save(path)
+    else:
+        deep = "-b" in options
+        pixels = np.asarray(photo(160, 120)).astype(np.uint16) * 257
+        cv2.imwrite(str(tmp_path / "source.png"), pixels if deep else (pixels // 257).astype(np.uint8))
+        command = [programs.require(encoder), *options, str(tmp_path / "source.png"), "-o", str(path)]
+        subprocess.run(command, check=True, capture_output=True)
+    painted = paint_file(path.read_bytes(), "heif", Stamp())
+    said, coded_as = profile(tmp_path, painted.data)
+    assert said in allowed
+    assert set(map(str, coded_as)) <= allowed
+    before, after = (decoded(each) for each in (path.read_bytes(), painted.data))
+    assert before.format.name == after.format.name
+
+
+@pytest.mark.parametrize("tiles", [1, 4])
+def test_tiles_of_a_grid_stay_in_the_profile(tiles: int, tmp_path: Path) -> None:
+    data = grid(256, 256, 128 if tiles == 4 else 256, extra=False)
+    painted = paint_file(data, "heif", Stamp())
+    old: list[bytes] = []
+    new: list[bytes] = []
+    for each, found in ((data, old), (painted.data, new)):
+        file = parse(each)
+        assert file.meta is not None
+        pictures = Pictures(file, file.meta)
+        for number in pictures.targets(b"dimg", 1):
+            found += read_sets(pictures.property(number, b"hvcC") or b"")[1][SPS]
+    added = [nal for nal in new if nal not in old]
+    assert added
+    assert {unescape(nal)[3] & 31 for nal in added} == {3}
+
+
+HDR = [
+    box(b"colr", b"nclx", struct.pack(">HHHB", 9, 16, 9, 0)),
+    box(b"clli", struct.pack(">HH", 1203, 403)),
+    box(b"mdcv", struct.pack(">8H2I", 13250, 34500, 7500, 3000, 34000, 16000, 15635, 16450, 10000000, 50)),
+    box(b"cclv", bytes(range(20))), box(b"amve", struct.pack(">IHH", 3140000, 15635, 16450)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("turned", [(), (1,), (2, 0), (3, 1)])
+def test_hdr_and_turned_pictures_keep_all_properties(turned: tuple[int, ...], tmp_path: Path) -> None:
+    data, sets = hevc(photo(160, 120), "yuv420p10le")
+    clap = [100, 1, 80, 1, 4, 1, -6, 1]
+    more = [(each, False) for each in HDR] + [(box(b"clap", struct.pack(">4I4i", *clap[:4], *clap[4:])), True)]
+    more += [(box(kind, bytes((value,))), True) for kind, value in zip((b"irot", b"imir"), turned, strict=False)]
+    source = heif([Item(b"hvc1", data, [(box(b"hvcC", sets), True), size_of(160, 120), *more])], brand=b"heix")
+    path, target = tmp_path / "source.heic", tmp_path / "out.heic"
+    path.write_bytes(source)
+    labeled = labeling.Labeler("service", strict=True).label_file(path, target)
+    assert labeled.lost == ()
+    made = target.read_bytes()
+    for each, _ in more:
+        assert each in made
+    wide, high = (80, 100) if turned[:1] in ((1,), (3,)) else (100, 80)
+    picture = pillow_heif.open_heif(made).to_pillow()
+    assert picture.size == (wide, high)
+    command = [programs.require("exiftool"), "-s", "-n", "-ColorPrimaries", "-TransferCharacteristics", "-Rotation",
+               "-CleanAperture*", "-MaxContentLightLevel", "-ImageSpatialExtent"]  # fmt: skip
+    said = [subprocess.run([*command, str(each)], capture_output=True, text=True).stdout for each in (path, target)]
+    assert said[0] == said[1] != ""
+    assert {finding.kind: finding.status for finding in labeling.verify(target).findings}["visible"] == "present"
+
+
+def test_a_gain_map_and_its_group_stay(tmp_path: Path, quarters: Quarters) -> None:
+    base, one = hevc(photo(160, 120))
+    gain, two = hevc(photo(80, 60, 5).convert("L"), "gray")
+    items = [
+        Item(b"hvc1", base, [(box(b"hvcC", one), True), size_of(160, 120)]),
+        Item(b"hvc1", gain, [(box(b"hvcC", two), True), size_of(80, 60)], hidden=True),
+        Item(b"tmap", bytes(62), [size_of(160, 120), (HDR[0], False), (HDR[1], False)]),
+    ]
+    group = box(b"grpl", full(b"altr", 0, struct.pack(">4I", 9, 2, 3, 1)))
+    data = heif(items, [(b"dimg", 3, [1, 2])], groups=group)
+    path = tmp_path / "source.heic"
+    path.write_bytes(data)
+    labeled = labeling.Labeler("service", strict=True).label_file(path, tmp_path / "out.heic")
+    assert labeled.lost == ()
+    made = (tmp_path / "out.heic").read_bytes()
+    assert group in made
+    old, new = payloads(data), payloads(made)
+    assert (old[2], old[3]) == (new[2], new[3])
+    assert old[1] != new[1]
+    assert HDR[1] in made
 
 
 def test_items_inside_the_meta_box_and_a_picture_of_which_nothing_is_known() -> None:

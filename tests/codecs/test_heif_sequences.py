@@ -21,6 +21,8 @@ from PIL import Image
 import labeling
 from labeling.codecs import paint_file
 from labeling.codecs.pixels import upright
+from labeling.codecs.video.bits import unescape
+from labeling.codecs.video.hevc import SPS, read_sets
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures
 from labeling.containers.heif.sequence import Sequence
@@ -97,6 +99,8 @@ def told(folder: Path, data: bytes) -> tuple[list[str], str, Any]:
         "Bitrate",
         "Inode",
         "LevelIDC",
+        "Profile",
+        "Constraint",
     )
     return (
         [line for line in said if "decoded: " not in line],
@@ -304,6 +308,11 @@ def test_heic_sequences(pix_fmt: str, params: str, tmp_path: Path, quarters: Qua
     primary = np.asarray(pillow_heif.open_heif(painted.data).to_pillow()).astype(int)
     assert np.abs(quarters(primary, painted.box) - QUARTERS).max() < 45
     assert len(painted.data) < 1.5 * len(data) + 3000
+    if params.startswith("keyint=1"):
+        assert tracks(painted.data).tracks[0][1].sync is None  # each picture on its own, as before
+    _, sets = read_sets(tracks(painted.data).tracks[0][1].entries[0].config_data)
+    allowed = {"yuv420p": 1, "yuv420p10le": 2, "yuv444p": 4}[pix_fmt]  # Main, Main 10, range extensions
+    assert {unescape(nal)[3] & 31 for nal in sets[SPS]} == {allowed}
 
 
 @pytest.mark.parametrize("kind", ["avif", "heic"])

@@ -155,12 +155,16 @@ class Hevc:
         return best, tried[best]
 
     def _made(self, planes: Planes, crf: float | None, old: hevc.Hevc, *, tile: bool) -> tuple[bytes, bytes]:
-        params = ["keyint=1", "bframes=0", "info=0", "repeat-headers=0", "log-level=none", "wpp=1", "hrd=0"]
+        # x265 calls what has key frames only Main Intra, of the range extensions. The brand heic excludes them (ISO/IEC
+        # 23008-12, B.4.1.1), and many decoders. One picture of 8 bits becomes Main Still Picture, one of 10 Main 10.
+        still = planes.name in ("yuv420p", "yuvj420p")
+        params = ["keyint=1", "total-frames=1"] if still else ["keyint=2"]
+        params += ["bframes=0", "info=0", "repeat-headers=0", "log-level=none", "wpp=1", "hrd=0"]
         params += ["lossless=1"] if crf is None else []
         options = {"preset": _PRESET, "x265-params": ":".join(params), "forced-idr": "1", "a53cc": "0", "udu_sei": "0"}
         if crf is not None:
             options["crf"] = f"{crf:g}"
-        if planes.name in ("yuv420p", "yuvj420p"):
+        if still:
             options["profile"] = "mainstillpicture"
         encoder, data = encode_one("libx265", planes, options, True)
         if tile:  # MIAF (ISO/IEC 23000-22, 7.3.11.4.2): the tiles of a grid have one decoder configuration

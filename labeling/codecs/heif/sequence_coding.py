@@ -143,8 +143,13 @@ def encoded(source: Source, pictures: Painted, first: Planes, quality: int | Non
     return made
 
 
-def _session(name: str, pictures: Iterator[Planes], options: dict[str, str], headers: bool) -> tuple[Any, list[Any]]:
-    """Encode pictures one after the other; return the encoder and its packets."""
+def _session(
+    name: str, pictures: Iterator[Planes], options: dict[str, str], headers: bool, *, alone: bool = False
+) -> tuple[Any, list[Any]]:
+    """Encode pictures one after the other; return the encoder and its packets.
+
+    ``alone`` makes each a key frame.
+    """
     import av
     from av.codec.context import Flags
 
@@ -169,6 +174,8 @@ def _session(name: str, pictures: Iterator[Planes], options: dict[str, str], hea
             frame.color_primaries, frame.color_trc = coded.primaries, coded.transfer
             frame.colorspace, frame.color_range = coded.matrix, 2 if coded.full else 1
             frame.pts = number
+            if alone:
+                frame.pict_type = 1
             packets += encoder.encode(frame)
         packets += encoder.encode(None)
     except (av.error.FFmpegError, ValueError) as error:
@@ -196,12 +203,14 @@ def _hevc(source: Source, pictures: Painted, quality: int | None) -> Made:
 
 
 def _x265(source: Source, pictures: Iterator[Planes], crf: float | None) -> Made:
-    params = [f"keyint={source.gap}", f"min-keyint={source.gap}", "bframes=0", "ref=1", "scenecut=0", "open-gop=0"]
+    alone = source.gap == 1  # not said by keyint, which would make the profile Main Intra, of the range extensions
+    gap = 250 if alone else source.gap
+    params = [f"keyint={gap}", f"min-keyint={gap}", "bframes=0", "ref=1", "scenecut=0", "open-gop=0"]
     params += ["info=0", "repeat-headers=0", "log-level=none", "hrd=0"] + (["lossless=1"] if crf is None else [])
     options = {"preset": "fast", "x265-params": ":".join(params), "forced-idr": "1", "a53cc": "0", "udu_sei": "0"}
     if crf is not None:
         options["crf"] = f"{crf:g}"
-    encoder, packets = _session("libx265", pictures, options, True)
+    encoder, packets = _session("libx265", pictures, options, True, alone=alone)
     samples = [
         join_nals([nal for nal in split_start_codes(bytes(each)) if nal[0] >> 1 & 63 < 32], 4) for each in packets
     ]
