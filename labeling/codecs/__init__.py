@@ -161,8 +161,10 @@ def encode(
     if painter is not None:
         plan = _memory.lay(own, painter, pixels.orientation_of(own))
         width, height, box = plan.width, plan.height, plan.box
+    dots = painter is not None and _memory.is_dithered_gray(own)
     data, exact, words = resolve(encoding.encoder, __name__)(own, quality, lossless)
-    return Painted(data, box, width, height, 1, exact and not notes, "; ".join([words, *notes]))
+    how = "; ".join([words, *notes])
+    return Painted(data, box, width, height, 1, exact and not notes, how, dithered=dots)
 
 
 def displayed(

@@ -27,6 +27,7 @@ from labeling.codecs.pixels import (
     split_overlay,
 )
 from labeling.containers.format_row import PictureEncoding
+from labeling.dither import SAMPLED, is_dithered
 from labeling.errors import LabelingError, UnreadableFile
 
 
@@ -116,6 +117,17 @@ def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
     scaled = deep / 257 if image.mode.startswith("I;16") or (image.mode == "I" and deep.max() > 255) else deep
     gray = Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
     return gray if wanted == "L" else gray.convert(wanted)
+
+
+def is_dithered_gray(image: Image.Image) -> bool:
+    """Return whether a gray image, or one of a palette, is dithered; colours are not looked at."""
+    if image.mode not in ("L", "P"):
+        return False
+    samples = np.asarray(image)[:: max(1, image.height // SAMPLED)]
+    rows = Image.fromarray(samples, image.mode)
+    if image.mode == "P" and (palette := image.getpalette()):
+        rows.putpalette(palette)
+    return is_dithered(np.asarray(rows.convert("RGB")))
 
 
 def lay(image: Image.Image, painter: Painter, orientation: int = 1) -> Plan:

@@ -100,6 +100,7 @@ class Painted:
             :class:`~labeling.containers.base.Entry` or by how such keys begin, up to a colon. What is lost is found by
             comparing the files; a reason that nothing was lost for is not used.
         lost: Losses that such a comparison cannot see.
+        dithered: Whether the picture is dithered, as far as the codec looked, or has so few levels that it may be.
     """
 
     data: bytes
@@ -111,3 +112,4 @@ class Painted:
     how: str
     reasons: Mapping[str, str] = field(default_factory=dict)
     lost: tuple[Loss, ...] = ()
+    dithered: bool = False

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from labeling import containers
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
-from labeling.containers.syntax.photoshop import thumbnail_range
-from labeling.errors import LabelConflict, LabelingError
+from labeling.errors import LabelConflict, MissingDependency
 from labeling.findings import Finding, Status
 from labeling.label import Label
 from labeling.limits import MAX_PIXELS
 from labeling.marks import aigc, exif, iptc, xmp
+from labeling.pipelines import thumbnails
 from labeling.pipelines.read_back import check_label, check_metadata_kept, check_picture_untouched, read_back
 from labeling.pipelines.source import (
     OTHERS_MUST_STAY,
@@ -188,8 +188,9 @@ def label_pixels(
     contents = containers.read(data)
     if not _holds_only(contents, embedded_packet):
         check_label(metadata.scan(contents), label)
-    how = [*([painted.how] if painted.how else []), *stays]
-    return LabeledImage(data, label, options, contents, name=name, visible=_visible_mark(painted, options), how=how)
+    visible, said_of_dots = _visible_mark(painted, options, data, contents, metadata.scan(contents).orientation)
+    how = [*([painted.how] if painted.how else []), *said_of_dots, *stays]
+    return LabeledImage(data, label, options, contents, name=name, visible=visible, how=how)
 
 
 def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOptions) -> LabeledImage:
@@ -215,13 +216,15 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
         how = [*mended, "the visible label is there already"]
         return write(data, name, contents, found, label, options, visible=visible, how=how)
     painted = _paint(data, contents, found, options)
-    visible = _visible_mark(painted, options)
-    painted, repainted = _with_photoshop_thumbnail(painted, containers.read(painted.data), found, options)
+    visible, said_of_dots = _visible_mark(painted, options, painted.data, contents, found.orientation)
+    painted, repainted = thumbnails.with_photoshop(
+        painted, containers.read(painted.data), found.orientation, options.max_pixels
+    )
     source = State(data, contents, found)
     found = metadata.scan(repainted)
     return write(
-        painted.data, name, repainted, found, label, options, visible=visible, how=[*mended, painted.how],
-        source=source, painted=painted,
+        painted.data, name, repainted, found, label, options, visible=visible,
+        how=[*mended, painted.how, *said_of_dots], source=source, painted=painted,
     )  # fmt: skip
 
 
@@ -273,7 +276,7 @@ def write(
     result = b"".join(_with_metadata(data, contents, found, label, options, packet, values, painted))
     after, seen = read_back(result, label, source_type=source_type)
     if painted is not None:
-        how = [*how, *_words_on_thumbnail(contents, after)]
+        how = [*how, *thumbnails.words_on_exif(contents, after)]
     if source is None:
         check_picture_untouched(data, contents, result, after)
     if options.signer is not None:
@@ -321,10 +324,32 @@ def _already_visible(
     return finding if finding.status is Status.PRESENT else None
 
 
-def _visible_mark(painted: Painted, options: LabelingOptions) -> Finding | None:
+_NOT_READ = (
+    "on this dithered picture the label is drawn but not found by OCR: label the picture before it is reduced to dots, "
+    "or give a larger `height_ratio`"
+)
+
+
+def _visible_mark(
+    painted: Painted, options: LabelingOptions, data: bytes, contents: Contents, orientation: int
+) -> tuple[Finding | None, tuple[str, ...]]:
+    """Return the finding on what was painted, and what is to be said of it.
+
+    On dithered pictures, in which OCR may miss a label, it is as the verifier finds it.
+    """
     if options.painter is None:
-        return None
-    return options.painter.finding(painted.box, painted.width, painted.height)
+        return None, ()
+    drawn = options.painter.finding(painted.box, painted.width, painted.height)
+    on_dots = options.painter.was_on_dots()
+    if not on_dots and not painted.dithered:
+        return drawn, ()
+    with suppress(MissingDependency):
+        from labeling.verification.verifier import visible_of
+
+        read = visible_of(data, contents, orientation, [options.profile], options.max_pixels)
+        if read.status is not Status.PRESENT:
+            return read, (_NOT_READ,) if read.status is Status.ABSENT else ()
+    return drawn, ()
 
 
 def _with_metadata(
@@ -344,64 +369,9 @@ def _with_metadata(
         existing = next((block.data for block in contents.blocks if block.kind is Kind.EXIF), None)
         new_exif = exif.encode(new_exif or existing, label, description=options.description)
     if painted is not None:
-        new_exif = _with_thumbnail(new_exif, painted, contents, found, options)
+        new_exif = thumbnails.with_exif(new_exif, painted, contents, found.orientation, options.max_pixels)
     drop += found.c2pa  # the new manifest holds the old one as its parent ingredient
     return containers.rewrite(data, contents, Changes(xmp.update(packet, values), new_exif, tuple(drop)))
-
-
-def _with_photoshop_thumbnail(
-    painted: Painted, contents: Contents, found: metadata.Found, options: LabelingOptions
-) -> tuple[Painted, Contents]:
-    """Paint on the thumbnail in Photoshop's image resources too, in its place."""
-    from labeling import codecs
-
-    for block in contents.blocks:
-        if block.kind is not Kind.IPTC or thumbnail_range(block.data) is None:
-            continue
-        at = painted.data.find(block.data, block.offset, block.offset + block.length)
-        made = None
-        if at >= 0:  # else it is in several segments
-            with suppress(LabelingError):
-                made = codecs.paint_photoshop_thumbnail(
-                    block.data, painted, contents.format,
-                    orientation=found.orientation, max_pixels=options.max_pixels,
-                )  # fmt: skip
-        words = "has the label as well" if made else "stays without the label"
-        data = painted.data
-        if made:
-            data = b"".join((data[:at], made, data[at + len(made) :]))
-        painted = replace(painted, data=data, how=f"{painted.how}; the Photoshop thumbnail {words}")
-        contents = containers.read(painted.data)
-    return painted, contents
-
-
-def _with_thumbnail(
-    new_exif: bytes | None, painted: Painted, contents: Contents, found: metadata.Found, options: LabelingOptions
-) -> bytes | None:
-    """Return the EXIF to write, its thumbnail painted as the picture was; ``None`` if there is nothing to write."""
-    from labeling import codecs
-
-    structure = new_exif or next((block.data for block in contents.blocks if block.kind is Kind.EXIF), None)
-    if structure is None or not exif.thumbnail(structure):
-        return new_exif
-    try:
-        made = codecs.paint_thumbnail(
-            structure, painted, contents.format, orientation=found.orientation, max_pixels=options.max_pixels
-        )
-    except LabelingError:
-        return new_exif  # it stays as it is, which the result says
-    return made or new_exif
-
-
-def _words_on_thumbnail(before: Contents, after: Contents) -> list[str]:
-    """Say what became of the thumbnail in the EXIF."""
-    old, new = (
-        next((exif.thumbnail(block.data) for block in each.blocks if block.kind is Kind.EXIF), b"")
-        for each in (before, after)
-    )
-    if not old:
-        return []
-    return [f"the thumbnail in the EXIF {'stays without the label' if old == new else 'has the label as well'}"]
 
 
 def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from labeling.codecs.base import Painted, Painter, Pixels
 from labeling.codecs.gif import blocks
 from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import Plan, backdrops, check_size, decoding, make_plan, over_alpha, split_overlay
+from labeling.codecs.pixels import Plan, backdrops, check_size, decoding, lay_on, make_plan, over_alpha, split_overlay
 from labeling.containers.base import Buffer
+from labeling.dither import is_dithered
 from labeling.errors import LabelingError, UnreadableFile
 
 _KEEP, _CLEAR = 1, 2  # disposal methods
@@ -30,9 +31,10 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     plan = make_plan(painter, width, height)
     left, top, right, bottom = plan.stored
     seen: list[Pixels] = []
-    clears, before = False, None
+    clears, dots, before = False, False, None
     for canvas in _canvases(raw, gif, max_pixels):
         seen += backdrops(canvas[top:bottom, left:right])
+        dots |= before is None and is_dithered(lay_on(canvas, 255))
         clears |= before is not None and bool((before & (canvas[..., 3] == 0)).any())
         before = canvas[..., 3] > 0
     overlay = plan.overlay(painter, seen)
@@ -51,7 +53,9 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         last = painted
     how = "GIF frames re-encoded; no colour outside the label changed"
     how += "; the label was reduced to the colours that were free" if reduced else ""
-    return Painted(b"".join([*parts, gif.rest]), plan.box, plan.width, plan.height, gif.frames, True, how)
+    return Painted(
+        b"".join([*parts, gif.rest]), plan.box, plan.width, plan.height, gif.frames, True, how, dithered=dots
+    )
 
 
 def _canvases(raw: bytes, gif: blocks.Gif, max_pixels: int) -> Iterator[Pixels]:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from labeling.codecs.base import Painted, Painter
-from labeling.codecs.pixels import backdrops, make_plan
+from labeling.codecs.pixels import backdrops, make_plan, on_white
 from labeling.codecs.png import apng
 from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, image_data, opened
 from labeling.codecs.png.samples import GRAY, PALETTE, RGBA, decode, encode
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, chunk
+from labeling.dither import SAMPLED, is_dithered
 from labeling.errors import UnreadableFile
 
 
@@ -27,11 +28,13 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     chunks, look, frames = opened(raw, max_pixels)
     header = look.header
     plan = make_plan(painter, header.width, header.height, orientation)
+    dots = False
     if frames:
         new, pieces, note = apng.Animation.parse(chunks, look).painted(plan, painter)
     else:
         samples = decode(header, image_data(chunks))
         left, top, right, bottom = plan.stored
+        dots = is_dithered(on_white(shown(look, samples[:: max(1, header.height // SAMPLED)])))
         overlay = plan.overlay(painter, backdrops(shown(look, samples[top:bottom, left:right])))
         new, samples, note = lay(look, samples, plan.stored, overlay)
         new = replace(new, header=replace(new.header, interlaced=False))
@@ -39,7 +42,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     notes = ["PNG re-encoded without loss", note, "it is not interlaced any more" if look.header.interlaced else ""]
     how = "; ".join(filter(None, notes))
     made = b"".join(_spliced(raw, chunks, look, new, pieces))
-    return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how)
+    return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how, dithered=dots)
 
 
 def _spliced(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, pieces: Sequence[bytes]) -> Iterator[bytes]:

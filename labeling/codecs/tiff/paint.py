@@ -73,7 +73,9 @@ def _painted(
     bare = _paint_copies(work, tiff, found, max_pixels)
     plan = plans[0]
     how = _how(tiff, [page.name for page in pages], bare, len(found.copies))
-    return Painted(bytes(work.editor.data), plan.box, plan.width, plan.height, len(pages), True, how)
+    return Painted(
+        bytes(work.editor.data), plan.box, plan.width, plan.height, len(pages), True, how, dithered=pages[0].bits < 8
+    )
 
 
 def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:

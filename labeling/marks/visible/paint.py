@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from labeling.dither import is_dithered
 from labeling.errors import LabelingError
 from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
@@ -79,6 +80,11 @@ class LabelPainter:
         """
         layout: Layout = self._measured.layout
         look, ratio = _chosen(self.style, backdrops)
+        if look.plate or look.outline:
+            dots = any(is_dithered(backdrop) for backdrop in backdrops)
+            self._measured.dots = dots or getattr(self._measured, "dots", False)
+            if dots and look.plate:
+                look, ratio = _solid(look)  # dots that shine through are as unquiet as those around
         self._measured.contrast = ratio
         return _drawn(self.style, layout, look)
 
@@ -93,6 +99,15 @@ class LabelPainter:
             "position": self.style.position,
         }
         return Finding("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
+
+    def was_on_dots(self) -> bool:
+        """Return whether anything that this thread painted since the last call lies on a dithered picture.
+
+        OCR may not find it there.
+        """
+        dots: bool = getattr(self._measured, "dots", False)
+        self._measured.dots = False
+        return dots
 
 
 def check_asset(kind: str, data: bytes) -> None:
@@ -114,8 +129,14 @@ def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[_Look
         step = max(1, min(backdrops[0].shape[:2]) // SAMPLED)
         plainer, _ = _choose(style, *wcag.extremes(backdrops, step))
         if plainer != look:
-            return _choose(style, *wcag.extremes(backdrops))
+            look, ratio = _choose(style, *wcag.extremes(backdrops))
     return look, ratio
+
+
+def _solid(look: _Look) -> tuple[_Look, float]:
+    """Return a look with nothing shining through its plate, and the contrast."""
+    solid = replace(look, opacity=1.0, plate=1.0)
+    return solid, wcag.worst(solid.ink, 1.0, [solid.ground])
 
 
 def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:

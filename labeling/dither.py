@@ -1,0 +1,36 @@
+"""Dithered pictures: dots for the eye to mix, which a translucent plate keeps and OCR stumbles over."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+DITHERED, RESTLESS = 0.05, 0.15
+"""Mean differences between neighbouring pixels, of the full range: above the first, a ground of few colours is
+dithered, and any ground above the second. Photographs have 0.01 to 0.05, half-tones 0.06 to 1."""
+
+FEW, MOST = 16, 0.9
+"""A picture is of few colours if this many of them have this part of its pixels."""
+
+
+SAMPLED = 64
+"""Rows and columns that are looked at."""
+
+
+def is_dithered(pixels: NDArray[np.uint8]) -> bool:
+    """Return whether pixels, (H, W, 3) uint8, are dots for the eye to mix: they would shine through a plate as such."""
+    height, width = pixels.shape[:2]
+    if height < 2 or width < 2:
+        return False
+    columns, rows = pixels[:, :: max(1, width // SAMPLED)], pixels[:: max(1, height // SAMPLED)]
+    change = max(
+        float(np.abs(np.diff(part.astype(np.int16), axis=axis)).mean()) / 255
+        for axis, part in ((0, columns), (1, rows))
+    )
+    return change > RESTLESS or (change > DITHERED and _has_few_colours(rows))
+
+
+def _has_few_colours(pixels: NDArray[np.uint8]) -> bool:
+    wide = pixels.astype(np.uint32)
+    counts = np.unique(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], return_counts=True)[1]
+    return bool(np.sort(counts)[-FEW:].sum() >= MOST * counts.sum())
