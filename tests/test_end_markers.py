@@ -6,15 +6,17 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import c2pa
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from labeling import Labeler, verify
+from labeling import Labeler, propagate, transplant, verify
 from labeling.errors import UnreadableFile
 
 from .marks import signing
 from .pictures import rgb
+from .test_parents import upstream_signed
 
 PRODUCER = "001191110102MACQD9K64010000"
 
@@ -101,3 +103,53 @@ def test_the_signature_is_judged_by_the_file_as_it_is() -> None:
     signed = Labeler(PRODUCER, visible=False, signer=signing.signer()).label_image(_saved(rgb(), "JPEG"))
     (finding,) = [each for each in verify(signed.data[:-2]).findings if each.kind == "c2pa"]
     assert str(finding.signature) == "failed"
+
+
+@pytest.mark.parametrize("visible", [False, True], ids=["metadata", "visible"])
+@pytest.mark.parametrize("lost", ["after signing", "before signing"])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "gif"])
+def test_the_parent_is_the_file_that_was_signed(kind: str, lost: str, visible: bool) -> None:
+    make, end = WHOLE[kind]
+    whole, media_type = make(), f"image/{kind}"
+    if lost == "after signing":
+        source = upstream_signed(whole, media_type)[0][: -len(end)]
+    elif kind == "png":
+        with pytest.raises(c2pa.C2paError):  # c2pa signs no PNG without IEND
+            upstream_signed(whole[: -len(end)], media_type)
+        return
+    else:
+        source = upstream_signed(whole[: -len(end)], media_type)[0]
+        assert not source.endswith(end)
+    made = Labeler(PRODUCER, visible=visible, signer=signing.signer()).label_image(source)
+    told = signing.witness(made.data, media_type)
+    assert told["validation_state"] == "Valid"
+    (parent,) = told["manifests"][told["active_manifest"]]["ingredients"]
+    failures = {each["code"] for each in parent["validation_results"]["activeManifest"]["failure"]}
+    assert failures == {"signingCredential.untrusted"}
+
+
+@pytest.mark.parametrize("sign", [False, True], ids=["plain", "signed"])
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg, progressive", "png", "apng", "gif", "gif, animated"])
+def test_a_platform_mends_the_end_too(kind: str, sign: bool, tmp_path: Path) -> None:
+    make, end = WHOLE[kind]
+    signer = signing.signer() if sign else None
+    labelled = Labeler(PRODUCER, visible=False, signer=signer).label_image(make()).data
+    source = tmp_path / "in"
+    source.write_bytes(labelled[: -len(end)])
+    done = propagate(source, tmp_path / "out", propagator="platform", propagate_id="7", signer=signer)
+    data = (tmp_path / "out").read_bytes()
+    assert data.endswith(end)
+    assert "was missing and was added" in done.how[0]
+    assert done.label.propagator == "platform"
+    assert _frames(data) == _frames(labelled)
+    carried = transplant(source, source, tmp_path / "copy", signer=signer)
+    assert "was missing and was added" in carried.how[0]
+    assert (tmp_path / "copy").read_bytes().endswith(end)
+
+
+def test_a_platform_mends_nothing_more(tmp_path: Path) -> None:
+    labelled = Labeler(PRODUCER, visible=False).label_image(WHOLE["jpeg"][0]()).data
+    (tmp_path / "in").write_bytes(labelled[:-700])
+    with pytest.raises(UnreadableFile, match="damaged"):
+        propagate(tmp_path / "in", tmp_path / "out", propagator="platform", propagate_id="7")
+    assert not (tmp_path / "out").exists()

@@ -86,17 +86,24 @@ def test_every_frame_of_an_animation_is_played_by_others(kind: str, visible: boo
     )
     assert sorted(k for k in kinds if k == "tEXt") == sorted(k for k in _kinds(source) if k == "tEXt")
     if sign:
-        assert kinds.index("acTL") < kinds.index("caBX") < first
+        assert kinds[-2:] == ["caBX", "IEND"]
         assert signing.witness(made.data, "image/png")["validation_state"] == "Valid"
     assert not made.lost
     path = tmp_path / "out.png"
     path.write_bytes(made.data)
-    # A manifest is larger than what FFmpeg looks at before it decides, so it has to be told.
-    probe = ["ffprobe", "-v", "error", *(["-f", "apng"] if sign else []), "-count_frames"]
-    warnings = containers.read(made.data).warnings
-    assert any("-f apng" in each for each in warnings) == sign
+    assert not any("-f apng" in each for each in containers.read(made.data).warnings)
     done = subprocess.run(
-        [*probe, "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", str(path)],
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-count_frames",
+            "-show_entries",
+            "stream=nb_read_frames",
+            "-of",
+            "csv=p=0",
+            str(path),
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -286,3 +293,41 @@ def test_a_change_of_metadata_keeps_what_others_put_into_a_still_picture() -> No
     data = _with(_saved(rgb()), _text() + chunk(b"prVt", b"private"), b"IDAT")
     after = b"".join(containers.rewrite(data, containers.read(data), Changes(xmp=b"<x/>")))
     assert after[: data.index(b"IDAT") - 4] == data[: data.index(b"IDAT") - 4]
+
+
+@pytest.mark.needs("ffprobe")
+def test_a_manifest_stays_ahead_where_ffmpeg_has_to_be_told_anyway(tmp_path: Path) -> None:
+    """C2PA 2.2, A.3.2 recommends that place, and nothing is won by another."""
+    source = _with(_animated(), chunk(b"tEXt", b"Note\0" + b"long " * 500), b"acTL")
+    made = Labeler(PRODUCER, visible=False, signer=signing.signer()).label_image(source)
+    kinds = _kinds(made.data)
+    assert kinds.index("acTL") < kinds.index("caBX") < kinds.index("fcTL")
+    assert any("-f apng" in each for each in containers.read(made.data).warnings)
+    path = tmp_path / "out.png"
+    path.write_bytes(made.data)
+    shown = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_entries", "format=format_name", "-of", "csv=p=0", str(path)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert shown.stdout.strip() == "png_pipe"
+
+
+@pytest.mark.needs("exiftool")
+@pytest.mark.parametrize("exif", [False, True], ids=["theirs", "ours too"])
+@pytest.mark.parametrize("visible", [False, True], ids=["metadata", "visible"])
+@pytest.mark.parametrize("moving", [False, True], ids=["still", "animation"])
+def test_exif_is_ahead_of_the_manifest(moving: bool, visible: bool, exif: bool, tmp_path: Path) -> None:
+    """ExifTool up to 12 shows no EXIF that comes behind a manifest."""
+    camera = Image.Exif()
+    camera[0x010F] = "Camera"
+    more: Any = {"save_all": True, "append_images": [rgb(seed=2)], "duration": 90} if moving else {}
+    labeler = Labeler(PRODUCER, visible=visible, exif=exif, signer=signing.signer())
+    made = labeler.label_image(_saved(rgb(), exif=camera, **more))
+    path = tmp_path / "out.png"
+    for data in (made.data, labeler.label_image(made.data).data):
+        path.write_bytes(data)
+        assert _kinds(data).index("eXIf") < _kinds(data).index("caBX")
+        assert _kinds(data).count("caBX") == 1
+        assert signing.witness(data, "image/png")["validation_state"] == "Valid"
+        told = subprocess.run(["exiftool", "-s3", "-Make", str(path)], check=True, capture_output=True, text=True)
+        assert told.stdout.strip() == "Camera"

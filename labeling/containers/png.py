@@ -33,7 +33,7 @@ _MAX_KEYWORD = 79
 _RAW_KINDS = {"xmp": Kind.XMP, "exif": Kind.EXIF, "iptc": Kind.IPTC, "8bim": Kind.IPTC, "icc": Kind.ICC}
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 
-_FFMPEG_LOOKS_AT = 2048
+FFMPEG_LOOKS_AT = 2048
 """Bytes in which FFmpeg wants to see the first IDAT of an animation; else it takes the file for a still picture."""
 
 _head = Struct(">I4s")
@@ -126,7 +126,7 @@ def read(data: Buffer) -> Contents:
         collector.warnings.append(f"{len(data) - found.end} bytes follow the IEND chunk; they are kept")
     if found.animated and found.frame_controls != found.frames:
         collector.warnings.append(f"acTL announces {found.frames} frames, {found.frame_controls} are there")
-    if found.animated and found.first_idat > _FFMPEG_LOOKS_AT:
+    if found.animated and found.first_idat > FFMPEG_LOOKS_AT:
         collector.warnings.append(
             f"the picture begins behind {found.first_idat} bytes of metadata: FFmpeg plays the animation only if it is "
             "told to (-f apng)"
@@ -376,28 +376,38 @@ _MAX_PARTS = 64
 
 
 def needs_room(data: Buffer) -> bool:
-    """Say whether the file is an animation: c2pa puts the manifest ahead of acTL, where FFmpeg does not expect it."""
-    for name, _, _ in walk(data):
-        if name in (b"acTL", b"IDAT"):
-            return name == b"acTL"
-    return False
+    """Say whether c2pa's own place for the manifest, right behind IHDR, would harm other readers of this file.
+
+    FFmpeg wants acTL first in an animation. ExifTool up to 12 shows no EXIF that comes behind a manifest.
+    """
+    names = [name for name, _, _ in walk(data)]
+    ahead = names[: names.index(b"IDAT")] if b"IDAT" in names else []
+    return b"acTL" in ahead or b"eXIf" in ahead
 
 
 def make_room(data: bytes, length: int) -> Room:
     """Make a copy with room for a C2PA manifest store, in place of any that is there (C2PA 2.2, A.3.2).
 
+    It is ahead of the picture, as A.3.2 recommends. Only in an animation that FFmpeg would then take for a still
+    picture, it is behind the last frame.
+
     Args:
         data: The file.
         length: Bytes of the manifest store.
     """
-    old = [(pos, end) for name, pos, end in walk(data) if name == b"caBX"]
-    first = next(pos for name, pos, _ in walk(data) if name == b"IDAT")
+    chunks = list(walk(data))
+    old = [(pos, end) for name, pos, end in chunks if name == b"caBX"]
+    first = next(pos for name, pos, _ in chunks if name == b"IDAT")
     order = _Order.of(data, first)
     room = chunk(b"caBX", bytes(length))
     edits: list[Edit] = [(pos, end, b"") for pos, end in old]
-    edits.append((order.home, order.home, room))
+    head = first - sum(end - pos for pos, end in old if pos < first)
+    home = order.home
+    if order.control is not None and head <= FFMPEG_LOOKS_AT < head + len(room):
+        home = next(pos for name, pos, _ in chunks if name == b"IEND")
+    edits.append((home, home, room))
     made = b"".join(splice(data, order.settled(data, edits)))
-    start = order.home - sum(end - pos for pos, end in old if pos < order.home)
+    start = home - sum(end - pos for pos, end in old if pos < home)
     return Room(made, start, start + len(room), lambda store: chunk(b"caBX", store))
 
 

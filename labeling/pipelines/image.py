@@ -26,6 +26,7 @@ from labeling.pipelines.source import (
     LabelFor,
     agreed_label,
     own_label,
+    parent_as_signed,
     read_mended,
     require_signer,
     said_of_parent,
@@ -206,15 +207,17 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
         LabelConflict: The file carries another provider's label.
         SigningError: It carries a C2PA manifest, and there is no signer.
     """
+    came = data
     data, contents, found, mended = read_mended(data, options.max_pixels)
     label = agreed_label(found, label_for)
     require_signer(found, options.signer)
+    parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
     if options.painter is None:
-        return write(data, name, contents, found, label, options, how=mended)
+        return write(data, name, contents, found, label, options, how=mended, parent=parent)
     visible = _already_visible(data, contents, found, options) if found.aigc else None
     if visible is not None:
         how = [*mended, "the visible label is there already"]
-        return write(data, name, contents, found, label, options, visible=visible, how=how)
+        return write(data, name, contents, found, label, options, visible=visible, how=how, parent=parent)
     painted = _paint(data, contents, found, options)
     visible, said_of_dots = _visible_mark(painted, options, painted.data, contents, found.orientation)
     painted, repainted = thumbnails.with_photoshop(
@@ -224,7 +227,7 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
     found = metadata.scan(repainted)
     return write(
         painted.data, name, repainted, found, label, options, visible=visible,
-        how=[*mended, painted.how, *said_of_dots], source=source, painted=painted,
+        how=[*mended, painted.how, *said_of_dots], source=source, painted=painted, parent=parent,
     )  # fmt: skip
 
 

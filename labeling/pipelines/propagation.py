@@ -15,12 +15,21 @@ from labeling import containers, files
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.label import Label, Origin
+from labeling.limits import MAX_PIXELS
 from labeling.losses import Loss
 from labeling.marks import iptc, xmp
 from labeling.pipelines import image
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile, resolve_target, write_result
-from labeling.pipelines.source import OTHERS_MUST_STAY, open_source, own_label, read_contents, require_signer
+from labeling.pipelines.source import (
+    OTHERS_MUST_STAY,
+    open_source,
+    own_label,
+    parent_as_signed,
+    read_contents,
+    read_mended,
+    require_signer,
+)
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
 from labeling.verification.verifier import store_beside
@@ -92,13 +101,18 @@ def propagate(
                     "propagation needs both `propagator` and `propagate_id`", hint=f"`{parameter}` is empty"
                 )
         name, data = open_source(source)
-        contents, found = read_contents(data)
+        came = data
+        mended: tuple[str, ...] = ()
+        if isinstance(data, FileBytes):
+            contents, found = read_contents(data)
+        else:
+            data, contents, found, mended = read_mended(data, MAX_PIXELS)
         label = _one_label(found)
         beside = store_beside(source, contents)
         require_signer(found, signer, beside=beside)
         label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
         options = LabelingOptions(profile_named(profile), signer=signer, strict=strict)
-        how = ["the propagator's half was filled"]
+        how = [*mended, "the propagator's half was filled"]
         if isinstance(data, FileBytes):
             from labeling.pipelines import video_job
 
@@ -106,7 +120,8 @@ def propagate(
                 job = video_job.VideoJob(data, contents, found, beside)
                 job.how += how
                 return video_job.write(job, name, chosen, label, options, values={}, dry_run=dry_run)
-        made = image.write(data, name, contents, found, label, options, values={}, how=how)
+        parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
+        made = image.write(data, name, contents, found, label, options, values={}, how=how, parent=parent)
         return write_result(made, source, chosen, dry_run=dry_run)
 
 
@@ -165,20 +180,24 @@ def transplant(
             data.close()
         raise UnsupportedFormat("only pictures can be transplanted to", path=name, hint="label a new video with add")
     with error_context(from_name):
-        before, had = read_contents(original)
+        whole, before, had, _ = read_mended(original, MAX_PIXELS)
         label = _one_label(had)
     with error_context(name):
-        contents, found = read_contents(data)
+        came = data
+        data, contents, found, mended = read_mended(data, MAX_PIXELS)
         own = own_label(found)
         if own is not None and own.producer != label.producer:
             raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
         require_signer(found, signer)
-        _require_alike((original, before, had), (data, contents, found), from_name)
-        how = [f"labels carried over from {from_name}"]
+        _require_alike((whole, before, had), (data, contents, found), from_name)
+        how = [*mended, f"labels carried over from {from_name}"]
         left: tuple[Loss, ...] = ()
         if had.c2pa and signer is None:
             why = "a manifest only stays as the parent of a new one: give a signer (`signer`)"
             left = (Loss("C2PA manifest of the original", had.c2pa[0].where, why),)
+        parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
+        if had.c2pa and not found.c2pa:
+            parent = parent_as_signed(original, whole, had, before.media_type) or (original, before.media_type)
         made = image.write(
             data,
             name,
@@ -189,7 +208,7 @@ def transplant(
             values=_iptc_values(had),
             how=how,
             lost=left,
-            parent=(original, before.media_type) if had.c2pa and not found.c2pa else None,
+            parent=parent,
         )
         return write_result(made, copy, chosen, dry_run=dry_run)
 

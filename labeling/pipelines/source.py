@@ -10,6 +10,7 @@ from labeling import containers, files
 from labeling.containers import Contents, Media
 from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
+from labeling.findings import Signature
 from labeling.label import Label
 from labeling.marks import aigc
 from labeling.verification import metadata
@@ -74,6 +75,24 @@ def read_mended(data: bytes, max_pixels: int) -> tuple[bytes, Contents, metadata
             contents = containers.read(data)
             how = (f"the {missing} at the end of the file was missing and was added",)
     return data, *_checked(contents), how
+
+
+def parent_as_signed(came: Media, mended: Media, found: metadata.Found, media_type: str) -> tuple[bytes, str] | None:
+    """Return which of a file as it came and with its mended end its manifest was made for, to be the parent ingredient.
+
+    Nobody knows whether the end was lost before or after signing: c2pa's reader validates one of them or neither.
+
+    Returns:
+        The file and its media type; ``None`` if nothing was mended or there is no manifest.
+    """
+    if came is mended or not found.c2pa:
+        return None
+    from labeling.marks import credentials
+
+    assert isinstance(came, bytes)
+    assert isinstance(mended, bytes)
+    intact = credentials.read(came, media_type).signature in (Signature.VALID, Signature.TRUSTED)
+    return came if intact else mended, media_type
 
 
 def _checked(contents: Contents) -> tuple[Contents, metadata.Found]:
