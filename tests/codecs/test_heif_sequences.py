@@ -26,7 +26,9 @@ from labeling.codecs.video.hevc import SPS, read_sets
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures
 from labeling.containers.heif.sequence import Sequence
+from labeling.containers.syntax.isobmff import walk
 from labeling.errors import LabelingError, TooLarge
+from labeling.marks.credentials import Signer, make_test_chain
 from tests import programs
 
 from .heif_files import box, heic_sequence, photo
@@ -345,6 +347,95 @@ def test_cut_and_turned_sequences(turn: tuple[str, ...], tmp_path: Path, quarter
         shown = upright(after, {"--irot": 8, "--imir": 4}.get(turn[0] if turn else "", 1))
         assert shown.shape[:2] == (painted.height, painted.width)
         assert np.abs(quarters(shown, painted.box) - QUARTERS).max() < 45
+
+
+@pytest.mark.parametrize("kind", ["avif", "heic", "heic with reordered pictures"])
+@pytest.mark.parametrize("visible", [True, False])
+def test_signed_sequences(kind: str, visible: bool, tmp_path: Path) -> None:
+    chain = make_test_chain()
+    signer = Signer.from_pem(chain.cert_pem, chain.key_pem)
+    params = "keyint=8:bframes=3:b-adapt=0" if "reordered" in kind else "keyint=4:bframes=0"
+    data = avifenc(tmp_path, "-y", "420", clear=True) if kind == "avif" else heic_sequence(params=params)
+    source, target, again = (tmp_path / f"{name}.{kind[:4]}" for name in ("source", "target", "again"))
+    source.write_bytes(data)
+    labeler = labeling.Labeler("service", signer=signer, visible=visible, strict=True)
+    assert labeler.label_file(source, target).lost == ()
+    assert labeler.label_file(target, again).lost == ()
+    for path in (target, again):
+        found = {finding.kind: finding for finding in labeling.verify(path).findings}
+        assert found["c2pa"].signature == "valid"
+        assert found["aigc"].status == "present"
+        assert found["visible"].status == ("present" if visible else "absent")
+        assert times(path.read_bytes()) == times(data)
+
+
+def times(data: bytes) -> list[int | None]:
+    with av.open(io.BytesIO(data), "r") as file:
+        return [frame.pts for frame in file.decode(video=0)]
+
+
+# Sequences without a meta box
+
+
+def bare(*, behind: bytes = b"") -> bytes:
+    """A sequence that has no items at all."""
+    data = heic_sequence()
+    return data[: data.rindex(b"meta") - 4] + behind
+
+
+@pytest.mark.parametrize("behind", [b"", box(b"free", bytes(40)), box(b"zzzz", b"unknown")])
+def test_metadata_of_a_sequence_without_items_is_in_a_uuid_box(behind: bytes, tmp_path: Path) -> None:
+    data = bare(behind=behind)
+    source, target, again = tmp_path / "source.heics", tmp_path / "target.heics", tmp_path / "again.heics"
+    source.write_bytes(data)
+    labeler = labeling.Labeler("service", visible=False, strict=True)
+    assert labeler.label_file(source, target).lost == ()
+    made = target.read_bytes()
+    assert made.startswith(data)
+    command = [programs.require("exiftool"), "-s3", "-XMP-iptcExt:DigitalSourceType", str(target)]
+    assert "trainedAlgorithmicMedia" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert frames_of(made) == frames_of(data)
+    assert {finding.kind: finding.status for finding in labeling.verify(target).findings}["aigc"] == "present"
+    target.write_bytes(made + box(b"zzzz", b"behind the label"))
+    assert labeler.label_file(target, again).lost == ()
+    twice = again.read_bytes()
+    assert box(b"zzzz", b"behind the label") in twice
+    assert frames_of(twice) == frames_of(data)
+    command[-1] = str(again)
+    assert "trainedAlgorithmicMedia" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def frames_of(data: bytes) -> str:
+    command = [programs.require("ffmpeg"), "-v", "error", "-i", "-", "-f", "framemd5", "-"]
+    return subprocess.run(command, input=data, check=True, capture_output=True).stdout.decode()
+
+
+def test_a_last_box_without_a_size_gets_one_before_the_label_follows(tmp_path: Path) -> None:
+    data = bare()
+    view = memoryview(data)
+    boxes = walk(view, 0, len(data)).boxes
+    mdat = next(each for each in boxes if each.type == b"mdat")
+    assert boxes[-1].type == b"moov"
+    last = boxes[-1]
+    open_end = data[: last.start] + bytes(4) + data[last.start + 4 :]
+    source, target = tmp_path / "source.heics", tmp_path / "target.heics"
+    source.write_bytes(open_end)
+    labeling.Labeler("service", visible=False).label_file(source, target)
+    assert target.read_bytes().startswith(data)
+    assert mdat.end <= last.start
+
+
+def test_what_a_sequence_without_items_cannot_take(tmp_path: Path) -> None:
+    source = tmp_path / "source.heics"
+    source.write_bytes(bare())
+    with pytest.raises(LabelingError, match="without a meta box") as error:
+        labeling.Labeler("service").label_file(source, tmp_path / "target.heics")
+    assert "visible=False" in (error.value.hint or "")
+    with pytest.raises(LabelingError, match="no place for EXIF"):
+        labeling.Labeler("service", visible=False, exif=True).label_file(source, tmp_path / "target.heics")
+    source.write_bytes(bare(behind=box(b"moof", bytes(8))))
+    with pytest.raises(LabelingError, match="without a meta box"):
+        labeling.Labeler("service", visible=False).label_file(source, tmp_path / "target.heics")
 
 
 # What cannot be labelled

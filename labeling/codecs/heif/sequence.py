@@ -45,9 +45,7 @@ def paint_sequence(file: File, painter: Painter, quality: int | None, max_pixels
         LabelingError: It is made in a way that cannot be labelled.
     """
     if file.meta is None:
-        raise LabelingError(
-            "an image sequence without a meta box has no place for metadata items", hint="re-save it as AVIF or HEIC"
-        )
+        raise LabelingError("a label cannot be drawn on an image sequence without a meta box", hint=INSTEAD)
     pictures = Pictures(file, file.meta)
     sequence = Sequence(pictures)
     main, alpha = _tracks(sequence)

@@ -117,6 +117,8 @@ def coded_spans(file: File, problems: list[str]) -> list[tuple[int, int]]:
 
 def fixed(file: File) -> str:
     """Return why the offsets in a file cannot be updated when boxes move; empty if they can."""
+    if file.meta is None and file.tracks and not any(each.type in _FRAGMENTS for each in file.boxes):
+        return ""  # nothing has to move: see movie_only.py
     if file.meta is None:
         return "an image sequence without a meta box has no place for metadata items; re-save it as AVIF or HEIC"
     if any(each.type in _FRAGMENTS for each in file.boxes):

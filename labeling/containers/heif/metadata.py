@@ -9,7 +9,7 @@ from __future__ import annotations
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
 from labeling.containers.collector import Collector
 from labeling.containers.edits import foreign_block
-from labeling.containers.heif import meta_box
+from labeling.containers.heif import meta_box, movie_only
 from labeling.containers.heif.edit import Editor
 from labeling.containers.heif.layout import File, coded_spans, fixed, parse
 from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, Box, printable
@@ -174,10 +174,12 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
         if payload is not None and len(payload) > MAX_PAYLOAD:
             raise LabelingError(f"the metadata is {len(payload)} bytes, more than the {MAX_PAYLOAD} of one item")
     file = parse(data)
-    if file.meta is None:
-        raise LabelingError(fixed(file))
-    editor = Editor(file, file.meta, contents.coded)
     kept = [block for block in contents.blocks if block not in changes.drop]
+    if reason := fixed(file) if file.meta is None else "":
+        raise LabelingError(reason)
+    if file.meta is None:
+        return movie_only.rewrite(file, kept, changes)
+    editor = Editor(file, file.meta, contents.coded)
     for block in set(changes.drop):
         _drop(editor, block)
     if changes.exif is not None:
