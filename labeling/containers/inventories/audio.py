@@ -8,13 +8,12 @@ from labeling.containers.aac import walk as walk_aac
 from labeling.containers.aiff import walk as walk_aiff
 from labeling.containers.base import Contents, Entry, Measure, Media, digest, digest_of_part
 from labeling.containers.collector import Collector
+from labeling.containers.inventories.id3 import frames
 from labeling.containers.ogg import pages
 from labeling.containers.syntax import id3
 from labeling.containers.syntax.riff import title
 
 _ID3V1, _APE = 128, b"APETAGEX"
-_SEEK_FRAMES = {b"MLLT", b"MLL", b"SEEK", b"ASPI"}  # they say where things are in the file
-_FRAMES = {b"APIC": "cover (APIC)", b"PIC": "cover (PIC)", b"CHAP": "chapter (CHAP)", b"CTOC": "chapters (CTOC)"}
 _BLOCKS = {0: "stream information", 2: "application data", 3: "seek table", 5: "cue sheet", 6: "picture"}
 _COMMENT, _PADDING = 4, 1
 _MAX_BLOCKS = 4096
@@ -71,17 +70,6 @@ def _frames(data: Media, contents: Contents, where: str) -> Iterator[Entry]:
     taken = {block.offset for block in contents.blocks}
     for tag in id3.leading_tags(data, Collector(), where):
         yield from frames(tag, taken, where)
-
-
-def frames(tag: id3.Tag, taken: set[int], where: str) -> Iterator[Entry]:
-    """List the frames of an ID3v2 tag that are not at the offsets ``taken``, which blocks have."""
-    for frame in tag.frames:
-        if frame.at in taken or frame.name in _SEEK_FRAMES:
-            continue
-        name = frame.name.decode("latin-1").strip()
-        header = 6 if tag.version == 2 else 10
-        shown = _FRAMES.get(frame.name, f"frame {name}")
-        yield Entry(f"frame:{name}", digest(frame.raw[header:]), shown, f"{where} {name}")
 
 
 def flac(data: Media, contents: Contents) -> Iterator[Entry]:

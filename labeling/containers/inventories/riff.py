@@ -7,7 +7,7 @@ from struct import Struct, unpack_from
 
 from labeling.containers.base import Buffer, Contents, Entry, Kind, Measure, Media, digest, digest_of_part
 from labeling.containers.collector import Collector
-from labeling.containers.inventories.audio import frames
+from labeling.containers.inventories.id3 import frames
 from labeling.containers.syntax.riff import Chunk, chunks, title
 from labeling.containers.wav import walk
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from labeling.containers.base import MAX_TOTAL, Kind, Media
 from labeling.containers.collector import Collector, note
+from labeling.containers.syntax.id3_names import modern
 
 MAX_FRAMES = 4096
 """Limit on the frames of a tag."""
@@ -218,14 +219,14 @@ class _Reader:
         raw = self.body[at:end]
         start = self._place(at)
         frame = Frame(name, raw, start, self._place(end) - start)
-        payload = _payload(raw, self.tag.version, self.collector)
-        if payload is None:
+        inner = payload(raw, self.tag.version, self.collector)
+        if inner is None:
             if name[:1] == b"T":
                 note(self.collector.warnings, f"the ID3v2 frame {name.decode()} at offset {start} cannot be read")
-        elif (found := _content(name, payload)) is not None:
+        elif (found := _content(name, inner)) is not None:
             kind, keyword, content = found
             frame = Frame(name, raw, start, frame.length, keyword, kind)
-            label = name.decode() if keyword == name.decode() else f"{name.decode()} {keyword}".strip()
+            label = name.decode() if keyword == modern(name) else f"{name.decode()} {keyword}".strip()
             where = f"{self.where} {label.encode('unicode_escape').decode()}"
             self.collector.add(kind, where, (start, start + frame.length), content, keyword)
         self.tag.frames.append(frame)
@@ -237,7 +238,7 @@ def _synchronised(raw: bytes) -> tuple[bytes, list[int]]:
     return raw.replace(b"\xff\0", b"\xff"), removed
 
 
-def _payload(raw: bytes, version: int, collector: Collector) -> bytes | None:
+def payload(raw: bytes, version: int, collector: Collector) -> bytes | None:
     """Return the content of a frame, decompressed; ``None`` if it is encrypted or damaged."""
     if version == 2:
         return raw[6:]
@@ -271,18 +272,18 @@ def _content(name: bytes, payload: bytes) -> tuple[Kind, str, bytes] | None:
         media_type = rest.partition(b"\0")[0]
         parts = rest[len(media_type) + 1 :]
         for _ in range(2):  # file name, description
-            _, parts = _cut(coding, parts)
+            _, parts = cut(coding, parts)
         return (Kind.C2PA, "GEOB", parts) if media_type.lower() in _C2PA_TYPES else None
     if name in _USER_TEXT:
-        key, text = _cut(coding, rest)
-        return Kind.TEXT, _decoded(coding, key), _text(coding, text)
+        key, text = cut(coding, rest)
+        return Kind.TEXT, decoded(coding, key), _text(coding, text)
     if name in _COMMENT:
-        key, text = _cut(coding, rest[3:])  # behind the language
-        return Kind.TEXT, _decoded(coding, key) or name.decode(), _text(coding, text)
-    return (Kind.TEXT, name.decode(), _text(coding, rest)) if name[:1] == b"T" else None
+        key, text = cut(coding, rest[3:])  # behind the language
+        return Kind.TEXT, decoded(coding, key) or modern(name), _text(coding, text)
+    return (Kind.TEXT, modern(name), _text(coding, rest)) if name[:1] == b"T" else None
 
 
-def _cut(coding: int, raw: bytes) -> tuple[bytes, bytes]:
+def cut(coding: int, raw: bytes) -> tuple[bytes, bytes]:
     """Split at the first terminator of a string in an encoding."""
     if coding not in (1, 2):
         first, _, rest = raw.partition(b"\0")
@@ -293,7 +294,8 @@ def _cut(coding: int, raw: bytes) -> tuple[bytes, bytes]:
     return raw, b""
 
 
-def _decoded(coding: int, raw: bytes) -> str:
+def decoded(coding: int, raw: bytes) -> str:
+    """Return a text by the number of its encoding (ID3v2.4.0 structure, 4)."""
     if coding == 0:
         try:
             return raw.decode("utf-8").strip("\0")  # what many writers put into "Latin-1"
@@ -305,7 +307,7 @@ def _decoded(coding: int, raw: bytes) -> str:
 
 def _text(coding: int, raw: bytes) -> bytes:
     """Return a text as UTF-8. Each of several texts, which 2.4 allows, is on a line of its own."""
-    return "\n".join(_decoded(coding, raw).split("\0")).encode("utf-8", "replace")
+    return "\n".join(decoded(coding, raw).split("\0")).encode("utf-8", "replace")
 
 
 def behind_tags(data: Media) -> int:
