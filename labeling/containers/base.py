@@ -165,6 +165,7 @@ class Contents:
         notes: What is wrong with the file for other readers, although all of it was read. A verifier reports it.
         has_xmp: Whether this very file has a place for an XMP packet, if its format has one.
         mended: What is wrong with the file and right in every copy of it, in sentences for whoever gets the copy.
+        unsigned: Why this very file cannot have a C2PA manifest, if files of its format can; empty if it can.
     """
 
     format: str
@@ -181,6 +182,7 @@ class Contents:
     notes: tuple[str, ...] = ()
     has_xmp: bool = True
     mended: tuple[str, ...] = ()
+    unsigned: str = ""
 
 
 class Measure(NamedTuple):

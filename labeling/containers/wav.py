@@ -48,6 +48,8 @@ _MISCOUNTED = frozenset({8, 12, 20, 24, 28, 36, 44})
 
 _FEW = 64
 _STREAM = "its sizes were never filled in: it was written as a stream"
+_EMPTY = "the WAV file has no samples, so there is no audio to label; players take what is written behind for audio"
+_LARGE = "the C2PA library reads RIFF files, and not RF64 or BW64; a file of less than 4 GiB can be written as RIFF"
 _ID3 = {b"id3 ", b"ID3 "}
 _ds64 = Struct("<3QI")  # RIFF size, size of data, number of samples, entries of the table
 _entry = Struct("<4sQ")
@@ -111,8 +113,10 @@ def read(data: Media) -> Contents:
             warnings.append(f"{len(data) - found.riff.end} bytes follow the RIFF data; they are kept")
     length = sum(chunk.stop - chunk.body for chunk in samples)
     coded = ((chunk.body, chunk.stop - chunk.body) for chunk in samples)
-    contents = found.collector.contents("wav", "audio/wav", coded, seconds=length / rate if rate else 0.0)
-    return replace(contents, mended=tuple(found.mended))
+    seconds = length / rate if rate else 0.0
+    fixed = _EMPTY if len(samples) == 1 and not length else ""
+    contents = found.collector.contents("wav", "audio/wav", coded, fixed=fixed, seconds=seconds)
+    return replace(contents, mended=tuple(found.mended), unsigned=_LARGE if found.large else "")
 
 
 def walk(data: Media) -> Walk:

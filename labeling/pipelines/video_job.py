@@ -121,7 +121,8 @@ def write(
         if signer is not None:
             _sign(temporary, job, label, signer, options.source_type)
         with FileBytes(temporary.open("rb"), str(target)) as result:
-            if signer is None and options.signer is not None and (options.sidecar or job.before.manifest is not None):
+            beside = options.signer is not None and signer is None and not job.contents.unsigned
+            if beside and options.signer is not None and (options.sidecar or job.before.manifest is not None):
                 manifest = _sign_beside(result, target, job, label, options.signer, options.source_type)
             report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
@@ -181,6 +182,9 @@ def _changes(
 def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
     """Return who signs; a format that cannot be signed gets its other labels, and ``how`` says why."""
     row = containers.format_named(job.contents.format)
+    if options.signer is not None and job.contents.unsigned:
+        job.how.append(f"not signed: {job.contents.unsigned}")
+        return None
     if options.signer is not None and row.manifest == "beside":
         if not options.sidecar and job.before.manifest is None:
             job.how.append(

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from labeling import Labeler, containers, verify
+from labeling.errors import LabelingError
 from labeling.findings import Status
 
+from ..marks.signing import signer
 from ..test_bad_input import PRODUCER
 from .av_files import LABEL, coded, ffmpeg, ffprobe, packets, texts, write
 from .battery import exiftool
@@ -196,3 +198,24 @@ def test_an_id3_tag_in_front_goes_into_a_chunk(tmp_path: Path) -> None:
     made = Labeler(producer=PRODUCER, visible=False).label_file(tmp_path / "b.wav")
     assert made.lost == ()
     assert "in the copy it is in a chunk" in " ".join(made.how)
+
+
+@pytest.mark.parametrize("sidecar", [False, True])
+@pytest.mark.parametrize("form", [b"RF64", b"BW64"])
+def test_a_large_form_is_labelled_and_not_signed(form: bytes, sidecar: bool, tmp_path: Path) -> None:
+    before = form + ffmpeg(".wav", "-rf64", "always")[4:]
+    (tmp_path / "a.wav").write_bytes(before)
+    made = Labeler(producer=PRODUCER, visible=False, signer=signer(), sidecar=sidecar).label_file(tmp_path / "a.wav")
+    assert any(words.startswith("not signed: the C2PA library reads RIFF files") for words in made.how)
+    assert made.lost == () and [path.name for path in tmp_path.iterdir() if path.suffix == ".c2pa"] == []
+    assert packets(made.path.read_bytes()) == packets(before)
+    assert verify(made.path, visible=False).verdicts["cn"].outcome == "compliant"
+
+
+@pytest.mark.parametrize("behind", [b"", chunk(b"LIST", b"INFO" + chunk(b"INAM", b"hi\0\0"))])
+def test_a_file_without_samples_is_refused(behind: bytes, tmp_path: Path) -> None:
+    """FFmpeg takes whatever is behind a data chunk of no bytes for audio: a label there would be heard."""
+    (tmp_path / "a.wav").write_bytes(riff(b"WAVE", FORMAT, chunk(b"data", b""), behind))
+    with pytest.raises(LabelingError, match="no samples, so there is no audio to label"):
+        Labeler(producer=PRODUCER, visible=False).label_file(tmp_path / "a.wav")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
