@@ -59,10 +59,16 @@ def find_conversion_losses(
     if not any(entry.key == "bit-depth" for entry in there):
         there.append(Entry("bit-depth", Measure(8, "8 bits"), "bit depth"))
     left_out = _MEANT | set(meant) | (_RESOLUTION if keeps_resolution else frozenset())
-    missing = [
-        (entry, new) for entry, new in unmatched(_properties(before, labels=False), there) if entry.key not in left_out
+    held = [
+        entry for entry in _properties(before, labels=False) if not ("frames" in meant and _is_of_frames(entry.key))
     ]
+    missing = [(entry, new) for entry, new in unmatched(held, there) if entry.key not in left_out]
     return losses_of(missing, _WHY, (), f"it is not carried over to {title}")
+
+
+def _is_of_frames(key: str) -> bool:
+    """Return whether a key is that of a track of an image sequence, whose frames were carried over, or of a part."""
+    return key.startswith(("track:picture:", "track:auxiliary:")) and not key.endswith(":edits")
 
 
 def _properties(state: State, *, labels: bool = True) -> Iterator[Entry]:

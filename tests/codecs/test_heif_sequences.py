@@ -374,6 +374,30 @@ def times(data: bytes) -> list[int | None]:
         return [frame.pts for frame in file.decode(video=0)]
 
 
+@pytest.mark.parametrize("target", ["webp", "png"])
+@pytest.mark.parametrize("endless", [True, False])
+def test_a_converted_sequence_loses_its_loops_at_most(target: str, endless: bool, tmp_path: Path) -> None:
+    data = bytearray(pillow(clear=False))
+    if not endless:
+        for name, place in ((b"mvhd", 28), (b"tkhd", 32)):
+            at = data.index(name) + place
+            assert data[at : at + 8] == b"\xff" * 8
+            data[at : at + 8] = (480).to_bytes(8, "big")
+    source = tmp_path / "source.avif"
+    source.write_bytes(data)
+    converted = labeling.convert(source, tmp_path / f"out.{target}")
+    assert [each.what for each in converted.lost] == ([] if endless else ["edit list of picture track 1"])
+    with Image.open(tmp_path / f"out.{target}") as image:
+        assert getattr(image, "n_frames", 1) == 4
+
+
+def test_one_picture_of_a_heic_sequence_is_not_all_of_it(tmp_path: Path) -> None:
+    source = tmp_path / "source.heics"
+    source.write_bytes(heic_sequence())
+    converted = labeling.convert(source, tmp_path / "out.webp")
+    assert "picture track 1" in [each.what for each in converted.lost]
+
+
 # Sequences without a meta box
 
 

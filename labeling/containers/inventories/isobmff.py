@@ -152,8 +152,12 @@ def movie(view: memoryview, moov: Box, fragments: dict[int, Fragments], what: st
 def _header(
     view: memoryview, trak: Box, scale: int, fragments: dict[int, Fragments], key: str, name: str, where: str
 ) -> Iterator[Entry]:
+    endless = False
     for each in children(view, trak):
         raw = bytes(view[each.body : each.end])
+        if each.type == b"tkhd":
+            # A sequence that is repeated without end has no duration (ISO/IEC 23008-12, 9.6.1; AVIF, 3).
+            endless = raw[28:36] == b"\xff" * 8 if raw[:1] == b"\1" else raw[20:24] == b"\xff" * 4
         if each.type == b"tkhd" and len(raw) >= (96 if raw[:1] == b"\1" else 84):
             at = 52 if raw[0] else 40
             if not raw[3] & 1:
@@ -164,7 +168,9 @@ def _header(
                 yield Entry(f"{key}:display", f"{width >> 16}×{height >> 16}", f"size of display of {name}", where)
         elif each.type == b"edts":
             for elst in children(view, each, b"elst"):
-                yield Entry(f"{key}:edits", _edits(view, elst, scale), f"edit list of {name}", where)
+                kind = "loops" if endless and view[elst.body + 3] & 1 else "edits"
+                value = b"without end" if kind == "loops" else _edits(view, elst, scale)
+                yield Entry(f"{key}:{kind}", value, f"edit list of {name}", where)
         elif each.type == b"tref":
             for ref in children(view, each):
                 shown = printable(ref.type)
