@@ -95,6 +95,8 @@ def convert(
     size = fitted(still.size, box, max_pixels)
     still = _in_mode(still, target, made, title)
     still = scaled(still, size)
+    if still is image:
+        still = still.copy()  # Pillow would copy tags of a TIFF file on its own, one of several values cut to its first
     made.width, made.height = still.size
     structure = exif(*still.size)
     made.exif = structure if target.exif_by == "container" else None

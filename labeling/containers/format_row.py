@@ -74,6 +74,13 @@ class PictureEncoding:
     colours: int = 0
     """Size of the palette of a frame, of which one colour may be clear; 0 for formats that hold all colours."""
 
+    iim_by: str = ""
+    """Function in :mod:`labeling.containers` that puts IPTC-IIM into a new file: (file, datasets) → file."""
+
+    text_by: str = ""
+    """Function in :mod:`labeling.containers` that takes over text from a file of the same format: (file, source, its
+    blocks) → file."""
+
     deep_encoder: str = ""
     """Function in :mod:`labeling.codecs` for 16 bits in colour: ((H, W, 3 or 4) uint16, image with what is written
     beside the samples) → bytes."""

@@ -53,6 +53,7 @@ _PICTURES: tuple[Format, ...] = (
         encodings=(
             PictureEncoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
                      modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True, extension="jpg", lossy=True,
+                     iim_by=".jpeg.iptc:with_iim",
                      holds_comment=True, holds_resolution=True),
         ),
     ),
@@ -71,6 +72,7 @@ _PICTURES: tuple[Format, ...] = (
         encodings=(
             PictureEncoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
                      modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True, holds_resolution=True,
+                     text_by=".png_text:with_text",
                      deep_encoder="._encoders:png_16_bits", animation=".animation:png_arguments"),
         ),
     ),
@@ -116,7 +118,7 @@ _PICTURES: tuple[Format, ...] = (
         encodings=(
             PictureEncoding(name="tiff", aliases=("tif",), media_type="image/tiff", encoder="._encoders:tiff",
                      modes=("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F"), extension="tif",
-                     exif_by="container", holds_resolution=True),
+                     exif_by="container", holds_resolution=True, iim_by=".tiff.metadata:with_iim"),
         ),
     ),
     Format(

@@ -33,6 +33,9 @@ DATASETS = {
 
 _RESOURCE_SIGNATURES = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")
 _IIM_RESOURCE = 0x0404
+_REPEATING = frozenset({_IIM_RESOURCE, 0x0425, 0x0409, 0x040C, 0x03ED})
+"""IIM and its digest, the thumbnails, and the resolution (Photoshop File Formats, "Image Resource IDs")."""
+
 _TAG_MARKER = 0x1C
 _APPLICATION_RECORD = 2
 
@@ -49,14 +52,35 @@ def read(data: bytes) -> Fields:
     """Read a block of IIM datasets, or of image resources that hold one. Never raises; what precedes damage counts."""
     texts: list[tuple[str, str]] = []
     problem = ""
-    bodies = _resources(data) if data[:4] in _RESOURCE_SIGNATURES else iter((data,))
-    for body in bodies:
+    for body in _bodies(data):
         problem = _datasets(body, texts) or problem
     return Fields(tuple(texts), problem)
 
 
-def _resources(data: bytes) -> Iterator[bytes]:
-    """Yield the IIM bodies among the image resources: signature, id, Pascal name and length, padded to even length."""
+def records(data: bytes) -> bytes:
+    """Return the IIM datasets of a block as they are; empty if it has none, or they cannot be read to their end."""
+    found = b"".join(_bodies(data))
+    return b"" if _datasets(found, []) else found
+
+
+def other_resources(data: bytes) -> bytes:
+    """Return the image resources of a block that are no IIM and say something of their own.
+
+    The digest of the IIM, thumbnails of the old picture, and what repeats size and resolution are left out.
+    """
+    if data[:4] not in _RESOURCE_SIGNATURES:
+        return b""
+    return b"".join(number.to_bytes(2, "big") + body for number, body in _resources(data) if number not in _REPEATING)
+
+
+def _bodies(data: bytes) -> Iterator[bytes]:
+    if data[:4] not in _RESOURCE_SIGNATURES:
+        return iter((data,))
+    return (body for number, body in _resources(data) if number == _IIM_RESOURCE)
+
+
+def _resources(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (id, body) of the image resources: signature, id, Pascal name and length, padded to even length."""
     at = 0
     for _ in range(MAX_RESOURCES):
         if data[at : at + 4] not in _RESOURCE_SIGNATURES or at + 12 > len(data):
@@ -65,8 +89,7 @@ def _resources(data: bytes) -> Iterator[bytes]:
         size_at = at + 6 + name
         body = size_at + 4
         size = int.from_bytes(data[size_at:body], "big")
-        if data[at + 4 : at + 6] == _IIM_RESOURCE.to_bytes(2, "big"):
-            yield data[body : body + size]
+        yield int.from_bytes(data[at + 4 : at + 6], "big"), data[body : body + size]
         at = body + size + (size & 1)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeling import containers
-from labeling.containers import Changes
+from labeling.containers import Changes, Kind
+from labeling.containers.format_row import PictureEncoding, resolve
 from labeling.errors import LabelConflict, WriteError
-from labeling.marks import aigc, iptc, xmp
+from labeling.marks import aigc, iim, iptc, xmp
 from labeling.pipelines.converted_name import still_type
 from labeling.pipelines.read_back import REPORT
 from labeling.preservation import State
@@ -60,6 +61,28 @@ def with_packet(data: bytes, found: metadata.Found, picture: Converted, label: s
     if new is None and picture.exif is None:
         return data
     return b"".join(containers.rewrite(data, containers.read(data), Changes(new, picture.exif)))
+
+
+def with_blocks(data: bytes, state: State, encoding: PictureEncoding) -> bytes:
+    """Put into the new file what no encoder writes: IPTC-IIM, and text chunks of a source of the same format.
+
+    What the format has no place for is named among the losses, as is text of a source of another format.
+    """
+    assert isinstance(state.data, bytes)
+    contents = state.contents
+    datasets = next(
+        filter(None, (iim.records(block.data) for block in contents.blocks if block.kind is Kind.IPTC)), b""
+    )
+    if datasets and encoding.iim_by:
+        data = resolve(encoding.iim_by, "labeling.containers")(data, datasets)
+    row = containers.formats.find(contents.format) if contents.format else None
+    texts = [
+        block for block in contents.blocks
+        if block.kind is Kind.TEXT and block not in state.found.carriers and not block.problem
+    ]  # fmt: skip
+    if texts and encoding.text_by and row is not None and encoding in row.encodings:
+        data = resolve(encoding.text_by, "labeling.containers")(data, state.data, texts)
+    return data
 
 
 def check_labels(before: metadata.Found, after: metadata.Found) -> None:

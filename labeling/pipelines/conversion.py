@@ -28,7 +28,7 @@ from labeling.losses import Loss
 from labeling.marks import exif
 from labeling.options import LabelerOptions, options_of
 from labeling.options.conversion import ConversionOptions
-from labeling.pipelines.carried_over import carried_label, check_labels, signed, with_packet
+from labeling.pipelines.carried_over import carried_label, check_labels, signed, with_blocks, with_packet
 from labeling.pipelines.converted_name import beside, encoding_for
 from labeling.pipelines.output import resolve_target
 from labeling.pipelines.read_back import REPORT, check_metadata_kept
@@ -245,7 +245,7 @@ def _convert(
     if structure is not None and encoding.exif_by and exif.thumbnail(structure.data):
         picture.how.append("the EXIF thumbnail, which shows the old picture, was left out")
         picture.meant.add("thumbnail:IFD1")
-    result = with_packet(picture.data, found, picture, label)
+    result = with_blocks(with_packet(picture.data, found, picture, label), state, encoding)
     after = _state(result)
     unsigned = after.contents
     how = list(picture.how)

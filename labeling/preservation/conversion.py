@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from labeling.containers import Entry
-from labeling.containers.base import Measure
+from labeling.containers import Entry, Kind
+from labeling.containers.base import Measure, digest
 from labeling.losses import Loss
+from labeling.marks import iim
 from labeling.preservation.comparison import losses_of, unmatched
-from labeling.preservation.inventory import State, entries
+from labeling.preservation.inventory import State, entries, named
 
 _PAGE = "ifd:IFD0:"
 """How the keys of what is in a TIFF file's first directory begin."""
@@ -28,12 +29,13 @@ _OF_CODING = (
     "GIF application extension NETSCAPE2.0", "GIF application extension ANIMEXTS1.0",  # loops: an own entry
 )  # fmt: skip
 _MEANT = frozenset({
+    "exif:IFD0:0x0213",
     "exif:IFD0:0x0112", "exif:IFD0:0x0100", "exif:IFD0:0x0101", "exif:Exif:0xA002", "exif:Exif:0xA003",
     "xmp:http://ns.adobe.com/tiff/1.0/:Orientation", "xmp:http://ns.adobe.com/tiff/1.0/:ImageWidth",
     "xmp:http://ns.adobe.com/tiff/1.0/:ImageLength", "xmp:http://ns.adobe.com/exif/1.0/:PixelXDimension",
     "xmp:http://ns.adobe.com/exif/1.0/:PixelYDimension", "xmp:http://ns.adobe.com/xmp/note/:HasExtendedXMP",
 })  # fmt: skip
-"""Orientation and size, which are those of the new picture."""
+"""Orientation, size and the place of chroma samples, which are those of the new picture."""
 
 _RESOLUTION = frozenset({"chunk:pHYs", "exif:IFD0:0x011A", "exif:IFD0:0x011B", "exif:IFD0:0x0128"})
 
@@ -63,7 +65,7 @@ def find_conversion_losses(
         entry for entry in _properties(before, labels=False) if not ("frames" in meant and _is_of_frames(entry.key))
     ]
     missing = [(entry, new) for entry, new in unmatched(held, there) if entry.key not in left_out]
-    return losses_of(missing, _WHY, (), f"it is not carried over to {title}")
+    return losses_of([(named(entry), new) for entry, new in missing], _WHY, (), f"it is not carried over to {title}")
 
 
 def _is_of_frames(key: str) -> bool:
@@ -72,12 +74,20 @@ def _is_of_frames(key: str) -> bool:
 
 
 def _properties(state: State, *, labels: bool = True) -> Iterator[Entry]:
+    for block in state.contents.blocks:
+        if block.kind is Kind.IPTC:  # a format wraps it in its own way
+            for key, what, part in (
+                ("iptc", "IPTC IIM records", iim.records(block.data).rstrip(b"\0")),
+                ("photoshop", "Photoshop image resources", iim.other_resources(block.data)),
+            ):
+                if part:
+                    yield Entry(key, digest(part), what, block.where)
     for entry in entries(state, labels=labels):
         key = entry.key
         if key.startswith(_PAGE):
             key = key.removeprefix(_PAGE)
             key = f"exif:IFD0:{key}" if key.startswith("0x") else key
-        if key in _OF_A_FORMAT or _SRGB.get(key) == entry.value:
+        if key == "iptc" or key in _OF_A_FORMAT or _SRGB.get(key) == entry.value:
             continue
         if key == "frames" and entry.value == "1":
             continue

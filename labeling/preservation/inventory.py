@@ -84,13 +84,13 @@ def find_losses(
     if not missing:
         return ()
     costs = containers.format_named(before.contents.format).costs
-    return losses_of([(_named(entry), new) for entry, new in missing], reasons or {}, costs, why)
+    return losses_of([(named(entry), new) for entry, new in missing], reasons or {}, costs, why)
 
 
 _TAG = re.compile(r"\btag 0x([0-9A-F]{4})$")
 
 
-def _named(entry: Entry) -> Entry:
+def named(entry: Entry) -> Entry:
     """Give a tag of EXIF or TIFF its name; the table of names is loaded only where something was lost."""
     found = _TAG.search(entry.what)
     if found is None:

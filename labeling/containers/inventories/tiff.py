@@ -18,6 +18,7 @@ _BLOCKS = frozenset({0x02BC, 0x83BB, 0x8649, 0x8773, _C2PA})
 _IN_EXIF_BLOCK = frozenset({0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x9286, 0x0112})
 """Tags of IFD0 that are in the EXIF block."""
 
+_BELOW = ("Exif", "GPS")
 _NOT_IN_EXIF_BLOCK = frozenset({0x927C, INTEROP_IFD})
 
 _STORAGE = frozenset({
@@ -52,7 +53,8 @@ def _tags(tiff: Tiff, ifd: Ifd, prefix: str) -> Iterator[Entry]:
     for tag, field in ifd.entries.items():
         if tag in _BLOCKS or tag in _STORAGE:
             continue
-        if (ifd.name == "IFD0" and tag in _IN_EXIF_BLOCK) or (ifd.name == "Exif" and tag not in _NOT_IN_EXIF_BLOCK):
+        in_block = tag in _IN_EXIF_BLOCK if ifd.name == "IFD0" else ifd.name in _BELOW and tag not in _NOT_IN_EXIF_BLOCK
+        if in_block:
             continue
         key = f"{prefix}:{ifd.name}:0x{tag:04X}"
         yield Entry(key, _value(tiff, field), f"TIFF tag 0x{tag:04X}", f"TIFF {ifd.name}")

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from labeling._tiff_ifd import EXIF_IFD, TYPE_SIZES, Entry, Ifd, Tiff
+from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, TYPE_SIZES, Entry, Ifd, Tiff
 from labeling.containers.base import Buffer
 from labeling.containers.edits import Edit, splice
 from labeling.errors import LabelingError
@@ -106,7 +106,7 @@ class Editor:
         directory.entries = kept
 
     def set(self, name: str, tag: int, kind: int, value: bytes) -> None:
-        """Give a tag of IFD0 or of the Exif directory, which is made if there is none, a new value.
+        """Give a tag of IFD0, or of the Exif or GPS directory, which is made if there is none, a new value.
 
         Args:
             name: The name of the directory.
@@ -252,10 +252,10 @@ class Editor:
         """
         moved: list[tuple[int, _Directory]] = []
         first = self._directories["IFD0"]
-        if self._moves("Exif", moved) or self._unlinked_exif(first):
-            exif = self._directories["Exif"]
-            pointer = self._pointer.pack(exif.offset)
-            self._put(first, EXIF_IFD, 18 if self._tiff.big else 4, pointer, pointer)
+        for name, tag in (("Exif", EXIF_IFD), ("GPS", GPS_IFD)):
+            if self._moves(name, moved) or self._unlinked(first, name, tag):
+                pointer = self._pointer.pack(self._directories[name].offset)
+                self._put(first, tag, 18 if self._tiff.big else 4, pointer, pointer)
         for before, after in reversed(self._chain()):
             if self._moves(after.name, moved):
                 before.following, before.dirty = after.offset, True
@@ -264,9 +264,9 @@ class Editor:
             self._edits.append((at, at + self._pointer.size, self._pointer.pack(first.offset)))
         return moved
 
-    def _unlinked_exif(self, first: _Directory) -> bool:
-        exif = self._directories.get("Exif")
-        return exif is not None and bool(exif.entries) and all(tag != EXIF_IFD for tag, _ in first.entries)
+    def _unlinked(self, first: _Directory, name: str, pointer: int) -> bool:
+        below = self._directories.get(name)
+        return below is not None and bool(below.entries) and all(tag != pointer for tag, _ in first.entries)
 
     def _moves(self, name: str, moved: list[tuple[int, _Directory]]) -> bool:
         """Move a directory to the end if it changed and no longer fits its place; return whether it moved."""

@@ -7,10 +7,10 @@ the descriptive tags of IFD0 and the tags of the Exif directory, which reads lik
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from labeling._tiff_ifd import EXIF_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
+from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
 from labeling.containers.edits import foreign_block
@@ -29,12 +29,14 @@ _SPANS = ((0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202))
 """(tag of the offsets, tag of the byte counts) of strips, of tiles, and of the stream of old-style JPEG (TIFF 6.0)."""
 
 _C2PA = 0xCD41
-_KINDS = {XMP: Kind.XMP, 0x83BB: Kind.IPTC, 0x8649: Kind.IPTC, 0x8773: Kind.ICC, _C2PA: Kind.C2PA}
+_IIM = 0x83BB
+_KINDS = {XMP: Kind.XMP, _IIM: Kind.IPTC, 0x8649: Kind.IPTC, 0x8773: Kind.ICC, _C2PA: Kind.C2PA}
 _USER_COMMENT, _MAKER_NOTE = 0x9286, 0x927C
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, _USER_COMMENT)
 """ImageDescription, Make, Model, Software, DateTime, Artist, Copyright; UserComment, although it belongs in Exif."""
 
 _ORIENTATION = 0x0112
+_SUB_DIRECTORIES = {"Exif": EXIF_IFD, "GPS": GPS_IFD}
 _NOT_PORTABLE = (_MAKER_NOTE, INTEROP_IFD)
 """Exif tags that contain offsets, and so mean nothing outside their file."""
 
@@ -152,21 +154,26 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _read_exif(tiff: Tiff, collector: Collector) -> None:
-    first, exif = tiff.ifds[0], tiff.ifd("Exif")
+    first = tiff.ifds[0]
     wanted = [first.entries[tag] for tag in _DESCRIPTIVE if tag in first.entries]
-    if not wanted and exif is None:
+    below: dict[int, list[Entry]] = {}
+    for name, pointer in _SUB_DIRECTORIES.items():
+        if (ifd := tiff.ifd(name)) is not None:
+            below[pointer] = [entry for tag, entry in ifd.entries.items() if tag not in _NOT_PORTABLE]
+    if not wanted and not below:
         return
     if _ORIENTATION in first.entries:
         wanted.append(first.entries[_ORIENTATION])
-    below = [entry for tag, entry in exif.entries.items() if tag not in _NOT_PORTABLE] if exif is not None else []
     head = struct.pack(tiff.byte_order + "2sHI", b"II" if tiff.byte_order == "<" else b"MM", 42, 8)
-    data = head + _directory(tiff, wanted, 8, below if exif is not None else None)
+    data = head + _directory(tiff, wanted, 8, below)
     span = (first.offset, min(first.next_offset_at, len(tiff.data)))
-    collector.add(Kind.EXIF, "TIFF IFD0 and Exif IFD" if exif is not None else "TIFF IFD0", span, data, first.name)
+    names = ["TIFF IFD0", *(f"{name} IFD" for name, tag in _SUB_DIRECTORIES.items() if tag in below)]
+    where = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    collector.add(Kind.EXIF, where, span, data, first.name)
 
 
-def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: list[Entry] | None) -> bytes:
-    """Make a classic directory for ``offset`` with copies of ``entries``, followed by the Exif directory ``below``."""
+def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: Mapping[int, list[Entry]]) -> bytes:
+    """Make a classic directory for ``offset`` with copies of ``entries``, followed by those ``below``, by pointer."""
     order = tiff.byte_order
     portable = [
         (entry, tiff.value(entry, _MAX_EXIF_VALUE)) for entry in entries if entry.type <= 13 or entry.type == 129
@@ -176,12 +183,11 @@ def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: list[Entry]
         for entry, value in portable
         if entry.type in TYPE_SIZES
     ]
-    if below is not None:
-        rows.append((EXIF_IFD, 4, 1, b""))
+    rows += [(pointer, 4, 1, b"") for pointer in below]
     values_at = offset + 2 + 12 * len(rows) + 4
     table, values = struct.pack(order + "H", len(rows)), b""
     for tag, kind, count, value in sorted(rows):
-        if tag == EXIF_IFD:
+        if tag in below:
             # Its value, the place of the next directory, is known only when all values are laid out.
             field = b"\0\0\0\0"
         elif len(value) <= 4:
@@ -190,12 +196,13 @@ def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: list[Entry]
             field = struct.pack(order + "I", values_at + len(values))
             values += value + b"\0" * (len(value) & 1)
         table += struct.pack(order + "HHI", tag, kind, count) + field
-    if below is None:
-        return table + b"\0\0\0\0" + values
-    at = values_at + len(values)
-    row = 2 + 12 * sorted(rows).index((EXIF_IFD, 4, 1, b"")) + 8
-    table = table[:row] + struct.pack(order + "I", at) + table[row + 4 :]
-    return table + b"\0\0\0\0" + values + _directory(tiff, below, at, None)
+    for pointer, inner in below.items():
+        at = values_at + len(values)
+        row = 2 + 12 * sorted(rows).index((pointer, 4, 1, b"")) + 8
+        table = table[:row] + struct.pack(order + "I", at) + table[row + 4 :]
+        made = _directory(tiff, inner, at, {})
+        values += made + b"\0" * (len(made) & 1)
+    return table + b"\0\0\0\0" + values
 
 
 # Writing
@@ -206,7 +213,8 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
 
     Nothing moves: what grew goes to the end of the file. Bytes that nothing refers to any more are zeroed, so that no
     old label is left. A packet that fits its old place, or ends the file, is replaced where it is. The descriptive tags
-    of IFD0 and the tags of the Exif directory in ``changes.exif`` are merged into the file; tags that it lacks stay.
+    of IFD0 and those of the Exif and GPS directories in ``changes.exif`` are merged into the file; tags that it lacks
+    stay.
 
     Raises:
         LabelingError: A block to be dropped is not in the file, the EXIF is damaged, the metadata is too large, or a
@@ -228,6 +236,13 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     if changes.exif is not None:
         _merge_exif(editor, tiff, changes.exif)
     return editor.pieces()
+
+
+def with_iim(data: bytes, datasets: bytes) -> bytes:
+    """Return the file with IPTC-IIM datasets (IPTC-NAA IIM 4.2) in the tag of IFD0 that is for them."""
+    editor = Editor(read_tiff(data, max_ifds=MAX_PAGES), read(data).coded)
+    editor.set("IFD0", _IIM, 7, datasets)
+    return b"".join(editor.pieces())
 
 
 def needs_room(data: Buffer) -> bool:
@@ -265,10 +280,11 @@ def _drop(editor: Editor, tiff: Tiff, block: Block) -> None:
     if block.kind is Kind.EXIF:
         for tag in _DESCRIPTIVE:
             editor.remove("IFD0", tag)
-        exif = tiff.ifd("Exif")
-        for tag in tuple(exif.entries) if exif is not None else ():
-            editor.remove("Exif", tag)
-        editor.remove("IFD0", EXIF_IFD)
+        for name, pointer in _SUB_DIRECTORIES.items():
+            ifd = tiff.ifd(name)
+            for tag in tuple(ifd.entries) if ifd is not None else ():
+                editor.remove(name, tag)
+            editor.remove("IFD0", pointer)
         return
     tag = int(block.where.rsplit("0x", 1)[1], 16)
     editor.remove(block.keyword, tag)
@@ -278,7 +294,7 @@ def _merge_exif(editor: Editor, tiff: Tiff, structure: bytes) -> None:
     given = read_tiff(structure)
     if not given.ifds:
         raise LabelingError(f"the EXIF to be written is not sound: {given.problems[0]}")
-    for name, chosen in (("IFD0", _DESCRIPTIVE), ("Exif", None)):
+    for name, chosen in (("IFD0", _DESCRIPTIVE), ("Exif", None), ("GPS", None)):
         source, target = given.ifd(name), tiff.ifd(name)
         if source is None:
             continue
