@@ -35,7 +35,9 @@ class Walk:
         collector: Blocks, problems and warnings.
         form: The FORM chunk, with its true end.
         children: The chunks in it.
+        common: The payload of the COMM chunk, as far as it is of interest; empty if there is none.
         samples: The SSND chunk; ``None`` if there is none.
+        offset: How many bytes precede the first sample in it.
         tags: ID3 tags, and the chunk that each is in: ``None`` for one in front of the FORM chunk.
         seconds: Its duration.
         to_end: Whether the samples reach to the end of the file, which is not what the SSND chunk says.
@@ -46,7 +48,9 @@ class Walk:
     collector: Collector = field(default_factory=Collector)
     form: Chunk = field(default_factory=lambda: Chunk(b"FORM", b"AIFF", 0, 12, 12))
     children: list[Chunk] = field(default_factory=list)
+    common: bytes = b""
     samples: Chunk | None = None
+    offset: int = 0
     tags: list[tuple[Chunk | None, id3.Tag]] = field(default_factory=list)
     seconds: float = 0.0
     to_end: bool = False
@@ -139,8 +143,8 @@ def _take(data: Media, chunk: Chunk, found: Walk) -> None:
     if chunk.cut:
         note(collector.problems, f"the {title(chunk.name)} chunk at offset {chunk.at} is cut off")
     if chunk.name == b"COMM" and chunk.stop - chunk.body >= _COMMON:
-        raw = data[chunk.body : chunk.body + _COMMON + 4]
-        frames, rate = int.from_bytes(raw[2:6], "big"), _extended(raw[8:])
+        found.common = raw = data[chunk.body : min(chunk.stop, chunk.body + _COMMON + 4)]
+        frames, rate = int.from_bytes(raw[2:6], "big"), extended(raw[8:])
         if found.to_end and found.samples is not None:
             sample = int.from_bytes(raw[:2], "big") * (int.from_bytes(raw[6:8], "big") + 7 >> 3)
             plain = found.form.form == b"AIFF" or raw[_COMMON:] in _PLAIN
@@ -148,6 +152,8 @@ def _take(data: Media, chunk: Chunk, found: Walk) -> None:
             if plain and sample and frames in (0, 0xFFFFFFFF):
                 frames = found.frames = there // sample
         found.seconds = frames / rate if rate else 0.0
+    elif chunk is found.samples:
+        found.offset = int.from_bytes(data[chunk.body : chunk.body + 4], "big")
     elif chunk.name in _TEXTS:
         text = payload(data, chunk, collector).rstrip(b"\0")
         collector.add(Kind.TEXT, f"AIFF {title(chunk.name)}", (chunk.at, chunk.end), text, title(chunk.name))
@@ -157,7 +163,7 @@ def _take(data: Media, chunk: Chunk, found: Walk) -> None:
             found.tags.append((chunk, tag))
 
 
-def _extended(raw: bytes) -> float:
+def extended(raw: bytes) -> float:
     """Read an 80-bit floating-point number of IEEE 754 that is a plausible sampling rate; 0 for others."""
     exponent, mantissa = int.from_bytes(raw[:2], "big") - 16383, int.from_bytes(raw[2:10], "big")
     return mantissa / (1 << 63 - exponent) if 0 <= exponent < 32 else 0.0

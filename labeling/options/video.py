@@ -30,8 +30,8 @@ class VideoOptions:
             cannot be proven right; "never" raises rather than re-encode the whole video; "always" re-encodes it.
         preset: The encoder's preset; ``None`` is the codec's stated one.
         crf: The encoder's quality, 0 (best) to 63; ``None`` is the codec's stated one, which is visually lossless.
-        audio_cue: Mix the rhythm of GB 45438-2025 5.3 into the start of an audio file. Only PCM in WAV can be changed
-            without re-encoding it; other audio is refused.
+        audio_cue: Mix the rhythm of GB 45438-2025 5.3 into the start of an audio file. Only PCM in WAV and AIFF can be
+            changed without re-encoding it; other audio is refused.
         progress: Is called with the seconds done and the seconds in all while pictures are re-encoded.
 
     Raises:

@@ -92,7 +92,7 @@ def _draw(
 
 
 def _mix_cue(job: VideoJob, target: Path, stack: contextlib.ExitStack) -> None:
-    from labeling.codecs import wav_cue
+    from labeling.codecs import pcm_cue
     from labeling.marks import audible
     from labeling.verification import visible_video
 
@@ -102,7 +102,7 @@ def _mix_cue(job: VideoJob, target: Path, stack: contextlib.ExitStack) -> None:
         job.how.append("the audible label is there already")
         return
     temporary = stack.enter_context(files.temp_beside(target))
-    files.write_pieces(temporary, wav_cue.mix_cue(job.data, audible.cue))
+    files.write_pieces(temporary, pcm_cue.mix_cue(job.data, audible.cue))
     job.replace_data(temporary, stack)
     job.visible = visible_video.find_explicit_label(job.data, job.contents.format, languages=())
     job.how.append("the rhythm short-long-short-short was mixed into the start; all other samples are as before")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from labeling import LabelingError, files
-from labeling.codecs.wav_cue import DUCKED, mix_cue
+from labeling.codecs.pcm_cue import DUCKED, mix_cue
 from labeling.containers import Media
 from labeling.errors import UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
@@ -80,6 +80,30 @@ def test_only_the_samples_under_it_change(tmp_path: Path, kind: str, rate: int, 
     assert np.abs(new).max() < 1
     found = audible.find(new.mean(axis=1).astype(np.float32), rate)
     assert [round(each.start, 1) for each in found] == [round(first / rate, 1)]
+
+
+@pytest.mark.parametrize(
+    "kind", ["pcm_s8", "pcm_s16be", "pcm_s16le", "pcm_s24be", "pcm_s32be", "pcm_f32be", "pcm_f64be"]
+)
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (44100, 2)])
+def test_aiff_is_mixed_into_as_well(tmp_path: Path, kind: str, rate: int, channels: int) -> None:
+    before = made(tmp_path / "a.aiff", kind, rate=rate, channels=channels).read_bytes()
+    after = whole(before)
+    assert len(after) == len(before)
+    old, new = decoded(before), decoded(after)
+    count = audible.cue(rate, 1).shape[0]
+    changed = np.flatnonzero(np.any(old != new, axis=1))
+    assert 0 <= changed[0] < rate // 100 and count - rate // 100 < changed[-1] + 1 <= count
+    under = slice(rate // 50, count - rate // 50)
+    steady = old[under] * DUCKED + audible.cue(rate, channels)[under]
+    assert np.abs(new[under] - steady).max() < (0.01 if kind == "pcm_s8" else 3e-5)
+    found = audible.find(new.mean(axis=1).astype(np.float32), rate)
+    assert [round(each.start, 1) for each in found] == [0.0]
+
+
+def test_compressed_aiff_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedFormat, match="AIFF-C file's samples of kind ulaw"):
+        whole(made(tmp_path / "a.aiff", "pcm_mulaw").read_bytes())
 
 
 def test_the_other_chunks_stay_and_exiftool_and_python_still_read_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from labeling import Labeler, containers, verify
 from labeling.containers import Contents
 from labeling.filebytes import FileBytes
 from labeling.findings import Signature, Status
+from labeling.options import VideoOptions
 
 from ..marks.signing import signer
 from ..test_bad_input import PRODUCER
@@ -157,6 +158,20 @@ def test_true_sizes_mean_that_an_aiff_is_cut_off() -> None:
     whole = ffmpeg(".aiff", "-fflags", "+bitexact")
     for data in (whole[:-100], sized(whole, 0xFFFFFFFF, 20_000_000), sized(whole, 0, len(SAMPLES) * 10)):
         assert "cut off" in containers.read(data).problems[0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_rhythm_is_mixed_into_aiff(stream: bool, tmp_path: Path) -> None:
+    whole = ffmpeg(".aiff", "-t", "3", inputs=("sine=d=3",))
+    (tmp_path / "a.aiff").write_bytes(sized(whole, 0, 0, 0) if stream else whole)
+    made = Labeler(producer=PRODUCER, video=VideoOptions(audio_cue=True)).label_file(tmp_path / "a.aiff")
+    assert made.lost == ()
+    (before,), (after,) = coded(whole), coded(made.path.read_bytes())
+    assert before[: len(before) // 2] != after[: len(after) // 2] and before[-44100:] == after[-44100:]
+    report = verify(made.path)
+    visible = report.find("visible")
+    assert visible is not None and visible.status is Status.PRESENT
+    assert report.verdicts["cn"].outcome == "compliant"
 
 
 # AAC

@@ -28,7 +28,7 @@ from labeling.codecs.video.base import (
 from labeling.codecs.video.h264 import H264
 from labeling.codecs.video.overlay import SizedOverlays, sane_crop
 from labeling.codecs.video.packet_scan import RawPacket, Scan, scan_packets
-from labeling.codecs.video.targets import candidates, choose
+from labeling.codecs.video.targets import candidates, choose, is_lossless
 from labeling.containers import Crop, NewFrame, Unfit, formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes, FileRange
@@ -295,10 +295,16 @@ class _Job:
             after,
             _words(how, encoded, after, made, scan),
             {"track:video:1:codec": how[0]} if how else {},
-            (Loss(f"bits of a sample: {trial.lost}", "the re-encoded pictures", "no encoder here takes more"),)
-            if trial.lost
-            else (),
+            tuple(self._lost(trial.lost, codec, how)),
         )
+
+    def _lost(self, bits: str, codec: str, how: tuple[str, ...]) -> Iterator[Loss]:
+        if bits:
+            yield Loss(f"bits of a sample: {bits}", "the re-encoded pictures", "no encoder here takes more")
+        own = self.video.stream.codec
+        if how and is_lossless(own) and not is_lossless(codec):
+            what = f"exact samples: {NAMES.get(own, own)} is lossless, and {NAMES.get(codec, codec)} is not"
+            yield Loss(what, "every picture of the video", how[0])
 
     def _replace(self, copying: copier.Copier, extradata: bytes) -> bool:
         """Put new packets into the places of old ones in a copy of the file; return whether that is possible."""

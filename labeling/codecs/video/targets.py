@@ -88,6 +88,18 @@ def candidates(own: str, pix_fmt: str, fallbacks: tuple[str, ...]) -> tuple[str,
     return own, *(fallbacks[::-1] if deep else fallbacks)
 
 
+@lru_cache(maxsize=64)
+def is_lossless(codec: str) -> bool:
+    """Return whether pictures that are coded with a codec always are what they were before."""
+    import av
+
+    try:
+        found = av.Codec(codec, "r")
+    except ValueError:
+        return False
+    return found.lossless and not found.lossy
+
+
 def form_of(frame: av.VideoFrame) -> tuple[Any, ...]:
     """Return what an encoder is told about its pictures once and for all."""
     colour = frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range

@@ -52,7 +52,10 @@ def aiff(data: Media, contents: Contents) -> Iterator[Entry]:
     taken = {block.offset for block in contents.blocks}
     found = walk_aiff(data)
     for chunk in found.children:
-        if chunk.name not in _TEXTS:  # those are read as blocks
+        if chunk is found.samples:  # an audible label may change samples
+            sound = chunk.stop - chunk.body
+            yield Entry("samples", Measure(sound, f"{sound} bytes"), "samples", "AIFF SSND")
+        elif chunk.name not in _TEXTS:  # those are read as blocks
             name, value = title(chunk.name), digest_of_part(data, chunk.body, chunk.stop)
             if chunk.name == b"COMM" and found.frames:  # which the copy states
                 raw = data[chunk.body : chunk.stop]
