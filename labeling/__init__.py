@@ -4,8 +4,9 @@ Everything a user needs is here: ``import labeling`` and then ``labeling.verify`
 name is loaded when it is first used, so that the import itself stays fast and needs no third-party library.
 """
 
-from __future__ import annotations
+import labeling._safe_start  # noqa: F401 - before anything that could be planted
 
+# isort: split
 from typing import TYPE_CHECKING
 
 from labeling._version import __version__

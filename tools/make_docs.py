@@ -31,11 +31,10 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def formats_table() -> str:
     """Formats × marks, from :data:`labeling.containers.formats.FORMATS`."""
-    import c2pa
-
     from labeling.containers.formats import FORMATS
+    from labeling.marks.credentials import library
 
-    signable = set(c2pa.Builder.get_supported_mime_types())
+    signable = set(library.load().Builder.get_supported_mime_types())
     rows = []
     for row in FORMATS:
         from_memory = "yes" if row.encodings or row.muxers else "–"

@@ -56,7 +56,7 @@ def connect(address: str | None, size: int) -> tuple[Any, bool]:
             from ray._private.services import canonicalize_bootstrap_address
 
             address = canonicalize_bootstrap_address("auto") or address
-    options: dict[str, Any] = {"address": address}
+    options: dict[str, Any] = {"address": address, "job_config": _job_config()}
     if address == "local":
         options |= {"num_cpus": size, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
     else:
@@ -67,6 +67,22 @@ def connect(address: str | None, size: int) -> tuple[Any, bool]:
     except Exception as error:  # of many kinds, all with the same meaning
         raise _unreachable(address, error) from error
     return ray, True
+
+
+def _job_config() -> Any:
+    """Return a job's configuration that gives workers no folder to import from that this process does not have itself.
+
+    Ray puts the current folder first on the path of every worker: modules among the files of a run would be run.
+    """
+    from ray.job_config import JobConfig
+
+    class OwnPath(JobConfig):
+        def _serialize(self) -> str:
+            own = {os.path.abspath(folder) for folder in sys.path}  # noqa: PTH100 - "" is the current folder
+            self._py_driver_sys_path = [folder for folder in self._py_driver_sys_path if folder in own]
+            return super()._serialize()
+
+    return OwnPath()
 
 
 def _make_private() -> None:

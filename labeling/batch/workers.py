@@ -21,6 +21,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
 from labeling.batch import run_lock
+from labeling.batch.safe_spawn import safe_path
 from labeling.batch.storage import Folder
 from labeling.batch.task import Outcome, Task
 from labeling.batch.work import Job, Worker
@@ -197,7 +198,8 @@ class ProcessPool(WorkerPool[_ProcessSlot]):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_worker_main, args=(theirs, self._job), name="aigc-label worker", daemon=True)
-        process.start()
+        with safe_path():
+            process.start()
         theirs.close()
         return _ProcessSlot(process=process, pipe=ours)
 

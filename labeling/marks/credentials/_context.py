@@ -11,6 +11,8 @@ import os
 import threading
 from typing import Any
 
+from labeling.marks.credentials import library
+
 _lock = threading.Lock()
 _made: dict[tuple[int, str], Any] = {}
 
@@ -25,7 +27,7 @@ def context(settings: dict[str, Any]) -> Any:
     key = (os.getpid(), json.dumps(settings, sort_keys=True))
     with _lock:
         if key not in _made:
-            import c2pa
+            c2pa = library.load()
 
             if len(_made) >= _MAX_KEPT:
                 _made.clear()

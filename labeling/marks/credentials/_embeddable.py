@@ -11,6 +11,8 @@ import json
 from functools import cache
 from typing import Any
 
+from labeling.marks.credentials import library
+
 _RAW = b"application/c2pa"
 """Asks for the manifest store as it is, not wrapped for a file format."""
 
@@ -23,12 +25,11 @@ _Bytes = ctypes.POINTER(ctypes.c_ubyte)
 def _library() -> tuple[Any, Any, Any] | None:
     """Return the module of the package, and the two calls; ``None`` where it has them not."""
     try:
-        from c2pa import c2pa as package
-
+        package = library.load().c2pa
         size_of = package._lib.c2pa_builder_data_hashed_placeholder
         sign = package._lib.c2pa_builder_sign_data_hashed_embeddable
         _ = package._lib.c2pa_free, package._read_native_error
-    except (ImportError, AttributeError):
+    except AttributeError:
         return None
     size_of.restype = sign.restype = ctypes.c_int64
     size_of.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.POINTER(_Bytes)]
@@ -69,7 +70,7 @@ def sign(builder: Any, signer: Any, length: int, gap: dict[str, int], digest: by
     Raises:
         c2pa.C2paError: The signature could not be made.
     """
-    import c2pa
+    c2pa = library.load()
 
     made = _library()
     assert made is not None
@@ -89,7 +90,7 @@ def _pointer(held: Any) -> ctypes.c_void_p:
 
 def _taken(result: int, out: Any) -> bytes:
     """Copy the bytes that a call has returned, and free them."""
-    import c2pa
+    c2pa = library.load()
 
     made = _library()
     assert made is not None

@@ -14,7 +14,7 @@ import os
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from labeling.marks.credentials import _context, _jumbf
+from labeling.marks.credentials import _context, _jumbf, library
 
 if TYPE_CHECKING:
     from labeling.marks.credentials.signer import Signer
@@ -49,7 +49,7 @@ def validate(result: Any, media_type: str, store: bytes, *, beside: bool = False
 
     Raises ``ValueError`` if it finds another manifest, or does not find it valid.
     """
-    import c2pa
+    c2pa = library.load()
 
     label = _jumbf.parse(store).label
     try:

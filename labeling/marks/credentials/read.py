@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.findings import Defect, Finding, Severity, Signature, Status
-from labeling.marks.credentials import _context
+from labeling.marks.credentials import _context, library
 from labeling.marks.credentials._store import Facts, facts, text
 from labeling.rule_catalogue import defect
 
@@ -122,7 +122,7 @@ def read(
 
 
 def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, beside: bytes | None) -> Facts | Finding:
-    import c2pa
+    c2pa = library.load()
 
     try:
         judge = _context.for_judging(trust.settings() if trust else None, stamps=trust is None or bool(trust.tsa_pem))

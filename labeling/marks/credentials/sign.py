@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
-from labeling.marks.credentials import _context, _embeddable, _readback
+from labeling.marks.credentials import _context, _embeddable, _readback, library
 from labeling.marks.credentials.claim import DEFAULT_SOURCE_TYPE, VOCABULARIES, Claim, definition
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class _Job:
 
     def _with_builder(self, kind: str, run: Callable[[Any, Any], bytes]) -> bytes:
         """Call ``run`` with a builder that holds the definition and the parent, and with c2pa's signer."""
-        import c2pa
+        c2pa = library.load()
 
         native = self.signer.native(kind)
         self.signer.take_error()
@@ -302,7 +302,7 @@ def _judged_beside(source: BinaryIO, media_type: str, store: bytes) -> dict[str,
 
     c2pa judges by itself only what is in the file: its reader's results are handed on.
     """
-    import c2pa
+    c2pa = library.load()
 
     try:
         with c2pa.Reader(media_type, source, store, context=_context.for_signing()) as reader:
@@ -321,14 +321,14 @@ def _judged_beside(source: BinaryIO, media_type: str, store: bytes) -> dict[str,
 
 def _known(media_type: str) -> str:
     """Return the media type of a parent as c2pa takes it: of a format that it cannot open, it only keeps a hash."""
-    import c2pa
+    c2pa = library.load()
 
     media_type = _SAME_AS.get(media_type, media_type)
     return media_type if media_type in c2pa.Builder.get_supported_mime_types() else "application/octet-stream"
 
 
 def _supported(media_type: str) -> str:
-    import c2pa
+    c2pa = library.load()
 
     media_type = _SAME_AS.get(media_type, media_type)
     if media_type not in c2pa.Builder.get_supported_mime_types():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.errors import SigningError
 from labeling.marks.credentials import _certificates as certificates
+from labeling.marks.credentials import library
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -194,7 +195,7 @@ class Signer:
             return self._native[slot]
 
     def _make_native(self, kind: str) -> Any:
-        import c2pa
+        c2pa = library.load()
 
         try:
             if kind == "callback":
