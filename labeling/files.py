@@ -32,6 +32,9 @@ MAX_TOML = 1 << 20
 TEMP_PREFIX = ".aigc-"
 """Prefix of every temporary file's name; the id of the process that made it follows."""
 
+PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""What is written to is the file itself: its bytes as they are, and never what a symbolic link leads to."""
+
 HEAD = 64
 """Number of leading bytes passed to the callback that decides whether a file is read at once or in parts."""
 
@@ -235,11 +238,12 @@ def _reads_back(file: BinaryIO | io.FileIO, data: Bytes) -> bool:
 def temp_beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """Make an empty temporary file beside ``path``, on the same disk, and remove it at the end whatever happens.
 
+    Its name cannot be guessed, and nothing is opened that is there already, a symbolic link included.
     A file that was renamed before the end stays under its new name. Raises :class:`WriteError`.
     """
     temporary = path.with_name(f"{TEMP_PREFIX}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
     with explained(path):
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode))
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode))
     try:
         yield temporary
     finally:
@@ -268,7 +272,7 @@ def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
 def write_pieces(target: Path, pieces: Iterable[Bytes | FileRange]) -> None:
     """Write ``pieces`` (bytes-like objects, or ranges of other files) to an existing file, one after the other."""
     # Not O_TRUNC: ext4 then writes a file out before it lets go of it, which takes as long as the copy.
-    fd = os.open(target, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+    fd = os.open(target, os.O_WRONLY | PLAIN)
     try:
         if os.fstat(fd).st_size:
             os.ftruncate(fd, 0)
@@ -299,7 +303,7 @@ def write_atomically(
     """
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     with staged(path, mode=mode) as temporary:
-        with open(temporary, "r+b", buffering=0) as file:  # noqa: PTH123
+        with io.FileIO(os.open(temporary, os.O_RDWR | PLAIN), "r+b") as file:
             write_all(file.fileno(), data)
             same = _reads_back(file, data)
         if not same:

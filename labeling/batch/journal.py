@@ -22,8 +22,10 @@ from labeling.batch.plan import Plan, PlanOptions, Row, task_for
 from labeling.batch.task import Item, Outcome, Status, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
+from labeling.files import PLAIN
 
 JOURNAL, RESULTS = "journal.sqlite", "results.jsonl"
+FILES = (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
 VERSION = 1
 
 _SCHEMA = """
@@ -116,7 +118,7 @@ class Journal:
 
     def _open_results(self) -> FileIO:
         """Open the results unbuffered: what a full disk did not take must not be written by a later close."""
-        return FileIO(os.open(self._results_path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
+        return FileIO(os.open(self._results_path, os.O_RDWR | os.O_CREAT | PLAIN, 0o666), "r+b")
 
     def _explained(self, error: sqlite3.Error) -> LabelingError:
         text = str(error)
@@ -308,7 +310,8 @@ class Journal:
             return
         self._db.execute("PRAGMA synchronous=FULL")  # the commit must be on disk before the renaming is
         try:
-            with self._results_path.open("rb") as old, self._compacted_path.open("wb") as new, self._transaction():
+            self._compacted_path.unlink(missing_ok=True)
+            with self._results_path.open("rb") as old, self._compacted_path.open("xb") as new, self._transaction():
                 at = 0
                 self._db.execute("CREATE TEMP TABLE moved (key BLOB PRIMARY KEY, at INTEGER) WITHOUT ROWID")
                 lines = self._db.execute("SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY at")

@@ -75,6 +75,9 @@ def _remove_abandoned() -> None:
     if os.name == "nt":
         return
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
-        with contextlib.suppress(OSError), path.open("r+b") as lock:
-            if try_lock(lock):
-                shutil.rmtree(path.parent, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            if path.is_symlink() or path.parent.is_symlink() or path.parent.stat().st_uid != os.getuid():
+                continue  # anybody may make such names in the system's temporary folder
+            with path.open("r+b") as lock:
+                if try_lock(lock):
+                    shutil.rmtree(path.parent, ignore_errors=True)

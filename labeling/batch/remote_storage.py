@@ -23,7 +23,7 @@ from labeling.batch import local_copies
 from labeling.batch.store_errors import StoreErrors, error_code, without_credentials
 from labeling.batch.task import STATE_FOLDER, Item, Problem, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
-from labeling.files import sha256
+from labeling.files import sha256, temp_beside
 
 Result = TypeVar("Result")
 
@@ -322,13 +322,10 @@ class RemoteStorage:
 
     def download(self, path: str, local: Path) -> bool:
         """Download an object completely or not at all; return whether there is one. Raises :class:`LabelingError`."""
-        part = local.with_name(f"{local.name}.part")
-        try:
+        with temp_beside(local) as part:
             if not self._call(path, UnreadableFile, self._get, path, part):
                 return False
             part.replace(local)
-        finally:
-            part.unlink(missing_ok=True)
         return True
 
     def _get(self, path: str, local: Path) -> bool:

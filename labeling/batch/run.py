@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import run_lock, setup
 from labeling.batch.conversion import Conversion, OutputNames
-from labeling.batch.journal import JOURNAL, RESULTS, Journal, in_use
+from labeling.batch.journal import FILES, RESULTS, Journal, in_use
 from labeling.batch.listing import (
     CHUNK_SIZE,
     OVERRIDE_KEYS,
@@ -215,6 +215,7 @@ class _Run:
     @contextmanager
     def _open_journal(self) -> Iterator[Journal]:
         """Open the journal, in a folder where no other process is at work."""
+        setup.check_state(self.folder, named=self.options.state is not None)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = run_lock.acquire_exclusive(self.folder, partial(in_use, self.folder))
@@ -224,7 +225,7 @@ class _Run:
             ) from error
         with lock:
             if self.options.restart:
-                for stale in (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
+                for stale in FILES:
                     (self.folder / stale).unlink(missing_ok=True)
             elif not self.output.local:
                 from labeling.batch.report import fetch_journal

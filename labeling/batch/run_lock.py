@@ -7,12 +7,14 @@ first, which it gets only when no process of an earlier run is left.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from labeling.errors import LabelingError
+from labeling.files import PLAIN
 
 LOCK = "lock"
 WAIT_TIMEOUT = 60.0
@@ -33,7 +35,7 @@ def acquire_exclusive(folder: Path, run_is_alive: Callable[[], bool] = lambda: F
     Raises:
         LabelingError: Another run is at work, or workers of another run do not end.
     """
-    file = (folder / LOCK).open("ab")
+    file = _opened(folder)
     deadline = time.monotonic() + WAIT_TIMEOUT
     while not try_lock(file):
         if run_is_alive():
@@ -49,9 +51,14 @@ def acquire_exclusive(folder: Path, run_is_alive: Callable[[], bool] = lambda: F
 
 def acquire_shared(folder: Path) -> IO[Any]:
     """Take part in the folder's run until the returned file is closed or this process ends."""
-    file = (folder / LOCK).open("ab")
+    file = _opened(folder)
     _share(file)
     return file
+
+
+def _opened(folder: Path) -> IO[Any]:
+    fd = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_APPEND | PLAIN, 0o666)
+    return os.fdopen(fd, "ab")
 
 
 def try_lock(file: IO[Any]) -> bool:

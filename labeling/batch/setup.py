@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeling.batch import run_lock
 from labeling.batch.conversion import Conversion
+from labeling.batch.journal import FILES
 from labeling.batch.options import RunOptions
 from labeling.batch.storage import Folder, Storage, open_storage
 from labeling.batch.summary import Mode
@@ -91,6 +93,26 @@ def state_folder(options: RunOptions, output: Storage) -> Path:
         return output.root / STATE_FOLDER
     name = "".join(c if c.isalnum() or c in "-." else "-" for c in output.name.partition("://")[2])[:60]
     return Path(STATE_FOLDER) / f"{name}-{hashlib.sha256(output.name.encode()).hexdigest()[:8]}"
+
+
+def check_state(folder: Path, *, named: bool) -> None:
+    """Check that neither the run's folder nor a file that is written to in it is a symbolic link.
+
+    Args:
+        folder: The run's folder, which need not exist.
+        named: The user has named it. Then it may be a link itself.
+
+    Raises:
+        LabelingError: Something is a link.
+    """
+    ours = [each for each in (folder.parent, folder) if STATE_FOLDER in (each.name, each.parent.name)]
+    places = [] if named else ours
+    places += [folder / name for name in (*FILES, run_lock.LOCK)]
+    for place in places:
+        if place.is_symlink():
+            raise LabelingError(
+                "is a symbolic link, which is not followed", path=place, hint="remove it, or name a folder with `state`"
+            )
 
 
 def labeler_maker(labeler: Labeler | Callable[[], Labeler] | None) -> Callable[[], Labeler] | None:

@@ -19,6 +19,10 @@ from labeling.errors import LabelingError, UnreadableFile
 from labeling.files import TEMP_PREFIX, explained
 
 
+class ThroughLink(LabelingError):
+    """The output would be written where a symbolic link in the target leads."""
+
+
 class Storage(Protocol):
     """A folder or bucket. Every ``path`` is relative to it, with ``/``."""
 
@@ -198,11 +202,25 @@ class Folder:
         return nullcontext(self.root / path)
 
     def store(self, path: str, *, replaces_source: bool = False) -> AbstractContextManager[Path]:
-        """Return the file's own path: the pipelines write to a temporary file beside it and read that back."""
+        """Return the file's own path: the pipelines write to a temporary file beside it and read that back.
+
+        The root may be a symbolic link, which the user has named; no folder below it may. A link that has the file's
+        own name is replaced, not followed.
+        """
         target = self.root / path
+        if link := self._link_above(path):
+            raise ThroughLink(
+                f"{link} is a symbolic link in the target; nothing is written where it leads", path=path,
+                hint="put a folder in its place, or make the place that it leads to the target",
+            )  # fmt: skip
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         return nullcontext(target)
+
+    def _link_above(self, path: str) -> str:
+        """Return the first folder above ``path``, below the root, that is a symbolic link; empty if there is none."""
+        folders = (str(folder) for folder in reversed(PurePosixPath(path).parents[:-1]))
+        return next((folder for folder in folders if os.path.islink(self.root / folder)), "")  # noqa: PTH114
 
     def version(self, path: str) -> tuple[int, str]:
         """Return the file's current size and time of modification, in nanoseconds."""
@@ -223,6 +241,8 @@ class Folder:
             path: The file that was being written.
             process: Id of the process; ``None`` for all of them, if no process is at work.
         """
+        if self._link_above(path):
+            return  # nothing of ours was written there
         prefix = TEMP_PREFIX if process is None else f"{TEMP_PREFIX}{process:x}-"
         try:
             with os.scandir((self.root / path).parent) as entries:

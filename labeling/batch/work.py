@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers
 from labeling.batch.conversion import Conversion
-from labeling.batch.storage import Folder, Storage, normalized_path
+from labeling.batch.storage import Folder, Storage, ThroughLink, normalized_path
 from labeling.batch.task import (
     Outcome,
     Overrides,
@@ -369,6 +369,7 @@ _STATUSES: tuple[tuple[type[LabelingError], Status], ...] = (
     (WouldLose, Status.REFUSED),
     (Taken, Status.REFUSED),
     (Unnameable, Status.REFUSED),
+    (ThroughLink, Status.REFUSED),
 )
 
 

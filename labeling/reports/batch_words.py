@@ -179,6 +179,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "rename one of them, or convert them into different targets",
         "转换后与另一个文件同名，先列出的文件已占用该名称。请重命名其中一个，或分别转换到不同的目标位置。",
     ),
+    "kind:ThroughLink": (
+        "put a folder in the link's place, or make the place that it leads to the target",
+        "目标位置中的该路径经过符号链接，未写入任何文件。请以文件夹替换该链接，或直接以其所指位置为目标。",
+    ),
     "kind:MissingDependency": (
         "install it, then run the same command again",
         "缺少所需的库。请安装后重新运行同一命令。",
