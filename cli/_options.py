@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labeling import config
-from labeling.config import NAME, TABLES
+from labeling.config import NAME, TABLES, VARIABLE
 from labeling.errors import LabelingError
 from labeling.options import DECLARING, LabelerOptions, Option, SignerFiles, options_of
 from labeling.rules import PROFILES
@@ -113,7 +113,10 @@ max_pixels_option = click_option(
 """For commands that read."""
 
 config_option = click.option(
-    "--config", type=click.Path(path_type=Path), help=f"Configuration file (default: ./{NAME})."
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar=VARIABLE,
+    help=f"Configuration file (default: ./{NAME}, which may refer to files in its own folder only).",
 )
 
 signer_options = chain(*_declared(SignerFiles))
@@ -153,13 +156,9 @@ def labeler(options: dict[str, Any]) -> Labeler:
     """Make the labeler from the configuration file and the options, which outrank it. Raises :class:`LabelingError`."""
     from labeling.labeler import Labeler
 
-    path = options["config"]
-    if path is None and Path(NAME).is_file():
-        path = Path(NAME)
     _require_both(options)
-    chosen = given(options)
-    file = config.Config(Path(NAME)) if path is None else config.load(path)
-    arguments = file.labeler_arguments(chosen)
+    file = config.chosen(options["config"]) or config.Config(Path(NAME))
+    arguments = file.labeler_arguments(given(options))
     if "producer" not in arguments:
         raise LabelingError("no producer", hint="give --producer CODE, or write it down once with aigc-label init")
     return Labeler(**arguments)

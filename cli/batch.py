@@ -188,13 +188,13 @@ def _signer(options: dict[str, Any]) -> Signer:
 
 def _label_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Return how to label: a function that each worker calls to make its labeler."""
-    from labeling.config import NAME
+    from labeling.config import chosen
 
     for name in ("config", "signer_cert", "signer_key", "font", "logo"):
         if options[name] is not None:
             options[name] = Path(options[name]).absolute()  # a worker may have another working directory
-    if options["config"] is None and Path(NAME).is_file():
-        options["config"] = Path(NAME).absolute()
+    if options["config"] is None and (found := chosen(None)):
+        options["config"] = found.path.absolute()
     return {"labeler": partial(_options.labeler, options)}
 
 

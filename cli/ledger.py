@@ -62,9 +62,8 @@ def configured(where: str | None, config: Path | None) -> str | None:
 
     if where:
         return where
-    if config is None and not Path(configuration.NAME).is_file():
-        return None
-    return configuration.load(config or Path(configuration.NAME)).ledger()
+    found = configuration.chosen(config)
+    return found.ledger() if found is not None else None
 
 
 @contextmanager

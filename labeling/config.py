@@ -6,6 +6,7 @@ Tables and keys are those that :mod:`labeling.options` declares.
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from labeling.marks.security import Sm2Key
 
 NAME = "aigc-label.toml"
+
+VARIABLE = "AIGC_LABEL_CONFIG"
+"""Environment variable that names the configuration file."""
+
+_ADDRESSES = ("tsa_url", "url")
+"""Parameters whose values are addresses, or may be."""
 
 TABLES: dict[str, str] = {
     "": "How aigc-label labels. Every key may be left out; options on the command line outrank this file.",
@@ -92,9 +99,63 @@ class Config:
         """Return the public SM2 keys of ``[security] pinned``, 65 bytes each. Raises :class:`LabelingError`."""
         keys: list[bytes] = []
         for entry in self.given.get(SecurityFiles, {}).get("pinned", []):
-            is_hex = len(entry) >= 64 and all(c in "0123456789abcdefABCDEF" for c in entry)
-            keys += _read_pinned(entry, self.path) if is_hex else pinned(self.path.parent / entry)
+            keys += _read_pinned(entry, self.path) if _is_hexadecimal(entry) else pinned(self.path.parent / entry)
         return tuple(keys)
+
+
+def _is_hexadecimal(entry: str) -> bool:
+    """Return whether an entry of ``[security] pinned`` is a key itself, and not the name of its file."""
+    return len(entry) >= 64 and all(c in "0123456789abcdefABCDEF" for c in entry)
+
+
+def chosen(named: Path | None) -> Config | None:
+    """Return the configuration of a command that labels or opens the ledger.
+
+    A file that the user has named may refer to anything. One that was only found in the current folder may be among
+    files that somebody else has put there: it refers to files in its own folder, and to no address.
+
+    Args:
+        named: The file that the user has named, if any; otherwise ``aigc-label.toml`` in the current folder is looked
+            for.
+
+    Returns:
+        The configuration; ``None`` if none was named and none is there.
+
+    Raises:
+        LabelingError: As :func:`load` says; or a file that was found refers to something elsewhere.
+    """
+    if named is not None:
+        return load(named)
+    if not Path(NAME).is_file():
+        return None
+    found = load(Path(NAME))
+    for shown, place in _references(found):
+        if not _is_below(place, found.path.parent):
+            raise LabelingError(
+                f"{shown} leads out of the folder, and this file was only found there: it may be a stranger's",
+                path=NAME, hint=f"if it is yours, name it with `config`, or set {VARIABLE}",
+            )  # fmt: skip
+    return found
+
+
+def _references(config: Config) -> Iterator[tuple[str, str]]:
+    """Go through the keys of a configuration that name files and addresses, each with its value."""
+    for declaring, options in config.given.items():
+        for name, option in options_of(declaring).items():
+            value = options.get(name)
+            shown = f"{option.table}.{option.key}" if option.table else option.key
+            if value is None:
+                continue
+            if option.is_file or name in _ADDRESSES or (name == "profile" and str(value).endswith(".toml")):
+                yield shown, str(value)
+            elif name == "pinned":
+                yield from ((shown, entry) for entry in value if not _is_hexadecimal(entry))
+
+
+def _is_below(place: str, folder: Path) -> bool:
+    """Return whether a path leads into ``folder``, whatever links are in it. An address never does."""
+    base = os.path.realpath(folder)
+    return "://" not in place and os.path.realpath(folder / place).startswith(os.path.join(base, ""))  # noqa: PTH118
 
 
 def load(path: Path) -> Config:
