@@ -215,9 +215,11 @@ def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
     """Open the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
+    if options["verifying"]:
+        return nullcontext()
     # A conversion takes nothing from the configuration file, not even the ledger.
     where = ledger if options["converting"] else configured(ledger, options["config"])
-    if options["verifying"] or not where:
+    if not where:
         return nullcontext()
     from labeling.ledger import Ledger
 
