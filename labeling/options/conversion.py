@@ -28,7 +28,8 @@ class ConversionOptions:
     resize: str | None = field(
         default=None,
         metadata=Option(
-            help="Fit the picture into WIDTHxHEIGHT pixels, or its longer side into one number; its proportions stay",
+            help="Fit the picture into WIDTHxHEIGHT pixels, or its longer side into one number; proportions stay, and "
+            "small pictures grow",
             pattern=r"\s*\d{1,5}\s*([xX×]\s*\d{1,5}\s*)?", wanted="WIDTHxHEIGHT, such as 1920x1080, or one number",
             metavar="WxH|LONGSIDE",
         ).metadata,

@@ -169,7 +169,7 @@ def _loaded(source: str | os.PathLike[str]) -> bytes:
     name, data = files.open_source(source, containers.is_media)
     if isinstance(data, FileBytes):
         data.close()
-        raise UnsupportedFormat("only pictures are converted", path=name, hint="label a new video with add")
+        raise UnsupportedFormat("this is video or audio, and only pictures are converted", path=name)
     return data
 
 

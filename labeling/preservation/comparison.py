@@ -113,4 +113,4 @@ def refuse(lost: Iterable[Loss]) -> None:
     words = [str(loss) for loss in lost]
     if words:
         hint = "leave `strict=True` out to accept that"
-        raise WouldLose(f"the labelled copy would lose {'; '.join(words)}", hint=hint)
+        raise WouldLose(f"the copy would lose {'; '.join(words)}", hint=hint)
