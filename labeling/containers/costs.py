@@ -20,8 +20,8 @@ _BASE_LAYER = "the re-encoded pictures hold the base layer alone, so the video i
 
 MP4 = (
     Cost(
-        "track:*:*:codec", "the codec of a video that FFmpeg decodes and cannot encode",
-        "no encoder here takes its pictures in its own codec: all of the video was re-encoded in the closest one",
+        "track:*:*:codec", "the codec of a video that is decoded here and not encoded",
+        "its pictures are not encoded in their own codec here: all of the video was re-encoded in the closest one",
     ),
     *(
         Cost(f"track:*:*:{name}", what, _BASE_LAYER)

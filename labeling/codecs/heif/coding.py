@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any, Protocol
 
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
+from labeling.codecs.packets import packet_of
 from labeling.codecs.pixels import decoding
 from labeling.codecs.video import hevc
 from labeling.codecs.video.base import Stream
@@ -79,7 +80,7 @@ def decode_one(
         decoder.extradata = extradata or None
         decoder.options = {"max_pixels": str(max_pixels)} | (options or {})
         decoder.thread_type = "SLICE"
-        frames = [*decoder.decode(av.Packet(payload)), *decoder.decode(None)]
+        frames = [*decoder.decode(packet_of(payload)), *decoder.decode(None)]
         if not frames or frames[0].is_corrupt:
             raise UnreadableFile(f"the {what} picture cannot be decoded; it is damaged or cut off")
         made = from_frame(frames[0], nclx)

@@ -114,9 +114,11 @@ DEFAULTS = {
     "mpeg2video": Coding("mpeg2video", "", 2, "quantiser"),
     "mpeg1video": Coding("mpeg1video", "", 2, "quantiser"),
     "dnxhd": Coding("dnxhd", "", 0, "the rate of its profile"),
-    "ffv1": Coding("ffv1", "", 0, "lossless"),
 }
-DEFAULTS |= {name: Coding(name, "", 0, "lossless") for name in ("png", "qtrle", "v210")}
+EXACT = ("ffv1", "png", "qtrle", "v210", "v410", "huffyuv", "ffvhuff", "utvideo", "magicyuv")
+"""Codecs that lose nothing, and that FFmpeg encodes."""
+
+DEFAULTS |= {name: Coding(name, "", 0, "lossless") for name in EXACT}
 """Codec → visually lossless default. Quality is chosen here only. The presets of VP8, VP9 and AV1 are speeds."""
 
 
@@ -155,19 +157,32 @@ def coding(stream: Stream, settings: Settings) -> Coding:
     return Coding(encoder, settings.preset or preset, crf if settings.crf is None else settings.crf, unit)
 
 
-def describe(stream: Stream, settings: Settings) -> str:
-    """Describe how new pictures are encoded, such as "H.264 (libx264, preset faster, CRF 17)"."""
-    encoder, preset, crf, unit = coding(stream, settings)
-    quality = f"{unit} {crf}" if crf else unit
+def describe(stream: Stream, settings: Settings, *, name: str = "", encoder: str = "", exact: bool = False) -> str:
+    """Describe how new pictures are encoded, such as "H.264 (libx264, preset faster, CRF 17)".
+
+    Args:
+        stream: Their stream.
+        settings: Preset and quality.
+        name: The codec in words, if more is known than its name.
+        encoder: FFmpeg's name of the encoder, if it is not the usual one.
+        exact: Whether they are encoded without loss.
+    """
+    usual, preset, crf, unit = coding(stream, settings)
+    quality = "lossless" if exact else f"{unit} {crf}" if crf else unit
     named = f"preset {preset}, " if preset and not preset.isdecimal() else f"speed {preset}, " if preset else ""
-    return f"{NAMES.get(stream.codec, stream.codec)} ({encoder}, {named}{quality})"
+    return f"{name or NAMES.get(stream.codec, stream.codec)} ({encoder or usual}, {named}{quality})"
 
 
 NAMES = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes",
     "mjpeg": "Motion JPEG", "mpeg4": "MPEG-4 Visual", "mpeg2video": "MPEG-2", "ffv1": "FFV1",
     "mpeg1video": "MPEG-1", "dnxhd": "DNxHD", "qtrle": "QuickTime Animation", "v210": "uncompressed",
-    "theora": "Theora",
+    "theora": "Theora", "png": "PNG", "cinepak": "Cinepak", "huffyuv": "HuffYUV", "ffvhuff": "FFmpeg HuffYUV",
+    "utvideo": "Ut Video", "magicyuv": "MagicYUV", "rawvideo": "raw video", "dvvideo": "DV", "cfhd": "CineForm",
+    "jpeg2000": "JPEG 2000", "hap": "Hap", "svq1": "Sorenson Video", "svq3": "Sorenson Video 3", "h263": "H.263",
+    "msvideo1": "Microsoft Video 1", "msmpeg4": "Microsoft MPEG-4", "msmpeg4v2": "Microsoft MPEG-4",
+    "wmv1": "Windows Media Video 7", "wmv2": "Windows Media Video 8", "wmv3": "Windows Media Video 9",
+    "vc1": "VC-1", "flv": "Sorenson Spark", "vp6": "VP6", "vp6f": "VP6", "rpza": "QuickTime Video",
 }  # fmt: skip
 
 
@@ -189,15 +204,22 @@ class Encoding(NamedTuple):
         settings: Preset and quality.
         depth: How many pictures may be decoded ahead of the time they are shown.
         intra: Whether every picture is a key frame.
-        interlaced: Whether the pictures are interlaced.
+        fields: Which field of interlaced pictures is shown first, top or bottom; empty if they have none.
         pix_fmt: FFmpeg's name of the pixel format.
+        whole: Whether no packet of the source is copied beside the new ones.
     """
 
     settings: Settings
     depth: int
     intra: bool
-    interlaced: bool
+    fields: str
     pix_fmt: str
+    whole: bool = False
+
+    @property
+    def interlaced(self) -> bool:
+        """Whether the pictures are interlaced."""
+        return bool(self.fields)
 
 
 class Codec(Protocol):
@@ -208,6 +230,9 @@ class Codec(Protocol):
 
     ordered: bool
     """Whether a join is clean only if no picture that is decoded after it is shown before it."""
+
+    exact: bool
+    """Whether pictures are coded without loss, in codecs that can do both: new ones then are as well."""
 
     lenient: bool
     """Whether decoders report good pictures of this codec as corrupt."""

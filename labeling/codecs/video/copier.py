@@ -90,6 +90,12 @@ def tag_of(stream: Any) -> str:
     return tag if len(tag) == 4 and tag.isascii() and tag.isprintable() else ""
 
 
+def bits_of(stream: Any) -> int:
+    """Return the bits of a pixel as the container says, which raw video and some old codecs depend on; 0 if unknown."""
+    bits = getattr(stream.codec_context, "bits_per_coded_sample", 0)
+    return bits if isinstance(bits, int) and 0 < bits <= 64 else 0
+
+
 def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[Any]]:
     """Yield the packets of one track (``only``), or of all, in the order of the file.
 

@@ -58,6 +58,7 @@ class H264:
         self.stream = stream
         self.sets = read_sets(stream.extradata) if stream.extradata else Sets((), (), 0)
         self.sps = read_sps(self.sets.sps[0]) if self.sets.sps else None
+        self.exact = self.sps is not None and self.sps.exact
         self.own: Sets | None = None
         self._in_band = not self.sets.length or stream.tag in _BY_START_CODES or stream.in_band
         self._now: dict[tuple[int, int], bytes] = {}  # kind and id → the parameter set in force
@@ -163,8 +164,13 @@ class H264:
                 params["chromaloc"] = str(sps.chroma_at)
             if not sps.frames_only:  # fields, or frames in a stream that may have fields
                 params["fake-interlaced"] = "0" if encoding.interlaced else "1"
+        if self.exact and encoding.settings.crf is None and not self.refusal():
+            del options["crf"]
+            options["qp"] = "0"
         if encoding.interlaced:
             context.flags |= Flags.interlaced_dct
+            if encoding.fields == "bottom":
+                params["bff"] = "1"  # the wrapper says so a picture too late
         if encoding.intra:
             params["keyint"] = "1"
         elif encoding.depth and (sps is None or (sps.refs >= 2 and sps.profile != 66)):

@@ -40,6 +40,7 @@ class Sps:
         chroma_at: chroma_sample_loc_type_top_field; -1 if the VUI does not have it.
         timing_at: Where timing_info_present_flag is, in bits; -1 if there is no VUI.
         timing: The timing information as bits, the flag included; "0" if there is none.
+        exact: qpprime_y_zero_transform_bypass_flag: pictures of the lowest quantiser are coded without loss.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Sps:
     chroma_at: int = -1
     timing_at: int = -1
     timing: str = "0"
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +142,13 @@ def read_sps(nal: bytes) -> Sps:
     r = BitReader(unescape(nal)[1:])
     profile, constraints, level = r.u(8), r.u(8), r.u(8)
     own = r.ue()
-    chroma, depth = 1, (8, 8)
+    chroma, depth, exact = 1, (8, 8), False
     if profile in _CHROMA_PROFILES:
         chroma = r.ue()
         if chroma == 3:
             r.flag()
         depth = (8 + r.ue(), 8 + r.ue())
-        r.flag()
+        exact = r.flag()
         if r.flag():
             for index in range(12 if chroma == 3 else 8):
                 if r.flag():
@@ -174,7 +176,7 @@ def read_sps(nal: bytes) -> Sps:
     r.flag()
     crop = (r.ue(), r.ue(), r.ue(), r.ue()) if r.flag() else (0, 0, 0, 0)
     vui = _vui(r) if r.flag() else (-1, -1, "0")
-    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, *vui)
+    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, *vui, exact)
 
 
 def with_timing(nal: bytes, timing: str) -> bytes:

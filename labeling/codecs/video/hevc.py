@@ -66,6 +66,7 @@ class Hevc:
             with contextlib.suppress(LabelingError):
                 self._now[nal[0] >> 1 & 63, _set_id(nal)] = nal
         self._first = dict(self._now)
+        self.exact = bool(self.sets.get(PPS)) and all(map(_bypasses, self.sets[PPS]))
         self._ids: Ids | None = None
         self._own: list[bytes] = []
 
@@ -141,9 +142,12 @@ class Hevc:
         if encoding.depth and refs >= 2:
             params |= {"bframes": "3", "b-pyramid": "1" if encoding.depth >= 2 else "0"}
         params |= {"ref": str(refs), "keyint": "1" if encoding.intra else "300"}
+        quality = {"crf": str(crf)}
+        if self.exact and encoding.settings.crf is None:
+            params, quality = params | {"lossless": "1"}, {}
         return {
             "preset": preset,
-            "crf": str(crf),
+            **quality,
             "forced-idr": "1",
             "a53cc": "0",
             "udu_sei": "0",
@@ -340,6 +344,27 @@ def _facts(nal: bytes) -> tuple[int, int, int]:
         r.ue()
         r.ue()
     return data[3] & 31, data[14], pictures
+
+
+def _bypasses(nal: bytes) -> bool:
+    """Return transquant_bypass_enabled_flag of a PPS: whether its pictures may be coded without loss (7.3.2.3.1)."""
+    r = BitReader(unescape(nal)[2:])
+    try:
+        r.ue()
+        r.ue()
+        r.u(7)
+        r.ue()
+        r.ue()
+        r.se()
+        r.u(2)
+        if r.flag():
+            r.ue()
+        r.se()
+        r.se()
+        r.u(3)
+        return r.flag()
+    except LabelingError:
+        return False
 
 
 def configuration_head(sps: bytes, length: int) -> bytes:

@@ -132,7 +132,6 @@ def paint(
     fresh = FileBytes(temporary.open("rb"), str(temporary))
     outside = _resized(data, video.layout, job.edits(fresh))
     outside += job.of_fragments(outside)
-    where = "MP4 video, the re-encoded pictures"
     return PaintedInPlace(
         (job.tables(video.view), outside),
         job.overlay.box,
@@ -140,7 +139,7 @@ def paint(
         job.how(),
         job.exact_after(),
         fresh.close,
-        lost=tuple(Loss(f"bits of a sample: {bits}", where, "no encoder here takes more") for bits in sorted(job.bits)),
+        lost=tuple(job.record.lost),
     )
 
 

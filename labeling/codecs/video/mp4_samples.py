@@ -14,7 +14,6 @@ from labeling.codecs.video.base import (
     Progress,
     Settings,
     Spans,
-    describe,
     reorder_depth,
 )
 from labeling.codecs.video.bits import join_nals, split_start_codes
@@ -22,6 +21,7 @@ from labeling.codecs.video.h264_sets import PPS, SPS
 from labeling.codecs.video.mp4_plan import SAME, Plan, Stretch
 from labeling.codecs.video.mp4_streams import Described
 from labeling.codecs.video.overlay import FrameOverlay, SizedOverlays
+from labeling.codecs.video.written import Record
 from labeling.containers.base import Media
 from labeling.containers.edits import MediaEdit
 from labeling.containers.mp4 import fragments, samples
@@ -74,7 +74,7 @@ class SampleEdit:
             SizedOverlays(painter, rotation=track.rotation, mirrored=track.mirrored, sample_aspect=entry.aspect)
             for entry in track.entries
         ]
-        self.bits: set[str] = set()
+        self.record = Record()
         self.sizes, self.pts = track.sizes[:], track.pts[:]
         self.keys: dict[int, bool] = {}
         self.places: dict[int, int] = {}  # sample → where its new form begins in the temporary file
@@ -152,7 +152,7 @@ class SampleEdit:
         if codec != stream.codec:
             return segment.Reencoder(
                 stream, self.overlays[part.which], self.plan.wanted, self.settings, depth=depth, codec=codec,
-                aspect=None,
+                record=self.record,
             )  # fmt: skip
         return segment.Reencoder(
             stream,
@@ -161,6 +161,7 @@ class SampleEdit:
             self.settings,
             depth=depth,
             intra=self.track.sync is None,
+            record=self.record,
         )
 
     def _put_configuration(self, which: int, coder: segment.Reencoder) -> None:
@@ -169,8 +170,6 @@ class SampleEdit:
             new = h264.boxed(new) if self.plan.whole[which].codec == "h264" else hevc.boxed(new)
         if self.extradata.setdefault(which, new) != new and not self.described[which].stream.in_band:
             raise LabelingError("the video's coding changes on the way", hint=NO_VISIBLE)
-        if coder.lost:
-            self.bits.add(coder.lost)
 
     def edits(self, fresh: FileBytes) -> list[MediaEdit]:
         """Return the edits that replace old samples by new ones, one for each run of samples in a chunk.
@@ -278,12 +277,7 @@ class SampleEdit:
 
     def how(self) -> str:
         """Describe what was done."""
-        streams = [
-            replace(self.described[which].stream, codec=self.plan.whole[which].codec)
-            if which in self.plan.whole else self.described[which].stream
-            for which in dict.fromkeys(part.which for part in self.plan.segments)
-        ]  # fmt: skip
-        words = ", ".join(dict.fromkeys(describe(stream, self.settings) for stream in streams))
+        words = ", ".join(self.record.words)
         if self.plan.everything:
             everywhere = self.plan.ranges[0][0] <= self.plan.shown[0] and self.plan.ranges[-1][1] >= self.plan.shown[-1]
             behind = (

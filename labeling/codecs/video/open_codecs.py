@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from labeling.codecs.video.base import NAMES, Encoding, Join, Stream, coding
+from labeling.codecs.video.base import EXACT, NAMES, Encoding, Join, Stream, coding
 from labeling.codecs.video.bits import damaged
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ _OBU_SEQUENCE, _OBU_DELIMITER, _OBU_FRAME_HEADER, _OBU_METADATA, _OBU_FRAME = 1,
 _MAX_OBUS = 4096
 _PRORES = {"apco": 0, "apcs": 1, "apcn": 2, "apch": 3, "ap4h": 4, "ap4x": 5}
 _DNXHR = {1270: "dnxhr_444", 1271: "dnxhr_hqx", 1272: "dnxhr_hq", 1273: "dnxhr_sq", 1274: "dnxhr_lb"}
+_DNXHR_BY_FORM = {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx"}
+_DNXHD = {
+    1235: 185, 1237: 120, 1238: 185, 1241: 185, 1242: 120, 1243: 185, 1244: 120, 1250: 90, 1251: 90, 1252: 60,
+    1253: 36, 1258: 60, 1259: 84,
+}  # fmt: skip
+"""Compression id of DNxHD → one of the rates, in Mbit/s, by which FFmpeg's encoder finds it again (SMPTE ST 2019-1)."""
 _QUANTISER = 118  # FFmpeg's scale of quantisers (FF_QP2LAMBDA)
 
 
@@ -32,6 +38,7 @@ class _Simple:
     copies = False
     ordered = False
     lenient = False
+    exact = False
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -186,9 +193,9 @@ class Intra(_Simple):
         self._compression = 0
 
     def refusal(self, first: bytes = b"") -> str:
-        """See :class:`Codec`. The rates of DNxHD, unlike those of DNxHR, are those of a table for broadcasting."""
-        if self.stream.codec == "dnxhd" and first and _compression_id(first) not in _DNXHR:
-            return "DNxHD of this kind cannot be encoded here"
+        """See :class:`Codec`."""
+        if self.stream.codec == "dnxhd" and first and (number := _compression_id(first)) not in _DNXHR | _DNXHD:
+            return f"DNxHD of the compression id {number} cannot be encoded here"
         return ""
 
     def carried(self, data: bytes) -> Any:
@@ -205,7 +212,8 @@ class Intra(_Simple):
     def prepare(self, context: av.VideoCodecContext, encoding: Encoding) -> dict[str, str]:
         """See :class:`Codec`."""
         quantiser = coding(self.stream, encoding.settings).crf
-        if encoding.interlaced:
+        broadcast = _DNXHD.get(self._compression)
+        if encoding.interlaced and (self.stream.codec != "dnxhd" or broadcast):
             from av.codec.context import Flags
 
             context.flags |= Flags.interlaced_dct
@@ -213,7 +221,11 @@ class Intra(_Simple):
             profile = _PRORES.get(self.stream.tag, 4 if "444" in encoding.pix_fmt else 3)
             return {"profile": str(profile), "vendor": "apl0", "alpha_bits": "16" if "a" in encoding.pix_fmt else "0"}
         if self.stream.codec == "dnxhd":
-            return {"profile": _DNXHR.get(self._compression, "dnxhr_hq")}
+            if broadcast:
+                context.bit_rate = broadcast * 1_000_000
+                return {"profile": "dnxhd"}
+            closest = _DNXHR_BY_FORM.get(encoding.pix_fmt, "dnxhr_444")
+            return {"profile": _DNXHR.get(self._compression, closest)}
         if self.stream.codec == "mjpeg":
             return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
         context.gop_size = 1
@@ -234,6 +246,7 @@ class Mpeg(_Simple):
     def __init__(self, stream: Stream) -> None:
         super().__init__(stream)
         self._header = _header(stream.extradata, stream.codec) or stream.extradata
+        self._whole = False
 
     def note(self, data: bytes) -> None:
         """See :class:`Codec`."""
@@ -255,13 +268,18 @@ class Mpeg(_Simple):
             from av.codec.context import Flags
 
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        self._whole = encoding.whole
         context.gop_size = 1 if encoding.intra else 24
         quantiser = coding(self.stream, encoding.settings).crf
         return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
 
     def pack(self, data: bytes, carried: Any, key: bool) -> bytes:
-        """See :class:`Codec`. User data names the encoder, which tells decoders how to read what follows."""
-        if self.stream.codec != "mpeg4" or (at := data.find(b"\0\0\1\xb2")) < 0:
+        """See :class:`Codec`. User data names the encoder, by which decoders know how to read all of the stream.
+
+        So it is left out where copied pictures follow, and else has to stay: pictures in a file called XVID would be
+        taken for those of an early Xvid.
+        """
+        if self._whole or self.stream.codec != "mpeg4" or (at := data.find(b"\0\0\1\xb2")) < 0:
             return data
         end = data.find(b"\0\0\1", at + 4)
         return data[:at] + data[end:] if end > at else data
@@ -315,10 +333,12 @@ class Whole(_Simple):
         quantiser = coding(self.stream, encoding.settings).crf
         if self.stream.extradata:
             context.flags |= Flags.global_header
-        if encoding.interlaced and self.stream.codec != "ffv1":
+        if encoding.interlaced and self.stream.codec not in EXACT:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         if self.stream.codec == "ffv1":
-            return {"level": "3", "slicecrc": "1"}
+            return {"level": "3", "slicecrc": "1"} if self.stream.extradata else {"level": "1"}
+        if self.stream.codec in EXACT:
+            return {}
         context.gop_size = 24
         return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
 

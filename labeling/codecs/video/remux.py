@@ -28,11 +28,11 @@ from labeling.codecs.video.base import (
 from labeling.codecs.video.h264 import H264
 from labeling.codecs.video.overlay import SizedOverlays, sane_crop
 from labeling.codecs.video.packet_scan import RawPacket, Scan, scan_packets
-from labeling.codecs.video.targets import candidates, choose, is_lossless
+from labeling.codecs.video.targets import candidates, choose
+from labeling.codecs.video.written import Record
 from labeling.containers import Crop, NewFrame, Unfit, formats
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes, FileRange
-from labeling.losses import Loss
 from labeling.options.video import REENCODE
 
 if TYPE_CHECKING:
@@ -161,8 +161,9 @@ def _inspected(container: InputContainer) -> VideoInfo:
     rate = next((rate for rate in (video.average_rate, video.base_rate) if rate and 0 < rate <= 1000), Fraction(25))
     codec = copier.CODECS.get(context.name, context.name)
     stream = Stream(
-        codec, context.extradata or b"", video.width, video.height, video.time_base or Fraction(1, 1000), rate, tag
-    )
+        codec, context.extradata or b"", video.width, video.height, video.time_base or Fraction(1, 1000), rate, tag,
+        copier.bits_of(video),
+    )  # fmt: skip
     rotation, mirrored, pix_fmt = 0, False, context.pix_fmt or ""
     for frame in _first_frame(container, video):
         rotation, mirrored = _turn(frame)
@@ -273,10 +274,10 @@ class _Job:
         trial = _trial(self.video.stream, scan, self.settings, options)
         new = trial.extradata
         extradata = new if how else segment.joined(self.video.stream, new)
-        made = segment.describe(replace(self.video.stream, codec=codec), self.settings)
+        record = Record()
 
         def reencoder(stream: Stream) -> segment.Reencoder:
-            return segment.Reencoder(stream, self.overlay, scan.wanted, self.settings, **options)
+            return segment.Reencoder(stream, self.overlay, scan.wanted, self.settings, record=record, **options)
 
         def copying() -> copier.Copier:
             return copier.Copier(self.video.track, self.video.stream, scan, reencoder, new, self._report)
@@ -293,18 +294,10 @@ class _Job:
             scan.spans(),
             encoded,
             after,
-            _words(how, encoded, after, made, scan),
+            _words(how, encoded, after, ", ".join(record.words), scan),
             {"track:video:1:codec": how[0]} if how else {},
-            tuple(self._lost(trial.lost, codec, how)),
+            tuple(record.lost),
         )
-
-    def _lost(self, bits: str, codec: str, how: tuple[str, ...]) -> Iterator[Loss]:
-        if bits:
-            yield Loss(f"bits of a sample: {bits}", "the re-encoded pictures", "no encoder here takes more")
-        own = self.video.stream.codec
-        if how and is_lossless(own) and not is_lossless(codec):
-            what = f"exact samples: {NAMES.get(own, own)} is lossless, and {NAMES.get(codec, codec)} is not"
-            yield Loss(what, "every picture of the video", how[0])
 
     def _replace(self, copying: copier.Copier, extradata: bytes) -> bool:
         """Put new packets into the places of old ones in a copy of the file; return whether that is possible."""

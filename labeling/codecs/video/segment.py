@@ -6,6 +6,7 @@ that came in, and all packets together have the same pts as before, so the conta
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from labeling.codecs.packets import packet_of
 from labeling.codecs.video.base import (
     NAMES,
     NO_VISIBLE,
@@ -27,6 +29,7 @@ from labeling.codecs.video.base import (
     reorder_depth,
 )
 from labeling.codecs.video.targets import Choice, choose, converted, form_of
+from labeling.codecs.video.written import Facts, Record, facts_of, losses, name_of
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
 from labeling.limits import MAX_PIXELS
 
@@ -126,14 +129,14 @@ class Reencoder:
         depth: How many pictures may be decoded ahead of their display: what :func:`reorder_depth` returns for these
             packets. 0 is always safe.
         intra: Make every picture a key frame, as in the source.
-        codec: Another codec to encode with; for whole streams only.
+        codec: The codec to encode with, for whole streams only: another one, or the same.
         paced: For packets without a pts, of whole streams only: the n-th picture is shown at the n-th dts, and there
             may be fewer pictures than packets.
         aspect: Width : height of a pixel, if not that of the coded stream; for whole streams only.
+        record: Receives what the new pictures are, and what they do not hold of the old ones.
 
     Attributes:
         drawn: Number of pictures that have got the overlay so far.
-        lost: What new pictures do not hold of the old ones; see :class:`labeling.codecs.video.targets.Choice`.
     """
 
     def __init__(
@@ -148,12 +151,14 @@ class Reencoder:
         codec: str = "",
         paced: bool = False,
         aspect: Fraction | None = None,
+        record: Record | None = None,
     ) -> None:
         self._stream, self._overlay, self._wanted, self._settings = stream, overlay, wanted, settings
         self._depth, self._intra, self._paced = 0 if paced else depth, intra, paced
-        self._aspect = aspect
+        self._aspect, self._record = aspect, record
         self._source = codec_of(stream)
         self._strict = not (paced or self._source.lenient or self._source.refusal())
+        self._whole = bool(codec)
         self._alike = codec in ("", stream.codec)
         self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="")
         self._codec = self._source if self._alike else codec_of(self._target)
@@ -169,8 +174,9 @@ class Reencoder:
         self._times: list[int] = []  # pts of the same pictures: the decoder returns them in the order of display
         self._number = 0  # of the next picture for the encoder, in the order of display
         self._sent: dict[int, tuple[int, Any]] = {}  # number → pts, SEI; in the encoder
+        self._old: Facts | None = None
+        self._unread = True  # whether the next packet is the first one of an encoder
         self.drawn = 0
-        self.lost = ""
 
     @property
     def ready(self) -> bool:
@@ -237,7 +243,7 @@ class Reencoder:
 
         given = None
         if packet is not None:
-            given = av.Packet(packet.data)
+            given = packet_of(packet.data, key=packet.key)
             given.pts, given.dts, given.time_base = packet.pts, packet.dts, self._stream.time_base
         try:
             return self._decoder.decode(given)
@@ -301,6 +307,9 @@ class Reencoder:
             if pts < dts:
                 raise LabelingError("the new pictures would come too late", hint="please report this")
             data = self._codec.pack(bytes(packet), carried, packet.is_keyframe)
+            if self._unread:
+                self._unread = False
+                self._read_back(data)
             given.append(Packet(pts, dts, packet.is_keyframe, data))
         return given
 
@@ -311,7 +320,7 @@ class Reencoder:
         if choice is None:
             name = NAMES.get(self._target.codec, self._target.codec)
             raise LabelingError(f"{name} with {frame.format.name} pictures cannot be encoded here", hint=NO_VISIBLE)
-        self.lost = self.lost or choice.lost
+        self._old = facts_of(self._stream.codec, self._decoder, frame, exact=self._source.exact)
         encoder: av.VideoCodecContext = av.CodecContext.create(choice.encoder, "w")  # type: ignore[assignment]
         encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, choice.pix_fmt
         encoder.color_primaries, encoder.color_trc = frame.color_primaries, frame.color_trc
@@ -326,7 +335,7 @@ class Reencoder:
         # evenly over them whatever their times are.
         rate = rate.limit_denominator(1 << 16)
         encoder.time_base, encoder.framerate = 1 / rate, rate
-        encoding = Encoding(self._settings, self._depth, self._intra, frame.interlaced_frame, choice.pix_fmt)
+        encoding = Encoding(self._settings, self._depth, self._intra, self._old.fields, choice.pix_fmt, self._whole)
         encoder.options = self._codec.prepare(encoder, encoding)
         if encoder.name in ("libx264", "libx264rgb"):
             # By default PyAV makes x264 cut pictures into slices, which is slower and coarser. x264 copies a picture
@@ -340,8 +349,24 @@ class Reencoder:
                 hint=f"convert the video first, or {NO_VISIBLE}",
             ) from error
         self._extradata = self._codec.extradata(encoder)
-        self._encoder = encoder
+        self._encoder, self._unread = encoder, True
         return encoder
+
+    def _read_back(self, data: bytes) -> None:
+        """Decode the first new packet, and record what it is."""
+        assert self._encoder is not None and self._old is not None and self._choice is not None
+        if self._record is None:
+            return
+        name, exact = "", self._codec.exact and self._settings.crf is None
+        with contextlib.suppress(LabelingError):  # whether the label is there is checked on the finished file
+            stream = replace(self._target, extradata=self._extradata)
+            decoder = _decoder(stream)
+            frame = _first_of(decoder, [Packet(0, 0, True, data)])
+            new = facts_of(stream.codec, decoder, frame, exact=exact)
+            name = name_of(new)
+            self._record.lost |= dict.fromkeys(losses(self._old, new, self._choice.lost))
+        words = describe(self._target, self._settings, name=name, encoder=self._encoder.name, exact=exact)
+        self._record.words[words] = None
 
     def _undecodable(self, pts: int | None) -> UnreadableFile:
         where = "" if pts is None else f" at {float(pts * self._stream.time_base):.2f} s"
@@ -357,12 +382,15 @@ def first_picture(stream: Stream, packets: Iterable[Packet]) -> av.VideoFrame:
     Raises:
         LabelingError: There is none that can be decoded here.
     """
+    return _first_of(_decoder(stream), packets)
+
+
+def _first_of(decoder: av.VideoCodecContext, packets: Iterable[Packet]) -> av.VideoFrame:
     import av
 
-    decoder = _decoder(stream)
     try:
         for packet in packets:
-            for frame in decoder.decode(av.Packet(packet.data)):
+            for frame in decoder.decode(packet_of(packet.data, key=packet.key)):
                 return frame
         for frame in decoder.decode(None):
             return frame

@@ -43,6 +43,9 @@ _WIDER = {
 }
 """Pixel format → formats that hold all of its samples."""
 
+_FIXED = frozenset({"qtrle"})
+"""Codecs whose pixel format is stated by the container, which goes on stating it."""
+
 _NARROWER = {
     "yuv420p12le": "yuv420p10le", "yuv422p12le": "yuv422p10le", "yuv444p12le": "yuv444p10le",
     "yuva422p10le": "yuva444p10le", "yuva422p12le": "yuva444p10le", "yuva444p12le": "yuva444p10le",
@@ -71,7 +74,8 @@ def choose(codec: str, pix_fmt: str) -> Choice | None:
         return None
     encoders = [(name, _formats(name)) for name in (DEFAULTS[codec].encoder, *_FURTHER.get(codec, ()))]
     same = next((group for group in _SAME if pix_fmt in group), ())
-    for wanted in filter(format_of, (pix_fmt, *same, *_WIDER.get(pix_fmt, ()))):  # the label is drawn on these
+    wider = () if codec in _FIXED else _WIDER.get(pix_fmt, ())
+    for wanted in filter(format_of, (pix_fmt, *same, *wider)):  # the label is drawn on these
         for name, formats in encoders:
             if wanted in formats:
                 return Choice(name, wanted)
@@ -86,18 +90,6 @@ def candidates(own: str, pix_fmt: str, fallbacks: tuple[str, ...]) -> tuple[str,
     """Return the codecs to try for pictures, in order: players take HEVC of more than 8 bits, and not H.264."""
     deep = any(bits in pix_fmt for bits in ("10", "12", "14", "16"))
     return own, *(fallbacks[::-1] if deep else fallbacks)
-
-
-@lru_cache(maxsize=64)
-def is_lossless(codec: str) -> bool:
-    """Return whether pictures that are coded with a codec always are what they were before."""
-    import av
-
-    try:
-        found = av.Codec(codec, "r")
-    except ValueError:
-        return False
-    return found.lossless and not found.lossy
 
 
 def form_of(frame: av.VideoFrame) -> tuple[Any, ...]:

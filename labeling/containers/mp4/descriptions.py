@@ -18,8 +18,8 @@ MAX_ENTRIES = 256
 HEADER = 78
 """Bytes of a visual sample description before the boxes in it."""
 
-CONFIGS = (b"avcC", b"hvcC", b"av1C", b"vpcC", b"esds")
-"""Boxes that configure the decoder."""
+CONFIGS = (b"avcC", b"hvcC", b"av1C", b"vpcC", b"esds", b"glbl")
+"""Boxes that configure the decoder; FFmpeg writes ``glbl`` for codecs that have no box of their own in MOV."""
 
 DOLBY_VISION = (b"dvcC", b"dvvC", b"dvwC")
 """Boxes that announce Dolby Vision beside the base layer (Dolby Vision Streams within ISO base media, 3.1)."""

@@ -1,0 +1,164 @@
+"""What a re-encoded video is said to be is what FFmpeg's programs find in it, for each codec and profile.
+
+Pictures keep their samples where there is no label: exactly if the codec loses nothing, closely if it does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import labeling
+from labeling import Labeler
+from tests.codecs.test_video_mp4_kinds import PRODUCER, complaints, ffmpeg, run
+
+X264 = "-c:v libx264 -preset ultrafast -g 24"
+X265 = "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=none:keyint=24:open-gop=0"
+FULL_HD = "-s 1920x1080 -frames:v 3 -r 25 -c:v dnxhd -pix_fmt"
+FIELDS = "-flags +ildct+ilme"
+
+# file → how it is made, what `how` calls it, and whether nothing but the label may change
+KINDS = {
+    "hi10.mp4": (f"{X264} -pix_fmt yuv420p10le", "H.264 High 10 ", False),
+    "hi422.mp4": (f"{X264} -pix_fmt yuv422p10le", "H.264 High 4:2:2 ", False),
+    "lossless.mp4": (f"{X264} -qp 0 -pix_fmt yuv420p", "Predictive (libx264, preset faster, lossless)", True),
+    "lossless_rgb.mp4": ("-c:v libx264rgb -g 24 -qp 0", "(libx264rgb, preset faster, lossless)", True),
+    "bottom.mp4": (f"-vf setfield=bff {X264} {FIELDS} -x264-params bff=1 -pix_fmt yuv420p", "H.264 Main ", False),
+    "top.mp4": (f"-vf setfield=tff {X264} {FIELDS} -x264-params tff=1 -pix_fmt yuv420p", "H.264 Main ", False),
+    "main10.mp4": (f"{X265} -pix_fmt yuv420p10le", "HEVC Main 10 ", False),
+    "rext.mp4": (f"{X265} -pix_fmt yuv444p", "HEVC range extensions ", False),
+    "lossless_hevc.mp4": (f"{X265}:lossless=1 -pix_fmt yuv420p", "(libx265, preset veryfast, lossless)", True),
+    "dnxhd.mov": (f"{FULL_HD} yuv422p -b:v 120M", "DNxHD ", False),
+    "dnxhd10.mov": (f"{FULL_HD} yuv422p10le -b:v 185M", "DNxHD ", False),
+    "dnxhd_fields.mov": (f"-vf setfield=tff {FULL_HD} yuv422p -b:v 120M -flags +ildct", "DNxHD ", False),
+    "dnxhr.mov": ("-s 256x144 -c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p", "DNxHR SQ ", False),
+    "proxy.mov": ("-c:v prores_ks -profile:v 0", "ProRes 422 Proxy ", False),
+    "hq_fields.mov": ("-vf setfield=tff -c:v prores_ks -profile:v 3 -flags +ildct", "ProRes 422 HQ ", False),
+    "mpeg2_422.mov": ("-c:v mpeg2video -q:v 3 -g 12 -pix_fmt yuv422p", "MPEG-2 4:2:2 ", False),
+    "png.mov": ("-c:v png", "PNG ", True),
+    "png16.mov": ("-c:v png -pix_fmt rgb48be", "PNG ", True),
+    "animation.mov": ("-c:v qtrle -g 24", "QuickTime Animation ", True),
+    "ffv1.mov": ("-c:v ffv1 -strict -2", "FFV1 ", True),
+    "ffv1.avi": ("-c:v ffv1", "FFV1 ", True),
+    "huffyuv.avi": ("-c:v huffyuv -pix_fmt yuv422p", "HuffYUV ", True),
+    "utvideo.avi": ("-c:v utvideo -pix_fmt yuv420p", "Ut Video ", True),
+    "magicyuv.avi": ("-c:v magicyuv -pix_fmt yuv420p", "MagicYUV ", True),
+    "xvid.avi": ("-c:v libxvid -q:v 3 -g 24", "MPEG-4 Visual ", False),
+    "mpeg4.avi": ("-c:v mpeg4 -q:v 3 -g 24", "MPEG-4 Visual ", False),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    home = tmp_path_factory.mktemp("codecs")
+
+    def video(name: str) -> Path:
+        path = home / name
+        if not path.exists():
+            ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=3", *made(name).split(), path)
+        return path
+
+    return video
+
+
+def made(name: str) -> str:
+    return KINDS[name][0] if name in KINDS else CLOSEST[name]
+
+
+def stream_of(path: Path) -> dict[str, str]:
+    entries = (
+        "stream=codec_name,codec_tag_string,profile,pix_fmt,field_order,color_range,color_space,color_transfer,"
+        "color_primaries,sample_aspect_ratio,width,height"
+    )
+    said = run("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", entries, "-of", "json", path)
+    stream: dict[str, str] = json.loads(said)["streams"][0]
+    return {key: value for key, value in stream.items() if isinstance(value, str | int)}
+
+
+def fields_of(path: Path) -> list[str]:
+    return run("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
+               "frame=interlaced_frame,top_field_first,pix_fmt", "-of", "csv=p=0:nk=0", path).split()  # fmt: skip
+
+
+def top_half(path: Path) -> list[str]:
+    """MD5 of the upper half of each picture, which has no label."""
+    said = run("ffmpeg", "-v", "fatal", "-nostdin", "-i", path, "-map", "0:v:0", "-vf", "crop=iw:ih/2:0:0:exact=1",
+               "-fps_mode", "passthrough", "-f", "framemd5", "-")  # fmt: skip
+    return [line.rpartition(",")[2].strip() for line in said.splitlines() if not line.startswith("#")]
+
+
+def likeness(one: Path, other: Path) -> float:
+    """The worst PSNR of the upper half of any picture, in dB."""
+    halves = "".join(f"[{n}:v:0]crop=iw:ih/2:0:0:exact=1,setpts=N[{name}];" for n, name in enumerate("ab"))
+    done = subprocess.run(
+        ["ffmpeg", "-v", "fatal", "-nostdin", "-i", str(one), "-i", str(other), "-lavfi",
+         f"{halves}[a][b]psnr=stats_file=-", "-f", "null", "-"],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    found = [float(number) for number in re.findall(r"psnr_avg:(\S+)", done.stdout)]
+    assert found
+    return min(found)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_video_keeps_its_codec_and_profile_and_how_names_them(
+    name: str, videos: Callable[[str], Path], tmp_path: Path
+) -> None:
+    _, named, exact = KINDS[name]
+    source, out = videos(name), tmp_path / name
+    done = Labeler(PRODUCER).label_file(source, out)
+    assert named in " ".join(done.how), done.how
+    assert stream_of(out) == stream_of(source)
+    assert fields_of(out) == fields_of(source)
+    if exact:
+        assert top_half(out) == top_half(source)
+    else:
+        assert likeness(source, out) > 40
+    assert not done.lost
+    assert complaints(source) or not complaints(out)
+    assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
+
+
+CLOSEST = {
+    "raw.avi": "-c:v rawvideo -pix_fmt bgr24",
+    "cinepak.avi": "-c:v cinepak",
+    "animation_555.mov": "-c:v qtrle -pix_fmt rgb555be",
+    "fields.mp4": "-vf setfield=tff -c:v libx265 -preset ultrafast -x265-params log-level=none:interlace=tff",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [
+        ("raw.avi", ["codec of video track 1", "lossless coding"]),
+        ("cinepak.avi", ["codec of video track 1: CVID → H264"]),
+        ("animation_555.mov", ["codec of video track 1", "lossless coding"]),
+        ("fields.mp4", ["mark that pictures consist of two fields"]),
+    ],
+)
+def test_what_new_pictures_do_not_hold_is_named(
+    name: str, lost: list[str], videos: Callable[[str], Path], tmp_path: Path
+) -> None:
+    source, out = videos(name), tmp_path / name
+    done = Labeler(PRODUCER).label_file(source, out)
+    said = [loss.what for loss in done.lost]
+    assert all(any(what.startswith(words) for what in said) for words in lost), said
+    assert likeness(source, out) > 30
+    assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
+
+
+def test_lossless_video_is_encoded_with_loss_only_if_a_quality_is_asked_for(
+    videos: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from labeling.options import VideoOptions
+
+    source, out = videos("lossless.mp4"), tmp_path / "out.mp4"
+    done = Labeler(PRODUCER, video=VideoOptions(crf=20)).label_file(source, out)
+    assert "CRF 20" in done.how[0]
+    assert [loss.what for loss in done.lost] == ["lossless coding"]
+    assert top_half(out) != top_half(source)
