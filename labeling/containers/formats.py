@@ -191,7 +191,7 @@ _VIDEO: tuple[Format, ...] = (
         costs=costs.MP4,
         module=".mp4.metadata", inventory=".inventories.isobmff:mp4", carrier="moov/udta/meta, keys entry AIGC",
         label_home="text", home_prefix="MP4 moov/udta/meta keys mdta:",
-        demuxer="mov", edit="in place",
+        demuxer="mov", edit="in place", crop=".mp4.samples:crop",
         on_file="only the closed groups of pictures under it are re-encoded, in their codec; the rest is bit-exact",
         muxers=(
             Muxer(name="mp4", extensions=(".mp4", ".m4v"),

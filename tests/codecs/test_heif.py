@@ -22,7 +22,8 @@ from labeling.codecs import displayed, paint_file
 from labeling.codecs.video.bits import unescape
 from labeling.codecs.video.hevc import SPS, read_sets
 from labeling.containers.heif.layout import parse
-from labeling.containers.heif.pictures import Pictures, clean_aperture
+from labeling.containers.heif.pictures import Pictures
+from labeling.containers.syntax.aperture import clean_aperture
 from labeling.errors import LabelingError, TooLarge
 from tests import programs
 

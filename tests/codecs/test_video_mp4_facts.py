@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
+from struct import pack
 from typing import Any
 
+import numpy as np
 import pytest
 
+import labeling
 from labeling import LabelingError
 from labeling.containers.syntax.isobmff import box
 
@@ -77,3 +81,66 @@ def test_dolby_vision_without_a_base_layer_is_refused_with_the_way_out(tmp_path:
     with_dolby_vision(source, 5, 0, b"dvcC")
     with pytest.raises(LabelingError, match=r"profile 5.*`visible=False`"):
         label(source, tmp_path / "out.mp4")
+
+
+def in_sample_description(path: Path, new: bytes) -> None:
+    """Put a box at the end of the sample description of a video whose movie box is last."""
+    data = bytearray(path.read_bytes())
+    at = size = data.rindex(b"moov")
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        at = data.index(name, at)
+        size = int.from_bytes(data[at - 4 : at], "big")
+        data[at - 4 : at] = (size + len(new)).to_bytes(4, "big")
+    data[at - 4 + size : at - 4 + size] = new
+    path.write_bytes(data)
+
+
+def h264(path: Path) -> Path:
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=3", "-c:v", "libx264", "-preset", "ultrafast", "-g", 24,
+           "-pix_fmt", "yuv420p", path)  # fmt: skip
+    return path
+
+
+def changed_area(one: Path, other: Path) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of what differs by much between the first pictures of two videos."""
+    first, second = (
+        np.frombuffer(
+            subprocess.run(
+                ["ffmpeg", "-v", "fatal", "-noautorotate", "-i", str(path), "-frames:v", "1", "-pix_fmt", "gray", "-f",
+                 "rawvideo", "-"], capture_output=True, check=True,
+            ).stdout, np.uint8,
+        ).reshape(240, 320).astype(int)
+        for path in (one, other)
+    )  # fmt: skip
+    rows, columns = np.nonzero(np.abs(first - second) > 50)
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+def test_the_label_is_inside_the_clean_aperture_and_verify_looks_there(tmp_path: Path) -> None:
+    source, out = h264(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    in_sample_description(source, box(b"clap", pack(">8I", 200, 1, 160, 1, 0, 1, 0, 1)))
+    outside = tmp_path / "outside.mp4"
+    label(h264(tmp_path / "plain.mp4"), outside)
+    in_sample_description(outside, box(b"clap", pack(">8I", 200, 1, 160, 1, 0, 1, 0, 1)))
+    assert labeling.verify(outside).verdicts["cn"].outcome != "compliant"
+    done = label(source, out)
+    left, top, right, bottom = changed_area(source, out)
+    assert 60 <= left < right <= 260 and 40 <= top < bottom <= 200
+    assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
+    assert not done.lost
+    assert assert_only_the_label(source, out)
+
+
+@pytest.mark.parametrize("matrix", [(0, 1, 1, 0), (0, -1, -1, 0), (0, 1, -1, 0), (0, -1, 1, 0), (-1, 0, 0, 1)])
+def test_the_label_is_upright_whatever_the_matrix(matrix: tuple[int, int, int, int], tmp_path: Path) -> None:
+    """Mirrored and rotated, as front cameras write it, and all other quarter turns."""
+    source, out = h264(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    data = bytearray(source.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    a, b, c, d = matrix
+    one, back = 1 << 16, (320 if min(a, c) < 0 else 0, 240 if min(b, d) < 0 else 0)
+    data[at : at + 36] = pack(">9i", a * one, b * one, 0, c * one, d * one, 0, back[0] * one, back[1] * one, 1 << 30)
+    source.write_bytes(data)
+    label(source, out)
+    assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
+    assert assert_only_the_label(source, out)

@@ -19,9 +19,10 @@ from labeling.codecs.heif.planes import Planes
 from labeling.codecs.heif.sequence_coding import Made, Source
 from labeling.codecs.pixels import check_size, make_plan
 from labeling.containers.heif.layout import File
-from labeling.containers.heif.pictures import Pictures, clean_aperture
+from labeling.containers.heif.pictures import Pictures
 from labeling.containers.heif.sequence import INSTEAD, Sequence, SequenceEditor
 from labeling.containers.mp4.samples import VideoTrack
+from labeling.containers.syntax.aperture import clean_aperture
 from labeling.errors import LabelingError
 from labeling.losses import Loss
 

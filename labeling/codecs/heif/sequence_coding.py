@@ -28,6 +28,7 @@ from labeling.codecs.heif.av1_coding import (
 )
 from labeling.codecs.heif.coding import bypasses, hevc_configuration
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
+from labeling.codecs.packets import packet_of
 from labeling.codecs.pixels import decoding
 from labeling.codecs.video import hevc
 from labeling.codecs.video.bits import join_nals, split_start_codes
@@ -114,7 +115,7 @@ def decoded(source: Source, max_pixels: int) -> Iterator[Planes]:
         for number, sample in enumerate([*source.samples, None]):
             if sample is not None and not number and is_av1:
                 sample = source.configuration[4:] + sample
-            for frame in decoder.decode(None if sample is None else av.Packet(sample)):
+            for frame in decoder.decode(None if sample is None else packet_of(sample)):
                 if frame.is_corrupt:
                     break
                 count += 1

@@ -71,7 +71,9 @@ class SampleEdit:
         self.plan = Plan(data, track, described, spans, reencode, fallbacks)
         self.codecs = self.plan.codecs
         self.overlays = [
-            SizedOverlays(painter, rotation=track.rotation, mirrored=track.mirrored, sample_aspect=entry.aspect)
+            SizedOverlays(
+                painter, rotation=track.rotation, mirrored=track.mirrored, sample_aspect=entry.aspect, crop=entry.crop
+            )
             for entry in track.entries
         ]
         self.record = Record()

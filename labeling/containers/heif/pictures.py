@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
-from math import ceil, floor
 from typing import NamedTuple
 
 from labeling.containers.heif.layout import File
 from labeling.containers.heif.meta_box import Item, Meta
+from labeling.containers.syntax.aperture import Rect, clean_aperture
 from labeling.containers.syntax.isobmff import children, walk
 from labeling.errors import UnreadableFile
 
@@ -17,9 +16,6 @@ MAX_ASSOCIATIONS = 1 << 18
 """Limit on the associations of properties, and on the references between items."""
 
 MAX_TILES = 1 << 16
-
-Rect = tuple[int, int, int, int]
-"""(left, top, right, bottom) in pixels; right and bottom are exclusive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,26 +219,6 @@ class Pictures:
             elif kind == b"clap" and not turned:
                 rect = clean_aperture(body, width, height)
         return rect, turned
-
-
-def clean_aperture(body: bytes, width: int, height: int) -> Rect:
-    """Return the rectangle of a clap property (ISO/IEC 14496-12, 12.1.4), rounded inwards.
-
-    The whole picture, if the property is not sound: readers ignore it then.
-    """
-    whole = (0, 0, width, height)
-    if len(body) < 32:
-        return whole
-    numbers = [int.from_bytes(body[at : at + 4], "big", signed=True) for at in range(0, 32, 4)]
-    if any(below <= 0 for below in numbers[1::2]):
-        return whole
-    wide, high, across, down = (
-        Fraction(above, below) for above, below in zip(numbers[::2], numbers[1::2], strict=True)
-    )
-    left, top = (width - wide) / 2 + across, (height - high) / 2 + down
-    rect = (ceil(left), ceil(top), floor(left + wide), floor(top + high))
-    sound = 0 <= rect[0] < rect[2] <= width and 0 <= rect[1] < rect[3] <= height
-    return rect if sound else whole
 
 
 def _read_associations(raw: bytes) -> Iterator[tuple[int, list[Association]]]:

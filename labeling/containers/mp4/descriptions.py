@@ -9,7 +9,9 @@ from fractions import Fraction
 from struct import Struct
 from typing import NamedTuple
 
+from labeling.containers.base import Crop
 from labeling.containers.syntax import isobmff
+from labeling.containers.syntax.aperture import clean_aperture
 from labeling.containers.syntax.isobmff import Box
 
 MAX_ENTRIES = 256
@@ -41,6 +43,7 @@ class Entry(NamedTuple):
         bits: Bits of a pixel; from 33 on, as many less 32 of grey.
         dolby_vision: The box of :data:`DOLBY_VISION`, if there is one.
         inside: All boxes in it.
+        crop: Pixels that are outside of its clean aperture: left, top, right, bottom.
     """
 
     box: Box
@@ -53,6 +56,7 @@ class Entry(NamedTuple):
     bits: int
     dolby_vision: Box | None
     inside: tuple[Box, ...]
+    crop: Crop
 
 
 def entries_of(view: memoryview, stsd: Box) -> tuple[Entry, ...] | str:
@@ -75,7 +79,12 @@ def _entry(view: memoryview, one: Box) -> Entry:
     data = bytes(view[config.body : config.end]) if config else b""
     dolby = next((each for each in inside if each.type in DOLBY_VISION), None)
     bits = int.from_bytes(view[one.body + 74 : one.body + 76], "big")
-    return Entry(one, one.type, width, height, aspect, config, data, bits, dolby, tuple(inside))
+    crop: Crop = (0, 0, 0, 0)
+    for clap in inside:
+        if clap.type == b"clap":
+            left, top, right, bottom = clean_aperture(bytes(view[clap.body : clap.end]), width, height)
+            crop = left, top, width - right, height - bottom
+    return Entry(one, one.type, width, height, aspect, config, data, bits, dolby, tuple(inside), crop)
 
 
 class Elementary(NamedTuple):

@@ -12,8 +12,9 @@ from itertools import groupby
 from struct import Struct
 from typing import NamedTuple
 
+from labeling.containers.base import Crop, Media
 from labeling.containers.mp4.descriptions import Entry, entries_of
-from labeling.containers.mp4.layout import media_of
+from labeling.containers.mp4.layout import inner, lay_out, media_of
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import Box, box, children, descend, descend_with_parents, first_at, full_box
 from labeling.errors import LabelingError
@@ -91,6 +92,21 @@ def video_track(view: memoryview, moov: Box, movie_scale: int) -> VideoTrack | s
             "its video track has no sample tables" if boxes is None else _track(view, (moov, trak, *boxes), movie_scale)
         )
     return "it has no video track"
+
+
+def crop(data: Media) -> Crop:
+    """Return how many pixels of the first video track are outside of its clean aperture (``clap``)."""
+    layout = lay_out(data)
+    if layout.moov is None:
+        return 0, 0, 0, 0
+    view = memoryview(layout.movie)
+    for trak in children(view, inner(layout), b"trak")[: isobmff.MAX_TRACKS]:
+        kind, mdia = media_of(view, trak)
+        stsd = first_at(view, mdia, b"minf", b"stbl", b"stsd") if kind == b"vide" and mdia is not None else None
+        if stsd is not None:
+            entries = entries_of(view, stsd)
+            return (0, 0, 0, 0) if isinstance(entries, str) else entries[0].crop
+    return 0, 0, 0, 0
 
 
 def picture_tracks(view: memoryview, moov: Box) -> list[tuple[bytes, VideoTrack]] | str:
@@ -242,7 +258,7 @@ def _turn(view: memoryview, trak: Box) -> tuple[int, bool]:
         a, b, _, c, d = (int.from_bytes(view[at + 4 * n : at + 4 * n + 4], "big", signed=True) for n in range(5))
         mirrored = a * d - b * c < 0
         if mirrored:
-            a, b = -a, -b
+            a = -a  # mirroring changes the sign of a and c, which say where x goes
         return (0 if a > 0 else 180) if abs(a) >= abs(b) else (90 if b > 0 else 270), mirrored
     return 0, False
 
