@@ -484,3 +484,18 @@ def test_hostile_tables_are_bounded(tmp_path: Path) -> None:
     for change in (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\x20"):
         with pytest.raises(LabelingError):
             paint_file(data[:at] + change + data[at + 4 :], "heif", Stamp())
+
+
+@pytest.mark.parametrize("kind", ["avif", "heic"])
+def test_damaged_samples_are_refused_at_once(kind: str, tmp_path: Path) -> None:
+    data = avifenc(tmp_path, "-y", "420") if kind == "avif" else heic_sequence()
+    track = tracks(data).tracks[0][1]
+    for number in range(4):
+        for at in (0, 1, 3, 9):
+            place = track.offsets[number] + min(at, track.sizes[number] - 1)
+            damaged = data[:place] + bytes((data[place] ^ 0x5A,)) + data[place + 1 :]
+            try:
+                painted = paint_file(damaged, "heif", Stamp())
+            except LabelingError:
+                continue
+            assert len(frames(painted.data)) == 4

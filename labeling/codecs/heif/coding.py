@@ -79,7 +79,7 @@ def decode_one(
         decoder: Any = av.CodecContext.create(name, "r")
         decoder.extradata = extradata or None
         decoder.options = {"max_pixels": str(max_pixels)} | (options or {})
-        decoder.thread_type = "SLICE"
+        decoder.thread_count = 1  # a decoder of several threads that fails may hang: see sequence_coding.py
         frames = [*decoder.decode(packet_of(payload)), *decoder.decode(None)]
         if not frames or frames[0].is_corrupt:
             raise UnreadableFile(f"the {what} picture cannot be decoded; it is damaged or cut off")

@@ -111,7 +111,8 @@ def decoded(source: Source, max_pixels: int) -> Iterator[Planes]:
         decoder: Any = av.CodecContext.create("libdav1d" if is_av1 else "hevc", "r")
         decoder.extradata = None if is_av1 else source.configuration
         decoder.options = {"max_pixels": str(max_pixels)}
-        decoder.thread_type = "SLICE"
+        # Threads that log an error wait for Python's lock, which is held while a decoder that failed is closed.
+        decoder.thread_count = 1
         for number, sample in enumerate([*source.samples, None]):
             if sample is not None and not number and is_av1:
                 sample = source.configuration[4:] + sample
