@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,11 +101,21 @@ def test_encoders_that_are_late_get_pictures_with_the_label(tmp_path: Path, code
 
 @pytest.mark.parametrize(("suffix", "options"), [
     ("mkv", ("-c:v", "libtheora")),
-    ("webm", ("-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime")),
     ("avi", ("-c:v", "wmv2")),
 ])  # fmt: skip
-def test_what_cannot_be_drawn_on_names_the_way_out(tmp_path: Path, suffix: str, options: tuple[Any, ...]) -> None:
+def test_what_has_no_encoder_takes_the_closest_codec_and_says_so(
+    tmp_path: Path, suffix: str, options: tuple[Any, ...]
+) -> None:
     source, target = make_video(tmp_path / f"a.{suffix}", *options), tmp_path / f"b.{suffix}"
+    done = Labeler(PRODUCER).label_file(source, target)
+    words = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=codec_name", "-of", "csv=p=0"]
+    assert subprocess.run([*words, target], capture_output=True, text=True, check=True).stdout.strip() == "h264"
+    assert any("codec" in loss.what for loss in done.lost)
+
+
+def test_what_cannot_be_drawn_on_names_the_way_out(tmp_path: Path) -> None:
+    options = ("-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", "-deadline", "realtime")
+    source, target = make_video(tmp_path / "a.webm", *options), tmp_path / "b.webm"
     with pytest.raises(LabelingError, match="visible=False"):
         Labeler(PRODUCER).label_file(source, target)
     assert not target.exists()

@@ -14,6 +14,9 @@ def packet_of(data: bytes, *, key: bool = True) -> av.Packet[Any]:
     ``av.Packet(data)`` refers to the bytes themselves. FFmpeg's decoders read beyond the end of a packet, and demand
     that zeros are there (AV_INPUT_BUFFER_PADDING_SIZE): what happens to be in memory would become part of the picture.
 
+    Nor may a decoder borrow memory of Python: it is given back under the GIL. dav1d gives it back in its own threads,
+    and PyAV closes a decoder with the GIL held, so that each would wait for the other for ever.
+
     Args:
         data: The coded picture.
         key: Whether it is a key frame.

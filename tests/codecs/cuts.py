@@ -12,6 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.codecs.packets import packet_of
 from labeling.codecs.video import segment
 from labeling.codecs.video.base import Packet, Settings, Stream
 
@@ -117,7 +118,7 @@ def cut(
         if target.suffix == ".mov":
             track.codec_context.codec_tag = stream.tag
         for packet in new + rest:
-            made = av.Packet(packet.data)
+            made = packet_of(packet.data)
             made.pts, made.dts, made.is_keyframe = packet.pts, packet.dts, packet.key
             made.time_base, made.stream = stream.time_base, track
             made.duration = round(1 / stream.rate / stream.time_base)

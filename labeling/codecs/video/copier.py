@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from labeling.codecs.packets import packet_of
 from labeling.codecs.video.base import NO_VISIBLE, Packet, Stream
 from labeling.codecs.video.packet_scan import Scan
 from labeling.codecs.video.segment import Reencoder, codec_of
@@ -279,13 +280,11 @@ class Copier:
         return left
 
     def _made(self, given: list[Packet]) -> list[Any]:
-        import av
-
         if given and self.now is not None and self.now.extradata != self.extradata and not self.stream.in_band:
             raise LabelingError("the video's coding changes on the way", hint=NO_VISIBLE)
         made = []
         for pts, dts, key, data in given:
-            packet: av.Packet[Any] = av.Packet(data)
+            packet = packet_of(data)
             packet.pts, packet.dts, packet.is_keyframe, packet.time_base = pts, dts, key, self.stream.time_base
             packet.duration = self.durations.pop(pts, 0)
             made.append(packet)
@@ -296,9 +295,7 @@ class Copier:
 
 
 def _with_data(packet: Any, data: bytes) -> Any:
-    import av
-
-    made: av.Packet[Any] = av.Packet(data)
+    made = packet_of(data)
     made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
     made.time_base, made.is_keyframe = packet.time_base, packet.is_keyframe
     return made
