@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,7 +107,7 @@ def _declared(*declaring: type) -> list[Decorator]:
 profile_option = click_option(options_of(LabelerOptions)["profile"])
 
 max_pixels_option = click_option(
-    replace(options_of(LabelerOptions)["max_pixels"], help="Larger pictures are not decoded")
+    options_of(LabelerOptions)["max_pixels"]._replace(help="Larger pictures are not decoded")
 )
 """For commands that read."""
 
@@ -180,3 +179,18 @@ def propagation_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Return the library verb's arguments for :data:`propagation_options`. Raises :class:`LabelingError`."""
     same = {name: options[name] for name in ("in_place", "dry_run", "strict")}
     return {"target": options["out"], "signer": signer(options), **same}
+
+
+def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that names the ledger, the same for every command that uses one."""
+    return click.option(
+        "--ledger", "ledger", metavar="PATH|URL", envvar="AIGC_LABEL_LEDGER", help="Ledger: a file or database URL."
+    )(function)
+
+
+def configured_ledger(where: str | None, file: Path | None) -> str | None:
+    """Return the ledger that the option, the environment or the configuration file names, if any does."""
+    if where:
+        return where
+    found = config.chosen(file)
+    return found.ledger() if found is not None else None

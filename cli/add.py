@@ -10,7 +10,6 @@ import click
 from labeling.errors import LabelingError
 
 from . import _common, _options
-from .ledger import configured, ledger_option
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--in-place", is_flag=True, help="Replace the input itself.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-@ledger_option
+@_options.ledger_option
 @click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
 @_options.labeler_options
 def command(
@@ -57,7 +56,9 @@ def command(
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
             raise LabelingError("--content-id names one file", hint="leave it out and each file gets its own")
-        book = _ledger(configured(ledger, options["config"]), recipient, visible=labeler.visible, dry_run=dry_run)
+        book = _ledger(
+            _options.configured_ledger(ledger, options["config"]), recipient, visible=labeler.visible, dry_run=dry_run
+        )
     except LabelingError as error:
         _common.fail(error)
     code = 0

@@ -20,7 +20,6 @@ from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
 from ._wording import PARAMETER
-from .ledger import configured, ledger_option
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
@@ -85,7 +84,7 @@ def _flag(name: str) -> str:
 @_option("engine", type=click.Choice([engine for engine in ENGINES if engine != "inline"]), default="local")
 @_option("ray_address", metavar="ADDRESS")
 @_option("timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", show_default=True)
-@ledger_option
+@_options.ledger_option
 @_option("state", type=click.Path(path_type=Path))
 @_option("storage_options", metavar="JSON")
 @_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")
@@ -218,7 +217,7 @@ def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContext
     if options["verifying"]:
         return nullcontext()
     # A conversion takes nothing from the configuration file, not even the ledger.
-    where = ledger if options["converting"] else configured(ledger, options["config"])
+    where = ledger if options["converting"] else _options.configured_ledger(ledger, options["config"])
     if not where:
         return nullcontext()
     from labeling.ledger import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -49,30 +49,13 @@ def command() -> None:
     """
 
 
-def ledger_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option that names the ledger, the same for every command that uses one."""
-    return click.option(
-        "--ledger", "ledger", metavar="PATH|URL", envvar="AIGC_LABEL_LEDGER", help="Ledger: a file or database URL."
-    )(function)
-
-
-def configured(where: str | None, config: Path | None) -> str | None:
-    """Return the ledger that the option, the environment or the configuration file names, if any does."""
-    from labeling import config as configuration
-
-    if where:
-        return where
-    found = configuration.chosen(config)
-    return found.ledger() if found is not None else None
-
-
 @contextmanager
 def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
     """Open the ledger, which must exist. An error ends the command."""
     from labeling.ledger import Ledger
 
     try:
-        with Ledger.open(configured(where, config) or DEFAULT, create=False) as ledger:
+        with Ledger.open(_options.configured_ledger(where, config) or DEFAULT, create=False) as ledger:
             yield ledger
     except LabelingError as error:
         _common.fail(error)
@@ -80,7 +63,7 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 
 @command.command("find")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@ledger_option
+@_options.ledger_option
 @_options.config_option
 @click.option("--distance", type=click.IntRange(-1, 256),
               help="Bits, of 256, in which fingerprints may differ (default 28); -1: do not compare them.")  # fmt: skip
@@ -126,7 +109,7 @@ def find(
 
 @command.command("show")
 @click.argument("content_id", metavar="CONTENT-ID")
-@ledger_option
+@_options.ledger_option
 @_options.config_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
@@ -149,7 +132,7 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
 
 
 @command.command("export")
-@ledger_option
+@_options.ledger_option
 @_options.config_option
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True,
               help="jsonl has everything that is hashed; csv is for spreadsheets.")  # fmt: skip
@@ -178,7 +161,7 @@ def export(
 
 
 @command.command("prune")
-@ledger_option
+@_options.ledger_option
 @_options.config_option
 @click.option("--older-than", type=click.IntRange(0), default=184, show_default=True, metavar="DAYS",
               help="Remove records that are older than this.")  # fmt: skip
@@ -201,7 +184,7 @@ def prune(ledger: str | None, config: Path | None, older_than: int, force: bool)
 
 
 @command.command("verify")
-@ledger_option
+@_options.ledger_option
 @_options.config_option
 @click.option("--head", metavar="HASH", help="Hash of a record, kept elsewhere: it must be in the chain.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,

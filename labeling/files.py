@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import io
 import mmap
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -179,6 +177,8 @@ def read_file(path: Path, what: str, limit: int = 64 << 20) -> bytes:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file of any size, in hexadecimal digits. Raises :class:`UnreadableFile`."""
+    import hashlib
+
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -241,7 +241,7 @@ def temp_beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     Its name cannot be guessed, and nothing is opened that is there already, a symbolic link included.
     A file that was renamed before the end stays under its new name. Raises :class:`WriteError`.
     """
-    temporary = path.with_name(f"{TEMP_PREFIX}{os.getpid():x}-{secrets.token_hex(6)}.tmp")
+    temporary = path.with_name(f"{TEMP_PREFIX}{os.getpid():x}-{os.urandom(6).hex()}.tmp")
     with explained(path):
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode))
     try:

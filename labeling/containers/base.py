@@ -29,7 +29,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -221,8 +221,7 @@ class Entry(NamedTuple):
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """A copy of a file with room for a manifest store.
 
     Attributes:
@@ -258,8 +257,7 @@ def digest_of_part(data: Buffer | FileBytes, start: int, end: int) -> bytes:
     return digest(b"".join((str(end - start).encode(), *parts)))
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What is to be different in the copy. ``None`` leaves a thing as it is.
 
     Attributes:
@@ -273,5 +271,5 @@ class Changes:
 
     xmp: bytes | None = None
     exif: bytes | None = None
-    drop: tuple[Block, ...] = field(default=())
+    drop: tuple[Block, ...] = ()
     text_field: tuple[str, str] | None = None

@@ -25,7 +25,7 @@ def resolve(reference: str, package: str | None = None) -> Any:
     return getattr(found, name) if name else found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PictureEncoding:
     """A kind of picture file that pixels in memory can be encoded to. HEIF is one format and has two: HEIC and AVIF."""
 
@@ -107,8 +107,7 @@ class PictureEncoding:
             raise ValueError(f"encoding {self.name!r}: modes need RGB")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Muxer:
+class Muxer(NamedTuple):
     """One of FFmpeg's containers that videos are written to. MP4 and MOV are one format and two muxers."""
 
     name: str
@@ -117,14 +116,14 @@ class Muxer:
     extensions: tuple[str, ...]
     """Extensions that ask for it when a video is written from frames."""
 
-    marker: bytes = b""
-    """Bytes at the start of a file that tell it from files of the format's other muxers; one of these has none."""
-
     video_codecs: tuple[str, ...]
     """Codecs that players expect in it."""
 
     audio_codecs: tuple[str, ...]
     """Audio codecs whose packets it takes and players play; other audio is re-encoded."""
+
+    marker: bytes = b""
+    """Bytes at the start of a file that tell it from files of the format's other muxers; one of these has none."""
 
     audio_encoder: str = "aac"
     """FFmpeg's encoder for audio that has to be re-encoded."""
@@ -157,8 +156,7 @@ class Muxer:
     """Options of the muxer when a file is re-muxed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Something that a labelled copy of a file of this format cannot hold.
 
     Args:
@@ -173,7 +171,7 @@ class Cost:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Format:
     """All that is known of one file format. Callers ask its row and never compare its name.
 

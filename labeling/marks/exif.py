@@ -7,8 +7,7 @@ it only gets structures that our reader has checked, and what it returns is read
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from labeling import _tiff_ifd
 from labeling.errors import LabelingError
@@ -45,8 +44,7 @@ _MADE = (0x9003, 0x9004)
 _OURS = {"Software", "DateTime", "ImageDescription"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(NamedTuple):
     """What was read: the texts of the tags that matter, as (name, text), the orientation (1-8), what was malformed.
 
     ``dated`` says whether DateTimeOriginal or DateTimeDigitized give the time at which the picture was made.

@@ -14,8 +14,8 @@ it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from labeling.findings import Finding, Signature, Status
 
@@ -44,8 +44,7 @@ PARAMETERS = ("parameters", "usercomment", "comment", "description", "imagedescr
 """Fields in which generators of the Stable Diffusion family put their settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One row of the table.
 
     ``keys``: names of the field, in lower case, without prefix. ``needles``: the text must contain one of them (lower
@@ -192,8 +191,7 @@ TRACES: tuple[Trace, ...] = (*STRUCTURES, *GENERAL, *_named())
 """The table, which docs/traces.md shows. Of the rows that match a text the one of highest confidence is reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A compiled row; ``rank`` orders rows by falling confidence."""
 
     rank: int

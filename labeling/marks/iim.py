@@ -7,7 +7,7 @@ has no dataset for the Digital Source Type, which exists only in XMP: what is fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_RESOURCES = 1024
 """Image resource blocks that are read; a Photoshop file has some thirty."""
@@ -40,8 +40,7 @@ _TAG_MARKER = 0x1C
 _APPLICATION_RECORD = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(NamedTuple):
     """The texts found, as (name, text) in file order, and what was malformed (``""`` if nothing)."""
 
     texts: tuple[tuple[str, str], ...]

@@ -16,9 +16,8 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from labeling.errors import LabelingError, MissingDependency, SigningError
 from labeling.findings import Defect, Severity, Signature
@@ -62,8 +61,7 @@ class Half(Enum):
     PROPAGATOR = ("Label", "ContentPropagator", "PropagateID")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The state of one reserved code; ``detail`` is one sentence for people, ``defects`` go to the label."""
 
     signature: Signature
@@ -158,8 +156,7 @@ def check_label(fields: Mapping[str, Any], pinned: Sequence[bytes] = ()) -> tupl
     return first.signature, tuple(dict.fromkeys((*first.defects, *second.defects)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Data:
+class _Data(NamedTuple):
     content: dict[str, Any]
     entries: tuple[dict[str, Any], ...]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from labeling.errors import LabelingError
 
@@ -27,8 +27,7 @@ _TYPES: dict[str, type] = {
 _METADATA = "option"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One parameter that users set, from Python, ``aigc-label.toml`` or the command line.
 
     Args:
@@ -167,8 +166,7 @@ def options_of(declaring: type) -> dict[str, Option]:
         if (declared := field.metadata.get(_METADATA)) is not None:
             named = str(field.type).split(" | ")
             flag = f"--no-{field.name}" if field.default is True else f"--{field.name.replace('_', '-')}"
-            found[field.name] = replace(
-                declared,
+            found[field.name] = declared._replace(
                 name=field.name,
                 types=tuple(_TYPES[name] for name in named if name in _TYPES),
                 default=None if field.default is MISSING else field.default,

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 from labeling.options.declare import Option
 
+_declaring = dataclass(init=False, repr=False, eq=False)
+"""For classes of which there is no object: only their fields count, and methods would take time to make."""
 
-@dataclass(frozen=True, slots=True)
+
+@_declaring
 class SignerFiles:
     """What :class:`labeling.Signer` is made from: a certificate chain, its key, and a time-stamp authority."""
 
@@ -32,7 +35,7 @@ class SignerFiles:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@_declaring
 class SecurityFiles:
     """Keys for security data in the reserved codes (TC260-PG-202511A)."""
 
@@ -52,7 +55,7 @@ class SecurityFiles:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@_declaring
 class LedgerFile:
     """Where labels are recorded."""
 
