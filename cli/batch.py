@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ def _conversion_option(name: str) -> Callable[[Any], Any]:
     declared = options_of(ConversionOptions)[name]
     help_text = f"With --convert: {declared.help[0].lower()}{declared.help[1:]}"
     unset = declared.unset and "each picture keeps its name and format"
-    return _options.click_option(replace(declared, help=help_text, unset=unset))
+    return _options.click_option(declared._replace(help=help_text, unset=unset))
 
 
 def _flag(name: str) -> str:
