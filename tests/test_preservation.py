@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from labeling import Labeler, containers
-from labeling.containers import Cost, Entry, formats
+from labeling.containers import Contents, Cost, Entry, Part, formats
 from labeling.containers.base import MAX_ENTRIES, Measure
 from labeling.containers.format_row import resolve
 from labeling.errors import UnsupportedFormat, WouldLose
 from labeling.losses import Loss
-from labeling.preservation import refuse
+from labeling.preservation import State, find_losses, refuse
 from labeling.preservation.comparison import MAX_LOSSES, losses_of, unmatched
+from labeling.verification import metadata
 
+from . import toy_format
+from .codecs.cuts import ffmpeg
 from .containers.battery import SAMPLES, Sample
 
 
@@ -97,3 +103,61 @@ def test_an_inventory_is_bounded_and_never_raises_on_damaged_files() -> None:
 def test_nothing_of_the_samples_is_lost(sample: Sample, *, visible: bool) -> None:
     made = Labeler("my-service", visible=visible).label_image(sample.make())
     assert made.lost == ()
+
+
+# Parts, which compare at once
+
+
+def _state(path: Path) -> State:
+    data = path.read_bytes()
+    contents = containers.read(data)
+    return State(data, contents, metadata.scan(contents))
+
+
+@pytest.fixture(scope="module")
+def languages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MP4 file with a video track and two audio tracks that differ in their language alone."""
+    path = tmp_path_factory.mktemp("parts") / "a.mp4"
+    tone = ("-f", "lavfi", "-i", "sine=d=1")
+    ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=s=64x48:d=1", *tone, *tone, "-map", 0, "-map", 1, "-map", 2, "-c:v", "libx264",
+        "-c:a", "aac", "-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=fra", path,
+    )  # fmt: skip
+    return path
+
+
+def test_reading_first_changes_nothing_of_what_is_listed(languages: Path) -> None:
+    state = _state(languages)
+    assert state.contents.parsed is not None
+    anew = replace(state.contents, parsed=None)
+    assert [*containers.inventory(state.data, state.contents)] == [*containers.inventory(state.data, anew)]
+
+
+def test_a_change_within_a_part_is_named_as_before(languages: Path, tmp_path: Path) -> None:
+    other = tmp_path / "b.mp4"
+    ffmpeg("-i", languages, "-map", 0, "-c", "copy", "-metadata:s:a:1", "language=ita", other)
+    lost = find_losses(_state(languages), _state(other), why="because")
+    assert [loss.what for loss in lost] == ["language of audio track 2: fra → ita"]
+    ffmpeg("-i", languages, "-map", "0:v", "-map", "0:a:0", "-c", "copy", "-y", other)
+    assert [loss.what for loss in find_losses(_state(languages), _state(other), why="because")] == ["audio track 2"]
+    assert find_losses(_state(languages), _state(languages), why="because") == ()
+
+
+def test_a_part_that_is_there_once_less_is_missing() -> None:
+    def state(count: int) -> State:
+        return State(b"parts" * count, Contents("parts", "image/x-parts"), metadata.Found())
+
+    row = toy_format.row(name="parts", extensions=(".parts",), media_types=("image/x-parts",), encodings=(),
+                         inventory=f"{__name__}:parts_of", kept="parts")  # fmt: skip
+    formats.register(row)
+    try:
+        lost = find_losses(state(3), state(2), why="because")
+        assert [loss.what for loss in lost] == ["part"]
+        assert find_losses(state(2), state(3), why="because") == ()
+    finally:
+        formats.unregister("parts")
+
+
+def parts_of(data: bytes, contents: Contents) -> list[Part]:
+    """List a part for every five bytes."""
+    return [Part((data[at : at + 5],), lambda: [Entry("part", b"", "part")]) for at in range(0, len(data), 5)]

@@ -7,7 +7,7 @@ looking at a PNG does not load HEIF.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, overload
 
@@ -22,6 +22,7 @@ from labeling.containers.base import (
     Media,
     NewFrame,
     OldFrame,
+    Part,
     Piece,
     Room,
     Unfit,
@@ -54,6 +55,7 @@ __all__ = [
     "Media",
     "NewFrame",
     "OldFrame",
+    "Part",
     "Piece",
     "Room",
     "Unfit",
@@ -63,6 +65,7 @@ __all__ = [
     "format_named",
     "identify",
     "inventory",
+    "inventory_in_parts",
     "is_media",
     "read",
     "replace_frames",
@@ -89,17 +92,26 @@ def read(data: Buffer | FileBytes) -> Contents:
     return contents
 
 
-def inventory(data: Buffer | FileBytes, contents: Contents) -> Iterable[Entry]:
+def inventory(data: Buffer | FileBytes, contents: Contents) -> Iterator[Entry]:
     """List what a file holds besides its metadata blocks and its coded picture.
 
     Args:
         data: The file.
         contents: What :func:`read` found in it.
     """
+    for each in inventory_in_parts(data, contents):
+        if isinstance(each, Part):
+            yield from each.entries()
+        else:
+            yield each
+
+
+def inventory_in_parts(data: Buffer | FileBytes, contents: Contents) -> Iterable[Entry | Part]:
+    """List the same as :func:`inventory`; entries that take long to make are in parts, which compare at once."""
     row = format_named(contents.format)
     if not row.inventory:
         return ()
-    found: Iterable[Entry] = resolve(row.inventory, __name__)(_whole(data) if row.media else data, contents)
+    found: Iterable[Entry | Part] = resolve(row.inventory, __name__)(_whole(data) if row.media else data, contents)
     return found
 
 

@@ -15,7 +15,7 @@ pixel.
 A third one, named in the format's row, lists what else a file holds that a labelled copy has to hold as well
 (:class:`Entry`)::
 
-    def inventory(data: Buffer, contents: Contents) -> Iterable[Entry]: ...
+    def inventory(data: Buffer, contents: Contents) -> Iterable[Entry | Part]: ...
 
 Modules for video and audio take :data:`Media` and return :data:`Piece` lists instead, because such files may be larger
 than memory. Modules of formats without a signature also offer ``looks_like(data) -> bool``.
@@ -28,8 +28,8 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -145,6 +145,10 @@ class Block:
     places: tuple[int, ...] = ()
 
 
+MAX_PARSED = 4 << 20
+"""Limit on the bytes that :attr:`Contents.parsed` may hold on to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """Everything that a container module found in a file.
@@ -166,6 +170,8 @@ class Contents:
         has_xmp: Whether this very file has a place for an XMP packet, if its format has one.
         mended: What is wrong with the file and right in every copy of it, in sentences for whoever gets the copy.
         unsigned: Why this very file cannot have a C2PA manifest, if files of its format can; empty if it can.
+        parsed: What ``read`` made of the file, so that ``inventory`` of the same format need not parse it again;
+            ``None`` if it did not keep that. It must not refer to a file that is mapped into memory.
     """
 
     format: str
@@ -183,6 +189,7 @@ class Contents:
     has_xmp: bool = True
     mended: tuple[str, ...] = ()
     unsigned: str = ""
+    parsed: object = field(default=None, compare=False, repr=False)
 
 
 class Measure(NamedTuple):
@@ -219,6 +226,18 @@ class Entry(NamedTuple):
     value: str | bytes | Measure
     what: str
     where: str = ""
+
+
+class Part(NamedTuple):
+    """Many entries of an inventory, which are only made if the other file does not hold the same.
+
+    Attributes:
+        identity: All that the entries are made from, such as the bytes of a box.
+        entries: Makes them.
+    """
+
+    identity: tuple[object, ...]
+    entries: Callable[[], Iterable[Entry]]
 
 
 class Room(NamedTuple):

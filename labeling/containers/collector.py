@@ -54,6 +54,7 @@ class Collector:
         *,
         fixed: str = "",
         seconds: float = 0.0,
+        parsed: object = None,
     ) -> Contents:
         """Return what was collected as the answer of a module's ``read``.
 
@@ -65,6 +66,7 @@ class Collector:
             frames: Number of frames.
             fixed: Why the file cannot be rewritten; empty if it can.
             seconds: Duration of a video or audio file; 0 where unknown.
+            parsed: See :class:`labeling.containers.base.Contents`.
         """
         return Contents(
             format,
@@ -77,6 +79,7 @@ class Collector:
             warnings=tuple(self.warnings),
             fixed=fixed,
             seconds=seconds,
+            parsed=parsed,
         )
 
     def refusal(self, size: int, *, packet: bool = False) -> str:

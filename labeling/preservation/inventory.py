@@ -10,7 +10,7 @@ from itertools import islice
 
 from labeling import containers
 from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, read_tiff
-from labeling.containers import Block, Buffer, Contents, Entry, Kind
+from labeling.containers import Block, Buffer, Contents, Entry, Kind, Part
 from labeling.containers.base import MAX_ENTRIES, digest
 from labeling.containers.syntax.photoshop import thumbnail_range
 from labeling.filebytes import FileBytes
@@ -78,7 +78,8 @@ def find_losses(
         meant: Keys of entries that were asked to change.
     """
     blocks = _blocks(before, after)
-    missing = unmatched([*blocks.before, *_bounded(before)], [*blocks.after, *_bounded(after)])
+    old, new = _listed(before, after)
+    missing = unmatched([*blocks.before, *old], [*blocks.after, *new])
     missing = [(entry, new) for entry, new in missing if entry.key not in meant and not _of_muxer(entry)]
     missing = [(entry, new) for entry, new in missing if new is None or entry.key not in _COUNTS]
     if not missing:
@@ -121,6 +122,33 @@ def _of_muxer(entry: Entry) -> bool:
 
 def _bounded(state: State) -> Iterator[Entry]:
     return islice(containers.inventory(state.data, state.contents), MAX_ENTRIES)
+
+
+def _listed(before: State, after: State) -> tuple[list[Entry], list[Entry]]:
+    """List what two files hold, without the parts that both hold alike."""
+    old, new = (
+        list(islice(containers.inventory_in_parts(state.data, state.contents), MAX_ENTRIES))
+        for state in (before, after)
+    )
+    there = [each.identity for each in new if isinstance(each, Part)]
+    shared = []
+    for each in old if there else ():
+        if isinstance(each, Part) and each.identity in there:
+            there.remove(each.identity)
+            shared.append(each.identity)
+    return _made(old, shared), _made(new, shared)
+
+
+def _made(listed: list[Entry | Part], shared: list[tuple[object, ...]]) -> list[Entry]:
+    left, made = list(shared), list[Entry]()
+    for each in listed:
+        if not isinstance(each, Part):
+            made.append(each)
+        elif each.identity in left:
+            left.remove(each.identity)
+        else:
+            made += islice(each.entries(), max(0, MAX_ENTRIES - len(made)))
+    return made
 
 
 def _blocks(before: State, after: State) -> _Blocks:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from struct import unpack_from
 
-from labeling.containers.base import Contents, Entry, Measure, Media, digest, digest_of_part
-from labeling.containers.mp4.layout import Layout, inner, lay_out, media_of
+from labeling.containers.base import Contents, Entry, Measure, Media, Part, digest, digest_of_part
+from labeling.containers.mp4.layout import Layout, Parsed, inner, lay_out, media_of
 from labeling.containers.syntax.isobmff import (
     MAX_TRACKS,
     UUID_C2PA,
@@ -45,10 +46,10 @@ _NAMED = {
 }  # fmt: skip
 
 
-def mp4(data: Media, contents: Contents) -> Iterator[Entry]:
+def mp4(data: Media, contents: Contents) -> Iterator[Entry | Part]:
     """List what an MP4 or MOV file holds (ISO/IEC 14496-12; QuickTime File Format)."""
-    del contents
-    layout = lay_out(data)
+    parsed = contents.parsed if isinstance(contents.parsed, Parsed) else None
+    layout = parsed.layout if parsed is not None else lay_out(data)
     yield from _top_level(data, layout)
     if layout.moov is None:
         return
@@ -56,13 +57,31 @@ def mp4(data: Media, contents: Contents) -> Iterator[Entry]:
     fragments = _fragments(data, layout)
     kind = "in fragments" if layout.first(b"moof") is not None else "plain"
     yield Entry("layout", kind, "layout of the file", "MP4")
-    for each in children(view, moov):
+    inside = children(view, moov)
+    for each in inside:
         if each.type in (b"udta", b"meta"):
             yield from _user_data(view, each, "MP4 moov")
         elif each.type not in (b"mvhd", b"trak", b"mvex", b"iods", b"free", b"skip"):
             name = printable(each.type)
             yield Entry(f"box:moov/{name}", digest(view[each.start : each.end]), f"box {name}", "MP4 moov")
-    yield from movie(view, moov, fragments, "MP4")
+    tracks = partial(movie, view, moov, fragments, "MP4")
+    if parsed is None:
+        yield from tracks()
+    else:
+        yield Part((fragments, *_without_places(layout.movie, inside, parsed.tables)), tracks)
+
+
+def _without_places(raw: bytes, boxes: list[Box], tables: tuple[Box, ...]) -> Iterator[bytes]:
+    """Yield the bytes of the movie header and the tracks, without the tables of where their chunks are."""
+    for each in boxes:
+        if each.type not in (b"mvhd", b"trak"):
+            continue
+        at = each.start
+        for table in tables:
+            if each.start <= table.start < each.end:
+                yield raw[at : table.body]
+                at = table.end
+        yield raw[at : each.end]
 
 
 def _top_level(data: Media, layout: Layout) -> Iterator[Entry]:
@@ -88,8 +107,8 @@ class Fragments:
 def _fragments(data: Media, layout: Layout) -> dict[int, Fragments]:
     """Count the samples in fragments, by track id (14496-12, 8.8)."""
     found: dict[int, Fragments] = {}
-    defaults = _defaults(layout)
     moofs = [each for each in layout.boxes if each.type == b"moof"]
+    defaults = _defaults(layout) if moofs else {}
     for each in moofs[:MAX_FRAGMENTS]:
         if each.end - each.start > _MAX_FRAGMENT:
             continue

@@ -51,6 +51,18 @@ class Layout(NamedTuple):
         return next((each for each in self.boxes if each.type == kind), None)
 
 
+class Parsed(NamedTuple):
+    """What reading a file gives to whoever lists what else is in it (:attr:`Contents.parsed`).
+
+    Attributes:
+        layout: The boxes.
+        tables: The tables of chunk offsets in ``layout.movie``.
+    """
+
+    layout: Layout
+    tables: tuple[Box, ...]
+
+
 def lay_out(data: Media) -> Layout:
     """Walk the top-level boxes of a file by their headers, and read the movie box."""
     size, pos, problem = len(data), 0, ""

@@ -6,16 +6,18 @@ handler mdta (TC260-PG-20257A), and read wherever such a list may be.
 
 from __future__ import annotations
 
-from labeling.containers.base import MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
+from labeling.containers.base import MAX_PARSED, MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.mp4 import edit, samples, sei, text_lists
-from labeling.containers.mp4.layout import Layout, inner, lay_out, media_of, texts
+from labeling.containers.mp4.layout import Layout, Parsed, inner, lay_out, media_of, texts
 from labeling.containers.mp4.movie_box import Mp4Edits
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, Box, children, descend
 
 _SEI = {b"avcC": (4, False), b"hvcC": (21, True)}
 """Type of the decoder configuration → offset of the byte with the size of NAL unit lengths, and whether it is HEVC."""
+
+_MAX_KEPT = 4096  # boxes at the top level: long recordings in fragments have many
 
 
 def read(data: Media) -> Contents:
@@ -31,6 +33,7 @@ def read(data: Media) -> Contents:
     _top_level(data, layout, found)
     width = height = 0
     seconds = 0.0
+    parsed = None
     if layout.moov is None:
         note(found.problems, "there is no moov box: the file was cut short, or never finished")
     else:
@@ -47,11 +50,16 @@ def read(data: Media) -> Contents:
         _coded_user_data(data, layout, found)
         width, height = _size(view, moov)
         seconds = _seconds(view, moov)
-        if trouble := _beyond(view, moov, layout.end):
-            note(found.problems, trouble)
+        tracks, _ = isobmff.tracks(view, moov)
+        if any(track.offsets and max(track.offsets) >= layout.end for track in tracks):
+            note(found.problems, "coded media lies beyond the end of the file: it was cut short")
+        if len(layout.movie) <= MAX_PARSED and len(layout.boxes) <= _MAX_KEPT:
+            parsed = Parsed(layout, tuple(track.table for track in tracks))
     media_type = _media_type(brand, bool(width))
     coded = ((each.body, each.end - each.body) for each in layout.boxes if each.type == b"mdat")
-    return found.contents("mp4", media_type, coded, (width, height), fixed=_fixed(data, layout), seconds=seconds)
+    return found.contents(
+        "mp4", media_type, coded, (width, height), fixed=_fixed(data, layout), seconds=seconds, parsed=parsed
+    )
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Mp4Edits = ([], [])) -> list[Piece]:
@@ -132,14 +140,6 @@ def _seconds(view: memoryview, moov: Box) -> float:
         if scale and duration < (1 << (8 * wide)) - 1:
             return duration / scale
     return 0.0
-
-
-def _beyond(view: memoryview, moov: Box, size: int) -> str:
-    found, _ = isobmff.tracks(view, moov)
-    for track in found:
-        if track.offsets and max(track.offsets) >= size:
-            return "coded media lies beyond the end of the file: it was cut short"
-    return ""
 
 
 def _fixed(data: Media, layout: Layout) -> str:
