@@ -209,5 +209,5 @@ def test_what_no_muxer_writes_stays(name: str, tmp_path: Path) -> None:
 
 
 def test_every_cost_is_shown() -> None:
-    # Those of HEIF and MP4 need pictures that only special encoders make, or several files: tests/codecs has them.
-    assert {row.name for row in formats.FORMATS if row.costs} == {*COSTLY, "heif", "mp4"}
+    # Those of HEIF and video need pictures that only special encoders make, or several files: tests/codecs has them.
+    assert {row.name for row in formats.FORMATS if row.costs} == {*COSTLY, "heif", "mp4", "matroska"}

@@ -18,11 +18,18 @@ HEIF = (
 
 _BASE_LAYER = "the re-encoded pictures hold the base layer alone, so the video is no longer announced as Dolby Vision"
 
+_CODEC = Cost(
+    "track:*:*:codec", "the codec of a video that is decoded here and not encoded",
+    "its pictures are not encoded in their own codec here: all of the video was re-encoded in the closest one",
+)  # fmt: skip
+
+MATROSKA = (
+    _CODEC,
+    Cost("track:*:*:uid", "the numbers (UIDs) of the tracks of such a file", "the file was re-muxed"),
+)
+
 MP4 = (
-    Cost(
-        "track:*:*:codec", "the codec of a video that is decoded here and not encoded",
-        "its pictures are not encoded in their own codec here: all of the video was re-encoded in the closest one",
-    ),
+    _CODEC,
     *(
         Cost(f"track:*:*:{name}", what, _BASE_LAYER)
         for name, what in (("dvvC", "Dolby Vision beyond its base layer"), ("dvcC", "the same of profiles up to 7"))

@@ -210,6 +210,7 @@ _VIDEO: tuple[Format, ...] = (
         extensions=(".mkv", ".webm", ".mka"),
         signatures=_starts(b"\x1aE\xdf\xa3"),
         kept="tracks with flags and languages, chapters, attachments, targets of tags, colour, crop, size of display",
+        costs=costs.MATROSKA,
         module=".matroska.metadata", inventory=".inventories.matroska:inventory", carrier="Tags/Tag/SimpleTag AIGC",
         label_home="text", home_prefix="Matroska SimpleTag AIGC", has_xmp=False, manifest="beside",
         demuxer="matroska", edit="remux", on_file=_REPLACED,
