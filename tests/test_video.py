@@ -283,6 +283,8 @@ def test_spans_of_the_label() -> None:
     assert VideoOptions().spans(60) == ((0.0, 2.0),)
     assert VideoOptions().spans(1.5) == VideoOptions(when="whole").spans(60) == ((0.0, None),)
     assert VideoOptions(when="start+end", seconds=3).spans(60) == ((0.0, 3), (57, None))
+    assert VideoOptions(when="start+end").spans(3) == VideoOptions(when="start+middle+end").spans(5) == ((0.0, None),)
+    assert VideoOptions(when="start+end").spans(0) == VideoOptions(when="start+middle+end").spans(0) == ((0.0, 2.0),)
     assert VideoOptions(when="start+middle+end").spans(60) == ((0.0, 2.0), (29.0, 31.0), (58.0, None))
 
 

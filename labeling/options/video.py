@@ -93,14 +93,16 @@ class VideoOptions:
         """Return when the label is shown in a video of ``duration`` seconds.
 
         Returns:
-            (start, end) pairs in seconds from the first picture shown; an end of ``None`` is the video's end.
+            (start, end) pairs in seconds from the first picture shown; an end of ``None`` is the video's end. A video
+            too short for all of them has one pair, from its start to its end.
         """
-        if self.when == "whole" or (duration and duration <= self.seconds):
+        times = self.when.count("+") + 1
+        if self.when == "whole" or 0 < duration <= times * self.seconds:
             return ((0.0, None),)
         found: list[tuple[float, float | None]] = [(0.0, self.seconds)]
-        if self.when == "start+middle+end" and duration > 3 * self.seconds:
+        if times == 3 and duration > 0:
             middle = (duration - self.seconds) / 2
             found.append((middle, middle + self.seconds))
-        if self.when != "start" and duration > 2 * self.seconds:
+        if times > 1 and duration > 0:
             found.append((duration - self.seconds, None))
         return tuple(found)

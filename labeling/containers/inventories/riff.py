@@ -150,8 +150,9 @@ def _avi_stream(data: Media, inside: list[Chunk], numbers: dict[str, int], block
             yield Entry(f"{key}:rate", f"{round(rate / scale, 3):g}", f"frame rate of {shown} track {number}", where)
     for chunk in inside:
         if chunk.name == b"strf" and kind == b"vids" and chunk.stop - chunk.body >= 20:
-            codec = title(data[chunk.body + 16 : chunk.body + 20])
-            yield Entry(f"{key}:codec", codec.upper(), f"codec of {shown} track {number}", where)
+            name = data[chunk.body + 16 : chunk.body + 20]
+            codec = title(name).upper() if any(name[1:]) else f"Windows bitmaps, kind {name[0]}"
+            yield Entry(f"{key}:codec", codec, f"codec of {shown} track {number}", where)
         elif chunk.name == b"strf" and kind == b"auds":
             body = data[chunk.body : min(chunk.stop, chunk.body + 16)]
             yield Entry(f"{key}:format", digest(body), f"format of {shown} track {number}", where)
