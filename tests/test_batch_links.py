@@ -189,3 +189,14 @@ def test_names_of_others_in_the_temporary_folder_lead_nowhere(tmp_path: Path, el
     assert (elsewhere / "precious").read_bytes() == b"precious"
     assert (tmp_path / "aigc-label-y").is_dir()
     assert not (tmp_path / "aigc-label-z").exists()  # ours, and nobody holds its lock
+
+
+def test_converted_files_go_through_no_link_either(source: Path, elsewhere: Path) -> None:
+    target = source.parent / "out"
+    target.mkdir()
+    (target / "sub").symlink_to(elsewhere)
+    run(source, target, labeler=None, convert=batch.Conversion(resize="64"))
+    found = results(target)
+    assert (found["sub/b.png"]["status"], found["sub/b.png"]["error"]["kind"]) == ("refused", "ThroughLink")
+    assert found["a.png"]["status"] == "converted"
+    assert untouched(elsewhere)
