@@ -152,7 +152,7 @@ def test_leftovers_are_not_removed_behind_a_link(elsewhere: Path, tmp_path: Path
 def test_a_temporary_file_is_never_one_that_is_there(
     tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)  # as if somebody had guessed it
+    monkeypatch.setattr(os, "urandom", bytes)  # zeros: as if somebody had guessed the name
     planted = tmp_path / f".aigc-{os.getpid():x}-{'0' * 12}.tmp"
     planted.symlink_to(elsewhere / "precious")
     with pytest.raises(WriteError, match="File exists"):
