@@ -10,7 +10,7 @@ from PIL import Image
 
 from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import cmyk, luma, over, over_alpha, split_overlay
-from labeling.codecs.tiff.page import BLACK_IS_ZERO, INKS, LAB, RGB, SEPARATED, WHITE_IS_ZERO, YCBCR, Page
+from labeling.codecs.tiff.page import BLACK_IS_ZERO, ICC_LAB, INKS, LAB, RGB, SEPARATED, WHITE_IS_ZERO, YCBCR, Page
 
 Samples = NDArray[Any]
 
@@ -23,9 +23,9 @@ def shown(page: Page, region: Samples) -> Pixels:
         colour = (255 - colour[..., :3]) * (255 - colour[..., 3:]) / 255
     elif page.photometric == WHITE_IS_ZERO:
         colour = 255 - colour
-    elif page.photometric in (YCBCR, LAB):
+    elif page.photometric in (YCBCR, LAB, ICC_LAB):
         mode = "YCbCr" if page.photometric == YCBCR else "LAB"
-        colour = np.asarray(_converted(np.rint(colour).astype(np.uint8), mode, "RGB"))
+        colour = _converted(np.rint(colour).astype(np.uint8), mode, "RGB").astype(np.float64)
     rgb = np.rint(np.broadcast_to(colour, (*colour.shape[:2], 3))).astype(np.uint8)
     if page.alpha is None:
         return rgb
@@ -75,10 +75,12 @@ def _peak(page: Page, region: Samples) -> float:
 
 
 def _eight(page: Page, region: Samples) -> NDArray[np.float64]:
-    """Return samples as 0–255; those of Lab as Pillow holds them: a* and b* with an offset of 128."""
-    if page.photometric == LAB:
+    """Return samples as 0–255; those of Lab have a* and b* with an offset of 128."""
+    if page.photometric in (LAB, ICC_LAB):
         shift = page.bits - 8
         high = (region >> shift).astype(np.uint8)
+        if page.photometric == ICC_LAB:  # with that offset (TIFF Technical Note 4)
+            return high.astype(np.float64)
         return np.dstack([high[..., :1], high[..., 1:3] ^ 128]).astype(np.float64)
     peak = _peak(page, region)
     return np.clip(np.nan_to_num(region.astype(np.float64)) * (255 / peak), 0, 255)
@@ -90,28 +92,37 @@ def _colour(page: Page, rgb: NDArray[np.float64]) -> NDArray[np.float64]:
         return cmyk(rgb).astype(np.float64)
     if page.photometric == RGB:
         return rgb
-    if page.photometric in (YCBCR, LAB):
+    if page.photometric in (YCBCR, LAB, ICC_LAB):
         mode = "YCbCr" if page.photometric == YCBCR else "LAB"
-        return np.asarray(_converted(np.rint(rgb).astype(np.uint8), "RGB", mode)).astype(np.float64)
+        return _converted(np.rint(rgb).astype(np.uint8), "RGB", mode).astype(np.float64)
     gray = luma(rgb)[..., None].astype(np.float64)
     return gray if page.photometric == BLACK_IS_ZERO else 255 - gray
 
 
-def _converted(samples: NDArray[np.uint8], before: str, after: str) -> Image.Image:
+def _converted(samples: NDArray[np.uint8], before: str, after: str) -> NDArray[np.uint8]:
+    """Convert (H, W, 3) samples between RGB and YCbCr or LAB, whose a* and b* have an offset of 128."""
     height, width = samples.shape[:2]
-    image = Image.frombytes(before, (width, height), np.ascontiguousarray(samples[..., :3]).tobytes())
+    given = np.ascontiguousarray(samples[..., :3])
+    if before == "LAB":
+        given = given ^ _SIGN  # Pillow takes and gives bytes as TIFF files have them
+    image = Image.frombytes(before, (width, height), given.tobytes())
     if "LAB" not in (before, after):
-        return image.convert(after)
+        return np.asarray(image.convert(after))
     from PIL import ImageCms
 
     profiles = {"LAB": ImageCms.createProfile("LAB"), "RGB": ImageCms.createProfile("sRGB")}
     transform = ImageCms.buildTransform(profiles[before], profiles[after], before, after)
     made = ImageCms.applyTransform(image, transform)
     assert made is not None  # it is None only for in-place transforms
-    return made
+    return np.asarray(made) ^ _SIGN if after == "LAB" else np.asarray(made)
+
+
+_SIGN = np.array([0, 128, 128], np.uint8)
 
 
 def _over(page: Page, part: Samples, colour: NDArray[Any], alpha: NDArray[Any], whole: int) -> Samples:
+    if page.photometric == ICC_LAB:  # L* 100 is 255, or 0xFF00 of 16 bits (ICC.1, 6.3.4.2)
+        return over(part, colour * (255 / whole) * (1 << (page.bits - 8)), alpha, whole)
     if page.photometric != LAB:
         return over(part, colour, alpha, whole)
     # a* and b* are signed: they are blended with an offset, and the colour is scaled to the samples' own bits.

@@ -21,11 +21,11 @@ _OTHER = {
     34715: "JBIG2", 34887: "LERC", 34892: "lossy DNG JPEG", 34933: "PNG", 34934: "JPEG XR", 50001: "WebP",
     50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, SEPARATED, YCBCR, LAB = 0, 1, 2, 3, 4, 5, 6, 8
-INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4, YCBCR: 3, LAB: 3}
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, SEPARATED, YCBCR, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
+INKS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4, YCBCR: 3, LAB: 3, ICC_LAB: 3}
 """Photometric interpretations that can be painted on → how many samples of a pixel are colour."""
 
-_COLOURS = {4: "mask", 9: "ICC Lab", 10: "ITU Lab", 32803: "camera sensor", 32844: "LogL", 32845: "LogLuv",
+_COLOURS = {4: "mask", 10: "ITU Lab", 32803: "camera sensor", 32844: "LogL", 32845: "LogLuv",
             34892: "linear raw", 51177: "depth map"}  # fmt: skip
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # ExtraSamples
 _TO_RGB = "convert it to 8-bit RGB first, or leave the visible label out (`visible=False`)"
@@ -169,6 +169,11 @@ def parse(tiff: Tiff, ifd: Ifd, max_pixels: int) -> Page:
         raise UnreadableFile("the TIFF's strips or tiles have no size; the file is damaged")
     check_size(columns, rows, max_pixels=max(max_pixels, 4096))
     offsets, counts = ifd.entries.get(324 if tiled else 273), ifd.entries.get(325 if tiled else 279)
+    if offsets is not None and counts is None:
+        raise UnsupportedFormat(
+            "the TIFF does not say how long its strips or tiles are, so that none can be replaced",
+            hint="re-save it with an image editor, or leave the visible label out (`visible=False`)",
+        )
     if offsets is None or counts is None:
         raise UnreadableFile("the TIFF has no table of its strips or tiles; the file is damaged")
     alpha, premultiplied = _alpha(tiff, ifd, photometric, samples)
@@ -229,14 +234,14 @@ def _check(page: Page) -> None:
         not unsigned or page.bits > 8 or page.samples > 1 or page.map is None or page.map.count != 3 << page.bits
     ):
         raise UnsupportedFormat("this kind of palette TIFF cannot be painted on", hint=_TO_RGB)
-    if page.photometric == LAB and (page.alpha is not None or page.bits not in (8, 16) or floating):
+    if page.photometric in (LAB, ICC_LAB) and (page.alpha is not None or page.bits not in (8, 16) or floating):
         raise UnsupportedFormat("this kind of Lab TIFF cannot be painted on", hint=_TO_RGB)
     plain = page.bits == 8 and unsigned
     if page.photometric == YCBCR and not (plain and (not lossy or (page.samples == 3 and not page.planar))):
         raise UnsupportedFormat("this kind of YCbCr TIFF cannot be painted on", hint=_TO_RGB)
     if page.photometric == YCBCR and not {*page.subsampling} <= {1, 2, 4}:
         raise UnreadableFile("the TIFF's chroma subsampling is impossible; the file is damaged")
-    if jpeg and (not plain or page.planar or page.samples not in (1, 3) or page.photometric in (PALETTE, LAB)):
+    if jpeg and (not plain or page.planar or page.samples not in (1, 3) or page.photometric in (PALETTE, LAB, ICC_LAB)):
         raise UnsupportedFormat("this kind of JPEG in TIFF cannot be painted on without loss", hint=_RECODE)
     if page.compression in CCITT and (page.bits != 1 or page.samples > 1):
         raise UnreadableFile("the TIFF has CCITT compression and more than one bit a pixel; the file is damaged")

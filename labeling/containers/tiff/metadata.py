@@ -24,7 +24,7 @@ MAX_SPANS = 1 << 20
 """Limit on the strips and tiles of all pages together."""
 
 XMP = 0x02BC
-_WIDTH, _HEIGHT = 0x0100, 0x0101
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _STRIPS, _SAMPLES = 0x0100, 0x0101, 0x0102, 0x0103, 0x0111, 0x0115
 _SPANS = ((0x0111, 0x0117), (0x0144, 0x0145), (0x0201, 0x0202))
 """(tag of the offsets, tag of the byte counts) of strips, of tiles, and of the stream of old-style JPEG (TIFF 6.0)."""
 
@@ -65,11 +65,12 @@ def read(data: Buffer) -> Contents:
         _read_tags(tiff, ifd, collector)
     _read_exif(tiff, collector)
     coded = _merged(_spans(tiff, collector))
-    if not coded and not collector.problems:
+    fixed = _unsized(tiff)
+    if not coded and not collector.problems and not fixed:
         collector.problems.append("it has no picture data (strips or tiles)")
     chain = [ifd for ifd in tiff.ifds if is_page(ifd)]
     pages = sum(1 for ifd in chain if _WIDTH in ifd.entries)
-    contents = collector.contents("tiff", "image/tiff", coded, (width, height), max(1, pages))
+    contents = collector.contents("tiff", "image/tiff", coded, (width, height), max(1, pages), fixed=fixed)
     return replace(contents, notes=tuple(_notes(chain)))
 
 
@@ -109,12 +110,38 @@ def _read_tags(tiff: Tiff, ifd: Ifd, collector: Collector) -> None:
         collector.add(kind, f"TIFF {ifd.name} tag 0x{tag:04X}", span, value, ifd.name, problem=problem)
 
 
+def _inferred(tiff: Tiff, ifd: Ifd, offsets: Entry) -> Iterator[tuple[int, int]]:
+    """Yield the one uncompressed strip of a directory that does not say how long it is, as libtiff reckons it."""
+    if offsets.count != 1 or (_COMPRESSION in ifd.entries and _number(tiff, ifd, _COMPRESSION) != 1):
+        return
+    start, samples = _number(tiff, ifd, offsets.tag), max(1, _number(tiff, ifd, _SAMPLES))
+    bits = max(1, _number(tiff, ifd, _BITS)) * samples
+    length = -(-_number(tiff, ifd, _WIDTH) * bits // 8) * _number(tiff, ifd, _HEIGHT)
+    if offsets.tag == _STRIPS and start >= 8 and 0 < length <= len(tiff.data) - start:
+        yield start, length
+
+
+def _unsized(tiff: Tiff) -> str:
+    """Return why a file cannot be written: it leaves out how long its strips or tiles are; empty if it can."""
+    for ifd in tiff.ifds:
+        for offsets_tag, counts_tag in _SPANS[:2]:
+            entry = ifd.entries.get(offsets_tag)
+            if entry is not None and counts_tag not in ifd.entries and not [*_inferred(tiff, ifd, entry)]:
+                return (
+                    f"{ifd.name} does not say how long its strips or tiles are (tag {counts_tag} of TIFF 6.0), "
+                    "so that they cannot be kept for certain; re-save it with an image editor first"
+                )
+    return ""
+
+
 def _spans(tiff: Tiff, collector: Collector) -> Iterator[tuple[int, int]]:
     """Yield (offset, length) of every strip and tile of every directory."""
     left, size = MAX_SPANS, len(tiff.data)
     for ifd in tiff.ifds:
         for offsets_tag, counts_tag in _SPANS:
             offsets_entry, counts_entry = ifd.entries.get(offsets_tag), ifd.entries.get(counts_tag)
+            if offsets_entry is not None and counts_entry is None:
+                yield from _inferred(tiff, ifd, offsets_entry)
             if offsets_entry is None or counts_entry is None:
                 continue
             if offsets_entry.count > left:
