@@ -155,6 +155,9 @@ def test_every_index_fits_after_each_labelling(kind: str, visible: bool, sign: b
     data = source
     for _ in range(2):
         made = labeler.label_image(data)
+        if kind == "MPO" and visible and "the visible label is there already" not in made.how:  # its views get it too
+            assert "the label is on 2 of the 2 further pictures" in " ".join(made.how)
+            source = made.data
         data = made.data
         (tmp_path / "out.jpg").write_bytes(data)
         _check(source, tmp_path / "out.jpg")

@@ -101,6 +101,7 @@ class Painted:
             comparing the files; a reason that nothing was lost for is not used.
         lost: Losses that such a comparison cannot see.
         dithered: Whether the picture is dithered, as far as the codec looked, or has so few levels that it may be.
+        meant: Keys of entries that it changed on purpose.
     """
 
     data: bytes
@@ -113,3 +114,4 @@ class Painted:
     reasons: Mapping[str, str] = field(default_factory=dict)
     lost: tuple[Loss, ...] = ()
     dithered: bool = False
+    meant: frozenset[str] = frozenset()

@@ -292,10 +292,11 @@ def write(
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=source is not None)
         after, seen = read_back(result, label, source_type=source_type)
         check_metadata_kept(unsigned, after)
+    meant = (ASKED if options.exif else frozenset()) | (painted.meant if painted else frozenset())
     lost += find_losses(
         before, State(result, after, seen),
         why="the rewritten file does not hold it" if source is None else "the re-encoded file does not hold it",
-        reasons=painted.reasons if painted else None, meant=ASKED if options.exif else (),
+        reasons=painted.reasons if painted else None, meant=meant,
     )  # fmt: skip
     lost += painted.lost if painted else ()
     if options.strict:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Painted, Painter, Pixels
-from labeling.codecs.jpeg import dct, segments
+from labeling.codecs.jpeg import dct, further, segments
 from labeling.codecs.pixels import Plan, check_size, cmyk, decoding, luma, make_plan, open_with
 from labeling.containers.base import Buffer
 from labeling.containers.jpeg import mpf, previews
@@ -24,7 +24,12 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
 
     ``quality`` is not used: the file's own quantisation tables are.
     """
-    jpeg = segments.split(bytes(data))
+    return _painted(bytes(data), painter, orientation, max_pixels, alone=False)
+
+
+def _painted(data: bytes, painter: Painter, orientation: int, max_pixels: int, *, alone: bool) -> Painted:
+    """Paint; ``alone`` leaves out what follows the first picture."""
+    jpeg = segments.split(data)
     frame = segments.frame(jpeg)
     check_size(frame.width, frame.height, max_pixels=max_pixels)
     if any(frame.max_h % c.h or frame.max_v % c.v for c in frame.components):
@@ -44,7 +49,17 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     overlay = plan.overlay(painter, [edit.backdrop(samples, space)])
     edit.blend(planes, tables, samples, overlay, space)
     made, kind = _write(jpeg, frame, source, planes)
-    return Painted(_splice(jpeg, made), plan.box, plan.width, plan.height, 1, True, _how(jpeg, kind))
+    tail = further.Tail(jpeg.data[jpeg.end :])
+    if not alone:
+        tail = further.paint(
+            jpeg, painter, plan.stored, overlay,
+            lambda picture, its, turned: _painted(picture, its, turned, max_pixels, alone=True),
+        )  # fmt: skip
+    if tail.painted:  # what painters say of their work is to be of the first picture
+        make_plan(painter, frame.width, frame.height, orientation).overlay(painter, [edit.backdrop(samples, space)])
+    changed = frozenset({"trailer"} if tail.painted else ())
+    how = _how(jpeg, kind, tail)
+    return Painted(_splice(jpeg, made, tail), plan.box, plan.width, plan.height, 1, True, how, meant=changed)
 
 
 def _decodes(data: bytes) -> None:
@@ -246,24 +261,25 @@ def _reorder(data: bytes, order: tuple[int, ...]) -> bytes:
     return data[:at] + b"".join(entries[i] for i in order) + data[at + 3 * len(order) :]
 
 
-def _splice(jpeg: segments.Jpeg, made: bytes) -> bytes:
-    """Put the new coded picture between the source's application segments and what followed its EOI."""
+def _splice(jpeg: segments.Jpeg, made: bytes, tail: further.Tail) -> bytes:
+    """Put the new coded picture between the source's application segments and what follows its EOI."""
     coded = segments.split(made)
     if not coded.complete:
         raise LabelingError("the new JPEG is incomplete", hint="re-save the picture and try again")
     first = segments.SOI + jpeg.bytes_of(jpeg.other) + coded.bytes_of(coded.coded) + segments.EOI
-    return _with_indexes(jpeg, first) + jpeg.data[jpeg.end :]
+    return _with_indexes(jpeg, first, tail) + tail.data
 
 
-def _with_indexes(jpeg: segments.Jpeg, first: bytes) -> bytes:
+def _with_indexes(jpeg: segments.Jpeg, first: bytes, tail: further.Tail) -> bytes:
     """Return the new first picture with what leads to those behind it corrected: the index, and offsets in EXIF."""
     out, at = bytearray(first), len(segments.SOI)
     for s in jpeg.other:
         size = s.end - s.start
         if s.marker == 0xE2 and jpeg.data.startswith(mpf.PREFIX, s.start + 4):
             old, new = mpf.Place(s.start + mpf.HEADER, jpeg.end), mpf.Place(at + mpf.HEADER, len(first))
-            fitted = mpf.fitted(jpeg.data[s.start + 4 : s.end], jpeg.data, old, new)
-            out[at + 4 : at + size] = fitted or out[at + 4 : at + size]
+            payload = jpeg.data[s.start + 4 : s.end]
+            fitted = mpf.fitted(payload, jpeg.data, old, new) or payload
+            out[at + 4 : at + size] = mpf.resized(fitted, tail.changes) if tail.changes else fitted
         elif s.marker == 0xE1 and jpeg.data.startswith(b"Exif\0", s.start + 4):
             exif, base = jpeg.data[s.start + previews.TIFF_HEADER : s.end], s.start + previews.TIFF_HEADER
             positions = previews.offsets(exif, jpeg.data, base, jpeg.end)
@@ -274,11 +290,14 @@ def _with_indexes(jpeg: segments.Jpeg, first: bytes) -> bytes:
     return bytes(out)
 
 
-def _how(jpeg: segments.Jpeg, kind: str) -> str:
+def _how(jpeg: segments.Jpeg, kind: str, tail: further.Tail) -> str:
     frame = segments.frame(jpeg)
     how = "only the JPEG blocks under the label were changed"
     if frame.process in ("progressive", "arithmetic") and kind != frame.process:
         how += f"; the {frame.process} file became {kind}"
-    if jpeg.app(2, b"MPF\0") is not None:
+    if tail.painted:
+        how += f"; the label is on {tail.painted} of the {tail.painted + tail.left} further pictures behind it as well"
+        how += ", but not on thumbnails in their own metadata"
+    elif jpeg.app(2, b"MPF\0") is not None:
         how += "; the further pictures behind it (such as previews or a gain map) stay as they are"
     return how

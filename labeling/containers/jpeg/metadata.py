@@ -6,15 +6,27 @@ segments make one :class:`~labeling.containers.base.Block`, whose span runs from
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
-from struct import Struct
+from dataclasses import replace
 
 from labeling.containers.base import Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.jpeg import mpf, previews
-from labeling.containers.jpeg.segments import COM, NO_EOI, Layout, Segment, walk
+from labeling.containers.jpeg.groups import (
+    APP0,
+    APP1,
+    APP2,
+    APP11,
+    EXIF,
+    EXTENSION,
+    JUMBF,
+    XMP,
+    Group,
+    groups_of,
+    is_metadata,
+    payload_of,
+)
+from labeling.containers.jpeg.segments import NO_EOI, Layout, walk
 from labeling.errors import LabelingError
 
 MAX_XMP = 65502
@@ -23,52 +35,17 @@ MAX_XMP = 65502
 MAX_EXIF = 65527
 """Greatest size in bytes of a TIFF structure in one APP1 segment: 65535 less the length field and ``Exif\\0\\0``."""
 
-EXTENSION = "extension:"
-"""Start of the keyword of an Extended XMP block; the GUID follows that ``xmpNote:HasExtendedXMP`` names."""
-
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
-_EXIF = b"Exif\0"
-_PHOTOSHOP = b"Photoshop 3.0\0"
-_ICC = b"ICC_PROFILE\0"
-_JUMBF = b"JP"
-_C2PA = b"c2pa"
-_APP0, _APP1, _APP2, _APP11, _APP13, _APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEF
-_HEAD = 96
-
-_identifier = re.compile(rb"[\x20-\x7a\x7e]{0,64}")  # up to NUL, "{" or binary data
-_extension = Struct(">32sII")  # GUID, length of the whole, offset of this part
-_jumbf = Struct(">HII4s")  # box instance, packet sequence, LBox, TBox (ISO/IEC 19566-5, D.2)
-
-
-@dataclass(slots=True)
-class _Group:
-    """Segments that contain one piece of metadata.
-
-    ``parts`` are (order, start, end) of the payloads, ``total`` is how many bytes or parts there should be (-1 where
-    unknown), and ``orders`` are those seen.
-    """
-
-    kind: Kind
-    where: str
-    keyword: str
-    segments: list[Segment]
-    parts: list[tuple[int, int, int]]
-    total: int = -1
-    orders: set[int] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
-
 
 def read(data: Buffer) -> Contents:
     """Find the metadata of a JPEG file; see :mod:`labeling.containers.base`."""
     layout = walk(data)
     collector = Collector(problems=layout.problems, warnings=layout.warnings)
-    for group in _groups(data, layout):
+    for group in groups_of(data, layout):
         first, last = group.segments[0], group.segments[-1]
         span, late = (first.offset, last.end), 0 <= layout.sos < first.offset
         size = sum(end - start for _, start, end in group.parts)
         problem = collector.refusal(size)
-        payload = b"" if problem else _payload(data, group)
+        payload = b"" if problem else payload_of(data, group)
         problem = problem or "; ".join(group.problems)
         collector.add(group.kind, group.where, span, payload, group.keyword, late, problem)
     size = len(data)
@@ -112,10 +89,6 @@ def _contents(layout: Layout, collector: Collector, end: int, fixed: str = "") -
     return collector.contents("jpeg", "image/jpeg", _coded(layout, end), (layout.width, layout.height), fixed=fixed)
 
 
-def _is_metadata(segment: Segment) -> bool:
-    return _APP0 <= segment.marker <= _APP15 or segment.marker == COM
-
-
 def _coded(layout: Layout, end: int) -> tuple[tuple[int, int], ...]:
     """Return the spans of tables, frame headers and scans: everything between SOI and EOI that is not metadata."""
     if layout.sos < 0:
@@ -123,156 +96,13 @@ def _coded(layout: Layout, end: int) -> tuple[tuple[int, int], ...]:
     spans: list[tuple[int, int]] = []
     at = 2
     for segment in layout.segments:
-        if _is_metadata(segment):
+        if is_metadata(segment):
             if segment.offset > at:
                 spans.append((at, segment.offset - at))
             at = segment.end
     if end > at:
         spans.append((at, end - at))
     return tuple(spans)
-
-
-# What each segment contains
-
-
-def _groups(data: Buffer, layout: Layout) -> list[_Group]:
-    """Group the segments with metadata, in the order of the groups' first segments."""
-    groups: list[_Group] = []
-    open_groups: dict[tuple[str, object], _Group] = {}
-    for segment in layout.segments:
-        if not _is_metadata(segment):
-            continue
-        head = bytes(data[segment.start : min(segment.end, segment.start + _HEAD)])
-        if segment.marker == _APP1:
-            _read_app1(segment, head, groups, open_groups)
-        elif segment.marker == _APP2 and head.startswith(_ICC):
-            _read_icc(segment, head, groups, open_groups)
-        elif segment.marker == _APP11 and head.startswith(_JUMBF):
-            _read_jumbf(segment, head, groups, open_groups)
-        elif segment.marker == _APP13 and head.startswith(_PHOTOSHOP):
-            _read_photoshop(segment, head, groups)
-        elif segment.marker == COM:
-            groups.append(_single(Kind.COMMENT, "JPEG COM", "", segment, 0))
-        else:
-            groups.append(_application(segment, head))
-    return groups
-
-
-def _single(kind: Kind, where: str, keyword: str, segment: Segment, skip: int) -> _Group:
-    return _Group(kind, where, keyword, [segment], [(0, min(segment.start + skip, segment.end), segment.end)])
-
-
-def _application(segment: Segment, head: bytes) -> _Group:
-    found = _identifier.match(head)
-    keyword = found.group().decode("ascii") if found else ""
-    where = f"JPEG APP{segment.marker - _APP0} {keyword}".rstrip()
-    return _single(Kind.APP, where, keyword, segment, 0)
-
-
-def _join(
-    groups: list[_Group], open_groups: dict[tuple[str, object], _Group], key: tuple[str, object], new: _Group
-) -> None:
-    """Add ``new``, of one segment, to the group ``key``, or start it. A part that comes twice starts another group."""
-    group = open_groups.get(key)
-    order = new.parts[0][0]
-    if group is None or order in group.orders:
-        new.orders.add(order)
-        open_groups[key] = new
-        groups.append(new)
-        return
-    group.orders.add(order)
-    group.segments += new.segments
-    group.parts += new.parts
-
-
-def _read_app1(
-    segment: Segment, head: bytes, groups: list[_Group], open_groups: dict[tuple[str, object], _Group]
-) -> None:
-    if head.startswith(_XMP):
-        groups.append(_single(Kind.XMP, "JPEG APP1 XMP", "", segment, len(_XMP)))
-    elif head.startswith(_EXIF):
-        groups.append(_single(Kind.EXIF, "JPEG APP1 Exif", "Exif", segment, 6))
-    elif head.startswith(_EXTENDED) and len(head) >= len(_EXTENDED) + _extension.size:
-        raw, total, offset = _extension.unpack_from(head, len(_EXTENDED))
-        guid = raw.decode("ascii", "replace")
-        start = segment.start + len(_EXTENDED) + _extension.size
-        new = _Group(
-            Kind.XMP,
-            "JPEG APP1 Extended XMP",
-            EXTENSION + guid,
-            [segment],
-            [(offset, start, segment.end)],
-            total,
-        )
-        _join(groups, open_groups, ("xmp", guid), new)
-    else:
-        groups.append(_application(segment, head))
-
-
-def _read_icc(
-    segment: Segment, head: bytes, groups: list[_Group], open_groups: dict[tuple[str, object], _Group]
-) -> None:
-    skip = len(_ICC) + 2  # number of this part, number of parts (ICC.1, B.4)
-    if len(head) < skip:
-        groups.append(_application(segment, head))
-        return
-    number, count = head[len(_ICC)], head[len(_ICC) + 1]
-    part = (number, segment.start + skip, segment.end)
-    new = _Group(Kind.ICC, "JPEG APP2 ICC_PROFILE", "ICC_PROFILE", [segment], [part], count)
-    _join(groups, open_groups, ("icc", count), new)
-
-
-def _read_jumbf(
-    segment: Segment, head: bytes, groups: list[_Group], open_groups: dict[tuple[str, object], _Group]
-) -> None:
-    if len(head) < 2 + _jumbf.size:
-        groups.append(_application(segment, head))
-        return
-    instance, sequence, length, box_type = _jumbf.unpack_from(head, 2)
-    header = 16 if length == 1 else 8
-    box = segment.start + 2 + 6
-    # Every segment repeats the box header; without it in all but the first, the box is whole again.
-    start = box if sequence <= 1 else min(box + header, segment.end)
-    if length == 1 and len(head) >= 24:
-        length = int.from_bytes(head[16:24], "big")
-    is_c2pa = sequence > 1 or head[8 + header + 8 : 8 + header + 12] == _C2PA
-    kind, where = (Kind.C2PA, "JPEG APP11 C2PA") if is_c2pa else (Kind.APP, "JPEG APP11 JUMBF")
-    new = _Group(kind, where, "JP", [segment], [(sequence, start, segment.end)], length)
-    _join(groups, open_groups, ("jumbf", (instance, box_type)), new)
-
-
-def _read_photoshop(segment: Segment, head: bytes, groups: list[_Group]) -> None:
-    new = _single(Kind.IPTC, "JPEG APP13 Photoshop", "Photoshop 3.0", segment, len(_PHOTOSHOP))
-    body = head[len(_PHOTOSHOP) :]
-    last = groups[-1] if groups else None
-    if body[:4] != b"8BIM" and last is not None and last.kind is Kind.IPTC:
-        # Resources that do not fit one segment continue in the next, cut anywhere.
-        last.segments += new.segments
-        last.parts.append((len(last.parts), *new.parts[0][1:]))
-    else:
-        groups.append(new)
-
-
-def _payload(data: Buffer, group: _Group) -> bytes:
-    """Join the parts in order. What is missing is recorded in ``group.problems`` and never filled in."""
-    if len(group.parts) == 1 and group.total < 0:
-        _, start, end = group.parts[0]
-        return bytes(data[start:end])
-    parts = sorted(group.parts)
-    joined = b"".join([bytes(data[start:end]) for _, start, end in parts])
-    if group.kind is Kind.ICC:
-        if [number for number, _, _ in parts] != list(range(1, group.total + 1)):
-            group.problems.append(f"{len(parts)} of {group.total} parts of the ICC profile are there")
-    elif group.kind is Kind.XMP:
-        at = 0
-        for offset, start, end in parts:
-            if offset != at:
-                group.problems.append(f"a part of the extension is missing or doubled at byte {at}")
-                break
-            at += end - start
-    if group.kind is not Kind.ICC and group.total > len(joined):
-        group.problems.append(f"{len(joined)} of {group.total} bytes are there")
-    return joined
 
 
 # Writing
@@ -290,7 +120,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     layout = walk(data, whole=any(block.late for block in changes.drop))
     if layout.sos < 0:
         raise LabelingError("the JPEG has no picture data; there is nothing to label")
-    groups = {group.segments[0].offset: group for group in _groups(data, layout)}
+    groups = {group.segments[0].offset: group for group in groups_of(data, layout)}
     edits: list[Edit] = []
     dropped: set[int] = set()
     for block in changes.drop:
@@ -306,7 +136,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
         edits.append(_placed(kept, Kind.EXIF, payload, _home(data, layout, after_exif=False)))
     if changes.xmp is not None:
         _check(len(changes.xmp), MAX_XMP, "XMP packet")
-        edits.append(_placed(kept, Kind.XMP, _XMP + changes.xmp, _home(data, layout, after_exif=True)))
+        edits.append(_placed(kept, Kind.XMP, XMP + changes.xmp, _home(data, layout, after_exif=True)))
     end = contents.coded[-1][0] + contents.coded[-1][1]
     return splice(data, _with_indexes(data, kept, edits, end))
 
@@ -323,26 +153,26 @@ def _segment(marker: int, payload: bytes) -> bytes:
     return bytes((0xFF, marker)) + (len(payload) + 2).to_bytes(2, "big") + payload
 
 
-def _placed(kept: list[_Group], kind: Kind, payload: bytes, home: int) -> Edit:
+def _placed(kept: list[Group], kind: Kind, payload: bytes, home: int) -> Edit:
     """Return the edit that writes ``payload`` in place of the first segment of its kind, or at ``home``."""
     for group in kept:
         if group.kind is kind and not group.keyword.startswith(EXTENSION):
-            return group.segments[0].offset, group.segments[0].end, _segment(_APP1, payload)
-    return home, home, _segment(_APP1, payload)
+            return group.segments[0].offset, group.segments[0].end, _segment(APP1, payload)
+    return home, home, _segment(APP1, payload)
 
 
 def _home(data: Buffer, layout: Layout, after_exif: bool) -> int:
     """Return the place for a new segment: after the leading JFIF and JFXX segments, and after Exif if asked."""
     at = 2
     for segment in layout.segments:
-        is_exif = segment.marker == _APP1 and bytes(data[segment.start : segment.start + 5]) == _EXIF
-        if segment.marker != _APP0 and not (is_exif and after_exif):
+        is_exif = segment.marker == APP1 and bytes(data[segment.start : segment.start + 5]) == EXIF
+        if segment.marker != APP0 and not (is_exif and after_exif):
             break
         at = segment.end
     return at
 
 
-def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int) -> list[Edit]:
+def _with_indexes(data: Buffer, kept: list[Group], edits: list[Edit], end: int) -> list[Edit]:
     """Return ``edits`` and those that correct the indexes of further pictures, if the file has any.
 
     Args:
@@ -353,7 +183,7 @@ def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int)
     """
     index = next((group.segments[0] for group in kept if _is_index(group)), None)
     packet = next(
-        (n for n, edit in enumerate(edits) if edit[2].startswith(_XMP, 4) and mpf.primary_length(edit[2])), None
+        (n for n, edit in enumerate(edits) if edit[2].startswith(XMP, 4) and mpf.primary_length(edit[2])), None
     )
     while packet is not None:
         start, stop, segment = edits[packet]
@@ -362,8 +192,8 @@ def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int)
         if length == end + growth:
             break
         payload = segment[4:first] + str(end + growth).encode() + segment[last:]
-        _check(len(payload) - len(_XMP), MAX_XMP, "XMP packet")
-        edits = [*edits[:packet], (start, stop, _segment(_APP1, payload)), *edits[packet + 1 :]]
+        _check(len(payload) - len(XMP), MAX_XMP, "XMP packet")
+        edits = [*edits[:packet], (start, stop, _segment(APP1, payload)), *edits[packet + 1 :]]
     edits = _with_previews(data, kept, edits, end)
     if index is None:
         return edits
@@ -375,7 +205,7 @@ def _with_indexes(data: Buffer, kept: list[_Group], edits: list[Edit], end: int)
     return edits if fitted is None else [*edits, (index.start, index.end, fitted)]
 
 
-def _with_previews(data: Buffer, kept: list[_Group], edits: list[Edit], end: int) -> list[Edit]:
+def _with_previews(data: Buffer, kept: list[Group], edits: list[Edit], end: int) -> list[Edit]:
     """Return ``edits`` and what keeps the offsets in EXIF that lead to pictures behind the first one."""
     segment = next((group.segments[0] for group in kept if group.kind is Kind.EXIF), None)
     if segment is None or end >= len(data):
@@ -394,8 +224,8 @@ def _with_previews(data: Buffer, kept: list[_Group], edits: list[Edit], end: int
     return [*rest, (segment.offset if written is not None else segment.start - 4, segment.end, new)]
 
 
-def _is_index(group: _Group) -> bool:
-    return group.keyword == "MPF" and group.segments[0].marker == _APP2
+def _is_index(group: Group) -> bool:
+    return group.keyword == "MPF" and group.segments[0].marker == APP2
 
 
 # Room for a manifest
@@ -408,13 +238,13 @@ _BOX_HEADER = 8
 
 def needs_room(data: Buffer) -> bool:
     """Say whether indexes of further pictures have to follow when a manifest is inserted."""
-    groups = _groups(data, walk(data, whole=False))
+    groups = groups_of(data, walk(data, whole=False))
     if any(_is_index(group) or _is_directory(data, group) for group in groups):
         return True
     return any(group.kind is Kind.EXIF for group in groups) and any(block.places for block in read(data).blocks)
 
 
-def _is_directory(data: Buffer, group: _Group) -> bool:
+def _is_directory(data: Buffer, group: Group) -> bool:
     if group.kind is not Kind.XMP or group.keyword:
         return False
     return mpf.primary_length(bytes(data[group.segments[0].start : group.segments[0].end])) is not None
@@ -428,7 +258,7 @@ def make_room(data: bytes, length: int) -> Room:
         length: Bytes of the manifest store.
     """
     layout = walk(data)
-    groups = _groups(data, layout)
+    groups = groups_of(data, layout)
     kept = [group for group in groups if group.kind is not Kind.C2PA]
     edits: list[Edit] = [
         (segment.offset, segment.end, b"") for group in groups if group.kind is Kind.C2PA for segment in group.segments
@@ -448,7 +278,7 @@ def _wrapped(store: bytes) -> bytes:
     step = _MAX_JUMBF - _BOX_HEADER
     parts = [body[at : at + step] for at in range(0, len(body), step)] or [b""]
     return b"".join(
-        _segment(_APP11, _JUMBF + _INSTANCE.to_bytes(2, "big") + number.to_bytes(4, "big") + header + part)
+        _segment(APP11, JUMBF + _INSTANCE.to_bytes(2, "big") + number.to_bytes(4, "big") + header + part)
         for number, part in enumerate(parts, 1)
     )
 

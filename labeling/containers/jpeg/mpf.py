@@ -9,10 +9,12 @@ give the length of that one. With a wrong index the pictures are lost to readers
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import error, pack_into, unpack_from
 
 from labeling.containers.base import Buffer
+from labeling.containers.jpeg.segments import walk
 
 PREFIX = b"MPF\0"
 """What the payload of the segment begins with."""
@@ -73,6 +75,62 @@ def fitted(payload: bytes, data: Buffer, old: Place, new: Place) -> bytes | None
     except (error, LookupError):
         return None
     return None if out == payload else bytes(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A picture that an index lists behind the first: its number there, its offset in the file, and its length."""
+
+    number: int
+    start: int
+    length: int
+
+
+def further(payload: bytes, data: Buffer, base: int, end: int) -> tuple[Further, ...]:
+    """List the pictures that an index leads to, in the order of their places.
+
+    Args:
+        payload: The payload, which begins with :data:`PREFIX`.
+        data: The file.
+        base: Offset of the TIFF header of the index.
+        end: Offset after the EOI marker of the first picture.
+
+    Returns:
+        Nothing if the index cannot be read, or if any of its places is none of a picture of its own.
+    """
+    found = []
+    try:
+        order, at, count = _entries(payload)
+        for number in range(count):
+            length, place = unpack_from(order + "II", payload, at + number * _ENTRY_SIZE + 4)
+            if place:
+                found.append(Further(number, base + place, length))
+    except (error, LookupError):
+        return ()
+    found.sort(key=lambda each: each.start)
+    free, fit = end, []
+    for each, limit in zip(found, [*(each.start for each in found[1:]), len(data)], strict=True):
+        if each.start < free or not _begins(data, each.start):
+            return ()
+        length = each.length
+        if not 4 <= length <= limit - each.start:  # Pillow gives the length of all further pictures so far
+            length = walk(data[each.start : limit]).end
+        if length < 4:
+            return ()
+        fit.append(Further(each.number, each.start, length))
+        free = each.start + length
+    return tuple(fit)
+
+
+def resized(payload: bytes, changes: Sequence[tuple[int, int, int]]) -> bytes:
+    """Return an index with other lengths: ``changes`` are number, new length and how far the picture moved."""
+    out = bytearray(payload)
+    order, at, _ = _entries(payload)
+    for number, length, moved in changes:
+        entry = at + number * _ENTRY_SIZE
+        (place,) = unpack_from(order + "I", payload, entry + 8)
+        pack_into(order + "II", out, entry + 4, length, place + moved)
+    return bytes(out)
 
 
 def is_stale(payload: bytes, data: Buffer, base: int) -> bool:
