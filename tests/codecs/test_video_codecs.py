@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import labeling
-from labeling import Labeler
+from labeling import Labeler, LabelingError
 from tests.codecs.test_video_mp4_kinds import PRODUCER, complaints, ffmpeg, run
 
 X264 = "-c:v libx264 -preset ultrafast -g 24"
@@ -85,6 +85,12 @@ def fields_of(path: Path) -> list[str]:
                "frame=interlaced_frame,top_field_first,pix_fmt", "-of", "csv=p=0:nk=0", path).split()  # fmt: skip
 
 
+def shots(path: Path) -> list[str]:
+    """The hash of each picture that FFmpeg shows, played from the start."""
+    said = run("ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-")
+    return [line.split(",")[-1].strip() for line in said.splitlines() if line and not line.startswith("#")]
+
+
 def top_half(path: Path) -> list[str]:
     """MD5 of the upper half of each picture, which has no label."""
     said = run("ffmpeg", "-v", "fatal", "-nostdin", "-i", path, "-map", "0:v:0", "-vf", "crop=iw:ih/2:0:0:exact=1",
@@ -152,13 +158,44 @@ def test_what_new_pictures_do_not_hold_is_named(
     assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
 
 
-def test_lossless_video_is_encoded_with_loss_only_if_a_quality_is_asked_for(
+@pytest.mark.parametrize("form", ["-c:v libx264 -pix_fmt yuv420p", "-c:v libx264 -pix_fmt yuv444p", "-c:v libx264rgb"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "flv"])
+@pytest.mark.parametrize("crf", [None, 20])
+def test_lossless_video_plays_on_behind_pictures_with_and_without_loss(
+    form: str, suffix: str, crf: int | None, tmp_path: Path
+) -> None:
+    """FFmpeg keeps the tables of the first parameter set it has met: one decoder plays all of the file."""
+    from labeling.options import VideoOptions
+
+    source, out = tmp_path / f"source.{suffix}", tmp_path / f"out.{suffix}"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=3", *form.split(), "-qp", "0", "-g", "24", source)
+    done = Labeler(PRODUCER, video=VideoOptions(crf=crf)).label_file(source, out)
+    assert ("lossless" if crf is None else f"CRF {crf}") in done.how[0]
+    assert [loss.what for loss in done.lost] == ([] if crf is None else ["lossless coding"])
+    assert shots(out)[48:] == shots(source)[48:]
+    assert (top_half(out) == top_half(source)) == (crf is None)
+
+
+def test_lossless_video_of_an_old_encoder_stays_exact(videos: Callable[[str], Path], tmp_path: Path) -> None:
+    """x264 before build 151 coded 8×8 blocks otherwise; decoders know it by the user data, which stays."""
+    source, out = tmp_path / "old.mp4", tmp_path / "out.mp4"
+    data = videos("lossless.mp4").read_bytes()
+    source.write_bytes(re.sub(rb"x264 - core \d{3}", b"x264 - core 148", data))
+    Labeler(PRODUCER).label_file(source, out)
+    assert b"core 148" in out.read_bytes()
+    assert top_half(out) == top_half(source)
+
+
+def test_the_best_quality_of_h264_is_lossless_only_beside_lossless_pictures(
     videos: Callable[[str], Path], tmp_path: Path
 ) -> None:
     from labeling.options import VideoOptions
 
-    source, out = videos("lossless.mp4"), tmp_path / "out.mp4"
-    done = Labeler(PRODUCER, video=VideoOptions(crf=20)).label_file(source, out)
-    assert "CRF 20" in done.how[0]
-    assert [loss.what for loss in done.lost] == ["lossless coding"]
-    assert top_half(out) != top_half(source)
+    labeler = Labeler(PRODUCER, video=VideoOptions(crf=0))
+    done = labeler.label_file(videos("lossless.mp4"), tmp_path / "lossless.mp4")
+    assert not done.lost
+    assert "lossless" in done.how[0]
+    plain = tmp_path / "plain.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=3", *X264.split(), "-pix_fmt", "yuv420p", plain)
+    with pytest.raises(LabelingError, match="the other pictures are not"):
+        labeler.label_file(plain, tmp_path / "out.mp4")

@@ -168,7 +168,7 @@ def describe(stream: Stream, settings: Settings, *, name: str = "", encoder: str
         exact: Whether they are encoded without loss.
     """
     usual, preset, crf, unit = coding(stream, settings)
-    quality = "lossless" if exact else f"{unit} {crf}" if crf else unit
+    quality = "lossless" if exact else f"{unit} {crf}" if crf or unit == "CRF" else unit
     named = f"preset {preset}, " if preset and not preset.isdecimal() else f"speed {preset}, " if preset else ""
     return f"{name or NAMES.get(stream.codec, stream.codec)} ({encoder or usual}, {named}{quality})"
 

@@ -28,6 +28,7 @@ from labeling.codecs.video.h264_sets import (
     pps_ids,
     read_sets,
     read_sps,
+    with_bypass,
     with_timing,
     write_sets,
 )
@@ -164,9 +165,14 @@ class H264:
                 params["chromaloc"] = str(sps.chroma_at)
             if not sps.frames_only:  # fields, or frames in a stream that may have fields
                 params["fake-interlaced"] = "0" if encoding.interlaced else "1"
-        if self.exact and encoding.settings.crf is None and not self.refusal():
+        if sps is not None and self.exact and not encoding.settings.crf:
             del options["crf"]
             options["qp"] = "0"
+            params["8x8dct"] = "0"  # decoders read it otherwise if the stream says that an old x264 has written it
+        elif sps is not None:
+            params["qpmin"] = "1"  # the lowest one means lossless, if the parameter sets say so
+            if crf == 0 and sps.depth[0] == 8:
+                raise LabelingError("`crf=0` is lossless in H.264, and the other pictures are not", hint="use `crf=1`")
         if encoding.interlaced:
             context.flags |= Flags.interlaced_dct
             if encoding.fields == "bottom":
@@ -190,6 +196,8 @@ class H264:
             raise LabelingError("the H.264 encoder returned no parameter sets", hint="please report this")
         if not self.refusal() and self.sps is not None:
             sps = tuple(with_timing(nal, self.sps.timing) for nal in sps)
+            if self.exact:
+                sps = tuple(map(with_bypass, sps))
         new = read_sps(sps[0])
         if not self.stream.in_band and not self.refusal() and self.sps is not None and _shape(new) != _shape(self.sps):
             raise LabelingError("the H.264 encoder cannot keep the stream's coded size or sample format", hint=ALWAYS)

@@ -19,6 +19,7 @@ from labeling.codecs.video.bits import (
 )
 
 SPS, PPS = 7, 8
+_LOSSLESS = 244  # High 4:4:4 Predictive
 _CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
 
@@ -41,6 +42,7 @@ class Sps:
         timing_at: Where timing_info_present_flag is, in bits; -1 if there is no VUI.
         timing: The timing information as bits, the flag included; "0" if there is none.
         exact: qpprime_y_zero_transform_bypass_flag: pictures of the lowest quantiser are coded without loss.
+        exact_at: Where that flag is, in bits; -1 if the profile does not have it.
     """
 
     id: int
@@ -57,6 +59,7 @@ class Sps:
     timing_at: int = -1
     timing: str = "0"
     exact: bool = False
+    exact_at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +145,13 @@ def read_sps(nal: bytes) -> Sps:
     r = BitReader(unescape(nal)[1:])
     profile, constraints, level = r.u(8), r.u(8), r.u(8)
     own = r.ue()
-    chroma, depth, exact = 1, (8, 8), False
+    chroma, depth, exact, exact_at = 1, (8, 8), False, -1
     if profile in _CHROMA_PROFILES:
         chroma = r.ue()
         if chroma == 3:
             r.flag()
         depth = (8 + r.ue(), 8 + r.ue())
-        exact = r.flag()
+        exact_at, exact = r.at, r.flag()
         if r.flag():
             for index in range(12 if chroma == 3 else 8):
                 if r.flag():
@@ -176,7 +179,7 @@ def read_sps(nal: bytes) -> Sps:
     r.flag()
     crop = (r.ue(), r.ue(), r.ue(), r.ue()) if r.flag() else (0, 0, 0, 0)
     vui = _vui(r) if r.flag() else (-1, -1, "0")
-    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, *vui, exact)
+    return Sps(own, profile, constraints, level, chroma, depth, refs, size, frames_only, crop, *vui, exact, exact_at)
 
 
 def with_timing(nal: bytes, timing: str) -> bytes:
@@ -191,6 +194,22 @@ def with_timing(nal: bytes, timing: str) -> bytes:
     before = "".join(format(reader.u(1), "b") for _ in range(sps.timing_at))
     reader.u(len(sps.timing))
     return nal[:1] + escape(from_bits(before + timing + reader.rest()))
+
+
+def with_bypass(nal: bytes) -> bytes:
+    """Return an SPS with qpprime_y_zero_transform_bypass_flag set, which High 4:4:4 Predictive alone has (A.2.7).
+
+    FFmpeg's decoder chooses its tables for lossless pictures by the first SPS of a stream, and keeps them when another
+    one comes into force. Pictures that were encoded with a quantiser above 0 are the same with the flag.
+    """
+    sps = read_sps(nal)
+    if sps.exact:
+        return nal
+    if sps.exact_at < 0:
+        raise damaged("a parameter set has no place for lossless coding")
+    bits = BitReader(unescape(nal)[1:]).rest()
+    bits = f"{_LOSSLESS:08b}{0:08b}{bits[16 : sps.exact_at]}1{bits[sps.exact_at + 1 :]}"
+    return nal[:1] + escape(from_bits(bits))
 
 
 def _skip_list(r: BitReader, size: int) -> None:

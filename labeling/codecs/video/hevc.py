@@ -143,7 +143,7 @@ class Hevc:
             params |= {"bframes": "3", "b-pyramid": "1" if encoding.depth >= 2 else "0"}
         params |= {"ref": str(refs), "keyint": "1" if encoding.intra else "300"}
         quality = {"crf": str(crf)}
-        if self.exact and encoding.settings.crf is None:
+        if self.exact and not encoding.settings.crf:
             params, quality = params | {"lossless": "1"}, {}
         return {
             "preset": preset,

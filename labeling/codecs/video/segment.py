@@ -357,7 +357,7 @@ class Reencoder:
         assert self._encoder is not None and self._old is not None and self._choice is not None
         if self._record is None:
             return
-        name, exact = "", self._codec.exact and self._settings.crf is None
+        name, exact = "", self._codec.exact and not self._settings.crf
         with contextlib.suppress(LabelingError):  # whether the label is there is checked on the finished file
             stream = replace(self._target, extradata=self._extradata)
             decoder = _decoder(stream)
