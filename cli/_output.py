@@ -19,12 +19,11 @@ FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
 
 def check(out: Path | None, sources: Sequence[Path]) -> None:
     """Refuse a path for the report that cannot be meant, before the work is done."""
-    from labeling.files import same_file
+    from labeling.files import check_replaceable, same_file
 
     if out is None:
         return
-    if out.is_dir():
-        raise WriteError("is a folder", path=out, hint="name a file in it")
+    check_replaceable(out)
     if not out.parent.is_dir():
         raise WriteError(f"the folder {out.parent} does not exist", path=out, hint="create it first")
     if any(same_file(out, source) for source in sources):

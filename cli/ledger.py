@@ -156,6 +156,7 @@ def export(
         if out is None:
             _write(records, form, sys.stdout)
         else:
+            files.check_replaceable(out)
             with files.staged(out, mode=0o600) as path, path.open("w", encoding="utf-8", newline="") as file:
                 _write(records, form, file)
 

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
+from labeling import attributes, temporary
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError, error_context
 from labeling.filebytes import FileBytes, FileRange, copy_range, write_all
+from labeling.temporary import PLAIN
 
 Bytes = bytes | bytearray | memoryview | mmap.mmap
 """What can be written."""
@@ -26,12 +28,6 @@ MAX_FILE = 1 << 30
 """A picture file with more bytes is refused."""
 
 MAX_TOML = 1 << 20
-
-TEMP_PREFIX = ".aigc-"
-"""Prefix of every temporary file's name; the id of the process that made it follows."""
-
-PLAIN = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""What is written to is the file itself: its bytes as they are, and never what a symbolic link leads to."""
 
 HEAD = 64
 """Number of leading bytes passed to the callback that decides whether a file is read at once or in parts."""
@@ -234,39 +230,94 @@ def _reads_back(file: BinaryIO | io.FileIO, data: Bytes) -> bool:
     return at == len(data)
 
 
-@contextmanager
-def temp_beside(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """Make an empty temporary file beside ``path``, on the same disk, and remove it at the end whatever happens.
+def check_replaceable(path: Path) -> None:
+    """Refuse an output that cannot be meant, or may not be replaced, before the work is done.
 
-    Its name cannot be guessed, and nothing is opened that is there already, a symbolic link included.
-    A file that was renamed before the end stays under its new name. Raises :class:`WriteError`.
+    Raises:
+        WriteError: It is a folder, a symbolic link, a device or write-protected.
     """
-    temporary = path.with_name(f"{TEMP_PREFIX}{os.getpid():x}-{os.urandom(6).hex()}.tmp")
-    with explained(path):
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode))
-    try:
-        yield temporary
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    if path.is_symlink():
+        hint = f"name the file that it leads to ({os.path.realpath(path)}), or another output"
+        raise WriteError("is a symbolic link", path=path, hint=hint)
+    _check_replaceable(path)
 
 
-@contextmanager
-def staged(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """Make an empty file beside ``path`` that is renamed to it if all goes well.
-
-    Otherwise nothing of it stays, and a file that was at ``path`` stays whole. Raises :class:`WriteError`.
-    """
+def _check_replaceable(path: Path) -> None:
     with explained(path):  # a name may be too long even to ask
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return
         if path.is_dir():
             raise WriteError(_IS_FOLDER, path=path, hint="name a file in it")
         if path.exists() and not path.is_file():  # a device would be replaced by a file of its name
             raise WriteError("is not a regular file", path=path, hint="name another output")
-    with temp_beside(path, mode=mode) as temporary:
+        protected = stat.S_ISREG(mode) and (not mode & 0o222 or not os.access(path, os.W_OK))
+    if protected:  # renaming asks only for permission to the folder, and root needs none at all
+        raise WriteError("is write-protected", path=path, hint="permit writing to it, or name another output")
+
+
+@contextmanager
+def temp_beside(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
+    """Make an empty temporary file beside ``path``, on the same disk, and remove it at the end whatever happens.
+
+    Its name cannot be guessed, and nothing is opened that is there already, a symbolic link included. What killed
+    processes left in the folder is removed. A file that was renamed before the end stays under its new name.
+    Raises :class:`WriteError`.
+    """
+    with explained(path):
+        temporary.sweep_once(path.parent)
+        made, fd = temporary.create(path, mode)
+    try:
+        if os.name == "nt":  # an open file cannot be renamed there
+            os.close(fd)
+        yield made
+    finally:
+        with contextlib.suppress(OSError):
+            made.unlink()
+        if os.name != "nt":
+            os.close(fd)  # only now: whoever finds the file locked leaves it alone
+
+
+@contextmanager
+def staged(path: Path, *, mode: int = 0o666, like: Path | None = None, keep_times: bool = False) -> Iterator[Path]:
+    """Make an empty file beside ``path`` that is renamed to it if all goes well.
+
+    Otherwise nothing of it stays, and a file that was at ``path`` stays whole. A file that is replaced hands on its
+    permissions, owner, extended attributes and access list; a new file gets those of ``like``, its permissions before
+    the umask, as a copy does.
+
+    Args:
+        path: The file to write or replace. A symbolic link is replaced, not followed.
+        mode: Permissions that it has at most, before the umask; 0o666 leaves them to the old file or to ``like``.
+        like: The file that it is made from.
+        keep_times: Whether it gets the times of ``like``, too.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    _check_replaceable(path)
+    old = attributes.read(path)
+    given = None if like is None or (old is not None and same_file(like, path)) else attributes.read(_real(like))
+    source = old if old is not None else given
+    most = 0o777 if mode == 0o666 else mode
+    created = 0o600 if old is not None else (source.mode & most | 0o600) if source is not None else mode
+    with temp_beside(path, mode=created) as made:
         with explained(path):  # a full disk may show wherever something is written
-            yield temporary
+            final = made.lstat().st_mode & 0o777 if old is None else old.mode & most
+            yield made
         with explained(path):
-            temporary.replace(path)
+            if source is not None:
+                attributes.give(made, source, mode=final, inherit=old is None)
+            elif made.lstat().st_mode & 0o777 != final:  # a signed copy has taken its place
+                made.chmod(final)
+            if keep_times and (times := given or old) is not None:
+                os.utime(made, ns=times.times)
+            made.replace(path)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def write_pieces(target: Path, pieces: Iterable[Bytes | FileRange]) -> None:
@@ -286,7 +337,13 @@ def write_pieces(target: Path, pieces: Iterable[Bytes | FileRange]) -> None:
 
 
 def write_atomically(
-    path: Path, pieces: Sequence[Bytes], check: Callable[[bytes], None] | None = None, *, mode: int = 0o666
+    path: Path,
+    pieces: Sequence[Bytes],
+    check: Callable[[bytes], None] | None = None,
+    *,
+    mode: int = 0o666,
+    like: Path | None = None,
+    keep_times: bool = False,
 ) -> None:
     """Write ``pieces`` to a temporary file beside ``path``, read it back, and only then rename it to ``path``.
 
@@ -296,14 +353,16 @@ def write_atomically(
         path: The file to write or replace.
         pieces: Bytes-like objects, in order.
         check: Gets the bytes as read back; raises if they are not right.
-        mode: Permissions of a new file, before the umask.
+        mode: As in :func:`staged`.
+        like: As in :func:`staged`.
+        keep_times: As in :func:`staged`.
 
     Raises:
         WriteError: It could not be written, or did not read back.
     """
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    with staged(path, mode=mode) as temporary:
-        with io.FileIO(os.open(temporary, os.O_RDWR | PLAIN), "r+b") as file:
+    with staged(path, mode=mode, like=like, keep_times=keep_times) as made:
+        with io.FileIO(os.open(made, os.O_RDWR | PLAIN), "r+b") as file:
             write_all(file.fileno(), data)
             same = _reads_back(file, data)
         if not same:

@@ -22,7 +22,7 @@ from labeling.batch.plan import Plan, PlanOptions, Row, task_for
 from labeling.batch.task import Item, Outcome, Status, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
-from labeling.files import PLAIN
+from labeling.temporary import PLAIN
 
 JOURNAL, RESULTS = "journal.sqlite", "results.jsonl"
 FILES = (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")

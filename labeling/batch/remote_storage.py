@@ -322,7 +322,7 @@ class RemoteStorage:
 
     def download(self, path: str, local: Path) -> bool:
         """Download an object completely or not at all; return whether there is one. Raises :class:`LabelingError`."""
-        with temp_beside(local) as part:
+        with temp_beside(local, mode=0o666) as part:  # in a folder of our own; copies get its permissions
             if not self._call(path, UnreadableFile, self._get, path, part):
                 return False
             part.replace(local)

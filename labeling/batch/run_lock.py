@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from labeling import temporary
 from labeling.errors import LabelingError
-from labeling.files import PLAIN
+from labeling.temporary import PLAIN
 
 LOCK = "lock"
 WAIT_TIMEOUT = 60.0
@@ -66,14 +67,7 @@ def try_lock(file: IO[Any]) -> bool:
 
     Windows has no such locks. There, only the workers' own watch over their parent process applies.
     """
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    with contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+    return temporary.try_lock(file.fileno()) is not False
 
 
 def _share(file: IO[Any]) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from labeling import temporary
 from labeling.batch.task import STATE_FOLDER, Item, Problem, Status
 from labeling.errors import LabelingError, UnreadableFile
-from labeling.files import TEMP_PREFIX, explained
+from labeling.files import explained
 
 
 class ThroughLink(LabelingError):
@@ -160,7 +161,7 @@ class Folder:
                                 left_out and os.path.realpath(entry.path) in left_out
                             ):
                                 folders.append(f"{path}/")
-                        elif not entry.name.startswith(TEMP_PREFIX):
+                        elif not entry.name.startswith(temporary.PREFIX):
                             yield self._entry(entry, path, real_root)
             except OSError as error:
                 problem = Problem(Status.FAILED, "UnreadableFile", f"the folder cannot be listed ({error.strerror})")
@@ -215,6 +216,8 @@ class Folder:
             )  # fmt: skip
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_symlink():
+                target.unlink()
         return nullcontext(target)
 
     def _link_above(self, path: str) -> str:
@@ -239,18 +242,11 @@ class Folder:
 
         Args:
             path: The file that was being written.
-            process: Id of the process; ``None`` for all of them, if no process is at work.
+            process: Id of the process; ``None`` for all that no living process holds.
         """
         if self._link_above(path):
             return  # nothing of ours was written there
-        prefix = TEMP_PREFIX if process is None else f"{TEMP_PREFIX}{process:x}-"
-        try:
-            with os.scandir((self.root / path).parent) as entries:
-                stale = [e.path for e in entries if e.name.startswith(prefix) and e.name.endswith(".tmp")]
-            for name in stale:
-                Path(name).unlink(missing_ok=True)
-        except OSError:
-            return  # there is nothing, or we may not remove it
+        temporary.sweep((self.root / path).parent, process)
 
 
 _OUTSIDE = Problem(Status.SKIPPED, "Symlink", "a symbolic link that leads out of the source; it is not followed")

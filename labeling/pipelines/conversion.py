@@ -30,7 +30,7 @@ from labeling.options import LabelerOptions, options_of
 from labeling.options.conversion import ConversionOptions
 from labeling.pipelines.carried_over import carried_label, check_labels, signed, with_blocks, with_packet
 from labeling.pipelines.converted_name import beside, encoding_for
-from labeling.pipelines.output import resolve_target
+from labeling.pipelines.output import resolve_target, said_of_link
 from labeling.pipelines.read_back import REPORT, check_metadata_kept
 from labeling.pipelines.source import require_signer, said_of_parent
 from labeling.preservation import State, find_conversion_losses, refuse
@@ -144,15 +144,15 @@ def convert(
         if strict:
             refuse(made.lost)
         if not dry_run:
-            files.write_atomically(chosen, [made.data])
+            files.write_atomically(chosen, [made.data], like=Path(source))
         contents, found = made.after.contents, made.after.found
         findings = [*metadata.findings(contents, found), credentials_of(made.data, contents, found, None)]
         if visible is not None:
             findings.append(visible)
         report = conclude(str(chosen), contents, findings, [rules], visible=visible is not None)
+        how = (*said_of_link(source, chosen), *made.how)
         return ConvertedFile(
-            Path(source), chosen, made.width, made.height, tuple(made.how), report, len(made.data), dry_run,
-            tuple(made.lost),
+            Path(source), chosen, made.width, made.height, how, report, len(made.data), dry_run, tuple(made.lost)
         )  # fmt: skip
 
 

@@ -48,19 +48,54 @@ def resolve_target(source: str | os.PathLike[str], target: str | os.PathLike[str
     """Decide where the output goes: over the source, to ``target``, or beside the source.
 
     Raises:
-        LabelingError: ``target`` is the source, and ``in_place`` was not given.
+        LabelingError: ``target`` is the source, and ``in_place`` was not given; or the file in place has other names
+            (hard links), which would keep the old content.
+        WriteError: The output is a folder, a symbolic link, a device or write-protected.
     """
     path = Path(source)
-    chosen = path if in_place else Path(target) if target is not None else default_target(path)
-    if not in_place and files.same_file(path, chosen):
+    if in_place:
+        return _own_place(path)
+    chosen = Path(target) if target is not None else default_target(path)
+    if files.same_file(path, chosen):
         raise LabelingError("would be overwritten", path=path, hint="name another output or pass `in_place=True`")
+    files.check_replaceable(chosen)
     return chosen
+
+
+def _own_place(path: Path) -> Path:
+    """Return the file that is replaced if ``path`` is labelled in place: what a symbolic link leads to.
+
+    Raises:
+        LabelingError: It has other names, or may not be written.
+    """
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    try:
+        names = path.stat().st_nlink
+    except OSError:
+        return path  # reading it says what is wrong
+    if names > 1:
+        hint = "name another output, or make it a file of its own first (copy it and rename the copy)"
+        raise LabelingError(
+            f"has {names} names (hard links), and would be labelled under this one alone", path=path, hint=hint
+        )
+    files.check_replaceable(path)
+    return path
+
+
+def said_of_link(source: str | os.PathLike[str], target: Path) -> tuple[str, ...]:
+    """Return a sentence if the file that was replaced is not ``source`` itself, but what it leads to."""
+    path = Path(source)
+    if not path.is_symlink() or not files.same_file(path, target):
+        return ()
+    return (f"{path.name} is a symbolic link: the file that it leads to was replaced",)
 
 
 def write_result(made: LabeledImage, source: str | os.PathLike[str], target: Path, *, dry_run: bool) -> LabeledFile:
     """Write a labelled picture to ``target``, unless this is a dry run. Raises :class:`WriteError`."""
     made.name = str(target)
     if not dry_run:
-        files.write_atomically(target, [made.data])
+        files.write_atomically(target, [made.data], like=Path(source))
     size = len(made.data)
-    return LabeledFile(Path(source), target, made.label, made.how, made.report, size, dry_run, made.lost)
+    how = said_of_link(source, target) + made.how
+    return LabeledFile(Path(source), target, made.label, how, made.report, size, dry_run, made.lost)

@@ -19,7 +19,7 @@ from labeling.findings import Finding
 from labeling.label import Label
 from labeling.marks import aigc, iptc, xmp
 from labeling.pipelines.image import LabelingOptions
-from labeling.pipelines.output import LabeledFile
+from labeling.pipelines.output import LabeledFile, said_of_link
 from labeling.pipelines.read_back import check_label, check_media_untouched
 from labeling.pipelines.source import said_of_parent
 from labeling.preservation import Loss, State, find_losses, refuse
@@ -115,11 +115,12 @@ def write(
             return done
     pieces = containers.rewrite(job.data, job.contents, changes, job.edits)
     job.how += job.contents.mended
-    place = files.temp_beside if dry_run else files.staged
-    with place(target) as temporary:
+    job.how[:0] = said_of_link(name, target)
+    place = files.temp_beside(target) if dry_run else files.staged(target, like=Path(name))
+    with contextlib.ExitStack() as held, place as temporary:
         files.write_pieces(temporary, pieces)
         if signer is not None:
-            _sign(temporary, job, label, signer, options.source_type)
+            _sign(temporary, job, label, signer, options.source_type, held)
         with FileBytes(temporary.open("rb"), str(target)) as result:
             beside = options.signer is not None and signer is None and not job.contents.unsigned
             if beside and options.signer is not None and (options.sidecar or job.before.manifest is not None):
@@ -127,7 +128,7 @@ def write(
             report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
     if manifest is not None and not dry_run:
-        files.write_atomically(sidecar_of(target), [manifest])
+        files.write_atomically(sidecar_of(target), [manifest], like=Path(name))
     return LabeledFile(Path(name), target, label, tuple(job.how), report, size, dry_run, lost)
 
 
@@ -145,6 +146,7 @@ def _patched(
         return None
     with files.explained(target), in_place.applied(data, change), FileBytes(target.open("rb"), str(target)) as result:
         report, lost = _read_back(result, job, label, options, None, unsigned=True)
+    job.how[:0] = said_of_link(name, target)
     job.how.append("changed in place, in the free space behind the movie box")
     return LabeledFile(Path(name), target, label, tuple(job.how), report, len(data), lost=lost)
 
@@ -194,8 +196,13 @@ def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
     return options.signer
 
 
-def _sign(target: Path, job: VideoJob, label: Label, signer: Signer, source_type: str) -> None:
-    """Sign the copy; a manifest that the source had stays as the parent ingredient."""
+def _sign(
+    target: Path, job: VideoJob, label: Label, signer: Signer, source_type: str, held: contextlib.ExitStack
+) -> None:
+    """Sign the copy; a manifest that the source had stays as the parent ingredient.
+
+    ``held`` keeps the lock of the signed copy, which takes the place of ``target``, until that has its name.
+    """
     from labeling.marks import credentials
 
     claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type, pixels_changed=job.painted)
@@ -204,12 +211,12 @@ def _sign(target: Path, job: VideoJob, label: Label, signer: Signer, source_type
     had = job.before.found  # a copy that was re-muxed for the visible label has no manifest any more
     parent = job.source if had.c2pa or had.referenced else None
     job.how += said_of_parent(had)
-    with files.temp_beside(target) as signed:
-        with contextlib.ExitStack() as stack:
-            streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
-            before = stack.enter_context(_stream(parent)) if parent is not None else None
-            credentials.sign_stream(streams[0], streams[1], job.contents.media_type, signer, claim, parent=before)
-        signed.replace(target)
+    signed = held.enter_context(files.temp_beside(target))
+    with contextlib.ExitStack() as stack:
+        streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
+        before = stack.enter_context(_stream(parent)) if parent is not None else None
+        credentials.sign_stream(streams[0], streams[1], job.contents.media_type, signer, claim, parent=before)
+    signed.replace(target)
 
 
 def _cut_tail(target: Path, job: VideoJob) -> None:

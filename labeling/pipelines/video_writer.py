@@ -58,6 +58,7 @@ class LabeledVideoWriter:
         from labeling.codecs.video.writer import VideoWriter
 
         with error_context(self.path), contextlib.ExitStack() as stack:
+            files.check_replaceable(self.path)
             self._temporary = stack.enter_context(files.temp_beside(self.path))
             self._writer = VideoWriter(
                 self._temporary, self._form, self._options.painter, self._size, self._fps,

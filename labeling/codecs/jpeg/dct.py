@@ -1,9 +1,10 @@
 """Read and write the quantised DCT coefficients of a JPEG with the C libraries that jpeglib contains.
 
 jpeglib's Python layer reads every file three times, keeps its library version in global state and leaves temporary
-files behind on errors, so its two C functions are called here directly. They take only paths: each call works in a
-private folder, which is always removed. They turn libjpeg's fatal errors into a status of zero (tested with truncated
-and damaged files), so that nothing exits the process.
+files behind on errors, so its two C functions are called here directly. They take only paths: each call gives them
+files that exist in memory alone where the system has such, so that a process that is killed leaves no picture behind;
+elsewhere files in a private folder, which is removed. The functions turn libjpeg's fatal errors into a status of zero
+(tested with truncated and damaged files), so that nothing exits the process.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.errors import MissingDependency, UnreadableFile
+from labeling.filebytes import write_all
 
 Coefficients = NDArray[np.int16]
 """(block rows, block columns, 8, 8) quantised coefficients of one component."""
@@ -108,11 +112,9 @@ def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficient
     tables = np.zeros((4, 8, 8), np.uint16)
     numbers = np.zeros(4, np.int16)
     library = _library(TURBO)
-    with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
-        source = Path(folder, "source.jpg")
-        source.write_bytes(data)
+    with _nameless(data) as source:
         slots: list[Coefficients | None] = [*planes, None, None, None][:4]
-        status = library.read_jpeg_dct(str(source).encode(), *map(_address, slots), _address(tables), _address(numbers))
+        status = library.read_jpeg_dct(source.encode(), *map(_address, slots), _address(tables), _address(numbers))
     if status == 0:
         raise UnreadableFile("the JPEG's coded picture cannot be decoded; it is damaged or of an unusual kind")
     return planes, tables
@@ -145,16 +147,34 @@ def write(
     dimensions = np.array([size[1], size[0]], np.int32)
     numbers = np.full(4, -1, np.int16)
     space = {1: 1, 3: 3, 4: 4}[components]  # J_COLOR_SPACE; it decides only about markers, which the caller drops
-    with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
-        given, made = Path(folder, "source.jpg"), Path(folder, "made.jpg")
-        given.write_bytes(source)
+    with _nameless(source) as given, _nameless(b"") as made:
         status = _library(version).write_jpeg_dct(
-            str(given).encode(), str(made).encode(), *map(_address, slots), _address(dimensions), None, None,
+            given.encode(), made.encode(), *map(_address, slots), _address(dimensions), None, None,
             space, components, None, -1, _address(numbers), 0, None, None, None,
             _OPTIMIZE_CODING if optimize else _KEEP, _ALL,
         )  # fmt: skip
-        if status == 0 or not made.is_file():
+        result = Path(made).read_bytes()
+        if status == 0 or not result:
             raise UnreadableFile(
                 "the JPEG's coefficients cannot be written back", hint="re-save the picture and try again"
             )
-        return made.read_bytes()
+        return result
+
+
+@contextmanager
+def _nameless(data: bytes) -> Iterator[str]:
+    """Put bytes into a file for C functions, and yield its path; nothing of it stays, even if the process is killed."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("aigc-jpeg")
+        try:
+            write_all(fd, data)
+            path = f"/proc/self/fd/{fd}"
+            if Path(path).exists():  # a container may have no /proc
+                yield path
+                return
+        finally:
+            os.close(fd)
+    with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
+        file = Path(folder, "picture.jpg")
+        file.write_bytes(data)
+        yield str(file)

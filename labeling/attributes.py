@@ -1,0 +1,111 @@
+"""What a file has beside its content: permissions, owner, extended attributes and access lists, times.
+
+A file that is written in another's place keeps them, as if it had been changed and not replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+_ACL = "system.posix_acl_access"
+
+_LEFT_OUT = ("security.capability", "security.ima", "security.evm")
+"""Privileges of a program, and signatures of the old content."""
+
+_MOST_EXTENDED = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a file has beside its content.
+
+    Args:
+        mode: The nine permission bits.
+        uid: The owner's number.
+        gid: The group's number.
+        times: Times of the last access and of the last change, in nanoseconds.
+        extended: Names and values of the extended attributes. POSIX access lists are among them on Linux.
+    """
+
+    mode: int
+    uid: int
+    gid: int
+    times: tuple[int, int]
+    extended: dict[str, bytes]
+
+
+def read(path: Path) -> Attributes | None:
+    """Return a regular file's attributes; ``None`` if there is none, or if the path itself is a symbolic link."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    times = (status.st_atime_ns, status.st_mtime_ns)
+    return Attributes(status.st_mode & 0o777, status.st_uid, status.st_gid, times, _extended(path))
+
+
+def _extended(path: Path) -> dict[str, bytes]:
+    values: dict[str, bytes] = {}
+    size = 0
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(path, follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    if name not in _LEFT_OUT:
+                        values[name] = os.getxattr(path, name, follow_symlinks=False)
+                        size += len(values[name])
+                if size > _MOST_EXTENDED:
+                    break
+    return values
+
+
+def give(path: Path, attributes: Attributes, *, mode: int, inherit: bool = False) -> None:
+    """Give a new file the attributes of another, as far as this user may and the file system can.
+
+    Nobody may do more with the file than the owner of the other one meant: if its group or access list cannot be kept,
+    the group may do what everybody may.
+
+    Args:
+        path: The file.
+        attributes: Those of the other one.
+        mode: The permissions that it is to have.
+        inherit: Whether an access list that the folder gives to new files stays, if the other file has none.
+    """
+    same_group = _give_owner(path, attributes)
+    if hasattr(os, "setxattr"):
+        held = _extended(path)
+        if _ACL in held and _ACL not in attributes.extended and not inherit:
+            with contextlib.suppress(OSError):
+                os.removexattr(path, _ACL, follow_symlinks=False)
+        for name, value in attributes.extended.items():
+            if held.get(name) == value:
+                continue
+            try:
+                os.setxattr(path, name, value, follow_symlinks=False)
+            except OSError:
+                same_group = same_group and name != _ACL
+    if not same_group:
+        mode = mode & ~0o070 | mode & (mode & 0o007) << 3
+    if os.name != "nt":
+        with contextlib.suppress(OSError):
+            path.chmod(mode)
+
+
+def _give_owner(path: Path, attributes: Attributes) -> bool:
+    """Give a file its owner and group; return whether it has the group."""
+    if not hasattr(os, "chown"):
+        return True
+    status = path.lstat()
+    if (status.st_uid, status.st_gid) == (attributes.uid, attributes.gid):
+        return True
+    for owner in (attributes.uid, -1):  # who may not give files away may still choose among the own groups
+        with contextlib.suppress(OSError):
+            os.chown(path, owner, attributes.gid, follow_symlinks=False)
+            return True
+    return status.st_gid == attributes.gid
