@@ -37,7 +37,8 @@ GENERATED = {
     "snow": "png",
     "sea": "gif",
 }
-"""Picture → format: light, dark, busy and animated ones, and every format that needs no extra library."""
+"""Picture → format: light, dark, busy and animated ones, and every format that needs no extra library; but AVIF, which
+needs PyAV."""
 
 ANIMATED = ("sea",)
 
@@ -53,8 +54,9 @@ SHEET = "contact-sheet.png"
 def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
     """Label pictures, verify them and show the result: a table here, and a contact sheet to open.
 
-    Without MEDIA, eight pictures are generated. MEDIA are pictures or folders of yours; they are read, never changed.
-    Everything is signed with a throw-away test certificate that nobody trusts, for a provider that does not exist.
+    Without MEDIA, eight pictures are generated; seven if PyAV is not installed, which AVIF needs. MEDIA are pictures or
+    folders of yours; they are read, never changed. Everything is signed with a throw-away test certificate that nobody
+    trusts, for a provider that does not exist.
 
     \b
     Examples:
@@ -98,11 +100,15 @@ def _folder(path: Path) -> Path:
 
 def _generate(out: Path) -> list[Path]:
     """Paint the demo's own pictures into OUT/originals."""
+    from labeling.codecs import pyav
+
     from . import _pictures
 
     folder = _folder(out / "originals")
     paths = []
     for name, extension in GENERATED.items():
+        if extension == "avif" and not pyav.installed():
+            continue
         path = folder / f"{name}.{extension}"
         try:
             if name in ANIMATED:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
-    *("numpy", "PIL", "cv2", "jpeglib", "pillow_heif"),
+    *("numpy", "PIL", "cv2", "av", "jpeglib", "pillow_heif"),
     *("c2pa", "cryptography", "piexif", "lxml", "onnxruntime", "rapidocr", "click", "rich"),
 }
 

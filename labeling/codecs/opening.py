@@ -140,5 +140,5 @@ def heif_library() -> Any:
     try:
         import pillow_heif
     except ImportError as error:
-        raise MissingDependency('HEIC pictures need pillow-heif: pip install "aigc-labeling[heif]"') from error
+        raise MissingDependency("HEIC pictures need pillow-heif", hint="pip install 'aigc-labeling[heif]'") from error
     return pillow_heif

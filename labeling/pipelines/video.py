@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeling import containers, files
+from labeling.codecs import pyav
 from labeling.containers import Media
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
@@ -73,6 +74,7 @@ def _draw(
     if not job.contents.width:
         job.how.append("audio has no picture to draw on; an audible label (GB 45438-2025 5.3) was not added")
         return
+    pyav.require("drawing on video", instead=pyav.WITHOUT)
     if job.found.aigc and (finding := _already_visible(job, options)) is not None:
         job.visible = finding
         job.how.append("the visible label is there already")
@@ -96,6 +98,7 @@ def _mix_cue(job: VideoJob, target: Path, stack: contextlib.ExitStack) -> None:
     from labeling.marks import audible
     from labeling.verification import visible_video
 
+    pyav.require("looking for an audible label that is there already", instead="leave out `audio_cue`")
     finding = visible_video.find_explicit_label(job.data, job.contents.format, languages=())
     if finding.status is Status.PRESENT:
         job.visible = finding

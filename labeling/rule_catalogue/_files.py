@@ -137,6 +137,13 @@ RULES = (
         "文件已损坏，无法完整读取。",
     ),
     Rule(
+        "FILE-DECODER",
+        "GB 45438-2025 5.2",
+        "What decodes the picture, video or audio must be installed.",
+        "未安装解码该图像、视频或音频所需的库，未检查显式标识。",
+        other_clauses=("GB 45438-2025 5.4",),
+    ),
+    Rule(
         "FILE-NAME",
         _FILE_FORMAT,
         "The file name's extension should match the content.",

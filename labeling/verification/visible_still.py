@@ -9,9 +9,12 @@ from labeling import codecs, containers
 from labeling.errors import LabelingError, MissingDependency
 from labeling.findings import Finding, Signature, Status
 from labeling.rule_catalogue import defect
+from labeling.verification._undecoded import undecoded
 
 if TYPE_CHECKING:
     from labeling.codecs.base import Pixels
+
+_CLAUSE, _PICTURE = "GB 45438-2025 5.2", "the picture"
 
 
 def find_visible_label(
@@ -27,7 +30,8 @@ def find_visible_label(
         max_pixels: Largest picture to decode.
 
     Returns:
-        The finding; a picture that cannot be decoded gives an ``unreadable`` one.
+        The finding; a picture that cannot be decoded, or not without a library that is missing, gives an
+        ``unreadable`` one.
 
     Raises:
         MissingDependency: There is no OCR engine.
@@ -39,6 +43,9 @@ def find_visible_label(
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     try:
         grounds = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
+    except LabelingError as error:
+        return undecoded(error, _PICTURE, _CLAUSE)
+    try:
         finding = read_visible(grounds[0], grounds[1:], languages=languages)
         if finding.status is Status.ABSENT and len(grounds) > 1:
             # White ink on a transparent ground shows where the picture is placed on a dark page.
@@ -50,8 +57,7 @@ def find_visible_label(
     except MissingDependency:
         raise
     except LabelingError as error:
-        why = defect("FILE-PIXELS", f"the picture could not be decoded: {error}")
-        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
+        return undecoded(error, _PICTURE, _CLAUSE)
 
 
 def _over_time(

@@ -14,6 +14,7 @@ from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.findings import Defect, Finding, Signature, Status
 from labeling.limits import MIN_SECONDS
 from labeling.rule_catalogue import defect
+from labeling.verification._undecoded import undecoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ APART, AGAIN = 0.4, 0.1
 ENDS, BESIDE = 8.0, 4.0
 """Seconds of sound that are searched for the rhythm: at either end of audio, and at the start of a video."""
 
-_CLAUSE = "GB 45438-2025 5.4"
+_CLAUSE, _MEDIA = "GB 45438-2025 5.4", "the video or audio"
 
 
 def find_explicit_label(
@@ -60,10 +61,10 @@ def find_explicit_label(
     Returns:
         The finding. Its value has ``seconds`` (from when to when the label was seen) and the ``duration`` of a video,
         and with ``everywhere`` the list ``also`` with "middle" and "end" where the label is there too. A file that
-        cannot be decoded gives an ``unreadable`` finding.
+        cannot be decoded, or not without a library that is missing, gives an ``unreadable`` finding.
 
     Raises:
-        MissingDependency: There is no OCR engine or no PyAV.
+        MissingDependency: There is no OCR engine.
     """
     from labeling.codecs.video import sample
     from labeling.limits import MAX_PIXELS
@@ -71,12 +72,14 @@ def find_explicit_label(
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
         video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
+    except LabelingError as error:
+        return undecoded(error, _MEDIA, _CLAUSE)
+    try:
         return _judge_video(video, languages, everywhere) if video.has_video else _judge_audio(video)
     except MissingDependency:
         raise
     except LabelingError as error:
-        why = defect("FILE-PIXELS", f"the video or audio could not be decoded: {error}", clause=_CLAUSE)
-        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
+        return undecoded(error, _MEDIA, _CLAUSE)
 
 
 # --- video ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labeling.codecs import pyav
 from labeling.codecs.base import Painted, Painter
 from labeling.codecs.heif import sequence, shown
 from labeling.codecs.heif.items import Items
@@ -20,6 +21,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     ISO/IEC 23008-12, 6.5.10), and the EXIF tag only repeats them.
     """
     del orientation
+    pyav.require("drawing on HEIC and AVIF files", instead=pyav.WITHOUT)
     raw = bytes(data)
     file = parse(raw)
     if file.problems:

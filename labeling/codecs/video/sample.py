@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling import containers
+from labeling.codecs import pyav
 from labeling.codecs.base import Box, Pixels
 from labeling.codecs.video.overlay import sane_crop
 from labeling.codecs.video.pixel_formats import HDR_WHITE
 from labeling.containers import Crop, formats
 from labeling.containers.syntax.riff import chunk_at
-from labeling.errors import MissingDependency, TooLarge, UnreadableFile, UnsupportedFormat
+from labeling.errors import TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
 
 if TYPE_CHECKING:
@@ -328,10 +329,7 @@ def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
     row = formats.find(format)
     if row is None or not row.demuxer:
         raise UnsupportedFormat(f"a {format} file is neither video nor audio that can be decoded")
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency(f"PyAV is needed to decode video and audio: pip install av ({error})") from error
+    pyav.require("decoding video and audio")
     return Sampler(data, row.demuxer, max_pixels, containers.crop_of(data, format))
 
 

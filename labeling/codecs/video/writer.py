@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from labeling.codecs import pyav
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.pixels import one_line
 from labeling.codecs.video.audio import AudioTrack
@@ -95,6 +96,7 @@ class VideoWriter:
         how: What was done, in words.
 
     Raises:
+        MissingDependency: PyAV is not installed.
         LabelingError: An argument has no valid value, or the file cannot be written like this.
     """
 
@@ -114,6 +116,7 @@ class VideoWriter:
         audio: Any = None,
         audio_rate: int | None = None,
     ) -> None:
+        pyav.require("encoding video")
         self.rate = rate_of(fps)
         self.size = _checked_size(size, pix_fmt)
         muxer = formats.muxer_named(form)

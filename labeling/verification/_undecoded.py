@@ -1,0 +1,22 @@
+"""The finding on a visible label that nobody looked for, because the file was not decoded."""
+
+from __future__ import annotations
+
+from labeling.errors import LabelingError, MissingDependency
+from labeling.findings import Finding, Signature, Status
+from labeling.rule_catalogue import defect
+
+
+def undecoded(error: LabelingError, what: str, clause: str) -> Finding:
+    """Return an ``unreadable`` finding, which makes the verdict inconclusive where the label matters.
+
+    Args:
+        error: Why. :class:`MissingDependency` says that the file is not at fault.
+        what: What was to be decoded, with its article.
+        clause: The clause that asks for the label.
+    """
+    if isinstance(error, MissingDependency):
+        why = defect("FILE-DECODER", f"the visible label was not looked for: {error.reason}", clause=clause)
+    else:
+        why = defect("FILE-PIXELS", f"{what} could not be decoded: {error}", clause=clause)
+    return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
