@@ -77,8 +77,9 @@ bench: $(VENV)/.installed-dev  ## the figures: ours, the alternative, the ratio
 fuzz: $(VENV)/.installed-dev  ## read and label 20 000 mutated files (N=files, SECONDS=time, SEED=number)
 	$(BIN)/python -m tests.fuzzing $(if $(N),--count $(N)) --seconds $(SECONDS) --seed $(SEED) --keep fuzz-findings
 
-docs: $(VENV)/.installed-dev  ## write the generated pages of docs/ and tables of README.md
+docs: $(VENV)/.installed-dev  ## write the generated pages of docs/, tables of README.md, and NOTICE
 	$(BIN)/python tools/make_docs.py
+	$(BIN)/python tools/notice.py
 
 dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the wheel into an empty environment and use it
 	rm -rf build dist

@@ -85,6 +85,7 @@ def test_the_wheel_holds_everything_and_works_on_its_own(tmp_path: Path) -> None
     assert "labeling/py.typed" in names
     assert any(re.fullmatch(r"labeling/marks/visible/font/.+\.(otf|ttf)", name) for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert any(name.endswith("licenses/NOTICE") for name in names)
     assert any(name.endswith("OFL.txt") for name in names)
 
     code = f"import sys; sys.path.insert(0, {str(site)!r}); import labeling, labeling.cli, labeling.cli.add;"
