@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
 from labeling.codecs.packets import packet_of
 from labeling.codecs.pixels import decoding
+from labeling.codecs.priority import kept_priority
 from labeling.codecs.video import hevc
 from labeling.codecs.video.base import Stream
 from labeling.codecs.video.bits import BitReader, join_nals, split_start_codes, unescape
@@ -104,7 +105,8 @@ def encode_one(name: str, planes: Planes, options: dict[str, str], headers: bool
         encoder.flags |= Flags.global_header
     encoder.options = options
     try:
-        encoder.open()
+        with kept_priority():
+            encoder.open()
         frame = to_frame(planes)
         frame.color_primaries, frame.color_trc = coded.primaries, coded.transfer
         frame.colorspace, frame.color_range = coded.matrix, 2 if coded.full else 1

@@ -30,6 +30,7 @@ from labeling.codecs.heif.coding import bypasses, hevc_configuration
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
 from labeling.codecs.packets import packet_of
 from labeling.codecs.pixels import decoding
+from labeling.codecs.priority import kept_priority
 from labeling.codecs.video import hevc
 from labeling.codecs.video.bits import join_nals, split_start_codes
 from labeling.containers.heif.layout import parse
@@ -169,7 +170,8 @@ def _session(
                 if headers:
                     encoder.flags |= Flags.global_header
                 encoder.options = options
-                encoder.open()
+                with kept_priority():
+                    encoder.open()
             if (planes.width, planes.height, planes.name) != (encoder.width, encoder.height, encoder.pix_fmt):
                 raise LabelingError("the pictures of the image sequence differ in size or format", hint=_WITHOUT)
             frame = to_frame(planes)

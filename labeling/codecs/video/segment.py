@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labeling.codecs.packets import packet_of
+from labeling.codecs.priority import kept_priority
 from labeling.codecs.video.base import (
     NAMES,
     NO_VISIBLE,
@@ -342,7 +343,8 @@ class Reencoder:
             # before it returns; FFmpeg's own encoders, which work on several at a time, do not.
             encoder.thread_type = "AUTO"
         try:
-            encoder.open()
+            with kept_priority():
+                encoder.open()
         except (av.error.FFmpegError, ValueError) as error:
             raise LabelingError(
                 f"{frame.width}×{frame.height} {choice.pix_fmt} pictures cannot be encoded with {encoder.name} here",

@@ -9,7 +9,7 @@ import errno
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from labeling.codecs import pyav
 from labeling.codecs.base import Box, Painter
 from labeling.codecs.pixels import one_line
+from labeling.codecs.priority import kept_priority
 from labeling.codecs.video.audio import AudioTrack
 from labeling.codecs.video.base import NAMES, Coding, Settings, Stream, coding, describe
 from labeling.codecs.video.frames import pixels_of, video_frame
@@ -198,7 +199,9 @@ class VideoWriter:
             picture.pts, picture.time_base = self.written, 1 / self.rate
             if self._overlay is not None and self.written < self._labelled:
                 self._overlay.draw(picture)
-            self._container.mux(self._stream.encode(picture))
+            with nullcontext() if self.written else kept_priority():  # the first picture opens the encoder
+                packets = self._stream.encode(picture)
+            self._container.mux(packets)
             self.written += 1
             self._mux_audio()
 
