@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 
@@ -66,15 +67,71 @@ def group() -> None:
       aigc-label verify *.jpg --format json
 
     Exit codes: 0 all is well; 1 some file does not comply; 2 wrong usage, or a request that cannot be carried
-    out; 3 some file could not be read.
+    out; 3 some file could not be read; 130 interrupted; 141 the reader of the output has gone.
     """
 
 
 def main() -> None:
     """Entry point of ``aigc-label``."""
+    from . import _streams
+
     warnings.simplefilter("ignore")  # what Pillow thinks of a file is in our own report, with what to do
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A file name that is not Unicode must not stop a report; \\udcXX is a valid escape in JSON, too.
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    group(prog_name="aigc-label")
+    _streams.prepare()
+    code, said = 0, ""
+    try:
+        code, said = _run()
+    except _streams.OutputLost as error:
+        code, said = _streams.lost(error)
+    except KeyboardInterrupt:
+        code, said = _streams.INTERRUPTED, "interrupted"
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except _streams.OutputLost as error:
+        lost, why = _streams.lost(error)
+        code, said = (code, said) if code in (2, _streams.INTERRUPTED) else (lost, why)
+    if number := _streams.ended_by():
+        code = 128 + number
+    if said:
+        from ._common import complain
+
+        complain(said)
+    sys.exit(code)
+
+
+def _run() -> tuple[int, str]:
+    """Run the command; return its exit code, and what is to be said at the end."""
+    from ._streams import INTERRUPTED, OutputLost
+
+    try:
+        result = group.main(prog_name="aigc-label", standalone_mode=False)
+        return (result if isinstance(result, int) else 0), ""
+    except SystemExit as end:
+        return (end.code if isinstance(end.code, int) else 0 if end.code is None else 2), ""
+    except click.Abort:
+        return INTERRUPTED, "interrupted"
+    except click.UsageError as error:
+        from ._terminal import line
+
+        if error.ctx is not None:
+            for text in error.ctx.get_usage().splitlines():
+                line(text, err=True)
+            line(f"Try '{error.ctx.command_path} --help' for help.", err=True)
+        line("", err=True)
+        line(f"Error: {error.format_message()}", err=True)
+        return 2, ""
+    except click.ClickException as error:
+        return 2, error.format_message()
+    except OutputLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return 2, _fault(error)
+
+
+def _fault(error: Exception) -> str:
+    """Return what is said of an error that nobody foresaw. It is a fault of ours, whatever the input was."""
+    import traceback
+
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - no file of a user
+    return f"internal error: {type(error).__name__}: {error} at {place}; please report it with the file that shows it"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
+from ._terminal import line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -57,7 +57,7 @@ class _Lines:
     def __call__(self, state: Progress) -> None:
         if state.seconds >= self._next:
             self._next = state.seconds + LINE_INTERVAL
-            click.echo(f"aigc-label: {progress_text(state)}", err=True)
+            line(f"aigc-label: {progress_text(state)}", err=True)
 
 
 def progress_text(state: Progress) -> str:

@@ -9,11 +9,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from labeling.inert import inert
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
 from labeling.reports.batch_words import lead, own_key, remedy, word
 
-from ._terminal import elide, make_console, printable
+from ._terminal import elide, make_console
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _statuses(summary: Mapping[str, Any]) -> RenderableType:
             bar = "━" * round(_BAR_WIDTH * number / total) or "╸"
             share = Text(quantities.share(number, total), "dim")
             grid.add_row(
-                Text(f"  {printable(word(name))}"),
+                Text(f"  {inert(word(name))}"),
                 Text(quantities.count(number), style),
                 share,
                 Text(bar, style or "dim"),
@@ -131,11 +132,11 @@ def _verdicts(summary: Mapping[str, Any]) -> RenderableType | None:
     grid.add_column(overflow="fold")
     for name, found in rows:
         counts = [
-            Text(f"{quantities.count(number)} {printable(word(what))}", _STYLES.get(what, ""))
+            Text(f"{quantities.count(number)} {inert(word(what))}", _STYLES.get(what, ""))
             for what, number in found.items()
             if number
         ]
-        grid.add_row(Text(f"  {printable(name)}"), Text("   ").join(counts))
+        grid.add_row(Text(f"  {inert(name)}"), Text("   ").join(counts))
     return grid
 
 
@@ -146,8 +147,8 @@ def _causes(summary: Mapping[str, Any], console: Console) -> RenderableType:
         message = row["message"] or word("no cause")
         if "; " not in message and (advice := remedy(row["status"], row["kind"], mode=mode)):
             message = f"{message.rstrip('.')}; {advice}"
-        what = Text(f"{printable(word(row['status']))}: ", _STYLES.get(row["status"], ""))
-        what.append(printable(in_options(message)), "default")
+        what = Text(f"{inert(word(row['status']))}: ", _STYLES.get(row["status"], ""))
+        what.append(inert(in_options(message)), "default")
         grid.add_row(Text(quantities.count(row["count"]), "bold"), Group(what, _example(row, console)))
     rest = sum(row["count"] for row in rows[_MAX_CAUSES:]) + summary["other_causes"]
     return Group(Text("Causes", "bold"), grid, *_more(rest, len(rows) > _MAX_CAUSES))
@@ -158,7 +159,7 @@ def _rules(summary: Mapping[str, Any], console: Console) -> RenderableType:
     grid = _counted()
     for row in rows[:_MAX_RULES]:
         sentence = rule_sentence(row["rule"], warning=False, language="en")
-        what = Text(printable(row["rule"]), "red").append(f"  {sentence}" if sentence else "", "default")
+        what = Text(inert(row["rule"]), "red").append(f"  {sentence}" if sentence else "", "default")
         grid.add_row(Text(quantities.count(row["count"]), "bold"), Group(what, _example(row, console)))
     more = [Text(f"  and {len(rows) - _MAX_RULES} more rules", "dim")] if len(rows) > _MAX_RULES else []
     return Group(Text(word("rules"), "bold"), grid, *more)
@@ -168,7 +169,7 @@ def _lost(lost: Mapping[str, Any], console: Console, title: str) -> RenderableTy
     rows = lost["things"]
     grid = _counted()
     for row in rows[:_MAX_LOST]:
-        what = Text(printable(row["what"]), "yellow").append(f"  {printable(in_options(row['why']))}", "default")
+        what = Text(inert(row["what"]), "yellow").append(f"  {inert(in_options(row['why']))}", "default")
         grid.add_row(Text(quantities.count(row["count"]), "bold"), Group(what, _example(row, console)))
     more = [Text(f"  and {len(rows) - _MAX_LOST} more things", "dim")] if len(rows) > _MAX_LOST else []
     key = "lost:files:1" if lost["files"] == 1 else "lost:files"
@@ -190,7 +191,7 @@ def _example(row: Mapping[str, Any], console: Console) -> Text:
 
 def _path(path: str, console: Console) -> Text:
     """Return a path; on a terminal it is shortened to one line."""
-    path = printable(path)
+    path = inert(path)
     if console.is_terminal:
         path = elide(path, max(console.width - _BESIDE_PATH, _MIN_PATH_WIDTH))
     return Text(path, "dim")
@@ -217,6 +218,6 @@ def _slowest(summary: Mapping[str, Any], console: Console) -> RenderableType:
 
 def _files(files: Mapping[str, Any]) -> RenderableType:
     names = (("page", "Report"), ("summary", "Summary"), ("results", "Results"))
-    shown = [(name, printable(str(files[key]))) for key, name in names if files.get(key)]
+    shown = [(name, inert(str(files[key]))) for key, name in names if files.get(key)]
     widest = max((len(name) for name, _ in shown), default=0)
     return Group(*(Text(f"{name:<{widest}}  ", "bold").append(path, "not bold") for name, path in shown))

@@ -14,6 +14,8 @@ import click
 
 from labeling.errors import LabelingError
 
+from ._streams import leave_if_ended
+from ._terminal import line, over_line
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def complain(message: object, path: Path | None = None) -> None:
     if path is not None and isinstance(message, LabelingError) and message.path is None:
         message = f"{path}: {message}"
     text = " ".join(in_options(str(message)).split())
-    click.echo(f"aigc-label: {text}", err=True)
+    line(f"aigc-label: {text}", err=True)
 
 
 def fail(error: LabelingError) -> NoReturn:
@@ -53,10 +55,14 @@ def fail(error: LabelingError) -> NoReturn:
 def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
     """Yield the paths; draw a progress bar on a terminal if there are many."""
     if quiet or len(paths) < 8 or not sys.stderr.isatty():
-        yield from paths
+        for path in paths:
+            leave_if_ended()
+            yield path
         return
     with click.progressbar(paths, label="Files", show_pos=True, file=sys.stderr) as bar:
-        yield from bar
+        for path in bar:
+            leave_if_ended()
+            yield path
 
 
 @contextmanager
@@ -78,14 +84,13 @@ def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, floa
         last, shown = now, True
         speed = done / (now - start)
         left = (total - done) / speed if speed else 0
-        line = f"{path.name}: {done:.0f} of {total:.0f} s, {speed:.1f}× real time, {left:.0f} s left"
-        click.echo(f"\r\033[K{line}", nl=False, err=True)
+        over_line(f"{path.name}: {done:.0f} of {total:.0f} s, {speed:.1f}× real time, {left:.0f} s left")
 
     try:
         yield report
     finally:
         if shown:
-            click.echo("\r\033[K", nl=False, err=True)
+            over_line("")
 
 
 def print_result(done: LabeledFile) -> None:
@@ -101,11 +106,11 @@ def print_converted(done: ConvertedFile) -> None:
 def _print_done(done: LabeledFile | ConvertedFile, words: str) -> None:
     verb = "would write" if done.dry_run else "wrote"
     verdicts = ", ".join(f"{name}: {v.outcome}" for name, v in done.report.verdicts.items())
-    click.echo(f"{verb} {done.path}  [{verdicts}]  {words}")
+    line(f"{verb} {done.path}  [{verdicts}]  {words}")
     for sentence in done.how:
-        click.echo(f"  {in_options(sentence)}")
+        line(f"  {in_options(sentence)}")
     for loss in done.lost:
-        click.echo(f"  lost: {in_options(str(loss))}")
+        line(f"  lost: {in_options(str(loss))}")
     for verdict in done.report.verdicts.values():
         for defect in (*verdict.failed, *verdict.warnings):
-            click.echo(f"  {defect.rule}: {in_options(defect.message)} ({defect.clause})")
+            line(f"  {defect.rule}: {in_options(defect.message)} ({defect.clause})")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from labeling.errors import WriteError
+
+from ._terminal import document
 
 if TYPE_CHECKING:
     from labeling.reports.file_evidence import FileEvidence
@@ -46,7 +46,7 @@ def emit(
 
         text = render(form, reports, language=language, evidence=evidence)
     if out is None:
-        click.echo(text, nl=False)
+        document(text)
     else:
         from labeling.files import write_atomically
 

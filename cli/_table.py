@@ -18,12 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from labeling.findings import REPORTED, Signature
+from labeling.inert import inert
 from labeling.reports.file_names import in_folder
 from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
 from labeling.verification.report import Report, status_of
 
-from ._terminal import PIPE_WIDTH, elide, make_console, printable
+from ._terminal import PIPE_WIDTH, elide, make_console
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def print_table(reports: list[Report], language: str = "en", console: Console | 
     """Print a row per file and, under the table, the findings with their clauses."""
     console = console or make_console()
     folder, names = in_folder([report.path for report in reports])
-    names = [printable(name) for name in names]
+    names = [inert(name) for name in names]
     if folder:
-        console.print(Text(f"{word('folder', language)} {printable(folder)}", "dim"), soft_wrap=True)
+        console.print(Text(f"{word('folder', language)} {inert(folder)}", "dim"), soft_wrap=True)
     table, legend = _overview(reports, names, language, console)
     console.print(table, soft_wrap=not console.is_terminal)
     if legend:
@@ -152,8 +153,8 @@ def _group(console: Console, heading: Text, lines: Sequence[Line]) -> None:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for rule, message, cited, style in lines:
-        text = Text(printable(in_options(message)))
-        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{printable(cited)}]", "dim") if cited else text)
+        text = Text(inert(in_options(message)))
+        grid.add_row(Text(f"  {rule}", style), text.append(f"  [{inert(cited)}]", "dim") if cited else text)
     console.print(grid)
 
 

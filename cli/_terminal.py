@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import click
+
+from labeling.inert import inert
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -12,9 +16,19 @@ PIPE_WIDTH = 160
 """Columns where there is no terminal and nobody says how many."""
 
 
-def printable(text: str) -> str:
-    """Replace control characters: what a file or its name contains must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\N{ZERO WIDTH JOINER}" else "\N{REPLACEMENT CHARACTER}" for c in text)
+def line(text: str, *, err: bool = False, bold: bool | None = None, fg: str | None = None) -> None:
+    """Print one line. What a file or its name says cannot steer the terminal, nor begin another line."""
+    click.secho(inert(text), err=err, bold=bold, fg=fg)  # noqa: TID251 - the one place
+
+
+def document(text: str) -> None:
+    """Print a report as it is: its writer has spelled out what could steer the terminal."""
+    click.echo(text, nl=False)  # noqa: TID251 - the other one
+
+
+def over_line(text: str) -> None:
+    """Replace the line that the cursor is in, on standard error."""
+    click.echo(f"\r\033[K{inert(text)}", nl=False, err=True)  # noqa: TID251 - its own escapes only
 
 
 def make_console() -> Console:

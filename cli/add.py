@@ -10,6 +10,8 @@ import click
 from labeling.errors import LabelingError
 
 from . import _common, _options
+from ._streams import INTERRUPTED
+from ._terminal import line
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
@@ -61,27 +63,35 @@ def command(
         )
     except LabelingError as error:
         _common.fail(error)
-    code = 0
-    for path in _common.progress(paths, quiet=quiet):
-        try:
-            with _common.video_progress(path, quiet=quiet) as progress:
-                done = labeler.label_file(
-                    path,
-                    targets[path],
-                    content_id=options["content_id"],
-                    in_place=in_place,
-                    dry_run=dry_run,
-                    progress=progress,
-                )
-        except LabelingError as error:
-            _common.complain(error, path)
-            code = max(code, error.exit_code) if code != 2 else 2
-            code = 2 if error.exit_code == 2 else code
-            continue
-        if not quiet:
-            _common.print_result(done)
-        if book is not None and not _recorded(book, done, path, recipient, quiet=quiet):
-            code = 2
+    code, labelled = 0, []
+    try:
+        for path in _common.progress(paths, quiet=quiet):
+            try:
+                with _common.video_progress(path, quiet=quiet) as progress:
+                    done = labeler.label_file(
+                        path,
+                        targets[path],
+                        content_id=options["content_id"],
+                        in_place=in_place,
+                        dry_run=dry_run,
+                        progress=progress,
+                    )
+            except LabelingError as error:
+                _common.complain(error, path)
+                code = max(code, error.exit_code) if code != 2 else 2
+                code = 2 if error.exit_code == 2 else code
+                continue
+            labelled.append(path)
+            recorded = None if book is None else _recorded(book, done, path, recipient)  # before anything hinders that
+            if not quiet:
+                _common.print_result(done)
+            if recorded and not quiet:
+                line(recorded)
+            if recorded == "":
+                code = 2
+    except KeyboardInterrupt:
+        _common.complain(f"interrupted; {len(labelled)} of {len(paths)} files were labelled")
+        code = INTERRUPTED
     if book is not None:
         book.close()
     raise SystemExit(code)
@@ -104,15 +114,14 @@ def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run:
     return Ledger.open(where)
 
 
-def _recorded(book: Ledger, done: LabeledFile, source: Path, recipient: str | None, *, quiet: bool) -> bool:
+def _recorded(book: Ledger, done: LabeledFile, source: Path, recipient: str | None) -> str:
+    """Record a labelled file; return what to say of it, or nothing if that failed."""
     try:
         record = book.record(done, source=source.name, recipient=recipient)
     except LabelingError as error:
         _common.complain(f"{done.path}: labelled, but not recorded: {error}")
-        return False
-    if not quiet:
-        click.echo(f"  record {record.seq} in {book.where}")
-    return True
+        return ""
+    return f"  record {record.seq} in {book.where}"
 
 
 def _targets(paths: list[Path], out: Path | None, in_place: bool) -> dict[Path, Path | None]:

@@ -14,6 +14,7 @@ from labeling import __version__
 from labeling.errors import LabelingError, WriteError
 
 from . import _common, _options
+from ._terminal import line
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -83,9 +84,10 @@ def command(media: tuple[str, ...], out: Path, profile: str | None) -> None:
     except (LabelingError, OSError) as error:
         reason = error.reason if isinstance(error, LabelingError) else error
         _common.fail(WriteError(f"cannot be written ({reason})", path=out / SHEET))
-    click.echo(f"\nLook at   {out / SHEET}")
-    click.echo(f"Pictures  {out / 'labelled'}")
-    click.echo(f"Try       aigc-label inspect {done[0].path}")
+    line("")
+    line(f"Look at   {out / SHEET}")
+    line(f"Pictures  {out / 'labelled'}")
+    line(f"Try       aigc-label inspect {done[0].path}")
     raise SystemExit(code or max(report.exit_code for report in reports))
 
 
@@ -131,7 +133,7 @@ def _gather(media: tuple[str, ...], out: Path) -> list[Path]:
     if not found:
         raise LabelingError(f"no picture in {', '.join(media)}", hint="name files, or folders with pictures in them")
     if len(found) > MAX_MEDIA:
-        click.echo(f"The first {MAX_MEDIA} of {len(found)} pictures; aigc-label add takes any number.")
+        line(f"The first {MAX_MEDIA} of {len(found)} pictures; aigc-label add takes any number.")
     return found[:MAX_MEDIA]
 
 

@@ -10,6 +10,7 @@ import click
 from labeling.errors import LabelingError
 
 from . import _common
+from ._terminal import line
 
 EXAMPLE_PRODUCER = "my-service"
 
@@ -69,19 +70,19 @@ def command(
                 raise LabelingError("is there already", path=target, hint="say --force to replace it")
         for target, data, mode in outputs:
             files.write_atomically(target, [data], mode=mode)
-            click.echo(f"wrote {target}")
+            line(f"wrote {target}")
     except LabelingError as error:
         _common.fail(error)
     except OSError as error:
         _common.fail(LabelingError(f"cannot be used ({error.strerror})", path=folder))
     if not producer:
-        click.echo(f"The producer is a placeholder ({EXAMPLE_PRODUCER}): put your provider code there.")
+        line(f"The producer is a placeholder ({EXAMPLE_PRODUCER}): put your provider code there.")
     for problem in code.problems() if code else ():
-        click.echo(f"note: {problem}")
+        line(f"note: {problem}")
     if test_signer:
-        click.echo("The certificate chain is for tests only: nobody trusts it, and nobody should.")
+        line("The certificate chain is for tests only: nobody trusts it, and nobody should.")
     if test_sm2_key:
-        click.echo("The SM2 key is for tests; whoever pins test-sm2-public.pem sees its signatures as trusted.")
+        line("The SM2 key is for tests; whoever pins test-sm2-public.pem sees its signatures as trusted.")
 
 
 def _test_sm2_key(folder: Path) -> list[tuple[Path, bytes, int]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from labeling.errors import LabelingError
+from labeling.inert import inert, to_json
 
 from . import _common
+from ._terminal import document, line
+
+_SHOWN = 400
+"""Characters of a text that are shown; the JSON form has more."""
 
 
 @click.command("inspect")
@@ -35,7 +39,7 @@ def command(files: tuple[str, ...], form: str) -> None:
             _common.complain(error, path)
             code = 3
     if form == "json":
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        document(to_json(found, indent=1) + "\n")
     else:
         for entry in found:
             _show(entry)
@@ -45,24 +49,24 @@ def command(files: tuple[str, ...], form: str) -> None:
 def _show(entry: dict[str, Any]) -> None:
     size = f"{entry['width']}×{entry['height']}" + (f", {entry['frames']} frames" if entry["frames"] > 1 else "")
     size += f", {entry['seconds']:g} s" if entry["seconds"] else ""
-    click.secho(f"{entry['path']}", bold=True)
-    click.echo(f"  {entry['media_type']}, {size}, {entry['bytes']} bytes ({entry['coded_bytes']} coded)")
+    line(f"{entry['path']}", bold=True)
+    line(f"  {entry['media_type']}, {size}, {entry['bytes']} bytes ({entry['coded_bytes']} coded)")
     for problem in entry["problems"]:
-        click.secho(f"  damaged: {problem}", fg="red")
+        line(f"  damaged: {problem}", fg="red")
     for warning in entry["warnings"]:
-        click.secho(f"  odd: {warning}", fg="yellow")
+        line(f"  odd: {warning}", fg="yellow")
     for block in entry["blocks"]:
-        click.echo(f"  @{block['offset']:<9}{block['where']}  ({block['length']} bytes)")
+        line(f"  @{block['offset']:<9}{block['where']}  ({block['length']} bytes)")
         if "problem" in block:
-            click.secho(f"      {block['problem']}", fg="red")
+            line(f"      {block['problem']}", fg="red")
         lines = block.get("properties") or block.get("tags") or {}
         for key, text in lines.items():
-            click.echo(f"      {key} = {_clean(text)}")
+            line(f"      {key} = {_clean(text)}")
         if "text" in block:
-            click.echo(f"      {_clean(block['text'])}")
+            line(f"      {_clean(block['text'])}")
 
 
 def _clean(text: str) -> str:
-    """A file's text must not move the terminal's cursor or change its colours."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" if c not in "\n\r\t" else " " for c in text)
-    return shown if len(shown) <= 400 else f"{shown[:400]}… ({len(text)} characters)"
+    """A file's text in one line, of which the beginning is shown."""
+    shown = inert(text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}… ({len(text)} characters)"

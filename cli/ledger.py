@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from labeling.errors import LabelingError
+from labeling.inert import inert, to_json
 
 from . import _common, _options
-from ._terminal import printable
+from ._terminal import document, line
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger, Match, Record, Verification
@@ -125,7 +125,7 @@ def show(content_id: str, ledger: str | None, config: Path | None, form: str) ->
     if form != "table":
         _print_json([record.to_dict() for record in records], form)
     elif not records:
-        click.echo(f"no record of {printable(content_id)}")
+        line(f"no record of {inert(content_id)}")
     for record in records if form == "table" else ():
         _show_record(record)
     raise SystemExit(0 if records else 1)
@@ -179,9 +179,9 @@ def prune(ledger: str | None, config: Path | None, older_than: int, force: bool)
     with _opened(ledger, config) as opened:
         pruned = opened.prune(timedelta(days=older_than), force=force)
     if pruned.record is None:
-        click.echo(f"no record is older than {older_than} days")
+        line(f"no record is older than {older_than} days")
     else:
-        click.echo(f"removed {pruned.count} records, up to number {pruned.upto}; record {pruned.record.seq} says so")
+        line(f"removed {pruned.count} records, up to number {pruned.upto}; record {pruned.record.seq} says so")
 
 
 @command.command("verify")
@@ -208,7 +208,7 @@ def verify(ledger: str | None, config: Path | None, head: str | None, form: str)
     with _opened(ledger, config) as opened:
         verification = opened.verify(head and head.lower())
     if form == "json":
-        click.echo(json.dumps(_verification(verification), ensure_ascii=False, indent=1))
+        document(to_json(_verification(verification), indent=1) + "\n")
     else:
         _show_verification(verification)
     raise SystemExit(0 if verification.intact else 1)
@@ -237,64 +237,64 @@ def _verification(verification: Verification) -> dict[str, Any]:
 def _print_json(answers: list[dict[str, Any]], form: str) -> None:
     """Print the answers as JSON or JSON Lines; nothing for the table."""
     if form == "json":
-        click.echo(json.dumps(answers, ensure_ascii=False, indent=1))
+        document(to_json(answers, indent=1) + "\n")
     elif form == "jsonl":
         for answer in answers:
-            click.echo(json.dumps(answer, ensure_ascii=False))
+            document(to_json(answer) + "\n")
 
 
 def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
     """Write one record at a time: a ledger may be larger than memory."""
     if form == "jsonl":
         for record in records:
-            out.write(json.dumps(record.to_dict(), ensure_ascii=False) + "\n")
+            out.write(to_json(record.to_dict()) + "\n")
         return
     from labeling.ledger.entry import Record, fields_json
-    from labeling.reports.plain import inert
+    from labeling.reports.plain import cell
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([each.name for each in fields(Record)])
     for record in records:
         row = record.to_dict() | {"fields": fields_json(record.fields)}
-        writer.writerow(["" if value is None else inert(str(value)) for value in row.values()])
+        writer.writerow(["" if value is None else cell(str(value)) for value in row.values()])
 
 
 def _show_matches(path: Path, matches: list[Match]) -> None:
-    click.secho(printable(str(path)), bold=True)
+    line(inert(str(path)), bold=True)
     if not matches:
-        click.echo("  no record")
+        line("  no record")
     for match in matches:
         record, distance = match.record, match.distance
         by = match.by if distance is None else f"{match.by}, {distance} of 256 bits differ"
-        click.echo(f"  record {record.seq} by {by}")
-        click.echo(f"    content id {printable(record.content_id)}, {record.time}, {_description(record)}")
+        line(f"  record {record.seq} by {by}")
+        line(f"    content id {inert(record.content_id)}, {record.time}, {_description(record)}")
 
 
 def _description(record: Record) -> str:
     parts = [record.profile, record.output or record.media_type]
     if record.recipient is not None:
         parts.append(f"without the explicit label, to {record.recipient}")
-    return ", ".join(printable(part) for part in parts if part)
+    return ", ".join(inert(part) for part in parts if part)
 
 
 def _show_record(record: Record) -> None:
-    click.secho(f"record {record.seq}", bold=True)
+    line(f"record {record.seq}", bold=True)
     for name, value in record.to_dict().items():
         if name == "fields":
             for key, text in value.items():
-                click.echo(f"  {printable(str(key))} = {printable(str(text))}")
+                line(f"  {inert(str(key))} = {inert(str(text))}")
         elif value not in (None, ""):
-            click.echo(f"  {name}: {printable(str(value))}")
+            line(f"  {name}: {inert(str(value))}")
 
 
 def _show_verification(verification: Verification) -> None:
     for each in verification.discrepancies[:_SHOWN]:
-        click.echo(printable(each.message))
+        line(inert(each.message))
     if verification.discrepancy_count > _SHOWN:
-        click.echo(f"… {verification.discrepancy_count - _SHOWN} more")
+        line(f"… {verification.discrepancy_count - _SHOWN} more")
     kept = f"{verification.count} records"
     if verification.count:
         kept += f", {verification.first} to {verification.last}"
     state, color = ("intact", "green") if verification.intact else ("ALTERED", "red")
-    click.secho(f"{state}: {kept}", bold=True, fg=color)
-    click.echo(f"head {printable(verification.head)}")
+    line(f"{state}: {kept}", bold=True, fg=color)
+    line(f"head {inert(verification.head)}")

@@ -7,6 +7,7 @@ import click
 from labeling.errors import LabelingError
 
 from . import _common
+from ._terminal import line
 
 
 @click.group("trust")
@@ -37,7 +38,7 @@ def add(source: str, kind: str, name: str) -> None:
         bundle = trust.add(source, kind=kind, name=name)
     except LabelingError as error:
         _common.fail(error)
-    click.echo(f"{bundle.name}: {bundle.certificates} certificates ({bundle.kind}), added {bundle.added}")
+    line(f"{bundle.name}: {bundle.certificates} certificates ({bundle.kind}), added {bundle.added}")
 
 
 @command.command("list")
@@ -50,11 +51,9 @@ def list_() -> None:
     except LabelingError as error:
         _common.fail(error)
     if not bundles:
-        click.echo("No trust list is stored: no signature counts as trusted.")
+        line("No trust list is stored: no signature counts as trusted.")
     for bundle in bundles:
-        click.echo(
-            f"{bundle.name:24} {bundle.kind:8} {bundle.certificates:4} certificates  {bundle.added}  {bundle.source}"
-        )
+        line(f"{bundle.name:24} {bundle.kind:8} {bundle.certificates:4} certificates  {bundle.added}  {bundle.source}")
 
 
 @command.command("remove")

@@ -10,6 +10,7 @@ from labeling.errors import LabelingError, MissingDependency
 from labeling.verification.report import Report
 
 from . import _common, _options, _output
+from ._streams import INTERRUPTED
 
 
 @click.command("verify")
@@ -77,19 +78,27 @@ def command(
         _common.fail(error)
     reports: list[Report] = []
     evidence: list[FileEvidence | None] = []
-    for path in _common.progress(paths, quiet=quiet):
-        try:
-            reports.append(verify(path, names, **options))  # type: ignore[arg-type]
-        except MissingDependency as error:
-            _common.fail(error)
-        except LabelingError as error:
-            reports.append(_unreadable(path, error, names, visible=not no_visible))
-        if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
-            evidence.append(gather_evidence(path, max_pixels=max_pixels))
+    interrupted = False
+    try:
+        for path in _common.progress(paths, quiet=quiet):
+            try:
+                reports.append(verify(path, names, **options))  # type: ignore[arg-type]
+            except MissingDependency as error:
+                _common.fail(error)
+            except LabelingError as error:
+                reports.append(_unreadable(path, error, names, visible=not no_visible))
+            if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
+                evidence.append(gather_evidence(path, max_pixels=max_pixels))
+    except KeyboardInterrupt:
+        interrupted = True
+        del reports[len(evidence) if form == "html" else len(reports) :]
     try:
         _output.emit(form, reports, evidence, lang, out)
     except LabelingError as error:
         _common.fail(error)
+    if interrupted:
+        _common.complain(f"interrupted; {len(reports)} of {len(paths)} files were verified")
+        raise SystemExit(INTERRUPTED)
     codes = {report.exit_code for report in reports}
     raise SystemExit(1 if 1 in codes else max(codes, default=0))
 

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import heapq
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from labeling import inert
 from labeling.batch._bounded import Counts, Histogram, Timeline
 from labeling.batch.cause_messages import PLACEHOLDER, join_message, split_message, without_paths
 
@@ -322,7 +322,7 @@ class Summary:
 
 def to_json(summary: Mapping[str, Any]) -> str:
     """Return the summary as JSON. It is valid UTF-8 even if a file's name is not: the name has escapes ``\\udcXX``."""
-    text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    text = inert.to_json(summary, indent=1, allow_nan=False) + "\n"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

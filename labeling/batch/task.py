@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError
+from labeling.inert import to_json
 
 if TYPE_CHECKING:
     from labeling.ledger import Entry
@@ -178,7 +179,7 @@ def result_line(path: str, status: Status, *, attempts: int, seconds: float, **m
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"path": path, "status": str(status), "attempts": attempts, "seconds": round(seconds, 6), "time": now}
     record |= {key: value for key, value in more.items() if value not in (None, "")}
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = to_json(record, separators=(",", ":"), default=str)
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 

@@ -7,12 +7,11 @@ right-to-left override shows ``gpj.exe`` as ``exe.jpg``. They are spelled out.
 from __future__ import annotations
 
 import html
-import unicodedata
+
+from labeling.inert import inert
 
 MAX_TEXT = 2000
 """Characters of one value that are shown; the JSON report has all of them."""
-
-_KEPT = "\n\t\N{ZERO WIDTH JOINER}"  # the last one joins emoji
 
 
 class Html(str):
@@ -23,12 +22,7 @@ class Html(str):
 
 def visible(text: str) -> str:
     """Spell out control characters, directional marks and halves of surrogate pairs, as in ``[U+202E]``."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _SHAPELESS and c not in _KEPT else c for c in text)
-
-
-_SHAPELESS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+    return inert(text, kept="\n\t", spelled=lambda c: f"[U+{ord(c):04X}]")
 
 
 def escaped(value: object) -> Html:

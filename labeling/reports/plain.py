@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable
 
+from labeling import inert
 from labeling.findings import REPORTED
 from labeling.verification.report import Report, status_of
 
@@ -19,12 +19,12 @@ COLUMNS = ("path", "media_type", "origin", "profile", "verdict", *REPORTED, "fai
 
 def to_json(reports: Iterable[Report]) -> str:
     """Return one JSON array with an object for each file."""
-    return json.dumps([r.to_dict() for r in reports], ensure_ascii=False, indent=1, default=str) + "\n"
+    return inert.to_json([r.to_dict() for r in reports], indent=1, default=str) + "\n"
 
 
 def to_jsonl(reports: Iterable[Report]) -> str:
     """Return a line for each file with one JSON object."""
-    return "".join(json.dumps(r.to_dict(), ensure_ascii=False, default=str) + "\n" for r in reports)
+    return "".join(inert.to_json(r.to_dict(), default=str) + "\n" for r in reports)
 
 
 def to_csv(reports: Iterable[Report]) -> str:
@@ -37,13 +37,17 @@ def to_csv(reports: Iterable[Report]) -> str:
         for name, verdict in report.verdicts.items():
             rules = [" ".join(d.rule for d in group) for group in (verdict.failed, verdict.warnings)]
             row = (report.path, report.media_type, report.origin, name, str(verdict.outcome), *statuses, *rules)
-            writer.writerow([inert(cell) for cell in row])
+            writer.writerow([cell(value) for value in row])
     return out.getvalue()
 
 
-def inert(cell: str) -> str:
-    """Put a quote before text that a spreadsheet would take for a formula, such as a name that begins with ``=``."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+def cell(text: str) -> str:
+    """Return text for a cell, with control characters spelled out.
+
+    What a spreadsheet would take for a formula, such as a name that begins with ``=``, has a quote before it.
+    """
+    shown = inert.inert(text)
+    return f"'{shown}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else shown
 
 
 FORMATS: dict[str, Callable[[Iterable[Report]], str]] = {"json": to_json, "jsonl": to_jsonl, "csv": to_csv}

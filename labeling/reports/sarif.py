@@ -7,7 +7,6 @@ a file. A defect under several profiles is one result that names them all; its l
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from urllib.parse import quote
 
 from labeling._version import __version__
 from labeling.findings import Defect
+from labeling.inert import inert, to_json
 from labeling.rule_catalogue import RULES
 from labeling.verification.report import Report
 
@@ -49,7 +49,7 @@ def to_sarif(reports: Iterable[Report]) -> str:
         "properties": {"profiles": list(dict.fromkeys(name for report in reports for name in report.verdicts))},
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, ensure_ascii=False, indent=1, default=str) + "\n"
+    return to_json(log, indent=1, default=str) + "\n"
 
 
 def _artifact(report: Report) -> dict[str, Any]:
@@ -67,13 +67,13 @@ def _results(report: Report, index: int, rules: dict[str, dict[str, Any]]) -> It
         location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri(report.path), "index": index}}}
         places = [finding.where for finding in report.findings if finding.where and defect in finding.defects]
         if places:  # a place inside the file has no line number: it is named as the container's reader names it
-            location["logicalLocations"] = [{"fullyQualifiedName": place} for place in dict.fromkeys(places)]
+            location["logicalLocations"] = [{"fullyQualifiedName": inert(place)} for place in dict.fromkeys(places)]
         identity = "\0".join((uri(report.path), defect.rule, defect.message))
         yield {
             "ruleId": defect.rule,
             "ruleIndex": list(rules).index(rule),
             "level": level,
-            "message": {"text": defect.message},
+            "message": {"text": inert(defect.message)},
             "locations": [location],
             "partialFingerprints": {"defect/v1": hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()},
             "properties": {"clause": defect.clause, "profiles": profiles},
