@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from labeling import Labeler, Style, VideoOptions, verify
+from labeling.codecs.video import h264
 from labeling.codecs.video.overlay import FrameOverlay
 from labeling.errors import LabelingError, WriteError
 from labeling.findings import Status
@@ -120,3 +122,28 @@ def test_what_cannot_be_drawn_on_names_the_way_out(tmp_path: Path) -> None:
         Labeler(PRODUCER).label_file(source, target)
     assert not target.exists()
     Labeler(PRODUCER, visible=False).label_file(source, target)
+
+
+LOSSLESS = ("-c:v", "libx264", "-qp", 0, "-g", 24, "-pix_fmt", "yuv420p")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "flv"])
+def test_a_join_that_decoders_do_not_play_is_not_given_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """The flag that FFmpeg's decoder needs beside lossless pictures is left out: it shows all behind them as noise."""
+    monkeypatch.setattr(h264, "with_bypass", lambda nal: nal)
+    source = make_video(tmp_path / f"a.{suffix}", *LOSSLESS, size="320x240")
+    target = tmp_path / f"b.{suffix}"
+    with pytest.raises(WriteError, match="do not play as before"):
+        Labeler(PRODUCER, video=VideoOptions(crf=20, reencode="never")).label_file(source, target)
+    assert not target.exists()
+    done = Labeler(PRODUCER, video=VideoOptions(crf=20)).label_file(source, target)
+    assert "FFmpeg does not play copied pictures right" in " ".join(done.how)
+    assert "as asked" not in " ".join(done.how)
+    halves = "[0:v]crop=iw:ih/2:0:0[a];[1:v]crop=iw:ih/2:0:0[b];[a][b]psnr=stats_file="
+    stats = tmp_path / "psnr.txt"
+    ffmpeg("-i", source, "-i", target, "-lavfi", f"{halves}{stats}", "-f", "null", "-")
+    told = re.findall(r"psnr_avg:([0-9.]+)", stats.read_text())
+    assert len(told) == 75
+    assert min(map(float, told)) > 30

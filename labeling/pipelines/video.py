@@ -7,6 +7,7 @@ was not read back from the new file.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
 from labeling.options import VideoOptions
 from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.join_check import BrokenJoin
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.source import LabelFor, agreed_label, read_contents, require_signer
 from labeling.pipelines.video_job import VideoJob, write
@@ -53,6 +55,29 @@ def label_video(
         SigningError: It carries a C2PA manifest, and there is no signer.
         LabelingError: It cannot be labelled as asked.
     """
+    arguments = data, name, target, label_for, options
+    try:
+        return _labelled(*arguments, video, dry_run=dry_run)
+    except BrokenJoin:
+        if video.reencode != "auto":
+            raise
+    done = _labelled(*arguments, replace(video, reencode="always"), dry_run=dry_run)
+    from labeling.codecs.video.base import AS_ASKED
+
+    why = "since FFmpeg does not play copied pictures right behind new ones"
+    return replace(done, how=tuple(words.replace(AS_ASKED, why) for words in done.how))
+
+
+def _labelled(
+    data: Media,
+    name: str,
+    target: Path,
+    label_for: LabelFor,
+    options: LabelingOptions,
+    video: VideoOptions,
+    *,
+    dry_run: bool,
+) -> LabeledFile:
     contents, found = read_contents(data)
     beside = store_beside(name, contents)
     label = agreed_label(found, label_for)
@@ -132,6 +157,7 @@ def _paint_in_place(
     job.edits = painted.edits
     job.reasons, job.lost = painted.reasons, painted.lost
     job.painter = options.painter
+    job.resumes = painted.resumes
     job.visible = options.painter.finding(painted.box, *painted.displayed)
     job.how.append(painted.how)
 
@@ -152,7 +178,7 @@ def _remux(
         Path(job.data.name), temporary, job.contents.format, options.painter, video.spans(job.contents.seconds),
         reencode=video.reencode, settings=settings, progress=video.progress,
     )  # fmt: skip
-    job.painter = options.painter
+    job.painter, job.resumes = options.painter, painted.resumes
     job.visible = options.painter.finding(painted.box, *painted.displayed)
     job.how += painted.how
     job.reasons, job.lost = painted.reasons, painted.lost

@@ -49,6 +49,7 @@ class VideoJob:
         edits: Changes of the video that are made in the same copy as those of metadata (MP4).
         visible: The finding on the visible or audible label.
         painter: What has drawn a visible label on pictures of the video.
+        resumes: When the first copied picture behind re-encoded ones is shown, in seconds from the first one.
         how: What was done, in sentences.
         reasons: Why things of the source are not in the copy, as the codec says (:class:`labeling.codecs.Painted`).
         lost: Losses that the codec names itself.
@@ -59,6 +60,7 @@ class VideoJob:
         self.edits: Mp4Edits | None = None
         self.visible: Finding | None = None
         self.painter: LabelPainter | None = None
+        self.resumes: float | None = None
         self.how: list[str] = []
         self.reasons: Mapping[str, str] = {}
         self.lost: tuple[Loss, ...] = ()
@@ -267,7 +269,8 @@ def _read_back(
     if job.painter is not None:
         from labeling.pipelines.visible_check import check_on_video
 
-        check_on_video(result, job.source, after.format, job.painter, languages=options.profile.languages)
+        languages = options.profile.languages
+        check_on_video(result, job.source, after.format, job.painter, resumes=job.resumes, languages=languages)
     if not job.painted and unsigned:
         check_media_untouched(job.source, job.contents, result, after)
     findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, manifest)]

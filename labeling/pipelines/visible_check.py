@@ -6,7 +6,8 @@ label has to stay for two seconds (GB 45438-2025 5.4). Pictures are decoded as t
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,9 +20,10 @@ from labeling.errors import LabelingError, MissingDependency, WriteError
 from labeling.findings import Status
 from labeling.limits import MAX_PIXELS, MIN_SECONDS
 from labeling.marks.visible import same_text, text_detail
+from labeling.pipelines.join_check import check_join
 
 if TYPE_CHECKING:
-    from labeling.codecs.video.sample import Frame
+    from labeling.codecs.video.sample import Frame, Sampler
 
 _HINT = "nothing was stored, please report this file"
 
@@ -34,6 +36,9 @@ _ALIKE = 0.4
 
 _FAINT = 2.0
 """A label that changes the picture by less than this many levels on average cannot be told from coding noise."""
+
+_FRAMES = 6000
+"""Limit on the frames that are decoded to get behind those that were re-encoded."""
 
 _ROUNDING = 0.002
 """Seconds: Matroska and FLV round times to milliseconds."""
@@ -48,29 +53,45 @@ class _Expected(NamedTuple):
 
 
 def check_on_video(
-    result: Media, source: Media, format: str, painter: Painter, *, languages: tuple[str, ...] = ("zh",)
+    result: Media,
+    source: Media,
+    format: str,
+    painter: Painter,
+    *,
+    resumes: float | None = None,
+    languages: tuple[str, ...] = ("zh",),
 ) -> None:
     """Check that the label of a new video is on the first shown picture, and for two seconds from there.
 
     Where the pixels do not say so, the verifier's reader of text decides: the decoder may have shown other pictures of
-    the source than of the copy.
+    the source than of the copy. The same decoder then goes on to the first pictures that were copied.
 
     Args:
         result: The new file.
         source: The file as it came, with the same pictures.
         format: Their format's name.
         painter: What drew the label.
+        resumes: When the first picture behind re-encoded ones is shown that was copied, in seconds from the first one;
+            ``None`` if there is none.
         languages: Languages in which the wording is accepted.
 
     Raises:
         WriteError: The label is not there.
+        BrokenJoin: It is, and the pictures behind it are not as before.
     """
-    try:
-        missing = _missing(result, source, format, painter)
-    except LabelingError as error:
-        missing = f"could not be checked ({error.message})"
-    if missing and not _is_read(result, format, languages):
-        raise WriteError(f"the visible label {missing}", hint=_HINT)
+    with contextlib.ExitStack() as stack:
+        try:
+            before = sample.opened(source, format, max_pixels=MAX_PIXELS)
+            frames = sample.opened(result, format, max_pixels=MAX_PIXELS).frames(limit=_FRAMES)
+            stack.callback(frames.close)
+            numbered = enumerate(frames)
+            missing = _missing(numbered, before, painter)
+        except LabelingError as error:
+            missing = f"could not be checked ({error.message})"
+        if missing and not _is_read(result, format, languages):
+            raise WriteError(f"the visible label {missing}", hint=_HINT)
+        if resumes is not None and not missing:
+            check_join(numbered, before, resumes)
 
 
 def _is_read(result: Media, format: str, languages: tuple[str, ...]) -> bool:
@@ -82,14 +103,13 @@ def _is_read(result: Media, format: str, languages: tuple[str, ...]) -> bool:
         return False
 
 
-def _missing(result: Media, source: Media, format: str, painter: Painter) -> str:
+def _missing(frames: Iterator[tuple[int, Frame]], source: Sampler, painter: Painter) -> str:
     """Say on which picture the label is missing; empty if it is there."""
-    frames = sample.opened(result, format, max_pixels=MAX_PIXELS).frames()
-    before = _Source(sample.opened(source, format, max_pixels=MAX_PIXELS).frames(ahead=False))
+    before = _Source(source.frames(ahead=False))
     known: dict[tuple[int, int], _Expected] = {}
     reference: NDArray[np.float32] | None = None
     try:
-        for number, frame in enumerate(frames):
+        for number, frame in frames:
             size = frame.size
             if size not in known:
                 known[size] = _expected(painter, size)
@@ -104,7 +124,6 @@ def _missing(result: Media, source: Media, format: str, painter: Painter) -> str
             if frame.end >= MIN_SECONDS - _ROUNDING:
                 break
     finally:
-        frames.close()
         before.frames.close()
     return ""
 

@@ -173,6 +173,9 @@ def describe(stream: Stream, settings: Settings, *, name: str = "", encoder: str
     return f"{name or NAMES.get(stream.codec, stream.codec)} ({encoder or usual}, {named}{quality})"
 
 
+AS_ASKED = "as asked"
+"""Why everything is re-encoded, if somebody wants it."""
+
 NAMES = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes",
     "mjpeg": "Motion JPEG", "mpeg4": "MPEG-4 Visual", "mpeg2video": "MPEG-2", "ffv1": "FFV1",
@@ -364,6 +367,7 @@ class PaintedVideo:
         spans: (start, end) of each time at which the overlay is shown.
         encoded: (start, end) of each part that was re-encoded; everything else is the same bytes.
         bit_exact_after: Where the last of these parts ends; ``None`` if nothing follows it.
+        resumes: Where the first of them ends; ``None`` if nothing follows it.
         how: The same in sentences.
         reasons: Why things are not in the new file that were in the old one, as in
             :class:`labeling.codecs.base.Painted`.
@@ -378,3 +382,4 @@ class PaintedVideo:
     how: tuple[str, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
     lost: tuple[Loss, ...] = ()
+    resumes: float | None = None

@@ -37,8 +37,8 @@ class PaintedInPlace(NamedTuple):
         box: (left, top, right, bottom) of the label in the displayed picture.
         displayed: (width, height) of the displayed picture.
         how: What is done, in words.
-        exact_after: From this second on, every picture decodes to the same samples as before; ``None`` if all are
-            re-encoded.
+        resumes: When the first copied picture behind re-encoded ones is shown, in seconds from the first one; ``None``
+            if there is none.
         close: To be called once the copy is written.
         reasons: Why things are not in the new file that were in the old one, as in
             :class:`labeling.codecs.base.Painted`.
@@ -49,7 +49,7 @@ class PaintedInPlace(NamedTuple):
     box: Area
     displayed: tuple[int, int]
     how: str
-    exact_after: float | None
+    resumes: float | None
     close: Callable[[], None]
     reasons: Mapping[str, str] = {}
     lost: tuple[Loss, ...] = ()
@@ -137,7 +137,7 @@ def paint(
         job.overlay.box,
         job.overlay.displayed,
         job.how(),
-        job.exact_after(),
+        job.resumes(),
         fresh.close,
         lost=tuple(job.record.lost),
     )

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from labeling.codecs.video import segment
-from labeling.codecs.video.base import NAMES, NO_VISIBLE, Join, Packet, Spans
+from labeling.codecs.video.base import AS_ASKED, NAMES, NO_VISIBLE, Join, Packet, Spans
 from labeling.codecs.video.mp4_streams import Described
 from labeling.codecs.video.targets import candidates, choose
 from labeling.containers.base import Media
@@ -115,7 +115,7 @@ class Plan:
         if not touched:
             raise LabelingError("no picture of the video is shown at the time of the label")
         if reencode == "always":
-            self.whys.append("as asked")
+            self.whys.append(AS_ASKED)
             self._take_whole({each.which for each in self.stretches}, fallbacks)
             return list(self.stretches)
         refused: dict[int, str] = {}

@@ -267,15 +267,18 @@ class SampleEdit:
                 edits.append(MoovEdit(config.start, config.end, isobmff.box(config.type, new), inside))
         return edits
 
-    def exact_after(self) -> float | None:
-        """Return the second from which on the video is as before; ``None`` if there is none."""
-        if self.plan.everything:
-            return None
-        return (min(self.track.pts[n] for n in range(*self._tail())) - self.plan.shown[0]) / self.track.scale
+    def resumes(self) -> float | None:
+        """Return when the first copied picture behind re-encoded ones is shown; ``None`` if there is none.
 
-    def _tail(self) -> tuple[int, int]:
-        end = self.plan.segments[-1][1]
-        return (end, len(self.track.sizes)) if end < len(self.track.sizes) else (0, 1)
+        An edit list that shows parts in another order, or several times, says no such time.
+        """
+        begins = [*(each.begin for each in self.plan.segments), len(self.track.sizes)]
+        ends = (each.end for each, begin in zip(self.plan.segments, begins[1:], strict=True) if each.end < begin)
+        behind = next(ends, 0)
+        if not behind or sum(media >= 0 for media, _ in self.track.edits) > 1:
+            return None
+        first = min(self.track.pts[behind : next(begin for begin in begins if begin > behind)])
+        return (first - self.plan.shown[0]) / self.track.scale
 
     def how(self) -> str:
         """Describe what was done."""

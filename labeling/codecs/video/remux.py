@@ -17,6 +17,7 @@ from labeling import containers, files
 from labeling.codecs.base import Painter
 from labeling.codecs.video import copier, matroska_display, segment
 from labeling.codecs.video.base import (
+    AS_ASKED,
     NAMES,
     NO_VISIBLE,
     PaintedVideo,
@@ -133,7 +134,7 @@ def paint(
             if reencode == "never":
                 raise
             why = error.message
-    how = f"all of the video was re-encoded, since {why}" if why else "all of the video was re-encoded, as asked"
+    how = f"all of the video was re-encoded, {f'since {why}' if why else AS_ASKED}"
     return job.write(job.scanned(partial=False), (how,))
 
 
@@ -297,6 +298,7 @@ class _Job:
             _words(how, encoded, after, ", ".join(record.words), scan),
             {"track:video:1:codec": how[0]} if how else {},
             tuple(record.lost),
+            None if how or scan.ranges[0][1] is None else encoded[0][1],
         )
 
     def _replace(self, copying: copier.Copier, extradata: bytes) -> bool:

@@ -194,19 +194,32 @@ class Sampler:
             self.has_audio = bool(self._unused.streams.audio)
             self.seconds = max(0.0, (self._unused.duration or 0) / 1e6)
 
-    def frames(self, *, ahead: bool = True) -> Generator[Frame]:
-        """Yield the frames from the first shown one on, in the order of display, :data:`MAX_FRAMES` at most.
+    def frames(self, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame]:
+        """Yield the frames from the first shown one on, in the order of display.
 
         Packets that do not decode are skipped.
 
         Args:
             ahead: Whether further frames are decoded in other threads meanwhile; pointless if only the first is wanted.
+            limit: How many frames at most.
 
         Raises:
             UnreadableFile: There is no frame at all.
             TooLarge: The frames have more pixels than the limit.
         """
-        return self._frames(0.0, ahead=ahead)
+        return self._frames(0.0, ahead=ahead, limit=limit)
+
+    def frames_from(self, seconds: float) -> Generator[Frame]:
+        """Yield the frames from the key frame before ``seconds`` on, :data:`MAX_FRAMES` at most.
+
+        Raises:
+            UnreadableFile: There is no frame at all.
+        """
+        if self._origin is None:
+            first = self._frames(0.0, ahead=False)
+            next(first, None)
+            first.close()
+        return self._frames(seconds, ahead=False)
 
     def frame_at(self, seconds: float) -> Frame | None:
         """Return the frame shown ``seconds`` after the first one, or the last one before it that decodes."""
@@ -267,7 +280,7 @@ class Sampler:
         container, self._unused = self._unused or self._open(), None
         return container
 
-    def _frames(self, start: float, *, ahead: bool = True) -> Generator[Frame]:
+    def _frames(self, start: float, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame]:
         with decoding(), self._opened() as container:
             stream = _video(container)
             if stream is None:
@@ -283,9 +296,9 @@ class Sampler:
             context.options = {"max_pixels": str(self._limit)}
             if start and self._origin is not None:
                 container.seek(math.floor((self._origin + start) / float(stream.time_base or 1)), stream=stream)
-            yield from self._shots(container, stream)
+            yield from self._shots(container, stream, limit)
 
-    def _shots(self, container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
+    def _shots(self, container: InputContainer, stream: VideoStream, limit: int) -> Iterator[Frame]:
         """Yield frames with their times. Each is held back until it is known when the next one replaces it."""
         tick, step = float(stream.time_base or 0), 1 / float(stream.average_rate or 25)
         aspect = float(stream.sample_aspect_ratio or 1)
@@ -303,7 +316,7 @@ class Sampler:
                 before.end = shot.seconds
                 yield before
             before = shot
-            if count + 1 >= MAX_FRAMES:
+            if count + 1 >= limit:
                 break
         else:
             if before is None:
