@@ -134,6 +134,9 @@ class Muxer(NamedTuple):
     fallback_codecs: tuple[str, ...] = ("h264", "hevc")
     """What a whole video is encoded with if its own codec cannot be."""
 
+    has_ffv1: bool = False
+    """What is lossless and cannot be encoded in its own codec becomes FFV1."""
+
     hevc_tag: str = ""
     """The codec tag that players ask for on HEVC."""
 

@@ -220,7 +220,8 @@ _VIDEO: tuple[Format, ...] = (
                   video_codecs=("h264", "hevc", "vp9", "av1"),
                   audio_codecs=("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le",
                                 "pcm_s24le"),
-                  audio_encoder="libopus", has_display_size=True, has_attachments=True, remux_options=_PASS),
+                  audio_encoder="libopus", has_display_size=True, has_attachments=True, has_ffv1=True,
+                  remux_options=_PASS),
             Muxer(name="webm", extensions=(".webm",), marker=b"webm",
                   video_codecs=("vp9", "av1"), audio_codecs=("opus", "vorbis"), audio_encoder="libopus",
                   fallback_codecs=("vp9", "av1"), has_display_size=True, remux_options=_PASS),
@@ -237,7 +238,7 @@ _VIDEO: tuple[Format, ...] = (
         muxers=(
             Muxer(name="avi", extensions=(".avi",),
                   video_codecs=("h264",), audio_codecs=("mp3", "ac3", "pcm_s16le"), audio_encoder="libmp3lame",
-                  stereo=True, one_time=True, keeps_tags=True),
+                  stereo=True, one_time=True, keeps_tags=True, has_ffv1=True),
         ),
     ),
     Format(

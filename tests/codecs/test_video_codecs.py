@@ -48,6 +48,24 @@ KINDS = {
     "huffyuv.avi": ("-c:v huffyuv -pix_fmt yuv422p", "HuffYUV ", True),
     "utvideo.avi": ("-c:v utvideo -pix_fmt yuv420p", "Ut Video ", True),
     "magicyuv.avi": ("-c:v magicyuv -pix_fmt yuv420p", "MagicYUV ", True),
+    "raw.avi": ("-s 322x242 -c:v rawvideo -pix_fmt bgr24", "raw video ", True),
+    "raw_odd.avi": ("-s 321x241 -c:v rawvideo -pix_fmt bgr24", "raw video ", True),
+    "raw_clear.avi": ("-c:v rawvideo -pix_fmt bgra", "raw video ", True),
+    "raw_gray.avi": ("-c:v rawvideo -pix_fmt gray", "raw video ", True),
+    "raw_i420.avi": ("-c:v rawvideo -pix_fmt yuv420p", "raw video ", True),
+    "raw_yuy2.avi": ("-c:v rawvideo -pix_fmt yuyv422", "raw video ", True),
+    "raw.mkv": ("-c:v rawvideo -pix_fmt yuv420p", "raw video ", True),
+    "raw.mov": ("-c:v rawvideo -pix_fmt uyvy422", "raw video ", True),
+    "raw_rgb.mov": ("-s 322x242 -c:v rawvideo -pix_fmt rgb24", "raw video ", True),
+    "raw_argb.mov": ("-c:v rawvideo -pix_fmt argb", "raw video ", True),
+    "v210.mov": ("-c:v v210", "uncompressed ", True),
+    "r210.mov": ("-c:v r210", "r210 ", True),
+    "jpeg2000.mov": ("-s 160x120 -c:v jpeg2000 -pix_fmt yuv420p", "JPEG 2000 ", True),
+    "cineform.mov": ("-c:v cfhd", "CineForm ", False),
+    "dv.mov": ("-s 720x576 -r 25 -c:v dvvideo -pix_fmt yuv420p", "DV ", False),
+    "dv.avi": ("-s 720x480 -r 30000/1001 -c:v dvvideo -pix_fmt yuv411p", "DV ", False),
+    "dv50.mov": ("-s 720x576 -r 25 -c:v dvvideo -pix_fmt yuv422p", "DV ", False),
+    "dv.mkv": ("-s 720x576 -r 25 -c:v dvvideo -pix_fmt yuv420p", "DV ", False),
     "xvid.avi": ("-c:v libxvid -q:v 3 -g 24", "MPEG-4 Visual ", False),
     "mpeg4.avi": ("-c:v mpeg4 -q:v 3 -g 24", "MPEG-4 Visual ", False),
 }  # fmt: skip
@@ -131,7 +149,7 @@ def test_a_video_keeps_its_codec_and_profile_and_how_names_them(
 
 
 CLOSEST = {
-    "raw.avi": "-c:v rawvideo -pix_fmt bgr24",
+    "raw_555.avi": "-c:v rawvideo -pix_fmt rgb555le",
     "cinepak.avi": "-c:v cinepak",
     "animation_555.mov": "-c:v qtrle -pix_fmt rgb555be",
     "fields.mp4": "-vf setfield=tff -c:v libx265 -preset ultrafast -x265-params log-level=none:interlace=tff",
@@ -141,7 +159,7 @@ CLOSEST = {
 @pytest.mark.parametrize(
     ("name", "lost"),
     [
-        ("raw.avi", ["codec of video track 1", "lossless coding"]),
+        ("raw_555.avi", ["codec of video track 1: Windows bitmaps, kind 0 → FFV1"]),
         ("cinepak.avi", ["codec of video track 1: CVID → H264"]),
         ("animation_555.mov", ["codec of video track 1", "lossless coding"]),
         ("fields.mp4", ["mark that pictures consist of two fields"]),
@@ -156,6 +174,17 @@ def test_what_new_pictures_do_not_hold_is_named(
     assert all(any(what.startswith(words) for what in said) for words in lost), said
     assert likeness(source, out) > 30
     assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
+
+
+def test_a_palette_in_the_container_is_not_ignored(tmp_path: Path) -> None:
+    """FFmpeg's demuxer gives it to the decoder beside a packet; without it, all pictures are black or white."""
+    source, out = tmp_path / "source.avi", tmp_path / "out.avi"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=24:d=3", "-c:v", "rawvideo", "-pix_fmt", "pal8", source)
+    with pytest.raises(LabelingError, match="palette"):
+        Labeler(PRODUCER).label_file(source, out)
+    assert not out.exists()
+    Labeler(PRODUCER, visible=False).label_file(source, out)
+    assert top_half(out) == top_half(source)
 
 
 @pytest.mark.parametrize("form", ["-c:v libx264 -pix_fmt yuv420p", "-c:v libx264 -pix_fmt yuv444p", "-c:v libx264rgb"])

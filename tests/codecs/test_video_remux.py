@@ -157,7 +157,7 @@ WHOLE: dict[str, tuple[Any, ...]] = {
     "avi with b": ("avi", "avi", "do not say when", "H.264", *X264, "-bf", 2),
     "mpeg-4": ("avi", "avi", "cannot be re-encoded in part", "MPEG-4", "-c:v", "mpeg4", "-q:v", 4, "-bf", 2),
     "mpeg-2": ("matroska", "mkv", "re-encoded in part", "MPEG-2", "-c:v", "mpeg2video", "-q:v", 4, "-bf", 2),
-    "wmv2": ("avi", "avi", "wmv2 cannot be re-encoded in part", "H.264", "-c:v", "wmv2", "-q:v", 4),
+    "wmv2": ("avi", "avi", "Windows Media Video 8 cannot be re-encoded in part", "H.264", "-c:v", "wmv2", "-q:v", 4),
     "ffv1": ("matroska", "mkv", "cannot be re-encoded in part", "FFV1", "-c:v", "ffv1"),
     "vp9 10 bit": ("matroska", "mkv", "8 bits", "HEVC", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8,
                    "-pix_fmt", "yuv420p10le"),

@@ -114,8 +114,11 @@ DEFAULTS = {
     "mpeg2video": Coding("mpeg2video", "", 2, "quantiser"),
     "mpeg1video": Coding("mpeg1video", "", 2, "quantiser"),
     "dnxhd": Coding("dnxhd", "", 0, "the rate of its profile"),
+    "dvvideo": Coding("dvvideo", "", 0, "the rate of its profile"),
+    "cfhd": Coding("cfhd", "", 0, "film scan 3+"),
+    "jpeg2000": Coding("jpeg2000", "", 0, "lossless"),
 }
-EXACT = ("ffv1", "png", "qtrle", "v210", "v410", "huffyuv", "ffvhuff", "utvideo", "magicyuv")
+EXACT = ("rawvideo", "ffv1", "png", "qtrle", "v210", "v410", "r210", "huffyuv", "ffvhuff", "utvideo", "magicyuv")
 """Codecs that lose nothing, and that FFmpeg encodes."""
 
 DEFAULTS |= {name: Coding(name, "", 0, "lossless") for name in EXACT}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from labeling.codecs.video import segment
 from labeling.codecs.video.base import AS_ASKED, NAMES, NO_VISIBLE, Join, Packet, Spans
+from labeling.codecs.video.decoders import first_picture
 from labeling.codecs.video.mp4_streams import Described
 from labeling.codecs.video.targets import candidates, choose
 from labeling.containers.base import Media
@@ -179,7 +180,7 @@ class Plan:
         stretch = next(each for each in self.stretches if each.which == which)
         numbers = range(stretch.begin, min(stretch.end, stretch.begin + _TRIED))
         packets = (Packet(self.track.pts[n], self.track.dts[n], self.syncs(n), self.sample(n)) for n in numbers)
-        form = segment.first_picture(self.described[which].stream, packets).format.name
+        form = first_picture(self.described[which].stream, packets).format.name
         return str(form)
 
     def _is_join(self, number: int, stretch: Stretch) -> bool:

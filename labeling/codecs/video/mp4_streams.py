@@ -12,6 +12,7 @@ from labeling.codecs.video.base import NO_VISIBLE, Stream
 from labeling.codecs.video.h264 import H264
 from labeling.codecs.video.hevc import Hevc
 from labeling.codecs.video.packet_scan import SETS
+from labeling.codecs.video.raw_video import MAX_PACKET
 from labeling.containers.base import Media
 from labeling.containers.mp4.descriptions import Entry, dolby_vision_profile, elementary
 from labeling.containers.mp4.samples import MAX_SAMPLE, VideoTrack
@@ -94,7 +95,7 @@ def _described(
     try:
         if codec in ("h264", "hevc"):
             stream, sets = _with_sets(data, track, stream, samples)
-        first = _head(data, track, samples[0], 64) if samples else b""
+        first = _head(data, track, samples[0], MAX_PACKET if codec == "rawvideo" else 64) if samples else b""
         refusal = segment.codec_of(stream).refusal(first)
     except LabelingError as error:
         refusal = error.message

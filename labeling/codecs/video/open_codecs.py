@@ -29,6 +29,7 @@ _DNXHD = {
     1253: 36, 1258: 60, 1259: 84,
 }  # fmt: skip
 """Compression id of DNxHD → one of the rates, in Mbit/s, by which FFmpeg's encoder finds it again (SMPTE ST 2019-1)."""
+_DIF, _DIF_VIDEO = 80, 4  # size of a DIF block, and the section type of those with pictures
 _QUANTISER = 118  # FFmpeg's scale of quantisers (FF_QP2LAMBDA)
 
 
@@ -184,13 +185,14 @@ class Av1(_Simple):
 
 
 class Intra(_Simple):
-    """Codecs in which every picture can be coded on its own: Motion JPEG, ProRes, DNxHR, PNG, QuickTime Animation."""
+    """Codecs in which every picture can be coded on its own: Motion JPEG, ProRes, DNxHR, JPEG 2000, PNG and others."""
 
     lenient = True
 
     def __init__(self, stream: Stream) -> None:
         super().__init__(stream)
         self._compression = 0
+        self._codestream = False  # JPEG 2000 without boxes around it
 
     def refusal(self, first: bytes = b"") -> str:
         """See :class:`Codec`."""
@@ -201,7 +203,15 @@ class Intra(_Simple):
     def carried(self, data: bytes) -> Any:
         """See :class:`Codec`."""
         self._compression = _compression_id(data)
-        return ()
+        self._codestream = data.startswith(b"\xff\x4f\xff\x51")
+        return data if self.stream.codec == "dvvideo" else b""
+
+    def pack(self, data: bytes, carried: Any, key: bool) -> bytes:
+        """See :class:`Codec`. DV has more than pictures: time code, date of recording, audio (IEC 61834-2)."""
+        if not carried or len(carried) != len(data):
+            return data
+        blocks = range(0, len(data), _DIF)
+        return b"".join((data if data[at] >> 5 == _DIF_VIDEO else carried)[at : at + _DIF] for at in blocks)
 
     copies = True  # FFmpeg's own encoders refer to the picture that they are given, and may code it later
 
@@ -228,6 +238,8 @@ class Intra(_Simple):
             return {"profile": _DNXHR.get(self._compression, closest)}
         if self.stream.codec == "mjpeg":
             return {"flags": "+qscale", "global_quality": str(quantiser * _QUANTISER)}
+        if self.stream.codec == "jpeg2000":
+            return {"pred": "dwt53", "format": "j2k" if self._codestream else "jp2"}
         context.gop_size = 1
         return {}
 
@@ -347,7 +359,7 @@ class Whole(_Simple):
         return context.extradata or b""
 
 
-_INTRA = ("mjpeg", "prores", "dnxhd", "png", "qtrle", "v210")
+_INTRA = ("mjpeg", "prores", "dnxhd", "png", "qtrle", "v210", "v410", "r210", "jpeg2000", "cfhd", "dvvideo")
 _MPEG = ("mpeg4", "mpeg2video", "mpeg1video")
 CODECS: dict[str, type[Vp9 | Vp8 | Av1 | Intra | Mpeg]] = {
     "vp9": Vp9, "vp8": Vp8, "av1": Av1, **dict.fromkeys(_INTRA, Intra), **dict.fromkeys(_MPEG, Mpeg),

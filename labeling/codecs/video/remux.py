@@ -340,7 +340,7 @@ class _Job:
     def _whole_codec(self) -> str:
         """Return the codec for the whole video: its own if that can encode its pictures, else another that can."""
         own, pix_fmt = self.video.stream.codec, self.video.pix_fmt
-        for codec in candidates(own, pix_fmt, self.muxer.fallback_codecs):
+        for codec in candidates(own, pix_fmt, self.muxer.fallback_codecs, exact=self.muxer.has_ffv1):
             if choose(codec, pix_fmt) is not None:
                 return codec
         raise LabelingError(

@@ -29,10 +29,10 @@ from labeling.codecs.video.base import (
     describe,
     reorder_depth,
 )
+from labeling.codecs.video.decoders import decoder_of, first_of
 from labeling.codecs.video.targets import Choice, choose, converted, form_of
 from labeling.codecs.video.written import Facts, Record, facts_of, losses, name_of
-from labeling.errors import LabelingError, TooLarge, UnreadableFile
-from labeling.limits import MAX_PIXELS
+from labeling.errors import LabelingError, UnreadableFile
 
 if TYPE_CHECKING:
     import av
@@ -54,7 +54,9 @@ __all__ = [
 MAX_PENDING = 512
 """Limit on the pictures between a packet that goes in and the new one that comes out; encoders look ahead by dozens."""
 
-_DECODERS = {"av1": "libdav1d"}
+_OWN_PALETTE = frozenset({"png"})
+"""Codecs whose palette is in each picture. That of others is in the container, outside of the packets."""
+
 _COUNTED = frozenset({"mpeg4", "mpeg2video", "mpeg1video"})
 """Codecs whose pictures say when they are shown, in ticks that the stream's header states."""
 
@@ -81,13 +83,15 @@ def codec_of(stream: Stream) -> Codec:
     Raises:
         UnreadableFile: Its decoder configuration is damaged.
     """
-    from labeling.codecs.video import h264, hevc, open_codecs
+    from labeling.codecs.video import h264, hevc, open_codecs, raw_video
 
     made: Codec
     if stream.codec == "h264":
         made = h264.H264(stream)
     elif stream.codec == "hevc":
         made = hevc.Hevc(stream)
+    elif stream.codec == "rawvideo":
+        made = raw_video.Raw(stream)
     else:
         made = open_codecs.CODECS.get(stream.codec, open_codecs.Whole)(stream)
     return made
@@ -165,7 +169,7 @@ class Reencoder:
         self._codec = self._source if self._alike else codec_of(self._target)
         self._copies = self._source.copies or self._codec.copies
         coding(self._target, settings)  # raises if the settings do not fit
-        self._decoder = _decoder(stream)
+        self._decoder = decoder_of(stream)
         self._encoder: av.VideoCodecContext | None = None
         self._form: tuple[Any, ...] = ()  # of the pictures that the encoder was opened for
         self._choice: Choice | None = None
@@ -317,6 +321,11 @@ class Reencoder:
     def _open(self, frame: av.VideoFrame) -> av.VideoCodecContext:
         import av
 
+        if frame.format.name == "pal8" and self._stream.codec not in _OWN_PALETTE:
+            raise LabelingError(
+                "the colours of the pictures are in a palette beside them, which cannot be followed here",
+                hint=f"convert the video first, or {NO_VISIBLE}",
+            )
         self._choice = choice = choose(self._target.codec, frame.format.name)
         if choice is None:
             name = NAMES.get(self._target.codec, self._target.codec)
@@ -362,8 +371,8 @@ class Reencoder:
         name, exact = "", self._codec.exact and not self._settings.crf
         with contextlib.suppress(LabelingError):  # whether the label is there is checked on the finished file
             stream = replace(self._target, extradata=self._extradata)
-            decoder = _decoder(stream)
-            frame = _first_of(decoder, [Packet(0, 0, True, data)])
+            decoder = decoder_of(stream)
+            frame = first_of(decoder, [Packet(0, 0, True, data)])
             new = facts_of(stream.codec, decoder, frame, exact=exact)
             name = name_of(new)
             self._record.lost |= dict.fromkeys(losses(self._old, new, self._choice.lost))
@@ -376,50 +385,3 @@ class Reencoder:
             f"a picture of the video{where} cannot be decoded: packets are missing or damaged",
             hint="repair the file first",
         )
-
-
-def first_picture(stream: Stream, packets: Iterable[Packet]) -> av.VideoFrame:
-    """Decode the first picture of some packets.
-
-    Raises:
-        LabelingError: There is none that can be decoded here.
-    """
-    return _first_of(_decoder(stream), packets)
-
-
-def _first_of(decoder: av.VideoCodecContext, packets: Iterable[Packet]) -> av.VideoFrame:
-    import av
-
-    try:
-        for packet in packets:
-            for frame in decoder.decode(packet_of(packet.data, key=packet.key)):
-                return frame
-        for frame in decoder.decode(None):
-            return frame
-    except av.error.FFmpegError as error:
-        raise UnreadableFile(f"the video cannot be decoded ({error.strerror}): it is damaged") from error
-    raise UnreadableFile("no picture of the video can be decoded: the file is damaged")
-
-
-def _decoder(stream: Stream) -> av.VideoCodecContext:
-    """Return a decoder whose pictures may be drawn on and restored before the next packet: it never works ahead."""
-    import av
-
-    if stream.width * stream.height > MAX_PIXELS:
-        raise TooLarge(f"pictures of {stream.width} × {stream.height} pixels are beyond the limit of {MAX_PIXELS}")
-    try:
-        made: av.VideoCodecContext = av.CodecContext.create(_DECODERS.get(stream.codec, stream.codec), "r")  # type: ignore[assignment]
-    except (ValueError, av.error.FFmpegError) as error:
-        raise LabelingError(
-            f"video coded as {stream.codec or 'an unknown codec'} cannot be decoded here",
-            hint=f"convert it to H.264 first, or {NO_VISIBLE}",
-        ) from error
-    made.width, made.height = stream.width, stream.height
-    made.extradata = stream.extradata or None
-    if len(stream.tag) == 4 and stream.tag.isascii():
-        made.codec_tag = stream.tag  # it tells ProRes decoders the profile
-    if stream.bits:
-        made.bits_per_coded_sample = stream.bits
-    made.options = {"max_pixels": str(MAX_PIXELS)}
-    made.thread_type = "SLICE"
-    return made

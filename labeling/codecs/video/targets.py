@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from labeling.codecs.video.base import DEFAULTS
+from labeling.codecs.video.base import DEFAULTS, EXACT
 from labeling.codecs.video.pixel_formats import format_of
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ _SAME = (
 """Pixel formats with the same samples in another order."""
 
 _WIDER = {
-    "pal8": ("argb", "rgba", "rgb24"),
+    "pal8": ("argb", "rgba", "bgra", "rgb24", "bgr0"),
     "monob": ("gray",),
     "monow": ("gray",),
     "gray": ("rgb24", "yuv444p"),
-    "rgb555le": ("rgb24",),
-    "rgb555be": ("rgb24",),
-    "rgb565le": ("rgb24",),
+    "rgb555le": ("rgb24", "bgr0"),
+    "rgb555be": ("rgb24", "bgr0"),
+    "rgb565le": ("rgb24", "bgr0"),
     "yuv411p": ("yuv444p",),
     "yuv410p": ("yuv444p",),
     "yuv440p": ("yuv444p",),
@@ -72,6 +72,8 @@ def choose(codec: str, pix_fmt: str) -> Choice | None:
     """Return how pictures of a pixel format are encoded with a codec; ``None`` if they cannot be."""
     if codec not in DEFAULTS:
         return None
+    if codec == "rawvideo":  # stored as they are
+        return Choice(codec, pix_fmt) if format_of(pix_fmt) else None
     encoders = [(name, _formats(name)) for name in (DEFAULTS[codec].encoder, *_FURTHER.get(codec, ()))]
     same = next((group for group in _SAME if pix_fmt in group), ())
     wider = () if codec in _FIXED else _WIDER.get(pix_fmt, ())
@@ -86,10 +88,17 @@ def choose(codec: str, pix_fmt: str) -> Choice | None:
     return None
 
 
-def candidates(own: str, pix_fmt: str, fallbacks: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the codecs to try for pictures, in order: players take HEVC of more than 8 bits, and not H.264."""
+def candidates(own: str, pix_fmt: str, fallbacks: tuple[str, ...], *, exact: bool = False) -> tuple[str, ...]:
+    """Return the codecs to try for pictures, in order: players take HEVC of more than 8 bits, and not H.264.
+
+    Args:
+        own: The codec of the video.
+        pix_fmt: FFmpeg's name of the pixel format.
+        fallbacks: What the container is usually written with.
+        exact: Whether what is lossless stays so, since players of this container take FFV1.
+    """
     deep = any(bits in pix_fmt for bits in ("10", "12", "14", "16"))
-    return own, *(fallbacks[::-1] if deep else fallbacks)
+    return own, *(("ffv1",) if exact and own in EXACT else ()), *(fallbacks[::-1] if deep else fallbacks)
 
 
 def form_of(frame: av.VideoFrame) -> tuple[Any, ...]:
