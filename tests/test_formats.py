@@ -249,12 +249,19 @@ def test_kinds_that_are_not_read_claim_nothing_that_is() -> None:
     assert not claimed & {extension for kind in formats.UNREAD for extension in kind.extensions}
 
 
+SAME_WORDS = {
+    "labeling/codecs/video/base.py": "names of FFmpeg's codecs",
+    "tools/native_licences.py": "names of native libraries",
+    "tools/notice.py": "names of extras",
+}
+
+
 def test_nothing_outside_compares_the_name_of_a_format() -> None:
     """Facts about a format are in its row. A module of a format may know itself: those are below ``containers``."""
     names = {row.name for row in formats.FORMATS} | {muxer.name for row in formats.FORMATS for muxer in row.muxers}
     found = []
     for path in sorted(file for folder in ("labeling", "cli", "tools") for file in (ROOT / folder).rglob("*.py")):
-        if "containers" in path.parts:
+        if "containers" in path.parts or str(path.relative_to(ROOT)) in SAME_WORDS:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Compare):
