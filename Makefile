@@ -18,8 +18,15 @@ endif
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# Exactly the releases of requirements/*.txt, checked by their hashes; "make LOCKED= test" takes the newest ones instead.
+LOCKED ?= yes
+comma := ,
+install = if test -n "$(LOCKED)" && $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))'; then \
+	$(PIP) --require-hashes -r requirements/$(1).txt && $(PIP) --no-deps --no-build-isolation -e .; \
+	else $(PIP) -e ".[$(2)]"; fi
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz docs dist clean
+.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz docs lock audit dist clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -30,12 +37,12 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made pyproject.toml
-	$(PIP) -e .
+$(VENV)/.installed: $(VENV)/.made pyproject.toml requirements/demo.txt
+	@$(call install,demo,video$(comma)heif$(comma)jxl)
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml
-	$(PIP) -e ".[dev]"
+$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml requirements/dev.txt
+	@$(call install,dev,dev)
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed  ## label generated pictures and video (or MEDIA=path) and show the result in demo-output/
@@ -80,6 +87,17 @@ fuzz: $(VENV)/.installed-dev  ## read and label 20 000 mutated files (N=files, S
 docs: $(VENV)/.installed-dev  ## write the generated pages of docs/, tables of README.md, and NOTICE
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/python tools/notice.py
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade pyproject.toml requirements/build.in --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --custom-compile-command "make lock"
+
+lock: $(VENV)/.made  ## renew requirements/*.txt: the releases and hashes that the other targets install
+	$(PIP) uv
+	$(LOCK) --extra dev -o requirements/dev.txt
+	$(LOCK) --extra video --extra heif --extra jxl -o requirements/demo.txt
+
+audit: $(VENV)/.installed-dev  ## ask PyPI for known vulnerabilities in what is locked; exit code 3: it could not be asked
+	$(BIN)/python tools/audit.py requirements/dev.txt
 
 dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the wheel into an empty environment and use it
 	rm -rf build dist

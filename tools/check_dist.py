@@ -26,7 +26,7 @@ NO_PROGRAMS = {"pictures"}
 """Samples that the others import."""
 
 SMOKE = """
-import sys
+import importlib.util, sys
 from pathlib import Path
 from PIL import Image
 import labeling, labeling.cli
@@ -43,6 +43,7 @@ except labeling.LabelingError:
     pass
 else:
     raise SystemExit("bad input was accepted")
+assert not [name for name in ("av", "pillow_heif") if importlib.util.find_spec(name)], "GPL codecs without an extra"
 """
 
 
@@ -106,6 +107,13 @@ def check_wheel(path: Path, environment: Environment) -> None:
     environment.run("aigc-label", "verify", "labelled.png")
 
 
+def write_sbom(environment: Environment, path: Path) -> None:
+    """Write what is installed in the environment as CycloneDX 1.6; the tool checks it by the schema."""
+    command = [sys.executable, "-m", "cyclonedx_py", "environment", str(environment.site), "--output-reproducible"]
+    subprocess.run([*command, "--pyproject", str(ROOT / "pyproject.toml"), "-o", str(path)], check=True)
+    print(f"{path.name}: written")
+
+
 def check_samples(environment: Environment) -> None:
     """Run a copy of every sample; each takes the folder to write to."""
     samples = environment.desk / "samples"
@@ -127,7 +135,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="aigc-dist-") as temporary:
         environment = Environment(Path(temporary))
         check_wheel(wheel, environment)
-        print(f"{wheel.name}: installs, labels and verifies")
+        print(f"{wheel.name}: installs, labels and verifies without extras")
+        write_sbom(environment, wheel.with_suffix(".cdx.json"))
+        environment.run("python", "-m", "pip", "install", "--quiet", f"{wheel}[heif,jxl]")
+        write_sbom(environment, wheel.with_suffix(".heif-jxl.cdx.json"))
         check_samples(environment)
     return 0
 
