@@ -205,7 +205,7 @@ def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:
     check = Check(
         profile=(options["profile"] or "cn",),
         visible=not options["no_visible"],
-        trust=load(options["trust"]),
+        trust=load(options["trust"], note=_common.complain),
         max_pixels=options["max_pixels"],
         everywhere=options["everywhere"],
     )

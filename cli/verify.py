@@ -63,30 +63,33 @@ def command(
     """
     from labeling.config import pinned as load_pinned
     from labeling.reports.file_evidence import FileEvidence, gather_evidence
+    from labeling.rules import profile
     from labeling.trust import load as load_trust
-    from labeling.verification.verifier import verify
+    from labeling.verification.verifier import unreadable, verify
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
     options["everywhere"] = everywhere
     paths = _common.expand(files)
     try:
+        judging = [profile(name) for name in names]
         _output.check(out, paths)
         options["pinned"] = tuple(key for path in pinned for key in load_pinned(path))
-        options["trust"] = load_trust(trust, use_stored=not no_stored_trust)
+        options["trust"] = load_trust(trust, use_stored=not no_stored_trust, note=_common.complain)
     except LabelingError as error:
         _common.fail(error)
     reports: list[Report] = []
+    lacking: dict[str, MissingDependency] = {}
     evidence: list[FileEvidence | None] = []
     interrupted = False
     try:
         for path in _common.progress(paths, quiet=quiet):
             try:
                 reports.append(verify(path, names, **options))  # type: ignore[arg-type]
-            except MissingDependency as error:
-                _common.fail(error)
             except LabelingError as error:
-                reports.append(_unreadable(path, error, names, visible=not no_visible))
+                if isinstance(error, MissingDependency):
+                    lacking[error.reason] = error
+                reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible))
             if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
                 evidence.append(gather_evidence(path, max_pixels=max_pixels))
     except KeyboardInterrupt:
@@ -100,11 +103,8 @@ def command(
         _common.complain(f"interrupted; {len(reports)} of {len(paths)} files were verified")
         raise SystemExit(INTERRUPTED)
     codes = {report.exit_code for report in reports}
+    for lack in lacking.values():
+        _common.complain(lack.reason)
+    if lacking:
+        raise SystemExit(MissingDependency.exit_code)
     raise SystemExit(1 if 1 in codes else max(codes, default=0))
-
-
-def _unreadable(path: Path, error: LabelingError, names: tuple[str, ...], *, visible: bool) -> Report:
-    from labeling.rules import profile
-    from labeling.verification.verifier import unreadable
-
-    return unreadable(str(path), error.reason, [profile(name) for name in names], visible=visible)

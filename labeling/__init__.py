@@ -19,6 +19,7 @@ __all__ = [
     "Defect",
     "Finding",
     "Frame",
+    "InternalError",
     "Label",
     "LabelConflict",
     "LabeledFile",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from labeling import batch, fingerprint, ledger
     from labeling._types import Audio, Frame, Picture
     from labeling.errors import (
+        InternalError,
         LabelConflict,
         LabelingError,
         MissingDependency,
@@ -101,6 +103,7 @@ else:
         "labeling": ("batch", "fingerprint", "ledger"),
         "labeling._types": ("Audio", "Frame", "Picture"),
         "labeling.errors": (
+            "InternalError",
             "LabelConflict",
             "LabelingError",
             "MissingDependency",

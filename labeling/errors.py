@@ -10,7 +10,8 @@ Bad input never raises anything else::
     ├── WouldLose           `strict=True`, and the labelled copy would lack something of the source
     ├── SigningError        a key, certificate, callback or time-stamp authority failed
     ├── WriteError          the output could not be written or did not read back
-    └── MissingDependency   an optional library is not installed
+    ├── MissingDependency   an optional library is not installed
+    └── InternalError       a fault of ours, which a report will help to mend
 
 Every error says what happened (``message``), to which file (``path``), and what the caller can do (``hint``). Where a
 message names a parameter of the library, the parameter stands in backticks, so that the command line can show its own
@@ -105,6 +106,15 @@ class WriteError(LabelingError):
 
 class MissingDependency(LabelingError):
     """An optional library is not installed; the message holds the exact ``pip install`` line."""
+
+
+class InternalError(LabelingError):
+    """A fault of ours: the message names the place, ``__cause__`` is what was raised, and the hint asks for a report.
+
+    The file may be sound, so nothing is said of it.
+    """
+
+    exit_code = 3
 
 
 @contextmanager

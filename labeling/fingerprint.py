@@ -12,6 +12,7 @@ that platforms made, not copies that somebody disguised.
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from labeling import containers, files
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
+from labeling.gates import guarded
 from labeling.limits import MAX_PIXELS
 from labeling.marks import exif
 
@@ -83,16 +85,17 @@ def fingerprint(
         >>> distance(fingerprint(picture), fingerprint(picture.resize((128, 128)))) < 16
         True
     """
-    if hasattr(source, "getbands") and hasattr(source, "info"):
-        return _of_image(source, max_pixels, detail)
-    if hasattr(source, "shape") and hasattr(source, "dtype"):
-        return _of_array(source, detail)
-    name, data = files.open_source(source, containers.is_media)
-    try:
-        return fingerprint_of_media(data, name, max_pixels=max_pixels, detail=detail)
-    finally:
-        if isinstance(data, FileBytes):
-            data.close()
+    with guarded("compute the fingerprint", source if isinstance(source, str | os.PathLike) else None):
+        if hasattr(source, "getbands") and hasattr(source, "info"):
+            return _of_image(source, max_pixels, detail)
+        if hasattr(source, "shape") and hasattr(source, "dtype"):
+            return _of_array(source, detail)
+        name, data = files.open_source(source, containers.is_media)
+        try:
+            return fingerprint_of_media(data, name, max_pixels=max_pixels, detail=detail)
+        finally:
+            if isinstance(data, FileBytes):
+                data.close()
 
 
 def fingerprint_of_media(

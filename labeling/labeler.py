@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from labeling import config, containers, files
 from labeling.errors import LabelingError, SigningError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
+from labeling.gates import foreign, guarded
 from labeling.label import Label, new_content_id
 from labeling.options import LabelerOptions, Style, VideoOptions, options_of
 from labeling.pipelines import image
@@ -190,18 +191,21 @@ class Labeler(LabelerOptions):
         if quality is None:
             quality = self.quality
         options = replace(self._options, quality=quality, lossless=lossless)
-        if isinstance(picture, bytes | bytearray | memoryview):
-            name, data = files.load(picture)
-            if containers.is_media(data):
-                raise UnsupportedFormat("the bytes are video or audio", hint="write them to a file and use label_file")
-            with error_context(name):
-                made = image.label_bytes(data, name, self._label_for(content_id), options)
-            if format is not None and made.media_type not in containers.format_named(format).media_types:
-                message = f"the bytes are {made.media_type}, not {format}"
-                raise UnsupportedFormat(message, hint="decode them to change the format")
-            return made
-        label = self._secured(self._label(content_id, datetime.now(UTC)))
-        return image.label_pixels(picture, format or "png", label, options)
+        with guarded("label the picture"):
+            if isinstance(picture, bytes | bytearray | memoryview):
+                name, data = files.load(picture)
+                if containers.is_media(data):
+                    raise UnsupportedFormat(
+                        "the bytes are video or audio", hint="write them to a file and use label_file"
+                    )
+                with error_context(name):
+                    made = image.label_bytes(data, name, self._label_for(content_id), options)
+                if format is not None and made.media_type not in containers.format_named(format).media_types:
+                    message = f"the bytes are {made.media_type}, not {format}"
+                    raise UnsupportedFormat(message, hint="decode them to change the format")
+                return made
+            label = self._secured(self._label(content_id, datetime.now(UTC)))
+            return image.label_pixels(picture, format or "png", label, options)
 
     def open_video(
         self,
@@ -367,14 +371,15 @@ class Labeler(LabelerOptions):
             >>> done.path.name, done.report.compliant
             ('photo.labeled.png', True)
         """
-        with error_context(source):
+        with guarded("label the file", source):
             chosen = resolve_target(source, target, in_place=in_place)
             name, data = open_source(source)
             label_for = self._label_for(content_id)
             if isinstance(data, FileBytes) or containers.is_media(data):
                 from labeling.pipelines.video import label_video
 
-                video = replace(self.video or VideoOptions(), progress=progress)
+                called = foreign(progress) if progress is not None else None
+                video = replace(self.video or VideoOptions(), progress=called)
                 with data if isinstance(data, FileBytes) else nullcontext():
                     return label_video(data, name, chosen, label_for, self._options, video, dry_run=dry_run)
             made = image.label_bytes(data, name, label_for, self._options)

@@ -10,13 +10,14 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeling.errors import LabelingError
-from labeling.files import read_file, write_atomically
+from labeling.files import explained, read_file, write_atomically
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Trust
@@ -38,6 +39,27 @@ class Bundle:
     added: str
     sha256: str
     certificates: int
+
+
+class Unavailable(LabelingError):
+    """Whether there are stored lists cannot be known: their folder is somebody else's, as with ``sudo``."""
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    reason = getattr(error, "strerror", None) or str(error)
+    where = getattr(error, "filename", None)
+    hint = "set AIGC_LABEL_HOME to a folder that you may read, or HOME to your own"
+    return Unavailable(f"the stored trust lists cannot be read ({reason})", path=where, hint=hint)
+
+
+def _entries() -> list[Path]:
+    """Return the descriptions of all stored lists. Raises :class:`Unavailable`."""
+    try:
+        return sorted(path for path in folder().iterdir() if path.suffix == ".json")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no HOME, as in a container of an unknown user
+        raise _unavailable(error) from error
 
 
 def folder() -> Path:
@@ -81,18 +103,28 @@ def add(source: str, *, kind: str = "anchors", name: str = "") -> Bundle:
         hashlib.sha256(data).hexdigest(),
         _count(data, source),
     )
-    folder().mkdir(parents=True, exist_ok=True)
+    with explained(folder()):
+        folder().mkdir(parents=True, exist_ok=True)
     write_atomically(folder() / f"{name}.pem", [data])
     write_atomically(folder() / f"{name}.json", [json.dumps(asdict(bundle), indent=1).encode()])
     return bundle
 
 
 def stored() -> list[Bundle]:
-    """Return all stored lists, sorted by name. Raises :class:`LabelingError` if one was altered after it was added."""
+    """Return all stored lists, sorted by name.
+
+    Raises:
+        Unavailable: The folder, or a list in it, may not be read.
+        LabelingError: A list was altered after it was added, or is damaged.
+    """
     bundles = []
-    for path in sorted(folder().glob("*.json")):
+    for path in _entries():
         try:
             bundle = Bundle(**json.loads(path.read_text(encoding="utf-8")))
+            if bundle.kind not in KINDS:
+                raise ValueError(f"no kind of list: {bundle.kind!r}")
+        except PermissionError as error:
+            raise _unavailable(error) from error
         except (OSError, ValueError, TypeError) as error:
             raise LabelingError(
                 "the trust list cannot be read", path=path, hint="remove it and add it again"
@@ -106,27 +138,39 @@ def stored() -> list[Bundle]:
 
 def remove(name: str) -> None:
     """Delete a stored list. Raises :class:`LabelingError` if there is no list of that name."""
-    if name not in {path.stem for path in folder().glob("*.json")}:  # also one that was altered or is damaged
+    if name not in {path.stem for path in _entries()}:  # also one that was altered or is damaged
         raise LabelingError(f"there is no trust list {name!r}", hint="aigc-label trust list shows those there are")
     for suffix in (".json", ".pem"):
         (folder() / f"{name}{suffix}").unlink(missing_ok=True)
 
 
-def load(extra: tuple[Path, ...] = (), *, use_stored: bool = True) -> Trust | None:
+def load(
+    extra: tuple[Path, ...] = (), *, use_stored: bool = True, note: Callable[[str], None] | None = None
+) -> Trust | None:
     """Combine the stored lists and more files.
 
     Args:
         extra: PEM files with trust anchors.
         use_stored: Whether the stored lists count.
+        note: Gets a sentence if the stored lists may not be read. Without them fewer signatures are trusted, and
+            nothing else is reported otherwise.
 
     Returns:
         What :func:`labeling.verify` takes as ``trust``; ``None`` if nobody is trusted.
 
     Raises:
+        Unavailable: The stored lists may not be read, and no ``note`` was given.
         LabelingError: A file cannot be read, or a stored list was altered.
     """
     parts: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
-    for bundle in stored() if use_stored else ():
+    try:
+        bundles = stored() if use_stored else []
+    except Unavailable as error:
+        if note is None:
+            raise
+        note(f"{error}; nobody on them is trusted now")
+        bundles = []
+    for bundle in bundles:
         parts[bundle.kind].append(_read(folder() / f"{bundle.name}.pem"))
     for path in extra:
         data = _read(path)

@@ -33,7 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Types for annotations": ("Picture", "Frame", "Audio", "Source"),
     "Errors": (
         "LabelingError", "UnreadableFile", "UnsupportedFormat", "TooLarge", "LabelConflict", "WouldLose",
-        "SigningError", "WriteError", "MissingDependency",
+        "SigningError", "WriteError", "MissingDependency", "InternalError",
     ),
 }  # fmt: skip
 """The names of ``labeling.__all__`` by what they are for, in reading order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -26,8 +25,9 @@ from labeling.batch.task import (
     record_key,
     result_line,
 )
-from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, WouldLose, error_context
+from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose, error_context
 from labeling.files import sha256
+from labeling.gates import OutOfMemory, as_ours
 from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
@@ -375,17 +375,16 @@ _STATUSES: tuple[tuple[type[LabelingError], Status], ...] = (
 
 def problem_of(error: Exception, path: str) -> Problem:
     """Return an error as the results report it: its kind, and one line without the file's path."""
-    if isinstance(error, LabelingError):
-        status = next((status for kind, status in _STATUSES if isinstance(error, kind)), Status.FAILED)
-        text = error.reason if error.path == path else str(error)
-        names = (str(error.path),) if isinstance(error, Taken) and error.path != path else ()
-        return Problem(status, type(error).__name__, _one_line(text.removeprefix(f"{path}: ")), names)
-    if isinstance(error, MemoryError):
-        return Problem(Status.FAILED, "MemoryError", "there is not enough memory for it; use fewer `workers`")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Problem(Status.FAILED, "WriteError", "the disk is full")
-    message = f"an error of aigc-label itself; please report it ({type(error).__name__}: {error})"
-    return Problem(Status.FAILED, "Internal", _one_line(message))
+    ours = as_ours(error, "process the file")
+    status = next((status for kind, status in _STATUSES if isinstance(ours, kind)), Status.FAILED)
+    text = ours.reason if ours.path in (None, path) else str(ours)
+    names = (str(ours.path),) if isinstance(ours, Taken) and ours.path != path else ()
+    kind = next((name for kind, name in _KINDS if isinstance(ours, kind)), type(ours).__name__)
+    return Problem(status, kind, _one_line(text.removeprefix(f"{path}: ")), names)
+
+
+_KINDS: tuple[tuple[type[LabelingError], str], ...] = ((InternalError, "Internal"), (OutOfMemory, "MemoryError"))
+"""Kinds of errors that have another name in the results."""
 
 
 def _one_line(text: str) -> str:

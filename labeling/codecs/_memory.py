@@ -18,6 +18,7 @@ from labeling.codecs.pixels import (
     backdrops,
     check_size,
     cmyk,
+    decoding,
     luma,
     make_plan,
     on_white,
@@ -28,7 +29,7 @@ from labeling.codecs.pixels import (
 )
 from labeling.containers.format_row import PictureEncoding
 from labeling.dither import SAMPLED, is_dithered
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError
 
 
 def prepare(
@@ -54,10 +55,8 @@ def prepare(
     if not isinstance(source, Image.Image):
         raise LabelingError(f"a picture must be a PIL image or an ndarray, not {type(source).__name__}")
     check_size(*source.size, max_pixels=max_pixels)
-    try:
+    with decoding("picture"):
         source.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableFile(f"the picture cannot be decoded ({error}); it is damaged or cut off") from error
     if not target.keeps_orientation and source.getexif().get(ORIENTATION, 1) != 1:
         source = ImageOps.exif_transpose(source)
     return _converted(source, target, owned=False)

@@ -15,6 +15,7 @@ from labeling.codecs.base import Box, Painter, Pixels
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
+from labeling.gates import gate
 from labeling.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -66,26 +67,14 @@ def decoding(what: str) -> Iterator[None]:
 
     Raises:
         UnreadableFile: The code inside raised any of the exceptions that decoders raise.
-        TooLarge: There was not enough memory.
+        LabelingError: As :func:`labeling.gates.gate` says, such as :class:`TooLarge` where memory ran out.
     """
-    import cv2
 
-    try:
+    def broken(why: str) -> LabelingError:
+        return UnreadableFile(f"the {what} cannot be decoded ({why}); it is damaged or cut off")
+
+    with gate(f"decode the {what}", broken):
         yield
-    except LabelingError:
-        raise
-    except MemoryError as error:
-        raise TooLarge(f"there is not enough memory to decode the {what}") from error
-    # Decoders raise half of the built-in exceptions on hostile data; none of them may escape.
-    except (OSError, ValueError, SyntaxError, TypeError, LookupError, RuntimeError, AttributeError,
-            ArithmeticError, EOFError, AssertionError, cv2.error) as error:  # fmt: skip
-        raise UnreadableFile(f"the {what} cannot be decoded ({one_line(error)}); it is damaged or cut off") from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception's message as one line of at most 120 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def open_with(plugin: str, data: Buffer) -> Any:

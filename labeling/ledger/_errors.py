@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import exc
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
+from labeling.gates import as_ours, shortage
 
 
 class _Meaning(NamedTuple):
@@ -74,9 +75,18 @@ def translated_errors(display_name: str) -> Iterator[None]:
     except exc.SQLAlchemyError as error:
         raise LabelingError(_one_line(error), path=display_name) from None
     except OSError as error:
+        if (short := shortage(error, "use the ledger")) is not None:
+            short.path = display_name
+            raise short from error
         raise LabelingError(
             f"the connection failed ({_one_line(error)})", path=display_name, hint="is the server running?"
         ) from None
+    except LabelingError:
+        raise
+    except Exception as error:  # such as a number beyond 64 bits, which SQLite's driver does not take
+        ours = as_ours(error, "use the ledger")
+        ours.path = display_name
+        raise ours from error
 
 
 def is_busy(error: BaseException | None) -> bool:

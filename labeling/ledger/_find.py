@@ -11,6 +11,7 @@ from labeling import containers, files, fingerprint
 from labeling.containers import Contents
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
+from labeling.gates import guarded
 from labeling.ledger._rows import ROW_COLUMNS, fetch_rows
 from labeling.ledger._schema import entries, fingerprints, head
 from labeling.ledger._search import BlockCache, search_block, words_of
@@ -54,7 +55,8 @@ def query_of(source: files.Source | Image.Image, *, max_pixels: int | None = Non
     try:
         digest, _, found = measure(data, max_pixels=max_pixels, for_search=True)
         try:
-            labels = _labels(containers.read(data))
+            with guarded("read the labels"):
+                labels = _labels(containers.read(data))
         except LabelingError:
             labels = ()
         return Query(digest, labels, found)

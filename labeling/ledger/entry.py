@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError
+from labeling.gates import guarded
 
 if TYPE_CHECKING:
     from labeling.containers import Media
@@ -292,7 +293,8 @@ def measure(data: Media, *, max_pixels: int | None = None, for_search: bool = Fa
         digest.update(data[start : start + _CHUNK])
     try:
         detail = fingerprint.DETAIL / 2 if for_search else fingerprint.DETAIL
-        found = fingerprint.fingerprint_of_media(data, max_pixels=max_pixels, detail=detail)
+        with guarded("compute the fingerprint"):
+            found = fingerprint.fingerprint_of_media(data, max_pixels=max_pixels, detail=detail)
     except LabelingError:
         found = None
     return digest.hexdigest(), len(data), found

@@ -19,10 +19,10 @@ from labeling.errors import (
     UnreadableFile,
     UnsupportedFormat,
     WriteError,
-    error_context,
 )
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
+from labeling.gates import guarded
 from labeling.limits import MAX_PIXELS
 from labeling.losses import Loss
 from labeling.marks import exif
@@ -133,7 +133,7 @@ def convert(
     for name, value in (("quality", quality), ("max_pixels", max_pixels)):
         options_of(LabelerOptions)[name].check(value)
     rules = profile_named(profile)
-    with error_context(source):
+    with guarded("convert the picture", source):
         data = _loaded(source)
         state = _read(data, max_pixels)
         encoding = encoding_for(options.format, source, target, state, in_place=in_place)
@@ -189,6 +189,8 @@ def _read(data: bytes, max_pixels: int) -> State:
     if contents.problems:
         raise UnreadableFile(f"the file is damaged ({contents.problems[0]})", hint="nothing was written")
     found = metadata.scan(contents)
+    if found.faults:
+        raise found.faults[0]
     if found.broken:
         raise UnreadableFile(found.broken[0].defects[0].message, hint="nothing was written")
     if row is not None and not (row.plugin or row.opener):

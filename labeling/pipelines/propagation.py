@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from labeling import containers, files
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
+from labeling.gates import guarded
 from labeling.label import Label, Origin
 from labeling.limits import MAX_PIXELS
 from labeling.losses import Loss
@@ -93,7 +94,7 @@ def propagate(
         >>> done.label.producer, done.label.propagator
         ('my-service', 'my-platform')
     """
-    with error_context(source):
+    with guarded("add to the label", source):
         chosen = resolve_target(source, target, in_place=in_place)
         for parameter, value in (("propagator", propagator), ("propagate_id", propagate_id)):
             if not value.strip():
@@ -171,46 +172,49 @@ def transplant(
         >>> done.label.content_id == labelled.label.content_id
         True
     """
-    from_name, original = files.load(labelled)
-    with error_context(copy):
-        chosen = resolve_target(copy, target, in_place=in_place)
-        name, data = open_source(copy)
-    if isinstance(data, FileBytes) or containers.is_media(data):
-        if isinstance(data, FileBytes):
-            data.close()
-        raise UnsupportedFormat("only pictures can be transplanted to", path=name, hint="label a new video with add")
-    with error_context(from_name):
-        whole, before, had, _ = read_mended(original, MAX_PIXELS)
-        label = _one_label(had)
-    with error_context(name):
-        came = data
-        data, contents, found, mended = read_mended(data, MAX_PIXELS)
-        own = own_label(found)
-        if own is not None and own.producer != label.producer:
-            raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
-        require_signer(found, signer)
-        _require_alike((whole, before, had), (data, contents, found), from_name)
-        how = [*mended, f"labels carried over from {from_name}"]
-        left: tuple[Loss, ...] = ()
-        if had.c2pa and signer is None:
-            why = "a manifest only stays as the parent of a new one: give a signer (`signer`)"
-            left = (Loss("C2PA manifest of the original", had.c2pa[0].where, why),)
-        parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
-        if had.c2pa and not found.c2pa:
-            parent = parent_as_signed(original, whole, had, before.media_type) or (original, before.media_type)
-        made = image.write(
-            data,
-            name,
-            contents,
-            found,
-            label,
-            LabelingOptions(profile_named(profile), signer=signer, strict=strict),
-            values=_iptc_values(had),
-            how=how,
-            lost=left,
-            parent=parent,
-        )
-        return write_result(made, copy, chosen, dry_run=dry_run)
+    with guarded("carry the labels over"):
+        from_name, original = files.load(labelled)
+        with error_context(copy):
+            chosen = resolve_target(copy, target, in_place=in_place)
+            name, data = open_source(copy)
+        if isinstance(data, FileBytes) or containers.is_media(data):
+            if isinstance(data, FileBytes):
+                data.close()
+            raise UnsupportedFormat(
+                "only pictures can be transplanted to", path=name, hint="label a new video with add"
+            )
+        with error_context(from_name):
+            whole, before, had, _ = read_mended(original, MAX_PIXELS)
+            label = _one_label(had)
+        with error_context(name):
+            came = data
+            data, contents, found, mended = read_mended(data, MAX_PIXELS)
+            own = own_label(found)
+            if own is not None and own.producer != label.producer:
+                raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
+            require_signer(found, signer)
+            _require_alike((whole, before, had), (data, contents, found), from_name)
+            how = [*mended, f"labels carried over from {from_name}"]
+            left: tuple[Loss, ...] = ()
+            if had.c2pa and signer is None:
+                why = "a manifest only stays as the parent of a new one: give a signer (`signer`)"
+                left = (Loss("C2PA manifest of the original", had.c2pa[0].where, why),)
+            parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
+            if had.c2pa and not found.c2pa:
+                parent = parent_as_signed(original, whole, had, before.media_type) or (original, before.media_type)
+            made = image.write(
+                data,
+                name,
+                contents,
+                found,
+                label,
+                LabelingOptions(profile_named(profile), signer=signer, strict=strict),
+                values=_iptc_values(had),
+                how=how,
+                lost=left,
+                parent=parent,
+            )
+            return write_result(made, copy, chosen, dry_run=dry_run)
 
 
 def _one_label(found: metadata.Found) -> Label:

@@ -101,6 +101,8 @@ def _checked(contents: Contents) -> tuple[Contents, metadata.Found]:
     if contents.fixed:
         raise LabelingError(contents.fixed)
     found = metadata.scan(contents)
+    if found.faults:
+        raise found.faults[0]
     if found.broken:
         raise UnreadableFile(found.broken[0].defects[0].message, hint="nothing was written")
     return contents, found

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from labeling import containers, files
-from labeling.errors import LabelingError, error_context
+from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
+from labeling.gates import guarded
 from labeling.label import Label
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile
@@ -57,7 +58,7 @@ class LabeledVideoWriter:
     def __enter__(self) -> LabeledVideoWriter:
         from labeling.codecs.video.writer import VideoWriter
 
-        with error_context(self.path), contextlib.ExitStack() as stack:
+        with guarded("open the video", self.path), contextlib.ExitStack() as stack:
             files.check_replaceable(self.path)
             self._temporary = stack.enter_context(files.temp_beside(self.path))
             self._writer = VideoWriter(
@@ -83,14 +84,14 @@ class LabeledVideoWriter:
         """
         if self._writer is None:
             raise LabelingError("the video is not open", path=self.path, hint="use it in a with statement")
-        with error_context(self.path):
+        with guarded("encode the frame", self.path):
             self._writer.write(frame)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._writer is not None
-        with error_context(self.path), self._stack:
+        with guarded("finish the video", self.path), self._stack:
             self._writer.__exit__(kind, error, trace)
             if kind is None:
                 self._finish()

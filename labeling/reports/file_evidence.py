@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from labeling import containers, files
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.filebytes import COPY_STEP, FileBytes
+from labeling.gates import guarded
 from labeling.verification import metadata
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def gather_evidence(source: files.Source, *, max_pixels: int | None = None) -> F
         except LabelingError:
             return None
         try:
-            width, height, thumbnail = _thumbnail(data, max_pixels)
+            with guarded("make the thumbnail"):
+                width, height, thumbnail = _thumbnail(data, max_pixels)
         except LabelingError:
             return plain
         return FileEvidence(plain.size, plain.sha256, width, height, thumbnail)

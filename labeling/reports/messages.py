@@ -229,6 +229,7 @@ _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"IPTC Photo Metadata ([\d.]+), Digital Source Type", "IPTC 图片元数据标准 {0},数字来源类型"),
         (r"the file format", "文件格式规范"),
         (r"the custom profile", "自定义规则"),
+        (r"this verification", "本次核验"),
         (r"; ", "；"),
     )
 )

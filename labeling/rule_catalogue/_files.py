@@ -165,6 +165,12 @@ RULES = (
         Severity.WARNING,
     ),
     Rule(
+        "FILE-UNCHECKED",
+        "this verification",
+        "Every part of the file must be checked.",
+        "文件的某一部分因程序故障或资源不足未能核验，不能据此认为没有标识。",
+    ),
+    Rule(
         "FILE-UNREADABLE",
         _FILE_FORMAT,
         "The file must be readable.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any
 
 from labeling import containers, files
-from labeling.containers import Block, Kind
+from labeling.containers import Block, Contents, Kind, Media
 from labeling.filebytes import FileBytes
+from labeling.gates import guarded
 from labeling.marks import exif, xmp
 
 MAX_SHOWN = 4096
@@ -34,9 +36,14 @@ def inspect(source: files.Source) -> dict[str, Any]:
         >>> found["media_type"], found["width"], found["height"], found["blocks"]
         ('image/png', 640, 480, [])
     """
-    name, data = files.open_source(source, containers.is_media)
-    with data if isinstance(data, FileBytes) else contextlib.nullcontext():
-        contents = containers.read(data)
+    with guarded("list the file's metadata", source if isinstance(source, str | os.PathLike) else None):
+        name, data = files.open_source(source, containers.is_media)
+        with data if isinstance(data, FileBytes) else contextlib.nullcontext():
+            contents = containers.read(data)
+        return _listed(name, data, contents)
+
+
+def _listed(name: str, data: Media, contents: Contents) -> dict[str, Any]:
     return {
         "path": name,
         "format": contents.format,

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from labeling.containers import Block, Contents, Kind
+from labeling.errors import LabelingError
 from labeling.findings import Finding, Signature, Status
+from labeling.gates import as_ours
 from labeling.label import Label
 from labeling.marks import aigc, exif, generator, iim, iptc, xmp
 from labeling.rule_catalogue import defect
+from labeling.verification.unchecked import unchecked
 
 
 @dataclass(slots=True)
@@ -25,6 +28,7 @@ class Found:
         iptc: Findings on the DigitalSourceType.
         traces: Findings on traces of generators.
         broken: Findings on metadata that could not be parsed.
+        faults: What went wrong here, and not in the file, with some blocks: nothing is known of them.
         c2pa: Blocks of manifest stores.
         referenced: URL of a manifest that is not in the file: the packet refers to it.
         orientation: The EXIF orientation, 1 to 8.
@@ -37,6 +41,7 @@ class Found:
     iptc: list[Finding] = field(default_factory=list)
     traces: list[Finding] = field(default_factory=list)
     broken: list[Finding] = field(default_factory=list)
+    faults: list[LabelingError] = field(default_factory=list)
     c2pa: list[Block] = field(default_factory=list)
     referenced: str = ""
     orientation: int = 1
@@ -55,8 +60,16 @@ def scan(contents: Contents) -> Found:
     found = Found()
     for block in contents.blocks:
         reader = _READERS.get(block.kind)
-        if reader is not None:
+        if reader is None:
+            continue
+        try:
             reader(block, found)
+        except Exception as error:  # noqa: BLE001 - what other blocks hold is reported all the same
+            fault = as_ours(error, f"read {block.where}")
+            if fault is not error:
+                fault.__cause__ = error
+            found.faults.append(fault)
+            found.broken += unchecked(("aigc", "iptc"), fault)
     return found
 
 

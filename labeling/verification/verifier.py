@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
-from labeling.errors import UnsupportedFormat
+from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.filebytes import FileBytes
 from labeling.findings import REPORTED, Defect, Finding, Signature, Status, in_order
+from labeling.gates import as_ours, guarded
 from labeling.label import Origin
 from labeling.marks import aigc
 from labeling.rule_catalogue import defect
@@ -24,6 +25,7 @@ from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
 from labeling.verification.report import Report
+from labeling.verification.unchecked import checked, unchecked, why
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,9 +77,11 @@ def verify(
         CN-VISIBLE-MISSING
     """
     names = [profile] if isinstance(profile, str) else list(profile)
-    profiles = [profile_named(name) for name in names]
+    _check_arguments(trust, max_pixels)
+    fault: LabelingError | None = None
     data: Media = b""
-    with contextlib.ExitStack() as stack:
+    with guarded("verify the file", name_of(source)), contextlib.ExitStack() as stack:
+        profiles = [profile_named(name) for name in names]
         if _is_pil(source):
             name, contents = "<image>", contents_of_image(source)
         else:
@@ -85,7 +89,7 @@ def verify(
             if isinstance(data, FileBytes):
                 stack.enter_context(data)
             try:
-                contents = containers.read(data)
+                contents, fault = _contents_of(data)
             except UnsupportedFormat as error:
                 kind = containers.unread(data)
                 media_type = kind.media_type if kind is not None else UNKNOWN
@@ -100,17 +104,71 @@ def verify(
                 note = f"the {missing} at the end of the file is missing; everything else is there"
                 contents = replace(containers.read(pixels_of), notes=(note,))
         found = metadata.scan(contents)
-        found.aigc = [aigc.with_pinned(finding, pinned) for finding in found.aigc]
-        findings = [*metadata.findings(contents, found)]
-        findings.append(
-            credentials_of(data, contents, found, trust, None if _is_pil(source) else store_beside(source, contents))
-        )
+        findings = _in_metadata(contents, found, pinned) if fault is None else unchecked(("aigc", "iptc"), fault)
+        findings += checked(
+            ["c2pa"], "check the content credentials",
+            lambda: [_credentials_of(source, data, contents, found, trust, fault)],
+        )  # fmt: skip
         if visible:
-            findings.append(
-                visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
-            )
-    notes = () if _is_pil(source) else notes_on_name(name, contents)
-    return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
+            findings += checked(
+                ["visible"], "look for the visible label",
+                lambda: [
+                    visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
+                ],
+            )  # fmt: skip
+        notes = tuple(why(each) for each in found.faults)
+        notes += () if _is_pil(source) else notes_on_name(name, contents)
+        return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
+
+
+def _check_arguments(trust: Trust | None, max_pixels: int | None) -> None:
+    if trust is not None and not callable(getattr(trust, "settings", None)):
+        raise LabelingError(f"`trust` must be a Trust, not {type(trust).__name__}")
+    if max_pixels is not None and (type(max_pixels) is not int or max_pixels < 1):
+        raise LabelingError(f"`max_pixels` must be a whole number from 1 on, not {max_pixels!r}")
+
+
+def name_of(source: Any) -> str | os.PathLike[str] | None:
+    """Return the path of a source, to be named in errors; ``None`` for whatever is no path."""
+    return source if isinstance(source, str | os.PathLike) else None
+
+
+def _contents_of(data: Media) -> tuple[Contents, LabelingError | None]:
+    """Read the metadata of a file. A fault of the reader's is returned: the pixels and the manifest may be checked."""
+    try:
+        return containers.read(data), None
+    except LabelingError:
+        raise
+    except Exception as error:
+        fault = as_ours(error, "read the file's metadata")
+        row = containers.identify(data)
+        if row is None:
+            raise fault from error
+        return Contents(row.name, row.media_types[0], problems=(fault.reason,)), fault
+
+
+def _in_metadata(contents: Contents, found: metadata.Found, pinned: Sequence[bytes]) -> list[Finding]:
+    def judge() -> list[Finding]:
+        found.aigc = [aigc.with_pinned(finding, pinned) for finding in found.aigc]
+        return [*metadata.findings(contents, found)]
+
+    return checked(("aigc", "iptc"), "judge the labels in the metadata", judge)
+
+
+def _credentials_of(
+    source: Any, data: Media, contents: Contents, found: metadata.Found, trust: Trust | None,
+    fault: LabelingError | None,
+) -> Finding:  # fmt: skip
+    if fault is not None:  # where the manifest is in the file is not known here, but c2pa's reader may find it
+        from labeling.marks import credentials
+
+        finding = credentials.read(data, contents.media_type, trust=trust)
+        return unchecked(["c2pa"], fault)[0] if finding.status is Status.ABSENT else finding
+    try:
+        store = None if _is_pil(source) else store_beside(source, contents)
+    except LabelingError as error:
+        return unchecked(["c2pa"], error)[0]
+    return credentials_of(data, contents, found, trust, store)
 
 
 def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:

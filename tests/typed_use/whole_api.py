@@ -22,6 +22,7 @@ from labeling import (
     Defect,
     Finding,
     Frame,
+    InternalError,
     Label,
     LabelConflict,
     LabeledFile,
@@ -161,7 +162,7 @@ def handled(path: str) -> str:
         verify(path)
     except (UnreadableFile, UnsupportedFormat, TooLarge, LabelConflict) as error:
         return error.message
-    except (SigningError, WouldLose, WriteError, MissingDependency) as error:
+    except (SigningError, WouldLose, WriteError, MissingDependency, InternalError) as error:
         return error.hint or ""
     except LabelingError as error:
         assert_type(error.path, str | None)

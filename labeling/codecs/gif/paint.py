@@ -13,9 +13,10 @@ from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import Plan, backdrops, check_size, decoding, lay_on, make_plan, over_alpha, split_overlay
 from labeling.containers.base import Buffer
 from labeling.dither import is_dithered
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 _KEEP, _CLEAR = 1, 2  # disposal methods
+_LARGEST = 65535  # pixels in either direction: what an image descriptor can say (GIF89a, 20)
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -28,6 +29,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     gif = blocks.split(raw)
     check_size(gif.width, gif.height, gif.frames, max_pixels=max_pixels)
     width, height = open_picture(raw, "gif", max_pixels).size
+    if max(width, height) > _LARGEST:
+        raise _beyond_canvas()
     plan = make_plan(painter, width, height)
     left, top, right, bottom = plan.stored
     seen: list[Pixels] = []
@@ -63,12 +66,22 @@ def _canvases(raw: bytes, gif: blocks.Gif, max_pixels: int) -> Iterator[Pixels]:
     image = open_picture(raw, "gif", max_pixels)
     if getattr(image, "n_frames", 1) != gif.frames:
         raise UnreadableFile("the GIF's frames cannot all be decoded; it is cut off or damaged")
+    size = image.size
     for i in range(gif.frames):
         with decoding("GIF"):
             image.seek(i)
             canvas = np.array(image.convert("RGBA"))
+        if canvas.shape[:2] != (size[1], size[0]):
+            raise _beyond_canvas()
         canvas[..., 3] = np.where(canvas[..., 3] > 127, 255, 0)
         yield canvas
+
+
+def _beyond_canvas() -> UnsupportedFormat:
+    return UnsupportedFormat(
+        "a frame of this GIF reaches beyond its canvas (GIF89a, 20), which viewers show in different ways",
+        hint="save it again with another program first",
+    )
 
 
 def _mixed(region: Pixels, overlay: Pixels) -> Pixels:

@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.errors import MissingDependency, UnreadableFile
+from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.filebytes import write_all
+from labeling.gates import gate
 
 Coefficients = NDArray[np.int16]
 """(block rows, block columns, 8, 8) quantised coefficients of one component."""
@@ -39,6 +40,7 @@ IJG = "6b"
 
 _OPTIMIZE_CODING = 1 << 6  # jpeglib's bit for libjpeg's optimize_coding
 _KEEP = 0
+_EDIT = "edit the JPEG's coefficients"
 _ALL = 0xFFFFFFFF
 
 
@@ -112,7 +114,7 @@ def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficient
     tables = np.zeros((4, 8, 8), np.uint16)
     numbers = np.zeros(4, np.int16)
     library = _library(TURBO)
-    with _nameless(data) as source:
+    with gate(_EDIT, _refused), _nameless(data) as source:
         slots: list[Coefficients | None] = [*planes, None, None, None][:4]
         status = library.read_jpeg_dct(source.encode(), *map(_address, slots), _address(tables), _address(numbers))
     if status == 0:
@@ -147,7 +149,7 @@ def write(
     dimensions = np.array([size[1], size[0]], np.int32)
     numbers = np.full(4, -1, np.int16)
     space = {1: 1, 3: 3, 4: 4}[components]  # J_COLOR_SPACE; it decides only about markers, which the caller drops
-    with _nameless(source) as given, _nameless(b"") as made:
+    with gate(_EDIT, _refused), _nameless(source) as given, _nameless(b"") as made:
         status = _library(version).write_jpeg_dct(
             given.encode(), made.encode(), *map(_address, slots), _address(dimensions), None, None,
             space, components, None, -1, _address(numbers), 0, None, None, None,
@@ -159,6 +161,10 @@ def write(
                 "the JPEG's coefficients cannot be written back", hint="re-save the picture and try again"
             )
         return result
+
+
+def _refused(why: str) -> LabelingError:
+    return UnreadableFile(f"the JPEG's coefficients cannot be edited ({why})")
 
 
 @contextmanager

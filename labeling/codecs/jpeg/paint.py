@@ -255,7 +255,11 @@ def _write_four(source: bytes, size: tuple[int, int], planes: list[dct.Coefficie
 
 def _reorder(data: bytes, order: tuple[int, ...]) -> bytes:
     """Change the order of the components in the frame header, and nothing else."""
-    header = next(s for s in segments.split(data).coded if s.marker in (0xC0, 0xC1, 0xC2))
+    header = next((s for s in segments.split(data).coded if s.marker in (0xC0, 0xC1, 0xC2)), None)
+    if header is None:  # with arithmetic coding, which the library that takes any order does not know
+        raise UnsupportedFormat(
+            "this JPEG has four components and arithmetic coding", hint="convert it to an ordinary JPEG or PNG"
+        )
     at = header.start + 10
     entries = [data[at + 3 * i : at + 3 * i + 3] for i in range(len(order))]
     return data[:at] + b"".join(entries[i] for i in order) + data[at + 3 * len(order) :]

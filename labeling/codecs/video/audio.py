@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeling.codecs.pixels import one_line
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, UnreadableFile
+from labeling.gates import one_line
 
 if TYPE_CHECKING:
     import av

@@ -22,6 +22,7 @@ from labeling.containers import formats
 from labeling.containers.base import OldFrame
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, UnreadableFile, WriteError
+from labeling.gates import gate
 
 if TYPE_CHECKING:
     import av
@@ -44,17 +45,16 @@ def clear_errors() -> Iterator[None]:
     """
     import av
 
-    try:
-        yield
-    except (av.error.FFmpegError, *_RAISED) as error:
-        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
-            raise WriteError(f"the video cannot be written ({words})") from error
-        raise UnreadableFile(f"the video cannot be re-muxed ({words}): it is damaged, or of an unknown kind") from error
+    def broken(why: str) -> LabelingError:
+        return UnreadableFile(f"the video cannot be re-muxed ({why}): it is damaged, or of an unknown kind")
 
-
-_RAISED = (ValueError, ArithmeticError, LookupError, MemoryError, RuntimeError)
-"""What PyAV's own code raises on odd streams: unknown names, times and sizes out of range."""
+    with gate("re-mux the video", broken):
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+                raise
+            raise WriteError(f"the video cannot be written ({error.strerror})") from error
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from labeling.codecs._memory import put
 from labeling.codecs.base import Painter, Pixels
 from labeling.codecs.pixels import Plan, make_plan, on_white
 from labeling.errors import LabelingError
+from labeling.gates import gate, guarded
 
 if TYPE_CHECKING:
     import av
@@ -86,13 +87,15 @@ def label_frames(frames: Iterable[Picture], painter: Painter) -> Iterator[Pictur
     """
     plan: Plan | None = None
     for frame in frames:
-        width, height = _size_of(frame)
-        if plan is None or (plan.width, plan.height) != (width, height):
-            plan = make_plan(painter, width, height)
-            left, top, right, bottom = plan.box
-            ends = [np.full((bottom - top, right - left, 3), level, np.uint8) for level in (0, 255)]
-            overlay = plan.overlay(painter, ends)
-        yield cast(Picture, _labelled(frame, plan, overlay))
+        with guarded("label the frame"):
+            width, height = _size_of(frame)
+            if plan is None or (plan.width, plan.height) != (width, height):
+                plan = make_plan(painter, width, height)
+                left, top, right, bottom = plan.box
+                ends = [np.full((bottom - top, right - left, 3), level, np.uint8) for level in (0, 255)]
+                overlay = plan.overlay(painter, ends)
+            labelled = cast(Picture, _labelled(frame, plan, overlay))
+        yield labelled
 
 
 def _labelled(frame: np.ndarray[Any, Any] | Image.Image, plan: Plan, overlay: Pixels) -> Any:
@@ -135,7 +138,10 @@ def _channels(shape: tuple[int, ...], size: tuple[int, ...]) -> int | None:
 
 
 def _from_image(image: Image.Image) -> Pixels:
-    try:
+    def broken(why: str) -> LabelingError:
+        return LabelingError(f"the frame cannot be decoded ({why})", hint="pass pictures that are complete")
+
+    with gate("decode the frame", broken):
         if image.mode == "RGB":
             return np.asarray(image)
         if image.mode.endswith(("A", "a")) or "transparency" in image.info:
@@ -143,8 +149,6 @@ def _from_image(image: Image.Image) -> Pixels:
         if image.mode in ("F", "I") or image.mode.startswith("I;"):
             raise LabelingError(f"a frame of mode {image.mode} has no fixed white", hint="convert it to L or RGB first")
         return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise LabelingError(f"the frame cannot be decoded ({error})", hint="pass pictures that are complete") from error
 
 
 def _from_tensor(tensor: Any, size: tuple[int, int]) -> NDArray[Any]:

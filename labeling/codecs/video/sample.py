@@ -22,8 +22,9 @@ from labeling.codecs.video.overlay import sane_crop
 from labeling.codecs.video.pixel_formats import HDR_WHITE
 from labeling.containers import Crop, formats
 from labeling.containers.syntax.riff import chunk_at
-from labeling.errors import TooLarge, UnreadableFile, UnsupportedFormat
+from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
+from labeling.gates import gate
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -349,17 +350,12 @@ def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
 @contextmanager
 def decoding() -> Iterator[None]:
     """Turn exceptions of PyAV on broken input into :class:`UnreadableFile`."""
-    import av
 
-    try:
+    def broken(why: str) -> LabelingError:
+        return UnreadableFile(f"cannot be decoded ({why}): the file is damaged, or of a kind unknown here")
+
+    with gate("decode the video or audio", broken):
         yield
-    except (av.error.FFmpegError, *_RAISED) as error:
-        words = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnreadableFile(f"cannot be decoded ({words}): the file is damaged, or of a kind unknown here") from error
-
-
-_RAISED = (ValueError, ArithmeticError, LookupError, OSError, MemoryError, RuntimeError)
-"""What PyAV's own code raises on odd streams: unknown names, times and sizes out of range."""
 
 
 def _video(container: InputContainer) -> VideoStream | None:

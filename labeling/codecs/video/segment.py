@@ -343,7 +343,7 @@ class Reencoder:
             rate = Fraction(self._decoder.framerate)
         # Times are restored afterwards: the encoder only gets the numbers of pictures, so that it distributes its bits
         # evenly over them whatever their times are.
-        rate = rate.limit_denominator(1 << 16)
+        rate = rate.limit_denominator(1 << 16) or Fraction(25)
         encoder.time_base, encoder.framerate = 1 / rate, rate
         encoding = Encoding(self._settings, self._depth, self._intra, self._old.fields, choice.pix_fmt, self._whole)
         encoder.options = self._codec.prepare(encoder, encoding)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.codecs import pyav
 from labeling.codecs.base import Box, Painter
-from labeling.codecs.pixels import one_line
 from labeling.codecs.priority import kept_priority
 from labeling.codecs.video.audio import AudioTrack
 from labeling.codecs.video.base import NAMES, Coding, Settings, Stream, coding, describe
@@ -27,6 +26,7 @@ from labeling.codecs.video.pixel_formats import BT709, FULL_RANGE, format_of
 from labeling.containers import formats
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, WriteError, error_context
+from labeling.gates import one_line
 from labeling.limits import MIN_SECONDS
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnreadableFile
 from labeling.filebytes import FileBytes
 from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.gates import shortage
 from labeling.marks.credentials import _context, library
 from labeling.marks.credentials._store import Facts, facts, text
 from labeling.rule_catalogue import defect
@@ -107,7 +108,7 @@ def read(
     ``store`` is a manifest store from beside the file. Without ``trust`` no signer is known and the best signature
     is "valid". ``value`` holds what the manifest says (see :class:`~labeling.marks.credentials._store.Facts`),
     ``validation_state`` and ``validation_codes`` as c2pa's reader gives them. Never raises on a broken file: that is a
-    finding. Raises :class:`LabelingError` only for an unusable trust list.
+    finding. Raises :class:`LabelingError` for an unusable trust list, and where memory or the disk runs out.
     """
     found = _facts(data, media_type, trust, store)
     if isinstance(found, Finding):
@@ -134,7 +135,10 @@ def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, besid
     except c2pa.C2paError.ManifestNotFound:
         return Finding(MARK, Status.ABSENT)
     except (c2pa.C2paError, ValueError, RecursionError) as error:
-        return _unreadable(_line(error))
+        short = shortage(error, "read the C2PA manifest")
+        if short is None or isinstance(short, UnreadableFile):
+            return _unreadable(_line(error))
+        raise short from error
     if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
         return _unreadable("the reader did not return a manifest store")
     return facts(store)
