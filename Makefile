@@ -8,6 +8,9 @@ OUT ?= demo-output
 N ?=
 SEED ?= 0
 SECONDS ?= 0
+HOURS ?= 0
+JOBS ?= 0
+RECORD ?=
 VENV := .venv
 
 ifeq ($(OS),Windows_NT)
@@ -81,8 +84,9 @@ lint-imports: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev  ## the figures: ours, the alternative, the ratio
 	$(BIN)/python -m benchmarks
 
-fuzz: $(VENV)/.installed-dev  ## read and label 20 000 mutated files (N=files, SECONDS=time, SEED=number)
-	$(BIN)/python -m tests.fuzzing $(if $(N),--count $(N)) --seconds $(SECONDS) --seed $(SEED) --keep fuzz-findings
+fuzz: $(VENV)/.installed-dev  ## verify and label 20 000 mutated files (N=files, SECONDS= or HOURS=time, SEED=number, JOBS=processes, RECORD=1)
+	$(BIN)/python -m tests.fuzzing $(if $(N),--count $(N)) --seconds $(SECONDS) --hours $(HOURS) --seed $(SEED) --jobs $(JOBS) \
+		--keep fuzz-findings $(if $(RECORD),--record)
 
 docs: $(VENV)/.installed-dev  ## write the generated pages of docs/, tables of README.md, and NOTICE
 	$(BIN)/python tools/make_docs.py

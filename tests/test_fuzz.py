@@ -1,12 +1,61 @@
-"""A short run of the fuzzer, the same files each time; ``make fuzz`` runs it at length."""
+"""A short run of the fuzzer, the same files each time, and proof that it sees; ``make fuzz`` runs it at length."""
 
 from __future__ import annotations
 
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
 from .fuzzing.__main__ import run
+from .fuzzing.child import Child
+from .fuzzing.findings import shown, smaller
+from .fuzzing.media_fields import fields_of
+from .fuzzing.mutate import mutate
+from .fuzzing.seeds import gather
+
+UNREAD = (".md", ".svg", ".pdf", ".tga", ".ppm", ".jpeg2000", ".ico", ".dds", ".sgi", ".icns", ".qoi")
 
 
 def test_nothing_but_our_own_error_escapes_from_mutated_files() -> None:
-    outcome = run(1000, seed=45438, cases=False)
+    outcome = run(300, seed=45438, jobs=2, cases=False)
     assert outcome.findings == []
-    assert outcome.done == 1000
-    assert outcome.written > 50, "too few mutated files are accepted for the write path to be tested"
+    assert outcome.counts["files"] == 300
+    assert outcome.counts["pixels"] == 150
+    assert outcome.counts["written"] > 20, "too few mutated files are accepted for the write path to be tested"
+
+
+@pytest.fixture(scope="module")
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    seeds = tmp_path_factory.mktemp("seeds") / "seeds"
+    seeds.write_bytes(pickle.dumps([]))
+    with Child(seeds) as made:
+        yield made
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks are Linux's")
+@pytest.mark.parametrize(
+    ("verb", "finding"),
+    [("spin", "hang: more than 6 s of CPU"), ("swell", "memory: peak of "), ("burst", "MemoryError at check.py"),
+     ("crash", "process died (-6)"), ("verify", "")],
+)  # fmt: skip
+def test_a_fault_is_seen_and_the_next_file_runs(verb: str, finding: str, child: Child) -> None:
+    assert shown(child, verb, "any.svg", b"<svg/>").startswith(finding)
+    assert shown(child, "inspect", "any.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>') == ""
+
+
+def test_a_finding_s_file_is_cut_down() -> None:
+    data = bytes(range(256)) * 20 + b"needle" + bytes(3000)
+    assert smaller(data, lambda each: b"needle" in each, 500) == b"needle"
+
+
+def test_the_fields_of_every_format_are_found_and_files_are_the_same_again() -> None:
+    seeds = gather(cases=False)
+    without = [name for name, data in seeds if len(fields_of(data)) < 4]
+    assert [name for name in without if Path(name).suffix not in UNREAD] == []
+    assert [mutate(Random(f"7:{each}"), seeds) for each in range(40)] == [
+        mutate(Random(f"7:{each}"), seeds) for each in range(40)
+    ]

@@ -1,4 +1,5 @@
-"""Writes the generated documents: tables in README.md, the pages of docs/ named in PAGES, docs/report.schema.json.
+"""Writes the generated documents: tables in README.md and docs/security.md, the pages of docs/ named in PAGES, and
+docs/report.schema.json.
 
 Run it after a change of formats, rules, commands or public docstrings (tests/test_docs.py fails until then):  make docs
 """
@@ -72,6 +73,30 @@ def profiles_table() -> str:
         words = f"{profile.text} ({', '.join(profile.languages)})"
         rows.append((f"`{profile.name}`", profile.title, words, fails, ", ".join(f"`{rule}`" for rule in warning)))
     return table(("Profile", "Regime", "Visible text", "Non-compliant if", "Warns of"), rows)
+
+
+def fuzzing_table() -> str:
+    """One row per recorded run of the fuzzer, and their sum, from tests/fuzzing/runs.jsonl."""
+    record = ROOT / "tests" / "fuzzing" / "runs.jsonl"
+    runs = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    counted = ("files", "pixels", "media", "written", "painted")
+
+    def row(name: str, *words: str, of: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+        sums = (f"{sum(run[each] for run in of):,}".replace(",", "\u00a0") for each in counted)
+        most = f"{max((run['peak'] for run in of), default=0)} MB"
+        return (
+            name,
+            *words,
+            *sums,
+            f"{sum(run['hours'] for run in of):.2f}",
+            most,
+            str(sum(run["kinds"] for run in of)),
+        )
+
+    rows = [row(run["date"], run["version"], f"`{run['commit']}`", str(run["seed"]), of=[run]) for run in runs]
+    header = ("Date", "Version", "Commit", "Seed", "Files", "With pixels", "Video, audio", "Outputs", "Painted",
+              "CPU hours", "Peak", "Findings")  # fmt: skip
+    return table(header, [*rows, row("all", "", "", "", of=runs)])
 
 
 # --- docs/rules.md ----------------------------------------------------------------------------------------------------
@@ -222,7 +247,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/traces.md": traces_page,
     "docs/report.schema.json": report_schema,
 }
-TABLES: dict[str, Callable[[], str]] = {"formats": formats_table, "kept": kept_table, "profiles": profiles_table}
+TABLES: dict[str, Callable[[], str]] = {
+    "formats": formats_table,
+    "kept": kept_table,
+    "profiles": profiles_table,
+    "fuzzing": fuzzing_table,
+}
 
 
 def _between(content: str, found: re.Match[str]) -> str:
@@ -239,8 +269,8 @@ def filled(text: str) -> str:
 
 def documents() -> dict[str, str]:
     """What each generated document should hold, by its path."""
-    readme = ROOT / "README.md"
-    return {"README.md": filled(readme.read_text(encoding="utf-8"))} | {name: make() for name, make in PAGES.items()}
+    tables = {name: filled((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "docs/security.md")}
+    return tables | {name: make() for name, make in PAGES.items()}
 
 
 def main() -> None:

@@ -1,206 +1,190 @@
 """Fuzzing: ``python -m tests.fuzzing`` from the repository's root, or ``make fuzz``.
 
-Inputs run in child processes: a crash, a hang or a memory bomb of native code is a finding like any other, and the run
-goes on behind it. Every finding is written to a file whose name says how to make it again.
+Inputs run in child processes (``child``): a crash, a hang or a memory bomb of native code is a finding like any other,
+and the run goes on behind it. Every kind of finding is confirmed in a fresh process, made small, and written to a file.
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import faulthandler
-import json
 import os
 import pickle
-import subprocess
 import sys
 import tempfile
+import threading
 import time
-import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from typing import Any
 
-from .check import MAX_MEMORY, Broken, Targets, checks, forget_peak, peak
-from .mutate import mutate
-from .seeds import ROOT, gather
+from . import record
+from .check import VERBS
+from .child import Child, case, serve
+from .findings import Found, keep, settle, shown
+from .seeds import gather
 
-BATCH = 2000
-HANG = 120
-"""Wall-clock seconds after which a child is given up: a call that hangs without using CPU ends only so. Far more than
-MAX_SECONDS of CPU can take on a busy machine."""
+MEDIA = (
+    ".mp4",
+    ".mov",
+    ".m4a",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".flv",
+    ".wav",
+    ".aiff",
+    ".mp3",
+    ".flac",
+    ".aac",
+    ".opus",
+    ".ogg",
+)
 
-ADDRESS_SPACE = 4 << 30
-"""A backstop: what the machine lets one child have, so that a bomb ends the child and nothing else."""
-
-LIBRARIES = 60 << 20
-"""Resident bytes of a process that has loaded what reading and labelling need."""
-
-TOO_MUCH_MEMORY = 77
-
-
-def case(seeds: list[tuple[str, bytes]], seed: int, index: int) -> tuple[Random, str, bytes]:
-    """The mutated file of this number; the same for the same seeds."""
-    rng = Random(f"{seed}:{index}")
-    return rng, *mutate(rng, seeds)
-
-
-def worker(seeds_file: Path, seed: int, start: int, stop: int, deadline: float) -> int:
-    """Run inputs ``start`` to ``stop``; one line of JSON for each event, so that the parent knows where a crash was."""
-    _limit_memory()
-    seeds = pickle.loads(seeds_file.read_bytes())
-    targets, most = Targets(), 0
-    for index in range(start, stop):
-        if time.time() > deadline:
-            break
-        _say(at=index)
-        rng, name, data = case(seeds, seed, index)
-        faulthandler.dump_traceback_later(HANG, exit=True)
-        forget_peak()
-        targets.allowed = MAX_MEMORY
-        before = peak()
-        for check in checks(rng, targets):
-            try:
-                check(data)
-            except Broken as error:
-                _say(finding=str(error), index=index, name=name)
-            except Exception as error:  # noqa: BLE001 - anything else that escapes is what we look for
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                place = f"{Path(where.filename).name}:{where.lineno}"
-                _say(finding=f"{type(error).__name__} at {place}: {error}"[:300], index=index, name=name)
-        faulthandler.cancel_dump_traceback_later()
-        used = peak()
-        most = max(most, used)
-        # What coders keep from earlier inputs is not this one's doing: a fresh process has loaded LIBRARIES.
-        if used - before + LIBRARIES > targets.allowed:
-            _say(finding=f"memory: {(used - before) >> 20} MB more than before", index=index, name=name)
-            return TOO_MUCH_MEMORY
-    _say(slowest=targets.slowest, written=targets.written, peak=most)
-    return 0
-
-
-def _say(**event: Any) -> None:
-    print(json.dumps(event), flush=True)
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+Seeds = list[tuple[str, bytes]]
 
 
 @dataclass
 class Outcome:
-    """What a run found."""
+    """What a run did and found."""
 
-    done: int = 0
-    written: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     peak: int = 0
+    cpu: float = 0.0
+    deaths: int = 0
     slowest: dict[str, float] = field(default_factory=dict)
-    findings: list[dict[str, Any]] = field(default_factory=list)
+    found: dict[str, Found] = field(default_factory=dict)
 
-    def take(self, event: dict[str, Any]) -> None:
-        """Count one event of a worker."""
-        if "finding" in event:
-            self.findings.append(event)
-        self.written += event.get("written", 0)
-        self.peak = max(self.peak, event.get("peak", 0))
-        for what, seconds in event.get("slowest", {}).items():
-            self.slowest[what] = max(seconds, self.slowest.get(what, 0))
+    def take(self, answer: dict[str, Any], seeds: Seeds, seed: int, index: int) -> None:
+        """Count what a child says about one file."""
+        name = answer["done"] or case(seeds, seed, index)[0]
+        self.counts["files"] += 1
+        self.counts["pixels"] += index % 2
+        self.counts["media"] += Path(name.split(":")[0]).suffix in MEDIA
+        written = answer.get("written", ())
+        self.counts["written"] += len(written)
+        self.counts["painted"] += sum(verb.startswith("paint") for verb in written)
+        self.peak = max(self.peak, answer.get("peak", 0))
+        for verb, seconds in answer.get("slowest", {}).items():
+            self.slowest[verb] = max(seconds, self.slowest.get(verb, 0))
+        for each in answer["findings"]:
+            new = Found(each["verb"], each["finding"], name, b"", f"{seed}-{index}", each.get("trace", ""))
+            if new.kind in self.found:
+                self.found[new.kind].times += 1
+            else:
+                new.data = case(seeds, seed, index)[1]
+                self.found[new.kind] = new
 
-
-def _batch(seeds_file: Path, seed: int, start: int, stop: int, deadline: float) -> list[dict[str, Any]]:
-    """Run a batch to its end, over as many crashes as there are."""
-    events: list[dict[str, Any]] = []
-    while start < stop and time.time() < deadline:
-        command = [sys.executable, "-m", "tests.fuzzing", "--worker", str(seeds_file), str(seed), str(start), str(stop)]
-        done = subprocess.run(
-            [*command, str(deadline)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        here = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        events += here
-        if done.returncode == 0:
-            break
-        last = max((event["at"] for event in here if "at" in event), default=None)
-        if last is None:
-            raise RuntimeError(f"the fuzzing process did not start:\n{done.stderr}")
-        if done.returncode != TOO_MUCH_MEMORY:
-            events.append(
-                {"finding": f"process died ({done.returncode}): {done.stderr[-1500:]}", "index": last, "name": ""}
-            )
-        start = last + 1
-    return events
+    @property
+    def findings(self) -> list[str]:
+        """One line for each kind that a fresh process confirmed."""
+        return [f"{each.verb} ×{each.times}: {each.finding} [{each.number}: {each.name}]"
+                for each in sorted(self.found.values(), key=lambda each: -each.times) if each.alone]  # fmt: skip
 
 
 def run(
-    count: int, *, seed: int = 0, seconds: float = 0, jobs: int = 0, cases: bool = True, keep: Path | None = None
+    count: int, *, seed: int = 0, seconds: float = 0, jobs: int = 0, cases: bool = True, folder: Path | None = None
 ) -> Outcome:
-    """Run ``count`` mutated files (or as many as fit in ``seconds``); findings go to files in ``keep``."""
-    outcome = Outcome()
+    """Run ``count`` mutated files (or as many as fit in ``seconds``); findings go to files in ``folder``."""
+    outcome, lock, numbers = Outcome(), threading.Lock(), iter(range(count))
     jobs = jobs or os.cpu_count() or 1
-    deadline = time.time() + (seconds or 10**9)
-    size = max(1, min(BATCH, -(-count // jobs)))
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    deadline = time.monotonic() + (seconds or 10**9)
+    before = _children_cpu()
+    with tempfile.TemporaryDirectory() as scratch:
         seeds = gather(cases=cases)
-        seeds_file = Path(folder, "seeds")
+        seeds_file = Path(scratch, "seeds")
         seeds_file.write_bytes(pickle.dumps(seeds))
-        starts = range(0, count, size)
-        for events in pool.map(
-            lambda start: _batch(seeds_file, seed, start, min(start + size, count), deadline), starts
-        ):
-            for event in events:
-                outcome.take(event)
-                outcome.done += "at" in event
-        if keep is not None:
-            _store(outcome, seeds, seed, keep)
+
+        def work() -> None:
+            with Child(seeds_file) as child:
+                while time.monotonic() < deadline:
+                    with lock:
+                        index = next(numbers, None)
+                    if index is None:
+                        break
+                    answer = child.ask({"seed": seed, "index": index})
+                    with lock:
+                        outcome.take(answer, seeds, seed, index)
+                with lock:
+                    outcome.deaths += child.deaths
+
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            for each in [pool.submit(work) for _ in range(jobs)]:
+                each.result()
+        outcome.cpu = _children_cpu() - before
+        with Child(seeds_file) as child:
+            for found in outcome.found.values():
+                settle(found, child)
+                if folder is not None:
+                    keep(found, folder)
     return outcome
 
 
-def _store(outcome: Outcome, seeds: list[tuple[str, bytes]], seed: int, folder: Path) -> None:
-    for finding in outcome.findings:
-        folder.mkdir(parents=True, exist_ok=True)
-        _, name, data = case(seeds, seed, finding["index"])
-        path = folder / f"{seed}-{finding['index']}"
-        path.with_suffix(".bin").write_bytes(data)
-        path.with_suffix(".txt").write_text(f"{name}\n{finding['finding']}\n", encoding="utf-8")
+def _children_cpu() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def replay(paths: list[Path], verbs: list[str]) -> int:
+    """Put files through the verbs, each in a fresh process."""
+    broken = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        seeds_file = Path(scratch, "seeds")
+        seeds_file.write_bytes(pickle.dumps([]))
+        with Child(seeds_file) as child:
+            for path in paths:
+                for verb in verbs:
+                    child.end()
+                    finding = shown(child, verb, path.name, path.read_bytes())
+                    broken += bool(finding)
+                    print(f"{path.name} {verb}: {finding or 'sound'}", flush=True)
+    return 1 if broken else 0
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__)
     parser.add_argument(
-        "--count", type=int, default=0, help="mutated files (default 20000, or all that --seconds allow)"
+        "--count", type=int, default=0, help="mutated files (default 20000, or all that the time allows)"
     )
     parser.add_argument("--seconds", type=float, default=0, help="stop after so long")
+    parser.add_argument("--hours", type=float, default=0, help="the same in hours")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other files")
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: one for each core)")
     parser.add_argument(
         "--keep", type=Path, default=Path(tempfile.gettempdir(), "fuzz-findings"), help="where findings go"
     )
-    parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--record", action="store_true", help="add the run to the record that docs/security.md shows")
+    parser.add_argument("--replay", type=Path, nargs="+", help="put these files through the verbs instead")
+    parser.add_argument("--verb", action="append", choices=VERBS, help="with --replay: this verb only")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.worker:
-        file, seed, start, stop, deadline = given.worker
-        return worker(Path(file), int(seed), int(start), int(stop), float(deadline))
-    began = time.monotonic()
-    count = given.count or (2_000_000 if given.seconds else 20_000)
-    outcome = run(count, seed=given.seed, seconds=given.seconds, jobs=given.jobs, keep=given.keep)
-    slowest = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in sorted(outcome.slowest.items()))
-    print(f"{outcome.done} files in {time.monotonic() - began:.0f} s, {outcome.written} of them labelled")
+    if given.child:
+        return serve(given.child)
+    if given.replay:
+        return replay(given.replay, given.verb or list(VERBS))
+    tested = record.commit()
+    began, seconds = time.monotonic(), given.seconds or given.hours * 3600
+    count = given.count or (10**9 if seconds else 20_000)
+    outcome = run(count, seed=given.seed, seconds=seconds, jobs=given.jobs, folder=given.keep)
+    counts, took = outcome.counts, time.monotonic() - began
+    print(f"{counts['files']} files in {took:.0f} s, {outcome.cpu:.0f} s of CPU, {outcome.deaths} children lost")
+    print(f"{counts['pixels']} with their pixels, {counts['media']} videos and audio; outputs: {counts['written']}, "
+          f"of them {counts['painted']} painted")  # fmt: skip
+    slowest = ", ".join(f"{verb} {seconds:.2f} s" for verb, seconds in sorted(outcome.slowest.items()))
     print(f"slowest calls (CPU): {slowest}; peak memory {outcome.peak >> 20} MB")
-    for message, times in Counter(finding["finding"] for finding in outcome.findings).most_common(40):
-        print(f"FINDING x{times}: {message}")
-    if outcome.findings:
-        print(f"the inputs are in {given.keep}")
+    for line in outcome.findings:
+        print(f"FINDING {line}")
+    passing = sum(not each.alone for each in outcome.found.values())
+    if passing:
+        print(f"{passing} kinds did not show again in a fresh process; they are kept as well")
+    if outcome.found:
+        print(f"the inputs are in {given.keep}; --replay FILE --verb VERB shows one again")
+    if given.record:
+        slow = round(max(outcome.slowest.values(), default=0), 1)
+        record.append(record.FILE, commit=tested, seed=given.seed, **counts, hours=round(outcome.cpu / 3600, 2),
+                      kinds=len(outcome.findings), peak=outcome.peak >> 20, slowest=slow)  # fmt: skip
     return 1 if outcome.findings else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import struct
@@ -16,6 +15,7 @@ from labeling import Labeler, LabelingError, Signer
 from labeling.marks.credentials import make_test_chain
 
 from ..containers import battery
+from .media_seeds import gather_media
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = Path(os.environ.get("AIGC_CASES", ROOT.parent / "shared" / "cases"))
@@ -101,15 +101,17 @@ def _texts() -> Iterator[tuple[str, bytes]]:
             '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><metadata>' + packet + "</metadata></svg>"
         ).encode(),
     )
-    pdf = f"%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n2 0 obj\n<</AIGC({FIELD})>>\nendobj\n".encode()
-    table = b"xref\n0 3\n0000000000 65535 f \n0000000009 00000 n \n0000000044 00000 n \n"
-    yield "info.pdf", pdf + table + b"trailer\n<</Size 3/Root 1 0 R/Info 2 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(pdf)
+    parts = ["%PDF-1.4\n", "1 0 obj\n<</Type/Catalog>>\nendobj\n", f"2 0 obj\n<</AIGC({FIELD})>>\nendobj\n"]
+    first, second, end = (len("".join(parts[:number])) for number in (1, 2, 3))
+    table = f"xref\n0 3\n0000000000 65535 f \n{first:010} 00000 n \n{second:010} 00000 n \n"
+    yield (
+        "info.pdf",
+        f"{''.join(parts)}{table}trailer\n<</Size 3/Root 1 0 R/Info 2 0 R>>\nstartxref\n{end}\n%%EOF\n".encode(),
+    )
 
 
-def _labelled(seeds: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+def _labelled(seeds: list[tuple[str, bytes]], signer: Signer) -> Iterator[tuple[str, bytes]]:
     """Our own labels, and signed ones, on one small picture of each format."""
-    made = make_test_chain("es256")
-    signer = Signer.from_pem(made.cert_pem, made.key_pem)
     plain, signing = (Labeler(producer=PRODUCER, visible=False, exif=True, signer=each) for each in (None, signer))
     for name, data in seeds:
         for what, labeler in (("labelled", plain), ("signed", signing)):
@@ -119,10 +121,21 @@ def _labelled(seeds: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
                 continue  # a format without EXIF, or BMP and the like: they are seeds as they are
 
 
-def _bmp() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (5, 4), "red").save(out, "BMP")
-    return out.getvalue()
+def _painted(signer: Signer) -> Iterator[tuple[str, bytes]]:
+    """Pictures with the label to be seen, large enough for it to be read."""
+    plain, signing = Labeler(producer=PRODUCER), Labeler(producer=PRODUCER, signer=signer)
+    picture = battery.noise(200, 150)
+    for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"):
+        options = {"speed": 10} if format == "AVIF" else {}
+        data = battery.encoded(picture, format, **options)
+        labeler = signing if format in ("JPEG", "PNG", "AVIF") else plain
+        yield f"painted.{format.lower()}", labeler.label_image(data).data
+
+
+def _further() -> Iterator[tuple[str, bytes]]:
+    """Pictures that can be converted only."""
+    for format in ("BMP", "TGA", "PPM", "JPEG2000", "ICO", "DDS", "SGI", "ICNS", "QOI"):
+        yield f"plain.{format.lower()}", battery.encoded(Image.new("RGB", (16, 16), "red"), format)
 
 
 def gather(*, cases: bool = True) -> list[tuple[str, bytes]]:
@@ -135,8 +148,11 @@ def gather(*, cases: bool = True) -> list[tuple[str, bytes]]:
         ("exif.webp", battery.encoded(battery.noise(), "WEBP", exif=b"Exif\0\0" + exif())),
         ("exif.tif", exif()),
     ]
-    seeds += [("plain.bmp", _bmp()), *_texts()]
-    seeds += list(_labelled([each for each in seeds if each[0].endswith(("-full", "gif", "animated"))]))
+    made = make_test_chain("es256")
+    signer = Signer.from_pem(made.cert_pem, made.key_pem)
+    seeds += [*_further(), *_texts()]
+    seeds += list(_labelled([each for each in seeds if each[0].endswith(("-full", "gif", "animated"))], signer))
+    seeds += [*_painted(signer), *gather_media(PRODUCER, signer)]
     if cases and CASES.is_dir():
         files = sorted(path for path in CASES.rglob("*") if path.is_file() and path.name != "MANIFEST.json")
         seeds += [(path.name, path.read_bytes()) for path in files if path.stat().st_size <= MAX_CASE]
