@@ -20,6 +20,8 @@ _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _JOINER = "\N{ZERO WIDTH JOINER}"
 """It joins emoji."""
 
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/?#]*@)?([^\s?#()]*)(?:\?[^\s#()]*)?")
+
 _SUSPECT = re.compile(r"[^ -~\n]")
 
 
@@ -66,3 +68,8 @@ def _in_json(match: re.Match[str]) -> str:
     if not is_shapeless(character):
         return character
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which URLs have no user, no password and no query, where a key may be."""
+    return _URL.sub(lambda match: match[1] + match[2], text)

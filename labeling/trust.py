@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from labeling.errors import LabelingError
 from labeling.files import explained, read_file, write_atomically
+from labeling.inert import without_secrets
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Trust
@@ -98,10 +99,10 @@ def add(source: str, *, kind: str = "anchors", name: str = "") -> Bundle:
     bundle = Bundle(
         name,
         kind,
-        source if "://" in source else str(Path(source).resolve()),
+        without_secrets(source) if "://" in source else str(Path(source).resolve()),
         datetime.now(UTC).isoformat(timespec="seconds"),
         hashlib.sha256(data).hexdigest(),
-        _count(data, source),
+        _count(data, without_secrets(source) if "://" in source else source),
     )
     with explained(folder()):
         folder().mkdir(parents=True, exist_ok=True)
@@ -189,8 +190,10 @@ def _read(path: Path) -> bytes:
 
 
 def _fetched(url: str) -> bytes:
+    shown = without_secrets(url)
     if not url.startswith("https://"):
-        raise LabelingError("trust lists are fetched over https only", path=url)
+        raise LabelingError("trust lists are fetched over https only", path=shown)
+    from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import urlopen
 
@@ -198,9 +201,11 @@ def _fetched(url: str) -> bytes:
         with urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked above
             data: bytes = answer.read(MAX_BUNDLE + 1)
     except (URLError, OSError, ValueError) as error:
-        raise LabelingError(f"cannot be fetched ({getattr(error, 'reason', error)})", path=url) from error
+        raise LabelingError(f"cannot be fetched ({getattr(error, 'reason', error)})", path=shown) from error
+    except HTTPException:  # its message may repeat a part of the URL
+        raise LabelingError("cannot be fetched: the URL or the answer is not understood", path=shown) from None
     if len(data) > MAX_BUNDLE:
-        raise LabelingError(f"larger than {MAX_BUNDLE >> 20} MiB, too large for a trust list", path=url)
+        raise LabelingError(f"larger than {MAX_BUNDLE >> 20} MiB, too large for a trust list", path=shown)
     return data
 
 

@@ -205,6 +205,8 @@ def _parsed_url(where: str | os.PathLike[str]) -> URL:
 
 
 def _without_password(url: URL) -> str:
+    """Return a URL for messages: passwords may be in its query, too, and only one of the keys there is ours."""
+    url = url.set(query={key: value for key, value in url.query.items() if key == "sslmode"})
     return url.set(drivername="postgresql").render_as_string(hide_password=True)
 
 

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
+from labeling.inert import without_secrets
 from labeling.marks.credentials import _context, _embeddable, _readback, library
 from labeling.marks.credentials.claim import DEFAULT_SOURCE_TYPE, VOCABULARIES, Claim, definition
 
@@ -283,7 +284,7 @@ class _Job:
         return b"".join((result[:at], store, tail)), store
 
     def _explain(self, error: Exception) -> LabelingError:
-        text = " ".join(str(error).split())[:200]
+        text = without_secrets(" ".join(str(error).split()))[:200]
         lower = text.lower()
         if "could not be parsed" in lower or "invalidasset" in lower.replace(" ", ""):
             return UnreadableFile(
@@ -291,7 +292,7 @@ class _Job:
             )
         if self.signer.tsa_url and any(word in lower for word in ("time", "tsa", "http", "network", "resolver")):
             return SigningError(
-                f"the time-stamp service {self.signer.tsa_url} did not give a time stamp ({text})",
+                f"the time-stamp service {without_secrets(self.signer.tsa_url)} did not give a time stamp ({text})",
                 hint="try again, or sign without one",
             )
         return SigningError(f"c2pa could not sign: {text}")

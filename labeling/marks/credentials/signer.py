@@ -48,7 +48,7 @@ class Signer:
         tsa_url: str | None = None,
     ) -> None:
         if tsa_url is not None and not tsa_url.startswith(("http://", "https://")):
-            raise SigningError(f"`tsa_url` must start with http:// or https://, not {tsa_url[:80]!r}")
+            raise SigningError("`tsa_url` must start with http:// or https://")  # not repeated: it may hold a password
         certificates.check(chain)
         self.alg = alg
         self.chain = tuple(chain)
