@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch, batch_ray, files, frames, history, ledger, many, memory, startup, video
+from benchmarks import batch, batch_ray, files, frames, history, isolate, ledger, many, memory, startup, video
 from benchmarks._measure import Row, Settings
 from benchmarks._table import amount, table
 from labeling import __version__
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "png": memory.png,
     "add-files": many.add,
     "verify-files": many.verify,
+    "isolate": isolate.isolate,
     "jpeg-12mp": files.jpeg_12mp,
     "c2pa-bytes": files.c2pa_bytes,
     "video": video.start,

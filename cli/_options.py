@@ -12,6 +12,7 @@ from labeling import config
 from labeling.config import NAME, TABLES, VARIABLE
 from labeling.errors import LabelingError
 from labeling.options import DECLARING, LabelerOptions, Option, SignerFiles, options_of
+from labeling.options.isolation import Limits
 from labeling.rules import PROFILES
 
 if TYPE_CHECKING:
@@ -111,6 +112,18 @@ max_pixels_option = click_option(
 )
 """For commands that read."""
 
+
+timeout_option = click_option(
+    options_of(Limits)["timeout"]._replace(help="Seconds for one file, in a process that is ended then", unset="none")
+)
+"""For add."""
+
+isolation_options = chain(
+    click.option("--isolate", is_flag=True, help="Read each file in a process with limits, which may crash."),
+    *(click_option(option) for option in options_of(Limits).values()),
+)
+"""For verify; each of the limits isolates files, too."""
+
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -149,6 +162,12 @@ def given(options: dict[str, Any]) -> Given:
                 value = not option.default
             found.setdefault(declaring, {})[name] = value
     return found
+
+
+def isolate(options: dict[str, Any]) -> bool | Limits:
+    """Return the parameter of the library that :data:`isolation_options` mean. Raises :class:`LabelingError`."""
+    limits = {name: options[name] for name in options_of(Limits) if options[name] is not None}
+    return Limits(**limits) if limits else bool(options["isolate"])
 
 
 def labeler(options: dict[str, Any]) -> Labeler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @_options.ledger_option
 @click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
+@_options.timeout_option
 @_options.labeler_options
 def command(
     files: tuple[str, ...],
@@ -35,6 +37,7 @@ def command(
     quiet: bool,
     ledger: str | None,
     recipient: str | None,
+    timeout: float | None,
     **options: Any,
 ) -> None:
     """Label pictures, video and audio: visible text, the AIGC field, IPTC, and C2PA where a signer is given.
@@ -48,7 +51,7 @@ def command(
       aigc-label add *.jpg -o labelled/ --position top-left
       aigc-label add photo.jpg --no-visible --content-id job-42 --generator mymodel --generator-version 3.1
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
-      aigc-label add clip.mp4 --when start+end -o labelled.mp4
+      aigc-label add clip.mp4 --when start+end --timeout 600 -o labelled.mp4
       aigc-label add photo.png --ledger ledger.db
       aigc-label add photo.png --no-visible --ledger ledger.db --recipient "customer 4711, contract 12"
     """
@@ -61,6 +64,12 @@ def command(
         book = _ledger(
             _options.configured_ledger(ledger, options["config"]), recipient, visible=labeler.visible, dry_run=dry_run
         )
+        label_file: Callable[..., LabeledFile] = labeler.label_file
+        if timeout is not None:
+            from ._timed import timed_labeler
+
+            context = click.get_current_context()
+            label_file = context.with_resource(timed_labeler(options, timeout)).label_file
     except LabelingError as error:
         _common.fail(error)
     code, labelled = 0, []
@@ -68,7 +77,7 @@ def command(
         for path in _common.progress(paths, quiet=quiet):
             try:
                 with _common.video_progress(path, quiet=quiet) as progress:
-                    done = labeler.label_file(
+                    done = label_file(
                         path,
                         targets[path],
                         content_id=options["content_id"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,6 +32,7 @@ from ._streams import INTERRUPTED
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
 @click.option("--everywhere", is_flag=True, help="Check the middle and the end of videos as well.")
 @_options.max_pixels_option
+@_options.isolation_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     files: tuple[str, ...],
@@ -46,6 +48,7 @@ def command(
     everywhere: bool,
     max_pixels: int | None,
     quiet: bool,
+    **limits: Any,
 ) -> None:
     """Report which labels pictures, video and audio carry, what is wrong with them, and whether they comply.
 
@@ -57,6 +60,7 @@ def command(
       aigc-label verify *.jpg --profile cn --profile eu --format json
       aigc-label verify upload.png --no-visible --format jsonl
       aigc-label verify *.jpg --format html --lang zh -o report.html
+      aigc-label verify uploads/* --isolate --timeout 20
 
     Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some file could not be read (and none was found
     non-compliant).
@@ -74,6 +78,7 @@ def command(
     try:
         judging = [profile(name) for name in names]
         _output.check(out, paths)
+        options["isolate"] = _options.isolate(limits)
         options["pinned"] = tuple(key for path in pinned for key in load_pinned(path))
         options["trust"] = load_trust(trust, use_stored=not no_stored_trust, note=_common.complain)
     except LabelingError as error:
@@ -91,7 +96,7 @@ def command(
                     lacking[error.reason] = error
                 reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible))
             if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
-                evidence.append(gather_evidence(path, max_pixels=max_pixels))
+                evidence.append(gather_evidence(path, max_pixels=max_pixels, pixels=options["isolate"] is False))
     except KeyboardInterrupt:
         interrupted = True
         del reports[len(evidence) if form == "html" else len(reports) :]

@@ -27,6 +27,7 @@ __all__ = [
     "LabeledVideoWriter",
     "Labeler",
     "LabelingError",
+    "Limits",
     "Loss",
     "MissingDependency",
     "Origin",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Signer, Trust
     from labeling.marks.security import SecurityKey, Sm2Key
     from labeling.options import Style, VideoOptions
+    from labeling.options.isolation import Limits
     from labeling.pipelines.conversion import ConvertedFile, convert
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
@@ -122,6 +124,7 @@ else:
         "labeling.marks.credentials": ("Signer", "Trust"),
         "labeling.marks.security": ("SecurityKey", "Sm2Key"),
         "labeling.options": ("Style", "VideoOptions"),
+        "labeling.options.isolation": ("Limits",),
         "labeling.pipelines.conversion": ("ConvertedFile", "convert"),
         "labeling.pipelines.image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),

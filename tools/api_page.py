@@ -27,7 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Signing": ("Signer", "SecurityKey", "Sm2Key"),
     "Verifying": (
         "verify", "inspect", "Report", "Finding", "KINDS", "Status", "Signature", "Defect", "Severity", "Verdict",
-        "Outcome", "Profile", "PROFILES", "Trust",
+        "Outcome", "Profile", "PROFILES", "Trust", "Limits",
     ),
     "Many files": ("batch", "ledger", "fingerprint"),
     "Types for annotations": ("Picture", "Frame", "Audio", "Source"),
@@ -43,7 +43,7 @@ INTERNAL = {
     "Style": {"ink"},
     "Trust": {"settings"},
     "VideoOptions": {"spans"},
-    "Check": {"arguments"},
+    "Check": {"arguments", "within"},
     "Conversion": {"arguments", "box"},
 }
 """Members that the rest of the package calls on objects of public classes, and that users have no use for."""

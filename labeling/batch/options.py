@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from labeling.errors import LabelingError
+from labeling.options.declare import options_of
+from labeling.options.isolation import Limits
 
 Engine = Literal["local", "ray", "inline"]
 """Who does the work: processes of this machine, actors on a Ray cluster, or this process itself."""
@@ -51,7 +53,7 @@ class RunOptions:
     )
     engine: Engine = field(default="local", metadata={"help": "Who does the work."})
     ray_address: str | None = field(default=None, metadata={"help": "The Ray cluster; default: one on this machine."})
-    timeout: float | None = field(default=DEFAULT_TIMEOUT, metadata={"help": "Seconds for one file."})
+    timeout: float | None = field(default=DEFAULT_TIMEOUT, metadata={"help": f"{options_of(Limits)['timeout'].help}."})
     state: str | os.PathLike[str] | None = field(
         default=None, metadata={"help": "Folder of journal and report (default: in the target)."}
     )

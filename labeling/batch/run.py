@@ -77,6 +77,10 @@ class Finished:
         return self.folder / PAGE
 
 
+GRACE = 60.0
+"""Seconds that a worker has beyond the timeout to report on a file whose isolated process was ended."""
+
+
 def run(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str] | None = None,
@@ -242,7 +246,7 @@ class _Run:
             source=self.source,
             target=None if self.check is not None else self.target,
             make_labeler=self.make_labeler,
-            check=self.check,
+            check=self.check and self.check.within(self.options.timeout),
             conversion=self.conversion,
             checksum=self.options.checksum,
             record=self.ledger is not None,
@@ -253,6 +257,8 @@ class _Run:
 
     def _start_pool(self, job: Job) -> WorkerPool[Any]:
         timeout = self.options.timeout
+        if timeout is not None and job.check is not None and job.check.isolate:
+            timeout += GRACE  # its own process ends first, and what is left of the file is reported
         if self.engine == "ray":
             from labeling.batch.ray_workers import RayWorkerPool
 

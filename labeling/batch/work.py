@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from labeling import containers
+from labeling import containers, isolation
 from labeling.batch.conversion import Conversion
 from labeling.batch.storage import Folder, Storage, ThroughLink, normalized_path
 from labeling.batch.task import (
@@ -28,6 +28,7 @@ from labeling.batch.task import (
 from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose, error_context
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
+from labeling.options.isolation import LONGEST, Limits
 from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ MAX_MESSAGE = 500
 
 @dataclass(frozen=True)
 class Check:
-    """How a run verifies files: the arguments of :func:`labeling.verify`, which documents them, for all files."""
+    """How a run verifies files: the arguments of :func:`labeling.verify`, which documents them, for all files.
+
+    ``isolate`` is true by default, where there are isolated processes; the run's ``timeout`` holds for them.
+    """
 
     profile: tuple[str, ...] = ("cn",)
     visible: bool = True
@@ -54,10 +58,19 @@ class Check:
     max_pixels: int | None = None
     pinned: tuple[bytes, ...] = ()
     everywhere: bool = False
+    isolate: bool | Limits | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for :func:`labeling.verify`."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def within(self, timeout: float | None) -> Check:
+        """Return the check with what ``isolate`` means in a run with this ``timeout``."""
+        if self.isolate is None and not isolation.is_supported():
+            return replace(self, isolate=False)
+        if self.isolate in (None, True):
+            return replace(self, isolate=Limits(timeout=LONGEST if timeout is None else min(timeout, LONGEST)))
+        return self
 
 
 @dataclass(frozen=True)
@@ -254,7 +267,7 @@ class Worker:
         if self._labeler is None:
             return False
         with self.job.output.fetch(path) as local:
-            findings = _verify(local, Check((self._labeler.profile,), visible=False)).findings
+            findings = _verify(local, Check((self._labeler.profile,), visible=False, isolate=False)).findings
         return any(
             finding.value.get("ContentProducer") == self._labeler.producer
             for finding in findings
@@ -283,7 +296,7 @@ class Worker:
         labeler = self._labeler
         assert labeler is not None
         with self.job.output.fetch(path) as local:
-            report = _verify(local, Check((labeler.profile,), visible=labeler.visible))
+            report = _verify(local, Check((labeler.profile,), visible=labeler.visible, isolate=False))
         fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
         line = result_line(
             path, Status.LABELLED, seconds=time.perf_counter() - start, media_type=report.media_type, output=path,

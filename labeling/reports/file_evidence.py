@@ -47,11 +47,16 @@ class FileEvidence:
     thumbnail: bytes = field(default=b"", repr=False)
 
 
-def gather_evidence(source: files.Source, *, max_pixels: int | None = None) -> FileEvidence | None:
+def gather_evidence(source: files.Source, *, max_pixels: int | None = None, pixels: bool = True) -> FileEvidence | None:
     """Compute the SHA-256 and the thumbnail of a path, bytes or file object; of a video the first frame.
 
     Errors are left to the file's report, so none is raised here: a picture that cannot be decoded gives evidence
     without a thumbnail.
+
+    Args:
+        source: The file.
+        max_pixels: Do not decode larger pictures.
+        pixels: Whether to decode it at all. Without a thumbnail, no byte is interpreted.
 
     Returns:
         The evidence, or ``None`` for a file that cannot be read.
@@ -67,6 +72,8 @@ def gather_evidence(source: files.Source, *, max_pixels: int | None = None) -> F
             plain = FileEvidence(len(data), _sha256(data))
         except LabelingError:
             return None
+        if not pixels:
+            return plain
         try:
             with guarded("make the thumbnail"):
                 width, height, thumbnail = _thumbnail(data, max_pixels)

@@ -144,6 +144,12 @@ RULES = (
         other_clauses=("GB 45438-2025 5.4",),
     ),
     Rule(
+        "FILE-LIMITS",
+        _FILE_FORMAT,
+        "Reading the file must end by itself, within the limits on time and memory.",
+        "读取该文件的过程须在时间与内存限额内正常结束；未结束的部分未作检查。",
+    ),
+    Rule(
         "FILE-NAME",
         _FILE_FORMAT,
         "The file name's extension should match the content.",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from labeling.marks.credentials import Trust
+    from labeling.options.isolation import Limits
 
 UNKNOWN = "application/octet-stream"
 
@@ -45,6 +47,8 @@ def verify(
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),
     everywhere: bool = False,
+    isolate: bool | Limits = False,
+    timeout: float | None = None,
 ) -> Report:
     """Report which labels a picture, video or audio file carries, what is wrong with them, and whether it complies.
 
@@ -59,12 +63,18 @@ def verify(
         max_pixels: Do not decode larger pictures; by default 100 million pixels.
         pinned: Public SM2 keys whose security data is trusted. :func:`labeling.marks.security.read_pinned` reads them.
         everywhere: Whether to look for the label in the middle and at the end of a video as well.
+        isolate: Whether to read the file in a process of its own, with the default limits on time and memory or with
+            those of :class:`labeling.Limits`. A file that ends it gets a report, too: on the part at which the process
+            ended, it says that this was not looked at, and why. The process is kept for the next file. For Linux, and
+            for paths, bytes and file objects.
+        timeout: Seconds that the file may take. It is read in a process of its own then, as with ``isolate``.
 
     Returns:
         The report. Whatever can be opened gives one, however damaged it is.
 
     Raises:
-        LabelingError: The source cannot be read at all, or a profile does not exist.
+        LabelingError: The source cannot be read at all, or a profile does not exist; or ``isolate`` or ``timeout`` is
+            asked for where they are not to be had.
 
     Example:
         >>> import labeling
@@ -78,10 +88,61 @@ def verify(
     """
     names = [profile] if isinstance(profile, str) else list(profile)
     _check_arguments(trust, max_pixels)
+    with guarded("verify the file", name_of(source)):
+        profiles = [profile_named(name) for name in names]
+        if isolate is False and timeout is None:
+            return examine(
+                source, profiles, visible=visible, trust=trust, declared_ai=declared_ai, max_pixels=max_pixels,
+                pinned=pinned, everywhere=everywhere,
+            )  # fmt: skip
+        from labeling.verification import isolated
+
+        if _is_pil(source):
+            raise LabelingError(
+                "a PIL image is in this process already; `isolate` and `timeout` are for files",
+                hint="give a path, bytes or a binary file object",
+            )
+
+        def nothing_read(name: str, problem: str) -> Report:
+            return unreadable(name, problem, profiles, visible=visible)
+
+        return isolated.verify(
+            source, names, isolated.limits_of(isolate, timeout), nothing_read, trust=trust, pinned=pinned,  # type: ignore[arg-type]
+            visible=visible, declared_ai=declared_ai, max_pixels=max_pixels, everywhere=everywhere,
+        )  # fmt: skip
+
+
+def examine(
+    source: files.Source | Image.Image,
+    profiles: list[Profile],
+    *,
+    visible: bool,
+    trust: Trust | None,
+    declared_ai: bool,
+    max_pixels: int | None,
+    pinned: Sequence[bytes],
+    everywhere: bool,
+    left_out: Mapping[str, str] = MappingProxyType({}),
+    begins: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Verify a file in this process, as :func:`verify` describes it.
+
+    Args:
+        source: As in :func:`verify`.
+        profiles: The profiles.
+        visible: As in :func:`verify`.
+        trust: As in :func:`verify`.
+        declared_ai: As in :func:`verify`.
+        max_pixels: As in :func:`verify`.
+        pinned: As in :func:`verify`.
+        everywhere: As in :func:`verify`.
+        left_out: Why content credentials ("c2pa") or the pixels ("visible") are reported as unreadable without being
+            looked at.
+        begins: Hears which of these two stages begins.
+    """
     fault: LabelingError | None = None
     data: Media = b""
-    with guarded("verify the file", name_of(source)), contextlib.ExitStack() as stack:
-        profiles = [profile_named(name) for name in names]
+    with contextlib.ExitStack() as stack:
         if _is_pil(source):
             name, contents = "<image>", contents_of_image(source)
         else:
@@ -95,9 +156,12 @@ def verify(
                 media_type = kind.media_type if kind is not None else UNKNOWN
                 return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
         pixels_of = source if _is_pil(source) else data
-        if isinstance(data, bytes) and (contents.problems or contents.warnings) and not _is_pil(source):
+        damaged = isinstance(data, bytes) and (contents.problems or contents.warnings) and not _is_pil(source)
+        if damaged and "visible" not in left_out:
             from labeling import codecs
 
+            assert isinstance(data, bytes)
+            begins("visible")
             if (mended := codecs.mended(data, contents, max_pixels=max_pixels)) is not None:
                 # The signature is judged by the file as it is.
                 pixels_of, missing = mended
@@ -107,9 +171,12 @@ def verify(
         findings = _in_metadata(contents, found, pinned) if fault is None else unchecked(("aigc", "iptc"), fault)
         findings += checked(
             ["c2pa"], "check the content credentials",
-            lambda: [_credentials_of(source, data, contents, found, trust, fault)],
+            lambda: [_credentials_of(source, data, contents, found, trust, fault, left_out, begins)],
         )  # fmt: skip
-        if visible:
+        if visible and "visible" in left_out:
+            findings.append(_not_looked_at("visible", left_out["visible"]))
+        elif visible:
+            begins("visible")
             findings += checked(
                 ["visible"], "look for the visible label",
                 lambda: [
@@ -157,8 +224,12 @@ def _in_metadata(contents: Contents, found: metadata.Found, pinned: Sequence[byt
 
 def _credentials_of(
     source: Any, data: Media, contents: Contents, found: metadata.Found, trust: Trust | None,
-    fault: LabelingError | None,
+    fault: LabelingError | None, left_out: Mapping[str, str], begins: Callable[[str], None],
 ) -> Finding:  # fmt: skip
+    if "c2pa" not in left_out:
+        begins("c2pa")
+    elif fault is not None:
+        return _not_looked_at("c2pa", left_out["c2pa"])
     if fault is not None:  # where the manifest is in the file is not known here, but c2pa's reader may find it
         from labeling.marks import credentials
 
@@ -168,7 +239,13 @@ def _credentials_of(
         store = None if _is_pil(source) else store_beside(source, contents)
     except LabelingError as error:
         return unchecked(["c2pa"], error)[0]
+    if "c2pa" in left_out and (store is not None or found.c2pa):
+        return _not_looked_at("c2pa", left_out["c2pa"])
     return credentials_of(data, contents, found, trust, store)
+
+
+def _not_looked_at(kind: str, why: str) -> Finding:
+    return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-LIMITS", why),))
 
 
 def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:

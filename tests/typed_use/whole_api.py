@@ -30,6 +30,7 @@ from labeling import (
     LabeledVideoWriter,
     Labeler,
     LabelingError,
+    Limits,
     Loss,
     MissingDependency,
     Origin,
@@ -124,6 +125,8 @@ def judge(source: Source, image: Image.Image, roots: bytes) -> list[str]:
     report = verify(source, ["cn", "us-ca"], trust=Trust(anchors_pem=roots), visible=False)
     assert_type(report, Report)
     assert_type(verify(image).compliant, bool)
+    verify(source, isolate=True, timeout=5)
+    verify(source, isolate=Limits(timeout=5, cpu_time=10, memory=2000))
     assert_type(verify(io.BytesIO(b"")).exit_code, int)
     lines = []
     for name, verdict in report.verdicts.items():

@@ -1,0 +1,42 @@
+"""What a child process does: verify a file, and say at each stage which one it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from labeling.errors import LabelingError
+from labeling.gates import OutOfMemory
+from labeling.marks.credentials.read import Trust
+from labeling.rules import profile as profile_named
+from labeling.verification.transfer import packed
+from labeling.verification.verifier import examine
+
+Message = dict[str, Any]
+
+
+def serve(request: Message, payload: bytes | None, note: Callable[[Message], None]) -> Message:
+    """Answer a request of :mod:`labeling.verification.isolated`: the report, or an error of ours."""
+    try:
+        trust = None if request["trust"] is None else _trust(*request["trust"])
+        report = examine(
+            payload if payload is not None else request["path"],
+            [profile_named(name) for name in request["profiles"]],
+            trust=trust,
+            pinned=[bytes.fromhex(key) for key in request["pinned"]],
+            visible=request["visible"],
+            left_out=request["left_out"],
+            begins=lambda stage: note({"stage": stage}),
+            **request["options"],
+        )
+    except OutOfMemory:
+        raise MemoryError from None  # of this process, which is replaced
+    except LabelingError as error:
+        return {"error": [type(error).__name__, error.message, error.path, error.hint]}
+    return {"report": packed(report)}
+
+
+@lru_cache(4)
+def _trust(*pems: str) -> Trust:
+    return Trust(*(pem.encode("latin-1") for pem in pems))
