@@ -22,6 +22,7 @@ from PIL import Image
 import labeling
 from labeling import Limits, Status
 from labeling.isolation import Lost, Pool
+from labeling.verification import isolated
 from labeling.verification.report import Report
 from labeling.verification.transfer import NoReport, packed, unpacked
 
@@ -31,6 +32,11 @@ from .test_bad_input import PRODUCER
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="isolated processes are Linux's")
 
 HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def no_children_of_other_tests() -> None:
+    isolated.pool().close()
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def children_of(parent: int) -> list[int]:
                 state, ppid = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
             except OSError:
                 continue
-            if int(ppid) == parent and state != "Z":
+            if int(ppid) == parent and state != "Z" and b"labeling.isolation" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
 

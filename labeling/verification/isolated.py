@@ -94,7 +94,7 @@ def verify(
         seconds = min(limits.timeout, SECOND_READING) if spent else limits.timeout
         asked = {**request, "left_out": left_out, "cpu_time": limits.cpu_time}
         try:
-            answer = _pool().ask(asked, payload, timeout=seconds, memory=limits.memory, on_note=note)
+            answer = pool().ask(asked, payload, timeout=seconds, memory=limits.memory, on_note=note)
             return _report(answer, name, path)
         except isolation.Lost as lost:
             reason, spent = lost.reason, lost.spent
@@ -131,5 +131,6 @@ def _trust(trust: Trust | None) -> list[str] | None:
 
 
 @cache
-def _pool() -> isolation.Pool:
+def pool() -> isolation.Pool:
+    """Return the children of this process; they are started when they are needed."""
     return isolation.Pool(_TARGET)
