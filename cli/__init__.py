@@ -39,24 +39,15 @@ class _Lazy(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; an error that it leaves to its caller, or that its options raise, is printed in one line.
-
-        So is a fault of ours: it asks for a report, and never exits with 1, which says that a file does not comply.
-        """
-        from labeling.gates import as_ours
-
-        from ._streams import OutputLost
+        """Run a command; an error that it leaves to its caller, or that its options raise, is printed in one line."""
+        from labeling.errors import LabelingError
 
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, OutputLost):
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.filename is None:  # of a standard stream
-                raise
+        except LabelingError as error:
             from ._common import fail
 
-            fail(as_ours(error, f"carry out {ctx.invoked_subcommand}"))
+            fail(error)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

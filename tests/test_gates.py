@@ -458,14 +458,6 @@ def test_every_file_is_caught_by_itself(files: Path, tmp_path: Path, monkeypatch
     assert json.loads(listed.stdout)
 
 
-def test_a_fault_of_the_command_itself_is_one_line_and_not_code_1(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.cli._output.emit", raising(lambda: Unheard("never seen")))
-    done = CliRunner().invoke(group, ["verify", str(files / "a.png"), "--no-visible"])
-    assert done.exit_code == 3
-    assert done.stderr.count("\n") == 1
-    assert "report it" in done.stderr
-
-
 PROFILES = {
     "not TOML": "name = ",
     "not text": "\udcff",
