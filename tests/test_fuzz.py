@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from .fuzzing.__main__ import run
+from .fuzzing.check import VERBS
 from .fuzzing.child import Child
 from .fuzzing.findings import shown, smaller
 from .fuzzing.media_fields import fields_of
@@ -59,3 +60,18 @@ def test_the_fields_of_every_format_are_found_and_files_are_the_same_again() -> 
     assert [mutate(Random(f"7:{each}"), seeds) for each in range(40)] == [
         mutate(Random(f"7:{each}"), seeds) for each in range(40)
     ]
+
+
+FOUND = {
+    "GIF with a frame far outside its canvas": (
+        "4749463839613000280000d3dcd1bcbdbcaa9ea5809188796b4c6162656c223a2231222c22436f6e74656e74"
+    ),
+    "GIF that ends in the header of such a frame": "4749463839619a920800021bc32c22436f6e27656e74",
+}
+"""What the fuzzer found in earlier versions, cut down: a few bytes in hexadecimal."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_before_stays_mended(name: str, child: Child) -> None:
+    data = bytes.fromhex(FOUND[name])
+    assert [shown(child, verb, "found.gif", data) for verb in VERBS] == [""] * len(VERBS)
