@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from labeling.codecs.base import Painter, Pixels
+    from labeling.codecs.grounds import Shown
 
 __all__ = [
     "Painted",
@@ -181,10 +182,11 @@ def displayed(
 
 def displayed_on_grounds(
     source: Buffer | Image.Image, format: str, *, orientation: int = 1, max_pixels: int | None = None
-) -> tuple[Pixels, ...]:
+) -> Shown:
     """Decode as :func:`displayed`: once if the first frame is opaque, else over white, over black and over mid-gray.
 
-    Nobody knows what page a transparent picture will be laid on.
+    Nobody knows what page a transparent picture will be laid on. Of a picture with more pixels than
+    :data:`labeling.codecs.grounds.MOST` a reduced one is returned.
     """
     from labeling.codecs import _decoders
 

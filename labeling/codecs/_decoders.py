@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from labeling.codecs.base import Pixels
+from labeling.codecs.grounds import Shown, of_image, scale_for, show
 from labeling.codecs.opening import CLEAN_APERTURE, open_picture
 from labeling.codecs.pixels import (
-    MID_GRAY,
     ORIENTATION,
     check_size,
     decoding,
-    lay_on,
     on_white,
     region_of,
     rgb_region,
@@ -31,35 +29,50 @@ def displayed(source: Buffer | Image.Image, format: str, orientation: int, max_p
     return on_white(_decoded(source, format, orientation, max_pixels))
 
 
-def displayed_on_grounds(
-    source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int
-) -> tuple[Pixels, ...]:
+def displayed_on_grounds(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Shown:
     """Decode the first frame; see :func:`labeling.codecs.displayed_on_grounds`."""
-    pixels = _decoded(source, format, orientation, max_pixels)
-    if pixels.shape[2] == 3:
-        return (pixels,)
-    return tuple(lay_on(pixels, ground) for ground in (255, 0, MID_GRAY))
+    row = formats.find(format)
+    if row is not None and row.banded and not isinstance(source, Image.Image):
+        with decoding(row.name.upper()):
+            return show(resolve(row.banded, "labeling.codecs")(source, orientation, max_pixels))
+    image = _opened(source, format, max_pixels)
+    scale = scale_for(*image.size)
+    whole = image.size
+    with decoding(format.upper()):
+        if row is not None and row.scales_itself and scale > 1:
+            image.draft(image.mode, (whole[0] // scale, whole[1] // scale))
+        image.load()
+        left = scale if image.size == whole else 1
+        turn = _left_to_turn(image, row, orientation)
+        shown = show(of_image(image, _part(image), turn), left)
+    return Shown(shown.grounds, scale)
 
 
 def _decoded(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels:
     """Decode the first frame, upright: (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if any of it is transparent."""
     row = formats.find(format)
-    if isinstance(source, Image.Image):
-        image: Any = source
-        width, height = image.size
-        check_size(width, height, max_pixels=max_pixels)
-    elif row is not None and row.decoder:
+    if row is not None and row.decoder and not isinstance(source, Image.Image):
         pixels: Pixels = resolve(row.decoder, "labeling.codecs")(source, orientation, max_pixels)
         return pixels
-    else:
-        image = open_picture(source, format, max_pixels)
+    image = _opened(source, format, max_pixels)
     with decoding(format.upper()):
-        if not isinstance(image, Image.Image):
-            image = image.to_pillow()
         image.load()
         orientation = _left_to_turn(image, row, orientation)
         pixels = region_of(image, _part(image))
     return np.ascontiguousarray(upright(pixels, orientation))
+
+
+def _opened(source: Buffer | Image.Image, format: str, max_pixels: int) -> Image.Image:
+    """Open a file, or check the size of a picture in memory."""
+    if isinstance(source, Image.Image):
+        check_size(*source.size, max_pixels=max_pixels)
+        return source
+    image = open_picture(source, format, max_pixels)
+    if not isinstance(image, Image.Image):
+        with decoding(format.upper()):
+            image = image.to_pillow()
+    assert isinstance(image, Image.Image)
+    return image
 
 
 def _part(image: Image.Image) -> tuple[int, int, int, int]:

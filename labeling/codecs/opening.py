@@ -48,6 +48,8 @@ def open_picture(data: Buffer, format: str, max_pixels: int) -> Any:
         image = resolve(row.opener, "labeling.codecs")(data, max_pixels) if row.opener else open_with(row.plugin, data)
         width, height = image.size
         check_size(width, height, getattr(image, "n_frames", 1), max_pixels=max_pixels)
+        if row.coded_check:
+            resolve(row.coded_check, "labeling.codecs")(data, width, height)
     return image
 
 

@@ -196,13 +196,24 @@ MID_GRAY = 118
 """The gray, as an sRGB value, that white and black stand out from alike, by the formula of WCAG 2."""
 
 
+_AT_ONCE = 1 << 18
+"""About as many pixels are computed with more than 8 bits at once."""
+
+
 def lay_on(pixels: Pixels, ground: int) -> Pixels:
     """Lay (H, W, 4) uint8 RGBA over a gray of 0 to 255 and return (H, W, 3) RGB; RGB is returned as it is."""
     if pixels.shape[2] == 3:
         return pixels
-    alpha = pixels[..., 3:].astype(np.uint16)
-    mixed: NDArray[np.uint16] = pixels[..., :3] * alpha + ground * (255 - alpha) + 127
-    return (mixed // 255).astype(np.uint8)
+    flat = np.empty((*pixels.shape[:2], 3), np.uint8)
+    step = max(1, _AT_ONCE // max(pixels.shape[1], 1))
+    for y in range(0, len(pixels), step):
+        part = pixels[y : y + step]
+        alpha = part[..., 3:].astype(np.uint16)
+        mixed: NDArray[np.uint16] = part[..., :3] * alpha
+        mixed += ground * (255 - alpha) + 127
+        mixed //= 255
+        flat[y : y + step] = mixed
+    return flat
 
 
 def on_white(rgba: Pixels) -> Pixels:

@@ -245,6 +245,10 @@ class Format:
     opener: str = ""
     """Function of :mod:`labeling.codecs` that opens a file, where no one plugin can: (data, max_pixels) → image."""
 
+    coded_check: str = ""
+    """Function of :mod:`labeling.codecs` that refuses a file whose data is too short for the size in its header, before
+    it is decoded: (data, width, height)."""
+
     conversion_opener: str = ""
     """Function of :mod:`labeling.codecs` that opens a file to be converted, where the plugin alone does not do:
     (data, orientation, max_pixels) → (image, orientation that is left)."""
@@ -252,6 +256,10 @@ class Format:
     decoder: str = ""
     """Function of :mod:`labeling.codecs` that decodes the first picture as displayed, where Pillow cannot always:
     (data, orientation, max_pixels) → (H, W, 3) RGB, or (H, W, 4) RGBA where something is transparent."""
+
+    banded: str = ""
+    """Function of :mod:`labeling.codecs` that decodes that picture in bands of rows, for formats whose decoder would
+    need several times its size: (data, orientation, max_pixels) → :class:`labeling.codecs.grounds.Banded`."""
 
     player: str = ""
     """The same for the frames of an animation: (data, orientation, max_pixels) → their number, and an iterator."""

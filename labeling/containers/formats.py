@@ -48,7 +48,8 @@ _PICTURES: tuple[Format, ...] = (
         kept="every segment, further pictures (gain maps, MPO) and their index, what follows the end",
         module=".jpeg.metadata", inventory=".inventories.jpeg:inventory", carrier="APP1 XMP segment",
         makes_room=True,
-        plugin="JpegImagePlugin:JpegImageFile", scales_itself=True, ending=".ending:jpeg", end_marker="EOI marker",
+        plugin="JpegImagePlugin:JpegImageFile", coded_check=".coded_size:check_jpeg", scales_itself=True,
+        ending=".ending:jpeg", end_marker="EOI marker",
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(
             PictureEncoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
@@ -65,7 +66,8 @@ _PICTURES: tuple[Format, ...] = (
         module=".png", inventory=".inventories.png:inventory", carrier="iTXt XML:com.adobe.xmp chunk, before IDAT",
         makes_room=True,
         costs=costs.PNG,
-        plugin="PngImagePlugin:PngImageFile", decoder=".png.decode:displayed", player=".png.decode:frames",
+        plugin="PngImagePlugin:PngImageFile", decoder=".png.decode:displayed",
+        banded=".png.bands:banded", player=".png.decode:frames",
         ending=".ending:png", end_marker="IEND chunk",
         animated=True,
         painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
@@ -83,7 +85,7 @@ _PICTURES: tuple[Format, ...] = (
         kept="every chunk, alpha, lossless coding, frames and their timing, what follows the end",
         module=".webp", inventory=".inventories.riff:webp", carrier="XMP chunk and the VP8X flag",
         makes_room=True,
-        opener=".opening:open_webp", animated=True,
+        opener=".opening:open_webp", banded=".webp.displayed:banded", animated=True,
         painter=".webp.paint", on_file="lossless stays lossless; lossy is re-encoded at about the source's quality",
         encodings=(
             PictureEncoding(name="webp", media_type="image/webp", encoder="._encoders:webp", modes=("RGB", "RGBA"),
@@ -112,7 +114,8 @@ _PICTURES: tuple[Format, ...] = (
         costs=costs.TIFF,
         module=".tiff.metadata", inventory=".inventories.tiff:inventory",
         carrier="IFD0 tag 0x02BC, type 7", makes_room=True,
-        plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.paint:displayed",
+        plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.displayed:displayed",
+        banded=".tiff.displayed:banded",
         conversion_opener=".tiff.opening:open_for_conversion",
         painter=".tiff.paint", on_file="only the strips or tiles under it change, on every page",
         encodings=(
@@ -148,7 +151,7 @@ _PICTURES: tuple[Format, ...] = (
         media_types=("image/bmp",), extensions=(".bmp", ".dib"),
         signatures=_starts(b"BM"),
         module=".bmp", no_carrier="no place exists: refused, PNG offered",
-        plugin="BmpImagePlugin:BmpImageFile",
+        plugin="BmpImagePlugin:BmpImageFile", coded_check=".coded_size:check_bmp",
     ),
     Format(
         name="jxl", title="JPEG XL",

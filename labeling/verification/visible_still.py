@@ -12,7 +12,7 @@ from labeling.rule_catalogue import defect
 from labeling.verification._undecoded import undecoded
 
 if TYPE_CHECKING:
-    from labeling.codecs.base import Pixels
+    from labeling.codecs.grounds import Shown
 
 _CLAUSE, _PICTURE = "GB 45438-2025 5.2", "the picture"
 
@@ -42,17 +42,18 @@ def find_visible_label(
         message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     try:
-        grounds = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
+        shown = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
     except LabelingError as error:
         return undecoded(error, _PICTURE, _CLAUSE)
+    grounds, scale = shown.grounds, shown.scale
     try:
-        finding = read_visible(grounds[0], grounds[1:], languages=languages)
+        finding = read_visible(grounds[0], grounds[1:], languages=languages, scale=scale)
         if finding.status is Status.ABSENT and len(grounds) > 1:
             # White ink on a transparent ground shows where the picture is placed on a dark page.
             white, black, gray = grounds
-            finding = read_visible(black, (white, gray), languages=languages)
+            finding = read_visible(black, (white, gray), languages=languages, scale=scale)
         elif finding.status is not Status.ABSENT and isinstance(source, bytes | bytearray | memoryview):
-            return _over_time(finding, grounds[0], source, format, orientation, languages, max_pixels)
+            return _over_time(finding, shown, source, format, orientation, languages, max_pixels)
         return finding
     except MissingDependency:
         raise
@@ -62,7 +63,7 @@ def find_visible_label(
 
 def _over_time(
     finding: Finding,
-    first: Pixels,
+    first: Shown,
     data: bytes | bytearray | memoryview,
     format: str,
     orientation: int,
@@ -72,11 +73,9 @@ def _over_time(
     """Add a defect if an animation loses its label; the frame in the middle and the last one are checked."""
     from labeling.marks.visible import kept, read_visible
 
+    box = [value // first.scale for value in finding.value["box"]]
     for frame in codecs.displayed_frames(data, format, orientation=orientation, max_pixels=max_pixels):
-        if (
-            kept(first, frame, finding.value["box"])
-            or read_visible(frame, languages=languages).status is not Status.ABSENT
-        ):
+        if kept(first.grounds[0], frame, box) or read_visible(frame, languages=languages).status is not Status.ABSENT:
             continue
         message = "a later frame of the animation lacks the label of the first: every frame must carry it"
         breach = defect("CN-VISIBLE-FRAMES", message)

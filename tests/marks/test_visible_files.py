@@ -84,10 +84,10 @@ def test_other_grounds_are_only_given_for_what_is_transparent() -> None:
     out = io.BytesIO()
     image = Image.new("RGBA", (8, 6), (200, 100, 50, 255))
     image.save(out, "PNG")
-    assert len(codecs.displayed_on_grounds(out.getvalue(), "png")) == 1
-    assert len(codecs.displayed_on_grounds(image.convert("RGB"), "")) == 1
+    assert len(codecs.displayed_on_grounds(out.getvalue(), "png").grounds) == 1
+    assert len(codecs.displayed_on_grounds(image.convert("RGB"), "").grounds) == 1
     image.putpixel((0, 0), (200, 100, 50, 0))
-    white, black, gray = codecs.displayed_on_grounds(image, "", orientation=6)
+    white, black, gray = codecs.displayed_on_grounds(image, "", orientation=6).grounds
     assert white.shape == black.shape == gray.shape == (8, 6, 3)
     corners = [ground[0, 5].tolist() for ground in (white, black, gray)]  # the corner that was at the top left
     assert corners == [[255] * 3, [0] * 3, [118] * 3]

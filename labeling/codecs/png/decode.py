@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from labeling.codecs import coded_size
 from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import check_size, upright
 from labeling.codecs.png.apng import Animation
 from labeling.codecs.png.colour import Look, shown
-from labeling.codecs.png.samples import Header, decode
+from labeling.codecs.png.samples import Header, decode, pass_bytes
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, apple_form, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
@@ -52,6 +53,9 @@ def opened(raw: bytes, max_pixels: int) -> tuple[list[Chunk], Look, int]:
     header = Header.parse(chunks[0].body)
     frames = sum(c.kind == b"fcTL" for c in chunks) if any(c.kind == b"acTL" for c in chunks) else 0
     check_size(header.width, header.height, max(frames, 1), max_pixels=max_pixels)
+    coded = sum(len(c.body) for c in chunks if c.kind == b"IDAT")
+    if coded:
+        coded_size.check(header.width, header.height, sum(pass_bytes(header)), coded * coded_size.DEFLATE)
     return chunks, Look.parse(header, _body(chunks, b"PLTE"), _body(chunks, b"tRNS")), frames
 
 
@@ -86,10 +90,14 @@ def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
     Raises:
         LabelingError: As :func:`opened` does, or the image data is damaged.
     """
-    chunks, look, frames = opened(bytes(data), max_pixels)
+    return upright(still_shown(*opened(bytes(data), max_pixels)), orientation)
+
+
+def still_shown(chunks: Sequence[Chunk], look: Look, frames: int) -> Pixels:
+    """Decode the still picture as :func:`displayed` does, from what :func:`opened` gives, as stored."""
     if frames:
-        return upright(next(_played(chunks, look)), orientation)
-    return upright(shown(look, decode(look.header, image_data(chunks))), orientation)
+        return next(_played(chunks, look))
+    return shown(look, decode(look.header, image_data(chunks)))
 
 
 def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels]]:

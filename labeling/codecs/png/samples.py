@@ -118,7 +118,7 @@ def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
     """
     import cv2
 
-    wanted = sum(_pass_bytes(header))
+    wanted = sum(pass_bytes(header))
     inflate, got, rest = zlib.decompressobj(), 0, stream
     while got < wanted and rest and not inflate.eof:
         got += len(inflate.decompress(rest, 1 << 20))
@@ -128,11 +128,17 @@ def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
     samples = cv2.imdecode(np.frombuffer(_minimal(header, stream), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.shape != (header.height, header.width, header.channels):
         raise UnreadableFile("the PNG image data cannot be decoded; the file is damaged")
-    order = cv2.COLOR_BGR2RGB if header.colour == RGB else cv2.COLOR_BGRA2RGBA
-    return np.asarray(cv2.cvtColor(samples, order))
+    for row in range(0, header.height, _SWAPPED):  # in place: a copy of the whole would double the memory
+        part = samples[row : row + _SWAPPED]
+        part[..., [0, 2]] = part[..., [2, 0]]
+    return np.asarray(samples)
 
 
-def _pass_bytes(header: Header) -> list[int]:
+_SWAPPED = 64
+"""Rows whose channels are swapped at once."""
+
+
+def pass_bytes(header: Header) -> list[int]:
     """Return the bytes of each pass, filter bytes included: one pass, or the seven of Adam7."""
     passes = [(0, 0, 1, 1)]
     if header.interlaced:
@@ -143,6 +149,13 @@ def _pass_bytes(header: Header) -> list[int]:
         if columns > 0 and rows > 0:
             sizes.append(rows * (1 + -(-columns * header.channels * header.depth // 8)))
     return sizes
+
+
+def row_bytes(header: Header, row: Samples) -> bytes:
+    """Return samples, (1, W, channels), as the bytes of a scanline before filters."""
+    if header.depth < 8:
+        return _packed(row[..., 0], header.depth).tobytes()
+    return row.astype(">u2").tobytes() if header.depth == 16 else row.tobytes()
 
 
 def encode(header: Header, samples: Samples) -> bytes:

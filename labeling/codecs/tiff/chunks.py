@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
 import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeling._tiff_ifd import read_tiff
+from labeling.codecs import coded_size
 from labeling.codecs.pixels import decoding
 from labeling.codecs.tiff.page import (
     CCITT,
@@ -25,7 +28,7 @@ from labeling.codecs.tiff.page import (
     ZSTD,
     Page,
 )
-from labeling.errors import UnreadableFile, UnsupportedFormat
+from labeling.errors import TooLarge, UnreadableFile, UnsupportedFormat
 
 Samples = NDArray[Any]
 
@@ -36,6 +39,16 @@ _PILLOW = {
     CCITT_RLE: "tiff_ccitt", CCITT_T4: "group3", CCITT_T6: "group4", LZW: "tiff_lzw", PACKBITS: "packbits",
     LZMA: "lzma", ZSTD: "zstd",
 }  # fmt: skip
+_RATIOS = {
+    NONE: 1, PACKBITS: coded_size.PACKBITS, DEFLATE: coded_size.DEFLATE, OLD_DEFLATE: coded_size.DEFLATE,
+    LZW: coded_size.LZW,
+}  # fmt: skip
+"""How many bytes a byte of a chunk can stand for; other compressions have no bound."""
+
+MAX_CHUNK = 320 << 20
+"""Limit on the bytes of a strip or tile whose compression is undone at once, not in bands of rows."""
+
+_FED = 1 << 16
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -51,32 +64,75 @@ def unpack(page: Page, raw: bytes, row: int) -> Samples:
         UnreadableFile: The data are damaged or too short.
     """
     shape = page.shape(row)
-    rows = shape[0]
-    if not raw:
-        return np.zeros(shape, page.dtype.newbyteorder("="))
+    (samples,) = unpacked_bands(page, raw, row, max(shape[0], 1))
+    return samples
+
+
+def unpacked_bands(page: Page, raw: bytes, row: int, step: int) -> Iterator[Samples]:
+    """Decode one chunk as :func:`unpack` does, in bands of ``step`` rows: each line of a chunk stands by itself.
+
+    With subsampled chroma, ``step`` is a multiple of the rows of a data unit.
+    """
+    rows, columns, depth = page.shape(row)
     width, lines = _stored(page, rows)
-    if page.reversed:
+    if raw and page.reversed:
         raw = raw.translate(_MIRRORED)
-    size = width * lines
+    if raw:
+        coded_size.check(page.width, page.height, width * lines, len(raw) * _RATIOS.get(page.compression, math.inf))
+    source = _source(page, raw, width, lines) if raw else None
+    for y in range(0, rows, step):
+        shape = min(step, rows - y), columns, depth
+        if source is None:
+            yield np.zeros(shape, page.dtype.newbyteorder("="))
+            continue
+        wanted = width * _stored(page, shape[0])[1]
+        with decoding("TIFF"):
+            plain = source(wanted)
+        if len(plain) < wanted:
+            raise UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")
+        yield _samples(page, plain, shape)
+
+
+def _source(page: Page, raw: bytes, width: int, lines: int) -> Callable[[int], bytes]:
+    """Return a function that gives the next so many bytes of a chunk, decompressed."""
+    if page.compression in (DEFLATE, OLD_DEFLATE):
+        stream, left = zlib.decompressobj(), memoryview(raw)
+
+        def inflated(size: int) -> bytes:
+            nonlocal left
+            made = bytearray()
+            while len(made) < size and not stream.eof:
+                fed: bytes | memoryview = stream.unconsumed_tail
+                if not fed:
+                    fed, left = left[:_FED], left[_FED:]
+                if not len(fed):
+                    break
+                made += stream.decompress(fed, size - len(made))
+            return bytes(made)
+
+        return inflated
+    if page.compression == NONE:
+        return io.BytesIO(raw).read
+    if width * lines > MAX_CHUNK:
+        raise TooLarge(
+            f"a strip or tile of the TIFF has {width * lines >> 20} MiB of samples and the limit is {MAX_CHUNK >> 20}",
+            hint="re-save it with Deflate compression or with smaller strips",
+        )
     with decoding("TIFF"):
-        if page.compression == NONE:
-            plain = raw[:size]
-        elif page.compression in (DEFLATE, OLD_DEFLATE):
-            plain = zlib.decompressobj().decompress(raw, size)
-        else:
-            plain = _through_pillow(page, raw, width, lines)
-    if len(plain) < size:
-        raise UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")
+        return io.BytesIO(_through_pillow(page, raw, width, lines)).read
+
+
+def _samples(page: Page, plain: bytes, shape: tuple[int, int, int]) -> Samples:
     if page.subsampling != (1, 1):
         return _spread_chroma(page, plain, shape)
     if page.packed:
-        return _from_bits(page, np.frombuffer(plain, np.uint8).reshape(rows, width), shape)
+        return _from_bits(page, np.frombuffer(plain, np.uint8).reshape(shape[0], -1), shape)
     if page.compression in _PREDICTED and page.predictor == 3:
         return _undo_floating(page, plain, shape)
     samples = np.frombuffer(plain, page.dtype).reshape(shape).astype(page.dtype.newbyteorder("="))
     if page.compression in _PREDICTED and page.predictor == 2:
         whole = samples.view(f"u{page.dtype.itemsize}")
-        return np.cumsum(whole, axis=1, dtype=whole.dtype).view(samples.dtype)
+        np.cumsum(whole, axis=1, dtype=whole.dtype, out=whole)
     return samples
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,20 @@ from labeling.codecs.tiff.page import BLACK_IS_ZERO, ICC_LAB, INKS, LAB, RGB, SE
 Samples = NDArray[Any]
 
 
-def shown(page: Page, region: Samples) -> Pixels:
-    """Return samples, (H, W, samples), as 8-bit (H, W, 3) RGB, or (H, W, 4) RGBA if any of them is transparent."""
-    eight = _eight(page, region)
+def shown(page: Page, region: Samples, peak: float | None = None) -> Pixels:
+    """Return samples, (H, W, samples), as 8-bit (H, W, 3) RGB, or (H, W, 4) RGBA if any of them is transparent.
+
+    Args:
+        page: The layout.
+        region: The samples.
+        peak: The value of white of floating-point samples, if the region does not tell; see :func:`floating_peak`.
+    """
+    if page.photometric in _PLAIN and page.alpha is None and region.dtype.kind == "u" and region.dtype.itemsize <= 2:
+        table = _table(page.bits, region.dtype.itemsize, page.photometric == WHITE_IS_ZERO)
+        part = region[..., : INKS[page.photometric]]
+        plain = part if table is None else table[part]
+        return np.ascontiguousarray(plain if plain.shape[2] == 3 else np.repeat(plain, 3, axis=2))
+    eight = _eight(page, region, peak)
     colour = eight[..., : INKS[page.photometric]]
     if page.photometric == SEPARATED:
         colour = (255 - colour[..., :3]) * (255 - colour[..., 3:]) / 255
@@ -63,18 +75,43 @@ def blend(page: Page, region: Samples, overlay: Pixels) -> Samples:
     return region
 
 
+_PLAIN = (BLACK_IS_ZERO, WHITE_IS_ZERO, RGB)
+
+
+@lru_cache(maxsize=4)
+def _table(bits: int, size: int, inverted: bool) -> Pixels | None:
+    """Return what each sample is with 8 bits; ``None`` if it is that already."""
+    if bits == 8 and not inverted:
+        return None
+    values = np.minimum(np.arange(1 << (8 * size)) * (255 / ((1 << bits) - 1)), 255)
+    made: Pixels = np.rint(255 - values if inverted else values).astype(np.uint8)
+    return made
+
+
 def _peak(page: Page, region: Samples) -> float:
-    """Return the sample value of white. Floating-point files do not state it: 1.0, unless there are greater values."""
+    """Return the sample value of white."""
     if page.dtype.kind == "u":
         return float((1 << page.bits) - 1)
     if page.dtype.kind == "i":
         return float((1 << (page.bits - 1)) - 1)
+    return floating_peak(greatest(region))
+
+
+def greatest(region: Samples) -> float:
+    """Return the greatest finite sample; 0 if there is none."""
     finite = region[np.isfinite(region)]
-    top = float(finite.max()) if finite.size else 1.0
+    return float(finite.max()) if finite.size else 0.0
+
+
+def floating_peak(top: float) -> float:
+    """Return the value of white where ``top`` is the greatest sample.
+
+    Floating-point files do not state it: 1.0, unless there are greater values.
+    """
     return next((peak for peak in (1.0, 255.0, 65535.0) if top <= peak), top)
 
 
-def _eight(page: Page, region: Samples) -> NDArray[np.float64]:
+def _eight(page: Page, region: Samples, peak: float | None = None) -> NDArray[np.float64]:
     """Return samples as 0–255; those of Lab have a* and b* with an offset of 128."""
     if page.photometric in (LAB, ICC_LAB):
         shift = page.bits - 8
@@ -82,7 +119,7 @@ def _eight(page: Page, region: Samples) -> NDArray[np.float64]:
         if page.photometric == ICC_LAB:  # with that offset (TIFF Technical Note 4)
             return high.astype(np.float64)
         return np.dstack([high[..., :1], high[..., 1:3] ^ 128]).astype(np.float64)
-    peak = _peak(page, region)
+    peak = _peak(page, region) if peak is None else peak
     return np.clip(np.nan_to_num(region.astype(np.float64)) * (255 / peak), 0, 255)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from labeling._tiff_ifd import read_tiff
 from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import decoding
-from labeling.codecs.tiff.paint import displayed
+from labeling.codecs.tiff.displayed import displayed
 from labeling.containers.base import Buffer
 from labeling.containers.tiff.raw import camera_raw
 from labeling.errors import UnreadableFile, UnsupportedFormat

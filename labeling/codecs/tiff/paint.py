@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 
 from labeling._tiff_ifd import Ifd, Tiff, read_tiff
 from labeling.codecs.base import Box, Painted, Painter, Pixels
-from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import FRAMES_FACTOR, Plan, backdrops, check_size, decoding, make_plan, region_of, upright
+from labeling.codecs.pixels import FRAMES_FACTOR, Plan, backdrops, check_size, make_plan
 from labeling.codecs.smaller import scaled
 from labeling.codecs.tiff import colour, copies, expand, palette, samples, thumbnails
+from labeling.codecs.tiff.displayed import MAX_PAGES
 from labeling.codecs.tiff.editor import Editor
-from labeling.codecs.tiff.page import JPEG, PALETTE, Page, compression_name, number, parse
+from labeling.codecs.tiff.page import JPEG, PALETTE, Page, number, parse
 from labeling.containers.base import Buffer
 from labeling.containers.tiff.raw import camera_raw
 from labeling.errors import UnreadableFile, UnsupportedFormat
 from labeling.losses import Loss
 
-_MAX_PAGES = 4096
 _LAYERS = 37724
 """ImageSourceData: the layers of Adobe Photoshop."""
 
@@ -36,7 +35,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         UnreadableFile: The file is damaged.
     """
     del quality
-    tiff = read_tiff(bytes(data), max_ifds=_MAX_PAGES)
+    tiff = read_tiff(bytes(data), max_ifds=MAX_PAGES)
     if kind := camera_raw(tiff):
         raise UnsupportedFormat(
             f"this is a camera raw file ({kind}): its picture is what the sensor measured, not pixels to draw on",
@@ -51,7 +50,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         return _painted(tiff, painter, found, pages, orientation, max_pixels)
     except _FullPaletteError as error:
         page = error.page
-    wide = expand.to_rgb(tiff, page, _MAX_PAGES)
+    wide = expand.to_rgb(tiff, page, MAX_PAGES)
     made = paint(wide, painter, orientation=orientation, quality=None, max_pixels=max_pixels)
     why = "it had no room for the label's colours: the page became 8-bit RGB, with the same colours"
     lost = Loss("colour palette", f"TIFF {page.name}", why)
@@ -76,50 +75,6 @@ def _painted(
     return Painted(
         bytes(work.editor.data), plan.box, plan.width, plan.height, len(pages), True, how, dithered=pages[0].bits < 8
     )
-
-
-def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
-    """Decode the first page to uint8 (H, W, 3) RGB, or (H, W, 4) RGBA if any of it is transparent, upright.
-
-    Pillow decodes what cannot be painted on.
-
-    Raises:
-        UnsupportedFormat: It is a camera raw file, or compressed in a way that is not known here.
-        UnreadableFile: The page is damaged.
-        TooLarge: It is beyond ``max_pixels``.
-    """
-    tiff = read_tiff(bytes(data), max_ifds=_MAX_PAGES)
-    if kind := camera_raw(tiff):
-        raise UnsupportedFormat(
-            f"this is a camera raw file ({kind}): a label was not looked for in what the sensor measured",
-            hint="verify the picture that is developed from it",
-        )
-    try:
-        page = parse(tiff, tiff.ifds[0], max_pixels) if tiff.ifds else None
-    except UnsupportedFormat:
-        return _by_pillow(data, tiff, max_pixels)
-    if page is None:
-        return _by_pillow(data, tiff, max_pixels)
-    editor = Editor(tiff)
-    region, _ = samples.read(editor, page, (0, 0, page.width, page.height))
-    if page.photometric == PALETTE:
-        return upright(palette.colours(editor.colour_map(page))[region[..., 0]], orientation)
-    return upright(colour.shown(samples.as_decoded(page), region), orientation)
-
-
-def _by_pillow(data: Buffer, tiff: Tiff, max_pixels: int) -> Pixels:
-    try:
-        with decoding("TIFF"):
-            image = open_picture(data, "tiff", max_pixels)
-            image.load()
-            return region_of(image, (0, 0, *image.size))
-    except UnreadableFile:
-        name = compression_name(number(tiff, tiff.ifds[0], 259, 1)) if tiff.ifds else ""
-        if not name:
-            raise
-        raise UnsupportedFormat(
-            f"a TIFF with {name} compression cannot be decoded here", hint="re-save it with LZW or Deflate compression"
-        ) from None
 
 
 class _Work:

@@ -26,6 +26,9 @@ BORDER = 8
 BUSY = 7.0
 """Mean difference between neighbouring samples of the reduced picture, of 255, above which it counts as busy."""
 
+MOST_BUSY = 4_000_000
+"""Pixels of the reduced picture that are looked at for that."""
+
 MAX_ASPECT = 4
 """Aspect ratio above which a picture is searched in windows, at both ends and in the middle."""
 
@@ -133,6 +136,8 @@ def busy(pixels: Pixels) -> bool:
     import cv2
 
     scale = SIDE / min(pixels.shape[:2])
+    span = max(1, round(MOST_BUSY / (min(1.0, scale) ** 2 * min(pixels.shape[:2]))))
+    pixels = pixels[:span, :span]  # of a very long one, its beginning
     size = max(1, round(pixels.shape[1] * min(1.0, scale))), max(1, round(pixels.shape[0] * min(1.0, scale)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return float(np.abs(np.diff(small.astype(np.int16), axis=1)).mean()) > BUSY if size[0] > 1 else False

@@ -38,7 +38,11 @@ LEGACY_PIXELS, LEGACY_AREA = 20, 0.003
 
 
 def read_visible(
-    pixels: NDArray[np.uint8], others: Sequence[NDArray[np.uint8]] = (), *, languages: tuple[str, ...] = ("zh",)
+    pixels: NDArray[np.uint8],
+    others: Sequence[NDArray[np.uint8]] = (),
+    *,
+    languages: tuple[str, ...] = ("zh",),
+    scale: int = 1,
 ) -> Finding:
     """Look for a visible label on a picture.
 
@@ -46,6 +50,7 @@ def read_visible(
         pixels: The picture as displayed, (H, W, 3) uint8 sRGB.
         others: A transparent picture over other grounds, each like ``pixels``. The worst contrast of all counts.
         languages: Languages in which the profile accepts the wording.
+        scale: How many pixels of the picture one of these stands for; sizes and places are reported in the picture's.
 
     Raises:
         MissingDependency: There is no OCR engine.
@@ -57,7 +62,7 @@ def read_visible(
         labels = [line for line in _read(_smoothed(pixels)) if statement(line.text, languages)]
     if not labels:
         return Finding("visible", Status.ABSENT)
-    return _finding(pixels, others, max(labels, key=lambda line: line.thickness), languages)
+    return _finding(pixels, others, max(labels, key=lambda line: line.thickness), languages, scale)
 
 
 def _smoothed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -106,7 +111,7 @@ def _pairs(lines: list[Line]) -> list[Line]:
 
 
 def _finding(
-    pixels: NDArray[np.uint8], others: Sequence[NDArray[np.uint8]], line: Line, languages: tuple[str, ...]
+    pixels: NDArray[np.uint8], others: Sequence[NDArray[np.uint8]], line: Line, languages: tuple[str, ...], scale: int
 ) -> Finding:
     height, width = pixels.shape[:2]
     wording = judge(line.text, languages)
@@ -115,7 +120,7 @@ def _finding(
     where = _position(line, width, height)
     value: dict[str, Any] = {
         "text": line.text,
-        "box": [round(line.left), round(line.top), round(line.right), round(line.bottom)],
+        "box": [round(edge * scale) for edge in (line.left, line.top, line.right, line.bottom)],
         "height_ratio": round(height_ratio, 4),
         "contrast": round(size.contrast, 2),
         "position": where,
@@ -127,7 +132,7 @@ def _finding(
     defects: list[Defect] = []
     # Ink is measured to one row of pixels: text that may have 5 % is not called too small.
     if height_ratio + 1 / min(width, height) < MIN_HEIGHT_RATIO:
-        defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height)))
+        defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height, scale)))
     if size.contrast < wcag.REQUIRED - 1.5:  # noise and compression distort it: only warn well below 4.5
         message = f"a contrast of about {size.contrast:.1f} : 1 is hard to read (WCAG 2 asks for 4.5 : 1)"
         defects.append(defect("CN-VISIBLE-CONTRAST", message))
@@ -135,12 +140,12 @@ def _finding(
     return Finding("visible", status, where, value, Signature.NONE, tuple(defects))
 
 
-def _too_small(em: float, line: Line, width: int, height: int) -> str:
+def _too_small(em: float, line: Line, width: int, height: int, scale: int) -> str:
     words = (
         f"the text height is {em / min(width, height):.1%} of the shortest side instead of 5 % "
-        f"(measured in the picture: ink of {em / EM:.0f} px, so an em box of {em:.0f} px)"
+        f"(measured in the picture: ink of {scale * em / EM:.0f} px, so an em box of {scale * em:.0f} px)"
     )
-    if em >= LEGACY_PIXELS or line.width * line.height >= LEGACY_AREA * width * height:
+    if scale * em >= LEGACY_PIXELS or line.width * line.height >= LEGACY_AREA * width * height:
         words += "; it satisfied the guide of 2023 (20 px or 0.3 % of the area), which GB 45438-2025 replaced"
     return words
 

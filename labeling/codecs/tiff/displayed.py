@@ -1,0 +1,146 @@
+"""The first page of a TIFF file as displayed, for verifying: in bands of rows, whatever its samples and strips are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling._tiff_ifd import Tiff, read_tiff
+from labeling.codecs.base import Pixels
+from labeling.codecs.grounds import Banded, band_rows, of_image
+from labeling.codecs.opening import open_picture
+from labeling.codecs.pixels import ORIENTATION, decoding, upright
+from labeling.codecs.tiff import colour, jpegs, palette, samples
+from labeling.codecs.tiff.chunks import unpacked_bands
+from labeling.codecs.tiff.editor import Editor
+from labeling.codecs.tiff.page import JPEG, PALETTE, Page, compression_name, number, parse
+from labeling.containers.base import Buffer
+from labeling.containers.tiff.raw import camera_raw
+from labeling.errors import UnreadableFile, UnsupportedFormat
+
+MAX_PAGES = 4096
+
+
+def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
+    """Decode the first page to uint8 (H, W, 3) RGB, or (H, W, 4) RGBA if any of it is transparent, upright.
+
+    Raises:
+        LabelingError: As :func:`banded` does.
+    """
+    picture = banded(data, orientation, max_pixels)
+    bands = list(picture.bands(1))
+    deep = max(band.shape[2] for band in bands)
+    whole = np.full((picture.height, picture.width, deep), 255, np.uint8)
+    at = 0
+    for band in bands:
+        whole[at : at + len(band), :, : band.shape[2]] = band
+        at += len(band)
+    return upright(whole, picture.orientation)
+
+
+def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
+    """Open the first page. Pillow decodes what cannot be painted on.
+
+    Raises:
+        UnsupportedFormat: It is a camera raw file, or compressed in a way that is not known here.
+        UnreadableFile: The page is damaged. The bands raise it too.
+        TooLarge: It is beyond ``max_pixels``.
+    """
+    tiff = read_tiff(bytes(data), max_ifds=MAX_PAGES)
+    if kind := camera_raw(tiff):
+        raise UnsupportedFormat(
+            f"this is a camera raw file ({kind}): a label was not looked for in what the sensor measured",
+            hint="verify the picture that is developed from it",
+        )
+    try:
+        page = parse(tiff, tiff.ifds[0], max_pixels) if tiff.ifds else None
+    except UnsupportedFormat:
+        page = None
+    if page is None:
+        return _by_pillow(data, tiff, max_pixels)
+    editor = Editor(tiff)
+    look = _look(editor, page)
+    return Banded(page.width, page.height, lambda scale: _shown(editor, page, look, scale), orientation)
+
+
+def _by_pillow(data: Buffer, tiff: Tiff, max_pixels: int) -> Banded:
+    try:
+        with decoding("TIFF"):
+            image = open_picture(data, "tiff", max_pixels)
+            image.load()  # Pillow turns the picture as its orientation says
+            left: int = image.getexif().get(ORIENTATION, 1)
+            return of_image(image, (0, 0, *image.size), left)
+    except UnreadableFile:
+        name = compression_name(number(tiff, tiff.ifds[0], 259, 1)) if tiff.ifds else ""
+        if not name:
+            raise
+        raise UnsupportedFormat(
+            f"a TIFF with {name} compression cannot be decoded here", hint="re-save it with LZW or Deflate compression"
+        ) from None
+
+
+def _look(editor: Editor, page: Page) -> Callable[[NDArray[Any]], Pixels]:
+    if page.photometric == PALETTE:
+        colours = palette.colours(editor.colour_map(page))
+        return lambda part: colours[part[..., 0]]
+    layout = samples.as_decoded(page)
+    peak = None
+    if page.dtype.kind == "f":  # the greatest sample of the whole picture says what white is
+        top = 0.0
+        for part in _bands(editor, page, 1):
+            top = max(top, colour.greatest(part))
+        peak = colour.floating_peak(top)
+    return lambda part: colour.shown(layout, part, peak)
+
+
+def _shown(editor: Editor, page: Page, look: Callable[[NDArray[Any]], Pixels], scale: int) -> Iterator[Pixels]:
+    """Yield bands of whole multiples of ``scale`` rows; chunks end where they like."""
+    rest: NDArray[Any] | None = None
+    for part in _bands(editor, page, scale):
+        joined = part if rest is None or not len(rest) else np.concatenate([rest, part])
+        whole = len(joined) // scale * scale
+        rest = joined[whole:]
+        if whole:
+            yield look(joined[:whole])
+    if rest is not None and len(rest):
+        yield look(rest)
+
+
+def _bands(editor: Editor, page: Page, scale: int) -> Iterator[NDArray[Any]]:
+    """Yield samples, (rows, W, samples), from the top of the page to its end."""
+    rows = band_rows(page.width, scale)
+    planes = page.samples if page.planar else 1
+    for row in range(page.down):
+        high = min(page.rows, page.height - row * page.rows)
+        parts = [
+            (plane, column, _chunk(editor, page, (plane * page.down + row) * page.across + column, row, rows))
+            for plane in range(planes)
+            for column in range(page.across)
+        ]
+        for y in range(0, high, _step(page, rows)):
+            count = min(_step(page, rows), high - y)
+            band = np.empty((count, page.width, page.samples), page.dtype.newbyteorder("="))
+            for plane, column, chunk in parts:
+                part = next(chunk)
+                x = column * page.columns
+                kept = part[:count, : page.width - x]
+                where = slice(plane, plane + 1) if page.planar else slice(None)
+                band[:, x : x + kept.shape[1], where] = kept
+            yield band
+
+
+def _step(page: Page, rows: int) -> int:
+    """Return how many rows of a chunk are decoded at once: whole data units of subsampled chroma."""
+    return max(page.subsampling[1], rows // page.subsampling[1] * page.subsampling[1])
+
+
+def _chunk(editor: Editor, page: Page, index: int, row: int, rows: int) -> Iterator[NDArray[Any]]:
+    step = _step(page, rows)
+    if page.compression == JPEG:
+        whole = jpegs.decode(page, editor.jpeg_tables(page), editor.chunk(page, index), row)
+        yield from (whole[y : y + step] for y in range(0, len(whole), step))
+    else:
+        yield from unpacked_bands(page, editor.chunk(page, index), row, step)
