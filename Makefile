@@ -29,7 +29,7 @@ install = if test -n "$(LOCKED)" && $(BIN)/python -c 'import sys; sys.exit(sys.v
 	else $(PIP) -e ".[$(2)]"; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz kill docs lock audit dist clean
+.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz kill robustness docs lock audit dist clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ fuzz: $(VENV)/.installed-dev  ## verify and label 20 000 mutated files (N=files,
 
 kill: $(VENV)/.installed-dev  ## end and kill commands at random moments, over several formats: make kill ROUNDS=20
 	AIGC_KILL_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -q tests/test_killed.py
+
+robustness: $(VENV)/.installed-dev  ## verify files with a million of everything, and measure time and memory of each
+	$(BIN)/python -m tests.hostile_files
 
 docs: $(VENV)/.installed-dev  ## write the generated pages of docs/, tables of README.md, and NOTICE
 	$(BIN)/python tools/make_docs.py

@@ -19,9 +19,13 @@ from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import JPEG, PALETTE, Page, compression_name, number, parse
 from labeling.containers.base import Buffer
 from labeling.containers.tiff.raw import camera_raw
-from labeling.errors import UnreadableFile, UnsupportedFormat
+from labeling.errors import TooLarge, UnreadableFile, UnsupportedFormat
 
 MAX_PAGES = 4096
+MAX_CHUNKS = 1 << 16
+"""Limit on the strips or tiles that are decoded for a look. Pictures of 100 megapixels have some thousands."""
+
+_FEWER = "re-save it with larger strips or tiles"
 
 
 def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
@@ -61,6 +65,9 @@ def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
         page = None
     if page is None:
         return _by_pillow(data, tiff, max_pixels)
+    chunks = page.across * page.down * (page.samples if page.planar else 1)
+    if chunks > MAX_CHUNKS:
+        raise TooLarge(f"the TIFF has {chunks:,} strips or tiles and the limit is {MAX_CHUNKS:,}", hint=_FEWER)
     editor = Editor(tiff)
     look = _look(editor, page)
     return Banded(page.width, page.height, lambda scale: _shown(editor, page, look, scale), orientation)
@@ -97,16 +104,21 @@ def _look(editor: Editor, page: Page) -> Callable[[NDArray[Any]], Pixels]:
 
 
 def _shown(editor: Editor, page: Page, look: Callable[[NDArray[Any]], Pixels], scale: int) -> Iterator[Pixels]:
-    """Yield bands of whole multiples of ``scale`` rows; chunks end where they like."""
-    rest: NDArray[Any] | None = None
+    """Yield bands of whole multiples of ``scale`` rows, whatever rows are in a chunk."""
+    rows = min(band_rows(page.width, scale), page.height)
+    shape, kind = (rows, page.width, page.samples), page.dtype.newbyteorder("=")
+    held, count = np.empty(shape, kind), 0
     for part in _bands(editor, page, scale):
-        joined = part if rest is None or not len(rest) else np.concatenate([rest, part])
-        whole = len(joined) // scale * scale
-        rest = joined[whole:]
-        if whole:
-            yield look(joined[:whole])
-    if rest is not None and len(rest):
-        yield look(rest)
+        at = 0
+        while at < len(part):
+            taken = min(rows - count, len(part) - at)
+            held[count : count + taken] = part[at : at + taken]
+            at, count = at + taken, count + taken
+            if count == rows:
+                yield look(held)
+                held, count = np.empty(shape, kind), 0  # what was yielded may be a view
+    if count:
+        yield look(held[:count])
 
 
 def _bands(editor: Editor, page: Page, scale: int) -> Iterator[NDArray[Any]]:
@@ -122,6 +134,9 @@ def _bands(editor: Editor, page: Page, scale: int) -> Iterator[NDArray[Any]]:
         ]
         for y in range(0, high, _step(page, rows)):
             count = min(_step(page, rows), high - y)
+            if len(parts) == 1:
+                yield next(parts[0][2])[:count, : page.width]
+                continue
             band = np.empty((count, page.width, page.samples), page.dtype.newbyteorder("="))
             for plane, column, chunk in parts:
                 part = next(chunk)

@@ -16,7 +16,7 @@ from labeling.containers.syntax.isobmff import Box, children, first_at, printabl
 MAX_MOVIE = 128 << 20
 """Limit on the bytes of a movie box. Ten hours of video need a tenth of it."""
 
-MAX_TOP = 1 << 20
+MAX_TOP = 1 << 19
 """Limit on the top-level boxes of a file; each fragment has two."""
 
 MAX_TAIL = 1 << 20

@@ -1,0 +1,85 @@
+"""Time grows with the size of a file and not with its square, and files with too many of one thing are named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+import labeling
+
+from . import hostile_files
+
+SHORT = (
+    "png-empty-chunks", "png-bombs-of-text", "jpeg-empty-segments", "tiff-strips", "tiff-strips-in-one-place",
+    "tiff-entries", "gif-large-canvas", "svg-long-texts",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_million_of_something_stays_within_the_limits(name: str) -> None:
+    result = hostile_files.measure(hostile_files.MAKERS[name]())
+    assert "failed" not in result, result["words"]
+    # Twice the limits that ``make robustness`` holds to: several tests share the machine.
+    assert float(str(result["metadata"])) <= 2 * hostile_files.METADATA
+    assert float(str(result["pixels"])) <= 2 * hostile_files.PIXELS
+    assert int(str(result["peak"])) <= hostile_files.MEMORY
+
+
+def test_too_many_strips_are_named() -> None:
+    report = labeling.verify(hostile_files.MAKERS["tiff-strips"]())
+    finding = next(each for each in report.findings if each.kind == "visible")
+    assert finding.status.value == "unreadable"
+    assert "300,000 strips or tiles and the limit is 65,536" in finding.defects[0].message
+
+
+GROWING: dict[str, Callable[[int], bytes]] = {
+    "svg text": lambda size: (
+        b"<svg xmlns='http://www.w3.org/2000/svg'>" + (b"<a>" + b"-" * 65500 + b"</a>") * (size >> 16) + b"</svg>"
+    ),
+    "svg one text": lambda size: b"<svg xmlns='http://www.w3.org/2000/svg'>" + b"-" * size + b"</svg>",
+    "svg comments": lambda size: b"<svg xmlns='http://www.w3.org/2000/svg'><!--" + b"<!-" * (size // 3) + b"--></svg>",
+    "svg open tag": lambda size: b"<svg xmlns='http://www.w3.org/2000/svg'" + b" " * size,
+    "pdf digits": lambda size: b"%PDF-1.7\n" + b"1" * size,
+    "pdf numbers": lambda size: b"%PDF-1.7\n" + b"1 0 " * (size // 4),
+    "pdf blanks": lambda size: b"%PDF-1.7\n1 0 obj" + b" " * size,
+    "pdf startxref": lambda size: b"%PDF-1.7\n" + b"startxref " * (size // 10),
+    "pdf strings": lambda size: b"%PDF-1.7\n1 0 obj (" + b"(" * size + b"\nstartxref\n9\n%%EOF",
+    "pdf hex": lambda size: b"%PDF-1.7\n1 0 obj <" + b"0" * size + b"\nstartxref\n9\n%%EOF",
+    "markdown key": lambda size: b"---\n" + b"a" * size + b"\n---\n# a\n",
+    "markdown quotes": lambda size: b"---\nAIGC: {" + b'"a\\' * (size // 3) + b"\n---\n# a\n",
+    "markdown blanks": lambda size: b"---\na:" + b" " * size + b"x\n---\n# a\n",
+    "markdown fences": lambda size: b"# a\n" + b"`" * size + b"\n",
+    "xmp tag": lambda size: _xmp(b"<x:xmpmeta xmlns:x='adobe:ns:meta/' a='" + b'"' * size),
+    "xmp quotes": lambda size: _xmp(b"<x:xmpmeta xmlns:x='adobe:ns:meta/' " + b"\"'" * (size // 2) + b">"),
+    "xmp equals": lambda size: _xmp(b"<x:xmpmeta xmlns:x='adobe:ns:meta/' " + b"a = " * (size // 4) + b">"),
+    "generator words": lambda size: _text(b"parameters", b"Steps: " * (size // 7)),
+    "generator blanks": lambda size: _text(b"Software", b" " * size + b"x"),
+    "json": lambda size: _text(b"AIGC", b'{"a":' * (size // 5)),
+    "json escapes": lambda size: _text(b"AIGC", b'{"a":"' + b"\\ud8" * (size // 4)),
+}
+
+
+def _text(keyword: bytes, text: bytes) -> bytes:
+    return hostile_files.png_with(b"tEXt", keyword + b"\0" + text)
+
+
+def _xmp(packet: bytes) -> bytes:
+    return hostile_files.png_with(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_patterns_take_no_longer_than_the_length_of_what_they_are_given(name: str) -> None:
+    def took(size: int) -> float:
+        data, best = GROWING[name](size), float("inf")
+        for _ in range(3):
+            start = time.process_time()
+            labeling.verify(data, visible=False)
+            best = min(best, time.process_time() - start)
+        return best
+
+    took(1000)
+    small, large = took(1 << 17), took(1 << 20)
+    # Eight times as long may take about eight times the time; its square would take 64 times as much.
+    assert large <= 20 * max(small, 0.005), (small, large)
