@@ -51,6 +51,7 @@ class Outcome:
 
     counts: Counter[str] = field(default_factory=Counter)
     peak: int = 0
+    folder: Path | None = None
     cpu: float = 0.0
     deaths: int = 0
     slowest: dict[str, float] = field(default_factory=dict)
@@ -69,12 +70,12 @@ class Outcome:
         for verb, seconds in answer.get("slowest", {}).items():
             self.slowest[verb] = max(seconds, self.slowest.get(verb, 0))
         for each in answer["findings"]:
-            new = Found(each["verb"], each["finding"], name, b"", f"{seed}-{index}", each.get("trace", ""))
-            if new.kind in self.found:
-                self.found[new.kind].times += 1
-            else:
-                new.data = case(seeds, seed, index)[1]
-                self.found[new.kind] = new
+            data, trace = case(seeds, seed, index)[1], each.get("trace", "")
+            new = Found(each["verb"], each["finding"], name, data, f"{seed}-{index}", trace)
+            old = self.found.setdefault(new.kind, new)
+            old.times += old is not new
+            if old is new and self.folder is not None:
+                keep(new, self.folder)  # at once: a long run may be broken off
 
     @property
     def findings(self) -> list[str]:
@@ -86,10 +87,10 @@ class Outcome:
 def run(
     count: int, *, seed: int = 0, seconds: float = 0, jobs: int = 0, cases: bool = True, folder: Path | None = None
 ) -> Outcome:
-    """Run ``count`` mutated files (or as many as fit in ``seconds``); findings go to files in ``folder``."""
-    outcome, lock, numbers = Outcome(), threading.Lock(), iter(range(count))
+    """Run ``count`` files (or what fits in ``seconds``, or until Ctrl-C); findings go to files in ``folder``."""
+    outcome, lock, numbers = Outcome(folder=folder), threading.Lock(), iter(range(count))
     jobs = jobs or os.cpu_count() or 1
-    deadline = time.monotonic() + (seconds or 10**9)
+    deadline, stop = time.monotonic() + (seconds or 10**9), threading.Event()
     before = _children_cpu()
     with tempfile.TemporaryDirectory() as scratch:
         seeds = gather(cases=cases)
@@ -98,7 +99,7 @@ def run(
 
         def work() -> None:
             with Child(seeds_file) as child:
-                while time.monotonic() < deadline:
+                while time.monotonic() < deadline and not stop.is_set():
                     with lock:
                         index = next(numbers, None)
                     if index is None:
@@ -110,8 +111,11 @@ def run(
                     outcome.deaths += child.deaths
 
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            for each in [pool.submit(work) for _ in range(jobs)]:
-                each.result()
+            try:
+                for each in [pool.submit(work) for _ in range(jobs)]:
+                    each.result()
+            except KeyboardInterrupt:  # what was done by then counts
+                stop.set()
         outcome.cpu = _children_cpu() - before
         with Child(seeds_file) as child:
             for found in outcome.found.values():

@@ -163,6 +163,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
+                start_new_session=True,  # Ctrl-C is for the parent
                 env={**os.environ, **_ENVIRONMENT},
             )
         return self._process
