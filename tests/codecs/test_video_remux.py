@@ -254,3 +254,60 @@ def test_a_codec_without_an_encoder_becomes_the_closest_one_and_the_loss_is_name
     assert any("Theora cannot be re-encoded in part" in words and "H.264" in words for words in done.how)
     assert any(loss.what.startswith("codec of video track 1: V_THEORA") for loss in done.lost)
     assert labeling.verify(out).verdicts["cn"].outcome == "compliant"
+
+
+HDR = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv")
+MASTERED = (
+    "--chromaticity-coordinates", "0:0.708,0.292,0.17,0.797,0.131,0.046", "--white-colour-coordinates",
+    "0:0.3127,0.329", "--max-luminance", "0:1000", "--min-luminance", "0:0.005", "--max-content-light", "0:1000",
+    "--max-frame-light", "0:400",
+)  # fmt: skip
+
+
+def colours(path: Path) -> dict[str, Any]:
+    """What ffprobe says of the colours of a video, and of its HDR metadata."""
+    ran = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-of", "json", path],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    stream = json.loads(ran.stdout)["streams"][0]
+    return {name: value for name, value in stream.items() if name.startswith(("color_", "side_data", "display_"))}
+
+
+@pytest.mark.needs("ffprobe", "mkvmerge")
+@pytest.mark.parametrize(("suffix", "raw"), [("webm", "obu"), ("mkv", "hevc")])
+def test_hdr_that_changes_its_codec_keeps_its_colours_in_the_codec_and_in_the_container(
+    tmp_path: Path, suffix: str, raw: str
+) -> None:
+    source, out, alone = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}", tmp_path / f"alone.{raw}"
+    plain = make_video(
+        tmp_path / "plain.webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-pix_fmt",
+        "yuv420p10le", *HDR,
+    )  # fmt: skip
+    more = ("-w",) if suffix == "webm" else ("--cropping", "0:20,10,40,30", "--stereo-mode", "0:1")
+    subprocess.run(["mkvmerge", "-q", "-o", source, *more, *MASTERED, plain], check=True)
+    done = Labeler("my-service").label_file(source, out)
+    old, new = colours(source), colours(out)
+    assert old["color_transfer"] == "smpte2084" and len(old["side_data_list"]) >= 2
+    assert new == old
+    told = [loss.what for loss in done.lost]
+    assert not any(word in what for what in told for word in ("colour", "transfer", "display", "crop", "stereo"))
+    ffmpeg("-i", out, "-map", "0:v", "-c", "copy", alone)
+    bare = colours(alone)
+    assert {name: bare[name] for name in old if name.startswith("color_")} == {
+        name: value for name, value in old.items() if name.startswith("color_")
+    }
+    ffmpeg("-v", "error", "-xerror", "-ss", "2.2", "-i", out, "-f", "null", "-")  # the index is right
+    assert [pts for pts, _ in pictures(source)] == [pts for pts, _ in pictures(out)]
+
+
+def test_hdr_in_mp4_keeps_its_colours_in_the_codec_as_well(tmp_path: Path) -> None:
+    source, out, alone = tmp_path / "in.mp4", tmp_path / "out.mp4", tmp_path / "alone.hevc"
+    make_video(source, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8, "-pix_fmt", "yuv420p10le", *HDR)
+    Labeler("my-service").label_file(source, out)
+    ffmpeg("-i", out, "-map", "0:v", "-c", "copy", alone)
+    for path in (out, alone):
+        found = colours(path)
+        assert (found["color_primaries"], found["color_transfer"], found["color_space"]) == (
+            "bt2020", "smpte2084", "bt2020nc",
+        )  # fmt: skip

@@ -58,6 +58,8 @@ class Stream:
         sets: Parameter sets that its packets hold and its configuration does not, as in clips that were joined.
         in_band: Whether new key frames carry their parameter sets, since those of the stream change on the way.
         base_layer: Whether what goes beyond the base layer (Dolby Vision) may be left out of new pictures.
+        colour: Primaries, transfer and matrix (code points of ITU-T H.273) and range (1 limited, 2 full) as the
+            container says; empty if it does not.
     """
 
     codec: str
@@ -71,6 +73,7 @@ class Stream:
     sets: tuple[bytes, ...] = ()
     in_band: bool = False
     base_layer: bool = False
+    colour: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

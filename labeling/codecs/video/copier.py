@@ -97,6 +97,13 @@ def bits_of(stream: Any) -> int:
     return bits if isinstance(bits, int) and 0 < bits <= 64 else 0
 
 
+def colour_of(stream: Any) -> tuple[int, ...]:
+    """Return primaries, transfer, matrix and range of the colours as :attr:`Stream.colour` has them."""
+    context = stream.codec_context
+    found = context.color_primaries, context.color_trc, context.colorspace, context.color_range
+    return tuple(int(each) for each in found)
+
+
 def packets(container: InputContainer, only: Any = None) -> Iterator[av.Packet[Any]]:
     """Yield the packets of one track (``only``), or of all, in the order of the file.
 

@@ -35,6 +35,8 @@ def decoder_of(stream: Stream) -> av.VideoCodecContext:
         made.codec_tag = stream.tag  # it tells ProRes decoders the profile
     if stream.bits:
         made.bits_per_coded_sample = stream.bits
+    if stream.colour:  # where the coded stream says something else, the decoder outranks this
+        made.color_primaries, made.color_trc, made.colorspace, made.color_range = stream.colour
     made.options = {"max_pixels": str(MAX_PIXELS)}
     made.thread_type = "SLICE"
     return made

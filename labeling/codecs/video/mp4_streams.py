@@ -38,6 +38,9 @@ _ELEMENTARY = {
 }  # fmt: skip
 """objectTypeIndication → FFmpeg's name of the codec."""
 
+_LAST_COLOUR, _UNSPECIFIED = 22, 2
+"""Code points of ITU-T H.273, of which larger ones are reserved."""
+
 _ENCRYPTED = frozenset({b"encv", b"drmi"})
 
 
@@ -82,6 +85,7 @@ def _described(
     codec, extradata = named
     tag = entry.tag.decode("latin-1")
     stream = Stream(codec, extradata, entry.width, entry.height, Fraction(1, track.scale), rate, tag, entry.bits)
+    stream = replace(stream, colour=_colour(view, entry))
     if entry.dolby_vision is not None or tag in ("dvh1", "dvhe", "dva1", "dvav"):
         box = entry.dolby_vision
         config = bytes(view[box.body : box.end]) if box is not None else b""
@@ -100,6 +104,17 @@ def _described(
     except LabelingError as error:
         refusal = error.message
     return Described(stream, refusal, sets)
+
+
+def _colour(view: memoryview, entry: Entry) -> tuple[int, ...]:
+    """Return the colours of a description as :attr:`Stream.colour` has them (``colr``; ISO/IEC 14496-12, 12.1.5)."""
+    for each in entry.inside:
+        body = bytes(view[each.body : min(each.end, each.body + 11)]) if each.type == b"colr" else b""
+        if body[:4] in (b"nclx", b"nclc") and len(body) >= 10:
+            spread = (2 if body[10] >> 7 else 1) if body[:4] == b"nclx" and len(body) == 11 else 0
+            named = [int.from_bytes(body[at : at + 2], "big") for at in (4, 6, 8)]
+            return (*(each if each <= _LAST_COLOUR else _UNSPECIFIED for each in named), spread)
+    return ()
 
 
 def _codec_of(data: Media, track: VideoTrack, entry: Entry) -> tuple[str, bytes] | str:

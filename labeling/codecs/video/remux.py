@@ -163,7 +163,7 @@ def _inspected(container: InputContainer) -> VideoInfo:
     codec = copier.CODECS.get(context.name, context.name)
     stream = Stream(
         codec, context.extradata or b"", video.width, video.height, video.time_base or Fraction(1, 1000), rate, tag,
-        copier.bits_of(video),
+        copier.bits_of(video), colour=copier.colour_of(video),
     )  # fmt: skip
     rotation, mirrored, pix_fmt = 0, False, context.pix_fmt or ""
     for frame in _first_frame(container, video):
@@ -329,8 +329,11 @@ class _Job:
             copying.run(
                 container, self.target, self.muxer, extradata if codec == self.video.stream.codec else b"", codec
             )
-        if self.muxer.has_display_size:
+        if self.muxer.has_display_size and codec == self.video.stream.codec:
             self._display()
+        elif self.muxer.has_display_size:  # FFmpeg's muxer was told of the codec and the size alone
+            with FileBytes(self.source.open("rb"), str(self.source)) as data:
+                matroska_display.keep_picture(data, self.target)
 
     def _display(self) -> None:
         left, top, right, bottom = self.video.crop

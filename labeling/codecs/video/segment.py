@@ -165,11 +165,13 @@ class Reencoder:
         self._strict = not (paced or self._source.lenient or self._source.refusal())
         self._whole = bool(codec)
         self._alike = codec in ("", stream.codec)
-        self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="")
+        self._target = stream if self._alike else replace(stream, codec=codec, extradata=b"", tag="", colour=())
         self._codec = self._source if self._alike else codec_of(self._target)
         self._copies = self._source.copies or self._codec.copies
         coding(self._target, settings)  # raises if the settings do not fit
-        self._decoder = decoder_of(stream)
+        # VP9 holds the matrix alone: what another codec has a place for comes from the container. New pictures that
+        # stand beside old ones say what those say.
+        self._decoder = decoder_of(replace(stream, colour=()) if self._alike else stream)
         self._encoder: av.VideoCodecContext | None = None
         self._form: tuple[Any, ...] = ()  # of the pictures that the encoder was opened for
         self._choice: Choice | None = None

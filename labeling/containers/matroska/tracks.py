@@ -10,7 +10,7 @@ from labeling.containers.matroska.outline import TRACKS, outline, whole
 
 ENTRY, NUMBER, UID, TYPE, CODEC, PRIVATE, VIDEO = 0xAE, 0xD7, 0x73C5, 0x83, 0x86, 0x63A2, 0xE0
 _WIDTH, _HEIGHT = 0xB0, 0xBA
-_CROP = 0x54CC, 0x54BB, 0x54DD, 0x54AA  # left, top, right, bottom
+CROP = 0x54CC, 0x54BB, 0x54DD, 0x54AA  # left, top, right, bottom
 _SCALE = 0x23314F
 _ENCODINGS, _ENCODING, _COMPRESSION, _ENCRYPTION = 0x6D80, 0x6240, 0x5034, 0x5035
 _ORDER_SCOPE, _ALGORITHM, _SETTINGS = 0x5032, 0x4254, 0x4255
@@ -72,8 +72,8 @@ def video_track(raw: bytes, tracks: Element) -> VideoTrack | None:
         numbers = {each: unsigned(raw, parts[each]) for each in (NUMBER, UID) if each in parts}
         texts = {each: raw[parts[each].body : parts[each].end] for each in (CODEC, PRIVATE, _SCALE) if each in parts}
         inside = {child.id: child for child in children(raw, parts[VIDEO])} if VIDEO in parts else {}
-        sizes = {each: unsigned(raw, child) for each, child in inside.items() if each in (_WIDTH, _HEIGHT, *_CROP)}
-        left, top, right, bottom = (sizes.get(each, 0) for each in _CROP)
+        sizes = {each: unsigned(raw, child) for each, child in inside.items() if each in (_WIDTH, _HEIGHT, *CROP)}
+        left, top, right, bottom = (sizes.get(each, 0) for each in CROP)
         return VideoTrack(
             entry, numbers.get(NUMBER, 0), numbers.get(UID, 0),
             text(raw, parts[CODEC]) if CODEC in parts else b"", texts.get(PRIVATE, b""),
