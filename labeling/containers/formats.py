@@ -29,6 +29,11 @@ def _starts(*heads: bytes, at: int = 0) -> tuple[Signature, ...]:
     return tuple(((at, head),) for head in heads)
 
 
+def _small(*boxes: bytes) -> tuple[Signature, ...]:
+    """Boxes of less than 16 MiB, so that "The free …" in a text is none."""
+    return tuple(((0, b"\0"), (4, box)) for box in boxes)
+
+
 def _riff(*forms: bytes, chunk: bytes = b"RIFF") -> tuple[Signature, ...]:
     return tuple(((0, chunk), (8, form)) for form in forms)
 
@@ -189,7 +194,7 @@ _VIDEO: tuple[Format, ...] = (
         name="mp4", title="MP4, MOV, M4V, M4A", media=True,
         media_types=("video/mp4", "video/quicktime", "audio/mp4", "video/x-m4v", "video/3gpp"),
         extensions=(".mp4", ".mov", ".m4v", ".m4a", ".m4b", ".qt", ".3gp", ".3g2"),
-        signatures=_starts(b"ftyp", b"moov", b"mdat", b"wide", b"pnot", b"styp", at=4),
+        signatures=_starts(b"ftyp", b"moov", b"mdat", b"pnot", b"styp", at=4) + _small(b"wide", b"free", b"skip"),
         kept="tracks with language, times and edit lists, chapters, covers, colour and HDR, all other boxes",
         costs=costs.MP4,
         module=".mp4.metadata", inventory=".inventories.isobmff:mp4", carrier="moov/udta/meta, keys entry AIGC",

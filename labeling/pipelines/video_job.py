@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from labeling import containers, files
 from labeling.containers import Block, Changes, Contents, Kind, Media
-from labeling.errors import LabelingError, WriteError
+from labeling.errors import LabelingError, SigningError, WriteError
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding
 from labeling.label import Label
@@ -187,6 +187,8 @@ def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
     """Return who signs; a format that cannot be signed gets its other labels, and ``how`` says why."""
     row = containers.format_named(job.contents.format)
     if options.signer is not None and job.contents.unsigned:
+        if job.before.found.c2pa:
+            raise SigningError(f"its C2PA content credentials cannot be kept: {job.contents.unsigned}")
         job.how.append(f"not signed: {job.contents.unsigned}")
         return None
     if options.signer is not None and row.manifest == "beside":

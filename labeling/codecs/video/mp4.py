@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from labeling.codecs.base import Box as Area
 from labeling.codecs.base import Painter
-from labeling.codecs.video.base import Progress, Settings, Spans
+from labeling.codecs.video.base import NO_VISIBLE, Progress, Settings, Spans
 from labeling.codecs.video.mp4_samples import SampleEdit
 from labeling.codecs.video.mp4_streams import Described, streams_of
 from labeling.containers import formats
@@ -91,6 +91,12 @@ def opened(data: Media) -> Opened | str:
         return track
     if why := fragments.add_samples(data, layout, track):
         return why
+    played = [seconds for media, seconds in track.edits if media >= 0]
+    if played and not any(played) and layout.first(b"moof") is None:  # in fragments: "to the end" (14496-12, 8.6.6)
+        raise LabelingError(
+            "the video's edit list plays 0 seconds of it: players show nothing, or differ in what they show",
+            hint=f"re-mux it with `ffmpeg -ignore_editlist 1 -i OLD -c copy NEW.mp4`, or {NO_VISIBLE}",
+        )
     described = streams_of(data, view, track)
     return described if isinstance(described, str) else Opened(layout, view, track, described)
 

@@ -6,6 +6,8 @@ handler mdta (TC260-PG-20257A), and read wherever such a list may be.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labeling.containers.base import MAX_PARSED, MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.mp4 import edit, samples, sei, text_lists
@@ -16,6 +18,9 @@ from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, Box, childre
 
 _SEI = {b"avcC": (4, False), b"hvcC": (21, True)}
 """Type of the decoder configuration → offset of the byte with the size of NAL unit lengths, and whether it is HEVC."""
+
+_CLOSING = 4
+_REMUX = "a copy that `ffmpeg -i OLD -c copy NEW.mov` re-muxes can be signed"
 
 _MAX_KEPT = 4096  # boxes at the top level: long recordings in fragments have many
 
@@ -57,9 +62,10 @@ def read(data: Media) -> Contents:
             parsed = Parsed(layout, tuple(track.table for track in tracks))
     media_type = _media_type(brand, bool(width))
     coded = ((each.body, each.end - each.body) for each in layout.boxes if each.type == b"mdat")
-    return found.contents(
+    contents = found.contents(
         "mp4", media_type, coded, (width, height), fixed=_fixed(data, layout), seconds=seconds, parsed=parsed
     )
+    return replace(contents, unsigned=_unsigned(layout))
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Mp4Edits = ([], [])) -> list[Piece]:
@@ -153,6 +159,28 @@ def _fixed(data: Media, layout: Layout) -> str:
     if any(_has_places(data, each) for each in layout.boxes if each.type == b"meta"):
         return "it has items beside its movie, whose places would be lost; re-mux it first"
     return ""
+
+
+def _unsigned(layout: Layout) -> str:
+    """Say why the C2PA library cannot sign the file, which is no fault of it; empty if it can."""
+    if layout.moov is not None and layout.first(b"ftyp") is None:
+        return f"the C2PA library does not take QuickTime files without an ftyp box, as this one is; {_REMUX}"
+    if layout.moov is not None and _is_closed(memoryview(layout.movie), inner(layout)):
+        return (
+            "this file's user data (udta) ends in four zero bytes, as the QuickTime File Format allows, and the C2PA "
+            f"library cannot read that; {_REMUX}"
+        )
+    return ""
+
+
+def _is_closed(view: memoryview, moov: Box) -> bool:
+    """Return whether the user data of the movie or of a track ends in an integer of 0 (QuickTime File Format)."""
+    tracks = children(view, moov, b"trak")[: isobmff.MAX_TRACKS]
+    return any(
+        udta.end - (end := isobmff.walk(view, udta.body, udta.end).end) == _CLOSING and not any(view[end : udta.end])
+        for holder in (moov, *tracks)
+        for udta in children(view, holder, b"udta")
+    )
 
 
 def _has_places(data: Media, meta: Box) -> bool:
