@@ -10,6 +10,8 @@ from random import Random
 
 import pytest
 
+import labeling
+
 from .fuzzing.__main__ import run
 from .fuzzing.check import VERBS
 from .fuzzing.child import Child
@@ -60,6 +62,15 @@ def test_the_fields_of_every_format_are_found_and_files_are_the_same_again() -> 
     assert [mutate(Random(f"7:{each}"), seeds) for each in range(40)] == [
         mutate(Random(f"7:{each}"), seeds) for each in range(40)
     ]
+
+
+def test_boxes_without_number_do_not_hold_up_the_check_of_a_signature(child: Child) -> None:
+    signed = dict(gather(cases=False))["signed-h264.mp4"]
+    few, many = (signed + b"\0\0\0\x08free" * count for count in (1000, 60_000))
+    assert shown(child, "verify", "many.mp4", many) == ""  # two seconds of CPU at most
+    statuses = [[each.status for each in labeling.verify(data, visible=False).findings if each.kind == "c2pa"]
+                for data in (few, many)]  # fmt: skip
+    assert statuses == [["present"], ["unreadable"]]
 
 
 FOUND = {

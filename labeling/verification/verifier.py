@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
+from labeling.containers.syntax.isobmff import has_more_boxes
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.filebytes import FileBytes
 from labeling.findings import REPORTED, Defect, Finding, Signature, Status, in_order
@@ -353,6 +354,11 @@ def contents_of_image(image: Any) -> Contents:
     return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
 
 
+MAX_SIGNED_BOXES = 1 << 14
+"""Limit on the top-level boxes of a file whose manifest is read: c2pa-rs 0.91 takes time with their square."""
+
+_BOXED = ("mp4", "heif", "jxl")
+
 MAX_STORE = 16 << 20
 
 
@@ -391,6 +397,10 @@ def credentials_of(
         message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
         why = defect("C2PA-UNSUPPORTED", message)
         return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (why,))
+    if contents.format in _BOXED and has_more_boxes(data, MAX_SIGNED_BOXES):
+        message = f"the file has more than {MAX_SIGNED_BOXES} boxes at its top level, and its manifest was not read"
+        why = defect("C2PA-MALFORMED", message)
+        return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
     from labeling.marks import credentials
 
     finding = credentials.read(data, contents.media_type, trust=trust)

@@ -14,6 +14,8 @@ from itertools import accumulate, pairwise
 from struct import Struct
 from typing import NamedTuple
 
+from labeling.containers.base import Media
+
 MAX_BOXES = 1 << 16
 """Limit on the boxes that are walked in one box or file."""
 
@@ -101,6 +103,20 @@ def walk(view: memoryview, start: int, stop: int, limit: int = MAX_BOXES, only: 
         count += 1
         pos += size
     return Walk(found, pos, "" if pos == stop else f"{stop - pos} bytes at offset {pos} are no box")
+
+
+def has_more_boxes(data: Media, limit: int) -> bool:
+    """Return whether a file has more than ``limit`` boxes at its top level, as far as they are valid."""
+    pos, size = 0, len(data)
+    for _ in range(limit + 1):
+        head = data[pos : pos + 16]
+        length, least = int.from_bytes(head[:4], "big"), 8
+        if length == 1:
+            length, least = int.from_bytes(head[8:16], "big"), 16
+        if length < least or pos + length > size:
+            return False
+        pos += length
+    return True
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
