@@ -164,7 +164,11 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 start_new_session=True,  # Ctrl-C is for the parent
-                env={**os.environ, **_ENVIRONMENT},
+                env={
+                    **os.environ,
+                    **_ENVIRONMENT,
+                    "TMPDIR": str(self._seeds_file.parent),
+                },  # what a dead one leaves goes too
             )
         return self._process
 
