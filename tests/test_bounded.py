@@ -13,7 +13,7 @@ from . import hostile_files
 
 SHORT = (
     "png-empty-chunks", "png-bombs-of-text", "jpeg-empty-segments", "tiff-strips", "tiff-strips-in-one-place",
-    "tiff-entries", "gif-large-canvas", "svg-long-texts",
+    "tiff-entries", "gif-large-canvas", "svg-long-texts", "ogg-streams", "matroska-voids", "matroska-clusters",
 )  # fmt: skip
 
 
@@ -32,6 +32,24 @@ def test_too_many_strips_are_named() -> None:
     finding = next(each for each in report.findings if each.kind == "visible")
     assert finding.status.value == "unreadable"
     assert "300,000 strips or tiles and the limit is 65,536" in finding.defects[0].message
+
+
+def test_too_many_elements_of_matroska_are_named() -> None:
+    for name in ("matroska-voids", "matroska-clusters"):
+        report = labeling.verify(hostile_files.MAKERS[name](), visible=False)
+        assert "more elements than are read in a file of its size" in report.problems[0]
+
+
+def test_hours_of_speech_in_a_live_stream_are_read() -> None:
+    # Neither the Segment nor its one cluster states its size, as in a live stream: every block has to be walked.
+    unknown = b"\x01" + b"\xff" * 7
+    entry = b"\xae\x8a\xd7\x81\1\x83\x81\2\x86\x82A_"
+    head = hostile_files.MAKERS["matroska-nested-elements"]()[:64].split(b"\x18\x53\x80\x67")[0]
+    data = head + b"\x18\x53\x80\x67" + unknown + b"\x16\x54\xae\x6b" + bytes((0x80 | len(entry),)) + entry
+    data += b"\x1f\x43\xb6\x75" + unknown + b"\xe7\x81\0" + (b"\xa3\x94\x81\0\0\x80" + bytes(16)) * 400_000
+    assert not any("elements" in problem for problem in labeling.verify(data, visible=False).problems)
+    cut = labeling.verify(data[:-10], visible=False).problems
+    assert any("cut off" in problem for problem in cut), "the walk goes to the last block"
 
 
 GROWING: dict[str, Callable[[int], bytes]] = {

@@ -59,8 +59,10 @@ class Window:
 
     def element(self, pos: int) -> Element | None:
         """Return the element whose header is at ``pos``, or ``None`` if there is none."""
-        found = header(self.at(pos, HEADER), 0)
-        return None if found is None else Element(found.id, pos, found.body + pos, _shifted(found.end, pos))
+        at = pos - self._base
+        if not 0 <= at <= len(self._page) - HEADER:
+            self._base, self._page, at = pos, self._data[pos : pos + _STEP], 0
+        return header(self._page, at, self._base)
 
     def at(self, pos: int, count: int) -> bytes:
         """Return ``count`` bytes from ``pos``, fewer at the end of the file."""
@@ -69,12 +71,14 @@ class Window:
         return self._page[pos - self._base : pos - self._base + count]
 
 
-def _shifted(end: int, by: int) -> int:
-    return UNKNOWN if end == UNKNOWN else end + by
+def header(data: bytes, at: int, base: int = 0) -> Element | None:
+    """Decode the ID and size at ``at`` (RFC 8794, 4 to 6); ``None`` if they are cut off or invalid.
 
-
-def header(data: bytes, at: int) -> Element | None:
-    """Decode the ID and size at ``at`` (RFC 8794, 4 to 6); ``None`` if they are cut off or invalid."""
+    Args:
+        data: Bytes of a file.
+        at: Where in them the element is.
+        base: Where in the file they are: what the offsets of the element count from.
+    """
     if at >= len(data) or not 0x10 <= data[at] < 0xFF:
         return None
     id_end = at + 9 - data[at].bit_length()
@@ -85,8 +89,8 @@ def header(data: bytes, at: int) -> Element | None:
     if body > len(data):
         return None
     size = int.from_bytes(data[id_end:body], "big") & (1 << 7 * width) - 1
-    end = UNKNOWN if size == (1 << 7 * width) - 1 else body + size
-    return Element(int.from_bytes(data[at:id_end], "big"), at, body, end)
+    end = UNKNOWN if size == (1 << 7 * width) - 1 else base + body + size
+    return Element(int.from_bytes(data[at:id_end], "big"), base + at, base + body, end)
 
 
 def children(data: bytes, parent: Element) -> Iterator[Element]:

@@ -22,7 +22,16 @@ from labeling.containers.matroska.ebml import (
 )
 
 MAX_ELEMENTS = 2_000_000
-"""Limit on the elements of a file: 100 GB have 100 000 clusters, 6 hours of a live stream have 2 million blocks."""
+"""Limit on the elements of a file: 100 GB have 100 000 clusters, 6 hours of a live stream have 2 million blocks.
+
+One directly inside the Segment counts as :data:`DIRECT`."""
+
+DIRECT = 4
+
+FEW_ELEMENTS, BYTES_EACH = 1 << 16, 16
+"""Elements that a file of any size may have, and bytes of a larger one for each further one, on average.
+
+Blocks of real audio and video have more, so this limits only files that are made to keep a reader busy."""
 
 MAX_KEPT = 1 << 17
 """Limit on the elements that are kept in memory; adjacent clusters count as one."""
@@ -108,7 +117,7 @@ class _Walk:
     def __init__(self, data: Media, found: Outline) -> None:
         self.data, self.found = data, found
         self.window = Window(data)
-        self.left = MAX_ELEMENTS
+        self.left = self.most = min(MAX_ELEMENTS, FEW_ELEMENTS + len(data) // BYTES_EACH)
         self.stop = len(data)
         self.read = MAX_TOTAL
         self.jumped = False
@@ -129,7 +138,7 @@ class _Walk:
         self.stop = min(found.segment.end, size)
         pos = segment.body
         while pos < self.stop and not self._ends(pos):
-            element = self._element(pos, self.stop)
+            element = self._element(pos, self.stop, DIRECT)
             if element.id in (EBML, SEGMENT):
                 self._another(element)
                 break
@@ -155,10 +164,16 @@ class _Walk:
             raise EbmlError(f"its EBML document type is {self.found.doc_type[:32]!r}, not matroska or webm")
         return element.end
 
-    def _element(self, pos: int, stop: int) -> Element:
-        self.left -= 1
+    def _count(self, weight: int) -> None:
+        self.left -= weight
         if self.left < 0:
-            raise EbmlError(f"more than {MAX_ELEMENTS} elements")
+            raise EbmlError(
+                f"it has more elements than are read in a file of its size: {self.most:,} inside clusters, or "
+                f"{self.most // DIRECT:,} outside them"
+            )
+
+    def _element(self, pos: int, stop: int, weight: int = 1) -> Element:
+        self._count(weight)
         element = self.window.element(pos)
         if element is None or element.body > stop:
             at_end = pos + 12 > stop
@@ -205,13 +220,14 @@ class _Walk:
             raise EbmlError(f"the element 0x{element.id:X} at offset {element.start} does not say its size")
         else:
             found.closed = True
-        kept = element._replace(end=min(end, self.stop))
+        kept = Element(element.id, element.start, element.body, min(end, self.stop))
         if element.id == CLUSTER:
             self._cluster(kept)
             if found.clusters > JUMP_AFTER and not self.jumped:
                 kept = self._jump(kept)
         if element.id in (CLUSTER, VOID) and found.items and found.items[-1].id == element.id:
-            found.items[-1] = found.items[-1]._replace(end=kept.end)
+            last = found.items[-1]
+            found.items[-1] = Element(last.id, last.start, last.body, kept.end)
         else:
             found.items.append(kept)
         if len(found.items) > MAX_KEPT or len(found.positions) > MAX_KEPT:
@@ -234,6 +250,7 @@ class _Walk:
         while child is not None and child.id in (TIMESTAMP, POSITION, PREVIOUS_SIZE, CRC32, VOID):
             if not child.body < child.end <= cluster.end:
                 break
+            self._count(1)
             pos = child.end
             width = child.end - child.body
             if child.id == CRC32:

@@ -24,7 +24,7 @@ MAX_PAGES = 1 << 20
 """Limit on the pages of a file that are walked, if it is chained: 4 GB of pages of the usual size."""
 
 MAX_STREAMS = 256
-"""Limit on the streams of all links of the chain together."""
+"""Limit on the streams of all links of the chain together, those of an unknown codec included."""
 
 _WHERE = "OGG {} comment"
 _FLAC_LENGTH = slice(1, 4)
@@ -100,6 +100,7 @@ class _Walk:
     coded: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
     walked: int = 0
+    begun: int = 0
     indexed: bool = False
 
 
@@ -161,6 +162,11 @@ def _link(data: Media, start: int, last: Page, walk: _Walk) -> int | None:
     streams: dict[int, _Stream | None] = {}
     at = start
     while (page := _next(data, at, walk)) is not None and page.flags & pages.BEGINS:
+        walk.begun += 1
+        if walk.begun > MAX_STREAMS:
+            note(walk.collector.problems, f"more than {MAX_STREAMS} streams")
+        if walk.collector.problems:
+            return None
         streams[page.serial] = _begun(data, page, walk)
         at = page.end
     known = [stream for stream in streams.values() if stream is not None]
@@ -215,8 +221,6 @@ def _begun(data: Media, page: Page, walk: _Walk) -> _Stream | None:
         return None
     stream = _Stream(codec, ident)
     walk.streams.append(stream)
-    if len(walk.streams) > MAX_STREAMS:
-        note(walk.collector.problems, f"more than {MAX_STREAMS} streams")
     return stream
 
 
