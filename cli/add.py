@@ -72,9 +72,13 @@ def command(
             label_file = context.with_resource(timed_labeler(options, timeout)).label_file
     except LabelingError as error:
         _common.fail(error)
-    code, labelled = 0, []
+    code = 0
+    labelled: list[Path] = []
     try:
         for path in _common.progress(paths, quiet=quiet):
+            if book is not None and not _ready(book, len(labelled), len(paths)):
+                code = 2
+                break
             try:
                 with _common.video_progress(path, quiet=quiet) as progress:
                     done = label_file(
@@ -118,9 +122,20 @@ def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run:
             raise LabelingError("--recipient is empty", hint="say who gets the copy")
     if where is None or dry_run:
         return None
-    from labeling.ledger import Ledger
+    from labeling.ledger import READY_WITHIN, Ledger
 
-    return Ledger.open(where)
+    return Ledger.open(where, wait=READY_WITHIN)
+
+
+def _ready(book: Ledger, done: int, count: int) -> bool:
+    """Return whether the next label can be recorded; if not, say that nothing more is labelled."""
+    try:
+        book.require_writable()
+    except LabelingError as error:
+        _common.complain(error)
+        _common.complain(f"{done} of {count} files were labelled; the rest cannot be recorded, and is left alone")
+        return False
+    return True
 
 
 def _recorded(book: Ledger, done: LabeledFile, source: Path, recipient: str | None) -> str:

@@ -222,9 +222,9 @@ def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContext
     where = ledger if options["converting"] else _options.configured_ledger(ledger, options["config"])
     if not where:
         return nullcontext()
-    from labeling.ledger import Ledger
+    from labeling.ledger import READY_WITHIN, Ledger
 
-    return Ledger.open(where)
+    return Ledger.open(where, wait=READY_WITHIN)
 
 
 def _json_object(text: str | None) -> dict[str, Any] | None:

@@ -193,6 +193,8 @@ def prune(ledger: str | None, config: Path | None, older_than: int, force: bool)
 def verify(ledger: str | None, config: Path | None, head: str | None, form: str) -> None:
     """Check the whole chain of records: none altered, removed, inserted or moved.
 
+    A record with an earlier time than the one before it is noted: a clock was set back. That is no alteration.
+
     Whoever can write to the database can recompute the whole chain; only a hash kept elsewhere reveals that.
     Keep the head that this command prints, and pass it to --head the next time.
 
@@ -222,7 +224,10 @@ def _match(match: Match) -> dict[str, Any]:
 
 
 def _verification(verification: Verification) -> dict[str, Any]:
-    discrepancies = [{"seq": each.seq, "message": each.message} for each in verification.discrepancies]
+    discrepancies, notes = (
+        [{"seq": each.seq, "message": each.message} for each in some]
+        for some in (verification.discrepancies, verification.notes)
+    )
     return {
         "intact": verification.intact,
         "count": verification.count,
@@ -231,6 +236,8 @@ def _verification(verification: Verification) -> dict[str, Any]:
         "head": verification.head,
         "findings": discrepancies,
         "count_findings": verification.discrepancy_count,
+        "notes": notes,
+        "count_notes": verification.note_count,
     }
 
 
@@ -288,10 +295,14 @@ def _show_record(record: Record) -> None:
 
 
 def _show_verification(verification: Verification) -> None:
-    for each in verification.discrepancies[:_SHOWN]:
-        line(inert(each.message))
-    if verification.discrepancy_count > _SHOWN:
-        line(f"… {verification.discrepancy_count - _SHOWN} more")
+    for prefix, some, count in (
+        ("", verification.discrepancies, verification.discrepancy_count),
+        ("note: ", verification.notes, verification.note_count),
+    ):
+        for each in some[:_SHOWN]:
+            line(prefix + inert(each.message))
+        if count > _SHOWN:
+            line(f"{prefix}… {count - _SHOWN} more")
     kept = f"{verification.count} records"
     if verification.count:
         kept += f", {verification.first} to {verification.last}"

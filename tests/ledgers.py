@@ -7,6 +7,8 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,31 @@ def work(connection):
 ledger._database.write(work)
 """
 """Stops in the middle of a transaction, and waits there to be killed."""
+
+
+LOCKER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    connection.execute(statement)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+"""Locks a file as any program could, without the library, until its standard input ends."""
+
+
+@contextmanager
+def locked(path: Path, *, reading_too: bool = False) -> Iterator[None]:
+    """Let another process hold the lock of an SQLite file."""
+    statements = ["PRAGMA locking_mode=EXCLUSIVE"] if reading_too else []
+    command = [sys.executable, "-c", LOCKER, str(path), *statements, "BEGIN IMMEDIATE"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        try:
+            yield
+        finally:
+            process.communicate()
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:

@@ -131,7 +131,7 @@ def run(
         engine: Who does the work: "local" for processes of this machine, "ray" for a Ray cluster, "inline" for this
             process, one file after the other.
         ray_address: The address of the Ray cluster (default: ``RAY_ADDRESS``, or a cluster on this machine).
-        ledger: Where labels are recorded, and converted copies of what has a label.
+        ledger: Where labels are recorded, and converted copies of what has a label. It must be writable at the start.
         state: The folder of journal and report (default: ``.aigc-label`` in the target, or in the working directory
             if the target is remote).
         storage_options: Options of fsspec for source and target.
@@ -165,6 +165,8 @@ def run(
     batch_run = _Run(
         opened_source, opened_target, options, mode, setup.labeler_maker(labeler), verify, convert, ledger, progress
     )
+    if ledger is not None:
+        ledger.require_writable()
     return batch_run.execute(file_list)
 
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from labeling.ledger.entry import Discrepancy, Entry, Match, Pruned, Record, Verification, entry_of
 
-__all__ = ["RETENTION", "Discrepancy", "Entry", "Ledger", "Match", "Pruned", "Record", "Verification", "entry_of"]
+__all__ = [
+    "READY_WITHIN", "RETENTION", "Discrepancy", "Entry", "Ledger", "Match", "Pruned", "Record", "Verification",
+    "entry_of",
+]  # fmt: skip
 
 if TYPE_CHECKING:
-    from labeling.ledger._ledger import RETENTION, Ledger
+    from labeling.ledger._ledger import READY_WITHIN, RETENTION, Ledger
 else:
     # SQLAlchemy takes a while to import, and a program that only makes entries does not need it. Hidden from type
     # checkers, which would accept any name otherwise.
     def __getattr__(name: str) -> object:
-        if name in ("Ledger", "RETENTION"):
+        if name in ("Ledger", "READY_WITHIN", "RETENTION"):
             from labeling.ledger import _ledger
 
             return getattr(_ledger, name)

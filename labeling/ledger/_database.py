@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, select
 
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 from labeling.ledger import _schema
@@ -33,18 +33,27 @@ WAL_PAGES = 4000
 """Pages (16 MB) that the write-ahead log collects before they are moved: most are written to again before that."""
 
 
+class _Patience(threading.local):
+    """How long this thread waits for other processes at present, if not :data:`BUSY_TIMEOUT`."""
+
+    seconds: float | None = None
+
+
 class Database:
     """An open database whose tables are up to date. Threads may share it, processes may not.
 
     Args:
         where: The path of an SQLite file, or a URL.
         create: Make the file and the tables if there are none.
+        wait: Seconds that opening may wait for other processes (default: :data:`BUSY_TIMEOUT`).
 
     Raises:
         LabelingError: The database cannot be opened, or is not a ledger.
     """
 
-    def __init__(self, where: str | os.PathLike[str], *, create: bool) -> None:
+    def __init__(self, where: str | os.PathLike[str], *, create: bool, wait: float | None = None) -> None:
+        self._patience = _Patience()
+        self._patience.seconds = wait
         self.url = _parsed_url(where)
         self.is_file = self.url.get_backend_name() == "sqlite"
         self.display_name = str(self.url.database) if self.is_file else _without_password(self.url)
@@ -59,6 +68,7 @@ class Database:
             except BaseException:
                 self.close()
                 raise
+        self._patience.seconds = None
 
     def close(self) -> None:
         """Close all connections."""
@@ -76,6 +86,21 @@ class Database:
         with self._write_lock:
             return self._transaction(work, writes=True)
 
+    def require_writable(self, wait: float) -> None:
+        """Begin a transaction that could write, and end it with nothing written; wait only so many seconds for it."""
+
+        def ask(connection: Connection) -> None:
+            if not self.is_file:  # SQLite's BEGIN IMMEDIATE has the lock already, and its driver never waits
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {max(1, round(wait * 1000))}")
+            connection.execute(select(_schema.head.c.seq).with_for_update())
+
+        with self._write_lock:
+            self._patience.seconds = wait
+            try:
+                self._transaction(ask, writes=True)
+            finally:
+                self._patience.seconds = None
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Like :meth:`read`, for work that is done piece by piece."""
@@ -83,7 +108,7 @@ class Database:
             yield connection
 
     def _transaction(self, work: Callable[[Connection], Result], *, writes: bool) -> Result:
-        deadline = time.monotonic() + BUSY_TIMEOUT
+        deadline = time.monotonic() + self._longest_wait()
         with translated_errors(self.display_name):
             while True:
                 try:
@@ -104,7 +129,7 @@ class Database:
         if self._writer is None:
             self._writer = self._engine.connect()
         driver: Any = self._writer.connection.driver_connection
-        _retry_while_busy(lambda: driver.execute("BEGIN IMMEDIATE"))
+        _retry_while_busy(lambda: driver.execute("BEGIN IMMEDIATE"), self._longest_wait())
         try:
             result = work(self._writer)
             if self._writer.in_transaction():  # SQLAlchemy has its own state: it must know that the transaction ends
@@ -137,19 +162,22 @@ class Database:
             url, arguments = _connect_arguments(self.url)
             return create_engine(url, connect_args=arguments, pool_pre_ping=True)
         engine = create_engine(self.url, connect_args={"timeout": 0, "check_same_thread": False})
-        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "connect", lambda connection, _: _on_connect(connection, self._longest_wait()))
         event.listen(engine, "begin", _on_begin)
         return engine
 
+    def _longest_wait(self) -> float:
+        return BUSY_TIMEOUT if self._patience.seconds is None else self._patience.seconds
 
-def _on_connect(connection: sqlite3.Connection, _: Any) -> None:
+
+def _on_connect(connection: sqlite3.Connection, patience: float) -> None:
     connection.isolation_level = None  # we begin transactions ourselves
     connection.text_factory = _decoded
     # synchronous=FULL: what was acknowledged survives a power cut. secure_delete: prune overwrites pages with zeros.
     sizes = (f"mmap_size={MMAP_SIZE}", f"wal_autocheckpoint={WAL_PAGES}")
     for setting in ("synchronous=FULL", "secure_delete=ON", "trusted_schema=OFF", *sizes):
         connection.execute(f"PRAGMA {setting}")
-    _retry_while_busy(lambda: connection.execute("PRAGMA journal_mode=WAL"))
+    _retry_while_busy(lambda: connection.execute("PRAGMA journal_mode=WAL"), patience)
 
 
 def _on_begin(connection: Connection) -> None:
@@ -158,12 +186,12 @@ def _on_begin(connection: Connection) -> None:
         driver.execute("BEGIN")
 
 
-def _retry_while_busy(work: Callable[[], object]) -> None:
+def _retry_while_busy(work: Callable[[], object], patience: float) -> None:
     """Try again while another process uses the file, as cheaply as possible: many processes may wait for one.
 
-    After :data:`BUSY_TIMEOUT`, sqlite3's own error is raised.
+    After ``patience`` seconds, sqlite3's own error is raised.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT
+    deadline = time.monotonic() + patience
     while True:
         try:
             work()

@@ -95,7 +95,7 @@ def is_busy(error: BaseException | None) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
-    return _postgres_code(error) in ("40001", "40P01")  # serialization failure, deadlock
+    return _postgres_code(error) in ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock_timeout
 
 
 def _postgres_code(error: Any) -> str:

@@ -35,6 +35,9 @@ DEFAULT_DISTANCE = 28
 
 MAX_MATCHES = 50
 
+READY_WITHIN = 5.0
+"""Seconds that a ledger in use by others is waited for before anything is labelled."""
+
 _KEYS_PER_QUERY = 500
 
 
@@ -55,26 +58,27 @@ class Ledger:
         self._cache: BlockCache | None = None
 
     @classmethod
-    def open(cls, where: str | os.PathLike[str], *, create: bool = True) -> Ledger:
+    def open(cls, where: str | os.PathLike[str], *, create: bool = True, wait: float | None = None) -> Ledger:
         """Open a ledger; one that an older version made is brought up to date.
 
         Args:
             where: The path of an SQLite file, or a URL: ``sqlite:///…`` or ``postgresql://…``.
             create: Make the ledger if there is none; with ``False`` it must exist.
+            wait: Seconds to wait for other processes that keep an SQLite file locked (default: 60).
 
         Returns:
             The ledger, to be closed, or used in a ``with`` statement.
 
         Raises:
             UnreadableFile: There is no ledger, or the file is something else or damaged.
-            WriteError: The file cannot be made, or may not be written to.
+            WriteError: The file cannot be made or written to, or was busy for too long.
             MissingDependency: The driver for PostgreSQL is not installed.
             LabelingError: The URL is not understood, the server does not answer, or a newer version made the ledger.
 
         Example:
             >>> ledger = Ledger.open("postgresql://user:password@host/database")  # doctest: +SKIP
         """
-        return cls(Database(where, create=create))
+        return cls(Database(where, create=create, wait=wait))
 
     def close(self) -> None:
         """Close all connections."""
@@ -95,6 +99,21 @@ class Ledger:
         return self._database.display_name
 
     # --- writing ------------------------------------------------------------------------------------------------------
+
+    def require_writable(self, wait: float = READY_WITHIN) -> None:
+        """Make sure that a record could be written now; nothing is. Ask before you label what must be recorded.
+
+        Args:
+            wait: Seconds to wait while other processes write.
+
+        Raises:
+            WriteError: The ledger is read-only, or was busy for so long.
+            LabelingError: The server cannot be reached.
+
+        Example:
+            >>> ledger.require_writable()  # doctest: +SKIP
+        """
+        self._database.require_writable(wait)
 
     def append(self, new: Sequence[Entry]) -> list[Record]:
         """Record entries in one transaction: when this returns, they are on disk; if it raises, none of them is.

@@ -98,6 +98,8 @@ class ChainChecker:
     def __init__(self, anchor: str | None) -> None:
         self.discrepancies: list[Discrepancy] = []
         self.discrepancy_count = 0
+        self.notes: list[Discrepancy] = []
+        self.note_count = 0
         self.count = 0
         self.first = 0
         self.last = 0
@@ -114,6 +116,12 @@ class ChainChecker:
         if len(self.discrepancies) < MAX_DISCREPANCIES:
             self.discrepancies.append(Discrepancy(seq, message))
 
+    def note(self, seq: int, message: str) -> None:
+        """Note something about a record that is no sign of tampering."""
+        self.note_count += 1
+        if len(self.notes) < MAX_DISCREPANCIES:
+            self.notes.append(Discrepancy(seq, message))
+
     def add(self, row: Row) -> None:
         """Check the next record: by itself, and as the successor of the one before."""
         seq, prev, stored_hash = row[0], row[_PREV], row[-1]
@@ -128,6 +136,12 @@ class ChainChecker:
             self.report(self.last + 1, f"{missing} was removed")
         elif prev != self.head:
             self.report(seq, f"record {seq} does not follow the one before it: altered, replaced or moved")
+        if isinstance(row[1], str) and isinstance(self._time, str) and row[1] < self._time:
+            self.note(
+                seq,
+                f"record {seq} has an earlier time ({row[1]}) than record {self.last} ({self._time}): a clock was set "
+                "back, or the clocks of two machines differ",
+            )
         if row[_KIND] == PRUNE:
             fields = record_of(row).fields
             if str(fields.get("upto", "")).isascii() and str(fields.get("upto", "")).isdigit():
@@ -157,7 +171,14 @@ class ChainChecker:
         if not self._anchor_found and self._anchor not in {known for _, known in self._allowed_starts}:
             self.report(0, f"no record has the hash {self._anchor}: the chain was rewritten, or that part was pruned")
         return Verification(
-            self.count, self.first, self.last, self.head, tuple(self.discrepancies), self.discrepancy_count
+            self.count,
+            self.first,
+            self.last,
+            self.head,
+            tuple(self.discrepancies),
+            self.discrepancy_count,
+            tuple(self.notes),
+            self.note_count,
         )
 
 

@@ -144,6 +144,9 @@ class Verification:
         head: Hash of the last record. Kept elsewhere, it proves later that nothing before it was changed.
         discrepancies: The first discrepancies that were found.
         discrepancy_count: How many were found in all.
+        notes: What is worth knowing but no sign of tampering: the first records whose time is earlier than that of
+            the record before, because a clock was set back.
+        note_count: How many of them there are.
     """
 
     count: int
@@ -152,6 +155,8 @@ class Verification:
     head: str
     discrepancies: tuple[Discrepancy, ...] = field(default=())
     discrepancy_count: int = 0
+    notes: tuple[Discrepancy, ...] = field(default=())
+    note_count: int = 0
 
     @property
     def intact(self) -> bool:
