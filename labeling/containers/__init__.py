@@ -28,7 +28,7 @@ from labeling.containers.base import (
     Unfit,
 )
 from labeling.containers.edits import MediaEdit, splice
-from labeling.containers.format_row import Cost, Format, Unread, resolve
+from labeling.containers.format_row import Cost, Format, Muxer, Unread, resolve
 from labeling.containers.formats import (
     HEAD,
     claimed_by,
@@ -175,6 +175,21 @@ def replace_frames(
     except LabelingError as error:
         raise error if isinstance(error, Unfit) else Unfit(error.message) from error
     return splice(data, edits)
+
+
+def mended(source: FileBytes, copy: FileBytes, muxer: Muxer) -> list[Piece]:
+    """Give the pieces of a re-muxed copy whose video got another codec as it should be; empty if it is right.
+
+    Args:
+        source: The file that was re-muxed.
+        copy: What FFmpeg has written.
+        muxer: With what.
+
+    Raises:
+        LabelingError: The copy is not laid out as FFmpeg does it.
+    """
+    edits: list[MediaEdit] = resolve(muxer.mend, __name__)(source, copy) if muxer.mend else []
+    return splice(copy, edits) if edits else []
 
 
 def crop_of(data: Media, format: str) -> Crop:

@@ -158,6 +158,10 @@ class Muxer(NamedTuple):
     remux_options: tuple[tuple[str, str], ...] = ()
     """Options of the muxer when a file is re-muxed."""
 
+    mend: str = ""
+    """Function of :mod:`labeling.containers` for what FFmpeg's muxer does not write as it should when the video gets
+    another codec: (source, copy) → edits of the copy."""
+
 
 class Cost(NamedTuple):
     """Something that a labelled copy of a file of this format cannot hold.

@@ -229,10 +229,11 @@ _VIDEO: tuple[Format, ...] = (
                   audio_codecs=("aac", "mp3", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "pcm_s16le",
                                 "pcm_s24le"),
                   audio_encoder="libopus", has_display_size=True, has_attachments=True, has_ffv1=True,
-                  remux_options=_PASS),
+                  remux_options=_PASS, mend=".matroska.picture:edits"),
             Muxer(name="webm", extensions=(".webm",), marker=b"webm",
                   video_codecs=("vp9", "av1"), audio_codecs=("opus", "vorbis"), audio_encoder="libopus",
-                  fallback_codecs=("vp9", "av1"), has_display_size=True, remux_options=_PASS),
+                  fallback_codecs=("vp9", "av1"), has_display_size=True, remux_options=_PASS,
+                  mend=".matroska.picture:edits"),
         ),
     ),
     Format(
@@ -260,7 +261,7 @@ _VIDEO: tuple[Format, ...] = (
         muxers=(
             Muxer(name="flv", extensions=(".flv",),
                   video_codecs=("h264",), audio_codecs=("aac",), stereo=True,
-                  remux_options=(("flvflags", "no_duration_filesize+add_keyframe_index"),)),
+                  remux_options=(("flvflags", "add_keyframe_index"),), mend=".flv.metadata:mended"),
         ),
     ),
 )  # fmt: skip

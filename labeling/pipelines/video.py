@@ -147,6 +147,7 @@ def _paint_in_place(
 ) -> None:
     """Paint on an MP4 file's samples; :func:`write` puts the new ones into the copy that it makes."""
     from labeling.codecs.video import mp4
+    from labeling.codecs.video.base import bare
 
     assert options.painter is not None
     painted = mp4.paint(
@@ -159,7 +160,7 @@ def _paint_in_place(
     job.painter = options.painter
     job.resumes = painted.resumes
     job.visible = options.painter.finding(painted.box, *painted.displayed)
-    job.how.append(painted.how)
+    job.how += [painted.how, *bare(opened.others)]
 
 
 def _remux(

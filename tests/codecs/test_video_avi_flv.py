@@ -225,3 +225,41 @@ def test_an_flv_that_ends_within_a_tag_is_still_cut_off(tmp_path: Path) -> None:
     for cut in (25, 3000):
         assert any("cut off" in problem for problem in containers.read(data[:-cut]).problems)
     assert containers.read(data[: len(data) // 2] + bytes(100_000)).problems
+
+
+def heard(path: Path) -> tuple[float, str]:
+    """How long FFmpeg says that a file is, and what it complains about while it decodes it."""
+    shown = subprocess.run(
+        ["ffprobe", "-v", "warning", "-show_entries", "format=duration", "-of", "csv=p=0", path],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    played = subprocess.run(
+        ["ffmpeg", "-v", "warning", "-i", path, "-f", "null", "-"], capture_output=True, text=True, check=True
+    )
+    return float(shown.stdout), shown.stderr + played.stderr
+
+
+@pytest.mark.parametrize(("codec", "name", "seconds"), [
+    ("flv1", "Sorenson Spark", 3), ("flashsv", "Screen Video", 3), ("flv1", "Sorenson Spark", 14),
+])  # fmt: skip
+def test_a_flash_video_that_gets_another_codec_keeps_its_duration_and_has_no_broken_index(
+    tmp_path: Path, codec: str, name: str, seconds: int
+) -> None:
+    source, out = tmp_path / "old.flv", tmp_path / "new.flv"
+    ffmpeg("-f", "lavfi", "-i", f"testsrc2=s=160x120:r=25:d={seconds}", "-f", "lavfi", "-i", f"sine=440:d={seconds}",
+           "-c:v", codec, "-pix_fmt", "bgr24" if codec == "flashsv" else "yuv420p", "-c:a", "mp3", "-ar", 44100,
+           source)  # fmt: skip
+    done = Labeler(PRODUCER).label_file(source, out)
+    told = [loss.what for loss in done.lost]
+    assert f"codec of the video track: {name} → H.264" in told and not any("duration" in what for what in told)
+    (before, _), (after, complaints) = heard(source), heard(out)
+    assert not complaints and after == pytest.approx(before, abs=0.05)
+    assert [each[2:] for each in packets(source, "a")] == [each[2:] for each in packets(out, "a")]
+    listed = subprocess.run(["exiftool", "-j", "-n", out], capture_output=True, text=True, check=True).stdout
+    facts = json.loads(listed)[0]
+    assert facts["FileSizeBytes"] == out.stat().st_size
+    places = facts.get("KeyFramePositions", [])  # exiftool shows a single one as a number
+    assert isinstance(places, list)
+    assert len(places) != 1 and bool(places) is (seconds > 10)
+    data = out.read_bytes()
+    assert all(data[at] == 9 and data[at + 11] >> 4 == 1 for at in places)  # a video tag with a key frame

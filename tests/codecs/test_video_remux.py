@@ -311,3 +311,34 @@ def test_hdr_in_mp4_keeps_its_colours_in_the_codec_as_well(tmp_path: Path) -> No
         assert (found["color_primaries"], found["color_transfer"], found["color_space"]) == (
             "bt2020", "smpte2084", "bt2020nc",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_further_video_tracks_without_a_label_are_named(tmp_path: Path, suffix: str, more: int) -> None:
+    source, out = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    single = make_video(tmp_path / "one.mkv", *X264)
+    maps = [word for _ in range(more + 1) for word in ("-map", "0:v")]
+    ffmpeg("-i", single, *maps, "-c", "copy", source)
+    done = Labeler("my-service").label_file(source, out)
+    said = [words for words in done.how if "only the first video track" in words]
+    rest = {0: [], 1: ["the other one has none"], 2: ["the 2 others have none"]}[more]
+    assert [words.split("; ")[1] for words in said] == rest
+    for number in range(1, more + 1):
+        one, other = (
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-i", path, "-map", f"0:v:{number}", "-c", "copy", "-f", "framehash", "-"],
+                capture_output=True, check=True,
+            ).stdout
+            for path in (source, out)
+        )  # fmt: skip
+        assert one == other
+
+
+def test_a_cover_is_no_further_video_track(tmp_path: Path) -> None:
+    source, cover = tmp_path / "in.mp4", tmp_path / "cover.png"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64:d=0.1", "-frames:v", 1, cover)
+    ffmpeg("-i", make_video(tmp_path / "one.mp4", *X264), "-i", cover, "-map", 0, "-map", 1, "-c", "copy",
+           "-disposition:v:1", "attached_pic", source)  # fmt: skip
+    done = Labeler("my-service").label_file(source, tmp_path / "out.mp4")
+    assert not any("only the first video track" in words for words in done.how)

@@ -26,6 +26,14 @@ NO_VISIBLE = "label it without the visible text (`visible=False`)"
 """Hint for a video that cannot be encoded at all."""
 
 
+def bare(others: int) -> tuple[str, ...]:
+    """Say that further video tracks have no label, if there are ``others`` of them."""
+    if not others:
+        return ()
+    rest = "the other one has" if others == 1 else f"the {others} others have"
+    return (f"only the first video track has the visible label; {rest} none",)
+
+
 class Packet(NamedTuple):
     """One coded picture: an access unit, a VP9 superframe, or an AV1 temporal unit.
 
@@ -191,7 +199,8 @@ NAMES = {
     "jpeg2000": "JPEG 2000", "hap": "Hap", "svq1": "Sorenson Video", "svq3": "Sorenson Video 3", "h263": "H.263",
     "msvideo1": "Microsoft Video 1", "msmpeg4": "Microsoft MPEG-4", "msmpeg4v2": "Microsoft MPEG-4",
     "wmv1": "Windows Media Video 7", "wmv2": "Windows Media Video 8", "wmv3": "Windows Media Video 9",
-    "vc1": "VC-1", "flv": "Sorenson Spark", "vp6": "VP6", "vp6f": "VP6", "rpza": "QuickTime Video",
+    "vc1": "VC-1", "flv": "Sorenson Spark", "flashsv": "Screen Video", "flashsv2": "Screen Video 2",
+    "vp6": "VP6", "vp6f": "VP6", "rpza": "QuickTime Video",
 }  # fmt: skip
 
 

@@ -84,6 +84,14 @@ def video_of(container: InputContainer) -> VideoStream | None:
     return next((stream for stream in container.streams.video if not stream.disposition & covers), None)
 
 
+def others_of(container: InputContainer, video: VideoStream) -> int:
+    """Count the video tracks besides one; pictures of covers and chapters are none."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    return sum(each is not video and not each.disposition & still for each in container.streams.video)
+
+
 def tag_of(stream: Any) -> str:
     """Return the four-character code by which the container names the codec; empty if there is none."""
     context = stream.codec_context

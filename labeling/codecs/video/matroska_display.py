@@ -1,19 +1,15 @@
-"""Write how a Matroska video is displayed (RFC 9559, 11), which PyAV cannot pass to FFmpeg's muxer.
+"""Set the size at which a Matroska video is displayed (RFC 9559, 11), which PyAV cannot pass to FFmpeg's muxer.
 
-For the size, FFmpeg leaves an empty element before the track headers. The bytes by which they grow are taken from it,
-and nothing else moves. There is no room for more.
+FFmpeg leaves an empty element before the track headers. The bytes by which they grow are taken from it, and nothing
+else moves.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from labeling import files
-from labeling.containers.edits import splice
-from labeling.containers.matroska import picture
 from labeling.containers.matroska.ebml import VOID, Element, children, header, made, unsigned, void
 from labeling.errors import LabelingError, WriteError
-from labeling.filebytes import FileBytes
 
 _HEAD = 16 << 20
 """The track headers of a file that FFmpeg wrote for us end within this many bytes."""
@@ -44,34 +40,6 @@ def set_display(path: Path, width: int, height: int) -> None:
             ) from error
         file.seek(at)
         file.write(new)
-
-
-def keep_picture(source: FileBytes, path: Path) -> None:
-    """Make the first video of a file that FFmpeg has just written say of its pictures what its source says.
-
-    Args:
-        source: The file that has been re-muxed.
-        path: The copy, whose bytes move.
-
-    Raises:
-        WriteError: The file is not laid out as FFmpeg does it.
-    """
-    beside = path.with_name(f"{path.name}.moved")
-    try:
-        with FileBytes(path.open("rb"), str(path)) as data:
-            edits = picture.edits(source, data)
-            if not edits:
-                return
-            with files.explained(path):
-                beside.touch()
-                files.write_pieces(beside, splice(data, edits))
-        beside.replace(path)
-    except WriteError:
-        raise
-    except LabelingError as error:
-        raise WriteError(f"the video's colours cannot be written ({error})", hint="please report this") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _changed(data: bytes, width: int, height: int) -> tuple[int, bytes]:

@@ -78,6 +78,11 @@ class Opened(NamedTuple):
         rate = float(self.described[0].stream.rate)
         return edited or (max(track.pts) - min(track.pts)) / track.scale + 1 / rate
 
+    @property
+    def others(self) -> int:
+        """How many more video tracks there are; pictures of chapters are none."""
+        return max(0, samples.count_videos(self.view, inner(self.layout)) - 1)
+
 
 def opened(data: Media) -> Opened | str:
     """Open a file to edit its video in place, or say why it has to be re-muxed instead."""

@@ -25,6 +25,7 @@ from labeling.codecs.video.base import (
     Settings,
     Spans,
     Stream,
+    bare,
 )
 from labeling.codecs.video.h264 import H264
 from labeling.codecs.video.overlay import SizedOverlays, sane_crop
@@ -56,6 +57,7 @@ class VideoInfo(NamedTuple):
         pix_fmt: FFmpeg's name of the pixel format.
         reorders: Whether pictures are decoded in another order than they are shown.
         crop: Pixels of the coded picture that players cut off: left, top, right, bottom.
+        others: How many more video tracks there are.
     """
 
     stream: Stream
@@ -67,6 +69,7 @@ class VideoInfo(NamedTuple):
     pix_fmt: str
     reorders: bool
     crop: Crop = (0, 0, 0, 0)
+    others: int = 0
 
 
 def paint(
@@ -173,7 +176,10 @@ def _inspected(container: InputContainer) -> VideoInfo:
     aspect = video.sample_aspect_ratio or Fraction(1)
     seconds = (container.duration or 0) / 1e6
     aspect = aspect if aspect > 0 else Fraction(1)
-    return VideoInfo(stream, video.index, seconds, rotation, mirrored, aspect, pix_fmt, context.reorder_depth > 0)
+    return VideoInfo(
+        stream, video.index, seconds, rotation, mirrored, aspect, pix_fmt, context.reorder_depth > 0,
+        others=copier.others_of(container, video),
+    )  # fmt: skip
 
 
 def _first_frame(container: InputContainer, video: VideoStream) -> Iterator[Any]:
@@ -295,7 +301,7 @@ class _Job:
             scan.spans(),
             encoded,
             after,
-            _words(how, encoded, after, ", ".join(record.words), scan),
+            (*_words(how, encoded, after, ", ".join(record.words), scan), *bare(self.video.others)),
             {"track:video:1:codec": how[0]} if how else {},
             tuple(record.lost),
             None if how or scan.ranges[0][1] is None else encoded[0][1],
@@ -331,9 +337,25 @@ class _Job:
             )
         if self.muxer.has_display_size and codec == self.video.stream.codec:
             self._display()
-        elif self.muxer.has_display_size:  # FFmpeg's muxer was told of the codec and the size alone
-            with FileBytes(self.source.open("rb"), str(self.source)) as data:
-                matroska_display.keep_picture(data, self.target)
+        elif codec != self.video.stream.codec:  # FFmpeg's muxer was told of the codec and the size alone
+            self._mend()
+
+    def _mend(self) -> None:
+        beside = self.target.with_name(f"{self.target.name}.mended")
+        try:
+            with (
+                FileBytes(self.source.open("rb"), str(self.source)) as source,
+                FileBytes(self.target.open("rb"), str(self.target)) as copy,
+            ):
+                pieces = containers.mended(source, copy, self.muxer)
+                if not pieces:
+                    return
+                with files.explained(self.target):
+                    beside.touch()
+                    files.write_pieces(beside, pieces)
+            beside.replace(self.target)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def _display(self) -> None:
         left, top, right, bottom = self.video.crop

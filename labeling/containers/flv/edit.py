@@ -129,7 +129,7 @@ class _Plan:
     def __init__(self, tag: ScriptTag) -> None:
         self.tag = tag
         self.edits: list[Edit] = []
-        self._gone: set[int] = set()
+        self._gone: dict[int, int] = {}  # start of a property that is removed → its end
         self._added = 0
 
     @property
@@ -143,7 +143,7 @@ class _Plan:
         body = self.tag.start + 11
         for each in self.tag.script.properties:
             if body + each.start in offsets:
-                self._gone.add(each.start)
+                self._gone[each.start] = each.end
                 self.edits.append((each.start, each.end, b""))
                 self._count(each.owner)
 
@@ -203,6 +203,8 @@ class _Plan:
             return position + sums[passed] if 0 < position < size else position
 
         for each in self.tag.script.properties:
+            if any(start <= each.start < end for start, end in self._gone.items()):
+                continue
             value = amf.number(data, each.value)
             new = value
             if each.path == ("keyframes",) and each.name == "filepositions":
@@ -217,7 +219,7 @@ class _Plan:
                 each.name == "datasize" and size - 13 - scripts < value <= size
             ):
                 new = value + total
-            if new is not None and new != value and each.start not in self._gone:
+            if new is not None and new != value:
                 self.edits.append((each.value, each.end, amf.coded_number(new)))
 
     def _positions(self, value: int, moved: Callable[[float], float]) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from labeling.containers.base import MAX_TOTAL, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
-from labeling.containers.edits import foreign_block, splice
+from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.flv import amf
 from labeling.containers.flv.edit import ON_META_DATA, ON_XMP_DATA, XMP_PROPERTY, ScriptTag, edits
 from labeling.errors import LabelingError
@@ -194,6 +194,29 @@ def read(data: Media) -> Contents:
 def _sane(value: float, limit: float) -> float:
     """Return ``value``, or 0 if no video can have it: infinite, negative, not a number."""
     return value if 0 <= value <= limit else 0.0
+
+
+def mended(source: Media, copy: Media) -> list[Edit]:
+    """Return the edits that take the index out of a file that FFmpeg has written if it lists a single key frame.
+
+    FFmpeg writes such an index, and calls it invalid when it reads the file. Nobody needs it to find the first picture.
+    """
+    walk = _walk(copy)
+    single = {
+        tag.start + 11 + each.start
+        for tag in walk.scripts
+        for each in tag.script.properties
+        if tag.name == ON_META_DATA and (each.path, each.name) == ((), "keyframes") and _entries(tag, each) < 2
+    }
+    return edits(len(copy), walk.first, walk.scripts, single, Changes()) if single else []
+
+
+def _entries(tag: ScriptTag, index: amf.Property) -> int:
+    inside = (each for each in tag.script.properties if index.value <= each.start < index.end)
+    return max(
+        (len(amf.numbers(tag.script.data, each.value) or ()) for each in inside if each.path == ("keyframes",)),
+        default=0,
+    )
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:

@@ -21,7 +21,9 @@ _CODED = {"videodatarate", "datasize", "videosize", "framerate", "width", "heigh
           "hasCuePoints"}  # fmt: skip
 """Properties that describe the streams: a muxer writes what is true of the new file."""
 
-_CODECS = {2: "H.263", 4: "VP6", 5: "VP6 with alpha", 7: "H.264", 12: "HEVC"}
+_CODECS = {
+    2: "Sorenson Spark", 3: "Screen Video", 4: "VP6", 5: "VP6 with alpha", 6: "Screen Video 2", 7: "H.264", 12: "HEVC",
+}  # fmt: skip
 
 
 def inventory(data: Media, contents: Contents) -> Iterator[Entry]:

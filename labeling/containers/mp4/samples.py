@@ -94,6 +94,17 @@ def video_track(view: memoryview, moov: Box, movie_scale: int) -> VideoTrack | s
     return "it has no video track"
 
 
+def count_videos(view: memoryview, moov: Box) -> int:
+    """Count the video tracks; those with the pictures of chapters (``chap`` in the QuickTime File Format) are none."""
+    tracks = children(view, moov, b"trak")[: isobmff.MAX_TRACKS]
+    stills: set[int] = set()
+    for trak in tracks:
+        for chap in descend(view, trak, b"tref", b"chap"):
+            ids = bytes(view[chap.body : min(chap.end, chap.body + 4 * isobmff.MAX_TRACKS)])
+            stills |= {int.from_bytes(ids[at : at + 4], "big") for at in range(0, len(ids), 4)}
+    return sum(media_of(view, trak)[0] == b"vide" and _id(view, trak) not in stills for trak in tracks)
+
+
 def crop(data: Media) -> Crop:
     """Return how many pixels of the first video track are outside of its clean aperture (``clap``)."""
     layout = lay_out(data)
