@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 
 from labeling.codecs.animation import encode_animation
 from labeling.codecs.converted import Converted, ExifFor, Turn, fitted, scaled
+from labeling.codecs.libtiff import Faults, listening
 from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import check_size, decoding, on_white, open_with, upright
 from labeling.containers import formats
@@ -65,9 +66,11 @@ def convert(
         LabelingError: It cannot be encoded.
     """
     row = formats.format_named(format) if format else None
+    faults = Faults()
     title = row.title if row is not None else title_of_other(data)
     if row is not None and row.conversion_opener:
-        image, orientation = resolve(row.conversion_opener, "labeling.codecs")(data, orientation, max_pixels)
+        with listening() as faults:
+            image, orientation = resolve(row.conversion_opener, "labeling.codecs")(data, orientation, max_pixels)
     else:
         image = _opened(data, format, max_pixels)
     with decoding(title):
@@ -85,6 +88,9 @@ def convert(
     if frames > 1:
         return encode_animation(image, frames, turn, target, box, quality, lossless, exif, max_pixels, title)
     made = Converted(b"", 0, 0, (0, 0))
+    if faults.count:
+        why = "the new file holds what libtiff could decode of it"
+        made.lost.append(Loss(f"damaged picture data ({faults.count:,} faults)", title, why))
     deep = _deep(data, image, target, title)
     if deep is not None:
         return _convert_deep(deep, image, turn, box, exif, max_pixels, made, target)

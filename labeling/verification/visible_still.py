@@ -36,11 +36,26 @@ def find_visible_label(
     Raises:
         MissingDependency: There is no OCR engine.
     """
-    from labeling.marks.visible import read_visible
-
     if format and not containers.format_named(format).drawable:
         message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
+    if format != "tiff":
+        return _looked_for(source, format, orientation, languages, max_pixels)
+    from labeling.codecs.libtiff import listening
+
+    with listening() as faults:
+        finding = _looked_for(source, format, orientation, languages, max_pixels)
+    if not faults.count:
+        return finding
+    message = f"libtiff found {faults.count:,} faults in the picture data; what they spoilt was not seen"
+    return replace(finding, defects=(*finding.defects, defect("FILE-STRUCTURE", message)))
+
+
+def _looked_for(
+    source: Any, format: str, orientation: int, languages: tuple[str, ...], max_pixels: int | None
+) -> Finding:
+    from labeling.marks.visible import read_visible
+
     try:
         shown = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
     except LabelingError as error:

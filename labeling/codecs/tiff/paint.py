@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from labeling._tiff_ifd import Ifd, Tiff, read_tiff
 from labeling.codecs.base import Box, Painted, Painter, Pixels
+from labeling.codecs.libtiff import Faults, listening
 from labeling.codecs.pixels import FRAMES_FACTOR, Plan, backdrops, check_size, make_plan
 from labeling.codecs.smaller import scaled
 from labeling.codecs.tiff import colour, copies, expand, palette, samples, thumbnails
@@ -47,7 +48,9 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     pages = [parse(tiff, ifd, max_pixels) for ifd in found.pages]
     check_size(max(page.width * page.height for page in pages), 1, len(pages), max_pixels=max_pixels)
     try:
-        return _painted(tiff, painter, found, pages, orientation, max_pixels)
+        with listening() as faults:
+            made = _painted(tiff, painter, found, pages, orientation, max_pixels)
+        return replace(made, lost=(*made.lost, *_spoilt(faults))) if faults.count else made
     except _FullPaletteError as error:
         page = error.page
     wide = expand.to_rgb(tiff, page, MAX_PAGES)
@@ -56,6 +59,11 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     lost = Loss("colour palette", f"TIFF {page.name}", why)
     how = f"the palette page {page.name} became 8-bit RGB with the same colours, then {made.how}"
     return replace(made, lost=(lost, *made.lost), how=how)
+
+
+def _spoilt(faults: Faults) -> tuple[Loss, ...]:
+    what = f"damaged picture data ({faults.count:,} faults)"
+    return (Loss(what, "TIFF", "the strips or tiles under the label hold what libtiff could decode of it"),)
 
 
 class _FullPaletteError(Exception):
