@@ -78,19 +78,24 @@ def test_movies_without_ftyp_are_labelled_and_not_signed_in_our_words(
     assert labeling.verify(out).verdicts["cn"].outcome == ("compliant" if visible else "noncompliant")
 
 
-@pytest.mark.parametrize("zeros", [b"", bytes(4)])
-def test_user_data_closed_by_zero_is_labelled_and_not_signed_in_our_words(
-    tmp_path: Path, signer: Signer, zeros: bytes
+@pytest.mark.parametrize(("suffix", "zeros", "behind", "signed"), [
+    ("mov", b"", b"", True), ("mov", bytes(4), b"", True), ("mp4", bytes(4), b"", False),
+    ("mov", bytes(4), box(b"free", bytes(8)), False), ("mov", b"", box(b"free", bytes(8)), True),
+])  # fmt: skip
+def test_user_data_closed_by_zero_is_signed_or_it_is_said_in_our_words(
+    tmp_path: Path, signer: Signer, suffix: str, zeros: bytes, behind: bytes, signed: bool
 ) -> None:
-    source, out = tmp_path / "old.mov", tmp_path / "new.mov"
+    source, out = tmp_path / f"old.{suffix}", tmp_path / f"new.{suffix}"
     text = box(b"\xa9nam", b"\0\x05\x15\xc7hello")
-    source.write_bytes(with_udta(plain(source), box(b"udta", text, zeros)))
+    source.write_bytes(with_udta(plain(source), box(b"udta", text, zeros)) + behind)
     expected = frames(source)
     done = Labeler("my-service", signer=signer).label_file(source, out)
     said = [words for words in done.how if words.startswith("not signed")]
-    assert bool(said) is bool(zeros) and all("four zero bytes" in words for words in said)
+    assert bool(said) is not signed and all("four zero bytes" in words for words in said)
     assert not done.lost and frames(out)[50:] == expected[50:]
     seen = labeling.verify(out)
+    manifest = seen.find("c2pa")
+    assert manifest is not None and (manifest.status == "present") is signed
     assert seen.verdicts["cn"].outcome == "compliant"
     title = subprocess.run(["exiftool", "-s3", "-Title", out], capture_output=True, text=True, check=True).stdout
     assert title.strip() == "hello"
@@ -100,7 +105,9 @@ def test_user_data_closed_by_zero_is_labelled_and_not_signed_in_our_words(
 def test_what_the_note_advises_can_be_signed(tmp_path: Path, signer: Signer, advised: str) -> None:
     source, again, out = tmp_path / "old.mov", tmp_path / "again.mov", tmp_path / "new.mov"
     data = plain(source)
-    source.write_bytes(without_ftyp(data, b"free") if advised == "ftyp" else with_udta(data, box(b"udta", bytes(4))))
+    source.write_bytes(
+        without_ftyp(data, b"free") if advised == "ftyp" else with_udta(data, box(b"udta", bytes(4))) + box(b"free")
+    )
     ffmpeg("-i", source, "-c", "copy", again)
     done = Labeler("my-service", signer=signer).label_file(again, out)
     assert not any(words.startswith("not signed") for words in done.how)

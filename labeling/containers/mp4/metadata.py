@@ -65,7 +65,7 @@ def read(data: Media) -> Contents:
     contents = found.contents(
         "mp4", media_type, coded, (width, height), fixed=_fixed(data, layout), seconds=seconds, parsed=parsed
     )
-    return replace(contents, unsigned=_unsigned(layout))
+    return replace(contents, unsigned=_unsigned(layout, brand))
 
 
 def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Mp4Edits = ([], [])) -> list[Piece]:
@@ -161,11 +161,13 @@ def _fixed(data: Media, layout: Layout) -> str:
     return ""
 
 
-def _unsigned(layout: Layout) -> str:
+def _unsigned(layout: Layout, brand: bytes) -> str:
     """Say why the C2PA library cannot sign the file, which is no fault of it; empty if it can."""
     if layout.moov is not None and layout.first(b"ftyp") is None:
         return f"the C2PA library does not take QuickTime files without an ftyp box, as this one is; {_REMUX}"
-    if layout.moov is not None and _is_closed(memoryview(layout.movie), inner(layout)):
+    # An XMP packet goes into the user data of QuickTime files, and behind the last box of others.
+    last = brand == b"qt  " and layout.moov is not None and layout.moov.end == layout.end
+    if layout.moov is not None and _is_closed(memoryview(layout.movie), inner(layout), last=last):
         return (
             "this file's user data (udta) ends in four zero bytes, as the QuickTime File Format allows, and the C2PA "
             f"library cannot read that; {_REMUX}"
@@ -173,13 +175,18 @@ def _unsigned(layout: Layout) -> str:
     return ""
 
 
-def _is_closed(view: memoryview, moov: Box) -> bool:
-    """Return whether the user data of the movie or of a track ends in an integer of 0 (QuickTime File Format)."""
+def _is_closed(view: memoryview, moov: Box, *, last: bool) -> bool:
+    """Return whether user data of the movie or of a track ends in an integer of 0 (QuickTime File Format).
+
+    The C2PA library takes it for half the header of a box, and reads on behind it: at the very end of a file, where
+    the movie box is the ``last`` one, it does no harm.
+    """
     tracks = children(view, moov, b"trak")[: isobmff.MAX_TRACKS]
     return any(
         udta.end - (end := isobmff.walk(view, udta.body, udta.end).end) == _CLOSING and not any(view[end : udta.end])
         for holder in (moov, *tracks)
         for udta in children(view, holder, b"udta")
+        if not (last and holder is moov and udta.end == moov.end)
     )
 
 
