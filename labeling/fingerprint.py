@@ -108,7 +108,7 @@ def fingerprint_of_media(
         if not row.drawable:
             return None
         if row.media:
-            return _of_video(data, contents.format, max_pixels, detail)
+            return _of_video(data, contents, max_pixels, detail)
         assert not isinstance(data, FileBytes)
         return _of_picture(data, contents, max_pixels, detail)
 
@@ -162,10 +162,10 @@ def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
     return upright(_reduced(pixels), orientation)
 
 
-def _of_video(data: Media, format: str, max_pixels: int | None, detail: float) -> bytes | None:
+def _of_video(data: Media, contents: Contents, max_pixels: int | None, detail: float) -> bytes | None:
     from labeling.codecs.video import sample
 
-    video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
+    video = sample.opened(data, contents.format, max_pixels=max_pixels or MAX_PIXELS, contents=contents)
     if not video.has_video:
         return None
     seconds = min(VIDEO_SECONDS, video.seconds / 2) if video.seconds else VIDEO_SECONDS

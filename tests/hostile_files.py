@@ -448,6 +448,16 @@ def mp4_texts() -> bytes:
 
 
 @made
+def mp4_keys_of_many_names() -> bytes:
+    count = 200_000
+    keys = _full(b"keys", struct.pack(">I", count), *(_box(b"mdta", b"%07d" % n) for n in range(count)))
+    data = _box(b"data", struct.pack(">II", 1, 0), b"a")
+    ilst = _box(b"ilst", *(_box(struct.pack(">I", n + 1), data) for n in range(count)))
+    meta = _full(b"meta", _full(b"hdlr", bytes(4), b"mdta", bytes(13)), keys, ilst)
+    return _FTYP + _box(b"moov", _MVHD, _track(), _box(b"udta", meta)) + _box(b"mdat", bytes(100))
+
+
+@made
 def mp4_nested_boxes() -> bytes:
     depth = 1_000_000
     return _FTYP + b"".join(struct.pack(">I4s", 8 * (depth - n), b"moov") for n in range(depth))
@@ -549,6 +559,20 @@ def flac_comments() -> bytes:
 
 
 @made
+def flac_comments_of_many_names() -> bytes:
+    info = b"fLaC\0\0\0\x22" + struct.pack(">HH", 4096, 4096) + bytes(6) + b"\x0a\xc4\x42\xf0" + bytes(20)
+    entries = b"".join(b"\x08\0\0\0%07d=" % n for n in range(800_000))
+    body = struct.pack("<II", 0, 800_000) + entries
+    return info + b"\x84" + len(body).to_bytes(3, "big") + body
+
+
+@made
+def mp3_frames_of_many_names() -> bytes:
+    frames = b"".join(b"TXXX" + _syncsafe(11) + b"\0\0\0%07d\0bc" % n for n in range(400_000))
+    return b"ID3\4\0\0" + _syncsafe(len(frames)) + frames + b"\xff\xfb\x90\0" + bytes(413)
+
+
+@made
 def ogg_pages() -> bytes:
     return _fill(b"", b"OggS\0\0" + bytes(8) + struct.pack("<III", 1, 0, 0) + b"\0")
 
@@ -600,6 +624,15 @@ def matroska_tags() -> bytes:
 
 
 @made
+def matroska_tags_of_many_names() -> bytes:
+    one = b"".join(_element(b"\x67\xc8", b"\x45\xa3\x87%07d\x44\x87\x81b" % n) for n in range(300_000))
+    track = _element(b"\xae", b"\xd7\x81\1\x83\x81\2\x86\x85A_PCM")
+    cluster = _element(b"\x1f\x43\xb6\x75", b"\xe7\x81\0\xa3\x85\x81\0\0\x80a")
+    tags = _element(b"\x12\x54\xc3\x67", _element(b"\x73\x73", one))
+    return _segment(_element(b"\x16\x54\xae\x6b", track) + tags + cluster)
+
+
+@made
 def matroska_cues() -> bytes:
     point = b"\xbb\x8a\xb3\x81\1\xb7\x85\xf7\x81\1\xf1\x80"
     return _segment(_element(b"\x1c\x53\xbb\x6b", _fill(b"", point)))
@@ -613,6 +646,16 @@ def matroska_nested_elements() -> bytes:
 @made
 def flv_tags() -> bytes:
     return _fill(b"FLV\1\5\0\0\0\x09\0\0\0\0", b"\x08\0\0\1\0\0\0\0\0\0\0\xaf\0\0\0\x0c")
+
+
+@made
+def flv_properties() -> bytes:
+    many = b"".join(b"\0\x07%07d\1\1" % n for n in range(100_000))
+    body = b"\2\0\x0aonMetaData\x08" + struct.pack(">I", 100_000) + many + b"\0\0\x09"
+    tag = b"\x12" + len(body).to_bytes(3, "big") + bytes(7) + body
+    return (
+        b"FLV\1\5\0\0\0\x09\0\0\0\0" + tag + struct.pack(">I", len(tag)) + b"\x08\0\0\1" + bytes(7) + b"\xaf\0\0\0\x0c"
+    )
 
 
 @made

@@ -14,6 +14,8 @@ from . import hostile_files
 SHORT = (
     "png-empty-chunks", "png-bombs-of-text", "jpeg-empty-segments", "tiff-strips", "tiff-strips-in-one-place",
     "tiff-entries", "gif-large-canvas", "svg-long-texts", "ogg-streams", "matroska-voids", "matroska-clusters",
+    "flac-comments", "flac-comments-of-many-names", "mp3-frames-of-many-names", "mp4-keys-of-many-names",
+    "matroska-tags-of-many-names", "flv-properties",
 )  # fmt: skip
 
 
@@ -32,6 +34,15 @@ def test_too_many_strips_are_named() -> None:
     finding = next(each for each in report.findings if each.kind == "visible")
     assert finding.status.value == "unreadable"
     assert "300,000 strips or tiles and the limit is 65,536" in finding.defects[0].message
+
+
+@pytest.mark.parametrize("name", [name for name in SHORT if name.endswith(("names", "properties"))])
+def test_a_file_of_too_many_metadata_fields_is_not_opened_and_the_report_says_so(name: str) -> None:
+    report = labeling.verify(hostile_files.MAKERS[name]())
+    finding = next(each for each in report.findings if each.kind == "visible")
+    assert finding.status.value == "unreadable"
+    assert "not opened, because it has more than 4,096 metadata fields" in finding.defects[0].message
+    assert "-map_metadata -1" in finding.defects[0].message
 
 
 def test_too_many_elements_of_matroska_are_named() -> None:

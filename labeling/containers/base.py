@@ -170,6 +170,8 @@ class Contents:
         has_xmp: Whether this very file has a place for an XMP packet, if its format has one.
         mended: What is wrong with the file and right in every copy of it, in sentences for whoever gets the copy.
         unsigned: Why this very file cannot have a C2PA manifest, if files of its format can; empty if it can.
+        crowded: Whether it has more metadata fields than are read of one file. FFmpeg compares each with all before it,
+            so that it is not given such a file.
         parsed: What ``read`` made of the file, so that ``inventory`` of the same format need not parse it again;
             ``None`` if it did not keep that. It must not refer to a file that is mapped into memory.
     """
@@ -189,6 +191,7 @@ class Contents:
     has_xmp: bool = True
     mended: tuple[str, ...] = ()
     unsigned: str = ""
+    crowded: bool = False
     parsed: object = field(default=None, compare=False, repr=False)
 
 

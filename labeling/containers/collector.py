@@ -27,18 +27,21 @@ class Collector:
         problems: Damage that makes the rest of the file untrustworthy (``Contents.problems``).
         warnings: Oddities that do no harm (``Contents.warnings``).
         left: Bytes of metadata that may still be taken of this file.
+        crowded: See :class:`labeling.containers.base.Contents`.
     """
 
     blocks: list[Block] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     left: int = MAX_TOTAL
+    crowded: bool = False
 
     @property
     def full(self) -> bool:
         """Whether the limit on blocks is reached; the first time, this is recorded in ``problems``."""
         if len(self.blocks) < MAX_BLOCKS:
             return False
+        self.crowded = True
         message = f"more than {MAX_BLOCKS} metadata blocks"
         if message not in self.problems:
             self.problems.append(message)
@@ -79,6 +82,7 @@ class Collector:
             warnings=tuple(self.warnings),
             fixed=fixed,
             seconds=seconds,
+            crowded=self.crowded,
             parsed=parsed,
         )
 

@@ -97,7 +97,8 @@ def _pixels(data: bytes | FileBytes, max_pixels: int | None) -> Pixels:
     if row is not None and row.media:
         from labeling.codecs.video import sample
 
-        frames = sample.opened(data, row.name, max_pixels=max_pixels or MAX_PIXELS).frames(ahead=False)
+        limit, found = max_pixels or MAX_PIXELS, containers.read(data)
+        frames = sample.opened(data, row.name, max_pixels=limit, contents=found).frames(ahead=False)
         first = next(frames, None)
         if first is None:
             raise UnreadableFile("audio has no picture to show")

@@ -426,7 +426,12 @@ def visible_of(
         from labeling.verification import visible_video
 
         return visible_video.find_explicit_label(
-            source, contents.format, languages=languages, everywhere=everywhere, max_pixels=max_pixels
+            source,
+            contents.format,
+            languages=languages,
+            everywhere=everywhere,
+            max_pixels=max_pixels,
+            contents=contents,
         )
     from labeling.verification import visible_still
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labeling.codecs.video.sample import Frame, Sampler
-    from labeling.containers import Media
+    from labeling.containers import Contents, Media
 
 ROUNDING = 0.002
 """Seconds: Matroska and FLV round times to milliseconds."""
@@ -48,6 +48,7 @@ def find_explicit_label(
     languages: tuple[str, ...],
     everywhere: bool = False,
     max_pixels: int | None = None,
+    contents: Contents | None = None,
 ) -> Finding:
     """Look for the explicit label of video or audio.
 
@@ -57,6 +58,7 @@ def find_explicit_label(
         languages: Languages in which the wording is accepted.
         everywhere: Whether to look in the middle and at the end of a video as well.
         max_pixels: Largest frame to decode; by default :data:`labeling.limits.MAX_PIXELS`.
+        contents: What :func:`labeling.containers.read` found in it; not needed of a file that has been labelled.
 
     Returns:
         The finding. Its value has ``seconds`` (from when to when the label was seen) and the ``duration`` of a video,
@@ -71,7 +73,7 @@ def find_explicit_label(
 
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
-        video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS)
+        video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS, contents=contents)
     except LabelingError as error:
         return undecoded(error, _MEDIA, _CLAUSE)
     try:

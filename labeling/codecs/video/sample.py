@@ -21,6 +21,7 @@ from labeling.codecs.base import Box, Pixels
 from labeling.codecs.video.overlay import sane_crop
 from labeling.codecs.video.pixel_formats import HDR_WHITE
 from labeling.containers import Crop, formats
+from labeling.containers.base import MAX_BLOCKS
 from labeling.containers.syntax.riff import chunk_at
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
@@ -327,15 +328,19 @@ class Sampler:
             yield before
 
 
-def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
+def opened(
+    data: bytes | FileBytes, format: str, *, max_pixels: int, contents: containers.Contents | None = None
+) -> Sampler:
     """Open a video or audio file.
 
     Args:
         data: The file.
         format: A name of :data:`labeling.containers.formats.FORMATS` that has a demuxer.
         max_pixels: Limit on the pixels of one frame.
+        contents: What :func:`labeling.containers.read` found in it; not needed of a file that has been labelled.
 
     Raises:
+        TooLarge: It has so many metadata fields that FFmpeg might take hours to open it.
         UnsupportedFormat: The format cannot be decoded.
         UnreadableFile: The file is damaged.
         MissingDependency: PyAV is not installed.
@@ -343,6 +348,12 @@ def opened(data: bytes | FileBytes, format: str, *, max_pixels: int) -> Sampler:
     row = formats.find(format)
     if row is None or not row.demuxer:
         raise UnsupportedFormat(f"a {format} file is neither video nor audio that can be decoded")
+    if contents is not None and contents.crowded:
+        raise TooLarge(
+            f"it was not opened, because it has more than {MAX_BLOCKS:,} metadata fields, and a decoder "
+            "takes time that grows with the square of their number",
+            hint="remove its tags first (ffmpeg -i … -map_metadata -1 -c copy)",
+        )
     pyav.require("decoding video and audio")
     return Sampler(data, row.demuxer, max_pixels, containers.crop_of(data, format))
 

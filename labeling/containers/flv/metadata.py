@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from labeling.containers.base import MAX_TOTAL, Changes, Contents, Kind, Media, Piece
+from labeling.containers.base import MAX_BLOCKS, MAX_TOTAL, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.flv import amf
@@ -136,6 +136,7 @@ def _take_script(data: Media, tag: _Tag, end: int, walk: _Walk) -> None:
     except amf.AmfError as error:
         whose = walk.collector.problems if found.name in ("", ON_META_DATA, ON_XMP_DATA) else walk.collector.warnings
         note(whose, f"the script tag at offset {tag.start} cannot be read: {error.message}")
+    walk.collector.crowded |= script.left < 0 or len(script.properties) > MAX_BLOCKS
 
 
 def _check_end(data: Media, pos: int, walk: _Walk) -> None:

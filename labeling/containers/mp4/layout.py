@@ -147,6 +147,17 @@ def texts(view: memoryview, moov: Box) -> Iterator[text_lists.Text]:
                     yield from text_lists.texts_of_meta(view, meta, (*parents, each), f"{place}/udta/meta")
 
 
+def crowded(view: memoryview, moov: Box) -> bool:
+    """Return whether a list of the movie or of its tracks has more items than are read."""
+    metas = (
+        meta
+        for holder, _, _ in holders(view, moov)
+        for each in children(view, holder)
+        for meta in (children(view, each, b"meta") if each.type == b"udta" else [each] if each.type == b"meta" else [])
+    )
+    return any(text_lists.is_long(view, meta) for meta in metas)
+
+
 def key_lists(view: memoryview, moov: Box) -> Iterator[text_lists.KeyList]:
     """Yield the lists with keys of the movie and of its tracks."""
     for holder, parents, _ in holders(view, moov):

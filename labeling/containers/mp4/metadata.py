@@ -11,7 +11,7 @@ from dataclasses import replace
 from labeling.containers.base import MAX_PARSED, MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.mp4 import edit, samples, sei, text_lists
-from labeling.containers.mp4.layout import Layout, Parsed, inner, lay_out, media_of, texts
+from labeling.containers.mp4.layout import Layout, Parsed, crowded, inner, lay_out, media_of, texts
 from labeling.containers.mp4.movie_box import Mp4Edits
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, Box, children, descend
@@ -45,6 +45,7 @@ def read(data: Media) -> Contents:
         view, moov = memoryview(layout.movie), inner(layout)
         if trouble := isobmff.walk(view, moov.body, moov.end).problem:
             note(found.problems, f"in the moov box {trouble}")
+        found.crowded = crowded(view, moov)
         for text in texts(view, moov):
             at = layout.moov.start + text.start
             kind = Kind.TEXT if text.name else Kind.COMMENT

@@ -77,6 +77,11 @@ def handler(view: memoryview, boxes: list[Box]) -> bytes:
     return next((bytes(view[b.body + 8 : min(b.body + 12, b.end)]) for b in boxes if b.type == b"hdlr"), b"")
 
 
+def is_long(view: memoryview, meta: Box) -> bool:
+    """Return whether the list of a ``meta`` box has more than :data:`MAX_KEYS` items."""
+    return any(len(children(view, each)) > MAX_KEYS for each in meta_children(view, meta) if each.type == b"ilst")
+
+
 def key_list(view: memoryview, meta: Box, parents: tuple[Box, ...]) -> KeyList | None:
     """Return the list of a ``meta`` box, or ``None`` if its handler is not mdta."""
     inside = meta_children(view, meta)

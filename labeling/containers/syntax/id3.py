@@ -165,6 +165,7 @@ class _Reader:
                 return
             if len(tag.frames) == MAX_FRAMES:
                 note(self.collector.problems, f"the ID3v2 tag at offset {tag.at} has more than {MAX_FRAMES} frames")
+                self.collector.crowded = True
                 return
             self._take(name, at, end)
             at = end

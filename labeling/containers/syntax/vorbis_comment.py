@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeling.containers.base import Kind
 from labeling.containers.collector import Collector, note
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, TooLarge
 
 MAX_ENTRIES = 4096
 """Limit on the comments of one header."""
@@ -55,7 +55,8 @@ def parse(raw: bytes) -> Comments:
     """Parse a comment header.
 
     Raises:
-        LabelingError: It is damaged, or has too many comments.
+        LabelingError: It is damaged.
+        TooLarge: It has too many comments.
     """
     at = 4 + int.from_bytes(raw[:4], "little")
     if at + 4 > len(raw):
@@ -63,7 +64,7 @@ def parse(raw: bytes) -> Comments:
     vendor = raw[4:at]
     count = int.from_bytes(raw[at : at + 4], "little")
     if count > MAX_ENTRIES:
-        raise LabelingError(f"its comment header has {count} comments, more than the {MAX_ENTRIES} that are read")
+        raise TooLarge(f"its comment header has {count} comments, more than the {MAX_ENTRIES} that are read")
     at += 4
     entries: list[Entry] = []
     for _ in range(count):
@@ -98,6 +99,7 @@ def take(raw: bytes, where: str, place: Callable[[int], int], collector: Collect
         comments = parse(raw)
     except LabelingError as error:
         note(collector.problems, error.message)
+        collector.crowded |= isinstance(error, TooLarge)
         return
     for entry in comments.entries:
         name, text = entry.name, entry.raw.partition(b"=")[2]
