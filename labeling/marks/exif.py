@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from labeling import _tiff_ifd
 from labeling.errors import LabelingError
 from labeling.label import Label
+from labeling.marks import aigc
 
 USER_COMMENT = 0x9286
 ORIENTATION = 0x0112
@@ -32,6 +33,9 @@ _TEXT_TAGS = {
 }
 LABEL_TAGS = ("UserComment", "ImageDescription")
 """Where labels have been seen: UserComment (Exif IFD and IFD0), ImageDescription (the schema of 2023)."""
+
+_CODES = (b"ASCII\0\0\0", b"\0" * 8)
+"""How a UserComment of single bytes begins (CIPA DC-008, 4.6.5); the second means that the code is not known."""
 
 MAX_TEXT = 256 << 10
 
@@ -107,7 +111,7 @@ def _comment(raw: bytes, byte_order: str) -> str:
         return text.decode(encoding, "replace").rstrip("\0 ")
     if code == b"JIS\0\0\0\0\0":
         return text.decode("iso2022_jp", "replace").rstrip("\0 ")
-    if code in (b"ASCII\0\0\0", b"\0" * 8):
+    if code in _CODES:
         return _ascii(text)
     return _ascii(raw)
 
@@ -123,17 +127,35 @@ def thumbnail(data: bytes) -> bytes:
     return b""
 
 
-def blank_comment(data: bytes) -> bytes:
-    """Return the structure with its UserComments overwritten by blanks, every offset unchanged.
-
-    It removes a label of ours that moves to its proper carrier: a file may hold only one (GB 45438-2025 6.1 c).
-    """
+def label_entries(data: bytes) -> list[tuple[str, _tiff_ifd.Entry]]:
+    """Return the entries of a TIFF structure whose text holds a label, each with the name of its directory."""
     tiff = _tiff_ifd.read_tiff(data)
-    out = bytearray(data)
+    found = []
     for ifd in tiff.ifds:
-        entry = ifd.entries.get(USER_COMMENT)
-        if entry is not None and 8 < entry.length <= len(data) - entry.value_offset:
-            out[entry.value_offset + 8 : entry.value_offset + entry.length] = b" " * (entry.length - 8)
+        for tag, name in _TEXT_TAGS.items():
+            entry = ifd.entries.get(tag) if name in LABEL_TAGS else None
+            if entry is None or not 8 < entry.length <= len(data) - entry.value_offset:
+                continue
+            raw = tiff.value(entry, limit=MAX_TEXT)
+            text = _comment(raw, tiff.byte_order) if tag == USER_COMMENT else _ascii(raw)
+            if aigc.read(text, name, named=False) is not None:
+                found.append((ifd.name, entry))
+    return found
+
+
+def without_label(data: bytes) -> bytes:
+    """Return the structure with each text that holds a label overwritten by blanks, every offset unchanged.
+
+    It removes a label of ours that moves to its proper carrier: a file may hold only one (GB 45438-2025 6.1 c). Texts
+    that are no label stay.
+    """
+    out = bytearray(data)
+    for _, entry in label_entries(data):
+        old = out[entry.value_offset : entry.value_offset + entry.length]
+        end = b"\0" if old.endswith(b"\0") else b""
+        start = b"" if entry.tag != USER_COMMENT else bytes(old[:8]) if bytes(old[:8]) in _CODES else _CODES[0]
+        blanks = b" " * (len(old) - len(start) - len(end))
+        out[entry.value_offset : entry.value_offset + entry.length] = start + blanks + end
     return bytes(out)
 
 

@@ -232,7 +232,7 @@ def _convert(
     def exif_for(width: int, height: int) -> bytes | None:
         if structure is None:
             return None
-        data = exif.blank_comment(structure.data) if label and structure in found.carriers else structure.data
+        data = exif.without_label(structure.data) if label and structure in found.carriers else structure.data
         return exif.fitted(data, width, height)
 
     lossless = encoding.chooses_lossless and quality is None and _is_lossless(state, encoding)

@@ -383,7 +383,7 @@ def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:
     new_exif = None
     for block in found.carriers:
         if block.kind is Kind.EXIF:
-            new_exif = exif.blank_comment(block.data)
+            new_exif = exif.without_label(block.data)
         elif block.kind is Kind.XMP and block is not found.packet:
             message = f"a second XMP packet ({block.where}) carries a label"
             raise LabelConflict(message, hint="re-save the file with one packet")

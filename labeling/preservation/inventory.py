@@ -15,7 +15,7 @@ from labeling.containers.base import MAX_ENTRIES, digest
 from labeling.containers.syntax.photoshop import thumbnail_range
 from labeling.filebytes import FileBytes
 from labeling.losses import Loss
-from labeling.marks import aigc, iptc, xmp
+from labeling.marks import aigc, exif, iptc, xmp
 from labeling.preservation.comparison import losses_of, unmatched
 from labeling.verification import metadata
 
@@ -35,7 +35,6 @@ _MUXERS = (b"Lavf", b"libebml")
 _POINTERS = frozenset({EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS})
 _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _LAYOUT = frozenset({0x0111, 0x0117, 0x0144, 0x0145})  # where strips and tiles are, and how long
-_USER_COMMENT = 0x9286
 
 
 @dataclass(slots=True)
@@ -239,9 +238,10 @@ def _properties(block: Block) -> Iterator[Entry]:
 
 def _tags(block: Block, *, is_carrier: bool) -> Iterator[Entry]:
     tiff = read_tiff(block.data)
+    labels = {(name, entry.tag) for name, entry in exif.label_entries(block.data)} if is_carrier else ()
     for ifd in tiff.ifds:
         for tag, entry in ifd.entries.items():
-            if tag in _POINTERS or tag in _LAYOUT or tag == _THUMBNAIL_LENGTH or (is_carrier and tag == _USER_COMMENT):
+            if tag in _POINTERS or tag in _LAYOUT or tag == _THUMBNAIL_LENGTH or (ifd.name, tag) in labels:
                 continue
             if tag == _THUMBNAIL:
                 # The thumbnail may have got the label as well: that it is there has to stay.

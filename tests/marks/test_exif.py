@@ -13,7 +13,7 @@ import piexif
 import pytest
 from PIL import Image
 
-from labeling import Label, Labeler, LabelingError
+from labeling import Label, Labeler, LabelingError, verify
 from labeling._tiff_ifd import read_tiff
 from labeling.marks import exif
 
@@ -130,3 +130,37 @@ def jpeg(structure: bytes) -> bytes:
     payload = b"Exif\0\0" + structure
     segment = b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload
     return out.getvalue()[:2] + segment + out.getvalue()[2:]
+
+
+FIELD = f'{{"AIGC":{{"Label":"1","ContentProducer":"{PRODUCER}","ProduceID":"job-7"}}}}'
+BESIDE = "taken by hand, not a label"
+
+
+@pytest.mark.parametrize(("description", "comment"), [
+    (FIELD, None),
+    (FIELD, b"ASCII\0\0\0" + BESIDE.encode()),
+    (BESIDE, b"ASCII\0\0\0" + FIELD.encode()),
+    (BESIDE, b"UNICODE\0" + FIELD.encode("utf-16-le")),
+    (FIELD, FIELD.encode()),
+])  # fmt: skip
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_our_label_moves_out_of_the_texts_that_hold_it_and_of_no_other(
+    tmp_path: Path, suffix: str, description: str, comment: bytes | None
+) -> None:
+    """ImageDescription is where the schema of 2023 is seen; what stands beside a label stays (GB 45438-2025 6.1 c)."""
+    tags = Image.Exif()
+    tags[0x010E], tags[0x010F] = description, "a camera"
+    if comment is not None:
+        tags.get_ifd(0x8769)[exif.USER_COMMENT] = comment
+    source, target = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    Image.new("RGB", (64, 64)).save(source, exif=tags)
+    done = Labeler(PRODUCER, visible=False, strict=True).label_file(source, target)
+    assert done.lost == ()
+    with Image.open(target) as new:
+        kept = new.getexif()
+    assert kept[0x010F] == "a camera"
+    texts = (kept[0x010E], bytes(kept.get_ifd(0x8769).get(exif.USER_COMMENT, b"")).decode("latin-1"))
+    assert [BESIDE in text for text in texts] == [BESIDE in description, BESIDE.encode() in (comment or b"")]
+    (found,) = (finding for finding in verify(target, visible=False).findings if finding.kind == "aigc")
+    assert found.where.endswith("element TC260:AIGC")
+    assert found.value["ProduceID"] == "job-7"
