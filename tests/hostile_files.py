@@ -289,6 +289,18 @@ def gif_frame_larger_than_the_canvas() -> bytes:
     return bytes(plain)
 
 
+def gif_of_small_frames(width: int, height: int, frames: int) -> bytes:
+    """Return an animation on a canvas of this size, each of whose frames is a single pixel."""
+    one = b"!\xf9\4\4\1\0\0\0," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0"
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(3) + b"\xff\xff\xff"
+    return head + one * frames + b";"
+
+
+@made
+def gif_frames_of_a_canvas() -> bytes:
+    return gif_of_small_frames(200, 200, 9000)
+
+
 @made
 def gif_large_canvas() -> bytes:
     plain = _picture("GIF", 16, 16)

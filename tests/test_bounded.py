@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import labeling
 
@@ -13,7 +18,8 @@ from . import hostile_files
 
 SHORT = (
     "png-empty-chunks", "png-bombs-of-text", "jpeg-empty-segments", "tiff-strips", "tiff-strips-in-one-place",
-    "tiff-entries", "gif-large-canvas", "svg-long-texts", "ogg-streams", "matroska-voids", "matroska-clusters",
+    "tiff-entries", "gif-large-canvas", "svg-long-texts", "ogg-streams", "avif-that-lies-about-its-size",
+    "gif-frames-of-a-canvas", "matroska-voids", "matroska-clusters",
     "flac-comments", "flac-comments-of-many-names", "mp3-frames-of-many-names", "mp4-keys-of-many-names",
     "matroska-tags-of-many-names", "flv-properties",
 )  # fmt: skip
@@ -36,6 +42,25 @@ def test_too_many_strips_are_named() -> None:
     assert "300,000 strips or tiles and the limit is 65,536" in finding.defects[0].message
 
 
+_PAINT = """
+import resource, sys, labeling
+data = open(sys.argv[1], "rb").read()
+made = labeling.Labeler(producer="001191000000MA00DEM00P10001").label_image(data)
+open(sys.argv[1], "wb").write(made.data)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_a_gif_of_many_frames_is_painted_without_keeping_the_canvas_of_each(tmp_path: Path) -> None:
+    file = tmp_path / "a.gif"
+    data = hostile_files.gif_of_small_frames(300, 300, 1500)
+    file.write_bytes(data)
+    run = subprocess.run([sys.executable, "-c", _PAINT, str(file)], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 300, "all canvases together are 540 MB"
+    with Image.open(file) as painted:
+        assert painted.n_frames == 1500  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("name", [name for name in SHORT if name.endswith(("names", "properties"))])
 def test_a_file_of_too_many_metadata_fields_is_not_opened_and_the_report_says_so(name: str) -> None:
     report = labeling.verify(hostile_files.MAKERS[name]())
@@ -43,6 +68,19 @@ def test_a_file_of_too_many_metadata_fields_is_not_opened_and_the_report_says_so
     assert finding.status.value == "unreadable"
     assert "not opened, because it has more than 4,096 metadata fields" in finding.defects[0].message
     assert "-map_metadata -1" in finding.defects[0].message
+
+
+def test_an_avif_file_that_lies_about_its_size_is_named_and_one_of_odd_size_is_read() -> None:
+    report = labeling.verify(hostile_files.MAKERS["avif-that-lies-about-its-size"]())
+    finding = next(each for each in report.findings if each.kind == "visible")
+    assert (
+        "says that item 1 has 10000×9999 pixels, and its AV1 sequence header says 64×48" in finding.defects[0].message
+    )
+    for mode, size in (("RGB", (63, 47)), ("RGBA", (61, 1)), ("L", (1, 33))):
+        honest = io.BytesIO()
+        Image.new(mode, size).save(honest, "AVIF")
+        finding = next(each for each in labeling.verify(honest.getvalue()).findings if each.kind == "visible")
+        assert finding.status.value == "absent"
 
 
 def test_too_many_elements_of_matroska_are_named() -> None:

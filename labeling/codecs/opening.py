@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from labeling.codecs.heif.stated_size import check_stated_size
 from labeling.codecs.pixels import check_size, decoding, open_with
 from labeling.containers import formats
 from labeling.containers.base import Buffer
@@ -88,6 +89,7 @@ def _check_heif(pictures: Pictures, max_pixels: int) -> None:
     Raises:
         UnsupportedFormat: It is coded in another way.
         TooLarge: It has too many pixels.
+        UnreadableFile: It is said to be larger than it is coded.
     """
     number = pictures.meta.primary
     kind = pictures.kind(number)
@@ -99,6 +101,7 @@ def _check_heif(pictures: Pictures, max_pixels: int) -> None:
         check_size(width, height, max_pixels=max_pixels)
     if is_avif(pictures.file.view) and (width * height > _MOST_PIXELS or max(width, height) > _LONGEST):
         raise TooLarge(f"the AVIF picture has {width}×{height} pixels, more than the decoder takes (16384×16384)")
+    check_stated_size(pictures)
 
 
 _CODINGS = {

@@ -34,9 +34,12 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     plan = make_plan(painter, width, height)
     left, top, right, bottom = plan.stored
     seen: list[Pixels] = []
-    clears, dots, before = False, False, None
+    clears, dots, before, under = False, False, None, None
     for canvas in _canvases(raw, gif, max_pixels):
-        seen += backdrops(canvas[top:bottom, left:right])
+        region = canvas[top:bottom, left:right]
+        if under is None or not np.array_equal(region, under):  # what did not change tells the painter nothing new
+            under = region.copy()  # a view would keep the canvas of every frame in memory
+            seen += backdrops(under)
         dots |= before is None and is_dithered(lay_on(canvas, 255))
         clears |= before is not None and bool((before & (canvas[..., 3] == 0)).any())
         before = canvas[..., 3] > 0
@@ -73,7 +76,7 @@ def _canvases(raw: bytes, gif: blocks.Gif, max_pixels: int) -> Iterator[Pixels]:
             canvas = np.array(image.convert("RGBA"))
         if canvas.shape[:2] != (size[1], size[0]):
             raise _beyond_canvas()
-        canvas[..., 3] = np.where(canvas[..., 3] > 127, 255, 0)
+        canvas[..., 3] = (canvas[..., 3] > 127).view(np.uint8) * np.uint8(255)
         yield canvas
 
 
@@ -105,7 +108,7 @@ def _frame(
     x = y = 0
     window = (slice(None), slice(None))
     if before is not None:
-        differs = (before != canvas).any(axis=2) & visible
+        differs = (before.view(np.uint32) != canvas.view(np.uint32))[..., 0] & visible  # four bytes at a time
         rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
         if not len(rows):
             rows = columns = np.array([0])

@@ -154,6 +154,16 @@ class Pictures:
             raise UnreadableFile(f"the data of item {number} extends beyond the end of the file")
         return b"".join(bytes(self.file.view[offset : offset + length]) for offset, length in spans)
 
+    def head(self, number: int, count: int) -> bytes:
+        """Return the first bytes of an item, ``count`` at most; fewer if they are not in this file."""
+        location = self.meta.locations.get(number)
+        found = b""
+        for offset, length in self.meta.spans(location, len(self.file.view)) if location is not None else ():
+            found += bytes(self.file.view[offset : offset + min(length, count - len(found))])
+            if len(found) >= count:
+                break
+        return found
+
     def grid(self, number: int) -> Grid:
         """Read a grid item.
 
