@@ -542,6 +542,15 @@ def mp3_frames_of_a_tag() -> bytes:
 
 
 @made
+def mp3_tags_of_many_names() -> bytes:
+    tags = b""
+    for first in range(0, 200_000, 4000):
+        frames = b"".join(b"PRIV" + _syncsafe(10) + b"\0\0%07d\0bc" % n for n in range(first, first + 4000))
+        tags += b"ID3\4\0\0" + _syncsafe(len(frames)) + frames
+    return tags + (b"\xff\xfb\x90\0" + bytes(413)) * 20
+
+
+@made
 def mp3_tags() -> bytes:
     return _fill(b"", b"ID3\4\0\0\0\0\0\0")
 

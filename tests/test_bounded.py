@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import time
@@ -20,7 +21,8 @@ SHORT = (
     "png-empty-chunks", "png-bombs-of-text", "jpeg-empty-segments", "tiff-strips", "tiff-strips-in-one-place",
     "tiff-entries", "gif-large-canvas", "svg-long-texts", "ogg-streams", "avif-that-lies-about-its-size",
     "gif-frames-of-a-canvas", "matroska-voids", "matroska-clusters",
-    "flac-comments", "flac-comments-of-many-names", "mp3-frames-of-many-names", "mp4-keys-of-many-names",
+    "flac-comments", "flac-comments-of-many-names", "mp3-frames-of-many-names", "mp3-tags-of-many-names",
+    "mp4-keys-of-many-names",
     "matroska-tags-of-many-names", "flv-properties",
 )  # fmt: skip
 
@@ -81,6 +83,33 @@ def test_an_avif_file_that_lies_about_its_size_is_named_and_one_of_odd_size_is_r
         Image.new(mode, size).save(honest, "AVIF")
         finding = next(each for each in labeling.verify(honest.getvalue()).findings if each.kind == "visible")
         assert finding.status.value == "absent"
+
+
+def test_comments_of_ogg_that_are_too_many_are_not_given_to_a_decoder() -> None:
+    count = 40_000
+    packet = b"OpusTags" + struct.pack("<II", 0, count) + b"".join(b"\x08\0\0\0%07d=" % n for n in range(count))
+    lacing = b"\xff" * (len(packet) // 255) + bytes((len(packet) % 255,))
+    data = _page(2, 0, b"\x13", b"OpusHead\1\1" + struct.pack("<HIHB", 312, 48000, 0, 0))
+    for number, at in enumerate(range(0, len(lacing), 255)):
+        data += _page(bool(at), number + 1, lacing[at : at + 255], packet[at * 255 : (at + 255) * 255])
+    data += _page(4, 1000, b"\3", b"\xf8\xff\xfe")
+    started = time.process_time()
+    report = labeling.verify(data)
+    assert time.process_time() - started < hostile_files.PIXELS
+    finding = next(each for each in report.findings if each.kind == "visible")
+    assert "more than 4,096 metadata fields" in finding.defects[0].message
+
+
+def _page(flags: int, number: int, lacing: bytes, body: bytes) -> bytes:
+    def build(crc: int) -> bytes:
+        return b"OggS" + struct.pack("<BBQIIIB", 0, flags, 0, 1, number, crc, len(lacing)) + lacing + body
+
+    crc = 0
+    for byte in build(0):  # RFC 3533, 6: the highest bit first, not inverted
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc >> 31 else 0)) & 0xFFFFFFFF
+    return build(crc)
 
 
 def test_too_many_elements_of_matroska_are_named() -> None:

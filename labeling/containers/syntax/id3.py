@@ -335,6 +335,7 @@ def leading_tags(data: Media, collector: Collector, where: str) -> list[Tag]:
             break
         tags.append(tag)
         at = tag.end
+    collector.crowded |= sum(len(tag.frames) for tag in tags) > MAX_FRAMES  # FFmpeg reads all of them
     if len(tags) > 1:
         note(collector.warnings, f"it begins with {len(tags)} ID3v2 tags; most programs only read the first one")
     return tags
