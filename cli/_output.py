@@ -17,9 +17,33 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
 
 
+_STARTS = (b"{", b"[", b"<!doctype html", b"path,", b"seq,", b"File ", "文件 ".encode())
+"""How a report or an export begins, in every form."""
+
+
+def check_replaceable(out: Path) -> None:
+    """Refuse to replace a file that is no report: a ledger, a key, a picture, or somebody's notes.
+
+    Raises:
+        WriteError: It holds something else, or may not be replaced.
+    """
+    from labeling import files
+
+    files.check_replaceable(out)
+    try:
+        with out.open("rb") as file:
+            head = file.read(64)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise WriteError(f"cannot be looked at ({error.strerror})", path=out, hint="name another file") from error
+    if head and not head.startswith(_STARTS):
+        raise WriteError("holds something else than a report", path=out, hint="name another file, or move this one")
+
+
 def check(out: Path | None, sources: Sequence[Path]) -> None:
     """Refuse a path for the report that cannot be meant, before the work is done."""
-    from labeling.files import check_replaceable, same_file
+    from labeling.files import same_file
 
     if out is None:
         return

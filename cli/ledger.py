@@ -16,7 +16,7 @@ import click
 from labeling.errors import LabelingError
 from labeling.inert import inert, to_json
 
-from . import _common, _options
+from . import _common, _options, _output
 from ._terminal import document, line
 
 if TYPE_CHECKING:
@@ -151,12 +151,13 @@ def export(
     """
     from labeling import files
 
+    if out is not None:
+        _output.check_replaceable(out)
     with _opened(ledger, config) as opened:
         records = opened.export(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC))
         if out is None:
             _write(records, form, sys.stdout)
         else:
-            files.check_replaceable(out)
             with files.staged(out, mode=0o600) as path, path.open("w", encoding="utf-8", newline="") as file:
                 _write(records, form, file)
 

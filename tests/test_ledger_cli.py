@@ -195,3 +195,27 @@ def test_without_rights_to_the_file_or_the_folder(desk: Path) -> None:
             arguments = ["add", "photo1.png", "--no-visible", "--producer", "x", "--ledger", str(outside / ledger_name)]
             refused(as_nobody(outside, *arguments, before=before), 2, ledger_name, words)
         outside.chmod(0o755)
+
+
+@pytest.mark.parametrize("words", [("ledger", "export"), ("verify", "out.png", "--no-visible")])
+def test_reports_and_exports_replace_reports_and_nothing_else(desk: Path, words: tuple[str, ...]) -> None:
+    """A ledger, a key, a picture or notes are not a report that somebody wants to write again."""
+    assert do(desk, "add", "photo1.png", "--producer", PRODUCER, "-o", "out.png", "--no-visible").returncode == 0
+    (desk / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    (desk / "notes.txt").write_text("Notes of mine\n")
+    for name in ("l.db", "key.pem", "photo2.png", "notes.txt"):
+        before = (desk / name).read_bytes()
+        refused(do(desk, *words, "-o", name), 2, "holds something else than a report")
+        assert (desk / name).read_bytes() == before
+    (desk / "empty").touch()
+    for form in ("jsonl", "csv"):
+        for name in ("empty", "r.out", "r.out"):
+            do(desk, *words, "--format", form, "-o", name)
+            assert (desk / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv", "sarif", "html"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_form_of_a_report_may_be_written_again(desk: Path, form: str, language: str) -> None:
+    words = ("verify", "photo1.png", "--no-visible", "--format", form, "--lang", language, "-o", "report")
+    assert [do(desk, *words).returncode for _ in range(2)] == [1, 1]

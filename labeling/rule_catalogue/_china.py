@@ -29,7 +29,7 @@ RULES = (
         "CN-VISIBLE-SKIPPED",
         "Labelling Measures Art. 4",
         "The visible label was not looked for; the verdict covers the metadata only.",
-        "按要求未检查显式标识，本结论仅针对元数据。",
+        "未检查显式标识，本结论仅针对元数据。",
         Severity.WARNING,
         general=True,
     ),

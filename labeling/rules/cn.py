@@ -17,7 +17,7 @@ def _no_visible(evidence: Evidence) -> str | None:
 
 def _visible_skipped(evidence: Evidence) -> str | None:
     if "visible" in evidence.skipped:
-        return "the explicit label was not looked for, as requested: the verdict covers the metadata only"
+        return "the explicit label was not looked for: the verdict covers the metadata only"
     return None
 
 
