@@ -46,6 +46,9 @@ _SIGNS = {"present": "✓", "absent": "–", "defective": "✗", "duplicate": "�
 _NAME = 24
 """Least number of cells that a name is cut to; a narrower terminal gets folded names."""
 
+_UNBOUNDED = 1 << 16
+"""More cells than any row has."""
+
 _NAMED = 12
 """Most files that are named above findings that they share."""
 
@@ -62,7 +65,12 @@ def print_table(reports: list[Report], language: str = "en", console: Console | 
     if folder:
         console.print(Text(f"{word('folder', language)} {inert(folder)}", "dim"), soft_wrap=True)
     table, legend = _overview(reports, names, language, console)
+    width = console.width
+    if not console.is_terminal:  # whatever COLUMNS says, a row says which file it is about
+        wide = console.options.update(max_width=_UNBOUNDED)
+        console.width = max(width, table.__rich_measure__(console, wide).maximum)
     console.print(table, soft_wrap=not console.is_terminal)
+    console.width = width
     if legend:
         console.print(Text(legend, "dim"))
     _details(console, reports, names, language)

@@ -272,3 +272,14 @@ def test_a_fault_of_ours_is_no_verdict(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("aigc-label: internal error: ZeroDivisionError: \\x1b[31m at <string>:")
     assert done.stderr.count("\n") == 1
+
+
+def test_in_a_pipe_a_narrow_table_still_names_the_files(tmp_path: Path) -> None:
+    names = [f"a-picture-with-a-name-{number}.png" for number in range(2)]
+    for name in names:
+        Image.new("RGB", (64, 64)).save(tmp_path / name)
+    words = [sys.executable, "-m", "labeling.cli", "verify", *names, "--profile", "cn", "--profile", "eu"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"COLUMNS": "40"})
+    table = done.stdout.splitlines()[1:3]
+    assert [row.split()[0] for row in table] == names
+    assert all("noncompliant" in row for row in table)
