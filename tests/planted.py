@@ -85,8 +85,12 @@ def ran(folder: Path) -> set[str]:
 
 
 def program(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a Python program as a user does: without our settings, and with the current folder on ``PATH``."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "AIGC_LABEL", "C2PA"))}
+    """Run a Python program as a user does: without our settings, and with the current folder on ``PATH``.
+
+    Nor with the library path that importing OpenCV has left in the tests' own environment.
+    """
+    ours = ("PYTHON", "AIGC_LABEL", "C2PA", "LD_LIBRARY_PATH")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     kept |= {"PATH": f".:{kept['PATH']}", "HOME": str(cwd.parent)}
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, env=kept, capture_output=True, text=True, timeout=300, check=False)

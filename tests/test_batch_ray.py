@@ -65,7 +65,7 @@ class Witness(Labeler):
 class Poisoned(Labeler):
     def label_file(self, source, goal, **more):
         if "0007" in str(source):
-            goal.with_name(f".aigc-{os.getpid():x}-{"0" * 12}.tmp").write_bytes(b"a write that was killed")
+            goal.with_name(f".aigc-{os.getpid():x}-{'0' * 12}.tmp").write_bytes(b"a write that was killed")
             os.kill(os.getpid(), signal.SIGKILL)
         if "0009" in str(source):
             time.sleep(1000)

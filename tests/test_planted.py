@@ -96,7 +96,9 @@ def test_workers_of_a_program_find_its_modules_and_nothing_planted(uploads: Path
     imported = "from mine import make\n"
     (home / "mine.py").write_text(maker)
     (home / "program.py").write_text(
-        (imported if place == "another module" else maker) + "from labeling import batch\n"
+        (imported if place == "another module" else maker)
+        + "import cv2  # adds the current folder to LD_LIBRARY_PATH\n"
+        "from labeling import batch\n"
         "if __name__ == '__main__':\n"
         "    done = batch.run('pictures', 'out', labeler=make, workers=2)\n"
         "    print(done.summary['statuses'])\n"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from labeling.batch.safe_spawn import safe_library_path
 from labeling.errors import LabelingError, MissingDependency
 
 OBJECT_STORE = 100 << 20
@@ -62,7 +63,7 @@ def connect(address: str | None, size: int) -> tuple[Any, bool]:
     else:
         _check_reachable(address)
     try:
-        with _keep_signal_handlers():
+        with _keep_signal_handlers(), safe_library_path():
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # of many kinds, all with the same meaning
         raise _unreachable(address, error) from error

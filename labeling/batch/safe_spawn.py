@@ -8,6 +8,7 @@ this one has, a program's own included.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +21,30 @@ from labeling.errors import LabelingError
 _SAFE_PATH = "-P"
 _FLAGS = "_args_from_interpreter_flags"
 
+_LIBRARIES = "LD_LIBRARY_PATH"
+
 _lock = threading.Lock()
+
+
+@contextmanager
+def safe_library_path() -> Iterator[None]:
+    """Let processes that are started in this block find no native library in the current folder.
+
+    An empty or relative part of ``LD_LIBRARY_PATH`` means a folder below the current one (ld.so(8)), and importing
+    OpenCV leaves an empty one behind.
+    """
+    before = os.environ.get(_LIBRARIES)
+    if before is None:
+        yield
+        return
+    if kept := [part for part in before.replace(";", ":").split(":") if os.path.isabs(part)]:  # noqa: PTH117
+        os.environ[_LIBRARIES] = ":".join(kept)
+    else:
+        del os.environ[_LIBRARIES]
+    try:
+        yield
+    finally:
+        os.environ[_LIBRARIES] = before
 
 
 @contextmanager
@@ -49,6 +73,7 @@ def safe_path() -> Iterator[None]:
                     "this version of Python cannot start workers without the current folder on their path",
                     hint='use `workers=1` with `engine="inline"`',
                 )
-            yield
+            with safe_library_path():
+                yield
         finally:
             setattr(module, _FLAGS, flags)

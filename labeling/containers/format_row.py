@@ -278,6 +278,9 @@ class Format:
     turns_itself: bool = False
     """Its decoder turns pictures by properties of the format; EXIF's orientation only repeats them."""
 
+    by_libtiff: bool = False
+    """Its picture data may be decoded by libtiff, which complains on standard error unless somebody listens."""
+
     scales_itself: bool = False
     """Its decoder can give a smaller picture at a fraction of the cost (Pillow's ``draft``)."""
 

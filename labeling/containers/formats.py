@@ -112,7 +112,7 @@ _PICTURES: tuple[Format, ...] = (
         ),
     ),
     Format(
-        name="tiff", title="TIFF",
+        name="tiff", title="TIFF", by_libtiff=True,
         media_types=("image/tiff",), extensions=(".tif", ".tiff"),
         signatures=_starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
         kept="every tag of every directory, pages, thumbnails, colour model, bit depth, extra samples, lossless coding",

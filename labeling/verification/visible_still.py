@@ -39,7 +39,7 @@ def find_visible_label(
     if format and not containers.format_named(format).drawable:
         message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
-    if format != "tiff":
+    if not (format and containers.format_named(format).by_libtiff):
         return _looked_for(source, format, orientation, languages, max_pixels)
     from labeling.codecs.libtiff import listening
 
