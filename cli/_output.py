@@ -47,11 +47,11 @@ def check(out: Path | None, sources: Sequence[Path]) -> None:
 
     if out is None:
         return
-    check_replaceable(out)
     if not out.parent.is_dir():
         raise WriteError(f"the folder {out.parent} does not exist", path=out, hint="create it first")
     if any(same_file(out, source) for source in sources):
         raise WriteError("is one of the files to verify", path=out, hint="name another file for the report")
+    check_replaceable(out)
 
 
 def emit(
