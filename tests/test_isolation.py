@@ -197,7 +197,7 @@ def test_where_there_are_no_such_processes_the_error_says_so(monkeypatch: pytest
 def slow(tmp_path: Path) -> Path:
     """A picture whose pixels take seconds, and whose metadata takes none; with a label."""
     path = tmp_path / "slow.png"
-    Image.new("RGB", (9900, 9900), "teal").save(path)
+    Image.new("RGBA", (9900, 9900), (0, 128, 128, 128)).save(path)
     labeling.Labeler(PRODUCER, visible=False).label_file(path, in_place=True)
     return path
 
