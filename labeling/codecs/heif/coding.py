@@ -89,27 +89,43 @@ def decode_one(
         return made
 
 
+def open_encoder(name: str, planes: Planes, options: dict[str, str], headers: bool) -> Any:
+    """Open FFmpeg's encoder of that name for pictures like this one."""
+    import av
+    from av.codec.context import Flags
+
+    encoder: Any = av.CodecContext.create(name, "w")
+    encoder.width, encoder.height, encoder.pix_fmt = planes.width, planes.height, planes.name
+    _describe(encoder, planes)
+    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+    if headers:
+        encoder.flags |= Flags.global_header
+    encoder.options = options
+    with kept_priority():
+        encoder.open()
+    return encoder
+
+
+def described_frame(planes: Planes) -> Any:
+    """Return the picture as a frame that says its colours."""
+    frame = to_frame(planes)
+    _describe(frame, planes)
+    return frame
+
+
+def _describe(thing: Any, planes: Planes) -> None:
+    coded = planes.coded
+    thing.color_primaries, thing.color_trc = coded.primaries, coded.transfer
+    thing.colorspace, thing.color_range = coded.matrix, 2 if coded.full else 1
+
+
 def encode_one(name: str, planes: Planes, options: dict[str, str], headers: bool) -> tuple[Any, bytes]:
     """Encode one picture; return the encoder and the bytes."""
     import av
 
-    encoder: Any = av.CodecContext.create(name, "w")
-    encoder.width, encoder.height, encoder.pix_fmt = planes.width, planes.height, planes.name
-    coded = planes.coded
-    encoder.color_primaries, encoder.color_trc = coded.primaries, coded.transfer
-    encoder.colorspace, encoder.color_range = coded.matrix, 2 if coded.full else 1
-    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
-    if headers:
-        from av.codec.context import Flags
-
-        encoder.flags |= Flags.global_header
-    encoder.options = options
     try:
-        with kept_priority():
-            encoder.open()
-        frame = to_frame(planes)
-        frame.color_primaries, frame.color_trc = coded.primaries, coded.transfer
-        frame.colorspace, frame.color_range = coded.matrix, 2 if coded.full else 1
+        encoder = open_encoder(name, planes, options, headers)
+        frame = described_frame(planes)
         frame.pts, frame.pict_type = 0, 1
         packets = [*encoder.encode(frame), *encoder.encode(None)]
     except (av.error.FFmpegError, ValueError) as error:

@@ -11,7 +11,6 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +25,10 @@ from labeling.codecs.heif.av1_coding import (
     rgb_of,
     sampling_name,
 )
-from labeling.codecs.heif.coding import bypasses, hevc_configuration
-from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
+from labeling.codecs.heif.coding import bypasses, described_frame, hevc_configuration, open_encoder
+from labeling.codecs.heif.planes import Colour, Planes, from_frame
 from labeling.codecs.packets import packet_of
 from labeling.codecs.pixels import decoding
-from labeling.codecs.priority import kept_priority
 from labeling.codecs.video import hevc
 from labeling.codecs.video.bits import join_nals, split_start_codes
 from labeling.containers.heif.layout import parse
@@ -154,29 +152,16 @@ def _session(
     ``alone`` makes each a key frame.
     """
     import av
-    from av.codec.context import Flags
 
     packets: list[Any] = []
     encoder: Any = None
     try:
         for number, planes in enumerate(pictures):
-            coded = planes.coded
             if encoder is None:
-                encoder = av.CodecContext.create(name, "w")
-                encoder.width, encoder.height, encoder.pix_fmt = planes.width, planes.height, planes.name
-                encoder.color_primaries, encoder.color_trc = coded.primaries, coded.transfer
-                encoder.colorspace, encoder.color_range = coded.matrix, 2 if coded.full else 1
-                encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
-                if headers:
-                    encoder.flags |= Flags.global_header
-                encoder.options = options
-                with kept_priority():
-                    encoder.open()
+                encoder = open_encoder(name, planes, options, headers)
             if (planes.width, planes.height, planes.name) != (encoder.width, encoder.height, encoder.pix_fmt):
                 raise LabelingError("the pictures of the image sequence differ in size or format", hint=_WITHOUT)
-            frame = to_frame(planes)
-            frame.color_primaries, frame.color_trc = coded.primaries, coded.transfer
-            frame.colorspace, frame.color_range = coded.matrix, 2 if coded.full else 1
+            frame = described_frame(planes)
             frame.pts = number
             if alone:
                 frame.pict_type = 1
