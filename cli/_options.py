@@ -11,6 +11,7 @@ import click
 from labeling import config
 from labeling.config import NAME, TABLES, VARIABLE
 from labeling.errors import LabelingError
+from labeling.limits import MAX_PIXELS_READ
 from labeling.options import DECLARING, LabelerOptions, Option, SignerFiles, options_of
 from labeling.options.isolation import Limits
 from labeling.rules import PROFILES
@@ -108,7 +109,9 @@ def _declared(*declaring: type) -> list[Decorator]:
 profile_option = click_option(options_of(LabelerOptions)["profile"])
 
 max_pixels_option = click_option(
-    options_of(LabelerOptions)["max_pixels"]._replace(help="Larger pictures are not decoded")
+    options_of(LabelerOptions)["max_pixels"]._replace(
+        help="The pixels of larger pictures are not looked at", default=MAX_PIXELS_READ
+    )
 )
 """For commands that read."""
 

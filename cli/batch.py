@@ -98,6 +98,7 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
 
     SRC and DST are folders or URLs (s3://, gs://, …). The tree is kept. DST/.aigc-label gets the journal, a line
     for each file in results.jsonl, summary.json and report.html. Ctrl-C ends the run after the files in flight.
+    With --verify, --max-pixels is 100 million if it is not given.
 
     \b
     Examples:

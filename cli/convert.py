@@ -26,7 +26,7 @@ _CONVERSION, _LABELER = options_of(ConversionOptions), options_of(LabelerOptions
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
 @_options.click_option(_LABELER["strict"])
 @_options.profile_option
-@_options.max_pixels_option
+@_options.click_option(_LABELER["max_pixels"])
 @_options.signer_options
 def command(source: Path, target: Path | None, profile: str | None, max_pixels: int | None, **options: Any) -> None:
     """Resize a picture or convert it to another format, with its labels, metadata and content credentials.

@@ -22,7 +22,7 @@ from labeling.containers import Contents, Kind, Media
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_READ
 from labeling.marks import exif
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def fingerprint(
 
     Args:
         source: A path, a file's bytes, a binary file object, a PIL image, or an ndarray (H, W, 3) RGB of uint8.
-        max_pixels: Refuse to decode larger pictures; by default 100 million pixels.
+        max_pixels: Refuse to decode larger pictures; by default 100 million pixels, as in :func:`verify`.
         detail: How much detail a picture needs to have a fingerprint. To look for a copy, ask for less than was
             asked for the original, since re-encoding removes some.
 
@@ -136,7 +136,7 @@ def _of_picture(data: bytes, contents: Contents, max_pixels: int | None, detail:
 
     orientation = _orientation(contents)
     if containers.format_named(contents.format).scales_itself and _big_enough(contents.width, contents.height):
-        return _hashed(_scaled(data, contents.format, orientation, max_pixels or MAX_PIXELS), detail)
+        return _hashed(_scaled(data, contents.format, orientation, max_pixels or MAX_PIXELS_READ), detail)
     try:
         pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
     except UnsupportedFormat:  # camera raw, for example: there are no pixels to identify it by
@@ -165,7 +165,7 @@ def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
 def _of_video(data: Media, contents: Contents, max_pixels: int | None, detail: float) -> bytes | None:
     from labeling.codecs.video import sample
 
-    video = sample.opened(data, contents.format, max_pixels=max_pixels or MAX_PIXELS, contents=contents)
+    video = sample.opened(data, contents.format, max_pixels=max_pixels or MAX_PIXELS_READ, contents=contents)
     if not video.has_video:
         return None
     seconds = min(VIDEO_SECONDS, video.seconds / 2) if video.seconds else VIDEO_SECONDS

@@ -57,7 +57,8 @@ class Labeler(LabelerOptions):
         description: The ImageDescription.
         quality: For pictures that have to be encoded with loss, 1 to 100; ``None`` is that of the source for
             WebP, AVIF and HEIC files, else the format's stated default.
-        max_pixels: Pictures with more pixels in a frame are refused before they are decoded.
+        max_pixels: Pictures with more pixels in a frame are refused before they are decoded. For one's own files it is
+            twice what :func:`verify` decodes of anybody's.
         video: When and how long the visible label of a video is shown, and how its pictures are re-encoded.
         sidecar: Whether a video that has no place for a C2PA manifest gets one in a file beside it, ``NAME.c2pa``.
         strict: Whether a file is refused whose labelled copy would lose anything of it.

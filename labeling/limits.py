@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-MAX_PIXELS = 100_000_000
-"""Default limit on the pixels of one frame; all frames of an animation together may have four times as many."""
+MAX_PIXELS_READ = 100_000_000
+"""Default limit on the pixels of one frame for ``verify`` and all else that only reads: anybody may have made the file.
+
+All frames of an animation together may have four times as many, here and below.
+"""
+
+MAX_PIXELS_LABELLED = 210_000_000
+"""The same for one's own files, which are labelled or converted: phones make pictures of 16384 × 12288 pixels."""
 
 MIN_SECONDS = 2.0
 """How long the visible label of a video stays at least, at normal speed (GB 45438-2025 5.4)."""

@@ -11,7 +11,7 @@ from labeling.batch.storage import Storage
 from labeling.batch.task import Problem, Status
 from labeling.containers import formats
 from labeling.errors import LabelingError, UnsupportedFormat
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.options import LabelerOptions, options_of
 from labeling.options.conversion import ConversionOptions
 from labeling.pipelines.converted_name import name_in
@@ -44,7 +44,7 @@ class Conversion(ConversionOptions):
     quality: int | None = None
     signer: Callable[[], Signer] | None = None
     profile: str = "cn"
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = MAX_PIXELS_LABELLED
     strict: bool = False
 
     def __post_init__(self) -> None:

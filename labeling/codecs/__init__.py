@@ -13,7 +13,7 @@ from labeling.containers import formats
 from labeling.containers.base import Buffer, Contents
 from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED, MAX_PIXELS_READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def paint_file(
         painter: What draws the overlay.
         orientation: The file's EXIF orientation, 1 to 8. HEIF's own rotation is applied by its decoder.
         quality: 1 to 100; used only where the format cannot be edited without re-encoding the picture.
-        max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS`.
+        max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS_LABELLED`.
 
     Raises:
         UnsupportedFormat: Files of this format cannot be drawn on.
@@ -69,7 +69,7 @@ def paint_file(
     if not len(data):
         raise UnreadableFile("the file is empty")
     painted: Painted = resolve(row.painter, __name__).paint(
-        data, painter, orientation=orientation, quality=quality, max_pixels=max_pixels or MAX_PIXELS
+        data, painter, orientation=orientation, quality=quality, max_pixels=max_pixels or MAX_PIXELS_LABELLED
     )
     return painted
 
@@ -84,7 +84,7 @@ def paint_thumbnail(
         painted: The painted file.
         format: Its format.
         orientation: The file's EXIF orientation.
-        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS`.
+        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS_LABELLED`.
 
     Returns:
         The structure with another thumbnail; ``None`` if it has none.
@@ -94,7 +94,7 @@ def paint_thumbnail(
     """
     from labeling.codecs import _thumbnail
 
-    return _thumbnail.paint(exif, painted, format, orientation, max_pixels or MAX_PIXELS)
+    return _thumbnail.paint(exif, painted, format, orientation, max_pixels or MAX_PIXELS_LABELLED)
 
 
 def paint_photoshop_thumbnail(
@@ -107,7 +107,7 @@ def paint_photoshop_thumbnail(
         painted: The painted file.
         format: Its format.
         orientation: The file's EXIF orientation.
-        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS`.
+        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS_LABELLED`.
 
     Returns:
         As many bytes with another thumbnail; ``None`` if there is none.
@@ -117,7 +117,7 @@ def paint_photoshop_thumbnail(
     """
     from labeling.codecs import _thumbnail
 
-    return _thumbnail.paint_resources(resources, painted, format, orientation, max_pixels or MAX_PIXELS)
+    return _thumbnail.paint_resources(resources, painted, format, orientation, max_pixels or MAX_PIXELS_LABELLED)
 
 
 def encode(
@@ -142,7 +142,7 @@ def encode(
         painter: What draws the overlay; without one the picture is only encoded.
         quality: 1 to 100; default 92 for JPEG, 90 for WebP, AVIF and HEIF.
         lossless: Encode without loss, where the format can.
-        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS`.
+        max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS_LABELLED`.
         xmp: An XMP packet that replaces the one in ``image.info``.
 
     Raises:
@@ -154,7 +154,7 @@ def encode(
 
     encoding = formats.encoding_named(format)
     _check_quality(quality)
-    own, notes = _memory.prepare(image, encoding, max_pixels or MAX_PIXELS)
+    own, notes = _memory.prepare(image, encoding, max_pixels or MAX_PIXELS_LABELLED)
     if xmp is not None:
         own.info["xmp"] = xmp
     width, height = own.size
@@ -177,7 +177,7 @@ def displayed(
     """
     from labeling.codecs import _decoders
 
-    return _decoders.displayed(source, format, orientation, max_pixels or MAX_PIXELS)
+    return _decoders.displayed(source, format, orientation, max_pixels or MAX_PIXELS_READ)
 
 
 def displayed_on_grounds(
@@ -190,7 +190,7 @@ def displayed_on_grounds(
     """
     from labeling.codecs import _decoders
 
-    return _decoders.displayed_on_grounds(source, format, orientation, max_pixels or MAX_PIXELS)
+    return _decoders.displayed_on_grounds(source, format, orientation, max_pixels or MAX_PIXELS_READ)
 
 
 def displayed_frames(
@@ -203,7 +203,7 @@ def displayed_frames(
     """
     from labeling.codecs import _decoders
 
-    return _decoders.displayed_frames(data, format, count, orientation, max_pixels or MAX_PIXELS)
+    return _decoders.displayed_frames(data, format, count, orientation, max_pixels or MAX_PIXELS_READ)
 
 
 def mended(data: Buffer, contents: Contents, *, max_pixels: int | None = None) -> tuple[bytes, str] | None:
@@ -212,7 +212,7 @@ def mended(data: Buffer, contents: Contents, *, max_pixels: int | None = None) -
     Args:
         data: The file.
         contents: What :func:`labeling.containers.read` found in it.
-        max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS`.
+        max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS_READ`.
 
     Returns:
         The whole file, and what was missing in words; ``None`` if nothing was, or more.
@@ -224,7 +224,7 @@ def mended(data: Buffer, contents: Contents, *, max_pixels: int | None = None) -
 
     try:
         with decoding(row.name.upper()):
-            whole: bytes | None = resolve(row.ending, __name__)(bytes(data), contents, max_pixels or MAX_PIXELS)
+            whole: bytes | None = resolve(row.ending, __name__)(bytes(data), contents, max_pixels or MAX_PIXELS_READ)
     except LabelingError:  # it is damaged, or too large to be judged
         return None
     return None if whole is None else (whole, row.end_marker)

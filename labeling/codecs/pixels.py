@@ -16,7 +16,6 @@ from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
 from labeling.gates import gate
-from labeling.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +29,7 @@ MAX_FRAMES = 10_000
 SampleType = TypeVar("SampleType", bound=np.generic)
 
 
-def check_size(width: int, height: int, frames: int = 1, *, max_pixels: int = MAX_PIXELS) -> None:
+def check_size(width: int, height: int, frames: int = 1, *, max_pixels: int) -> None:
     """Refuse a picture by what its header says, before memory is spent on it.
 
     Args:

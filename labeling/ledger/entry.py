@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError
 from labeling.gates import guarded
+from labeling.limits import MAX_PIXELS_LABELLED
 
 if TYPE_CHECKING:
     from labeling.containers import Media
@@ -242,7 +243,7 @@ def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: st
     if found is None or label is None:
         return None
     _, data = files.open_source(converted.path, containers.is_media)
-    digest, size, fingerprint = measure(data)
+    digest, size, fingerprint = measure(data, max_pixels=MAX_PIXELS_LABELLED)
     return Entry(
         content_id=label.content_id,
         sha256=digest,
@@ -263,12 +264,12 @@ def _name_and_measures(labelled: LabeledFile | LabeledImage) -> tuple[str, str, 
     from labeling.filebytes import FileBytes
 
     if hasattr(labelled, "data"):
-        return "", *measure(labelled.data)
+        return "", *measure(labelled.data, max_pixels=MAX_PIXELS_LABELLED)
     if labelled.dry_run:
         raise LabelingError("nothing was written (a dry run), so there is nothing to record", path=labelled.path)
     _, data = files.open_source(labelled.path, containers.is_media)
     try:
-        return labelled.path.name, *measure(data)
+        return labelled.path.name, *measure(data, max_pixels=MAX_PIXELS_LABELLED)
     finally:
         if isinstance(data, FileBytes):
             data.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeling.label import AI_TERMS, Origin
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.options.declare import Option, check_options
 from labeling.options.style import Style
 from labeling.options.video import VideoOptions
@@ -93,7 +93,7 @@ class LabelerOptions:
         ).metadata,
     )  # fmt: skip
     max_pixels: int = field(
-        default=MAX_PIXELS,
+        default=MAX_PIXELS_LABELLED,
         metadata=Option(
             help="Larger pictures are refused before they are decoded", low=1, table="limits", metavar="N"
         ).metadata,

@@ -23,7 +23,7 @@ from labeling.errors import (
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
 from labeling.gates import guarded
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.losses import Loss
 from labeling.marks import exif
 from labeling.options import LabelerOptions, options_of
@@ -84,7 +84,7 @@ def convert(
     quality: int | None = None,
     signer: Signer | None = None,
     profile: str = "cn",
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int = MAX_PIXELS_LABELLED,
     in_place: bool = False,
     dry_run: bool = False,
     strict: bool = False,

@@ -17,7 +17,7 @@ from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict, MissingDependency
 from labeling.findings import Finding, Status
 from labeling.label import Label
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.marks import aigc, exif, iptc, xmp
 from labeling.pipelines import thumbnails
 from labeling.pipelines.read_back import check_label, check_metadata_kept, check_picture_untouched, read_back
@@ -73,7 +73,7 @@ class LabelingOptions:
     description: str = ""
     quality: int | None = None
     lossless: bool = False
-    max_pixels: int = MAX_PIXELS
+    max_pixels: int = MAX_PIXELS_LABELLED
     sidecar: bool = False
     strict: bool = False
 

@@ -7,6 +7,7 @@ the labels have to come along).
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, err
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
 from labeling.label import Label, Origin
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.losses import Loss
 from labeling.marks import iptc, xmp
 from labeling.pipelines import image
@@ -107,7 +108,7 @@ def propagate(
         if isinstance(data, FileBytes):
             contents, found = read_contents(data)
         else:
-            data, contents, found, mended = read_mended(data, MAX_PIXELS)
+            data, contents, found, mended = read_mended(data, MAX_PIXELS_LABELLED)
         label = _one_label(found)
         beside = store_beside(source, contents)
         require_signer(found, signer, beside=beside)
@@ -184,11 +185,11 @@ def transplant(
                 "only pictures can be transplanted to", path=name, hint="label a new video with add"
             )
         with error_context(from_name):
-            whole, before, had, _ = read_mended(original, MAX_PIXELS)
+            whole, before, had, _ = read_mended(original, MAX_PIXELS_LABELLED)
             label = _one_label(had)
         with error_context(name):
             came = data
-            data, contents, found, mended = read_mended(data, MAX_PIXELS)
+            data, contents, found, mended = read_mended(data, MAX_PIXELS_LABELLED)
             own = own_label(found)
             if own is not None and own.producer != label.producer:
                 raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
@@ -248,15 +249,18 @@ def _require_alike(
 
     from labeling import codecs
 
-    small = []
+    small, weights = [], np.array([0.299, 0.587, 0.114])
     for data, contents, found in (original, copy):
-        pixels = codecs.displayed(data, contents.format, orientation=found.orientation)
-        rows, columns = (np.linspace(0, n, 33).astype(int) for n in pixels.shape[:2])
-        gray = pixels @ np.array([0.299, 0.587, 0.114])
-        if min(gray.shape) < 32:
-            small.append(np.full((32, 32), gray.mean()))
+        shown = codecs.displayed_on_grounds(
+            data, contents.format, orientation=found.orientation, max_pixels=MAX_PIXELS_LABELLED
+        )
+        pixels = shown.grounds[0]
+        if min(pixels.shape[:2]) < 32:
+            small.append(np.full((32, 32), (pixels @ weights).mean()))
             continue
-        sums = np.add.reduceat(np.add.reduceat(gray, rows[:-1], axis=0), columns[:-1], axis=1)
+        rows, columns = (np.linspace(0, n, 33).astype(int) for n in pixels.shape[:2])
+        bands = [pixels[top:end].sum(axis=0) @ weights for top, end in itertools.pairwise(rows)]
+        sums = np.add.reduceat(np.stack(bands), columns[:-1], axis=1)
         small.append(sums / np.outer(np.diff(rows), np.diff(columns)))
     difference = float(np.abs(small[0] - small[1]).mean()) / 255
     if difference > ALIKE:

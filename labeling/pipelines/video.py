@@ -189,5 +189,7 @@ def _remux(
 def _already_visible(job: VideoJob, options: LabelingOptions) -> Finding | None:
     from labeling.verification import visible_video
 
-    finding = visible_video.find_explicit_label(job.data, job.contents.format, languages=options.profile.languages)
+    finding = visible_video.find_explicit_label(
+        job.data, job.contents.format, languages=options.profile.languages, max_pixels=options.max_pixels
+    )
     return finding if finding.status is Status.PRESENT else None

@@ -18,7 +18,7 @@ from labeling.codecs.video import sample
 from labeling.containers import Media
 from labeling.errors import LabelingError, MissingDependency, WriteError
 from labeling.findings import Status
-from labeling.limits import MAX_PIXELS, MIN_SECONDS
+from labeling.limits import MAX_PIXELS_LABELLED, MIN_SECONDS
 from labeling.marks.visible import same_text, text_detail
 from labeling.pipelines.join_check import check_join
 
@@ -81,8 +81,8 @@ def check_on_video(
     """
     with contextlib.ExitStack() as stack:
         try:
-            before = sample.opened(source, format, max_pixels=MAX_PIXELS)
-            frames = sample.opened(result, format, max_pixels=MAX_PIXELS).frames(limit=_FRAMES)
+            before = sample.opened(source, format, max_pixels=MAX_PIXELS_LABELLED)
+            frames = sample.opened(result, format, max_pixels=MAX_PIXELS_LABELLED).frames(limit=_FRAMES)
             stack.callback(frames.close)
             numbered = enumerate(frames)
             missing = _missing(numbered, before, painter)
@@ -98,7 +98,10 @@ def _is_read(result: Media, format: str, languages: tuple[str, ...]) -> bool:
     from labeling.verification.visible_video import find_explicit_label
 
     try:
-        return find_explicit_label(result, format, languages=languages).status is Status.PRESENT
+        return (
+            find_explicit_label(result, format, languages=languages, max_pixels=MAX_PIXELS_LABELLED).status
+            is Status.PRESENT
+        )
     except MissingDependency:
         return False
 

@@ -91,13 +91,13 @@ def _sha256(data: bytes | FileBytes) -> str:
 
 def _pixels(data: bytes | FileBytes, max_pixels: int | None) -> Pixels:
     from labeling.codecs import displayed
-    from labeling.limits import MAX_PIXELS
+    from labeling.limits import MAX_PIXELS_READ
 
     row = containers.identify(data)
     if row is not None and row.media:
         from labeling.codecs.video import sample
 
-        limit, found = max_pixels or MAX_PIXELS, containers.read(data)
+        limit, found = max_pixels or MAX_PIXELS_READ, containers.read(data)
         frames = sample.opened(data, row.name, max_pixels=limit, contents=found).frames(ahead=False)
         first = next(frames, None)
         if first is None:

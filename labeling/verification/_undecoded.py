@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.errors import LabelingError, MissingDependency
+from labeling.errors import LabelingError, MissingDependency, TooLarge
 from labeling.findings import Finding, Signature, Status
 from labeling.rule_catalogue import defect
 
@@ -17,6 +17,8 @@ def undecoded(error: LabelingError, what: str, clause: str) -> Finding:
     """
     if isinstance(error, MissingDependency):
         why = defect("FILE-DECODER", f"the visible label was not looked for: {error.reason}", clause=clause)
+    elif isinstance(error, TooLarge):
+        why = defect("FILE-PIXELS", f"the pixels were not looked at: {error.reason}", clause=clause)
     else:
         why = defect("FILE-PIXELS", f"{what} could not be decoded: {error}", clause=clause)
     return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))

@@ -61,7 +61,8 @@ def verify(
             "visible" finding, and the verdict says that it was not checked.
         trust: Whose C2PA signatures count as trusted. Without it the best signature is "valid".
         declared_ai: Whether the uploader declares the content to be AI-generated (Labelling Measures Art. 6).
-        max_pixels: Do not decode larger pictures; by default 100 million pixels.
+        max_pixels: Do not decode larger pictures; by default 100 million pixels. Their metadata is judged all the
+            same, and the report says that the visible label was not looked for.
         pinned: Public SM2 keys whose security data is trusted. :func:`labeling.marks.security.read_pinned` reads them.
         everywhere: Whether to look for the label in the middle and at the end of a video as well.
         isolate: Whether to read the file in a process of its own, with the default limits on time and memory or with

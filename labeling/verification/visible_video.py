@@ -57,7 +57,7 @@ def find_explicit_label(
         format: Its format's name in :data:`labeling.containers.FORMATS`.
         languages: Languages in which the wording is accepted.
         everywhere: Whether to look in the middle and at the end of a video as well.
-        max_pixels: Largest frame to decode; by default :data:`labeling.limits.MAX_PIXELS`.
+        max_pixels: Largest frame to decode; by default :data:`labeling.limits.MAX_PIXELS_READ`.
         contents: What :func:`labeling.containers.read` found in it; not needed of a file that has been labelled.
 
     Returns:
@@ -69,11 +69,11 @@ def find_explicit_label(
         MissingDependency: There is no OCR engine.
     """
     from labeling.codecs.video import sample
-    from labeling.limits import MAX_PIXELS
+    from labeling.limits import MAX_PIXELS_READ
 
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
-        video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS, contents=contents)
+        video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS_READ, contents=contents)
     except LabelingError as error:
         return undecoded(error, _MEDIA, _CLAUSE)
     try:

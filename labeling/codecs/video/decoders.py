@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labeling.codecs.packets import packet_of
 from labeling.codecs.video.base import NO_VISIBLE, Packet, Stream
 from labeling.errors import LabelingError, TooLarge, UnreadableFile
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 
 if TYPE_CHECKING:
     import av
@@ -20,8 +20,10 @@ def decoder_of(stream: Stream) -> av.VideoCodecContext:
     """Return a decoder whose pictures may be drawn on and restored before the next packet: it never works ahead."""
     import av
 
-    if stream.width * stream.height > MAX_PIXELS:
-        raise TooLarge(f"pictures of {stream.width} × {stream.height} pixels are beyond the limit of {MAX_PIXELS}")
+    if stream.width * stream.height > MAX_PIXELS_LABELLED:
+        raise TooLarge(
+            f"pictures of {stream.width} × {stream.height} pixels are beyond the limit of {MAX_PIXELS_LABELLED:,}"
+        )
     try:
         made: av.VideoCodecContext = av.CodecContext.create(_DECODERS.get(stream.codec, stream.codec), "r")  # type: ignore[assignment]
     except (ValueError, av.error.FFmpegError) as error:
@@ -37,7 +39,7 @@ def decoder_of(stream: Stream) -> av.VideoCodecContext:
         made.bits_per_coded_sample = stream.bits
     if stream.colour:  # where the coded stream says something else, the decoder outranks this
         made.color_primaries, made.color_trc, made.colorspace, made.color_range = stream.colour
-    made.options = {"max_pixels": str(MAX_PIXELS)}
+    made.options = {"max_pixels": str(MAX_PIXELS_LABELLED)}
     made.thread_type = "SLICE"
     return made
 

@@ -16,13 +16,13 @@ from labeling.codecs.video.base import Encoding, Packet, Stream
 from labeling.codecs.video.decoders import first_picture
 from labeling.codecs.video.open_codecs import Intra
 from labeling.errors import LabelingError
-from labeling.limits import MAX_PIXELS
+from labeling.limits import MAX_PIXELS_LABELLED
 
 if TYPE_CHECKING:
     import av
 
-MAX_PACKET = 16 * MAX_PIXELS
-"""Limit on the bytes of a picture."""
+MAX_PACKET = 8 * MAX_PIXELS_LABELLED
+"""Limit on the bytes of a picture: the largest that is labelled, with 16 bits in four channels."""
 
 
 class Layout(NamedTuple):

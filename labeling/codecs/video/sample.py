@@ -290,7 +290,7 @@ class Sampler:
             context = _known(stream)
             if context.width * context.height > self._limit:
                 raise TooLarge(
-                    f"frames of {context.width} × {context.height} pixels are beyond the limit of {self._limit}",
+                    f"frames of {context.width} × {context.height} pixels are beyond the limit of {self._limit:,}",
                     hint="raise `max_pixels`",
                 )
             stream.thread_type = "AUTO" if ahead else "SLICE"
