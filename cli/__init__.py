@@ -132,6 +132,9 @@ def _fault(error: Exception) -> str:
     """Return what is said of an error that nobody foresaw. It is a fault of ours, whatever the input was."""
     import traceback
 
+    from labeling.inert import without_secrets
+
     *_, frame = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - no file of a user
-    return f"internal error: {type(error).__name__}: {error} at {place}; please report it with the file that shows it"
+    said = without_secrets(str(error))
+    return f"internal error: {type(error).__name__}: {said} at {place}; please report it with the file that shows it"

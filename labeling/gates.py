@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from labeling.errors import InternalError, LabelingError, TooLarge, UnreadableFile, WriteError, error_context
+from labeling.inert import without_secrets
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -51,8 +52,8 @@ class OutOfMemory(TooLarge):
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception's message as one line of at most :data:`MAX_LINE` characters."""
-    text = " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
+    """Return an exception's message as one line of at most :data:`MAX_LINE` characters, without secrets."""
+    text = " ".join(without_secrets(getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
     return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 3]}..."
 
 

@@ -20,7 +20,20 @@ _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _JOINER = "\N{ZERO WIDTH JOINER}"
 """It joins emoji."""
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/?#]*@)?([^\s?#()]*)(?:\?[^\s#()]*)?")
+_URL = re.compile(
+    r"((?:(abfss?|wasbs?)|[A-Za-z][A-Za-z0-9+.-]{0,30})://)"
+    # User and password. What people write there has not always been quoted: an AWS secret may hold "/".
+    r"(?:(?(2)(?!))[^\s/?#:@]*@|[^\s/?#:@]*:(?!\d{1,5}(?:[\s/?#]|$))(?:(?!://)\S){0,400}?@(?=[^\s/?#@]*(?:[\s/?#]|$)))?"
+    r"((?:(?!::[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s?#()])*)(?:\?[^\s#()]*)?"  # "::" chains URLs in fsspec
+)
+"""A URL. In those of Azure's stores, what is before ``@`` without a colon is the container."""
+
+_GIVEN_AWAY = re.compile(
+    r"(\b(?:sig|[a-z0-9_-]{0,40}(?:signature|secret|token|passw(?:or)?d|accountkey|access_?key|api_?key|credential))=)"
+    r"[^\s&;,'\"]+",
+    re.IGNORECASE,
+)
+"""A value that is a secret by its name: in a query without its URL, or in a connection string of Azure."""
 
 _SUSPECT = re.compile(r"[^ -~\n]")
 
@@ -71,5 +84,12 @@ def _in_json(match: re.Match[str]) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which URLs have no user, no password and no query, where a key may be."""
-    return _URL.sub(lambda match: match[1] + match[2], text)
+    """Return a text in which URLs have no user, no password and no query, where a key may be.
+
+    Every text that may hold a URL of the user's goes through here before it is printed, logged or stored.
+    """
+    if "=" in text:
+        text = _GIVEN_AWAY.sub(r"\1...", text)
+    if "://" not in text:
+        return text
+    return _URL.sub(lambda match: match[1] + match[3], text)

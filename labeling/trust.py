@@ -201,7 +201,9 @@ def _fetched(url: str) -> bytes:
         with urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was checked above
             data: bytes = answer.read(MAX_BUNDLE + 1)
     except (URLError, OSError, ValueError) as error:
-        raise LabelingError(f"cannot be fetched ({getattr(error, 'reason', error)})", path=shown) from error
+        raise LabelingError(
+            without_secrets(f"cannot be fetched ({getattr(error, 'reason', error)})"), path=shown
+        ) from None
     except HTTPException:  # its message may repeat a part of the URL
         raise LabelingError("cannot be fetched: the URL or the answer is not understood", path=shown) from None
     if len(data) > MAX_BUNDLE:

@@ -24,6 +24,7 @@ from labeling.batch.task import Outcome, Task
 from labeling.batch.work import Job, Worker
 from labeling.batch.workers import THREAD_VARIABLES, WorkerLost, WorkerPool, WorkerSlot
 from labeling.errors import LabelingError
+from labeling.inert import without_secrets
 
 NO_WORKER_TIMEOUT = 600.0
 """Seconds without a single worker after which the run ends: an autoscaler may need minutes to bring a machine."""
@@ -255,14 +256,15 @@ def _this_node() -> str:
 
 def _exit_reason(error: Exception) -> str:
     """Return Ray's reason in one line, without ids and advice."""
-    text = " ".join(str(error).split())
+    text = without_secrets(" ".join(str(error).split()))
     for start in ("Worker exit detail: ", "The actor died because ", "The actor is dead because "):
         text = text.rpartition(start)[2]
     return f"its process on the cluster was lost: {text.partition('. ')[0].rstrip('.')[:160]}"
 
 
 def _worker_error(error: Exception) -> LabelingError:
-    reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), "no reason is given")
+    said = without_secrets(str(error)).splitlines()
+    reason = next((line for line in reversed(said) if line.strip()), "no reason is given")
     return LabelingError(
         f"a worker on the cluster fails ({reason.strip()[:300]})", hint="is aigc-labeling installed on all nodes?"
     )

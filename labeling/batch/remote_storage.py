@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labeling.batch import local_copies
-from labeling.batch.store_errors import StoreErrors, error_code, without_credentials
+from labeling.batch.store_errors import StoreErrors, error_code
 from labeling.batch.task import STATE_FOLDER, Item, Problem, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.files import sha256, temp_beside
+from labeling.inert import without_secrets
 
 Result = TypeVar("Result")
 
@@ -74,7 +75,7 @@ class RemoteStorage:
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._url, self._options = url, options
-        self.name = without_credentials(url)
+        self.name = without_secrets(url)
         self._errors = StoreErrors(url, options)
 
     def __reduce__(self) -> tuple[type[RemoteStorage], tuple[str, dict[str, Any]]]:
@@ -100,9 +101,13 @@ class RemoteStorage:
             fs, path = fsspec.url_to_fs(self._url, **options)
         except (ImportError, ModuleNotFoundError) as error:
             package = PACKAGES.get(protocol, "the package that fsspec names")
-            raise MissingDependency(f"pip install '{package}' ({error})", path=self.name) from error
-        except Exception as error:
-            raise LabelingError(f"cannot be opened ({self._errors.describe(error)})", path=self.name) from error
+            raise MissingDependency(
+                f"pip install '{package}' ({self._errors.describe(error)})", path=self.name
+            ) from None
+        except Exception as error:  # noqa: BLE001 - it is raised as ours
+            raise LabelingError(
+                f"cannot be opened ({self._errors.describe(error)})", path=self.name
+            ) from self._errors.cause(error)
         if s3:
             fs.retries = 1  # botocore retries requests, and we retry whole files; a third level would multiply the wait
         return fs, path.rstrip("/")
@@ -142,16 +147,16 @@ class RemoteStorage:
         for number in itertools.count(1):
             try:
                 return call(*arguments)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is raised as ours
                 if (permanent := self._errors.permanent(path, kind, error)) is not None:
-                    raise permanent from error
+                    raise permanent from self._errors.cause(error)
                 elapsed = time.monotonic() - start
                 if number == MAX_TRIES or elapsed > MAX_TRY_TIME:
                     raise StoreDown(
                         f"{self.name} does not respond as it should ({self._errors.describe(error)}), tried for "
                         f"{elapsed:.0f} s",
                         path=path, hint="run again later",
-                    ) from error  # fmt: skip
+                    ) from self._errors.cause(error)  # fmt: skip
             time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the attempts
         raise AssertionError("unreachable")
 
@@ -168,8 +173,9 @@ class RemoteStorage:
             raise
         except FileNotFoundError:
             raise UnreadableFile("there is no such place", path=self.name, hint="correct the URL") from None
-        except Exception as error:
-            raise UnreadableFile(f"cannot be listed ({self._errors.describe(error)})", path=self.name) from error
+        except Exception as error:  # noqa: BLE001 - it is raised as ours
+            problem = f"cannot be listed ({self._errors.describe(error)})"
+            raise UnreadableFile(problem, path=self.name) from self._errors.cause(error)
 
     def _name_problem(self, path: str) -> Problem | None:
         """Return why an object is not processed: its name may be one that a file in a folder must not have."""

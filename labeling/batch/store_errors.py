@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labeling.errors import LabelingError, UnreadableFile, WriteError
+from labeling.inert import without_secrets
 
 _REFUSALS = ("400", "301", "PermanentRedirect", "AuthorizationHeaderMalformed")
 """Answers to HEAD have no text, so this is all that S3 says about a long name, a wrong region or an expired token."""
@@ -19,13 +20,7 @@ _MAX_LENGTH = 200
 _MIN_SECRET = 4
 """Shorter values of options are not replaced in messages: they would be found in many words."""
 
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s]*@")
 _SECRET_OPTION = re.compile(r"key|secret|token|pass|cred|conn|sas|sign|auth", re.IGNORECASE)
-
-
-def without_credentials(text: str) -> str:
-    """Return a text without the credentials in its URLs."""
-    return _CREDENTIALS_IN_URL.sub("", text)
 
 
 class StoreErrors:
@@ -37,9 +32,8 @@ class StoreErrors:
     """
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self._name = without_credentials(url)
-        credentials = _CREDENTIALS_IN_URL.search(url)
-        self._secrets = [*_secrets(options), *([credentials[0]] if credentials else [])]
+        self._name = without_secrets(url)
+        self._secrets = [*_secrets(options), *_left_out(url, self._name)]
 
     def permanent(self, path: str, kind: type[LabelingError], error: Exception) -> LabelingError | None:
         """Return what to raise for an error that another attempt would not change; ``None`` for a temporary one.
@@ -82,9 +76,20 @@ class StoreErrors:
             text = " ".join(dict.fromkeys(filter(None, (status, code, message))))
         else:
             text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        text = without_secrets(text)
         for secret in self._secrets:
             text = text.replace(secret, "" if secret.endswith("@") else "...")
-        return " ".join(without_credentials(text).split())[:_MAX_LENGTH]
+        return " ".join(text.split())[:_MAX_LENGTH]
+
+    def cause(self, error: Exception) -> Exception | None:
+        """Return the error, to be named as a cause, unless a trace of it would show a secret."""
+        shown: BaseException | None = error
+        while shown is not None:
+            text = f"{shown} {shown!r}"
+            if without_secrets(text) != text or any(secret in text for secret in self._secrets):
+                return None
+            shown = shown.__cause__ or shown.__context__
+        return error
 
 
 def error_code(error: BaseException) -> str:
@@ -99,6 +104,15 @@ def _response(error: BaseException) -> tuple[str, str, str]:
         return "", "", ""
     details, metadata = response.get("Error") or {}, response.get("ResponseMetadata") or {}
     return str(details.get("Code", "")), str(metadata.get("HTTPStatusCode", "")), str(details.get("Message", ""))
+
+
+def _left_out(url: str, name: str) -> Iterator[str]:
+    """Yield what a URL has and its name has not: user and password, and the query."""
+    place = name.partition("://")[2]
+    before, found, after = url.partition("://")[2].partition(place)
+    if place and found:
+        parts = [before, *before.rstrip("@").split(":", 1), *re.split("[?&=]", after)]
+        yield from sorted((each for each in parts if len(each) >= _MIN_SECRET), key=len, reverse=True)
 
 
 def _secrets(options: dict[str, Any]) -> Iterator[str]:

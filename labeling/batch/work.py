@@ -28,6 +28,7 @@ from labeling.batch.task import (
 from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose, error_context
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
+from labeling.inert import without_secrets
 from labeling.options.isolation import LONGEST, Limits
 from labeling.verification.verifier import sidecar_of
 
@@ -401,4 +402,4 @@ _KINDS: tuple[tuple[type[LabelingError], str], ...] = ((InternalError, "Internal
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:MAX_MESSAGE]
+    return " ".join(without_secrets(text).split())[:MAX_MESSAGE]

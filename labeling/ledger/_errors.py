@@ -11,6 +11,7 @@ from sqlalchemy import exc
 
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.gates import as_ours, shortage
+from labeling.inert import without_secrets
 
 
 class _Meaning(NamedTuple):
@@ -130,4 +131,4 @@ def _translation(display_name: str, error: BaseException | None) -> LabelingErro
 def _one_line(error: BaseException | None) -> str:
     arguments = getattr(error, "args", ())
     text = arguments[0].get("M", "") if arguments and isinstance(arguments[0], dict) else str(error)
-    return " ".join(text.split())[:200]
+    return without_secrets(" ".join(text.split()))[:200]
