@@ -28,6 +28,8 @@ class FileBytes:
     Attributes:
         fd: Its descriptor.
         name: The same name.
+        derived: What readers found out about the whole file and need again, under keys of theirs. Whoever writes into
+            the file clears it.
 
     Raises:
         UnreadableFile: It became shorter while in use.
@@ -37,6 +39,7 @@ class FileBytes:
         self._file = file  # kept open: it owns the descriptor
         self.fd: int = file.fileno()
         self.name = name
+        self.derived: dict[object, Any] = {}
         self._size = os.fstat(self.fd).st_size
 
     def __len__(self) -> int:

@@ -363,110 +363,110 @@ def avi_chunks() -> bytes:
 # --- MP4 and HEIF -----------------------------------------------------------------------------------------------------
 
 
-def _box(kind: bytes, *parts: bytes) -> bytes:
+def box(kind: bytes, *parts: bytes) -> bytes:
     body = b"".join(parts)
     return struct.pack(">I4s", len(body) + 8, kind) + body
 
 
-def _full(kind: bytes, *parts: bytes, version: int = 0) -> bytes:
-    return _box(kind, bytes([version, 0, 0, 0]), *parts)
+def full_box(kind: bytes, *parts: bytes, version: int = 0) -> bytes:
+    return box(kind, bytes([version, 0, 0, 0]), *parts)
 
 
-_FTYP = _box(b"ftyp", b"isom\0\0\2\0isommp42")
-_MVHD = _full(b"mvhd", struct.pack(">IIII", 0, 0, 1000, 1000), bytes(80))
+_FTYP = box(b"ftyp", b"isom\0\0\2\0isommp42")
+_MVHD = full_box(b"mvhd", struct.pack(">IIII", 0, 0, 1000, 1000), bytes(80))
 
 
 def _track(*table: bytes, edits: bytes = b"") -> bytes:
-    tkhd = _full(b"tkhd", struct.pack(">IIIII", 0, 0, 1, 0, 1000), bytes(52), struct.pack(">II", 64 << 16, 48 << 16))
-    mdhd = _full(b"mdhd", struct.pack(">IIIIHH", 0, 0, 1000, 1000, 0x55C4, 0))
-    hdlr = _full(b"hdlr", bytes(4), b"vide", bytes(13))
-    avc1 = _box(b"avc1", bytes(24), struct.pack(">HH", 64, 48), bytes(50))
-    stsd = _full(b"stsd", struct.pack(">I", 1), avc1)
-    stbl = _box(b"stbl", stsd, *table)
-    minf = _box(b"minf", _full(b"vmhd", bytes(8)), stbl)
-    return _box(b"trak", tkhd, edits, _box(b"mdia", mdhd, hdlr, minf))
+    tkhd = full_box(b"tkhd", struct.pack(">IIIII", 0, 0, 1, 0, 1000), bytes(52), struct.pack(">II", 64 << 16, 48 << 16))
+    mdhd = full_box(b"mdhd", struct.pack(">IIIIHH", 0, 0, 1000, 1000, 0x55C4, 0))
+    hdlr = full_box(b"hdlr", bytes(4), b"vide", bytes(13))
+    avc1 = box(b"avc1", bytes(24), struct.pack(">HH", 64, 48), bytes(50))
+    stsd = full_box(b"stsd", struct.pack(">I", 1), avc1)
+    stbl = box(b"stbl", stsd, *table)
+    minf = box(b"minf", full_box(b"vmhd", bytes(8)), stbl)
+    return box(b"trak", tkhd, edits, box(b"mdia", mdhd, hdlr, minf))
 
 
 @made
 def mp4_boxes() -> bytes:
-    return _fill(_FTYP + _box(b"moov", _MVHD), _box(b"free"))
+    return _fill(_FTYP + box(b"moov", _MVHD), box(b"free"))
 
 
 @made
 def mp4_boxes_in_the_movie() -> bytes:
-    return _FTYP + _box(b"moov", _fill(_MVHD, _box(b"free")))
+    return _FTYP + box(b"moov", _fill(_MVHD, box(b"free")))
 
 
 @made
 def mp4_tracks() -> bytes:
-    return _FTYP + _box(b"moov", _fill(_MVHD, _track()))
+    return _FTYP + box(b"moov", _fill(_MVHD, _track()))
 
 
 @made
 def mp4_samples() -> bytes:
     count = 1_200_000
     table = [
-        _full(b"stts", struct.pack(">III", 1, count, 1)),
-        _full(b"stsc", struct.pack(">IIII", 1, 1, count, 1)),
-        _full(b"stsz", struct.pack(">II", 0, count), struct.pack(">I", 1) * count),
-        _full(b"stco", struct.pack(">II", 1, 64)),
+        full_box(b"stts", struct.pack(">III", 1, count, 1)),
+        full_box(b"stsc", struct.pack(">IIII", 1, 1, count, 1)),
+        full_box(b"stsz", struct.pack(">II", 0, count), struct.pack(">I", 1) * count),
+        full_box(b"stco", struct.pack(">II", 1, 64)),
     ]
-    return _FTYP + _box(b"moov", _MVHD, _track(*table)) + _box(b"mdat", bytes(count))
+    return _FTYP + box(b"moov", _MVHD, _track(*table)) + box(b"mdat", bytes(count))
 
 
 @made
 def mp4_chunks() -> bytes:
     count = 1_000_000
     table = [
-        _full(b"stts", struct.pack(">III", 1, count, 1)),
-        _full(b"stsc", struct.pack(">IIII", 1, 1, 1, 1)),
-        _full(b"stsz", struct.pack(">II", 1, count)),
-        _full(b"stco", struct.pack(">I", count), struct.pack(">I", 64) * count),
+        full_box(b"stts", struct.pack(">III", 1, count, 1)),
+        full_box(b"stsc", struct.pack(">IIII", 1, 1, 1, 1)),
+        full_box(b"stsz", struct.pack(">II", 1, count)),
+        full_box(b"stco", struct.pack(">I", count), struct.pack(">I", 64) * count),
     ]
-    return _FTYP + _box(b"moov", _MVHD, _track(*table)) + _box(b"mdat", bytes(100))
+    return _FTYP + box(b"moov", _MVHD, _track(*table)) + box(b"mdat", bytes(100))
 
 
 @made
 def mp4_samples_that_are_not_there() -> bytes:
     table = [
-        _full(b"stts", struct.pack(">III", 1, 0xFFFFFFFF, 1)),
-        _full(b"stsc", struct.pack(">IIII", 1, 1, 0xFFFFFFFF, 1)),
-        _full(b"stsz", struct.pack(">II", 1, 0xFFFFFFFF)),
-        _full(b"stco", struct.pack(">II", 1, 64)),
+        full_box(b"stts", struct.pack(">III", 1, 0xFFFFFFFF, 1)),
+        full_box(b"stsc", struct.pack(">IIII", 1, 1, 0xFFFFFFFF, 1)),
+        full_box(b"stsz", struct.pack(">II", 1, 0xFFFFFFFF)),
+        full_box(b"stco", struct.pack(">II", 1, 64)),
     ]
-    return _FTYP + _box(b"moov", _MVHD, _track(*table)) + _box(b"mdat", bytes(100))
+    return _FTYP + box(b"moov", _MVHD, _track(*table)) + box(b"mdat", bytes(100))
 
 
 @made
 def mp4_edits() -> bytes:
     count = 800_000
-    edits = _box(b"edts", _full(b"elst", struct.pack(">I", count), struct.pack(">IiI", 1, 0, 1 << 16) * count))
-    return _FTYP + _box(b"moov", _MVHD, _track(edits=edits))
+    edits = box(b"edts", full_box(b"elst", struct.pack(">I", count), struct.pack(">IiI", 1, 0, 1 << 16) * count))
+    return _FTYP + box(b"moov", _MVHD, _track(edits=edits))
 
 
 @made
 def mp4_fragments() -> bytes:
-    trex = _box(b"mvex", _full(b"trex", struct.pack(">IIIII", 1, 1, 1, 1, 0)))
-    run = _box(b"traf", _full(b"tfhd", struct.pack(">I", 1)), _full(b"trun", struct.pack(">I", 1)))
-    one = _box(b"moof", _full(b"mfhd", struct.pack(">I", 1)), run) + _box(b"mdat", b"a")
-    return _fill(_FTYP + _box(b"moov", _MVHD, _track(), trex), one)
+    trex = box(b"mvex", full_box(b"trex", struct.pack(">IIIII", 1, 1, 1, 1, 0)))
+    run = box(b"traf", full_box(b"tfhd", struct.pack(">I", 1)), full_box(b"trun", struct.pack(">I", 1)))
+    one = box(b"moof", full_box(b"mfhd", struct.pack(">I", 1)), run) + box(b"mdat", b"a")
+    return _fill(_FTYP + box(b"moov", _MVHD, _track(), trex), one)
 
 
 @made
 def mp4_texts() -> bytes:
-    text = _box(b"\xa9cmt", _box(b"data", struct.pack(">II", 1, 0), b"a"))
-    meta = _full(b"meta", _full(b"hdlr", bytes(4), b"mdirappl", bytes(9)), _box(b"ilst", _fill(b"", text)))
-    return _FTYP + _box(b"moov", _MVHD, _box(b"udta", meta))
+    text = box(b"\xa9cmt", box(b"data", struct.pack(">II", 1, 0), b"a"))
+    meta = full_box(b"meta", full_box(b"hdlr", bytes(4), b"mdirappl", bytes(9)), box(b"ilst", _fill(b"", text)))
+    return _FTYP + box(b"moov", _MVHD, box(b"udta", meta))
 
 
 @made
 def mp4_keys_of_many_names() -> bytes:
     count = 200_000
-    keys = _full(b"keys", struct.pack(">I", count), *(_box(b"mdta", b"%07d" % n) for n in range(count)))
-    data = _box(b"data", struct.pack(">II", 1, 0), b"a")
-    ilst = _box(b"ilst", *(_box(struct.pack(">I", n + 1), data) for n in range(count)))
-    meta = _full(b"meta", _full(b"hdlr", bytes(4), b"mdta", bytes(13)), keys, ilst)
-    return _FTYP + _box(b"moov", _MVHD, _track(), _box(b"udta", meta)) + _box(b"mdat", bytes(100))
+    keys = full_box(b"keys", struct.pack(">I", count), *(box(b"mdta", b"%07d" % n) for n in range(count)))
+    data = box(b"data", struct.pack(">II", 1, 0), b"a")
+    ilst = box(b"ilst", *(box(struct.pack(">I", n + 1), data) for n in range(count)))
+    meta = full_box(b"meta", full_box(b"hdlr", bytes(4), b"mdta", bytes(13)), keys, ilst)
+    return _FTYP + box(b"moov", _MVHD, _track(), box(b"udta", meta)) + box(b"mdat", bytes(100))
 
 
 @made
@@ -477,47 +477,45 @@ def mp4_nested_boxes() -> bytes:
 
 @made
 def mp4_uuid_boxes() -> bytes:
-    return _fill(
-        _FTYP + _box(b"moov", _MVHD), _box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), b"<x/>")
-    )
+    return _fill(_FTYP + box(b"moov", _MVHD), box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), b"<x/>"))
 
 
 def _heif(*boxes: bytes) -> bytes:
-    hdlr = _full(b"hdlr", bytes(4), b"pict", bytes(13))
-    return _box(b"ftyp", b"avif\0\0\0\0mif1avif") + _full(b"meta", hdlr, *boxes)
+    hdlr = full_box(b"hdlr", bytes(4), b"pict", bytes(13))
+    return box(b"ftyp", b"avif\0\0\0\0mif1avif") + full_box(b"meta", hdlr, *boxes)
 
 
 @made
 def heif_items() -> bytes:
     count = 65535
-    infos = [_full(b"infe", struct.pack(">HH", n, 0), b"mime\0a\0", version=2) for n in range(1, count)]
-    pitm = _full(b"pitm", struct.pack(">H", 1))
-    return _heif(pitm, _full(b"iinf", struct.pack(">H", len(infos)), *infos))
+    infos = [full_box(b"infe", struct.pack(">HH", n, 0), b"mime\0a\0", version=2) for n in range(1, count)]
+    pitm = full_box(b"pitm", struct.pack(">H", 1))
+    return _heif(pitm, full_box(b"iinf", struct.pack(">H", len(infos)), *infos))
 
 
 @made
 def heif_properties() -> bytes:
-    infe = _full(b"infe", struct.pack(">HH", 1, 0), b"av01\0", version=2)
-    ipco = _box(b"ipco", _full(b"ispe", struct.pack(">II", 64, 64)) * 400_000)
-    ipma = _full(b"ipma", struct.pack(">IHB", 1, 1, 1), b"\x81")
-    iprp = _box(b"iprp", ipco, ipma)
-    return _heif(_full(b"pitm", struct.pack(">H", 1)), _full(b"iinf", struct.pack(">H", 1), infe), iprp)
+    infe = full_box(b"infe", struct.pack(">HH", 1, 0), b"av01\0", version=2)
+    ipco = box(b"ipco", full_box(b"ispe", struct.pack(">II", 64, 64)) * 400_000)
+    ipma = full_box(b"ipma", struct.pack(">IHB", 1, 1, 1), b"\x81")
+    iprp = box(b"iprp", ipco, ipma)
+    return _heif(full_box(b"pitm", struct.pack(">H", 1)), full_box(b"iinf", struct.pack(">H", 1), infe), iprp)
 
 
 @made
 def heif_references() -> bytes:
-    infe = _full(b"infe", struct.pack(">HH", 1, 0), b"av01\0", version=2)
-    one = _box(b"cdsc", struct.pack(">HHH", 1, 1, 1))
-    refs = _full(b"iref", _fill(b"", one))
-    return _heif(_full(b"pitm", struct.pack(">H", 1)), _full(b"iinf", struct.pack(">H", 1), infe), refs)
+    infe = full_box(b"infe", struct.pack(">HH", 1, 0), b"av01\0", version=2)
+    one = box(b"cdsc", struct.pack(">HHH", 1, 1, 1))
+    refs = full_box(b"iref", _fill(b"", one))
+    return _heif(full_box(b"pitm", struct.pack(">H", 1)), full_box(b"iinf", struct.pack(">H", 1), infe), refs)
 
 
 @made
 def heif_extents() -> bytes:
     count = 65535
-    iloc = _full(b"iloc", b"\x44\0", struct.pack(">HHHH", 1, 1, 0, count), struct.pack(">II", 8, 1) * count)
-    infe = _full(b"infe", struct.pack(">HH", 1, 0), b"Exif\0", version=2)
-    return _heif(_full(b"pitm", struct.pack(">H", 1)), _full(b"iinf", struct.pack(">H", 1), infe), iloc)
+    iloc = full_box(b"iloc", b"\x44\0", struct.pack(">HHHH", 1, 1, 0, count), struct.pack(">II", 8, 1) * count)
+    infe = full_box(b"infe", struct.pack(">HH", 1, 0), b"Exif\0", version=2)
+    return _heif(full_box(b"pitm", struct.pack(">H", 1)), full_box(b"iinf", struct.pack(">H", 1), infe), iloc)
 
 
 @made

@@ -23,7 +23,7 @@ SHORT = (
     "gif-frames-of-a-canvas", "matroska-voids", "matroska-clusters",
     "flac-comments", "flac-comments-of-many-names", "mp3-frames-of-many-names", "mp3-tags-of-many-names",
     "mp4-keys-of-many-names",
-    "matroska-tags-of-many-names", "flv-properties",
+    "matroska-tags-of-many-names", "flv-properties", "mp4-boxes", "jpeg-exif-segments", "jpeg-fill-bytes",
 )  # fmt: skip
 
 

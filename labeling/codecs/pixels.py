@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.codecs._jpeg_head import lean
 from labeling.codecs.base import Box, Painter, Pixels
 from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
@@ -82,6 +83,8 @@ def open_with(plugin: str, data: Buffer) -> Any:
     The class is called directly. ``Image.open`` would guess the format again and apply Pillow's own global limit on
     pixels, which callers cannot raise as they can ours (:func:`check_size`).
     """
+    if plugin.startswith("Jpeg"):
+        data = lean(data)
     return resolve(f"PIL.{plugin}")(io.BytesIO(data))
 
 

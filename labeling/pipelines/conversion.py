@@ -32,7 +32,7 @@ from labeling.pipelines.carried_over import carried_label, check_labels, signed,
 from labeling.pipelines.converted_name import beside, encoding_for
 from labeling.pipelines.output import resolve_target, said_of_link
 from labeling.pipelines.read_back import REPORT, check_metadata_kept
-from labeling.pipelines.source import require_signer, said_of_parent
+from labeling.pipelines.source import check_signable, require_signer, said_of_parent
 from labeling.preservation import State, find_conversion_losses, refuse
 from labeling.rules import Profile
 from labeling.rules import profile as profile_named
@@ -139,6 +139,7 @@ def convert(
         encoding = encoding_for(options.format, source, target, state, in_place=in_place)
         chosen = resolve_target(source, target or beside(Path(source), encoding), in_place=in_place)
         require_signer(state.found, signer)
+        check_signable(data, state.contents, signer)
         made = _convert(state, encoding, options, quality, signer, max_pixels)
         visible = _visible(state, made, rules, max_pixels)
         if strict:

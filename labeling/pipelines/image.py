@@ -25,6 +25,7 @@ from labeling.pipelines.source import (
     OTHERS_MUST_STAY,
     LabelFor,
     agreed_label,
+    check_signable,
     own_label,
     parent_as_signed,
     read_mended,
@@ -211,6 +212,7 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
     data, contents, found, mended = read_mended(data, options.max_pixels)
     label = agreed_label(found, label_for)
     require_signer(found, options.signer)
+    check_signable(data, contents, options.signer)
     parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
     if options.painter is None:
         return write(data, name, contents, found, label, options, how=mended, parent=parent)
@@ -282,6 +284,7 @@ def write(
         how = [*how, *thumbnails.words_on_exif(contents, after)]
     if source is None:
         check_picture_untouched(data, contents, result, after)
+    check_signable(result, after, options.signer)
     if options.signer is not None:
         # Of the source: painting may have left a file without its manifest.
         if parent is None and (before.found.c2pa or before.found.referenced):

@@ -25,6 +25,7 @@ from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile, resolve_target, write_result
 from labeling.pipelines.source import (
     OTHERS_MUST_STAY,
+    check_signable,
     open_source,
     own_label,
     parent_as_signed,
@@ -112,6 +113,7 @@ def propagate(
         label = _one_label(found)
         beside = store_beside(source, contents)
         require_signer(found, signer, beside=beside)
+        check_signable(data, contents, signer)
         label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
         options = LabelingOptions(profile_named(profile), signer=signer, strict=strict)
         how = [*mended, "the propagator's half was filled"]
@@ -194,6 +196,7 @@ def transplant(
             if own is not None and own.producer != label.producer:
                 raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
             require_signer(found, signer)
+            check_signable(original, before, signer)
             _require_alike((whole, before, had), (data, contents, found), from_name)
             how = [*mended, f"labels carried over from {from_name}"]
             left: tuple[Loss, ...] = ()

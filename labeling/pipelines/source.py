@@ -14,6 +14,7 @@ from labeling.findings import Signature
 from labeling.label import Label
 from labeling.marks import aigc
 from labeling.verification import metadata
+from labeling.verification.verifier import many_boxes
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Signer
@@ -156,6 +157,19 @@ def require_signer(found: metadata.Found, signer: Signer | None, *, beside: byte
             f"{has}, which a change would break",
             hint="give a signer (`signer`) and they are kept as the parent ingredient",
         )
+
+
+def check_signable(data: Media, contents: Contents, signer: Signer | None) -> None:
+    """Raise :class:`SigningError` if a file that is to be signed has too many boxes for c2pa's library."""
+    if signer is not None and (crowd := many_boxes(data, contents, spare=_ADDED)):
+        raise SigningError(
+            f"it cannot be signed: {crowd}",
+            hint="a copy without fragments has fewer (`ffmpeg -i OLD -c copy NEW.mp4`), or do not sign it",
+        )
+
+
+_ADDED = 64
+"""Boxes that a label and a manifest may add, at the most."""
 
 
 def said_of_parent(found: metadata.Found) -> list[str]:

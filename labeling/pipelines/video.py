@@ -20,7 +20,7 @@ from labeling.options import VideoOptions
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.join_check import BrokenJoin
 from labeling.pipelines.output import LabeledFile
-from labeling.pipelines.source import LabelFor, agreed_label, read_contents, require_signer
+from labeling.pipelines.source import LabelFor, agreed_label, check_signable, read_contents, require_signer
 from labeling.pipelines.video_job import VideoJob, write
 from labeling.verification.verifier import store_beside
 
@@ -82,6 +82,7 @@ def _labelled(
     beside = store_beside(name, contents)
     label = agreed_label(found, label_for)
     require_signer(found, options.signer, beside=beside)
+    check_signable(data, contents, options.signer)
     with contextlib.ExitStack() as stack:
         job = VideoJob(data, contents, found, beside)
         if options.painter is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
-from labeling.containers.syntax.isobmff import has_more_boxes
+from labeling.containers.syntax.isobmff import MAX_BESIDE, MAX_IN_ALL, too_many_boxes
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.filebytes import FileBytes
 from labeling.findings import REPORTED, Defect, Finding, Signature, Status, in_order
@@ -355,12 +355,20 @@ def contents_of_image(image: Any) -> Contents:
     return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
 
 
-MAX_SIGNED_BOXES = 1 << 14
-"""Limit on the top-level boxes of a file whose manifest is read: c2pa-rs 0.91 takes time with their square."""
-
 _BOXED = ("mp4", "heif", "jxl")
 
 MAX_STORE = 16 << 20
+
+
+def many_boxes(data: Media, contents: Contents, *, spare: int = 0) -> str:
+    """Say that a file has too many boxes for c2pa's library; empty if it has not.
+
+    ``spare`` is how many more are to be added.
+    """
+    if contents.format not in _BOXED or not too_many_boxes(data, spare=spare):
+        return ""
+    most = f"about {MAX_BESIDE:,} beside each other, {MAX_IN_ALL:,} in all"
+    return f"it has more boxes than the C2PA library is given ({most})"
 
 
 def sidecar_of(path: str | os.PathLike[str]) -> Path:
@@ -398,9 +406,8 @@ def credentials_of(
         message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
         why = defect("C2PA-UNSUPPORTED", message)
         return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (why,))
-    if contents.format in _BOXED and has_more_boxes(data, MAX_SIGNED_BOXES):
-        message = f"the file has more than {MAX_SIGNED_BOXES} boxes at its top level, and its manifest was not read"
-        why = defect("C2PA-MALFORMED", message)
+    if crowd := many_boxes(data, contents):
+        why = defect("C2PA-MALFORMED", f"{crowd}, so its manifest was not read")
         return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
     from labeling.marks import credentials
 

@@ -45,6 +45,7 @@ def applied(data: FileBytes, change: Patch) -> Iterator[None]:
     Raises:
         OSError: Opening or writing failed.
     """
+    data.derived.clear()
     fd = os.open(data.name, os.O_RDWR | getattr(os, "O_BINARY", 0))
     before = [(place, data[place : place + len(new)]) for place, new in change.switches]
     try:
@@ -59,6 +60,7 @@ def applied(data: FileBytes, change: Patch) -> Iterator[None]:
             _write(fd, before[::-1])
             raise
     finally:
+        data.derived.clear()
         os.close(fd)
 
 

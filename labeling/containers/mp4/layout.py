@@ -6,18 +6,28 @@ ISO/IEC 14496-12 and the QuickTime File Format. Only box headers and the movie b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import Struct
 from typing import NamedTuple
 
 from labeling.containers.base import Media
 from labeling.containers.mp4 import text_lists
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import Box, children, first_at, printable
+from labeling.filebytes import FileBytes
 
 MAX_MOVIE = 128 << 20
 """Limit on the bytes of a movie box. Ten hours of video need a tenth of it."""
 
 MAX_TOP = 1 << 19
 """Limit on the top-level boxes of a file; each fragment has two."""
+
+FEW_TOP, BYTES_EACH = 1 << 14, 64
+"""Top-level boxes that a file of any size may have, and bytes of a larger one for each further one, on average.
+
+The ``moof`` and ``mdat`` boxes of a fragment have about 100 bytes without any media, so this limits only files that are
+made to keep a reader busy."""
+
+_PAGE, _NEAR = 1 << 14, 1 << 10
 
 MAX_TAIL = 1 << 20
 """Limit on the bytes behind the last box that are taken for a tail."""
@@ -27,6 +37,9 @@ _TOP_LEVEL = {
     b"meta", b"pnot", b"udta", b"pdin", b"prft", b"emsg", b"imda", b"bloc", b"meco", b"PICT",
 }  # fmt: skip
 """Types of boxes that may be at the top level (ISO/IEC 14496-12, table 1; QuickTime File Format)."""
+
+_NOTHING = bytes(4)
+_head = Struct(">I4s").unpack_from
 
 
 class Layout(NamedTuple):
@@ -64,41 +77,59 @@ class Parsed(NamedTuple):
 
 
 def lay_out(data: Media) -> Layout:
-    """Walk the top-level boxes of a file by their headers, and read the movie box."""
+    """Walk the top-level boxes of a file by their headers, and read the movie box.
+
+    The boxes of an open file are walked once: ``data.derived`` keeps them, until something is written into the file.
+    """
+    if not isinstance(data, FileBytes):
+        boxes, problem, end = _walked(data)
+    elif (kept := data.derived.get(_walked)) is None:
+        boxes, problem, end = data.derived[_walked] = _walked(data)
+    else:
+        boxes, problem, end = kept
+    moov = next((each for each in boxes if each.type == b"moov"), None)
+    if moov is not None and moov.end - moov.start > MAX_MOVIE:
+        return Layout(boxes, None, b"", f"the moov box has {moov.end - moov.start} bytes, more than are read", end)
+    return Layout(boxes, moov, data[moov.start : moov.end] if moov else b"", problem, end)
+
+
+def _walked(data: Media) -> tuple[list[Box], str, int]:
+    """Return the top-level boxes, what is wrong with them, and their end."""
     size, pos, problem = len(data), 0, ""
+    most = min(MAX_TOP, FEW_TOP + size // BYTES_EACH)
     boxes: list[Box] = []
-    end = 0
+    page, base = b"", 0  # small boxes are read many at a time: each slice of a file is a system call
+    near = False
     while pos + 8 <= size:
-        head = data[pos : pos + 32]
-        length, kind, body = int.from_bytes(head[:4], "big"), head[4:8], pos + 8
+        at = pos - base
+        if at + 32 > len(page):
+            page, base, at = data[pos : pos + (_PAGE if near else 32)], pos, 0
+        length, kind = _head(page, at)
+        body = pos + 8
         if length == 1:
-            length, body = int.from_bytes(head[8:16], "big"), pos + 16
+            length, body = int.from_bytes(page[at + 8 : at + 16], "big"), pos + 16
         elif length == 0:  # to the end of the file
             length = size - pos
-        user = head[body - pos : body - pos + 16] if kind == b"uuid" else b""
-        if boxes and not any(head):  # padding
-            end = size
-            break
+        user = page[at + body - pos : at + body - pos + 16] if kind == b"uuid" else b""
+        if boxes and kind == _NOTHING and not any(page[at : at + 32]):  # padding
+            return boxes, "", size
         if (pos + length > size and kind not in _TOP_LEVEL) and _is_tail(data, boxes, pos):
             break
-        if length < body - pos or not _is_type(kind):
+        if length < body - pos or not (kind in _TOP_LEVEL or _is_type(kind)):
             problem = "" if _is_tail(data, boxes, pos) else f"there is no valid box at offset {pos}"
             break
         if pos + length > size:
             name, there = printable(kind), size - pos
             problem = f"the {name} box at offset {pos} says it has {length} bytes, but {there} are there"
             boxes.append(Box(kind, pos, min(body + len(user), size), size, user))
-            end = size
+            return boxes, problem, size
+        if len(boxes) >= most:
+            problem = f"more than {most} boxes, the most that are read in a file of its size"
             break
         boxes.append(Box(kind, pos, min(body + len(user), pos + length), pos + length, user))
+        near = length < _NEAR
         pos += length
-        if len(boxes) >= MAX_TOP:
-            problem = f"more than {MAX_TOP} boxes"
-            break
-    moov = next((each for each in boxes if each.type == b"moov"), None)
-    if moov is not None and moov.end - moov.start > MAX_MOVIE:
-        return Layout(boxes, None, b"", f"the moov box has {moov.end - moov.start} bytes, more than are read", pos)
-    return Layout(boxes, moov, data[moov.start : moov.end] if moov else b"", problem, end or pos)
+    return boxes, problem, pos
 
 
 def _is_tail(data: Media, boxes: list[Box], at: int) -> bool:
