@@ -19,6 +19,7 @@ import labeling
 from labeling import codecs
 from labeling.codecs import grounds
 from labeling.findings import Status
+from tests.programs import require
 
 PRODUCER = "001191000000MA00DEM00P10001"
 
@@ -135,6 +136,46 @@ def test_a_picture_in_bands_and_reduced_is_the_picture(name: str, monkeypatch: p
         assert np.abs(small - blocks).mean() < 1
 
 
+@pytest.mark.parametrize("place", [(0, 0, 334, 218), (32, 48, 200, 100)])
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("clear", [True, False])
+def test_the_first_frame_of_a_large_webp_animation_is_the_frame(
+    place: tuple[int, int, int, int], lossless: bool, clear: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webpmux = require("webpmux")
+    left, top, width, height = place
+    frame, whole, made = tmp_path / "a.webp", tmp_path / "b.webp", tmp_path / "c.webp"
+    scene(width, height, clear).save(frame, lossless=lossless)
+    scene(334, 218, clear=False).rotate(180).save(whole)
+    frames = ["-frame", str(frame), f"+100+{left}+{top}+0-b", "-frame", str(whole), "+100+0+0+0-b"]
+    subprocess.run([webpmux, *frames, "-o", str(made)], check=True, capture_output=True)
+    with Image.open(made) as image:
+        assert image.size == (334, 218)
+    data = made.read_bytes()
+    plain = codecs.displayed_on_grounds(data, "webp")
+    monkeypatch.setattr("labeling.codecs.webp.displayed.MOST", 1000)
+    monkeypatch.setattr("labeling.codecs.webp.displayed.open_picture", None)
+    monkeypatch.setattr(grounds, "BAND", 334 * 20)
+    large = codecs.displayed_on_grounds(data, "webp")
+    assert len(large.grounds) == (1 if place[0] == 0 and not clear else 3)
+    if place[0] and not clear:  # Pillow shows black around the frame if no frame says that it has alpha
+        assert np.array_equal(large.grounds[1], plain.grounds[0])
+    else:
+        assert all(np.array_equal(one, other) for one, other in zip(large.grounds, plain.grounds, strict=True))
+
+
+def test_a_frame_of_a_large_webp_animation_that_is_coded_in_another_size_is_named() -> None:
+    coded = encoded("WEBP")(Image.new("RGB", (64, 48)))[12:]
+    frame = bytes(6) + (5999).to_bytes(3, "little") * 2 + bytes(4) + coded
+    canvas = bytes((2, 0, 0, 0)) + (5999).to_bytes(3, "little") * 2
+    parts = [(b"VP8X", canvas), (b"ANIM", bytes(6)), (b"ANMF", frame)]
+    body = b"WEBP" + b"".join(kind + struct.pack("<I", len(each)) + each for kind, each in parts)
+    finding = next(
+        f for f in labeling.verify(b"RIFF" + struct.pack("<I", len(body)) + body).findings if f.kind == "visible"
+    )
+    assert "not coded in the size that it has" in finding.defects[0].message
+
+
 @pytest.mark.parametrize("name", ["jpeg", "png-16-alpha", "tiff-16", "webp", "png-palette"])
 def test_a_label_is_read_on_the_reduced_picture_and_measured_in_the_file_s_pixels(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -184,6 +225,13 @@ def large(name: str) -> bytes:
         out = io.BytesIO()
         Image.new("P", (16, 16)).save(out, "GIF", transparency=0)
         return out.getvalue()[:6] + struct.pack("<HH", side, side) + out.getvalue()[10:]
+    if name == "webp-animation":
+        coded = encoded("WEBP", lossless=True, method=0)(Image.new("RGB", (side, side), "navy"))[12:]
+        frame = bytes(6) + (side - 1).to_bytes(3, "little") * 2 + bytes(4) + coded
+        canvas = bytes((2, 0, 0, 0)) + (side - 1).to_bytes(3, "little") * 2
+        parts = [(b"VP8X", canvas), (b"ANIM", bytes(6)), *[(b"ANMF", frame)] * 6]
+        body = b"WEBP" + b"".join(kind + struct.pack("<I", len(each)) + each for kind, each in parts)
+        return b"RIFF" + struct.pack("<I", len(body)) + body
     if name == "tiff-rgb-16":
         head = struct.pack("<2sHIH", b"II", 42, 8, 10)
         data = zeros(side * side * 6)
@@ -195,7 +243,10 @@ def large(name: str) -> bytes:
         entries = b"".join(struct.pack("<HHII", *field) for field in fields)
         return head + entries + bytes(4) + struct.pack("<3H", 16, 16, 16) + data
     out = io.BytesIO()
-    Image.new("L", (side, side)).save(out, "JPEG")
+    if name == "avif-alpha":
+        Image.new("RGBA", (side, side), (90, 140, 60, 99)).save(out, "AVIF", speed=10)
+    else:
+        Image.new("L", (side, side)).save(out, "JPEG")
     return out.getvalue()
 
 
@@ -209,7 +260,9 @@ print(finding.status, int(peak) >> 10, time.process_time())
 """
 
 
-@pytest.mark.parametrize("name", ["png-rgba", "png-rgba-16", "tiff-rgb-16", "gif", "jpeg"])
+@pytest.mark.parametrize(
+    "name", ["png-rgba", "png-rgba-16", "tiff-rgb-16", "gif", "jpeg", "webp-animation", "avif-alpha"]
+)
 def test_a_large_picture_is_verified_in_bounded_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(large(name))

@@ -34,7 +34,9 @@ def displayed_on_grounds(source: Buffer | Image.Image, format: str, orientation:
     row = formats.find(format)
     if row is not None and row.banded and not isinstance(source, Image.Image):
         with decoding(row.name.upper()):
-            return show(resolve(row.banded, "labeling.codecs")(source, orientation, max_pixels))
+            found = resolve(row.banded, "labeling.codecs")(source, orientation, max_pixels)
+            if found is not None:
+                return show(found)
     image = _opened(source, format, max_pixels)
     scale = scale_for(*image.size)
     whole = image.size

@@ -101,7 +101,7 @@ def _check_heif(pictures: Pictures, max_pixels: int) -> None:
         check_size(width, height, max_pixels=max_pixels)
     if is_avif(pictures.file.view) and (width * height > _MOST_PIXELS or max(width, height) > _LONGEST):
         raise TooLarge(f"the AVIF picture has {width}×{height} pixels, more than the decoder takes (16384×16384)")
-    check_stated_size(pictures)
+    check_stated_size(pictures, max_pixels)
 
 
 _CODINGS = {

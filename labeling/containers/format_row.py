@@ -263,7 +263,8 @@ class Format:
 
     banded: str = ""
     """Function of :mod:`labeling.codecs` that decodes that picture in bands of rows, for formats whose decoder would
-    need several times its size: (data, orientation, max_pixels) → :class:`labeling.codecs.grounds.Banded`."""
+    need several times its size: (data, orientation, max_pixels) → :class:`labeling.codecs.grounds.Banded`, or ``None``
+    where the decoder of the row does."""
 
     player: str = ""
     """The same for the frames of an animation: (data, orientation, max_pixels) → their number, and an iterator."""

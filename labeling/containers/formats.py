@@ -142,7 +142,7 @@ _PICTURES: tuple[Format, ...] = (
         kept="items, properties and groups, colour (nclx, ICC), bit depth, chroma, gain maps, thumbnails, tracks",
         costs=costs.HEIF,
         module=".heif.metadata", inventory=".inventories.heif:inventory", carrier="meta item, mime application/rdf+xml",
-        opener=".opening:open_heif", turns_itself=True, animated=True,
+        opener=".opening:open_heif", banded=".heif.displayed:banded", turns_itself=True, animated=True,
         painter=".heif.paint", on_file="the picture (of a grid the tiles under the label) re-encoded as the source",
         encodings=(
             PictureEncoding(name="avif", media_type="image/avif", encoder="._encoders:avif", modes=("RGB", "RGBA"),

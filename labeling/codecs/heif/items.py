@@ -28,6 +28,9 @@ MATRIX = "the encoder takes this matrix only; the samples were converted to it"
 
 GRAIN = "film grain synthesis"
 
+_EDGE = 128
+"""Pixels that a coded picture may be larger than what is shown of it; one of a few bytes could claim any size."""
+
 _LAYERS = (b"a1lx", b"a1op", b"lsel")
 """Properties of the layers of a progressive AV1 picture; the new one has a single layer (AVIF, 2.2)."""
 
@@ -73,20 +76,7 @@ class Items:
 
     def _planes(self, item: int) -> Planes:
         if item not in self.decoded:
-            coding = coding_of(self.pictures.kind(item))
-            if coding is None:
-                raise LabelingError(f"item {item} of the HEIF file cannot be decoded here")
-            configuration = self.pictures.property(item, coding.property)
-            if configuration is None:
-                raise UnreadableFile(f"item {item} of the HEIF file has no decoder configuration")
-            nclx = self.pictures.nclx(item)
-            made = coding.decode(self.pictures.payload(item), configuration, nclx, self.max_pixels)
-            width, height = self.pictures.size(item)
-            if made.width < width or made.height < height:
-                raise UnreadableFile(
-                    f"item {item} of the HEIF file has {made.width}×{made.height} pixels, not {width}×{height}"
-                )
-            self.decoded[item] = made
+            self.decoded[item] = decode_item(self.pictures, item, self.max_pixels)
         return self.decoded[item]
 
     def _backdrops(self, picture: Shown, box: Box) -> list[Pixels]:
@@ -228,6 +218,28 @@ class Items:
         if self.unpainted:
             how += "; a thumbnail that cannot be encoded here stays without the label"
         return how
+
+
+def decode_item(pictures: Pictures, item: int, max_pixels: int) -> Planes:
+    """Decode a coded picture.
+
+    Raises:
+        UnreadableFile: It is damaged, or not coded in the size that the file states.
+    """
+    coding = coding_of(pictures.kind(item))
+    if coding is None:
+        raise LabelingError(f"item {item} of the HEIF file cannot be decoded here")
+    configuration = pictures.property(item, coding.property)
+    if configuration is None:
+        raise UnreadableFile(f"item {item} of the HEIF file has no decoder configuration")
+    width, height = pictures.size(item)
+    most = min(max_pixels, (width + _EDGE) * (height + _EDGE))
+    made = coding.decode(pictures.payload(item), configuration, pictures.nclx(item), most)
+    if made.width < width or made.height < height:
+        raise UnreadableFile(
+            f"item {item} of the HEIF file has {made.width}×{made.height} pixels, not {width}×{height}"
+        )
+    return made
 
 
 def coding_of(kind: bytes) -> Coding | None:

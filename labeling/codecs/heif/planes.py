@@ -215,6 +215,60 @@ def to_rgb(planes: Planes, box: Box, *, clip: bool = True) -> NDArray[np.float64
     return _clipped(np.stack([red, green, blue], axis=-1), clip=clip)
 
 
+def to_rgb8(planes: Planes, box: Box) -> Pixels:
+    """Return a box as (H, W, 3) uint8 RGB; for looking at it, since deeper samples are cut to 8 bits."""
+    import cv2
+
+    parts = {part.channel: _bytes(planes, at, box) for at, part in enumerate(planes.form.components)}
+    full = planes.colour.full
+    gain, low = (1.0, 0.0) if full else (255 / 219, 16.0)
+    if "G" in parts:
+        affine = np.diag([gain] * 3)
+        stacked = np.dstack([parts[name] for name in "RGB"])
+    elif "U" not in parts:
+        return np.repeat(_spread(parts["Y"], gain, low)[..., None], 3, axis=2)
+    else:
+        kr, kb = WEIGHTS[_matrix(planes.colour)]
+        kg = 1 - kr - kb
+        red, blue = ((2 - 2 * weight) * (1 if full else 255 / 224) for weight in (kr, kb))
+        affine = np.array([
+            [gain, 0, red], [gain, -kb / kg * blue, -kr / kg * red], [gain, blue, 0],
+        ])  # fmt: skip
+        stacked = np.dstack([parts[name] for name in "YUV"])
+    zero = affine @ np.array([low] * 3 if "G" in parts else [low, 128, 128])
+    return np.asarray(cv2.transform(stacked, np.column_stack([affine, -zero])), np.uint8)
+
+
+def to_alpha8(planes: Planes, box: Box) -> Pixels:
+    """Return a box of an alpha plane as (H, W, 1) uint8."""
+    full = planes.colour.full or planes.form.full
+    return _spread(_bytes(planes, 0, box), *((1.0, 0.0) if full else (255 / 219, 16.0)))[..., None]
+
+
+def _bytes(planes: Planes, at: int, box: Box) -> Pixels:
+    """Return the samples of a component in a box: 8 bits, and one for each pixel."""
+    part, (left, top, right, bottom) = planes.form.components[at], box
+    found = planes.samples[at][
+        top >> part.down : -(-bottom >> part.down), left >> part.across : -(-right >> part.across)
+    ]
+    if planes.form.bits > 8:
+        found = (found >> (planes.form.bits - 8)).astype(np.uint8)
+    if part.down:
+        found = found.repeat(1 << part.down, 0)[top - (top >> part.down << part.down) :][: bottom - top]
+    if part.across:
+        found = found.repeat(1 << part.across, 1)[:, left - (left >> part.across << part.across) :][:, : right - left]
+    return found
+
+
+def _spread(samples: Pixels, gain: float, low: float) -> Pixels:
+    """Bring samples of a limited range to the full one."""
+    if gain == 1:
+        return samples
+    table = np.clip(np.rint((np.arange(256) - low) * gain), 0, 255).astype(np.uint8)
+    spread: Pixels = table[samples]
+    return spread
+
+
 def _clipped(rgb: NDArray[np.float64], *, clip: bool) -> NDArray[np.float64]:
     return np.clip(rgb, 0, 1) if clip else rgb
 

@@ -7,6 +7,7 @@ does not scale, so that HEVC needs no such check.
 from __future__ import annotations
 
 from labeling.codecs.heif import av1_headers
+from labeling.codecs.pixels import check_size
 from labeling.containers.heif.pictures import Pictures
 from labeling.errors import UnreadableFile
 
@@ -14,7 +15,7 @@ _HEAD = 4096
 """Bytes of a picture in which its sequence header is looked for: it comes first (AV1 specification, 7.5)."""
 
 
-def check_stated_size(pictures: Pictures) -> None:
+def check_stated_size(pictures: Pictures, max_pixels: int) -> None:
     """Refuse a file if the primary picture, what it is derived from, or its alpha channel is said to be too large.
 
     ISO/IEC 23008-12, 6.5.3: the ispe property is the size of the reconstructed picture. The sequence header has the
@@ -22,6 +23,7 @@ def check_stated_size(pictures: Pictures) -> None:
 
     Raises:
         UnreadableFile: A picture is said to be wider or higher than it is coded.
+        TooLarge: A picture is coded with more pixels than ``max_pixels``, whatever the file says.
     """
     primary = pictures.meta.primary
     numbers = {primary, *pictures.targets(b"dimg", primary)}
@@ -30,6 +32,8 @@ def check_stated_size(pictures: Pictures) -> None:
         if pictures.kind(number) != b"av01":
             continue
         stated, coded = pictures.size(number), _coded_size(pictures.head(number, _HEAD))
+        if coded is not None:
+            check_size(*coded, max_pixels=max_pixels)
         if coded is not None and (stated[0] > coded[0] or stated[1] > coded[1]):
             raise UnreadableFile(
                 f"the file says that item {number} has {stated[0]}×{stated[1]} pixels, and its AV1 sequence header "

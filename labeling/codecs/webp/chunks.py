@@ -93,6 +93,15 @@ def frame_of(chunk: Chunk) -> Frame:
     return Frame(chunk, 2 * left, 2 * top, width + 1, height + 1, bool(body[15] & 1), parts)
 
 
+def still_of(picture: Sequence[Chunk], width: int, height: int) -> bytes:
+    """Return a still picture of its own, of the chunks of one."""
+    coded = b"".join(pack(part.name, part.body) for part in picture)
+    if any(part.name == b"ALPH" for part in picture):
+        size = b"".join((value - 1).to_bytes(3, "little") for value in (width, height))
+        coded = pack(b"VP8X", b"\x10\0\0\0" + size) + coded
+    return b"RIFF" + (len(coded) + 4).to_bytes(4, "little") + b"WEBP" + coded
+
+
 def frame_chunk(frame: Frame, picture: Sequence[Chunk], *, blend: bool, rect: tuple[int, int, int, int]) -> bytes:
     """Return an ANMF chunk with another picture: same duration, same unknown chunks behind it.
 
