@@ -37,6 +37,7 @@ from labeling.batch.summary import Mode
 from labeling.batch.work import Check, Job
 from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
+from labeling.gates import foreign, guarded
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -161,13 +162,13 @@ def run(
         state=state, storage_options=storage_options, language=language,
     )  # fmt: skip
     mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"
-    opened_source, opened_target = setup.open_storages(source, target, options, mode)
-    batch_run = _Run(
-        opened_source, opened_target, options, mode, setup.labeler_maker(labeler), verify, convert, ledger, progress
-    )
-    if ledger is not None:
-        ledger.require_writable()
-    return batch_run.execute(file_list)
+    with guarded("carry out the run"):
+        opened_source, opened_target = setup.open_storages(source, target, options, mode)
+        make, report = setup.labeler_maker(labeler), None if progress is None else foreign(progress)
+        batch_run = _Run(opened_source, opened_target, options, mode, make, verify, convert, ledger, report)
+        if ledger is not None:
+            ledger.require_writable()
+        return batch_run.execute(file_list)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from labeling.batch.summary import Mode
 from labeling.batch.task import STATE_FOLDER
 from labeling.batch.work import Check
 from labeling.errors import LabelingError, UnreadableFile
+from labeling.gates import foreign
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -161,7 +162,7 @@ def description(
     mode: Mode = "label" if make_labeler else "convert" if conversion else "verify"
     found: dict[str, Any] = {"mode": mode, "source": full_name(source), "in place": options.in_place}
     if make_labeler is not None:
-        found |= _labeler_description(make_labeler())
+        found |= _labeler_description(foreign(make_labeler)())
     elif conversion is not None:
         found |= conversion.arguments() | {"signed": _is_made(conversion.signer)}
     else:

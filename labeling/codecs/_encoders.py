@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labeling.codecs.opening import heif_library
+from labeling.codecs.pixels import encoding
 from labeling.codecs.png import samples as png_samples
 from labeling.containers import png
 from labeling.errors import LabelingError, MissingDependency
@@ -37,10 +38,8 @@ def _kept(image: Image.Image, *names: str) -> dict[str, Any]:
 
 def _save(image: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
-    try:
+    with encoding(kind, hint="try PNG"):
         image.save(out, kind, **options)
-    except (OSError, ValueError, TypeError, struct.error) as error:
-        raise LabelingError(f"the picture cannot be encoded as {kind}: {error}", hint="try PNG") from error
     return out.getvalue()
 
 
@@ -144,10 +143,8 @@ def heif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
         raise LabelingError("HEIC is not encoded without loss here", hint="choose png, webp or tiff")
     quality = HEIF_QUALITY if quality is None else quality
     out = io.BytesIO()
-    try:
+    with encoding("HEIC", hint="try PNG"):
         library.from_pillow(image).save(
             out, quality=quality, enc_params=HEVC_SPEED, **_kept(image, "icc_profile", "exif", "xmp")
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise LabelingError(f"the picture cannot be encoded as HEIC: {error}", hint="try PNG") from error
     return out.getvalue(), False, f"encoded as HEIC, quality {quality}"

@@ -10,8 +10,7 @@ from PIL import Image
 
 from labeling.codecs._memory import put
 from labeling.codecs.base import Painted, Painter
-from labeling.codecs.pixels import backdrops, decoding, make_plan, region_of
-from labeling.errors import LabelingError
+from labeling.codecs.pixels import backdrops, decoding, encoding, make_plan, region_of
 
 
 def frames(image: Any, what: str) -> Iterator[tuple[Image.Image, float]]:
@@ -65,10 +64,6 @@ def recode(
         kept |= {"save_all": True, "append_images": painted[1:], "duration": durations}
         kept |= {name: image.info[name] for name in ("loop", "background") if name in image.info}
     out = io.BytesIO()
-    try:
+    with encoding(kind, "the painted picture", hint="convert it to PNG"):
         painted[0].save(out, kind, **kept, **options)
-    except (OSError, ValueError, TypeError, RuntimeError, SyntaxError) as error:
-        raise LabelingError(
-            f"the painted picture cannot be encoded as {kind}: {error}", hint="convert it to PNG"
-        ) from error
     return Painted(out.getvalue(), plan.box, plan.width, plan.height, count, lossless, how)

@@ -14,10 +14,10 @@ from PIL import Image
 
 from labeling.codecs.converted import Converted, ExifFor, Turn, fitted, scaled
 from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import decoding
+from labeling.codecs.pixels import decoding, encoding
 from labeling.containers import formats
 from labeling.containers.format_row import PictureEncoding, resolve
-from labeling.errors import LabelingError, TooLarge, UnsupportedFormat
+from labeling.errors import TooLarge, UnsupportedFormat
 from labeling.losses import Loss
 
 QUALITY = 90
@@ -101,10 +101,8 @@ def encode_animation(
     if profile and target.holds_icc:
         options["icc_profile"] = profile
     out = io.BytesIO()
-    try:
+    with encoding(target.title, "the animation"):
         stills[0].save(out, target.name.upper(), **options)
-    except (OSError, ValueError, TypeError) as error:
-        raise LabelingError(f"the animation cannot be encoded as {target.title}: {error}") from error
     made.data = out.getvalue()
     grade = "" if not target.lossy else ", lossless" if lossless else f", quality {quality or QUALITY}"
     made.how.append(f"{frames} frames encoded as {target.title}{grade}")

@@ -77,6 +77,27 @@ def decoding(what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def encoding(kind: str, what: str = "the picture", *, hint: str | None = None) -> Iterator[None]:
+    """Turn whatever an encoder raises into one clear error.
+
+    Args:
+        kind: What it is encoded as, for the message, such as ``JPEG``.
+        what: What is encoded, with its article.
+        hint: What the caller can do if the encoder does not take it.
+
+    Raises:
+        LabelingError: The encoder failed; or, as :func:`labeling.gates.gate` says, :class:`TooLarge` where memory ran
+            out, and :class:`WriteError` where the disk is full.
+    """
+
+    def broken(why: str) -> LabelingError:
+        return LabelingError(f"{what} cannot be encoded as {kind} ({why})", hint=hint)
+
+    with gate(f"encode {what} as {kind}", broken):
+        yield
+
+
 def open_with(plugin: str, data: Buffer) -> Any:
     """Open ``data`` with one class of Pillow, given as ``PngImagePlugin:PngImageFile``.
 

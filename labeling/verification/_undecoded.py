@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labeling.errors import LabelingError, MissingDependency, TooLarge
 from labeling.findings import Finding, Signature, Status
+from labeling.marks.visible.engine import OcrFailed
 from labeling.rule_catalogue import defect
 
 
@@ -11,11 +12,13 @@ def undecoded(error: LabelingError, what: str, clause: str) -> Finding:
     """Return an ``unreadable`` finding, which makes the verdict inconclusive where the label matters.
 
     Args:
-        error: Why. :class:`MissingDependency` says that the file is not at fault.
+        error: Why. :class:`MissingDependency` and :class:`OcrFailed` say that the file is not at fault.
         what: What was to be decoded, with its article.
         clause: The clause that asks for the label.
     """
-    if isinstance(error, MissingDependency):
+    if isinstance(error, OcrFailed):
+        why = defect("FILE-UNCHECKED", f"the visible label was not looked for: {error.reason}")
+    elif isinstance(error, MissingDependency):
         why = defect("FILE-DECODER", f"the visible label was not looked for: {error.reason}", clause=clause)
     elif isinstance(error, TooLarge):
         why = defect("FILE-PIXELS", f"the pixels were not looked at: {error.reason}", clause=clause)

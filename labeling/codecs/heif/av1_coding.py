@@ -21,6 +21,7 @@ from labeling.codecs.heif import av1_headers as av1
 from labeling.codecs.heif.av1_grain import grain_of, with_grain
 from labeling.codecs.heif.coding import WITHOUT, Coded, decode_one, encode_one
 from labeling.codecs.heif.planes import Colour, Planes, to_rgb
+from labeling.codecs.pixels import encoding
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures
 from labeling.errors import LabelingError
@@ -177,10 +178,8 @@ def _opencv(samples: Any, bits: int, step: int) -> bytes:
 
     quality = 100 - round(step * 100 / 63)
     options = [cv2.IMWRITE_AVIF_QUALITY, quality, cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_SPEED, SPEED]
-    try:
+    with encoding("AVIF by OpenCV", "the painted picture", hint=WITHOUT):
         done, data = cv2.imencode(".avif", np.ascontiguousarray(samples.astype(f"u{samples.itemsize}")), options)
-    except cv2.error as error:
-        raise LabelingError(f"this OpenCV cannot encode AVIF ({error.err})", hint=WITHOUT) from error
     if not done:
         raise LabelingError("the painted picture cannot be encoded as AVIF", hint=WITHOUT)
     return _primary(data.tobytes())
@@ -221,11 +220,9 @@ def _by_rgb(planes: Planes, step: int) -> tuple[bytes, Colour | None]:
         return _opencv(rgb[..., ::-1], bits, step), changed
     out = io.BytesIO()
     quality = 100 - round(step * 100 / 63)
-    try:
-        image = Image.fromarray(rgb)
+    image = Image.fromarray(rgb)
+    with encoding("AVIF", "the painted picture", hint=WITHOUT):
         image.save(out, "AVIF", quality=quality, subsampling=sampling_name(planes), speed=SPEED, range="full")
-    except (OSError, ValueError, KeyError) as error:
-        raise LabelingError(f"the painted picture cannot be encoded as AVIF ({error})", hint=WITHOUT) from error
     return _primary(out.getvalue()), changed
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from labeling.codecs.heif.planes import Colour, Planes, from_frame, to_frame
 from labeling.codecs.packets import packet_of
-from labeling.codecs.pixels import decoding
+from labeling.codecs.pixels import decoding, encoding
 from labeling.codecs.priority import kept_priority
 from labeling.codecs.video import hevc
 from labeling.codecs.video.base import Stream
@@ -121,15 +121,11 @@ def _describe(thing: Any, planes: Planes) -> None:
 
 def encode_one(name: str, planes: Planes, options: dict[str, str], headers: bool) -> tuple[Any, bytes]:
     """Encode one picture; return the encoder and the bytes."""
-    import av
-
-    try:
+    with encoding(f"HEIF by {name}", "the painted picture", hint=WITHOUT):
         encoder = open_encoder(name, planes, options, headers)
         frame = described_frame(planes)
         frame.pts, frame.pict_type = 0, 1
         packets = [*encoder.encode(frame), *encoder.encode(None)]
-    except (av.error.FFmpegError, ValueError) as error:
-        raise LabelingError(f"the painted picture cannot be encoded by {name} ({error})", hint=WITHOUT) from error
     if len(packets) != 1:
         raise LabelingError(f"{name} returned {len(packets)} pictures for one", hint="please report this")
     return encoder, bytes(packets[0])

@@ -28,7 +28,7 @@ from labeling.codecs.heif.av1_coding import (
 from labeling.codecs.heif.coding import bypasses, described_frame, hevc_configuration, open_encoder
 from labeling.codecs.heif.planes import Colour, Planes, from_frame
 from labeling.codecs.packets import packet_of
-from labeling.codecs.pixels import decoding
+from labeling.codecs.pixels import decoding, encoding
 from labeling.codecs.video import hevc
 from labeling.codecs.video.bits import join_nals, split_start_codes
 from labeling.containers.heif.layout import parse
@@ -151,11 +151,9 @@ def _session(
 
     ``alone`` makes each a key frame.
     """
-    import av
-
     packets: list[Any] = []
     encoder: Any = None
-    try:
+    with encoding(f"HEIF by {name}", "the painted pictures", hint=_WITHOUT):
         for number, planes in enumerate(pictures):
             if encoder is None:
                 encoder = open_encoder(name, planes, options, headers)
@@ -167,8 +165,6 @@ def _session(
                 frame.pict_type = 1
             packets += encoder.encode(frame)
         packets += encoder.encode(None)
-    except (av.error.FFmpegError, ValueError) as error:
-        raise LabelingError(f"the painted pictures cannot be encoded by {name} ({error})", hint=_WITHOUT) from error
     if [packet.pts for packet in packets] != list(range(len(packets))):
         raise LabelingError(f"{name} changed the order of the pictures", hint="please report this")
     return encoder, packets
@@ -306,10 +302,8 @@ def _pillow(pictures: Painted, step: int, words: str) -> Made | None:
         stills.append(Image.fromarray(rgb.astype(np.uint8)))
     out = io.BytesIO()
     options: dict[str, Any] = {"quality": 100 - round(step * 100 / 63), "subsampling": name, "speed": SPEED}
-    try:
+    with encoding("AVIF", "the painted pictures", hint=_WITHOUT):
         stills[0].save(out, "AVIF", save_all=True, append_images=stills[1:], duration=40, range="full", **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise LabelingError(f"the painted pictures cannot be encoded as AVIF ({error})", hint=_WITHOUT) from error
     data = out.getvalue()
     file = parse(data)
     if file.meta is None or not file.tracks:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs.pixels import decoding
+from labeling.codecs.pixels import decoding, encoding
 from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import LabelingError, UnreadableFile
 
@@ -220,10 +220,12 @@ def _compress(carrier: Samples) -> bytes:
     if _evenness(sample) > _EVEN:
         best = settings[1]  # a flat drawing: the trials would take longer than they can save
     else:
-        lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
+        with encoding("PNG"):
+            lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
         lengths[0] = lengths[0] * 49 // 50  # where nothing compresses well, the first is the fastest
         best = settings[lengths.index(min(lengths))]
-    done, coded = cv2.imencode(".png", np.ascontiguousarray(carrier), best)
+    with encoding("PNG"):
+        done, coded = cv2.imencode(".png", np.ascontiguousarray(carrier), best)
     if not done:
         raise LabelingError("the PNG could not be encoded; the picture is too large for the encoder")
     return bytes(coded)

@@ -33,6 +33,7 @@ from labeling.codecs.video.decoders import decoder_of, first_of
 from labeling.codecs.video.targets import Choice, choose, converted, form_of
 from labeling.codecs.video.written import Facts, Record, facts_of, losses, name_of
 from labeling.errors import LabelingError, UnreadableFile
+from labeling.gates import gate
 
 if TYPE_CHECKING:
     import av
@@ -298,13 +299,9 @@ class Reencoder:
         return done + self._packed(coded)
 
     def _encode(self, frame: av.VideoFrame | None) -> list[Any]:
-        import av
-
         assert self._encoder is not None
-        try:
+        with gate("encode the video", _failed):
             return list(self._encoder.encode(frame))
-        except (av.error.FFmpegError, ValueError) as error:
-            raise LabelingError(f"the encoder failed ({error})", hint="try other settings") from error
 
     def _packed(self, packets: list[Any]) -> list[Packet]:
         given = []
@@ -353,14 +350,10 @@ class Reencoder:
             # By default PyAV makes x264 cut pictures into slices, which is slower and coarser. x264 copies a picture
             # before it returns; FFmpeg's own encoders, which work on several at a time, do not.
             encoder.thread_type = "AUTO"
-        try:
-            with kept_priority():
-                encoder.open()
-        except (av.error.FFmpegError, ValueError) as error:
-            raise LabelingError(
-                f"{frame.width}×{frame.height} {choice.pix_fmt} pictures cannot be encoded with {encoder.name} here",
-                hint=f"convert the video first, or {NO_VISIBLE}",
-            ) from error
+        pictures = f"{frame.width}×{frame.height} {choice.pix_fmt} pictures cannot be encoded with {encoder.name} here"
+        refused = LabelingError(pictures, hint=f"convert the video first, or {NO_VISIBLE}")
+        with gate("open the encoder", lambda _: refused), kept_priority():
+            encoder.open()
         self._extradata = self._codec.extradata(encoder)
         self._encoder, self._unread = encoder, True
         return encoder
@@ -387,3 +380,7 @@ class Reencoder:
             f"a picture of the video{where} cannot be decoded: packets are missing or damaged",
             hint="repair the file first",
         )
+
+
+def _failed(why: str) -> LabelingError:
+    return LabelingError(f"the encoder failed ({why})", hint="try other settings")

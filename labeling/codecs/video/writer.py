@@ -26,7 +26,7 @@ from labeling.codecs.video.pixel_formats import BT709, FULL_RANGE, format_of
 from labeling.containers import formats
 from labeling.containers.format_row import Muxer
 from labeling.errors import LabelingError, WriteError, error_context
-from labeling.gates import one_line
+from labeling.gates import gate
 from labeling.limits import MIN_SECONDS
 
 if TYPE_CHECKING:
@@ -269,22 +269,21 @@ class VideoWriter:
         """Turn exceptions of PyAV into a :class:`LabelingError`."""
         import av
 
-        try:
-            yield
-        except av.error.FFmpegError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise WriteError("the disk is full; nothing was written") from error
-            if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT, errno.EFBIG, errno.EIO):
-                raise WriteError(
-                    f"the video cannot be written ({error.strerror})", hint="choose another place"
-                ) from error
-            raise LabelingError(
-                f"the video cannot be encoded ({one_line(error)})", hint="try another `codec` or size"
-            ) from error
-        except MemoryError as error:
-            raise LabelingError(
-                "there is not enough memory to encode the video", hint="choose a smaller size"
-            ) from error
+        with gate("encode the video", _not_encoded):
+            try:
+                yield
+            except av.error.FFmpegError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise WriteError("the disk is full; nothing was written") from error
+                if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT, errno.EFBIG, errno.EIO):
+                    raise WriteError(
+                        f"the video cannot be written ({error.strerror})", hint="choose another place"
+                    ) from error
+                raise
+
+
+def _not_encoded(why: str) -> LabelingError:
+    return LabelingError(f"the video cannot be encoded ({why})", hint="try another `codec` or size")
 
 
 def _opened(target: Path, muxer: Muxer) -> av.container.OutputContainer:

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
+from labeling.gates import gate, shortage
 from labeling.inert import without_secrets
 from labeling.marks.credentials import _context, _embeddable, _readback, library
 from labeling.marks.credentials.claim import DEFAULT_SOURCE_TYPE, VOCABULARIES, Claim, definition
@@ -212,13 +213,20 @@ class _Job:
     def build(self, kind: str, content: Any, target: Any, *, embed: bool = True) -> bytes:
         """Sign a stream into another one and return the manifest store."""
 
+        watched = _Watched(target)
+
         def run(builder: Any, native: Any) -> bytes:
             if not embed:
                 builder.set_no_embed()
-            store: bytes = builder.sign(native, self.media_type, content, target)
+            store: bytes = builder.sign(native, self.media_type, content, watched)
             return store
 
-        return self._with_builder(kind, run)
+        try:
+            return self._with_builder(kind, run)
+        except LabelingError:
+            if watched.error is not None:
+                raise watched.error from None
+            raise
 
     def _built_in(self, room: Callable[[int], Room], kind: str) -> tuple[bytes, bytes]:
         """Sign the file as ``room`` lays it out."""
@@ -246,22 +254,23 @@ class _Job:
 
         native = self.signer.native(kind)
         self.signer.take_error()
-        try:
-            with c2pa.Builder.from_json(self.definition, context=_context.for_signing()) as builder:
-                if self.parent is not None:
-                    source, media_type = self.parent
-                    ingredient = {"title": "parent", "relationship": "parentOf", "label": "parent"}
-                    held = source if hasattr(source, "read") else io.BytesIO(source)
-                    if self.parent_store is not None:
-                        ingredient |= _judged_beside(held, media_type, self.parent_store)
-                        builder.add_resource(_PARENT_STORE, io.BytesIO(self.parent_store))
-                    builder.add_ingredient(json.dumps(ingredient), media_type, held)
-                return run(builder, native)
-        except c2pa.C2paError as error:
-            ours = self.signer.take_error()
-            if ours is not None:
-                raise ours  # noqa: B904  # it has its own cause: what the callback raised
-            raise self._explain(error) from None
+        with gate("sign the file", lambda why: SigningError(f"c2pa could not sign: {why}")):
+            try:
+                with c2pa.Builder.from_json(self.definition, context=_context.for_signing()) as builder:
+                    if self.parent is not None:
+                        source, media_type = self.parent
+                        ingredient = {"title": "parent", "relationship": "parentOf", "label": "parent"}
+                        held = source if hasattr(source, "read") else io.BytesIO(source)
+                        if self.parent_store is not None:
+                            ingredient |= _judged_beside(held, media_type, self.parent_store)
+                            builder.add_resource(_PARENT_STORE, io.BytesIO(self.parent_store))
+                        builder.add_ingredient(json.dumps(ingredient), media_type, held)
+                    return run(builder, native)
+            except c2pa.C2paError as error:
+                ours = self.signer.take_error()
+                if ours is not None:
+                    raise ours  # noqa: B904  # it has its own cause: what the callback raised
+                raise self._explain(error) from None
 
     def _seal(self, result: bytes, store: bytes) -> tuple[bytes, bytes] | None:
         """Replace the stand-in's signature; ``None`` where the store is not in one piece (GIF, long JPEG)."""
@@ -284,6 +293,8 @@ class _Job:
         return b"".join((result[:at], store, tail)), store
 
     def _explain(self, error: Exception) -> LabelingError:
+        if (short := shortage(error, "sign the file")) is not None:
+            return short
         text = without_secrets(" ".join(str(error).split()))[:200]
         lower = text.lower()
         if "could not be parsed" in lower or "invalidasset" in lower.replace(" ", ""):
@@ -296,6 +307,29 @@ class _Job:
                 hint="try again, or sign without one",
             )
         return SigningError(f"c2pa could not sign: {text}")
+
+
+class _Watched:
+    """A stream that c2pa writes to. It says only that writing failed, so what was raised is kept: the disk is full."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.error: Exception | None = None
+        self.read, self.readinto, self.seek, self.tell = stream.read, stream.readinto, stream.seek, stream.tell
+
+    def write(self, data: bytes) -> int:
+        written: int = self._kept(self._stream.write, data)
+        return written
+
+    def flush(self) -> None:
+        self._kept(self._stream.flush)
+
+    def _kept(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self.error = self.error or error
+            raise
 
 
 def _judged_beside(source: BinaryIO, media_type: str, store: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from labeling.marks.visible.engine import OcrFailed
 from labeling.marks.visible.measure import kept, same_text, text_detail
 from labeling.marks.visible.paint import LabelPainter, check_asset
 from labeling.marks.visible.read import read_visible
@@ -13,6 +14,7 @@ from labeling.options import Style
 
 __all__ = [
     "LabelPainter",
+    "OcrFailed",
     "Style",
     "Wording",
     "check_asset",

@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.errors import MissingDependency
+from labeling.errors import LabelingError, MissingDependency
+from labeling.gates import gate
 
 MIN_SCORE = 0.5
 """Confidence of the recogniser below which a text does not count."""
+
+
+class OcrFailed(LabelingError):
+    """The OCR engine raised an exception: nothing is known of the label, and nothing is wrong with the file."""
+
 
 STEPS = ("text_det", "recognize_txt")
 """What this module calls of a ``RapidOCR`` object."""
@@ -34,10 +41,27 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=1)
 def ocr() -> Any:
-    """Load the engine, once per process. Raises :class:`MissingDependency` with what to install."""
+    """Load the engine, once per process.
+
+    Raises:
+        MissingDependency: The message says what to install.
+        OcrFailed: It cannot be loaded.
+    """
     logger = logging.getLogger("RapidOCR")
     level = logger.level
     threads = int(os.environ.get("AIGC_LABEL_OCR_THREADS", "0")) or min(4, os.cpu_count() or 1)
+    with _reading():
+        engine = _loaded(threads)
+    logger.setLevel(max(level, logging.CRITICAL))
+    if missing := [name for name in STEPS if not callable(getattr(engine, name, None))]:
+        raise MissingDependency(
+            f"visible labels cannot be read with this release of RapidOCR: it has no {' and no '.join(missing)}",
+            hint="pip install --upgrade --force-reinstall aigc-labeling brings the release that was tested",
+        )
+    return engine
+
+
+def _loaded(threads: int) -> Any:
     try:
         import rapidocr
 
@@ -56,12 +80,6 @@ def ocr() -> Any:
         raise MissingDependency(
             f"reading visible labels needs OCR ({error})", hint="pip install rapidocr onnxruntime"
         ) from error
-    logger.setLevel(max(level, logging.CRITICAL))
-    if missing := [name for name in STEPS if not callable(getattr(engine, name, None))]:
-        raise MissingDependency(
-            f"visible labels cannot be read with this release of RapidOCR: it has no {' and no '.join(missing)}",
-            hint="pip install --upgrade --force-reinstall aigc-labeling brings the release that was tested",
-        )
     return engine
 
 
@@ -74,9 +92,14 @@ def _require_models(folder: Path) -> None:
             )
 
 
+def _reading() -> AbstractContextManager[None]:
+    """Turn whatever RapidOCR and onnxruntime raise into :class:`OcrFailed`, but for want of memory."""
+    return gate("look for text on the picture", lambda why: OcrFailed(f"the OCR engine failed ({why})"))
+
+
 def detect(pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:
     """Find text lines on an RGB picture, (H, W, 3) uint8, as boxes (left, top, right, bottom) in pixels."""
-    with _lock:
+    with _lock, _reading():
         result = ocr().text_det(np.ascontiguousarray(pixels[:, :, ::-1]))
     if result.boxes is None:
         return []
@@ -89,6 +112,6 @@ def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[str]:
     """Read RGB crops, each (H, W, 3) uint8, and return what each says, ``""`` where the engine is not sure."""
     if not crops:
         return []
-    with _lock:
+    with _lock, _reading():
         result = ocr().recognize_txt([np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops])
     return [text if score >= MIN_SCORE else "" for text, score in zip(result.txts, result.scores, strict=True)]
