@@ -14,10 +14,11 @@ from typing import Protocol
 
 import numpy as np
 
-from labeling.codecs.base import Painter
+from labeling.codecs.base import Painter, Pixels
 from labeling.codecs.pixels import Plan, backdrops, over_alpha
 from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, decode, encode
+from labeling.containers.base import Buffer
 from labeling.containers.png import chunk
 from labeling.errors import UnreadableFile
 
@@ -29,7 +30,7 @@ class _Chunk(Protocol):
     @property
     def kind(self) -> bytes: ...
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> Buffer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ class Animation:
             UnreadableFile: A frame has no data or is not inside the canvas.
         """
         controls: list[bytes] = []
-        streams: list[list[bytes]] = []
-        still: list[bytes] = []
+        streams: list[list[Buffer]] = []
+        still: list[Buffer] = []
         for each in chunks:
             kind, body = each.kind, each.body
             if kind == b"fcTL":
-                controls.append(body)
+                controls.append(bytes(body))
                 streams.append([])
             elif kind == b"IDAT":
                 (streams[-1] if streams else still).append(body)
@@ -101,10 +102,10 @@ class Animation:
         pieces: list[bytes] = []
         sequence = 0
         if still is not None:
-            pieces.append(chunk(b"IDAT", encode(look.header, lay(look, still, plan.stored, overlay)[1])))
+            pieces.append(chunk(b"IDAT", encode(look.header, _painted(look, still, plan, overlay))))
         before: Samples | None = None
         for frame, canvas in zip(self.frames, self.canvases(look), strict=True):
-            canvas = lay(look, canvas.copy(), plan.stored, overlay)[1]
+            canvas = _painted(look, canvas.copy(), plan, overlay)
             x, y, part = _changed(before, canvas)
             control = struct.pack(">5I2H2B", sequence, part.shape[1], part.shape[0], x, y, *frame.delay, 0, 0)
             pieces.append(chunk(b"fcTL", control))
@@ -171,6 +172,13 @@ def _frame(control: bytes, stream: bytes, look: Look) -> _Frame:
     if not width or not height or not inside:
         raise UnreadableFile("a frame of the animated PNG is outside its canvas; the file is damaged")
     return _Frame(width, height, x, y, (num, den), dispose, blend, stream)
+
+
+def _painted(look: Look, canvas: Samples, plan: Plan, overlay: Pixels) -> Samples:
+    left, top, right, bottom = plan.stored
+    region = canvas[top:bottom, left:right]
+    region[...] = lay(look, region, np.ones(256, np.bool_), overlay).region
+    return canvas
 
 
 def _changed(before: Samples | None, now: Samples) -> tuple[int, int, Samples]:

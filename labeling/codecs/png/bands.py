@@ -1,25 +1,18 @@
-"""Decode a PNG picture in bands of rows, so that it is never whole in memory with all its samples.
-
-Each band is given to the decoder as a small picture of its own. Its first row is the last one before it, without a
-filter, because scanline filters refer to the row above (PNG, third edition, clause 9).
-"""
+"""Decode a PNG picture in bands of rows, so that it is never whole in memory with all its samples."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+import numpy as np
 
 from labeling.codecs.base import Pixels
 from labeling.codecs.grounds import MOST, Banded, band_rows, rows_of, whole
 from labeling.codecs.png.colour import Look, shown
-from labeling.codecs.png.decode import Chunk, image_data, opened, still_shown
-from labeling.codecs.png.samples import Header, Samples, decode, row_bytes
+from labeling.codecs.png.decode import Chunk, image_bodies, opened, still_shown
+from labeling.codecs.png.rows import Unfilter, bands, samples_of
+from labeling.codecs.png.samples import GRAY_ALPHA, RGBA
 from labeling.containers.base import Buffer
-from labeling.errors import UnreadableFile
-
-_READ = 1 << 22
-"""Bytes that are decompressed at once."""
 
 
 def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
@@ -30,57 +23,64 @@ def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
     """
     chunks, look, frames = opened(bytes(data), max_pixels)
     header = look.header
-    if frames or header.width * header.height <= MOST:
+    bytes_each = max(1, header.channels * header.depth // 8)
+    if frames or header.width * header.height * bytes_each <= 3 * MOST:
         return whole(still_shown(chunks, look, frames), orientation)
 
-    def bands(scale: int) -> Iterator[Pixels]:
+    def in_order(scale: int) -> Iterator[Pixels]:
         rows = band_rows(header.width, scale)
         if header.interlaced:
-            yield from rows_of(decode(header, image_data(chunks)), lambda part: shown(look, part), rows)
+            yield from rows_of(_joined(chunks, look), lambda part: part, rows)
         else:
-            yield from _in_bands(chunks, look, rows)
+            yield from _of_height(_bands(chunks, look), rows)
 
-    return Banded(header.width, header.height, bands, orientation)
+    return Banded(header.width, header.height, in_order, orientation)
 
 
-def _in_bands(chunks: Sequence[Chunk], look: Look, rows: int) -> Iterator[Pixels]:
+def _bands(chunks: Sequence[Chunk], look: Look) -> Iterator[Pixels]:
+    unfilter = Unfilter(look.header)
+    for band in bands(look.header, image_bodies(chunks)):
+        yield shown(look, samples_of(look.header, unfilter.lines(band), band.place.width))
+
+
+def _of_height(parts: Iterator[Pixels], rows: int) -> Iterator[Pixels]:
+    """Cut bands anew, so that each has ``rows`` rows but the last."""
+    held: list[Pixels] = []
+    have = 0
+    for part in parts:
+        held.append(part)
+        have += len(part)
+        if have >= rows:
+            joined = _stacked(held)
+            whole_bands = have // rows * rows
+            for y in range(0, whole_bands, rows):
+                yield joined[y : y + rows]
+            held, have = [joined[whole_bands:]], have - whole_bands
+    if have:
+        yield _stacked(held)
+
+
+def _stacked(parts: list[Pixels]) -> Pixels:
+    """Join bands; where one of them is transparent, all get an alpha channel."""
+    if len(parts) == 1:
+        return parts[0]
+    channels = max(part.shape[2] for part in parts)
+    return np.concatenate([part if part.shape[2] == channels else _with_alpha(part) for part in parts if len(part)])
+
+
+def _with_alpha(part: Pixels) -> Pixels:
+    return np.dstack([part, np.full(part.shape[:2], 255, np.uint8)])
+
+
+def _joined(chunks: Sequence[Chunk], look: Look) -> Pixels:
+    """Decode the passes of an interlaced picture, each band of which is reduced to 8 bits at once."""
     header = look.header
-    line = len(row_bytes(header, _blank(header)))
-    source = _Inflated(chunks)
-    above = bytes(line)
-    for y in range(0, header.height, rows):
-        count = min(rows, header.height - y)
-        raw = source.read(count * (line + 1))
-        if len(raw) < count * (line + 1):
-            raise UnreadableFile("the PNG image data is too short for the picture; the file is damaged or cut off")
-        samples = decode(replace(header, height=count + 1), zlib.compress(b"\0" + above + raw, 0))
-        above = row_bytes(header, samples[-1:])
-        yield shown(look, samples[1:])
-
-
-def _blank(header: Header) -> Samples:
-    import numpy as np
-
-    return np.zeros((1, header.width, header.channels), np.uint16 if header.depth == 16 else np.uint8)
-
-
-class _Inflated:
-    """The zlib stream in the IDAT chunks, decompressed bit by bit."""
-
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._bodies = (c.body for c in chunks if c.kind == b"IDAT")
-        self._stream = zlib.decompressobj()
-        self._held = bytearray()
-
-    def read(self, size: int) -> bytes:
-        while len(self._held) < size and not self._stream.eof:
-            fed = self._stream.unconsumed_tail or next(self._bodies, b"")
-            if not fed:
-                break
-            try:
-                self._held += self._stream.decompress(fed, max(_READ, size - len(self._held)))
-            except zlib.error as error:
-                raise UnreadableFile(f"the PNG image data is damaged ({error})") from error
-        made = bytes(self._held[:size])
-        del self._held[:size]
-        return made
+    clear = header.colour in (GRAY_ALPHA, RGBA) or look.key is not None or look.palette is not None
+    out = np.full((header.height, header.width, 4 if clear else 3), 255, np.uint8)
+    unfilter = Unfilter(header)
+    for band in bands(header, image_bodies(chunks)):
+        place = band.place
+        part = shown(look, samples_of(header, unfilter.lines(band), place.width))
+        where = slice(place.y + band.top * place.dy, place.y + band.bottom * place.dy, place.dy)
+        out[where, place.x :: place.dx, : part.shape[2]] = part
+    return out

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs.base import Box, Pixels
+from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import luma, over, over_alpha, split_overlay
 from labeling.codecs.png.samples import GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, Header, Samples
 from labeling.errors import UnreadableFile
@@ -115,45 +116,66 @@ def shown(look: Look, samples: Samples) -> Pixels:
     return eight if eight[..., 3].min() < 255 else np.ascontiguousarray(eight[..., :3])
 
 
-def lay(look: Look, samples: Samples, box: Box, overlay: Pixels) -> tuple[Look, Samples, str]:
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What an overlay makes of a picture.
+
+    Attributes:
+        look: The look of the picture afterwards.
+        region: The samples in the box afterwards, in this look.
+        converted: Turns any other samples of the picture into this look.
+        note: What had to change about the colour type; empty if nothing.
+    """
+
+    look: Look
+    region: Samples
+    converted: Callable[[Samples], Samples]
+    note: str = ""
+
+
+def lay(look: Look, region: Samples, used: NDArray[np.bool_], overlay: Pixels) -> Laid:
     """Blend an overlay into samples.
 
     Args:
         look: The look of the samples.
-        samples: The whole picture; may be changed in place.
-        box: Where the overlay goes, as stored.
-        overlay: (H, W, 4) uint8 RGBA, as stored.
-
-    Returns:
-        The look and the samples afterwards, and what had to change about the colour type (empty if nothing).
+        region: The samples in the box; they are not changed.
+        used: (256,) which palette entries are used in the picture.
+        overlay: (H, W, 4) uint8 RGBA for the box, as stored.
     """
-    left, top, right, bottom = box
-    where = (slice(top, bottom), slice(left, right))
     if look.palette is not None:
-        made = _lay_palette(look, samples, where, overlay)
+        made = _lay_palette(look, region, used, overlay)
         if made is not None:
-            return *made, ""
-        look, samples, note = look.as_rgba(), look.rgba(samples), "the palette had no room for the label: now RGBA"
-    else:
-        wide, samples = look.widened(samples)
-        note = "" if wide is look else f"{look.header.depth}-bit gray became 8-bit gray"
-        look = wide
-    opaque = look.header.colour in (GRAY, RGB)
-    if opaque:
-        mixed = _mixed(look, samples[where], overlay)
+            return Laid(*made, lambda samples: samples)
+        rgba = look.as_rgba()
+        note = "the palette had no room for the label: now RGBA"
+        return Laid(rgba, _mixed(rgba, look.rgba(region), overlay), look.rgba, note)
+    wide, widened = look.widened(region)
+    mixed = _mixed(wide, widened, overlay)
+    note = "" if wide is look else f"{look.header.depth}-bit gray became 8-bit gray"
+    if look.key is not None:
         # A transparent colour cannot express soft edges over nothing, and must not make part of the label disappear.
         touched = overlay[..., 3] > 0
-        if look.key is None or not ((look.keyed(samples[where]) | look.keyed(mixed)) & touched).any():
-            samples = samples if samples.flags.writeable else samples.copy()
-            samples[where] = mixed
-            return look, samples, note
-        look, samples, note = look.as_rgba(), look.rgba(samples), "its transparent colour became an alpha channel"
-    samples = samples if samples.flags.writeable else samples.copy()
-    samples[where] = _mixed(look, samples[where], overlay)
-    return look, samples, note
+        if ((wide.keyed(widened) | wide.keyed(mixed)) & touched).any():
+            rgba = wide.as_rgba()
+            note = "its transparent colour became an alpha channel"
+            clear = _mixed(rgba, wide.rgba(widened), overlay)
+            return Laid(rgba, clear, lambda samples: wide.rgba(look.widened(samples)[1]), note)
+    return Laid(wide, mixed, lambda samples: look.widened(samples)[1], note)
+
+
+_AT_ONCE = 1 << 18
+"""About as many pixels are blended at once, in floating point."""
 
 
 def _mixed(look: Look, region: Samples, overlay: Pixels) -> Samples:
+    step = max(1, _AT_ONCE // max(region.shape[1], 1))
+    out = np.empty_like(region)
+    for y in range(0, len(region), step):
+        out[y : y + step] = _blended(look, region[y : y + step], overlay[y : y + step])
+    return out
+
+
+def _blended(look: Look, region: Samples, overlay: Pixels) -> Samples:
     colour, alpha = split_overlay(overlay)
     peak = 65535 if look.header.depth == 16 else 255
     if look.header.colour in (GRAY, GRAY_ALPHA):
@@ -163,19 +185,16 @@ def _mixed(look: Look, region: Samples, overlay: Pixels) -> Samples:
     return blend(region, colour, alpha, peak)
 
 
-def _lay_palette(
-    look: Look, samples: Samples, where: tuple[slice, slice], overlay: Pixels
-) -> tuple[Look, Samples] | None:
+def _lay_palette(look: Look, region: Samples, used: NDArray[np.bool_], overlay: Pixels) -> tuple[Look, Samples] | None:
     """Blend the overlay into palette indices with new palette entries; ``None`` if there are too few."""
     assert look.palette is not None
     touched = overlay[..., 3] > 0
     colour, alpha = split_overlay(overlay)
-    mixed = over_alpha(look.rgba(samples[where]), colour, alpha)[touched]
+    mixed = over_alpha(look.rgba(region), colour, alpha)[touched]
     wanted, back = np.unique(mixed.view("<u4")[..., 0], return_inverse=True)
     have = {int(value): i for i, value in reversed(list(enumerate(look.palette.copy().view("<u4")[:, 0])))}
     new = [int(value) for value in wanted if int(value) not in have]
-    outside = np.bincount(samples.ravel(), minlength=256) > 0
-    free = [i for i in range(256) if i >= len(look.palette) or not outside[i]]
+    free = [i for i in range(256) if i >= len(look.palette) or not used[i]]
     free = [i for i in free if i >= len(look.palette)] + [i for i in free if i < len(look.palette)]
     reused = {have[int(value)] for value in wanted if int(value) in have}
     free = [i for i in free if i not in reused]
@@ -188,8 +207,7 @@ def _lay_palette(
     for value in new:
         palette[have[value]] = np.frombuffer(value.to_bytes(4, "little"), np.uint8)
     indices = np.array([have[int(value)] for value in wanted], np.uint8)[back.ravel()]
-    samples = samples.copy()
-    region = samples[where]
+    region = region.copy()
     region[touched, 0] = indices
     depth = max(look.header.depth, next(d for d in (1, 2, 4, 8) if entries <= 1 << d))
-    return Look(replace(look.header, depth=depth), palette), samples
+    return Look(replace(look.header, depth=depth), palette), region

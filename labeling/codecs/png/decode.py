@@ -15,7 +15,7 @@ from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import check_size, upright
 from labeling.codecs.png.apng import Animation
 from labeling.codecs.png.colour import Look, shown
-from labeling.codecs.png.samples import Header, decode, pass_bytes
+from labeling.codecs.png.samples import Header, data_bytes, decode
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, apple_form, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
@@ -23,16 +23,18 @@ from labeling.errors import UnreadableFile, UnsupportedFormat
 IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
 """Chunks that make up the pictures."""
 
+_DATA = {b"IDAT", b"fdAT"}
+
 BY_COLOUR_TYPE = {b"sBIT", b"bKGD", b"hIST"}
 """Chunks whose payload depends on the colour type, so that they change with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One chunk: its type, its payload, and where the whole of it is in the file."""
+    """One chunk: its type, its payload (of image data a view), and where the whole of it is in the file."""
 
     kind: bytes
-    body: bytes
+    body: Buffer
     start: int
     end: int
 
@@ -50,12 +52,12 @@ def opened(raw: bytes, max_pixels: int) -> tuple[list[Chunk], Look, int]:
         TooLarge: It is beyond the limit.
     """
     chunks = list(_chunks(raw))
-    header = Header.parse(chunks[0].body)
+    header = Header.parse(bytes(chunks[0].body))
     frames = sum(c.kind == b"fcTL" for c in chunks) if any(c.kind == b"acTL" for c in chunks) else 0
     check_size(header.width, header.height, max(frames, 1), max_pixels=max_pixels)
     coded = sum(len(c.body) for c in chunks if c.kind == b"IDAT")
     if coded:
-        coded_size.check(header.width, header.height, sum(pass_bytes(header)), coded * coded_size.DEFLATE)
+        coded_size.check(header.width, header.height, data_bytes(header), coded * coded_size.DEFLATE)
     return chunks, Look.parse(header, _body(chunks, b"PLTE"), _body(chunks, b"tRNS")), frames
 
 
@@ -65,20 +67,31 @@ def _chunks(raw: bytes) -> Iterator[Chunk]:
         raise UnsupportedFormat(problem)
     if not raw.startswith(SIGNATURE + b"\0\0\0\x0dIHDR"):
         raise UnreadableFile("the file does not begin with the PNG signature and header (IHDR)")
+    view = memoryview(raw)
     for kind, start, end in walk(raw):
         checked = kind in IMAGE or kind == b"acTL"
-        if checked and zlib.crc32(memoryview(raw)[start + 4 : end - 4]) != int.from_bytes(raw[end - 4 : end], "big"):
+        if checked and zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(raw[end - 4 : end], "big"):
             raise UnreadableFile(f"the PNG chunk {kind.decode()} at offset {start} fails its check sum (CRC)")
-        yield Chunk(kind, raw[start + 8 : end - 4] if checked or kind in BY_COLOUR_TYPE else b"", start, end)
+        body: Buffer = b""
+        if kind in _DATA:
+            body = view[start + 8 : end - 4]
+        elif checked or kind in BY_COLOUR_TYPE:
+            body = raw[start + 8 : end - 4]
+        yield Chunk(kind, body, start, end)
 
 
 def _body(chunks: Sequence[Chunk], kind: bytes) -> bytes:
-    return next((c.body for c in chunks if c.kind == kind), b"")
+    return bytes(next((c.body for c in chunks if c.kind == kind), b""))
+
+
+def image_bodies(chunks: Sequence[Chunk]) -> list[Buffer]:
+    """Return the parts of the zlib stream of the still picture."""
+    return [c.body for c in chunks if c.kind == b"IDAT"]
 
 
 def image_data(chunks: Sequence[Chunk]) -> bytes:
     """Join the zlib stream of the still picture."""
-    return b"".join([c.body for c in chunks if c.kind == b"IDAT"])
+    return b"".join(image_bodies(chunks))
 
 
 def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:

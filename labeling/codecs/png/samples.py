@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import decoding, encoding
+from labeling.codecs.png.stream import Inflated
 from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import LabelingError, UnreadableFile
 
@@ -81,19 +82,20 @@ def _minimal(header: Header, stream: bytes) -> bytes:
     return SIGNATURE + chunk(b"IHDR", header.body()) + palette + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
 
 
-def decode(header: Header, stream: bytes) -> Samples:
+def decode(header: Header, stream: bytes, *, checked: bool = False) -> Samples:
     """Decode the image data of one picture or frame.
 
     Args:
         header: The header, with the size of the frame.
         stream: The payloads of its IDAT or fdAT chunks, joined.
+        checked: Whether the stream is known to be sound and long enough.
 
     Raises:
         UnreadableFile: The stream is damaged or too short.
     """
     with decoding("PNG image data"):
         if header.depth == 16 and header.colour in (RGB, RGBA):
-            return _decode_deep_colour(header, stream)
+            return _decode_deep_colour(header, stream, checked)
         if header.depth < 8:
             stand_in = replace(header, colour=PALETTE)  # unpacks bits without scaling
         elif header.depth == 16:
@@ -110,7 +112,7 @@ def decode(header: Header, stream: bytes) -> Samples:
     return samples.reshape(header.height, header.width, header.channels)
 
 
-def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
+def _decode_deep_colour(header: Header, stream: bytes, checked: bool) -> Samples:
     """Decode 16-bit RGB and RGBA, which Pillow would reduce to 8 bits.
 
     OpenCV silently returns a part of the picture when the stream is cut off, so the length of the data is checked
@@ -118,13 +120,8 @@ def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
     """
     import cv2
 
-    wanted = sum(pass_bytes(header))
-    inflate, got, rest = zlib.decompressobj(), 0, stream
-    while got < wanted and rest and not inflate.eof:
-        got += len(inflate.decompress(rest, 1 << 20))
-        rest = inflate.unconsumed_tail
-    if got < wanted:
-        raise UnreadableFile(f"the PNG image data ends after {got} of {wanted} bytes; the file is damaged or cut off")
+    if not checked:
+        _check_length(stream, data_bytes(header))
     samples = cv2.imdecode(np.frombuffer(_minimal(header, stream), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.shape != (header.height, header.width, header.channels):
         raise UnreadableFile("the PNG image data cannot be decoded; the file is damaged")
@@ -134,28 +131,84 @@ def _decode_deep_colour(header: Header, stream: bytes) -> Samples:
     return np.asarray(samples)
 
 
+def _check_length(stream: bytes, wanted: int) -> None:
+    source, got = Inflated([stream]), 0
+    while made := len(source.read(min(1 << 22, wanted - got))):
+        got += made
+    if got < wanted:
+        raise UnreadableFile(f"the PNG image data ends after {got} of {wanted} bytes; the file is damaged or cut off")
+
+
 _SWAPPED = 64
 """Rows whose channels are swapped at once."""
 
 
-def pass_bytes(header: Header) -> list[int]:
-    """Return the bytes of each pass, filter bytes included: one pass, or the seven of Adam7."""
-    passes = [(0, 0, 1, 1)]
-    if header.interlaced:
-        passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
-    sizes = []
-    for x, y, dx, dy in passes:
-        columns, rows = -(-(header.width - x) // dx), -(-(header.height - y) // dy)
-        if columns > 0 and rows > 0:
-            sizes.append(rows * (1 + -(-columns * header.channels * header.depth // 8)))
-    return sizes
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A part of the image data with rows and filters of its own: all of it, or one of the seven of Adam7 (clause 8).
+
+    Attributes:
+        x: Column of its first pixel in the picture.
+        y: Row of its first pixel.
+        dx: Columns of the picture from one of its pixels to the next.
+        dy: Rows of the picture from one of its rows to the next.
+        width: Its pixels in a row.
+        height: Its rows.
+        line: Bytes of a row, without the filter byte.
+    """
+
+    x: int
+    y: int
+    dx: int
+    dy: int
+    width: int
+    height: int
+    line: int
 
 
-def row_bytes(header: Header, row: Samples) -> bytes:
-    """Return samples, (1, W, channels), as the bytes of a scanline before filters."""
+def passes(header: Header) -> list[Pass]:
+    """Return the passes that hold anything, in their order."""
+    grid = _ADAM7 if header.interlaced else ((0, 0, 1, 1),)
+    found = []
+    for x, y, dx, dy in grid:
+        width, height = -(-(header.width - x) // dx), -(-(header.height - y) // dy)
+        if width > 0 and height > 0:
+            found.append(Pass(x, y, dx, dy, width, height, -(-width * header.channels * header.depth // 8)))
+    return found
+
+
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+def data_bytes(header: Header) -> int:
+    """Return the bytes of the image data before compression, filter bytes included."""
+    return sum(part.height * (1 + part.line) for part in passes(header))
+
+
+def empty(header: Header, height: int, width: int) -> Samples:
+    """Return zeros of the type of a picture's samples, (height, width, channels)."""
+    return np.zeros((height, width, header.channels), np.uint16 if header.depth == 16 else np.uint8)
+
+
+def row_bytes(header: Header, rows: Samples) -> Pixels:
+    """Return samples, (n, W, channels), as the bytes of scanlines without filters: (n, bytes)."""
     if header.depth < 8:
-        return _packed(row[..., 0], header.depth).tobytes()
-    return row.astype(">u2").tobytes() if header.depth == 16 else row.tobytes()
+        return _packed(rows[..., 0], header.depth)
+    deep = rows.astype(">u2") if header.depth == 16 else np.ascontiguousarray(rows)
+    return deep.reshape(len(rows), -1).view(np.uint8)
+
+
+def rows_from_bytes(header: Header, lines: Pixels, width: int) -> Samples:
+    """Return scanlines without filters, (n, bytes), as samples (n, width, channels)."""
+    if header.depth == 16:
+        return np.ascontiguousarray(lines).view(">u2").astype(np.uint16).reshape(len(lines), width, header.channels)
+    if header.depth == 8:
+        return lines.reshape(len(lines), width, header.channels)
+    per_byte = 8 // header.depth
+    shifts = np.arange(8 - header.depth, -1, -header.depth, dtype=np.uint8)
+    values: Samples = (lines[..., None] >> shifts & np.uint8(header.peak)).reshape(len(lines), -1)
+    assert values.shape[1] == lines.shape[1] * per_byte
+    return np.ascontiguousarray(values[:, :width, None])
 
 
 def encode(header: Header, samples: Samples) -> bytes:
