@@ -1,4 +1,4 @@
-"""Still PNG files are painted on band by band: rows away from the label keep their filtered bytes, whatever they are."""
+"""Still PNG files are painted on band by band: rows away from the label keep their filtered bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from PIL import Image
 
 from labeling.codecs import paint_file
 from labeling.codecs.base import Box, Pixels
-from labeling.errors import LabelingError, UnreadableFile, WriteError
 
 from .test_png import TYPES, chunk, chunks_of
 

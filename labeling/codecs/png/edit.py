@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -19,31 +20,47 @@ from labeling.codecs.png.colour import Laid, Look, lay, shown
 from labeling.codecs.png.rows import Band, Unfilter, bands, filtered, line_bytes, samples_of, unfiltered
 from labeling.codecs.png.samples import Header, Pass, Samples, data_bytes, row_bytes
 from labeling.codecs.png.stream import Deflated
-from labeling.codecs.png.survey import Survey, Window, spread, survey, within
+from labeling.codecs.png.survey import Survey, Window, spread, within
 from labeling.containers.base import Buffer
 from labeling.errors import WriteError
 
-_KEPT = 48 << 20
-"""Image data of so many bytes is kept between the passes over it, and larger data is decompressed again."""
+_KEPT = 64 << 20
+"""So many bytes of image data are kept until they are needed once more; more of them are decompressed again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A picture that is ready to be painted on.
+_WAITING = 128 << 20
+"""So many bytes of image data wait until all that is under the label was seen."""
+
+
+class Edit(Protocol):
+    """A picture that is being painted on.
 
     Attributes:
         look: Its look afterwards.
         note: What had to change about the colour type; empty if nothing.
-        dithered: Whether it is dithered, as far as some of its rows tell.
-        write: Writes the IDAT chunks with the given function.
-        check: Compares the new file's image data, given as the payloads of its IDAT chunks, with what was written.
     """
 
     look: Look
     note: str
-    dithered: bool
-    write: Callable[[Callable[[bytes], object]], None]
-    check: Callable[[Iterable[Buffer]], None]
+
+    def write(self, put: Callable[[bytes], object]) -> bool:
+        """Write the IDAT chunks with the given function.
+
+        Returns:
+            Whether the picture is dithered, as far as some of its rows tell.
+
+        Raises:
+            UnreadableFile: The source's data is damaged.
+        """
+        ...
+
+    def check(self, bodies: Iterable[Buffer]) -> None:
+        """Compare the new file's image data, the payloads of its IDAT chunks, with what was meant to be written.
+
+        Raises:
+            WriteError: They differ.
+        """
+        ...
 
 
 def edit(look: Look, bodies: list[Buffer], plan: Plan, painter: Painter) -> Edit:
@@ -59,50 +76,94 @@ def edit(look: Look, bodies: list[Buffer], plan: Plan, painter: Painter) -> Edit
         UnreadableFile: Its data is damaged.
     """
     header = look.header
+    found = Survey(look, plan.stored)
+
+    def overlaid() -> Laid:
+        region = found.region()
+        return lay(look, region, found.used, plan.overlay(painter, backdrops(shown(look, region))))
+
+    covered = sum((window.bottom - window.top) * (1 + window.place.line) for window in found.windows)
+    if (
+        look.palette is None
+        and look.key is None
+        and header.depth >= 8
+        and not header.interlaced
+        and covered <= _WAITING
+    ):
+        return _Kept(look, plan.stored, found, overlaid, lambda: bands(header, bodies))
     held = list(bands(header, bodies)) if data_bytes(header) <= _KEPT else None
 
     def source() -> Iterable[Band]:
         return bands(header, bodies) if held is None else held
 
-    found = survey(look, plan.stored, source)
-    overlay = plan.overlay(painter, backdrops(shown(look, found.region)))
-    laid = lay(look, found.region, found.used, overlay)
+    for band in source():
+        found.see(band)
+    laid = overlaid()
     laid = replace(laid, look=replace(laid.look, header=replace(laid.look.header, interlaced=header.interlaced)))
     if laid.look.header == header:
-        job: _Kept | _Converted = _Kept(header, plan.stored, found, laid, source)
-    else:
-        job = _Converted(header, plan.stored, laid, source)
-    return Edit(laid.look, laid.note, found.dithered, job.write, job.check)
+        return _Kept(laid.look, plan.stored, found, lambda: laid, source, seen=True)
+    return _Converted(header, plan.stored, found, laid, source)
 
 
 class _Kept:
     """Rows stay in their own colour type."""
 
     def __init__(
-        self, header: Header, box: Box, found: Survey, laid: Laid, source: Callable[[], Iterable[Band]]
+        self,
+        look: Look,
+        box: Box,
+        found: Survey,
+        laid: Callable[[], Laid],
+        source: Callable[[], Iterable[Band]],
+        *,
+        seen: bool = False,
     ) -> None:
-        self._header, self._source = header, source
-        self._painted: list[tuple[Window, Pixels]] = [
-            (each, each.painted(header, within(each.place, box)[1], laid.region[spread(each.place, box)]))
-            for each in found.windows
-        ]
+        self.look, self.note = look, ""
+        self._header, self._box, self._found, self._laid, self._source = look.header, box, found, laid, source
+        self._seen = seen
+        self._painted: list[tuple[Window, Pixels]] = []
         self._sums: list[int] = []
 
-    def write(self, put: Callable[[bytes], object]) -> None:
+    def write(self, put: Callable[[bytes], object]) -> bool:
         made = Deflated(put)
-        self._sums = []
+        waiting: list[Band] = []
+        if self._seen:
+            self._paint()
         for band in self._source():
-            rows = band.rows
-            for window, new in self._painted:
-                down, across = window.part_of(band)
-                if down.stop:
-                    rows = rows.copy() if rows is band.rows else rows
-                    kinds = rows[down, 0]
-                    at = band.top + down.start - window.top
-                    rows[down, across] = filtered(kinds, new[at : at + len(kinds) + 1], window.bpp)
-            self._sums.append(self._sum_of(band))
-            made.add(rows.reshape(-1).data, band.coded)
+            if not self._seen:
+                self._found.see(band)
+            if not self._painted and (waiting or any(w.part_of(band)[0].stop for w in self._found.windows)):
+                waiting.append(band)  # what is drawn depends on all of the box
+                if band.bottom < self._found.windows[-1].bottom:
+                    continue
+                self._paint()
+                for each in waiting:
+                    self._add(made, each)
+                waiting.clear()
+            else:
+                self._add(made, band)
         made.finish()
+        return self._found.is_dithered()
+
+    def _paint(self) -> None:
+        laid = self._laid()
+        for each in self._found.windows:
+            columns = within(each.place, self._box)[1]
+            samples = laid.region[spread(each.place, self._box)]
+            self._painted.append((each, each.painted(self._header, columns, samples)))
+
+    def _add(self, made: Deflated, band: Band) -> None:
+        self._sums.append(self._sum_of(band))
+        for window, new in self._painted:
+            down, across = window.part_of(band)
+            if down.stop:
+                kinds = band.rows[down, 0]
+                at = band.top + down.start - window.top
+                rows = band.rows.copy()  # the source may be looked at once more
+                rows[down, across] = filtered(kinds, new[at : at + len(kinds) + 1], window.bpp)
+                made.add(rows.reshape(-1).data, band.coded)
+                return
+        made.add(band.rows.reshape(-1).data, band.coded)
 
     def _sum_of(self, band: Band) -> int:
         """Return a check sum of all bytes that may not change: the filter bytes too."""
@@ -143,13 +204,16 @@ class _Kept:
 class _Converted:
     """All rows get another colour type or depth."""
 
-    def __init__(self, header: Header, box: Box, laid: Laid, source: Callable[[], Iterable[Band]]) -> None:
+    def __init__(
+        self, header: Header, box: Box, found: Survey, laid: Laid, source: Callable[[], Iterable[Band]]
+    ) -> None:
+        self.look, self.note = laid.look, laid.note
         self._old, self._new, self._box, self._laid, self._source = header, laid.look.header, box, laid, source
+        self._dithered = found.is_dithered()
         self._sums: list[int] = []
 
-    def write(self, put: Callable[[bytes], object]) -> None:
+    def write(self, put: Callable[[bytes], object]) -> bool:
         made = Deflated(put)
-        self._sums = []
         above, place = b"", None
         for band, new in self._rows():
             if band.place is not place:
@@ -158,6 +222,7 @@ class _Converted:
             made.add(_filtered_best(self._new, band.rows[:, 0], above, new).reshape(-1).data)
             above = new[-1].tobytes()
         made.finish()
+        return self._dithered
 
     def _rows(self) -> Iterator[tuple[Band, Pixels]]:
         """Yield the bands, and their new rows without filters."""

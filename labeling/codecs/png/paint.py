@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from labeling.codecs.base import Painted, Painter
 from labeling.codecs.pixels import make_plan
@@ -16,6 +17,8 @@ from labeling.codecs.png.samples import GRAY, PALETTE, RGBA
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, chunk
 from labeling.errors import UnreadableFile
+
+T = TypeVar("T")
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -30,48 +33,43 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     out = io.BytesIO()
     if frames:
         new, pieces, note = apng.Animation.parse(chunks, look).painted(plan, painter)
+        _splice(raw, chunks, look, new, out, lambda: out.writelines(pieces))
+        made = out.getvalue()
         dots = False
-
-        def write() -> None:
-            out.writelines(pieces)
+        note += "; it is not interlaced any more" if look.header.interlaced else ""
     else:
         still = edit(look, image_bodies(chunks), plan, painter)
-        new, note, dots = still.look, still.note, still.dithered
-
-        def write() -> None:
-            still.write(out.write)
-
-    _splice(raw, chunks, look, new, out, write)
-    made = out.getvalue()
-    if not frames:
+        dots = _splice(raw, chunks, look, still.look, out, lambda: still.write(out.write))
+        made, note = out.getvalue(), still.note
         still.check(image_bodies(opened(made, max_pixels)[0]))
-    interlaced = look.header.interlaced and not new.header.interlaced
-    notes = ["PNG re-encoded without loss", note, "it is not interlaced any more" if interlaced else ""]
-    how = "; ".join(filter(None, notes))
+    how = "; ".join(filter(None, ["PNG re-encoded without loss", note.removeprefix("; ")]))
     return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how, dithered=dots)
 
 
-def _splice(
-    raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.BytesIO, write: Callable[[], None]
-) -> None:
-    """Write the new file: the source's chunks in their order, with those of the picture itself replaced."""
+def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.BytesIO, write: Callable[[], T]) -> T:
+    """Write the new file: the source's chunks in their order, with those of the picture itself replaced.
+
+    Returns:
+        What ``write`` does, which writes those.
+    """
     view = memoryview(raw)
     out.write(SIGNATURE + chunk(b"IHDR", new.header.body()))
-    placed = palette = False
+    written: list[T] = []
+    palette = False
     for c in chunks[1:]:
         if not palette and c.kind in (b"PLTE", b"tRNS", b"IDAT"):
             palette = True
             out.writelines(chunk(kind, body) for kind, body in ((b"PLTE", new.plte()), (b"tRNS", new.trns())) if body)
-        if c.kind == b"IDAT" and not placed:
-            placed = True
-            write()
+        if c.kind == b"IDAT" and not written:
+            written.append(write())
         if c.kind in BY_COLOUR_TYPE and new.header != old.header:
             out.writelines(_adapted(c, old, new))
         elif c.kind not in IMAGE and c.kind != b"iDOT":  # which gives offsets into the old picture data
             out.write(view[c.start : c.end])
-    if not placed:
+    if not written:
         raise UnreadableFile("the PNG has no image data (IDAT); the file is damaged")
     out.write(view[chunks[-1].end :])
+    return written[0]
 
 
 def _adapted(c: Chunk, old: Look, new: Look) -> Iterator[bytes]:

@@ -86,7 +86,7 @@ class Deflated:
         self._size = 2
         self._sum = zlib.adler32(b"")
         self._before = b""
-        self._level = 0
+        self._level = self._parts = 0
 
     def add(self, raw: Buffer, near: int | None = None) -> None:
         """Compress a part.
@@ -95,28 +95,33 @@ class Deflated:
             raw: The part.
             near: Bytes that it should not take many more than, if that can be; ``None`` if that is not known.
         """
-        if near is None:
-            made = self._compressed(raw, _USUAL)
-        else:
-            level = max(0, self._level - 1)
-            made = self._compressed(raw, _LEVELS[level])
-            while len(made) > near + near // _MORE + 64 and level + 1 < len(_LEVELS):
-                level += 1
-                made = min(made, self._compressed(raw, _LEVELS[level]), key=len)
-            self._level = level
+        made = self._compressed(raw, _USUAL) if near is None else self._near(raw, near + near // _MORE + 64)
         self._sum = zlib.adler32(raw, self._sum)
         self._before = bytes(memoryview(raw)[-_WINDOW:])
         self._write(made)
+
+    def _near(self, raw: Buffer, most: int) -> bytes:
+        level = self._level
+        if self._parts % _AGAIN == 0:
+            level = max(0, level - 1)
+        self._parts += 1
+        made = self._compressed(raw, _LEVELS[level])
+        while len(made) > most and level + 1 < len(_LEVELS):
+            level += 1
+            made = min(made, self._compressed(raw, _LEVELS[level]), key=len)
+        self._level = level
+        return made
 
     def finish(self) -> None:
         """End the stream with an empty block and the check sum."""
         self._write(b"\x03\x00" + self._sum.to_bytes(4, "big"), last=True)
 
-    def _compressed(self, raw: Buffer, level: int) -> bytes:
+    def _compressed(self, raw: Buffer, how: tuple[int, int]) -> bytes:
+        level, strategy = how
         if self._before:
-            stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, self._before)
+            stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy, self._before)
         else:
-            stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9)
+            stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy)
         return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)
 
     def _write(self, made: bytes, last: bool = False) -> None:
@@ -127,7 +132,11 @@ class Deflated:
             self._held, self._size = [], 0
 
 
-_LEVELS, _USUAL = (1, 3, 6, 9), 4
+_LEVELS = ((1, zlib.Z_HUFFMAN_ONLY), *((level, zlib.Z_DEFAULT_STRATEGY) for level in (1, 3, 6, 9)))
+_USUAL = (4, zlib.Z_DEFAULT_STRATEGY)
+
+_AGAIN = 8
+"""After so many parts, it is tried whether less will do as well."""
 
 _MORE = 25
 """The part of its size by which a stream may become larger before it is compressed harder: 4 %."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,48 +122,49 @@ def windows(header: Header, box: Box) -> list[Window]:
     return made
 
 
-@dataclass(frozen=True, slots=True)
 class Survey:
-    """What one pass over a picture finds.
+    """What is to be known of a picture, taken from its bands as they come.
 
     Attributes:
         windows: The bytes that a change of the box changes.
-        region: (H, W, channels) the samples in the box.
         used: (256,) which palette entries are used; all of them if there is no palette.
-        dithered: Whether the picture is dithered, as far as some of its rows tell.
     """
 
-    windows: list[Window]
-    region: Samples
-    used: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    dithered: bool
+    def __init__(self, look: Look, box: Box) -> None:
+        self._look, self._box = look, box
+        header = look.header
+        self.windows = windows(header, box)
+        self.used = np.full(256, look.palette is None)
+        self._step = max(1, header.height // SAMPLED)
+        self._sampled = np.zeros((-(-header.height // self._step), min(header.width, LONGEST), 3), np.uint8)
+        self._unfilter = Unfilter(header)
 
+    def see(self, band: Band) -> None:
+        """Take what is needed from a band.
 
-def survey(look: Look, box: Box, source: Callable[[], Iterable[Band]]) -> Survey:
-    """Look through a picture.
-
-    Raises:
-        UnreadableFile: Its data is damaged.
-    """
-    header = look.header
-    left, top, right, bottom = box
-    found = windows(header, box)
-    used = np.zeros(256, np.bool_) if look.palette is not None else np.ones(256, np.bool_)
-    step = max(1, header.height // SAMPLED)
-    sampled = np.zeros((-(-header.height // step), min(header.width, LONGEST), 3), np.uint8)
-    unfilter = Unfilter(header)
-    for band in source():
-        lines = unfilter.lines(band)
-        for window in found:
+        Raises:
+            UnreadableFile: Its data is damaged.
+        """
+        header = self._look.header
+        lines = self._unfilter.lines(band)
+        for window in self.windows:
             window.see(header, band, lines)
-        if not used.all():
-            used[samples_of(header, lines, band.place.width)] = True
-        _sample(look, band, lines, step, sampled)
-    region = empty(header, bottom - top, right - left)
-    for window in found:
-        columns = within(window.place, box)[1]
-        region[spread(window.place, box)] = window.samples(header, columns)
-    return Survey(found, region, used, is_dithered(sampled))
+        if not self.used.all():
+            self.used[samples_of(header, lines, band.place.width)] = True
+        _sample(self._look, band, lines, self._step, self._sampled)
+
+    def region(self) -> Samples:
+        """Return the samples in the box, (H, W, channels), once the bands that it is in were seen."""
+        left, top, right, bottom = self._box
+        region = empty(self._look.header, bottom - top, right - left)
+        for window in self.windows:
+            columns = within(window.place, self._box)[1]
+            region[spread(window.place, self._box)] = window.samples(self._look.header, columns)
+        return region
+
+    def is_dithered(self) -> bool:
+        """Return whether the picture is dithered, as far as some of its rows tell."""
+        return is_dithered(self._sampled)
 
 
 def _sample(look: Look, band: Band, lines: Samples, step: int, out: Pixels) -> None:
