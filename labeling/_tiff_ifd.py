@@ -11,6 +11,8 @@ import mmap
 import struct
 from dataclasses import dataclass, field
 
+from labeling.filebytes import Pieces
+
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 MAX_IFDS = 64
@@ -112,7 +114,7 @@ class Tiff:
     big: bool
     ifds: tuple[Ifd, ...]
     problems: tuple[str, ...]
-    data: Buffer = field(repr=False)
+    data: Buffer | Pieces = field(repr=False)
     cut: bool = False
     sound: bool = True
 
@@ -143,7 +145,7 @@ class Tiff:
         return next((ifd for ifd in self.ifds if ifd.name == name), None)
 
 
-def read_tiff(data: Buffer, *, follow: bool = True, max_ifds: int = MAX_IFDS) -> Tiff:
+def read_tiff(data: Buffer | Pieces, *, follow: bool = True, max_ifds: int = MAX_IFDS) -> Tiff:
     """Read the directories of a TIFF structure. Bad content never raises.
 
     Args:
@@ -166,7 +168,7 @@ def read_tiff(data: Buffer, *, follow: bool = True, max_ifds: int = MAX_IFDS) ->
 class _Reader:
     """The state of one walk: directories found, offsets visited, problems."""
 
-    def __init__(self, data: Buffer, order: str, big: bool, max_ifds: int) -> None:
+    def __init__(self, data: Buffer | Pieces, order: str, big: bool, max_ifds: int) -> None:
         self.data, self.size, self.order, self.big = data, len(data), order, big
         self.count = struct.Struct(order + ("Q" if big else "H"))
         self.entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
@@ -206,7 +208,7 @@ class _Reader:
             self.cut = True
             self.problem("the last directory has no next-IFD pointer", harmless=True)
             return 0
-        offset: int = self.pointer.unpack_from(self.data, at)[0]
+        offset: int = self.pointer.unpack(self.data[at : at + self.pointer.size])[0]
         return offset
 
     def directory(self, offset: int, name: str, in_chain: bool = False) -> Ifd | None:
@@ -223,7 +225,7 @@ class _Reader:
             self.problem(f"more than {self.max_ifds} directories")
             return None
         self.visited.add(offset)
-        count: int = self.count.unpack_from(self.data, offset)[0]
+        count: int = self.count.unpack(self.data[offset:first])[0]
         room = (self.size - first) // self.entry.size
         allowed = min(room, MAX_ENTRIES, self.entries_left)
         self.cut = self.cut or count > room

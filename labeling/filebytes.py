@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import mmap
 import os
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -180,3 +182,42 @@ else:  # Windows
         with _seek_lock:
             os.lseek(fd, at, os.SEEK_SET)
             return os.read(fd, count)
+
+
+class Pieces:
+    """A file made of views of other bytes, one behind the other. ``len()`` is its size; a slice copies that part.
+
+    Args:
+        pieces: Bytes-like objects, which must not change.
+    """
+
+    def __init__(self, pieces: Iterable[bytes | bytearray | memoryview | mmap.mmap]) -> None:
+        self._views = [view for piece in pieces if len(view := memoryview(piece))]
+        self._starts: list[int] = []
+        self._size = 0
+        for view in self._views:
+            self._starts.append(self._size)
+            self._size += len(view)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._views)
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, step = part.indices(self._size)
+        if step != 1:
+            raise ValueError("only contiguous bytes can be read")
+        return b"".join(self.views(start, stop))
+
+    def views(self, start: int, stop: int) -> list[memoryview]:
+        """Return views of a part."""
+        found: list[memoryview] = []
+        at = bisect_right(self._starts, start) - 1
+        while start < stop and 0 <= at < len(self._views):
+            first = self._starts[at]
+            view = self._views[at][start - first : stop - first]
+            found.append(view)
+            start, at = start + len(view), at + 1
+        return found

@@ -219,15 +219,20 @@ def explained(path: Path) -> Iterator[None]:
         raise WriteError(f"cannot be written ({_reason(error)})", path=path) from error
 
 
-def _reads_back(file: BinaryIO | io.FileIO, data: Bytes) -> bool:
-    """Return whether ``file`` holds ``data``. Small parts stay in the cache, and no second copy is needed."""
+_COMPARED = 64 << 10
+"""Bytes that are compared at once: small parts stay in the cache, and no second copy is needed."""
+
+
+def _reads_back(file: BinaryIO | io.FileIO, pieces: Sequence[Bytes]) -> bool:
+    """Return whether ``file`` holds the pieces."""
     file.seek(0)
-    at = 0
-    while part := file.read(64 << 10):
-        if part != data[at : at + len(part)]:
-            return False
-        at += len(part)
-    return at == len(data)
+    for piece in pieces:
+        view = memoryview(piece)
+        for at in range(0, len(view), _COMPARED):
+            part = view[at : at + _COMPARED].tobytes()
+            if file.read(len(part)) != part:
+                return False
+    return not file.read(1)
 
 
 def check_replaceable(path: Path) -> None:
@@ -339,7 +344,6 @@ def write_pieces(target: Path, pieces: Iterable[Bytes | FileRange]) -> None:
 def write_atomically(
     path: Path,
     pieces: Sequence[Bytes],
-    check: Callable[[bytes], None] | None = None,
     *,
     mode: int = 0o666,
     like: Path | None = None,
@@ -352,7 +356,6 @@ def write_atomically(
     Args:
         path: The file to write or replace.
         pieces: Bytes-like objects, in order.
-        check: Gets the bytes as read back; raises if they are not right.
         mode: As in :func:`staged`.
         like: As in :func:`staged`.
         keep_times: As in :func:`staged`.
@@ -360,12 +363,10 @@ def write_atomically(
     Raises:
         WriteError: It could not be written, or did not read back.
     """
-    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     with staged(path, mode=mode, like=like, keep_times=keep_times) as made:
         with io.FileIO(os.open(made, os.O_RDWR | PLAIN), "r+b") as file:
-            write_all(file.fileno(), data)
-            same = _reads_back(file, data)
+            for piece in pieces:
+                write_all(file.fileno(), piece)
+            same = _reads_back(file, pieces)
         if not same:
             raise WriteError("what was written does not read back the same", path=path, hint="check the disk")
-        if check is not None:
-            check(bytes(data))

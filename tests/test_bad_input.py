@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -255,18 +256,26 @@ def test_wrong_usage() -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_a_failed_check_or_interrupt_keeps_the_old_file(tmp_path: Path) -> None:
+def test_an_error_or_interrupt_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
 
-    def reject(_: bytes) -> None:
-        raise WriteError("no")
+    class Ending(list[bytes]):
+        """Pieces that end with an exception once they are written: when first, or when read back."""
 
-    def interrupt(_: bytes) -> None:
-        raise KeyboardInterrupt
+        def __init__(self, times: int, error: BaseException) -> None:
+            super().__init__([b"new"])
+            self.times, self.error = times, error
 
-    for check, error in ((reject, WriteError), (interrupt, KeyboardInterrupt)):
-        with pytest.raises(error):
-            write_atomically(path, [b"new"], check)
-        assert path.read_bytes() == b"old"
-        only(tmp_path, "a.bin")
+        def __iter__(self) -> Iterator[bytes]:
+            yield from super().__iter__()
+            self.times -= 1
+            if not self.times:
+                raise self.error
+
+    for error in (WriteError("no"), KeyboardInterrupt()):
+        for times in (1, 2):
+            with pytest.raises(type(error)):
+                write_atomically(path, Ending(times, error))
+            assert path.read_bytes() == b"old"
+            only(tmp_path, "a.bin")

@@ -9,8 +9,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
+from numpy.typing import NDArray
 from PIL import Image
 
 import labeling
@@ -42,6 +46,47 @@ def test_too_many_strips_are_named() -> None:
     finding = next(each for each in report.findings if each.kind == "visible")
     assert finding.status.value == "unreadable"
     assert "300,000 strips or tiles and the limit is 65,536" in finding.defects[0].message
+
+
+_LABEL_FILE = """
+import sys, labeling
+labeling.Labeler(producer="001191000000MA00DEM00P10001").label_file(sys.argv[1], sys.argv[2])
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]
+print(int(peak) >> 10)
+"""
+
+_SIDE = 4000
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "copies"),
+    [
+        (np.uint8, {}, 0),  # the rows under the label are replaced where they are
+        (np.uint8, {"byteorder": ">", "bigtiff": True, "compression": "zlib", "predictor": True}, 1),
+        (np.uint16, {"byteorder": ">"}, 0),
+        (np.float32, {"compression": "zlib"}, 1),
+        (np.uint8, {"planarconfig": "separate", "compression": "zlib"}, 1),
+    ],
+)
+def test_a_tiff_in_one_strip_is_labelled_in_bands_and_not_copied(
+    tmp_path: Path, dtype: type[np.generic], options: dict[str, Any], copies: int
+) -> None:
+    source, target = tmp_path / "a.tif", tmp_path / "b.tif"
+    rows = np.add.outer(np.arange(_SIDE), np.arange(_SIDE)) % 200
+    top = {"B": 200, "H": 50_000, "f": 1}[np.dtype(dtype).char]
+    pixels: NDArray[Any] = np.repeat((rows * (top / 200)).astype(dtype)[..., None], 3, axis=2)
+    given = np.moveaxis(pixels, 2, 0) if "planarconfig" in options else pixels
+    tifffile.imwrite(source, given, photometric="rgb", rowsperstrip=_SIDE, metadata=None, **options)
+    command = [sys.executable, "-c", _LABEL_FILE, str(source), str(target)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    files = (source.stat().st_size + copies * target.stat().st_size) >> 20
+    assert int(run.stdout) < 210 + files, "the decoded picture is 46 to 183 MB, and is never whole"
+    made = tifffile.imread(target)
+    made = np.moveaxis(made, 0, 2) if "planarconfig" in options else made
+    changed = (made != pixels).any(axis=2)
+    down, across = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    assert down[0] > 0.85 * _SIDE and across[0] > 0.5 * _SIDE, "it is in the corner, and all else is as it was"
+    assert 0.03 * _SIDE < down[-1] - down[0] < 0.1 * _SIDE
 
 
 _PAINT = """

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from labeling.filebytes import Pieces
 from labeling.losses import Loss
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Painted:
     """A painted copy of a picture, and what happened to it.
 
     Attributes:
-        data: The new file.
+        file: The new file.
         box: The box that was painted, in pixels of the displayed picture.
         width: Width of the displayed picture in pixels.
         height: Its height in pixels.
@@ -104,7 +105,7 @@ class Painted:
         meant: Keys of entries that it changed on purpose.
     """
 
-    data: bytes
+    file: bytes | Pieces
     box: Box
     width: int
     height: int
@@ -115,3 +116,8 @@ class Painted:
     lost: tuple[Loss, ...] = ()
     dithered: bool = False
     meant: frozenset[str] = frozenset()
+
+    @property
+    def data(self) -> bytes:
+        """The new file as bytes, which copies one that is in pieces."""
+        return bytes(self.file)

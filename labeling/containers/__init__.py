@@ -39,7 +39,7 @@ from labeling.containers.formats import (
     unread,
 )
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
-from labeling.filebytes import FileBytes
+from labeling.filebytes import FileBytes, Pieces
 
 __all__ = [
     "HEAD",
@@ -76,8 +76,8 @@ __all__ = [
 ]
 
 
-def read(data: Buffer | FileBytes) -> Contents:
-    """Find all metadata in a file, given as bytes or as an open file of any size.
+def read(data: Buffer | FileBytes | Pieces) -> Contents:
+    """Find all metadata in a file, given as bytes, as an open file of any size, or in pieces if it is TIFF.
 
     Raises:
         UnsupportedFormat: The content has no format of the table.
@@ -92,7 +92,7 @@ def read(data: Buffer | FileBytes) -> Contents:
     return contents
 
 
-def inventory(data: Buffer | FileBytes, contents: Contents) -> Iterator[Entry]:
+def inventory(data: Buffer | FileBytes | Pieces, contents: Contents) -> Iterator[Entry]:
     """List what a file holds besides its metadata blocks and its coded picture.
 
     Args:
@@ -106,7 +106,7 @@ def inventory(data: Buffer | FileBytes, contents: Contents) -> Iterator[Entry]:
             yield each
 
 
-def inventory_in_parts(data: Buffer | FileBytes, contents: Contents) -> Iterable[Entry | Part]:
+def inventory_in_parts(data: Buffer | FileBytes | Pieces, contents: Contents) -> Iterable[Entry | Part]:
     """List the same as :func:`inventory`; entries that take long to make are in parts, which compare at once."""
     row = format_named(contents.format)
     if not row.inventory:
@@ -115,15 +115,15 @@ def inventory_in_parts(data: Buffer | FileBytes, contents: Contents) -> Iterable
     return found
 
 
-def _whole(data: Buffer | FileBytes) -> Media:
+def _whole(data: Buffer | FileBytes | Pieces) -> Media:
     return data if isinstance(data, bytes | FileBytes) else bytes(data)
 
 
 @overload
-def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]: ...
+def rewrite(data: Buffer | Pieces, contents: Contents, changes: Changes) -> list[Buffer]: ...
 @overload
 def rewrite(data: Media, contents: Contents, changes: Changes, extra_edits: Any = None) -> list[Piece]: ...
-def rewrite(data: Buffer | FileBytes, contents: Contents, changes: Changes, extra_edits: Any = None) -> Any:
+def rewrite(data: Buffer | FileBytes | Pieces, contents: Contents, changes: Changes, extra_edits: Any = None) -> Any:
     """Give the pieces of a copy of a file with its metadata changed and its coded picture untouched.
 
     Args:

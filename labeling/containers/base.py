@@ -34,7 +34,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, FileRange
+from labeling.filebytes import FileBytes, FileRange, Pieces
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 """A whole file, or a part of one, in memory or mapped into it."""
@@ -271,7 +271,7 @@ def digest(data: Buffer) -> bytes:
     return bytes(data) if len(data) <= 64 else hashlib.blake2b(data, digest_size=16).digest()
 
 
-def digest_of_part(data: Buffer | FileBytes, start: int, end: int) -> bytes:
+def digest_of_part(data: Buffer | FileBytes | Pieces, start: int, end: int) -> bytes:
     """Return what stands for a part of a file: of a long one, for its length, its beginning and its end."""
     if end - start <= 2 * _SAMPLED:
         return digest(data[start:end])

@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from labeling.containers.base import Block, Buffer, Changes, Media, Piece
 from labeling.errors import LabelingError
-from labeling.filebytes import FileBytes, FileRange
+from labeling.filebytes import FileBytes, FileRange, Pieces
 
 Edit = tuple[int, int, bytes]
 """(start, end, replacement). An insertion has ``start == end``; a removal has an empty replacement."""
@@ -20,10 +20,10 @@ MediaEdit = tuple[int, int, bytes | FileRange]
 
 
 @overload
-def splice(data: Buffer, edits: Iterable[Edit]) -> list[Buffer]: ...
+def splice(data: Buffer | Pieces, edits: Iterable[Edit]) -> list[Buffer]: ...
 @overload
 def splice(data: Media, edits: Iterable[MediaEdit]) -> list[Piece]: ...
-def splice(data: Buffer | FileBytes, edits: Iterable[MediaEdit]) -> Any:
+def splice(data: Buffer | FileBytes | Pieces, edits: Iterable[MediaEdit]) -> Any:
     """Carry out ``edits`` and return the pieces of the new file.
 
     Args:
@@ -35,31 +35,24 @@ def splice(data: Buffer | FileBytes, edits: Iterable[MediaEdit]) -> Any:
         Views of ``data`` (ranges of it, if it is a :class:`~labeling.filebytes.FileBytes`) and the replacements
         between them.
     """
-    view: Any = _Ranges(data) if isinstance(data, FileBytes) else memoryview(data)
     pieces: list[Piece] = []
     at = 0
     for start, end, replacement in sorted(edits, key=lambda edit: edit[:2]):
         if start > at:
-            pieces.append(view[at:start])
+            pieces += _views(data, at, start)
         if replacement:
             pieces.append(replacement)
         at = end
-    if at < len(view):
-        pieces.append(view[at : len(view)])
+    if at < len(data):
+        pieces += _views(data, at, len(data))
     return pieces
 
 
-class _Ranges:
-    """A file whose slices are ranges of the file: nothing is read."""
-
-    def __init__(self, data: FileBytes) -> None:
-        self._data = data
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, part: slice) -> FileRange:
-        return FileRange(self._data, part.start, part.stop)
+def _views(data: Buffer | FileBytes | Pieces, start: int, stop: int) -> list[Piece]:
+    """Return a part of a file without reading or copying it."""
+    if isinstance(data, FileBytes):
+        return [FileRange(data, start, stop)]
+    return [*data.views(start, stop)] if isinstance(data, Pieces) else [memoryview(data)[start:stop]]
 
 
 def foreign_block(block: Block) -> LabelingError:

@@ -238,6 +238,9 @@ class Format:
     """A C2PA manifest is in the file; or beside it, since the format has no place for one (C2PA 2.2, A); or in the file
     and c2pa's reader does not find it."""
 
+    in_pieces: bool = False
+    """Its module reads files in pieces (:class:`~labeling.filebytes.Pieces`), so that a copy of a large one
+    is not made in memory."""
     makes_room: bool = False
     """Its module has ``needs_room(data)``, which says whether c2pa's own place for the manifest would break the file
     for other readers, and ``make_room(data, length)``, which returns a copy with room elsewhere."""

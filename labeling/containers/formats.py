@@ -17,7 +17,7 @@ from labeling.containers.format_row import Format, Muxer, PictureEncoding, Signa
 from labeling.containers.unread_media import MEDIA
 from labeling.containers.unread_pictures import PICTURES
 from labeling.errors import UnsupportedFormat
-from labeling.filebytes import FileBytes
+from labeling.filebytes import FileBytes, Pieces
 
 _T = TypeVar("_T")
 
@@ -118,7 +118,7 @@ _PICTURES: tuple[Format, ...] = (
         kept="every tag of every directory, pages, thumbnails, colour model, bit depth, extra samples, lossless coding",
         costs=costs.TIFF,
         module=".tiff.metadata", inventory=".inventories.tiff:inventory",
-        carrier="IFD0 tag 0x02BC, type 7", makes_room=True,
+        carrier="IFD0 tag 0x02BC, type 7", makes_room=True, in_pieces=True,
         plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.displayed:displayed",
         banded=".tiff.displayed:banded",
         conversion_opener=".tiff.opening:open_for_conversion",
@@ -387,7 +387,7 @@ def _matches(signature: Signature, head: bytes) -> bool:
     return True
 
 
-def identify(head: Buffer | FileBytes) -> Format | None:
+def identify(head: Buffer | FileBytes | Pieces) -> Format | None:
     """Say which format a file has, by its content and never by its name.
 
     Args:
@@ -418,7 +418,7 @@ def _longer(than: Signature) -> tuple[Signature, ...]:
     )
 
 
-def unread(head: Buffer | FileBytes) -> Unread | None:
+def unread(head: Buffer | FileBytes | Pieces) -> Unread | None:
     """Say which kind of file that is not read yet ``head`` belongs to, if any."""
     first = bytes(head[:HEAD])
     for row in UNREAD:

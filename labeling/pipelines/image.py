@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from labeling import containers
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict, MissingDependency
+from labeling.filebytes import Pieces
 from labeling.findings import Finding, Status
 from labeling.label import Label
 from labeling.limits import MAX_PIXELS_LABELLED
@@ -100,7 +101,7 @@ class LabeledImage:
 
     def __init__(
         self,
-        data: bytes,
+        file: bytes | Pieces,
         label: Label,
         options: LabelingOptions,
         contents: Contents,
@@ -111,7 +112,7 @@ class LabeledImage:
         how: Sequence[str],
         lost: Sequence[Loss] = (),
     ) -> None:
-        self.data = data
+        self._file = file
         self.label = label
         self.how = tuple(how)
         self.lost = tuple(lost)
@@ -121,11 +122,25 @@ class LabeledImage:
         self.name = name
         self._visible = visible
 
+    @cached_property
+    def data(self) -> bytes:
+        """The finished file, to store or send."""
+        return bytes(self._file)
+
+    @property
+    def size(self) -> int:
+        """The bytes of ``data``."""
+        return len(self._file)
+
+    def pieces(self) -> list[Buffer]:
+        """Return ``data`` in pieces: of a large TIFF file, most of them are views of the source."""
+        return [*self._file.views(0, self.size)] if isinstance(self._file, Pieces) else [self._file]
+
     def __bytes__(self) -> bytes:
         return self.data
 
     def __repr__(self) -> str:
-        return f"<LabeledImage {self.media_type}, {len(self.data)} bytes, {self.label.content_id}>"
+        return f"<LabeledImage {self.media_type}, {self.size} bytes, {self.label.content_id}>"
 
     @property
     def media_type(self) -> str:
@@ -136,7 +151,8 @@ class LabeledImage:
     def report(self) -> Report:
         """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
         found = self._scanned or metadata.scan(self._contents)
-        findings = [*metadata.findings(self._contents, found), credentials_of(self.data, self._contents, found, None)]
+        data = self.data if found.c2pa else b""
+        findings = [*metadata.findings(self._contents, found), credentials_of(data, self._contents, found, None)]
         if self._visible is not None:
             findings.append(self._visible)
         return conclude(self.name, self._contents, findings, [self._options.profile], visible=self._visible is not None)
@@ -221,20 +237,20 @@ def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOp
         how = [*mended, "the visible label is there already"]
         return write(data, name, contents, found, label, options, visible=visible, how=how, parent=parent)
     painted = _paint(data, contents, found, options)
-    visible, said_of_dots = _visible_mark(painted, options, painted.data, contents, found.orientation)
+    visible, said_of_dots = _visible_mark(painted, options, painted.file, contents, found.orientation)
     painted, repainted = thumbnails.with_photoshop(
-        painted, containers.read(painted.data), found.orientation, options.max_pixels
+        painted, containers.read(painted.file), found.orientation, options.max_pixels
     )
     source = State(data, contents, found)
     found = metadata.scan(repainted)
     return write(
-        painted.data, name, repainted, found, label, options, visible=visible,
+        painted.file, name, repainted, found, label, options, visible=visible,
         how=[*mended, painted.how, *said_of_dots], source=source, painted=painted, parent=parent,
     )  # fmt: skip
 
 
 def write(
-    data: bytes,
+    data: bytes | Pieces,
     name: str,
     contents: Contents,
     found: metadata.Found,
@@ -278,14 +294,17 @@ def write(
     if values is None:
         values, stays = metadata.said_by_label(label, options.source_type, found)
         how = [*how, *stays]
-    result = b"".join(_with_metadata(data, contents, found, label, options, packet, values, painted))
+    pieces = _with_metadata(data, contents, found, label, options, packet, values, painted)
+    in_pieces = containers.format_named(contents.format).in_pieces
+    result = Pieces(pieces) if in_pieces else b"".join(pieces)
     after, seen = read_back(result, label, source_type=source_type)
     if painted is not None:
         how = [*how, *thumbnails.words_on_exif(contents, after)]
     if source is None:
         check_picture_untouched(data, contents, result, after)
-    check_signable(result, after, options.signer)
     if options.signer is not None:
+        result = bytes(result)
+        check_signable(result, after, options.signer)
         # Of the source: painting may have left a file without its manifest.
         if parent is None and (before.found.c2pa or before.found.referenced):
             assert isinstance(before.data, bytes)
@@ -338,7 +357,7 @@ _NOT_READ = (
 
 
 def _visible_mark(
-    painted: Painted, options: LabelingOptions, data: bytes, contents: Contents, orientation: int
+    painted: Painted, options: LabelingOptions, data: bytes | Pieces, contents: Contents, orientation: int
 ) -> tuple[Finding | None, tuple[str, ...]]:
     """Return the finding on what was painted, and what is to be said of it.
 
@@ -353,14 +372,14 @@ def _visible_mark(
     with suppress(MissingDependency):
         from labeling.verification.verifier import visible_of
 
-        read = visible_of(data, contents, orientation, [options.profile], options.max_pixels)
+        read = visible_of(bytes(data), contents, orientation, [options.profile], options.max_pixels)
         if read.status is not Status.PRESENT:
             return read, (_NOT_READ,) if read.status is Status.ABSENT else ()
     return drawn, ()
 
 
 def _with_metadata(
-    data: bytes,
+    data: bytes | Pieces,
     contents: Contents,
     found: metadata.Found,
     label: Label,

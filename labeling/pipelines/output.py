@@ -95,7 +95,7 @@ def write_result(made: LabeledImage, source: str | os.PathLike[str], target: Pat
     """Write a labelled picture to ``target``, unless this is a dry run. Raises :class:`WriteError`."""
     made.name = str(target)
     if not dry_run:
-        files.write_atomically(target, [made.data], like=Path(source))
-    size = len(made.data)
+        files.write_atomically(target, made.pieces(), like=Path(source))
+    size = made.size
     how = said_of_link(source, target) + made.how
     return LabeledFile(Path(source), target, made.label, how, made.report, size, dry_run, made.lost)

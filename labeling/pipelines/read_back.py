@@ -5,6 +5,7 @@ from __future__ import annotations
 from labeling import containers
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import WriteError
+from labeling.filebytes import Pieces
 from labeling.label import Label
 from labeling.marks import aigc
 from labeling.verification import metadata
@@ -15,7 +16,7 @@ _STEP = 64 << 10
 _SAMPLES, _SAMPLE_STEP = 16, 16 << 10
 
 
-def read_back(data: bytes, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
+def read_back(data: bytes | Pieces, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
     """Read a finished file once, check its label, and return what was read for everything else that needs it."""
     contents = containers.read(data)
     found = metadata.scan(contents)
@@ -41,7 +42,7 @@ def check_label(found: metadata.Found, label: Label, *, source_type: bool = True
         raise WriteError("the IPTC source type did not read back", hint=REPORT)
 
 
-def check_picture_untouched(source: bytes, before: Contents, result: bytes, after: Contents) -> None:
+def check_picture_untouched(source: bytes | Pieces, before: Contents, result: bytes | Pieces, after: Contents) -> None:
     """Check that a change of metadata left the coded picture byte-identical (design, invariant 2)."""
     same = len(before.coded) == len(after.coded) and all(
         n == m and _equal(source, a, result, b, n) for (a, n), (b, m) in zip(before.coded, after.coded, strict=True)
@@ -74,7 +75,7 @@ def check_metadata_kept(before: Contents, after: Contents) -> None:
         raise WriteError("signing would damage other metadata of this file", hint="label it without a signer")
 
 
-def _equal(one: bytes, at: int, other: bytes, place: int, length: int) -> bool:
+def _equal(one: bytes | Pieces, at: int, other: bytes | Pieces, place: int, length: int) -> bool:
     """Compare two ranges by small slices of bytes: comparing memoryviews goes element by element, far slower."""
     return all(
         one[at + done : at + min(done + _STEP, length)] == other[place + done : place + min(done + _STEP, length)]

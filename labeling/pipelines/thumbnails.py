@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from labeling import containers
 from labeling.containers import Contents, Kind
+from labeling.containers.edits import splice
 from labeling.containers.syntax.photoshop import thumbnail_range
 from labeling.errors import LabelingError
+from labeling.filebytes import Pieces
 from labeling.marks import exif
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def with_photoshop(painted: Painted, contents: Contents, orientation: int, max_p
     for block in contents.blocks:
         if block.kind is not Kind.IPTC or thumbnail_range(block.data) is None:
             continue
-        at = painted.data.find(block.data, block.offset, block.offset + block.length)
+        at = painted.file[block.offset : block.offset + block.length].find(block.data)
         made = None
         if at >= 0:  # else it is in several segments
             with suppress(LabelingError):
@@ -32,11 +34,13 @@ def with_photoshop(painted: Painted, contents: Contents, orientation: int, max_p
                     orientation=orientation, max_pixels=max_pixels,
                 )  # fmt: skip
         words = "has the label as well" if made else "stays without the label"
-        data = painted.data
+        data = painted.file
         if made:
-            data = b"".join((data[:at], made, data[at + len(made) :]))
-        painted = replace(painted, data=data, how=f"{painted.how}; the Photoshop thumbnail {words}")
-        contents = containers.read(painted.data)
+            start = block.offset + at
+            pieces = splice(data, [(start, start + len(made), made)])
+            data = Pieces(pieces) if isinstance(data, Pieces) else b"".join(pieces)
+        painted = replace(painted, file=data, how=f"{painted.how}; the Photoshop thumbnail {words}")
+        contents = containers.read(painted.file)
     return painted, contents
 
 

@@ -13,7 +13,7 @@ from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, read_ti
 from labeling.containers import Block, Buffer, Contents, Entry, Kind, Part
 from labeling.containers.base import MAX_ENTRIES, digest
 from labeling.containers.syntax.photoshop import thumbnail_range
-from labeling.filebytes import FileBytes
+from labeling.filebytes import FileBytes, Pieces
 from labeling.losses import Loss
 from labeling.marks import aigc, exif, iptc, xmp
 from labeling.preservation.comparison import losses_of, unmatched
@@ -48,7 +48,7 @@ class State:
         manifest: A C2PA manifest store in a file beside it.
     """
 
-    data: Buffer | FileBytes
+    data: Buffer | FileBytes | Pieces
     contents: Contents
     found: metadata.Found
     manifest: bytes | None = None

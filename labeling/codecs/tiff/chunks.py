@@ -28,6 +28,7 @@ from labeling.codecs.tiff.page import (
     ZSTD,
     Page,
 )
+from labeling.containers.base import Buffer
 from labeling.errors import TooLarge, UnreadableFile, UnsupportedFormat
 
 Samples = NDArray[Any]
@@ -52,7 +53,7 @@ _FED = 1 << 16
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def unpack(page: Page, raw: bytes, row: int) -> Samples:
+def unpack(page: Page, raw: Buffer, row: int) -> Samples:
     """Decode one chunk to (rows, columns, samples), writable, in the machine's byte order.
 
     Args:
@@ -68,35 +69,54 @@ def unpack(page: Page, raw: bytes, row: int) -> Samples:
     return samples
 
 
-def unpacked_bands(page: Page, raw: bytes, row: int, step: int) -> Iterator[Samples]:
+def unpacked_bands(page: Page, raw: Buffer, row: int, step: int) -> Iterator[Samples]:
     """Decode one chunk as :func:`unpack` does, in bands of ``step`` rows: each line of a chunk stands by itself.
 
     With subsampled chroma, ``step`` is a multiple of the rows of a data unit.
     """
     rows, columns, depth = page.shape(row)
-    width, lines = _stored(page, rows)
-    if raw and page.reversed:
-        raw = raw.translate(_MIRRORED)
-    if raw:
-        coded_size.check(page.width, page.height, width * lines, len(raw) * _RATIOS.get(page.compression, math.inf))
-    source = _source(page, raw, width, lines) if raw else None
+    width = line_bytes(page, rows)[0]
+    source = Source(page, mirrored(page, raw), row) if len(raw) else None
     for y in range(0, rows, step):
         shape = min(step, rows - y), columns, depth
         if source is None:
             yield np.zeros(shape, page.dtype.newbyteorder("="))
             continue
-        wanted = width * _stored(page, shape[0])[1]
+        wanted = width * line_bytes(page, shape[0])[1]
         with decoding("TIFF"):
-            plain = source(wanted)
+            plain = source.read(wanted)
         if len(plain) < wanted:
             raise UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")
-        yield _samples(page, plain, shape)
+        yield samples_of(page, plain, shape)
 
 
-def _source(page: Page, raw: bytes, width: int, lines: int) -> Callable[[int], bytes]:
-    """Return a function that gives the next so many bytes of a chunk, decompressed."""
+def mirrored(page: Page, raw: Buffer) -> Buffer:
+    """Return bytes with their bits in the other order, if the page's are (FillOrder 2)."""
+    return bytes(raw).translate(_MIRRORED) if page.reversed else raw
+
+
+class Source:
+    """The bytes of a chunk, decompressed: ``read(size)`` gives the next so many, fewer where the data end.
+
+    Args:
+        page: The layout.
+        raw: The bytes of the chunk, the highest bit of each first.
+        row: The chunk row that it is in.
+
+    Raises:
+        UnreadableFile: The chunk is too short for its samples. What decoders raise may come from ``read``, too.
+        TooLarge: It would have to be decoded at once, and is too large for that.
+    """
+
+    def __init__(self, page: Page, raw: Buffer, row: int) -> None:
+        width, lines = line_bytes(page, page.shape(row)[0])
+        coded_size.check(page.width, page.height, width * lines, len(raw) * _RATIOS.get(page.compression, math.inf))
+        self.read = _reader(page, memoryview(raw), width, lines)
+
+
+def _reader(page: Page, raw: memoryview, width: int, lines: int) -> Callable[[int], bytes]:
     if page.compression in (DEFLATE, OLD_DEFLATE):
-        stream, left = zlib.decompressobj(), memoryview(raw)
+        stream, left = zlib.decompressobj(), raw
 
         def inflated(size: int) -> bytes:
             nonlocal left
@@ -112,17 +132,25 @@ def _source(page: Page, raw: bytes, width: int, lines: int) -> Callable[[int], b
 
         return inflated
     if page.compression == NONE:
-        return io.BytesIO(raw).read
+        at = 0
+
+        def taken(size: int) -> bytes:
+            nonlocal at
+            at += size
+            return raw[at - size : at].tobytes()
+
+        return taken
     if width * lines > MAX_CHUNK:
         raise TooLarge(
             f"a strip or tile of the TIFF has {width * lines >> 20} MiB of samples and the limit is {MAX_CHUNK >> 20}",
             hint="re-save it with Deflate compression or with smaller strips",
         )
     with decoding("TIFF"):
-        return io.BytesIO(_through_pillow(page, raw, width, lines)).read
+        return io.BytesIO(_through_pillow(page, bytes(raw), width, lines)).read
 
 
-def _samples(page: Page, plain: bytes, shape: tuple[int, int, int]) -> Samples:
+def samples_of(page: Page, plain: bytes, shape: tuple[int, int, int]) -> Samples:
+    """Turn the bytes of whole lines of a chunk, decompressed, into samples."""
     if page.subsampling != (1, 1):
         return _spread_chroma(page, plain, shape)
     if page.packed:
@@ -142,24 +170,13 @@ def pack(page: Page, samples: Samples, row: int) -> bytes:
     Raises:
         UnsupportedFormat: The encoder does not give what the page's tags say.
     """
-    if page.subsampling != (1, 1):
-        plain = _gather_chroma(page, samples)
-    elif page.packed:
-        plain = _to_bits(page, samples)
-    elif page.compression in _PREDICTED and page.predictor == 3:
-        plain = _do_floating(page, samples)
-    else:
-        if page.compression in _PREDICTED and page.predictor == 2:
-            whole = samples.view(f"u{page.dtype.itemsize}").copy()
-            whole[:, 1:] = whole[:, 1:] - whole[:, :-1].copy()
-            samples = whole.view(samples.dtype)
-        plain = np.ascontiguousarray(samples.astype(page.dtype)).tobytes()
+    plain = plain_bytes(page, samples)
     if page.compression == NONE:
         made = plain
     elif page.compression in (DEFLATE, OLD_DEFLATE):
         made = zlib.compress(plain)
     else:
-        width, lines = _stored(page, page.shape(row)[0])
+        width, lines = line_bytes(page, page.shape(row)[0])
         made = _with_pillow(page, plain, width, lines)
         if _through_pillow(page, made, width, lines) != plain:
             raise UnsupportedFormat(
@@ -169,7 +186,22 @@ def pack(page: Page, samples: Samples, row: int) -> bytes:
     return made.translate(_MIRRORED) if page.reversed else made
 
 
-def _stored(page: Page, rows: int) -> tuple[int, int]:
+def plain_bytes(page: Page, samples: Samples) -> bytes:
+    """Turn samples of whole lines of a chunk into its bytes before compression."""
+    if page.subsampling != (1, 1):
+        return _gather_chroma(page, samples)
+    if page.packed:
+        return _to_bits(page, samples)
+    if page.compression in _PREDICTED and page.predictor == 3:
+        return _do_floating(page, samples)
+    if page.compression in _PREDICTED and page.predictor == 2:
+        whole = samples.view(f"u{page.dtype.itemsize}").copy()
+        whole[:, 1:] = whole[:, 1:] - whole[:, :-1].copy()
+        samples = whole.view(samples.dtype)
+    return np.ascontiguousarray(samples.astype(page.dtype, copy=False)).tobytes()
+
+
+def line_bytes(page: Page, rows: int) -> tuple[int, int]:
     """Return the bytes of a line of a chunk, and the lines. With subsampled chroma, a line is a row of data units."""
     across, down = page.subsampling
     if (across, down) != (1, 1):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.codecs.base import Pixels
+from labeling.codecs.grounds import band_rows
 from labeling.codecs.pixels import cmyk, luma, over, over_alpha, split_overlay
 from labeling.codecs.tiff.page import BLACK_IS_ZERO, ICC_LAB, INKS, LAB, RGB, SEPARATED, WHITE_IS_ZERO, YCBCR, Page
 
@@ -29,6 +30,15 @@ def shown(page: Page, region: Samples, peak: float | None = None) -> Pixels:
         part = region[..., : INKS[page.photometric]]
         plain = part if table is None else table[part]
         return np.ascontiguousarray(plain if plain.shape[2] == 3 else np.repeat(plain, 3, axis=2))
+    if peak is None and region.dtype.kind == "f":
+        peak = _peak(page, region)
+    rows = band_rows(4 * region.shape[1], 1)  # they are computed with many bits
+    if len(region) > rows:
+        bands = [shown(page, region[y : y + rows], peak) for y in range(0, len(region), rows)]
+        if any(band.shape[2] == 4 for band in bands):
+            opaque = np.full((rows, region.shape[1], 1), 255, np.uint8)
+            bands = [np.concatenate([band, opaque[: len(band)]], axis=2)[..., :4] for band in bands]
+        return np.concatenate(bands)
     eight = _eight(page, region, peak)
     colour = eight[..., : INKS[page.photometric]]
     if page.photometric == SEPARATED:
@@ -51,8 +61,16 @@ def shown(page: Page, region: Samples, peak: float | None = None) -> Pixels:
 
 def blend(page: Page, region: Samples, overlay: Pixels) -> Samples:
     """Blend an RGBA overlay into samples, in place. Extra samples that are not alpha stay as they are."""
+    peak = _peak(page, region)
+    rows = band_rows(4 * region.shape[1], 1)  # they are computed with many bits
+    for y in range(0, len(region), rows):
+        _blend(page, region[y : y + rows], overlay[y : y + rows], peak)
+    return region
+
+
+def _blend(page: Page, region: Samples, overlay: Pixels, peak: float) -> None:
     rgb, alpha = split_overlay(overlay)
-    peak, count = _peak(page, region), INKS[page.photometric]
+    count = INKS[page.photometric]
     colour = _colour(page, rgb)
     floating = page.dtype.kind == "f"
     if floating:
@@ -62,7 +80,7 @@ def blend(page: Page, region: Samples, overlay: Pixels) -> Samples:
     whole = 0 if floating else int(peak)
     if page.alpha is None:
         region[..., :count] = _over(page, region[..., :count], colour, alpha, whole)
-        return region
+        return
     channels = [*range(count), page.alpha]
     part = np.ascontiguousarray(region[..., channels])
     if page.premultiplied:  # colour and alpha mix alike
@@ -72,7 +90,6 @@ def blend(page: Page, region: Samples, overlay: Pixels) -> Samples:
         region[..., channels] = _over_alpha(part, colour, alpha, peak)
     else:
         region[..., channels] = over_alpha(part, colour, alpha, whole)
-    return region
 
 
 _PLAIN = (BLACK_IS_ZERO, WHITE_IS_ZERO, RGB)

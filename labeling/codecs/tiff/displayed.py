@@ -158,4 +158,4 @@ def _chunk(editor: Editor, page: Page, index: int, row: int, rows: int) -> Itera
         whole = jpegs.decode(page, editor.jpeg_tables(page), editor.chunk(page, index), row)
         yield from (whole[y : y + step] for y in range(0, len(whole), step))
     else:
-        yield from unpacked_bands(page, editor.chunk(page, index), row, step)
+        yield from unpacked_bands(page, editor.view(page, index), row, step)

@@ -12,6 +12,7 @@ from labeling.codecs.tiff import palette
 from labeling.codecs.tiff.chunks import pack, unpack
 from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import RGB, Page
+from labeling.codecs.tiff.rows import Recoded
 from labeling.containers.tiff.edit import Editor as TagEditor
 from labeling.errors import UnsupportedFormat
 
@@ -37,8 +38,8 @@ def to_rgb(tiff: Tiff, page: Page, max_directories: int) -> bytes:
     for index in range(page.across * page.down):
         row = index // page.across
         indices = unpack(page, editor.chunk(page, index), row)[..., 0]
-        editor.replace(page, index, pack(wide, colours[indices], row))
-    made = read_tiff(bytes(editor.data), max_ifds=max_directories)
+        editor.replace(page, index, Recoded(0, (pack(wide, colours[indices], row),), 0))
+    made = read_tiff(bytes(editor.data.pieces()), max_ifds=max_directories)
     tags = TagEditor(made, ())
     for tag, values in ((_BITS, (8, 8, 8)), (_PHOTOMETRIC, (RGB,)), (_SAMPLES, (3,)), (_PLANAR, (1,))):
         tags.set(page.name, tag, 3, struct.pack(f"{tiff.byte_order}{len(values)}H", *values))

@@ -81,7 +81,7 @@ def _painted(
     plan = plans[0]
     how = _how(tiff, [page.name for page in pages], bare, len(found.copies))
     return Painted(
-        bytes(work.editor.data), plan.box, plan.width, plan.height, len(pages), True, how, dithered=pages[0].bits < 8
+        work.editor.data.pieces(), plan.box, plan.width, plan.height, len(pages), True, how, dithered=pages[0].bits < 8
     )
 
 

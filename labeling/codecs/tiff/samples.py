@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Box, Pixels
+from labeling.codecs.grounds import band_rows
 from labeling.codecs.tiff import colour, jpegs
-from labeling.codecs.tiff.chunks import pack, unpack
+from labeling.codecs.tiff.chunks import unpacked_bands
 from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import JPEG, RGB, YCBCR, Page
+from labeling.codecs.tiff.rows import Rows, open_rows
 from labeling.errors import LabelingError
 
 Where = tuple[int, slice, slice, slice, slice]
 """(index of the chunk, rows and columns inside the chunk, rows and columns inside the box)."""
 
-Chunks = list[tuple[int, Where, NDArray[Any]]]
+Chunks = list[tuple[int, Where, Rows | None]]
+"""(plane, where, rows under the box); no rows of JPEG chunks, whose blocks are changed."""
 
 
 def as_decoded(page: Page) -> Page:
@@ -46,15 +49,9 @@ def used_entries(editor: Editor, page: Page) -> NDArray[np.bool_]:
     """Return which of the palette's entries any pixel of the page uses."""
     used = np.zeros(1 << page.bits, np.bool_)
     for index in range(page.across * page.down):
-        used[np.unique(unpack(page, editor.chunk(page, index), index // page.across))] = True
+        for band in unpacked_bands(page, editor.view(page, index), index // page.across, band_rows(page.columns, 1)):
+            used[band.ravel()] = True
     return used
-
-
-def _decoded(editor: Editor, page: Page, index: int) -> NDArray[Any]:
-    row = index // page.across % page.down
-    if page.compression == JPEG:
-        return jpegs.decode(page, editor.jpeg_tables(page), editor.chunk(page, index), row)
-    return unpack(page, editor.chunk(page, index), row)
 
 
 def read(editor: Editor, page: Page, box: Box) -> tuple[NDArray[Any], Chunks]:
@@ -68,10 +65,16 @@ def read(editor: Editor, page: Page, box: Box) -> tuple[NDArray[Any], Chunks]:
     chunks: Chunks = []
     for plane, where in _under(page, box):
         index, rows, columns, ys, xs = where
-        samples = _decoded(editor, page, index)
+        row = index // page.across % page.down
         planes = slice(plane, plane + 1) if page.planar else slice(None)
-        region[ys, xs, planes] = samples[rows, columns]
-        chunks.append((plane, where, samples))
+        if page.compression == JPEG:
+            decoded = jpegs.decode(page, editor.jpeg_tables(page), editor.chunk(page, index), row)
+            region[ys, xs, planes] = decoded[rows, columns]
+            chunks.append((plane, where, None))
+        else:
+            opened = open_rows(page, editor.view(page, index), row, rows)
+            region[ys, xs, planes] = opened.samples[_inside(opened, rows), columns]
+            chunks.append((plane, where, opened))
     return region, chunks
 
 
@@ -86,10 +89,16 @@ def lay(editor: Editor, page: Page, box: Box, overlay: Pixels) -> None:
 
 def write(editor: Editor, page: Page, chunks: Chunks, region: NDArray[Any]) -> None:
     """Encode the chunks again, with these samples in the box."""
-    for plane, (index, rows, columns, ys, xs), samples in chunks:
+    while chunks:
+        plane, (index, rows, columns, ys, xs), opened = chunks.pop(0)
+        assert opened is not None  # it is no JPEG
         planes = slice(plane, plane + 1) if page.planar else slice(None)
-        samples[rows, columns] = region[ys, xs, planes]
-        editor.replace(page, index, pack(page, samples, index // page.across % page.down))
+        opened.samples[_inside(opened, rows), columns] = region[ys, xs, planes]
+        editor.replace(page, index, opened.recoded())
+
+
+def _inside(opened: Rows, rows: slice) -> slice:
+    return slice(rows.start - opened.first, rows.stop - opened.first)
 
 
 def write_jpegs(editor: Editor, page: Page, chunks: Chunks, overlay: Pixels) -> None:
@@ -103,4 +112,4 @@ def write_jpegs(editor: Editor, page: Page, chunks: Chunks, overlay: Pixels) -> 
         if not raw:
             raise LabelingError("a JPEG tile under the label is missing from the TIFF", hint="re-save it first")
         box = columns.start, rows.start, columns.stop, rows.stop
-        editor.replace(page, index, jpegs.paint(page, tables, raw, box, part))
+        editor.replace_run(page.offsets, page.counts, index, jpegs.paint(page, tables, raw, box, part))

@@ -104,7 +104,7 @@ def in_exif(structure: bytes, scale: Scale, max_pixels: int) -> bytes | None:
         if page.photometric == PALETTE:
             raise UnsupportedFormat("a thumbnail with a palette cannot be painted on")
         samples.lay(editor, page, *scale(page.width, page.height))
-    return bytes(editor.data)
+    return bytes(editor.data.pieces())
 
 
 def in_resources(resources: bytes, scale: Scale, max_pixels: int) -> bytes | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS, Ifd, Tiff, read_tiff
 from labeling._tiff_ifd import Entry as Field
 from labeling.containers.base import Buffer, Contents, Entry, Measure, digest, digest_of_part
+from labeling.filebytes import Pieces
 
 MAX_PAGES = 4096
 """Limit on the directories of one file."""
@@ -35,7 +36,7 @@ _FORMATS = {2: "signed", 3: "floating point", 5: "complex", 6: "complex"}
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
-def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
+def inventory(data: Buffer | Pieces, contents: Contents) -> Iterator[Entry]:
     """List what a TIFF file holds (TIFF 6.0, BigTIFF)."""
     del contents
     tiff = read_tiff(data, max_ifds=MAX_PAGES)

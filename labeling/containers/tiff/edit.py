@@ -20,15 +20,14 @@ _UNEDITED, _EDITED = b"KNOWN_INCOMPATIBLE_EDITION=NO\n ", b"KNOWN_INCOMPATIBLE_E
 _AFTER_HEADER = 1024
 
 
-def mark_edited(data: bytearray) -> None:
-    """Say in a Cloud Optimized GeoTIFF that it was edited.
+def marks_of_edit(head: bytes) -> list[Edit]:
+    """Return what says in a Cloud Optimized GeoTIFF that it was edited, if it has to be said.
 
     GDAL writes behind the header that directories and tiles are in a certain order, and readers rely on it until the
     same place says that an edit has changed that (GDAL, COG driver).
     """
-    at = data.find(_UNEDITED, 0, _AFTER_HEADER)
-    if at >= 0:
-        data[at : at + len(_EDITED)] = _EDITED
+    at = head.find(_UNEDITED, 0, _AFTER_HEADER)
+    return [(at, at + len(_EDITED), _EDITED)] if at >= 0 else []
 
 
 @dataclass(slots=True)
@@ -56,7 +55,7 @@ class Editor:
     """
 
     def __init__(self, tiff: Tiff, coded: tuple[tuple[int, int], ...]) -> None:
-        self._tiff, self._data, self._size = tiff, memoryview(tiff.data), len(tiff.data)
+        self._tiff, self._data, self._size = tiff, tiff.data, len(tiff.data)
         order, big = tiff.byte_order, tiff.big
         self._head = struct.Struct(order + ("HHQ" if big else "HHI"))
         self._count = struct.Struct(order + ("Q" if big else "H"))
@@ -85,12 +84,13 @@ class Editor:
         first = ifd.offset + self._count.size
         stop = min(ifd.next_offset_at, self._size)
         entries = [
-            (struct.unpack_from(self._tiff.byte_order + "H", self._data, at)[0], bytes(self._data[at : at + step]))
+            (struct.unpack(self._tiff.byte_order + "H", self._data[at : at + 2])[0], bytes(self._data[at : at + step]))
             for at in range(first, stop - step + 1, step)
         ]
         following = 0
-        if ifd.next_offset_at + self._pointer.size <= self._size:
-            following = self._pointer.unpack_from(self._data, ifd.next_offset_at)[0]
+        end = ifd.next_offset_at + self._pointer.size
+        if end <= self._size:
+            following = self._pointer.unpack(self._data[ifd.next_offset_at : end])[0]
         return _Directory(ifd.name, ifd, entries, following, ifd.offset)
 
     # Requests
@@ -205,9 +205,8 @@ class Editor:
         Raises:
             LabelingError: A classic TIFF would grow beyond 4 GiB, or a directory shares its bytes with other data.
         """
-        ghost = bytes(self._data[:_AFTER_HEADER]).find(_UNEDITED)
-        if ghost >= 0 and self._free(ghost, ghost + len(_EDITED), 0):
-            self._edits.append((ghost, ghost + len(_EDITED), _EDITED))
+        marks = marks_of_edit(bytes(self._data[:_AFTER_HEADER]))
+        self._edits += [mark for mark in marks if self._free(mark[0], mark[1], 0)]
         self._unlink_empty()
         moved = self._place_all()
         tail = b""
@@ -226,7 +225,8 @@ class Editor:
             if directory.dirty and directory.name not in placed:
                 self._edits.append(self._in_place(directory))
         behind = [bytes(padding) + self._packed(directory) for padding, directory in moved]
-        kept = splice(self._data[: self._stop], self._edits)
+        cut = [(self._stop, self._size, b"")] if self._stop < self._size else []
+        kept = splice(self._data, [*self._edits, *cut])
         return [*kept, *self._appended, *behind, *([tail] if tail else [])]
 
     def _unlink_empty(self) -> None:

@@ -13,9 +13,10 @@ from dataclasses import replace
 from labeling._tiff_ifd import EXIF_IFD, GPS_IFD, INTEROP_IFD, TYPE_SIZES, Entry, Ifd, Tiff, read_tiff
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector
-from labeling.containers.edits import foreign_block
+from labeling.containers.edits import foreign_block, splice
 from labeling.containers.tiff.edit import Editor
 from labeling.errors import LabelingError
+from labeling.filebytes import Pieces
 
 MAX_PAGES = 4096
 """Limit on the directories of one file."""
@@ -44,7 +45,7 @@ _MAX_EXIF_VALUE = 256 << 10
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 
 
-def read(data: Buffer) -> Contents:
+def read(data: Buffer | Pieces) -> Contents:
     """Find the metadata of a TIFF file; see :mod:`labeling.containers.base`."""
     tiff = read_tiff(data, max_ifds=MAX_PAGES)
     collector = Collector()
@@ -235,7 +236,7 @@ def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: Mapping[int
 # Writing
 
 
-def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
+def rewrite(data: Buffer | Pieces, contents: Contents, changes: Changes) -> list[Buffer]:
     """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
     Nothing moves: what grew goes to the end of the file. Bytes that nothing refers to any more are zeroed, so that no
@@ -251,7 +252,7 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
         if block not in contents.blocks:
             raise foreign_block(block)
     if changes == Changes():
-        return [data]
+        return splice(data, ())
     if changes.xmp is not None and len(changes.xmp) > MAX_PAYLOAD:
         raise LabelingError(f"the XMP is {len(changes.xmp)} bytes, more than the {MAX_PAYLOAD} that fit one TIFF tag")
     tiff = read_tiff(data, max_ifds=MAX_PAGES)
