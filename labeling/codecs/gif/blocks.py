@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,39 +115,72 @@ def keys(rgb: Pixels) -> Keys:
     return packed
 
 
-def frame(
-    source: Frame, origin: tuple[int, int], colours: Keys, visible: NDArray[np.bool_], *, dispose: int
-) -> bytes | None:
+Bands = Callable[[], Iterator[tuple[Keys, NDArray[np.bool_]]]]
+"""Yields the colours of a frame in bands of rows, and where it shows them and not what is below."""
+
+_MANY = 1 << 18
+"""Pixels from which a table of all colours is faster than sorting them."""
+
+
+def used_in(bands: Iterable[tuple[Keys, NDArray[np.bool_]]]) -> tuple[Keys, bool]:
+    """Return the colours that are visible in bands, in order, and whether something is not visible."""
+    found: list[Keys] = []
+    there: NDArray[np.bool_] | None = None
+    hole = False
+    for colours, visible in bands:
+        everything = bool(visible.all())
+        hole |= not everything
+        shown = colours.ravel() if everything else colours[visible]
+        if there is None and shown.size < _MANY:
+            found.append(np.unique(shown))
+        else:
+            there = np.zeros(1 << 24, np.bool_) if there is None else there
+            there[shown] = True
+    if there is not None:
+        found.append(np.flatnonzero(there).astype(np.uint32))
+    return (np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint32)), hole
+
+
+def frame(source: Frame, origin: tuple[int, int], size: tuple[int, int], bands: Bands, *, dispose: int) -> bytes | None:
     """Make one frame: graphic control extension, image descriptor, colour table if needed, LZW data.
 
     Args:
         source: The frame that it replaces.
         origin: x and y of its upper left corner on the canvas.
-        colours: (H, W) colours.
-        visible: (H, W); where it is false, the frame shows what is below.
+        size: Its height and its width.
+        bands: Its pixels, from the top; asked for twice.
         dispose: Disposal method.
 
     Returns:
         The blocks, or ``None`` if the colours do not fit into one table.
     """
-    used = np.unique(colours[visible])
-    hole = bool((~visible).any())
+    used, hole = used_in(bands())
     table, own = _choose(source, used, hole)
     if table is None:
         return None
     order = np.argsort(table, kind="stable")
-    indices = np.zeros(colours.shape, np.uint8)
-    indices[visible] = order[np.searchsorted(table, colours[visible], sorter=order)]
-    clear = 0
-    if hole:
-        clear = next(i for i in range(len(table) - 1, -1, -1) if i not in set(indices[visible].ravel().tolist()))
-        indices[~visible] = clear
+    taken = order[np.searchsorted(table, used, sorter=order)]
+    clear = next((i for i in range(len(table) - 1, -1, -1) if i not in set(taken.tolist())), 0) if hole else 0
+    height, width = size
+    indices = np.empty((height, width), np.uint8)
+    numbers = np.zeros(1 << 24, np.uint8) if height * width >= _MANY else None
+    if numbers is not None:
+        numbers[used] = taken
+    at = 0
+    for colours, visible in bands():
+        part = indices[at : at + len(colours)]
+        if numbers is not None:
+            np.take(numbers, colours, out=part)
+            part[~visible] = clear
+        else:
+            part[...] = clear
+            part[visible] = taken[np.searchsorted(used, colours[visible])]
+        at += len(colours)
     control = struct.pack("<BHBB", dispose << 2 | source.user_input << 1 | hole, source.delay, clear, 0)
     bits = max(1, (len(table) - 1).bit_length())
-    height, width = colours.shape
     local = _table_bytes(table, bits) if own else b""
     descriptor = struct.pack("<BHHHHB", container.IMAGE, *origin, width, height, (0x80 | (bits - 1)) if own else 0)
-    return bytes([container.EXTENSION, _CONTROL, 4]) + control + descriptor + local + _lzw(indices)
+    return b"".join((bytes([container.EXTENSION, _CONTROL, 4]), control, descriptor, local, _lzw(indices)))
 
 
 def _choose(source: Frame, used: Keys, hole: bool) -> tuple[Keys | None, bool]:
@@ -178,5 +212,6 @@ def _table_bytes(table: Keys, bits: int) -> bytes:
 def _lzw(indices: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
-    image: Any = Image.fromarray(indices)
-    return b"\x08" + bytes(image.tobytes("gif", ("L", 8, 0))) + b"\0"
+    height, width = indices.shape
+    image: Any = Image.frombuffer("L", (width, height), indices, "raw", "L", 0, 1)
+    return b"".join((b"\x08", image.tobytes("gif", ("L", 8, 0)), b"\0"))
