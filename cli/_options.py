@@ -116,6 +116,15 @@ max_pixels_option = click_option(
 """For commands that read."""
 
 
+trust_option = click.option(
+    "--trust",
+    metavar="PATH|none",
+    multiple=True,
+    help="PEM file with C2PA trust anchors beside the lists that come with the package and those stored; "
+    '"none": no list but the files named. May be given several times.',
+)
+"""Whose C2PA signatures count as trusted."""
+
 timeout_option = click_option(
     options_of(Limits)["timeout"]._replace(help="Seconds for one file, in a process that is ended then", unset="none")
 )

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from labeling.findings import REPORTED, Signature
 from labeling.inert import inert
+from labeling.reports import credentials
 from labeling.reports.file_names import in_folder
 from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
@@ -174,6 +175,13 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
             for defect in defects:
                 yield defect.rule, _message(defect, language), clause(defect.clause, language), style
     for finding in report.findings:
+        if finding.kind == "c2pa":
+            for name, words in (
+                *credentials.answers(finding, language),
+                *(("watermark said", said) for said in credentials.watermarks(finding.value, language)),
+                *(("history", step) for step in credentials.history(finding.value, language)),
+            ):
+                yield word(name, language), words, "", "cyan"
         if finding.kind == "generator":
             yield word("evidence", language), f"{finding.value.get('generator', '')}: {finding.where}", "", "cyan"
     if notice := report.to_dict().get("notice"):

@@ -89,7 +89,7 @@ def _flag(name: str) -> str:
 @_option("storage_options", metavar="JSON")
 @_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--trust", type=click.Path(path_type=Path), multiple=True, help="With --verify: as in verify.")
+@click.option("--trust", metavar="PATH|none", multiple=True, help="With --verify: as in verify.")
 @click.option("--everywhere", is_flag=True, help="With --verify: check the middle and the end of videos as well.")
 @click.option("--no-isolate", is_flag=True, help="With --verify: read files in the workers, not in isolated processes.")
 @_options.labeler_options

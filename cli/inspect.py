@@ -8,6 +8,7 @@ import click
 
 from labeling.errors import LabelingError
 from labeling.inert import inert, to_json
+from labeling.reports.credentials import history, watermarks
 
 from . import _common
 from ._terminal import document, line
@@ -64,6 +65,10 @@ def _show(entry: dict[str, Any]) -> None:
             line(f"      {key} = {_clean(text)}")
         if "text" in block:
             line(f"      {_clean(block['text'])}")
+    for said in watermarks(entry):
+        line(f"  watermark: {_clean(said)}")
+    for step in history(entry):
+        line(f"  history: {_clean(step)}")
 
 
 def _clean(text: str) -> str:

@@ -14,14 +14,17 @@ from ._terminal import line
 def command() -> None:
     """Keep the certificate lists that make a C2PA signature "trusted" and not only "valid".
 
-    Nobody is trusted by default. The lists are stored in the user's settings folder (or in AIGC_LABEL_HOME), each with
-    its source and date; verify uses all of them.
+    The C2PA trust list and its list of time-stamp authorities come with the package, and count without being asked for;
+    verify --trust none turns them off. Other lists are stored in the user's settings folder (or in AIGC_LABEL_HOME),
+    each with its source and date; verify uses all of them. The interim trust list makes nobody trusted: signers on it
+    are reported as known from it.
 
     \b
     Examples:
-      aigc-label trust add C2PA-TRUST-LIST.pem
-      aigc-label trust add https://example.org/C2PA-TSA-TRUST-LIST.pem --kind tsa
       aigc-label trust list
+      aigc-label trust update C2PA-TRUST-LIST.pem
+      aigc-label trust update https://example.org/C2PA-TSA-TRUST-LIST.pem
+      aigc-label trust add our-own-root.pem
     """
 
 
@@ -41,19 +44,43 @@ def add(source: str, kind: str, name: str) -> None:
     line(f"{bundle.name}: {bundle.certificates} certificates ({bundle.kind}), added {bundle.added}")
 
 
+@command.command("update")
+@click.argument("source", metavar="FILE|URL")
+@click.option("--kind", type=click.Choice(["anchors", "tsa"]), default=None,
+              help="The trust list or that of time-stamp authorities (default: told by its certificates).")  # fmt: skip
+def update(source: str, kind: str | None) -> None:
+    """Renew the C2PA trust list or its list of time-stamp authorities, from a file or an https URL.
+
+    C2PA publishes both at https://github.com/c2pa-org/conformance-public, in the folder trust-list.
+    """
+    from labeling import trust
+
+    try:
+        bundle = trust.update(source, kind=kind or "")
+    except LabelingError as error:
+        _common.fail(error)
+    line(f"{bundle.renews}: {bundle.certificates} certificates, renewed {bundle.added}")
+
+
 @command.command("list")
 def list_() -> None:
-    """Show the stored lists with their source and date."""
+    """Show the lists that count, with their source and date."""
     from labeling import trust
+    from labeling.marks.credentials import shipped_lists
 
     try:
         bundles = trust.stored()
     except LabelingError as error:
         _common.fail(error)
-    if not bundles:
-        line("No trust list is stored: no signature counts as trusted.")
-    for bundle in bundles:
-        line(f"{bundle.name:24} {bundle.kind:8} {bundle.certificates:4} certificates  {bundle.added}  {bundle.source}")
+    renewed = {bundle.renews for bundle in bundles}
+    rows = [
+        (each.name, each.kind, len(each.bodies()), each.date, "comes with the package")
+        for each in shipped_lists()
+        if each.name not in renewed
+    ]
+    rows += [(each.name, each.kind, each.certificates, each.added, each.source) for each in bundles]
+    for name, kind, count, date, source in rows:
+        line(f"{name:26} {kind:8} {count:4} certificates  {date}  {source}")
 
 
 @command.command("remove")

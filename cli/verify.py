@@ -24,9 +24,8 @@ from ._streams import INTERRUPTED
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
               help="Language of table and html; what programs parse stays English.")  # fmt: skip
 @click.option("--no-visible", is_flag=True, help="Metadata only: do not look at the pixels.")
-@click.option("--trust", type=click.Path(path_type=Path), multiple=True,
-              help="PEM file with C2PA trust anchors beside the stored ones; may be given several times.")  # fmt: skip
-@click.option("--no-stored-trust", is_flag=True, help="Ignore the lists of aigc-label trust.")
+@_options.trust_option
+@click.option("--no-stored-trust", is_flag=True, help="Ignore the lists that aigc-label trust has stored.")
 @click.option("--pinned", type=click.Path(path_type=Path), multiple=True,
               help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
@@ -41,7 +40,7 @@ def command(
     out: Path | None,
     lang: str,
     no_visible: bool,
-    trust: tuple[Path, ...],
+    trust: tuple[str, ...],
     no_stored_trust: bool,
     pinned: tuple[Path, ...],
     declared_ai: bool,

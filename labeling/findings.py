@@ -28,6 +28,7 @@ class Signature(StrEnum):
 
     TRUSTED = "trusted"
     VALID = "valid"
+    EXPIRED = "expired"
     FAILED = "failed"
     UNSUPPORTED = "unsupported"
     NONE = "none"

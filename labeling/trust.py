@@ -1,6 +1,8 @@
-"""Trust lists for C2PA: PEM bundles that the user trusts, kept with their date in the user's settings folder.
+"""Trust lists for C2PA: those that come with the package, and those that the user keeps beside them.
 
-Nobody is trusted by default, and nothing is fetched unless a URL is given to :func:`add`.
+The C2PA trust list and its list of time-stamp authorities come with the package, each with its date. What the user
+adds is kept with its date in the user's settings folder; a newer state of a list that comes with the package takes its
+place. Nothing is fetched unless a URL is given to :func:`add` or :func:`update`.
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ from labeling.files import explained, read_file, write_atomically
 from labeling.inert import without_secrets
 
 if TYPE_CHECKING:
-    from labeling.marks.credentials import Trust
+    from labeling.marks.credentials import Trust, TrustList
 
 KINDS = ("anchors", "allowed", "tsa")
 """Roots that signers chain to, single certificates that are allowed as they are, roots of time-stamp authorities."""
+
+NOBODY = "none"
+"""In place of a file: no list counts but those that are named beside it."""
 
 MAX_BUNDLE = 16 << 20
 TIMEOUT = 30.0
@@ -32,7 +37,10 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One stored list: its name, what it is for, where it came from, when it was added, and what is in it."""
+    """One stored list: its name, what it is for, where it came from, when it was added, and what is in it.
+
+    ``renews`` is the name of the list of the package whose place it takes, or empty.
+    """
 
     name: str
     kind: str
@@ -40,6 +48,7 @@ class Bundle:
     added: str
     sha256: str
     certificates: int
+    renews: str = ""
 
 
 class Unavailable(LabelingError):
@@ -90,9 +99,66 @@ def add(source: str, *, kind: str = "anchors", name: str = "") -> Bundle:
     Raises:
         LabelingError: It cannot be read, or holds no certificates.
     """
+    _check_kind(kind)
+    return _store(_obtained(source), source, kind, name)
+
+
+def update(source: str, *, kind: str = "") -> Bundle:
+    """Store a newer state of the C2PA trust list, or of its list of time-stamp authorities.
+
+    It takes the place of the list that comes with the package, until it is removed.
+
+    Args:
+        source: Path of a file, or an https URL to fetch.
+        kind: "anchors" for the trust list, "tsa" for time-stamp authorities; by default the one that it shares most
+            certificates with.
+
+    Returns:
+        The stored list.
+
+    Raises:
+        LabelingError: It cannot be read, holds no certificates, or may be either list.
+    """
+    from labeling.marks.credentials import TrustList, shipped_lists
+
+    data = _obtained(source)
+    _count(data, _shown(source))
+    ours = [each for each in shipped_lists() if each.ages]
+    if kind:
+        _check_kind(kind)
+        chosen = next((each for each in ours if each.kind == kind), None)
+        if chosen is None:
+            raise LabelingError("only the trust list (anchors) and that of authorities (tsa) are renewed")
+    else:
+        new = set(TrustList("", "anchors", data).bodies())
+        shared = sorted(((_likeness(new, set(each.bodies())), each.name) for each in ours), reverse=True)
+        if shared[0][0] == 0 or shared[0][0] == shared[1][0]:
+            raise LabelingError(
+                "it cannot be told whether this is the C2PA trust list or that of time-stamp authorities",
+                path=_shown(source), hint="give its `kind`: anchors or tsa",
+            )  # fmt: skip
+        chosen = next(each for each in ours if each.name == shared[0][1])
+    return _store(data, source, chosen.kind, chosen.name.lower().replace(" ", "-"), renews=chosen.name)
+
+
+def _likeness(some: set[str], others: set[str]) -> float:
+    return len(some & others) / len(some | others)
+
+
+def _check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise LabelingError(f"there is no kind {kind!r} of trust list", hint=f"use one of {', '.join(KINDS)}")
-    data = _fetched(source) if "://" in source else _read(Path(source))
+
+
+def _obtained(source: str) -> bytes:
+    return _fetched(source) if "://" in source else _read(Path(source))
+
+
+def _shown(source: str) -> str:
+    return without_secrets(source) if "://" in source else source
+
+
+def _store(data: bytes, source: str, kind: str, name: str, *, renews: str = "") -> Bundle:
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source.rpartition("/")[2]).stem).strip(".-") or "bundle"
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", name):
         raise LabelingError(f"{name!r} cannot name a trust list", hint="use letters, digits, dots and dashes")
@@ -102,7 +168,8 @@ def add(source: str, *, kind: str = "anchors", name: str = "") -> Bundle:
         without_secrets(source) if "://" in source else str(Path(source).resolve()),
         datetime.now(UTC).isoformat(timespec="seconds"),
         hashlib.sha256(data).hexdigest(),
-        _count(data, without_secrets(source) if "://" in source else source),
+        _count(data, _shown(source)),
+        renews,
     )
     with explained(folder()):
         folder().mkdir(parents=True, exist_ok=True)
@@ -146,12 +213,12 @@ def remove(name: str) -> None:
 
 
 def load(
-    extra: tuple[Path, ...] = (), *, use_stored: bool = True, note: Callable[[str], None] | None = None
+    extra: tuple[Path | str, ...] = (), *, use_stored: bool = True, note: Callable[[str], None] | None = None
 ) -> Trust | None:
-    """Combine the stored lists and more files.
+    """Combine the lists that come with the package, the stored ones, and more files.
 
     Args:
-        extra: PEM files with trust anchors.
+        extra: PEM files with trust anchors. With the word ``"none"`` among them, no other list counts.
         use_stored: Whether the stored lists count.
         note: Gets a sentence if the stored lists may not be read. Without them fewer signatures are trusted, and
             nothing else is reported otherwise.
@@ -163,7 +230,15 @@ def load(
         Unavailable: The stored lists may not be read, and no ``note`` was given.
         LabelingError: A file cannot be read, or a stored list was altered.
     """
-    parts: dict[str, list[bytes]] = {kind: [] for kind in KINDS}
+    from labeling.marks.credentials import Trust, TrustList, shipped, shipped_lists
+
+    named: list[TrustList] = []
+    for path in (Path(each) for each in extra if each != NOBODY):
+        data = _read(path)
+        _count(data, str(path))
+        named.append(TrustList(path.name, "anchors", data))
+    if NOBODY in extra:
+        return Trust(lists=tuple(named)) if named else None
     try:
         bundles = stored() if use_stored else []
     except Unavailable as error:
@@ -171,18 +246,18 @@ def load(
             raise
         note(f"{error}; nobody on them is trusted now")
         bundles = []
-    for bundle in bundles:
-        parts[bundle.kind].append(_read(folder() / f"{bundle.name}.pem"))
-    for path in extra:
-        data = _read(path)
-        _count(data, str(path))
-        parts["anchors"].append(data)
-    if not any(parts.values()):
-        return None
-    from labeling.marks.credentials import Trust
+    if not (bundles or named):
+        return shipped()
+    renewed = {bundle.renews for bundle in bundles}
+    kept = [_as_list(bundle) for bundle in bundles]
+    return Trust(lists=(*(each for each in shipped_lists() if each.name not in renewed), *kept, *named))
 
-    anchors, allowed, tsa = (b"\n".join(parts[kind]) for kind in KINDS)
-    return Trust(anchors, allowed, tsa)
+
+def _as_list(bundle: Bundle) -> TrustList:
+    from labeling.marks.credentials import TrustList
+
+    pem = _read(folder() / f"{bundle.name}.pem")
+    return TrustList(bundle.renews or bundle.name, bundle.kind, pem, bundle.added[:10], bool(bundle.renews))
 
 
 def _read(path: Path) -> bytes:

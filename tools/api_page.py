@@ -41,7 +41,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 INTERNAL = {
     "Signer": {"call", "check_dates", "native", "remote", "signature_size", "take_error", "verify"},
     "Style": {"ink"},
-    "Trust": {"settings"},
+    "Trust": {"all_lists", "settings"},
     "VideoOptions": {"spans"},
     "Check": {"arguments", "within"},
     "Conversion": {"arguments", "box"},

@@ -39,6 +39,12 @@ Licensed under the Apache License, Version 2.0; see LICENSE.
 The font of the visible label, a part of Noto Sans CJK SC, is under the SIL Open Font License 1.1; see OFL.txt
 beside it.
 
+The C2PA trust list and the C2PA time-stamp (TSA) trust list, in labeling/marks/credentials/lists, are by the Coalition
+for Content Provenance and Authenticity (C2PA), as of 2026-10-01, unchanged, under the Creative Commons Attribution 4.0
+International licence (https://creativecommons.org/licenses/by/4.0/). They come from
+https://github.com/c2pa-org/conformance-public, commit 3573be509a793a989f093df4f86744a3632f6155. The root certificate
+beside them, DigiCert Trusted Root G4, is published by DigiCert, Inc.
+
 The wheel of aigc-labeling holds no machine code. What follows is installed beside it, from wheels of others, and is
 under their licences. Who passes on an installation, such as a container image, passes on these as well. The list is
 written by tools/notice.py, which looks into the wheels for Linux on x86-64. Those for other systems may hold other

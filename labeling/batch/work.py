@@ -34,7 +34,7 @@ from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
-    from labeling.marks.credentials import Trust
+    from labeling.marks.credentials import TrustChoice
     from labeling.pipelines.output import LabeledFile
     from labeling.verification.report import Report
 
@@ -54,7 +54,7 @@ class Check:
 
     profile: tuple[str, ...] = ("cn",)
     visible: bool = True
-    trust: Trust | None = None
+    trust: TrustChoice = "shipped"
     declared_ai: bool = False
     max_pixels: int | None = None
     pinned: tuple[bytes, ...] = ()

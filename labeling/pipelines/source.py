@@ -10,7 +10,6 @@ from labeling import containers, files
 from labeling.containers import Contents, Media
 from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
-from labeling.findings import Signature
 from labeling.label import Label
 from labeling.marks import aigc
 from labeling.verification import metadata
@@ -92,7 +91,7 @@ def parent_as_signed(came: Media, mended: Media, found: metadata.Found, media_ty
 
     assert isinstance(came, bytes)
     assert isinstance(mended, bytes)
-    intact = credentials.read(came, media_type).signature in (Signature.VALID, Signature.TRUSTED)
+    intact = credentials.read(came, media_type).value.get("integrity", {}).get("state") == "intact"
     return came if intact else mended, media_type
 
 

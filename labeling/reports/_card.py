@@ -6,6 +6,7 @@ import base64
 import json
 
 from labeling.findings import Defect, Finding, Signature, Status
+from labeling.reports import credentials
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.file_evidence import FileEvidence
 from labeling.reports.messages import clause, sentence, word
@@ -25,7 +26,7 @@ GLYPHS = {
 _TONES = {
     "compliant": "good", "present": "good", "trusted": "good", "valid": "good",
     "noncompliant": "bad", "defective": "bad", "duplicate": "bad", "conflict": "bad", "failed": "bad", "error": "bad",
-    "inconclusive": "open", "unreadable": "open", "unsupported": "open", "warning": "open",
+    "inconclusive": "open", "unreadable": "open", "unsupported": "open", "expired": "open", "warning": "open",
 }  # fmt: skip
 
 
@@ -201,10 +202,10 @@ def _says(finding: Finding, language: str) -> Html | None:
         facts.append(("contrast", f"{contrast:.1f} : 1" if isinstance(contrast, int | float) else None))
         facts.append(("seconds", _span(value.get("seconds"))))
     elif finding.kind == "c2pa":
-        facts = [("signer", value.get("issuer") or value.get("common_name"))]
-        stamp = value.get("time") or (word("no time stamp", language) if value else None)
-        facts += [("time stamp", stamp), ("source type", _term(value.get("digital_source_type")))]
+        facts = [*credentials.answers(finding, language), ("source type", _term(value.get("digital_source_type")))]
         facts += [("made with", value.get("software_agent") or value.get("claim_generator"))]
+        facts += [("watermark said", said) for said in credentials.watermarks(value, language)]
+        facts += [("history", step) for step in credentials.history(value, language)]
     elif finding.kind == "iptc":
         facts = [("source type", _term(value.get("DigitalSourceType"))), ("made with", value.get("AISystemUsed"))]
     elif finding.kind == "generator":

@@ -34,6 +34,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "unchecked": ("not checked", "未检查"),
     "signature:trusted": ("trusted", "可信"),
     "signature:valid": ("valid", "有效"),
+    "signature:expired": ("expired", "证书已过期"),
     "signature:failed": ("failed", "无效"),
     "signature:unsupported": ("unsupported", "不支持"),
     "signature:none": ("none", "无"),
@@ -136,9 +137,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "aigc:failed": ("does not match the label", "与标识内容不一致"),
     "aigc:unsupported": ("security data in a form that cannot be checked", "安全数据的形式无法核验"),
     "aigc:none": ("unsigned: a claim, not proof", "未签名：仅为声明"),
-    "c2pa:trusted": ("intact; the signer is on a trust list", "内容完整，签名者在信任列表中"),
-    "c2pa:valid": ("intact; the signer is not on a given trust list", "内容完整，签名者不在所提供的信任列表中"),
-    "c2pa:failed": ("broken: see the findings", "验证失败，详见核验发现"),
+    "c2pa:trusted": ("intact; the signer is on a trust list", "内容完整；签名者在信任列表中"),
+    "c2pa:valid": ("intact; not trusted throughout", "内容完整；未能全部证实可信"),
+    "c2pa:expired": ("intact; the signer's certificate has expired", "内容完整；签名者的证书已过期"),
+    "c2pa:failed": ("not valid: see the findings", "验证未通过，详见核验发现"),
     "c2pa:unsupported": ("of a kind that cannot be checked", "采用的方式无法核验"),
     "c2pa:none": ("could not be checked", "无法核验"),
     "label": ("Label", "生成合成标签"),
@@ -161,6 +163,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "at:bottom-left": ("bottom-left", "左下角"),
     "at:left": ("left", "左边缘"),
     "position": ("Position", "位置"),
+    "integrity": ("Integrity", "完整性"),
+    "trust": ("Trust", "信任"),
+    "watermark said": ("Watermark", "水印"),
+    "history": ("History", "编辑历史"),
     "signer": ("Signer", "签名者"),
     "time stamp": ("Time stamp", "时间戳"),
     "no time stamp": ("none", "无"),
@@ -168,9 +174,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "made with": ("Made with", "生成工具"),
     "confidence": ("Confidence", "可信度"),
     "how": (
-        "Files were read offline; signatures were checked only against the trust lists given. Thumbnails are reduced "
-        "pictures; SHA-256 identifies the file that was examined.",
-        "核验在离线状态下进行；签名仅依据所提供的信任列表核验。缩略图为缩小后的图像；SHA-256 用于确认被核验的文件。",
+        "Files were read offline; signatures were checked only against the trust lists that are named. Thumbnails are "
+        "reduced pictures; SHA-256 identifies the file that was examined.",
+        "核验在离线状态下进行；签名仅依据所列出的信任列表核验。缩略图为缩小后的图像；SHA-256 用于确认被核验的文件。",
     ),
 }
 

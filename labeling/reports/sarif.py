@@ -17,6 +17,7 @@ from urllib.parse import quote
 from labeling._version import __version__
 from labeling.findings import Defect
 from labeling.inert import inert, to_json
+from labeling.reports import credentials
 from labeling.rule_catalogue import RULES
 from labeling.verification.report import Report
 
@@ -58,6 +59,8 @@ def _artifact(report: Report) -> dict[str, Any]:
         artifact["mimeType"] = report.media_type
     verdicts = {name: str(verdict.outcome) for name, verdict in report.verdicts.items()}
     artifact["properties"] = {"origin": report.origin, "readable": report.readable, "verdicts": verdicts}
+    if (signed := report.find("c2pa")) is not None and (said := credentials.answers(signed)):
+        artifact["properties"]["contentCredentials"] = {name: inert(words) for name, words in said}
     return artifact
 
 

@@ -14,7 +14,7 @@ RULES = (
         "C2PA-BROKEN",
         "Labelling Measures Art. 10",
         "A C2PA manifest must match its file.",
-        "C2PA 清单与文件不再相符，或其签名已失效。",
+        "C2PA 清单未通过完整性核验：内容、声明或签名与签署时不一致。",
         Severity.WARNING,
         general=True,
     ),
@@ -45,8 +45,8 @@ RULES = (
     Rule(
         "C2PA-EXPIRED",
         "C2PA 2.2 §15.7",
-        "The signature must be made while its certificate is valid.",
-        "签名不在证书有效期内，或证书已过期且没有可信时间戳。",
+        "It must be shown that the signature was made while its certificate was valid.",
+        "签名不在证书有效期内，或证书已过期且没有有效时间戳表明签名作出于其有效期内。",
     ),
     Rule(
         "C2PA-HASH-MISMATCH",
@@ -90,6 +90,7 @@ RULES = (
         "C2PA 2.2 §15.8",
         "The time stamp must be valid.",
         "时间戳无效。",
+        either=True,
     ),
     Rule(
         "C2PA-UNSUPPORTED",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.rules.engine import Check, Evidence, Profile, signature_failed
+from labeling.rules.engine import Check, Evidence, Profile, manifest_broken
 
 
 def _no_implicit(evidence: Evidence) -> str | None:
@@ -28,7 +28,7 @@ PROFILE = Profile(
         Check("CN-IMPLICIT-MISSING", _no_implicit),
         Check("CN-VISIBLE-MISSING", _no_visible),
         Check("CN-VISIBLE-SKIPPED", _visible_skipped),
-        Check("C2PA-BROKEN", signature_failed),
+        Check("C2PA-BROKEN", manifest_broken),
     ),
     judged=frozenset({"aigc", "visible"}),
     languages=("zh",),

@@ -97,4 +97,4 @@ def _required(mark: str) -> Check:
 def _not_trusted(evidence: Evidence) -> str | None:
     if any(finding.signature is Signature.TRUSTED for finding in evidence.of("c2pa")):
         return None
-    return "no C2PA manifest whose signer is on a trust list that was given"
+    return "no C2PA manifest whose signer is trusted: on a trust list that was asked, and not expired"

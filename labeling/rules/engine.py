@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from labeling.findings import Defect, Finding, Severity, Signature, Status
+from labeling.findings import Defect, Finding, Severity, Status
 from labeling.rule_catalogue import Rule, rule_named
 
 FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
@@ -128,8 +128,21 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
             yield defect, finding.kind in profile.judged and finding.status is not Status.UNREADABLE
 
 
-def signature_failed(evidence: Evidence) -> str | None:
-    """Check that no manifest is broken: worth a warning under every regime."""
-    if any(m.signature is Signature.FAILED for m in evidence.of("c2pa")):
-        return "the C2PA manifest no longer matches the file, or its signature is broken"
+_BROKEN = {
+    "hash": "the content was changed after it was signed",
+    "signature": "the signature does not match the claim",
+    "assertions": "an assertion of the manifest is not the one that was signed, or does not validate",
+}
+
+
+def manifest_broken(evidence: Evidence) -> str | None:
+    """Check that hash, signature and assertions of a manifest fit: worth a warning under every regime.
+
+    Who signed, and when, is another question: a certificate that has expired since breaks nothing.
+    """
+    for finding in evidence.of("c2pa"):
+        integrity = finding.value.get("integrity", {})
+        if integrity.get("state") == "broken":
+            parts = [words for part, words in _BROKEN.items() if integrity.get(part) == "broken"]
+            return f"the C2PA manifest is broken: {'; '.join(parts) or 'it does not validate'}"
     return None

@@ -5,7 +5,22 @@ from __future__ import annotations
 from labeling.findings import Signature
 from labeling.rules.engine import Check, Evidence, Profile
 
-_SIGNED = (Signature.VALID, Signature.TRUSTED)
+_SIGNED = (Signature.VALID, Signature.TRUSTED, Signature.EXPIRED)
+"""Signed and intact. That the certificate has expired since is no lack of metadata: C2PA-EXPIRED says it."""
+
+_UNFIT = {
+    "revoked": "was revoked",
+    "unfit": "is not one that may sign claims",
+    "not yet valid": "is not valid yet",
+}
+_UNPROVEN = {
+    "unasked": "no trust list was asked",
+    "interim": "the manifest's signer is on the interim trust list alone, which makes nobody trusted",
+    "listed": "the manifest's signer is on a trust list, but an ingredient's is not, or something else is at fault",
+    "stamped": "the manifest's signer is on a trust list, but its certificate has expired, and the authority whose "
+    "time stamp says that it signed before is on none",
+    "unlisted": "the manifest's signer is on no trust list that was asked",
+}
 
 
 def _not_marked(evidence: Evidence) -> str | None:
@@ -17,6 +32,10 @@ def _not_marked(evidence: Evidence) -> str | None:
 def _not_signed(evidence: Evidence) -> str | None:
     signed = [m for m in evidence.of("c2pa") if m.signature in _SIGNED]
     if not signed:
+        for finding in evidence.of("c2pa"):
+            state = finding.value.get("signer", {}).get("certificate")
+            if finding.value.get("integrity", {}).get("state") == "intact" and state in _UNFIT:
+                return f"the metadata are digitally signed, but the signer's certificate {_UNFIT[state]}"
         return "no digitally signed metadata: the file carries no valid C2PA manifest"
     if not any(m.value.get("ai") for m in signed):
         return "the C2PA manifest does not say that the content is generated (digitalSourceType)"
@@ -24,8 +43,16 @@ def _not_signed(evidence: Evidence) -> str | None:
 
 
 def _not_trusted(evidence: Evidence) -> str | None:
-    if any(m.signature is Signature.VALID for m in evidence.of("c2pa")):
-        return "the manifest's signer is not on a trust list that was given: integrity is proven, identity is not"
+    for finding in evidence.of("c2pa"):
+        if finding.signature is Signature.EXPIRED:
+            return "the signer's certificate has expired: integrity is proven, identity is not"
+        if finding.signature is Signature.VALID:
+            state = finding.value.get("trust", {}).get("state", "")
+            expired = finding.value.get("signer", {}).get("certificate") == "expired"
+            if state == "listed" and expired and not finding.value.get("time_stamp", {}).get("trusted"):
+                state = "stamped"
+            why = _UNPROVEN.get(state, _UNPROVEN["unlisted"])
+            return f"{why}: integrity is proven, identity is not"
     return None
 
 

@@ -6,7 +6,7 @@ of the three classes. The findings decide the notice; only a defective label is 
 
 from __future__ import annotations
 
-from labeling.rules.engine import Check, Evidence, Profile, signature_failed
+from labeling.rules.engine import Check, Evidence, Profile, manifest_broken
 
 ARTICLE = "Labelling Measures Art. 6"
 
@@ -43,7 +43,7 @@ PROFILE = Profile(
     title="China: duties of platforms (Labelling Measures Art. 6)",
     checks=(
         Check("PLATFORM-PROPAGATOR", _no_propagation),
-        Check("C2PA-BROKEN", signature_failed),
+        Check("C2PA-BROKEN", manifest_broken),
     ),
     judged=frozenset({"aigc"}),
     languages=("zh",),

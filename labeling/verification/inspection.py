@@ -11,6 +11,8 @@ from labeling.containers import Block, Contents, Kind, Media
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
 from labeling.marks import exif, xmp
+from labeling.verification import metadata
+from labeling.verification.verifier import credentials_of
 
 MAX_SHOWN = 4096
 
@@ -23,7 +25,9 @@ def inspect(source: files.Source) -> dict[str, Any]:
 
     Returns:
         A dictionary for JSON: ``path``, ``format``, ``media_type``, ``bytes``, ``width`` and ``height`` in pixels as
-        coded, ``frames``, ``seconds``, ``coded_bytes``, ``blocks`` in file order, ``problems`` and ``warnings``.
+        coded, ``frames``, ``seconds``, ``coded_bytes``, ``blocks`` in file order, ``history`` and
+        ``watermarks`` (what the manifests of content credentials say of them, if there are any), ``problems`` and
+        ``warnings``.
         Each block has ``kind``, ``where``, ``offset`` and ``length``, and its content: XMP ``properties``, EXIF
         ``tags``, ``text``, or ``payload_bytes``. Texts are cut after 4096 characters.
 
@@ -55,9 +59,18 @@ def _listed(name: str, data: Media, contents: Contents) -> dict[str, Any]:
         "seconds": round(contents.seconds, 3),
         "coded_bytes": sum(length for _, length in contents.coded),
         "blocks": [_block(block) for block in contents.blocks],
+        **_told(data, contents),
         "problems": list(contents.problems),
         "warnings": list(contents.warnings),
     }
+
+
+def _told(data: Media, contents: Contents) -> dict[str, Any]:
+    """Return what the manifests of content credentials tell of the file's history; nothing if there are none."""
+    if not any(block.kind is Kind.C2PA for block in contents.blocks):
+        return {}
+    value = credentials_of(data, contents, metadata.scan(contents), None).value
+    return {name: value[name] for name in ("history", "watermarks") if name in value}
 
 
 def _block(block: Block) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from labeling.verification.report import Report
 from labeling.verification.transfer import NoReport, unpacked
 
 if TYPE_CHECKING:
-    from labeling.marks.credentials import Trust
+    from labeling.marks.credentials import TrustChoice
 
 SECOND_READING = 10.0
 """Seconds at most for the metadata of a file that has used up its time."""
@@ -45,7 +45,7 @@ def verify(
     limits: Limits,
     unreadable: Callable[[str, str], Report],
     *,
-    trust: Trust | None,
+    trust: TrustChoice,
     pinned: Sequence[bytes],
     visible: bool,
     **options: Any,
@@ -125,9 +125,15 @@ def _error(value: object) -> LabelingError:
     return found(message, path=path, hint=hint)
 
 
-def _trust(trust: Trust | None) -> list[str] | None:
-    pems = [] if trust is None else [trust.anchors_pem, trust.allowed_pem, trust.tsa_pem]
-    return [pem.decode("latin-1") for pem in pems] or None
+def _trust(trust: TrustChoice) -> str | list[list[Any]]:
+    """Return whom to trust as JSON: the child has the lists that come with the package itself."""
+    if trust is None or isinstance(trust, str):
+        return trust or "none"
+    from labeling.marks.credentials import shipped
+
+    if trust == shipped():
+        return "shipped"
+    return [[each.name, each.kind, each.pem.decode("latin-1"), each.date, each.ages] for each in trust.all_lists()]
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 
 from labeling.errors import LabelingError
 from labeling.gates import OutOfMemory
-from labeling.marks.credentials.read import Trust
+from labeling.marks.credentials import Trust, TrustChoice, TrustList
 from labeling.rules import profile as profile_named
 from labeling.verification.transfer import packed
 from labeling.verification.verifier import examine
@@ -19,7 +19,8 @@ Message = dict[str, Any]
 def serve(request: Message, payload: bytes | None, note: Callable[[Message], None]) -> Message:
     """Answer a request of :mod:`labeling.verification.isolated`: the report, or an error of ours."""
     try:
-        trust = None if request["trust"] is None else _trust(*request["trust"])
+        asked = request["trust"]
+        trust: TrustChoice = asked if isinstance(asked, str) else _trust(*(tuple(each) for each in asked))  # type: ignore[assignment]
         report = examine(
             payload if payload is not None else request["path"],
             [profile_named(name) for name in request["profiles"]],
@@ -38,5 +39,7 @@ def serve(request: Message, payload: bytes | None, note: Callable[[Message], Non
 
 
 @lru_cache(4)
-def _trust(*pems: str) -> Trust:
-    return Trust(*(pem.encode("latin-1") for pem in pems))
+def _trust(*lists: tuple[str, str, str, str, bool]) -> Trust:
+    return Trust(
+        lists=tuple(TrustList(name, kind, pem.encode("latin-1"), day, ages) for name, kind, pem, day, ages in lists)
+    )

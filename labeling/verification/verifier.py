@@ -32,7 +32,7 @@ from labeling.verification.unchecked import checked, unchecked, why
 if TYPE_CHECKING:
     from PIL import Image
 
-    from labeling.marks.credentials import Trust
+    from labeling.marks.credentials import TrustChoice
     from labeling.options.isolation import Limits
 
 UNKNOWN = "application/octet-stream"
@@ -43,7 +43,7 @@ def verify(
     profile: str | Iterable[str] = "cn",
     *,
     visible: bool = True,
-    trust: Trust | None = None,
+    trust: TrustChoice = "shipped",
     declared_ai: bool = False,
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),
@@ -59,7 +59,9 @@ def verify(
         profile: One profile or several: names in :data:`labeling.PROFILES`, or paths of profiles in TOML.
         visible: Whether to look for the visible label, which decodes pixels. With ``False`` the report has no
             "visible" finding, and the verdict says that it was not checked.
-        trust: Whose C2PA signatures count as trusted. Without it the best signature is "valid".
+        trust: Whose C2PA signatures count as trusted: by default those on the lists that come with the package, which
+            are the C2PA trust list and the C2PA time-stamp list, each with its date. A :class:`labeling.Trust` takes
+            their place; ``None`` or ``"none"`` trusts nobody, and the best signature is "valid" then.
         declared_ai: Whether the uploader declares the content to be AI-generated (Labelling Measures Art. 6).
         max_pixels: Do not decode larger pictures; by default 100 million pixels. Their metadata is judged all the
             same, and the report says that the visible label was not looked for.
@@ -119,7 +121,7 @@ def examine(
     profiles: list[Profile],
     *,
     visible: bool,
-    trust: Trust | None,
+    trust: TrustChoice,
     declared_ai: bool,
     max_pixels: int | None,
     pinned: Sequence[bytes],
@@ -190,9 +192,9 @@ def examine(
         return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
 
 
-def _check_arguments(trust: Trust | None, max_pixels: int | None) -> None:
-    if trust is not None and not callable(getattr(trust, "settings", None)):
-        raise LabelingError(f"`trust` must be a Trust, not {type(trust).__name__}")
+def _check_arguments(trust: TrustChoice, max_pixels: int | None) -> None:
+    if trust not in (None, "none", "shipped") and not callable(getattr(trust, "settings", None)):
+        raise LabelingError(f'`trust` must be a Trust, "shipped", "none" or None, not {trust!r:.80}')
     if max_pixels is not None and (type(max_pixels) is not int or max_pixels < 1):
         raise LabelingError(f"`max_pixels` must be a whole number from 1 on, not {max_pixels!r}")
 
@@ -225,7 +227,7 @@ def _in_metadata(contents: Contents, found: metadata.Found, pinned: Sequence[byt
 
 
 def _credentials_of(
-    source: Any, data: Media, contents: Contents, found: metadata.Found, trust: Trust | None,
+    source: Any, data: Media, contents: Contents, found: metadata.Found, trust: TrustChoice,
     fault: LabelingError | None, left_out: Mapping[str, str], begins: Callable[[str], None],
 ) -> Finding:  # fmt: skip
     if "c2pa" not in left_out:
@@ -388,7 +390,7 @@ def store_beside(source: Any, contents: Contents) -> bytes | None:
 
 
 def credentials_of(
-    data: Media, contents: Contents, found: metadata.Found, trust: Trust | None, store: bytes | None = None
+    data: Media, contents: Contents, found: metadata.Found, trust: TrustChoice, store: bytes | None = None
 ) -> Finding:
     """Return the finding on C2PA content credentials; c2pa's reader is only called if the container holds a manifest.
 

@@ -7,9 +7,25 @@ standard is done by c2pa-python, which is imported when first used. Nothing here
 from __future__ import annotations
 
 from labeling.marks.credentials.claim import Claim
-from labeling.marks.credentials.read import Trust, read
+from labeling.marks.credentials.read import read
 from labeling.marks.credentials.sign import sign, sign_beside, sign_stream
 from labeling.marks.credentials.signer import Signer
 from labeling.marks.credentials.testchain import TestChain, make_test_chain
+from labeling.marks.credentials.trusted import Trust, TrustChoice, TrustList, resolved, shipped, shipped_lists
 
-__all__ = ["Claim", "Signer", "TestChain", "Trust", "make_test_chain", "read", "sign", "sign_beside", "sign_stream"]
+__all__ = [
+    "Claim",
+    "Signer",
+    "TestChain",
+    "Trust",
+    "TrustChoice",
+    "TrustList",
+    "make_test_chain",
+    "read",
+    "resolved",
+    "shipped",
+    "shipped_lists",
+    "sign",
+    "sign_beside",
+    "sign_stream",
+]

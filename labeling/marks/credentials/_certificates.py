@@ -11,13 +11,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import SigningError
-from labeling.marks.credentials.testchain import CLAIM_SIGNING, EMAIL_PROTECTION
+from labeling.marks.credentials.testchain import CLAIM_SIGNING
+from labeling.marks.credentials.trusted import PURPOSES
 
 if TYPE_CHECKING:
     from cryptography import x509
-
-# What validators accept as the purpose of a signer's certificate (C2PA 2.2, 14.4.1, and c2pa's own default list).
-PURPOSES = (CLAIM_SIGNING, EMAIL_PROTECTION, "1.3.6.1.5.5.7.3.36", "1.3.6.1.4.1.311.76.59.1.9")
 
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 16384

@@ -53,7 +53,7 @@ def for_reading_back() -> Any:
     return context({"version": 1, "verify": {**_OFFLINE, "verify_trust": False, "verify_timestamp_trust": False}})
 
 
-def for_judging(trust: dict[str, Any] | None, *, stamps: bool) -> Any:
+def for_judging(trust: dict[str, Any], *, stamps: bool) -> Any:
     """Return the context for a reader of any file. ``stamps``: a time stamp counts only if its authority is trusted."""
     verify = {**_OFFLINE, "verify_trust": True, "verify_timestamp_trust": stamps}
-    return context({"version": 1, "verify": verify, **({"trust": trust} if trust else {})})
+    return context({"version": 1, "verify": verify, "trust": trust})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from labeling.errors import LabelingError, UnreadableFile
@@ -16,7 +16,19 @@ from labeling.filebytes import FileBytes
 from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.gates import shortage
 from labeling.marks.credentials import _context, library
-from labeling.marks.credentials._store import Facts, facts, text
+from labeling.marks.credentials._answers import (
+    HASHES,
+    LATE,
+    STAMP_UNTRUSTED,
+    STAMPED,
+    TRUSTED,
+    UNTRUSTED,
+    Answers,
+    answers,
+)
+from labeling.marks.credentials._store import Facts, facts
+from labeling.marks.credentials._values import text
+from labeling.marks.credentials.trusted import Asked, TrustChoice, asked, resolved
 from labeling.rule_catalogue import defect
 
 if TYPE_CHECKING:
@@ -27,25 +39,16 @@ if TYPE_CHECKING:
 MARK = "c2pa"
 WHERE = "C2PA manifest store"
 
-_TSA_LIST = "time-stamp authorities"
-_UNTRUSTED = "signingCredential.untrusted"
+_MAX_CRJSON = 64 << 20
 
 # Failure codes of C2PA 2.2, 15.2.2, by their beginning: our rule and what the code means.
 _RULES: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (
-        ("assertion.dataHash", "assertion.bmffHash", "assertion.boxesHash", "assertion.collectionHash",
-         "assertion.multiAssetHash", "claim.hardBindings"),
-        "C2PA-HASH-MISMATCH", "the content was changed after it was signed",
-    ),
+    (HASHES, "C2PA-HASH-MISMATCH", "the content was changed after it was signed"),
     (
         ("assertion.hashedURI", "hashedURI", "assertion.missing", "assertion.inaccessible"),
         "C2PA-ASSERTION", "an assertion in the manifest was changed or is missing",
     ),
-    (("claimSignature.outsideValidity",), "C2PA-EXPIRED",
-     "the signature was made outside the validity period of its certificate"),
     (("claimSignature",), "C2PA-SIGNATURE", "the signature does not match the claim"),
-    (("signingCredential.expired",), "C2PA-EXPIRED",
-     "the signer's certificate has expired, and no trusted time stamp proves an earlier signature"),
     (("signingCredential.ocsp.revoked", "signingCredential.revoked"), "C2PA-REVOKED",
      "the signer's certificate was revoked"),
     (("signingCredential",), "C2PA-CREDENTIAL",
@@ -61,77 +64,62 @@ _RULES: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whose C2PA signatures count as trusted.
-
-    Args:
-        anchors_pem: Root certificates of signers, as a PEM bundle.
-        allowed_pem: Certificates of single signers that are trusted as well.
-        tsa_pem: Root certificates of time-stamp authorities. Without them every intact time stamp counts, since
-            nothing says which ones to believe.
-
-    Raises:
-        LabelingError: A bundle holds no certificate.
-    """
-
-    anchors_pem: bytes = field(repr=False)
-    allowed_pem: bytes = field(default=b"", repr=False)
-    tsa_pem: bytes = field(default=b"", repr=False)
-
-    def __post_init__(self) -> None:
-        if not (self.anchors_pem or self.allowed_pem):
-            raise LabelingError("the trust list is empty", hint="give a PEM bundle of root certificates")
-        for what in ("anchors", "allowed", "tsa"):
-            pem: bytes = getattr(self, f"{what}_pem")
-            if pem and b"-----BEGIN CERTIFICATE-----" not in pem:
-                raise LabelingError(f"the trust list ({what}) holds no PEM certificate", hint="give a PEM bundle")
-
-    def settings(self) -> dict[str, Any]:
-        """The ``trust`` table of c2pa's settings. Raises :class:`LabelingError` if the PEM is not text."""
-        try:
-            # The older keys (trust_anchors, allowed_list) are not used: c2pa-rs 0.91 ignores that allowed list.
-            signers = {"trust_anchors": self.anchors_pem.decode("utf-8"), "trust_kind": "manifest"}
-            if self.allowed_pem:
-                signers["allowed_list"] = self.allowed_pem.decode("utf-8")
-            stamps = {"trust_anchors": self.tsa_pem.decode("utf-8"), "trust_kind": "tsa", "trust_uri": _TSA_LIST}
-        except UnicodeDecodeError:
-            raise LabelingError("the trust list is not PEM text", hint="convert it from DER") from None
-        return {"anchors": [signers, stamps] if self.tsa_pem else [signers]}
-
-
 def read(
-    data: Buffer | FileBytes, media_type: str, *, trust: Trust | None = None, store: bytes | None = None
+    data: Buffer | FileBytes, media_type: str, *, trust: TrustChoice = None, store: bytes | None = None
 ) -> Finding:
     """Judge the active manifest of a file.
 
     ``store`` is a manifest store from beside the file. Without ``trust`` no signer is known and the best signature
-    is "valid". ``value`` holds what the manifest says (see :class:`~labeling.marks.credentials._store.Facts`),
-    ``validation_state`` and ``validation_codes`` as c2pa's reader gives them. Never raises on a broken file: that is a
-    finding. Raises :class:`LabelingError` for an unusable trust list, and where memory or the disk runs out.
+    is "valid". ``value`` holds what the manifest says (see :class:`~labeling.marks.credentials._store.Facts`), the four
+    answers (see :class:`~labeling.marks.credentials._answers.Answers`), and ``validation_state`` and
+    ``validation_codes`` as c2pa's reader gives them. Never raises on a broken file: that is a finding. Raises
+    :class:`LabelingError` for an unusable trust list, and where memory or the disk runs out.
     """
-    found = _facts(data, media_type, trust, store)
+    lists = asked(resolved(trust))
+
+    def ask(table: dict[str, Any], *, stamps: bool = True) -> Facts | Finding:
+        return _facts(data, media_type, table, store, stamps=stamps)
+
+    found = ask(lists.settings())
     if isinstance(found, Finding):
         return found
-    if trust and found.state == "Trusted" and f"[{_TSA_LIST}]" in found.trusted_by:
-        # c2pa-rs 0.91 lets the roots of time-stamp authorities vouch for signers as well. They must not: ask again
-        # without them, since a root may be on both lists.
-        again = _facts(data, media_type, replace(trust, tsa_pem=b""), store)
-        if isinstance(again, Facts) and again.state != "Trusted":
-            found.state, found.failures = "Valid", (*found.failures, _UNTRUSTED)
-    return _judge(found)
+    _settle(found, lists, ask)
+    return _judge(found, lists)
 
 
-def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, beside: bytes | None) -> Facts | Finding:
+def _settle(found: Facts, lists: Asked, ask: Callable[..., Facts | Finding]) -> None:
+    """Ask again where one answer does not say who vouches for the signer."""
+    codes = found.codes
+    late = LATE[0] in found.failures and UNTRUSTED in found.failures
+    if late and STAMPED in codes and STAMP_UNTRUSTED in codes and lists.lists:
+        # c2pa-rs takes an unknown authority's stamp for none, and then the chain of an expired certificate for broken.
+        again = ask(lists.settings(), stamps=False)
+        if isinstance(again, Facts) and TRUSTED in again.codes:
+            codes[TRUSTED] = again.codes[TRUSTED]
+    if TRUSTED not in codes or lists.signer(codes[TRUSTED]).signers is not None:
+        return
+    # c2pa-rs 0.91 lets the roots of time-stamp authorities vouch for signers as well, and so would the interim list.
+    # They must not: ask again without them, since a root may be on several lists.
+    again = ask(lists.settings(trusting_only=True), stamps=not late)
+    if isinstance(again, Facts) and lists.signer(again.codes.get(TRUSTED, "")).signers is not None:
+        codes[TRUSTED] = again.codes[TRUSTED]
+    elif found.state == "Trusted":
+        found.state, found.failures = "Valid", (*found.failures, UNTRUSTED)
+
+
+def _facts(
+    data: Buffer | FileBytes, media_type: str, trust: dict[str, Any], beside: bytes | None, *, stamps: bool
+) -> Facts | Finding:
     c2pa = library.load()
 
     try:
-        judge = _context.for_judging(trust.settings() if trust else None, stamps=trust is None or bool(trust.tsa_pem))
+        judge = _context.for_judging(trust, stamps=stamps)
     except c2pa.C2paError as error:
         raise LabelingError(f"the trust list cannot be used: {_line(error)}") from None
     try:
         with c2pa.Reader(media_type, _stream(data), beside, context=judge) as reader:
             store = json.loads(reader.json())
+            certificates = _certificates(reader, c2pa.C2paError)
     except c2pa.C2paError.ManifestNotFound:
         return Finding(MARK, Status.ABSENT)
     except (c2pa.C2paError, ValueError, RecursionError) as error:
@@ -141,7 +129,17 @@ def _facts(data: Buffer | FileBytes, media_type: str, trust: Trust | None, besid
         raise short from error
     if not isinstance(store, dict) or not isinstance(store.get("manifests"), dict):
         return _unreadable("the reader did not return a manifest store")
-    return facts(store)
+    return facts(store, certificates)
+
+
+def _certificates(reader: Any, fault: type[Exception]) -> dict[str, Any]:
+    """Return crJSON, the form in which c2pa describes certificates; nothing where it cannot be had."""
+    try:
+        text = reader.crjson()
+        found = json.loads(text) if len(text) <= _MAX_CRJSON else {}
+    except (fault, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _stream(data: Buffer | FileBytes) -> Any:
@@ -154,34 +152,50 @@ def _unreadable(problem: str) -> Finding:
     return Finding(MARK, Status.UNREADABLE, WHERE, {}, kind, (why,))
 
 
-def _judge(found: Facts) -> Finding:
-    state, codes = found.state, found.failures
-    value = found.value() | {"validation_state": state, "validation_codes": list(codes)}
-    defects = (*_failed(codes, found.explanations), *_missing_origin(found))
+def _judge(found: Facts, lists: Asked = Asked()) -> Finding:  # noqa: B008 - it is never changed
+    said = answers(found, lists)
+    value = found.value() | said.value()
+    value |= {"validation_state": found.state, "validation_codes": list(found.failures)}
+    defects = (*_failed(found, said), *_missing_origin(found))
     worst = any(each.severity is Severity.ERROR for each in defects)
     status = Status.DEFECTIVE if worst else Status.PRESENT
-    return Finding(MARK, status, WHERE, value, _signature(state, codes), defects)
+    return Finding(MARK, status, WHERE, value, said.signature, defects)
 
 
-def _signature(state: str, codes: tuple[str, ...]) -> Signature:
-    if state == "Trusted":
-        return Signature.TRUSTED
-    if state == "Valid":
-        return Signature.VALID
-    return Signature.UNSUPPORTED if "algorithm.unsupported" in codes else Signature.FAILED
-
-
-def _failed(codes: tuple[str, ...], explanations: dict[str, str]) -> list[Defect]:
-    """Return a defect for each rule that a failure code breaks; an unknown signer is not one (see ``signature``)."""
+def _failed(found: Facts, said: Answers) -> list[Defect]:
+    """Return a defect for each rule that a failure code breaks; an unknown signer is not one (see ``trust``)."""
     defects: dict[str, Defect] = {}
-    for code in codes:
-        if code == _UNTRUSTED:
+    for code in found.failures:
+        if code == UNTRUSTED:
+            continue
+        if code in LATE:
+            if said.late:
+                defects.setdefault("C2PA-EXPIRED", defect("C2PA-EXPIRED", f"{_late(said)} ({code})"))
             continue
         rule, message = next(row[1:] for row in _RULES if any(code.startswith(prefix) for prefix in row[0]))
-        why = explanations.get(code, "")
+        why = found.codes.get(code, "")
         detail = f"{code}: {why}" if why else code
         defects.setdefault(rule, defect(rule, f"{message} ({detail})"))
+    if said.time_stamp["state"] == "invalid" and "C2PA-TIME-STAMP" not in defects:
+        code = next((code for code in found.codes if code.startswith("timeStamp") and code != STAMPED), "timeStamp")
+        message = f"the time stamp is not valid, and counts for nothing ({code})"
+        defects["C2PA-TIME-STAMP"] = defect("C2PA-TIME-STAMP", message, severity=Severity.WARNING)
     return list(defects.values())
+
+
+def _late(said: Answers) -> str:
+    """Say why a signature is not from the validity period of its certificate, as far as it is known."""
+    signer, stamp = said.signer, said.time_stamp
+    since, until = (str(signer.get(key, ""))[:10] for key in ("not_before", "not_after"))
+    stamped = str(stamp.get("time", ""))[:10] if stamp["state"] == "valid" else ""
+    if said.signature is Signature.FAILED and signer["certificate"] == "not yet valid":
+        return f"the signer's certificate is not valid before {since}"
+    if stamped and since and stamped < since:
+        return f"the time stamp says {stamped}, but the signer's certificate is valid only from {since} on"
+    ended = f"the signer's certificate expired on {until}" if until else "the signer's certificate has expired"
+    if stamped:
+        return f"{ended}, and the time stamp says {stamped}"
+    return f"{ended}, and no valid time stamp shows that it signed before that day"
 
 
 def _missing_origin(found: Facts) -> list[Defect]:

@@ -20,6 +20,7 @@ ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519")
 
 CLAIM_SIGNING = "1.3.6.1.4.1.62558.2.1"  # c2pa-kp-claimSigning, C2PA 2.2 14.5.1
 EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"  # what validators older than 2.2 look for
+DOCUMENT_SIGNING = "1.3.6.1.5.5.7.3.36"
 
 _RSA_BITS = 2048
 _CLOCK_SKEW = timedelta(hours=1)  # a machine whose clock lags must not find the chain "not yet valid"
