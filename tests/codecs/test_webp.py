@@ -200,3 +200,19 @@ def test_an_alpha_channel_that_is_opaque_throughout_stays(
     with Image.open(io.BytesIO(data)) as made:
         assert made.mode == "RGBA"
         assert np.asarray(made)[..., 3].min() == 255
+
+
+@pytest.mark.parametrize("quality", [1, 40, 75, 100])
+def test_a_lossy_still_is_encoded_to_the_bytes_that_pillow_makes(quality: int) -> None:
+    out = io.BytesIO()
+    y, x = np.mgrid[0:111, 0:203]
+    Image.fromarray(np.stack([x, 2 * y, x ^ y], axis=2).astype(np.uint8)).save(out, "WEBP", quality=60)
+    painted = paint_file(out.getvalue(), "webp", Stamp(), quality=quality)
+    with Image.open(io.BytesIO(out.getvalue())) as source:
+        own = source.convert("RGB")
+    box = painted.box
+    overlay = Stamp().paint([np.asarray(own.crop(box))])
+    own.paste(Image.fromarray(overlay).convert("RGB"), box[:2], Image.fromarray(overlay))
+    wanted = io.BytesIO()
+    own.save(wanted, "WEBP", quality=quality, method=4)
+    assert painted.data == wanted.getvalue()

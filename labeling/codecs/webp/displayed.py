@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 
 from labeling.codecs.base import Box, Pixels
 from labeling.codecs.grounds import MOST, Banded, band_rows, of_image
@@ -40,7 +41,7 @@ def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
         data, rect = _first_frame(bytes(data), width, height)
 
     def bands(scale: int) -> Iterator[Pixels]:
-        samples = _decoded(data, rect[2] - rect[0], rect[3] - rect[1])
+        samples = decoded(data, rect[2] - rect[0], rect[3] - rect[1])
         rows = band_rows(width, scale)
         for y in range(0, height, rows):
             yield _band(samples, rect, (0, y, width, min(y + rows, height)))
@@ -58,20 +59,33 @@ def _first_frame(raw: bytes, width: int, height: int) -> tuple[bytes, Box]:
     if right > width or bottom > height:
         raise UnreadableFile("a frame of the WebP animation reaches beyond its canvas; the file is damaged")
     still = still_of([part for part in frame.parts if part.name in PICTURE], frame.width, frame.height)
-    if webp_canvas(still[:30]) != (frame.width, frame.height):
-        raise UnreadableFile("a frame of the WebP animation is not coded in the size that it has; the file is damaged")
     return still, (frame.left, frame.top, right, bottom)
 
 
-def _decoded(data: Buffer, width: int, height: int) -> Pixels:
+def decoded(data: Buffer, width: int, height: int) -> Pixels:
     """Decode a still picture: (H, W, 3) BGR or (H, W, 4) BGRA."""
     import cv2
 
+    if webp_canvas(bytes(data[:30])) != (width, height):
+        raise UnreadableFile("the WebP picture is not coded in the size that the file states; the file is damaged")
     with decoding("WebP"):
         samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.shape[:2] != (height, width):
         raise UnreadableFile("the WebP picture cannot be decoded; it is damaged or cut off")
     return np.asarray(samples, np.uint8)
+
+
+def rgb_image(samples: Pixels) -> Image.Image:
+    """Return decoded samples as an image of Pillow's, made in bands of rows."""
+    import cv2
+
+    height, width, channels = samples.shape
+    mode, order = ("RGBA", cv2.COLOR_BGRA2RGBA) if channels == 4 else ("RGB", cv2.COLOR_BGR2RGB)
+    image = Image.new(mode, (width, height))
+    rows = band_rows(width, 1)
+    for y in range(0, height, rows):
+        image.paste(Image.fromarray(np.asarray(cv2.cvtColor(samples[y : y + rows], order), np.uint8)), (0, y))
+    return image
 
 
 def _band(samples: Pixels, rect: Box, box: Box) -> Pixels:

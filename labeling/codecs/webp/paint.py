@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from PIL import Image
 from labeling.codecs._frames import frames
 from labeling.codecs._memory import put
 from labeling.codecs.base import Box, Painted, Painter, Pixels
-from labeling.codecs.opening import open_picture
-from labeling.codecs.pixels import Plan, make_plan, rgb_region
+from labeling.codecs.opening import open_picture, webp_canvas
+from labeling.codecs.pixels import Plan, check_size, encoding, make_plan, rgb_region
 from labeling.codecs.webp.chunks import (
     ALPHA_IS_USED,
     PICTURE,
@@ -29,10 +30,12 @@ from labeling.codecs.webp.chunks import (
     pack,
     quality_of,
     replaced,
+    still_of,
     walk,
 )
+from labeling.codecs.webp.displayed import decoded, rgb_image
 from labeling.containers.base import Buffer
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import UnreadableFile
 
 QUALITY = 90
 """Quality (1–100) of a re-encoded lossy picture whose own quality cannot be told."""
@@ -41,23 +44,41 @@ QUALITY = 90
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
     """Paint on every frame of a WebP file; see :mod:`labeling.codecs.base`."""
     raw = bytes(data)
-    image = open_picture(raw, "webp", max_pixels)
     found = list(walk(raw, 12, min(len(raw), 8 + int.from_bytes(raw[4:8], "little"))))
-    width, height = image.size
-    plan = make_plan(painter, width, height, orientation)
     animated = [frame_of(chunk) for chunk in found if chunk.name == b"ANMF"]
     if animated:
+        image = open_picture(raw, "webp", max_pixels)
+        width, height = image.size
+        plan = make_plan(painter, width, height, orientation)
         return _animation(raw, image, animated, plan, painter, quality)
-    return _still(raw, image, [chunk for chunk in found if chunk.name in PICTURE], plan, painter, quality)
+    width, height = webp_canvas(raw[:30])
+    check_size(width, height, max_pixels=max_pixels)
+    plan = make_plan(painter, width, height, orientation)
+    return _still(raw, (width, height), [chunk for chunk in found if chunk.name in PICTURE], plan, painter, quality)
 
 
-def _still(raw: bytes, image: Any, old: list[Chunk], plan: Plan, painter: Painter, quality: int | None) -> Painted:
+def _still(
+    raw: bytes, size: tuple[int, int], old: list[Chunk], plan: Plan, painter: Painter, quality: int | None
+) -> Painted:
+    """Paint on a still picture, of which OpenCV decodes a single copy; Pillow and libwebp together keep five."""
     if not old:
-        raise UnreadableFile("the WebP file has no picture")
-    frame, _ = next(frames(image, "WebP"))
-    own = frame if frame is not image else frame.copy()
-    put(own, plan, plan.overlay(painter, _backdrops([own], plan.stored)))
-    new, words = _encoded(own, old, quality)
+        raise UnreadableFile("the WebP file has no picture, or is cut off in it")
+    samples = decoded(still_of(old, *size), *size)
+    left, top, right, bottom = plan.stored
+    region = rgb_image(samples[top:bottom, left:right])
+    whole = (0, 0, right - left, bottom - top)
+    overlay = plan.overlay(painter, _backdrops([region], whole))
+    put(region, replace(plan, stored=whole), overlay)
+    swapped = np.asarray(region)[..., [2, 1, 0, 3][: samples.shape[2]]]
+    samples[top:bottom, left:right] = swapped
+    options, words = _options(old, quality)
+    if samples.shape[2] == 3 and "lossless" not in options:
+        made = _by_opencv(samples, options["quality"])
+    else:
+        image = rgb_image(samples)
+        del samples, swapped
+        made = _by_pillow(image, options)
+    new = _picture(made, old, size)
     edits = [(chunk.start, chunk.end, b"") for chunk in old[1:]]
     edits.append((old[0].start, old[0].end, _packed(new)))
     lossless = words == _LOSSLESS
@@ -91,25 +112,43 @@ def _encoded(image: Image.Image, source: list[Chunk], quality: int | None) -> tu
     Returns:
         Its chunks, and how it was encoded in words.
     """
+    options, words = _options(source, quality)
+    return _picture(_by_pillow(image, options), source, image.size), words
+
+
+def _options(source: list[Chunk], quality: int | None) -> tuple[dict[str, Any], str]:
+    """Return how a picture is encoded as ``source`` was, for Pillow and in words."""
     lossy = next((chunk.body for chunk in source if chunk.name == b"VP8 "), None)
-    options: dict[str, Any]
     if lossy is None:
-        options, words = {"lossless": True, "exact": True}, _LOSSLESS
-    else:
-        estimated = quality_of(lossy) if quality is None else quality
-        words = f"re-encoded, quality {QUALITY if estimated is None else estimated}"
-        words += "" if quality is not None or estimated is None else ", about that of the source"
-        options = {"quality": QUALITY if estimated is None else estimated, "alpha_quality": 100, "exact": True}
+        return {"lossless": True, "exact": True}, _LOSSLESS
+    estimated = quality_of(lossy) if quality is None else quality
+    words = f"re-encoded, quality {QUALITY if estimated is None else estimated}"
+    words += "" if quality is not None or estimated is None else ", about that of the source"
+    return {"quality": QUALITY if estimated is None else estimated, "alpha_quality": 100, "exact": True}, words
+
+
+def _by_pillow(image: Image.Image, options: dict[str, Any]) -> bytes:
     out = io.BytesIO()
-    try:
+    with encoding("WebP", "the painted picture", hint="convert it to PNG"):
         image.save(out, "WEBP", method=4, **options)
-    except (OSError, ValueError) as error:
-        raise LabelingError(
-            f"the painted picture cannot be encoded as WebP: {error}", hint="convert it to PNG"
-        ) from error
-    made = out.getvalue()
+    return out.getvalue()
+
+
+def _by_opencv(samples: Pixels, quality: int) -> bytes:
+    """Encode BGR to the same bytes as Pillow does, without a copy of it as ARGB."""
+    import cv2
+
+    with encoding("WebP", "the painted picture", hint="convert it to PNG"):
+        done, made = cv2.imencode(".webp", samples, [cv2.IMWRITE_WEBP_QUALITY, max(1, quality)])
+        if not done:
+            raise ValueError("the encoder gave no reason")
+    return made.tobytes()
+
+
+def _picture(made: bytes, source: list[Chunk], size: tuple[int, int]) -> list[Chunk]:
+    """Return the chunks of an encoded picture, with an alpha channel if ``source`` has one."""
     found = [chunk for chunk in walk(made, 12, len(made)) if chunk.name in PICTURE]
-    return (_with_alpha(found, image.size) if any(map(has_alpha, source)) else found), words
+    return _with_alpha(found, size) if any(map(has_alpha, source)) else found
 
 
 def _with_alpha(picture: list[Chunk], size: tuple[int, int]) -> list[Chunk]:
@@ -152,10 +191,9 @@ def _animation(
             rect = (0, 0, *image.size)
         elif not _touches(frame, box):
             continue
-        own = canvas.copy()
-        put(own, plan, overlay)
+        put(canvas, plan, overlay)
         left, top, width, height = rect
-        part = own.crop((left, top, left + width, top + height))
+        part = canvas if rect == (0, 0, *image.size) else canvas.crop((left, top, left + width, top + height))
         new, said = _encoded(part, frame.parts, quality)
         exact = exact and said == _LOSSLESS
         words.append(said)
