@@ -150,6 +150,7 @@ propagation_options = chain(
     click.option("--in-place", is_flag=True, help="Replace the input itself."),
     click.option("--dry-run", is_flag=True, help="Do everything but write."),
     click_option(options_of(LabelerOptions)["strict"]),
+    click_option(options_of(LabelerOptions)["keep_times"]),
     signer_options,
 )
 """The options of propagate and transplant."""
@@ -208,7 +209,7 @@ def _require_both(options: dict[str, Any]) -> None:
 
 def propagation_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Return the library verb's arguments for :data:`propagation_options`. Raises :class:`LabelingError`."""
-    same = {name: options[name] for name in ("in_place", "dry_run", "strict")}
+    same = {name: options[name] for name in ("in_place", "dry_run", "strict", "keep_times")}
     return {"target": options["out"], "signer": signer(options), **same}
 
 

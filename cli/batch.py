@@ -29,7 +29,7 @@ _DECLARED = {each.name: each for each in fields(RunOptions)}
 
 _SIGNING = tuple(_options.destination(option) for option in options_of(SignerFiles).values())
 _LABELLING = {_options.destination(option) for each in DECLARING for option in options_of(each).values()}
-_SHARED = ("quality", "profile", "max_pixels", "strict")
+_SHARED = ("quality", "profile", "max_pixels", "strict", "keep_times")
 _KEPT = {_options.destination(options_of(LabelerOptions)[name]) for name in _SHARED}
 _NOT_CONVERTING = (_LABELLING - _KEPT - set(_SIGNING)) | {"config", "content_id", "trust", "everywhere", "no_isolate"}
 """Options that a conversion does not take."""

@@ -25,6 +25,7 @@ _CONVERSION, _LABELER = options_of(ConversionOptions), options_of(LabelerOptions
 @click.option("--in-place", is_flag=True, help="Replace the input itself.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write.")
 @_options.click_option(_LABELER["strict"])
+@_options.click_option(_LABELER["keep_times"])
 @_options.profile_option
 @_options.click_option(_LABELER["max_pixels"])
 @_options.signer_options
@@ -56,6 +57,7 @@ def command(source: Path, target: Path | None, profile: str | None, max_pixels: 
             in_place=options["in_place"],
             dry_run=options["dry_run"],
             strict=options["strict"],
+            keep_times=options["keep_times"],
             **{name: value for name, value in optional.items() if value is not None},  # type: ignore[arg-type]
         )
     except LabelingError as error:

@@ -1,4 +1,4 @@
-"""What a file has beside its content: permissions, owner, extended attributes and access lists, times.
+"""What a file has beside its content: permissions, owner, extended attributes and access lists.
 
 A file that is written in another's place keeps them, as if it had been changed and not replaced.
 """
@@ -27,14 +27,12 @@ class Attributes:
         mode: The nine permission bits.
         uid: The owner's number.
         gid: The group's number.
-        times: Times of the last access and of the last change, in nanoseconds.
         extended: Names and values of the extended attributes. POSIX access lists are among them on Linux.
     """
 
     mode: int
     uid: int
     gid: int
-    times: tuple[int, int]
     extended: dict[str, bytes]
 
 
@@ -46,8 +44,7 @@ def read(path: Path) -> Attributes | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    times = (status.st_atime_ns, status.st_mtime_ns)
-    return Attributes(status.st_mode & 0o777, status.st_uid, status.st_gid, times, _extended(path))
+    return Attributes(status.st_mode & 0o777, status.st_uid, status.st_gid, _extended(path))
 
 
 def _extended(path: Path) -> dict[str, bytes]:

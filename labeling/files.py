@@ -285,7 +285,9 @@ def temp_beside(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
 
 
 @contextmanager
-def staged(path: Path, *, mode: int = 0o666, like: Path | None = None, keep_times: bool = False) -> Iterator[Path]:
+def staged(
+    path: Path, *, mode: int = 0o666, like: Path | None = None, times: tuple[int, int] | None = None
+) -> Iterator[Path]:
     """Make an empty file beside ``path`` that is renamed to it if all goes well.
 
     Otherwise nothing of it stays, and a file that was at ``path`` stays whole. A file that is replaced hands on its
@@ -296,7 +298,7 @@ def staged(path: Path, *, mode: int = 0o666, like: Path | None = None, keep_time
         path: The file to write or replace. A symbolic link is replaced, not followed.
         mode: Permissions that it has at most, before the umask; 0o666 leaves them to the old file or to ``like``.
         like: The file that it is made from.
-        keep_times: Whether it gets the times of ``like``, too.
+        times: Its times of access and of change, in nanoseconds: see :func:`times_of`.
 
     Raises:
         WriteError: It cannot be written.
@@ -316,9 +318,24 @@ def staged(path: Path, *, mode: int = 0o666, like: Path | None = None, keep_time
                 attributes.give(made, source, mode=final, inherit=old is None)
             elif made.lstat().st_mode & 0o777 != final:  # a signed copy has taken its place
                 made.chmod(final)
-            if keep_times and (times := given or old) is not None:
-                os.utime(made, ns=times.times)
+            if times is not None:
+                os.utime(made, ns=times)
             made.replace(path)
+
+
+def times_of(path: str | os.PathLike[str], *, keep: bool = True) -> tuple[int, int] | None:
+    """Return a file's times of access and of change, in nanoseconds; ``None`` unless they are to be kept.
+
+    To be asked before the file is read, which may change the first of them. What a missing file means is said by
+    whoever reads it.
+    """
+    if not keep:
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116 - of whatever the user named
+    except (OSError, ValueError):
+        return None
+    return status.st_atime_ns, status.st_mtime_ns
 
 
 def _real(path: Path) -> Path:
@@ -347,7 +364,7 @@ def write_atomically(
     *,
     mode: int = 0o666,
     like: Path | None = None,
-    keep_times: bool = False,
+    times: tuple[int, int] | None = None,
 ) -> None:
     """Write ``pieces`` to a temporary file beside ``path``, read it back, and only then rename it to ``path``.
 
@@ -358,12 +375,12 @@ def write_atomically(
         pieces: Bytes-like objects, in order.
         mode: As in :func:`staged`.
         like: As in :func:`staged`.
-        keep_times: As in :func:`staged`.
+        times: As in :func:`staged`.
 
     Raises:
         WriteError: It could not be written, or did not read back.
     """
-    with staged(path, mode=mode, like=like, keep_times=keep_times) as made:
+    with staged(path, mode=mode, like=like, times=times) as made:
         with io.FileIO(os.open(made, os.O_RDWR | PLAIN), "r+b") as file:
             for piece in pieces:
                 write_all(file.fileno(), piece)

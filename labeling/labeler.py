@@ -62,6 +62,8 @@ class Labeler(LabelerOptions):
         video: When and how long the visible label of a video is shown, and how its pictures are re-encoded.
         sidecar: Whether a video that has no place for a C2PA manifest gets one in a file beside it, ``NAME.c2pa``.
         strict: Whether a file is refused whose labelled copy would lose anything of it.
+        keep_times: Whether a labelled file gets the source's times of last access and last change, as ``cp -p``
+            keeps them.
         security_key: A :class:`~labeling.Sm2Key`, or an object that signs like one, for security data in ReservedCode1
             (TC260-PG-202511A).
 
@@ -373,18 +375,19 @@ class Labeler(LabelerOptions):
             ('photo.labeled.png', True)
         """
         with guarded("label the file", source):
+            times = files.times_of(source, keep=self.keep_times)
             chosen = resolve_target(source, target, in_place=in_place)
             name, data = open_source(source)
-            label_for = self._label_for(content_id)
+            label_for, options = self._label_for(content_id), replace(self._options, times=times)
             if isinstance(data, FileBytes) or containers.is_media(data):
                 from labeling.pipelines.video import label_video
 
                 called = foreign(progress) if progress is not None else None
                 video = replace(self.video or VideoOptions(), progress=called)
                 with data if isinstance(data, FileBytes) else nullcontext():
-                    return label_video(data, name, chosen, label_for, self._options, video, dry_run=dry_run)
-            made = image.label_bytes(data, name, label_for, self._options)
-            return write_result(made, source, chosen, dry_run=dry_run)
+                    return label_video(data, name, chosen, label_for, options, video, dry_run=dry_run)
+            made = image.label_bytes(data, name, label_for, options)
+            return write_result(made, source, chosen, dry_run=dry_run, times=times)
 
 
 def _made_again(kind: type[Labeler], arguments: dict[str, Any]) -> Labeler:

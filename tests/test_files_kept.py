@@ -34,7 +34,8 @@ from .batching import results
 from .pictures import rgb
 from .test_bad_input import PRODUCER, run
 
-Verb = Callable[[Path, "Path | None"], object]
+Verb = Callable[..., object]
+"""Gets source, target (``None``: in place) and ``keep_times``."""
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 ACL = "system.posix_acl_access"
@@ -49,34 +50,42 @@ def signer() -> Signer:
     return Signer.from_pem(chain.cert_pem, chain.key_pem)
 
 
-def add(source: Path, target: Path | None) -> object:
-    return labeler().label_file(source, target, in_place=target is None)
+def add(source: Path, target: Path | None, keep_times: bool = False) -> object:
+    return labeler(keep_times=keep_times).label_file(source, target, in_place=target is None)
 
 
-def add_without_pixels(source: Path, target: Path | None) -> object:
-    return labeler(visible=False).label_file(source, target, in_place=target is None)
+def add_without_pixels(source: Path, target: Path | None, keep_times: bool = False) -> object:
+    return labeler(visible=False, keep_times=keep_times).label_file(source, target, in_place=target is None)
 
 
-def add_signed(source: Path, target: Path | None) -> object:
-    return labeler(visible=False, signer=signer()).label_file(source, target, in_place=target is None)
+def add_signed(source: Path, target: Path | None, keep_times: bool = False) -> object:
+    return labeler(visible=False, signer=signer(), keep_times=keep_times).label_file(
+        source, target, in_place=target is None
+    )
 
 
-def add_on_video(source: Path, target: Path | None) -> object:
-    return labeler(video=VideoOptions(preset="ultrafast")).label_file(source, target, in_place=target is None)
+def add_on_video(source: Path, target: Path | None, keep_times: bool = False) -> object:
+    return labeler(video=VideoOptions(preset="ultrafast"), keep_times=keep_times).label_file(
+        source, target, in_place=target is None
+    )
 
 
-def second_half(source: Path, target: Path | None) -> object:
-    return propagate(source, target, propagator="platform", propagate_id="1", in_place=target is None)
+def second_half(source: Path, target: Path | None, keep_times: bool = False) -> object:
+    return propagate(
+        source, target, propagator="platform", propagate_id="1", in_place=target is None, keep_times=keep_times
+    )
 
 
-def carried(source: Path, target: Path | None) -> object:
+def carried(source: Path, target: Path | None, keep_times: bool = False) -> object:
     other = source.parent.parent / f"original{source.suffix}"
+    before = source.stat()
     labeler(visible=False).label_file(source, other)
-    return transplant(other, source, target, in_place=target is None)
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return transplant(other, source, target, in_place=target is None, keep_times=keep_times)
 
 
-def smaller(source: Path, target: Path | None) -> object:
-    return convert(source, target, resize="200", in_place=target is None)
+def smaller(source: Path, target: Path | None, keep_times: bool = False) -> object:
+    return convert(source, target, resize="200", in_place=target is None, keep_times=keep_times)
 
 
 VERBS: dict[str, tuple[str, Verb]] = {
@@ -150,6 +159,59 @@ def test_a_new_output_is_no_more_open_than_its_source(sources: Path, tmp_path: P
     before = clothes(path)
     VERBS[verb][1](path, target)
     assert clothes(path) == before == clothes(target)
+
+
+LONG_AGO = (1_234_567_890_123_456_789, 987_654_321_987_654_321)
+"""Times of access and of change, in nanoseconds; the second is the earlier one, so that no reading changes it."""
+
+
+def times_of(path: Path) -> tuple[int, int]:
+    """Read by another program, which knows nanoseconds."""
+    seconds = subprocess.run(
+        ["stat", "-c", "%.9X %.9Y", str(path)], check=True, capture_output=True, text=True
+    ).stdout.split()  # fmt: skip
+    return int(seconds[0].replace(".", "")), int(seconds[1].replace(".", ""))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stat of GNU")
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("in_place", [True, False])
+def test_times_are_kept_if_asked_and_only_then(sources: Path, tmp_path: Path, verb: str, in_place: bool) -> None:
+    path = source_of(sources, verb, tmp_path / "in")
+    target = path if in_place else tmp_path / f"out{path.suffix}"
+    os.utime(path, ns=LONG_AGO)
+    VERBS[verb][1](path, None if in_place else target, keep_times=True)
+    assert times_of(target) == LONG_AGO
+    again = source_of(sources, verb, tmp_path / "in")
+    os.utime(again, ns=LONG_AGO)
+    VERBS[verb][1](again, None if in_place else target)
+    assert times_of(target)[1] > 1_700_000_000 * 10**9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stat of GNU")
+def test_the_commands_and_runs_keep_times(sources: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "b.png"):
+        shutil.copyfile(sources / f"a{Path(name).suffix}", folder / name)
+        os.utime(folder / name, ns=LONG_AGO)
+    common = ("--producer", PRODUCER, "--no-visible", "--keep-times")
+    assert run("add", folder / "a.jpg", "-o", tmp_path / "a.jpg", *common).returncode == 0
+    half = ("--propagator", "platform", "--propagate-id", "7")
+    run("propagate", tmp_path / "a.jpg", *half, "--keep-times", "-o", tmp_path / "p.jpg")
+    run("transplant", tmp_path / "a.jpg", folder / "a.jpg", "--keep-times", "-o", tmp_path / "t.jpg")
+    run("convert", tmp_path / "a.jpg", tmp_path / "c.webp", "--keep-times")
+    made = [tmp_path / name for name in ("a.jpg", "p.jpg", "t.jpg", "c.webp")]
+    os.utime(folder / "a.jpg", ns=LONG_AGO)
+    done = batch.run(folder, tmp_path / "out", labeler=labeler(visible=False, keep_times=True), engine="inline")
+    assert done.exit_code == 0
+    batch.run(
+        tmp_path / "out", tmp_path / "web", convert=batch.Conversion(resize="100", keep_times=True), engine="inline"
+    )
+    made += [tmp_path / "out" / "a.jpg", tmp_path / "out" / "b.png", tmp_path / "web" / "b.png"]
+    assert {path.name: times_of(path)[1] for path in made} == dict.fromkeys((each.name for each in made), LONG_AGO[1])
+    again = batch.run(folder, tmp_path / "out", labeler=labeler(visible=False, keep_times=True), engine="inline")
+    assert again.exit_code == 0
 
 
 def test_the_umask_counts_for_new_outputs_only(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_labeler_keeps_the_order_of_its_parameters() -> None:
     """Callers may give the first ones by position."""
     names = list(Labeler.__match_args__)
     assert names[:5] == ["producer", "profile", "signer", "style", "visible"]
-    assert names[-4:] == ["video", "sidecar", "strict", "security_key"]
+    assert names[-5:] == ["video", "sidecar", "strict", "keep_times", "security_key"]
 
 
 # --- aigc-label.toml --------------------------------------------------------------------------------------------------
@@ -233,6 +233,7 @@ def test_the_flags_are_those_that_scripts_use() -> None:
         "--no-visible", "--text", "--position", "--height", "--opacity", "--plate", "--color", "--font", "--logo",
         "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--crf",
         "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict",
+        "--keep-times",
     }  # fmt: skip
 
 

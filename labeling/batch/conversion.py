@@ -36,6 +36,7 @@ class Conversion(ConversionOptions):
         profile: The regime that the results are judged by.
         max_pixels: Larger pictures are refused before they are decoded.
         strict: Refuse what would lose anything.
+        keep_times: Give each output its source's times of last access and last change.
 
     Raises:
         LabelingError: A value that an option cannot have, or there is nothing to do.
@@ -46,10 +47,11 @@ class Conversion(ConversionOptions):
     profile: str = "cn"
     max_pixels: int = MAX_PIXELS_LABELLED
     strict: bool = False
+    keep_times: bool = False
 
     def __post_init__(self) -> None:
         ConversionOptions.__post_init__(self)
-        for name in ("quality", "max_pixels", "strict"):
+        for name in ("quality", "max_pixels", "strict", "keep_times"):
             options_of(LabelerOptions)[name].check(getattr(self, name))
         if self.format is not None:
             try:
@@ -67,7 +69,7 @@ class Conversion(ConversionOptions):
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for :func:`labeling.convert`, but for the signer."""
-        names = ("format", "resize", "quality", "profile", "max_pixels", "strict")
+        names = ("format", "resize", "quality", "profile", "max_pixels", "strict", "keep_times")
         return {name: getattr(self, name) for name in names}
 
 

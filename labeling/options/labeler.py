@@ -114,6 +114,12 @@ class LabelerOptions:
             help="Refuse a file of which anything would be lost, and write nothing", table="limits"
         ).metadata,
     )
+    keep_times: bool = field(
+        default=False,
+        metadata=Option(
+            help="Give the output the times of the source: those of its last access and last change", table=""
+        ).metadata,
+    )
     security_key: object | None = field(
         default=None,
         repr=False,

@@ -88,6 +88,7 @@ def convert(
     in_place: bool = False,
     dry_run: bool = False,
     strict: bool = False,
+    keep_times: bool = False,
 ) -> ConvertedFile:
     """Convert a picture to another format or size, and carry over its labels, metadata and content credentials.
 
@@ -109,6 +110,7 @@ def convert(
         in_place: Replace the source itself; the format stays.
         dry_run: Do everything but write.
         strict: Refuse if the output would lose anything of the source.
+        keep_times: Give the output the source's times of last access and last change.
 
     Returns:
         The converted file with the verifier's report on it.
@@ -134,6 +136,7 @@ def convert(
         options_of(LabelerOptions)[name].check(value)
     rules = profile_named(profile)
     with guarded("convert the picture", source):
+        times = files.times_of(source, keep=keep_times)
         data = _loaded(source)
         state = _read(data, max_pixels)
         encoding = encoding_for(options.format, source, target, state, in_place=in_place)
@@ -145,7 +148,7 @@ def convert(
         if strict:
             refuse(made.lost)
         if not dry_run:
-            files.write_atomically(chosen, [made.data], like=Path(source))
+            files.write_atomically(chosen, [made.data], like=Path(source), times=times)
         contents, found = made.after.contents, made.after.found
         findings = [*metadata.findings(contents, found), credentials_of(made.data, contents, found, None)]
         if visible is not None:

@@ -65,6 +65,7 @@ class LabelingOptions:
         max_pixels: Larger pictures are refused before they are decoded.
         sidecar: Whether a video that has no place for a manifest gets one in a file beside it.
         strict: Whether a file is refused whose labelled copy would lose anything.
+        times: Times of access and of change, in nanoseconds, that the output gets; ``None`` leaves them to the system.
     """
 
     profile: Profile
@@ -78,6 +79,7 @@ class LabelingOptions:
     max_pixels: int = MAX_PIXELS_LABELLED
     sidecar: bool = False
     strict: bool = False
+    times: tuple[int, int] | None = None
 
 
 class LabeledImage:

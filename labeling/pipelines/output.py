@@ -91,11 +91,22 @@ def said_of_link(source: str | os.PathLike[str], target: Path) -> tuple[str, ...
     return (f"{path.name} is a symbolic link: the file that it leads to was replaced",)
 
 
-def write_result(made: LabeledImage, source: str | os.PathLike[str], target: Path, *, dry_run: bool) -> LabeledFile:
-    """Write a labelled picture to ``target``, unless this is a dry run. Raises :class:`WriteError`."""
+def write_result(
+    made: LabeledImage,
+    source: str | os.PathLike[str],
+    target: Path,
+    *,
+    dry_run: bool,
+    times: tuple[int, int] | None = None,
+) -> LabeledFile:
+    """Write a labelled picture to ``target``, unless this is a dry run; ``times`` as :func:`labeling.files.staged`.
+
+    Raises:
+        WriteError: It could not be written, or did not read back.
+    """
     made.name = str(target)
     if not dry_run:
-        files.write_atomically(target, made.pieces(), like=Path(source))
+        files.write_atomically(target, made.pieces(), like=Path(source), times=times)
     size = made.size
     how = said_of_link(source, target) + made.how
     return LabeledFile(Path(source), target, made.label, how, made.report, size, dry_run, made.lost)

@@ -61,6 +61,7 @@ def propagate(
     in_place: bool = False,
     dry_run: bool = False,
     strict: bool = False,
+    keep_times: bool = False,
 ) -> LabeledFile:
     """Fill the propagator's half of the label that a file carries; the producer's half stays as it is.
 
@@ -77,6 +78,7 @@ def propagate(
         in_place: Replace the source itself.
         dry_run: Do everything but write.
         strict: Refuse a file whose copy would lose anything.
+        keep_times: Give the output the source's times of last access and last change.
 
     Returns:
         The labelled file with the verifier's report on it.
@@ -97,6 +99,7 @@ def propagate(
         ('my-service', 'my-platform')
     """
     with guarded("add to the label", source):
+        times = files.times_of(source, keep=keep_times)
         chosen = resolve_target(source, target, in_place=in_place)
         for parameter, value in (("propagator", propagator), ("propagate_id", propagate_id)):
             if not value.strip():
@@ -115,7 +118,7 @@ def propagate(
         require_signer(found, signer, beside=beside)
         check_signable(data, contents, signer)
         label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
-        options = LabelingOptions(profile_named(profile), signer=signer, strict=strict)
+        options = LabelingOptions(profile_named(profile), signer=signer, strict=strict, times=times)
         how = [*mended, "the propagator's half was filled"]
         if isinstance(data, FileBytes):
             from labeling.pipelines import video_job
@@ -126,7 +129,7 @@ def propagate(
                 return video_job.write(job, name, chosen, label, options, values={}, dry_run=dry_run)
         parent = parent_as_signed(came, data, found, contents.media_type) if mended else None
         made = image.write(data, name, contents, found, label, options, values={}, how=how, parent=parent)
-        return write_result(made, source, chosen, dry_run=dry_run)
+        return write_result(made, source, chosen, dry_run=dry_run, times=times)
 
 
 def transplant(
@@ -139,6 +142,7 @@ def transplant(
     in_place: bool = False,
     dry_run: bool = False,
     strict: bool = False,
+    keep_times: bool = False,
 ) -> LabeledFile:
     """Bring the labels in a picture's metadata over to its re-encoded copy: the AIGC field and IPTC's AI properties.
 
@@ -152,6 +156,7 @@ def transplant(
         in_place: Replace the copy itself.
         dry_run: Do everything but write.
         strict: Refuse if anything of the copy would be lost, or the C2PA manifest of the original.
+        keep_times: Give the output the copy's times of last access and last change.
 
     Returns:
         The labelled copy with the verifier's report on it.
@@ -176,6 +181,7 @@ def transplant(
         True
     """
     with guarded("carry the labels over"):
+        times = files.times_of(copy, keep=keep_times)
         from_name, original = files.load(labelled)
         with error_context(copy):
             chosen = resolve_target(copy, target, in_place=in_place)
@@ -212,13 +218,13 @@ def transplant(
                 contents,
                 found,
                 label,
-                LabelingOptions(profile_named(profile), signer=signer, strict=strict),
+                LabelingOptions(profile_named(profile), signer=signer, strict=strict, times=times),
                 values=_iptc_values(had),
                 how=how,
                 lost=left,
                 parent=parent,
             )
-            return write_result(made, copy, chosen, dry_run=dry_run)
+            return write_result(made, copy, chosen, dry_run=dry_run, times=times)
 
 
 def _one_label(found: metadata.Found) -> Label:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -118,7 +119,7 @@ def write(
     pieces = containers.rewrite(job.data, job.contents, changes, job.edits)
     job.how += job.contents.mended
     job.how[:0] = said_of_link(name, target)
-    place = files.temp_beside(target) if dry_run else files.staged(target, like=Path(name))
+    place = files.temp_beside(target) if dry_run else files.staged(target, like=Path(name), times=options.times)
     with contextlib.ExitStack() as held, place as temporary:
         files.write_pieces(temporary, pieces)
         if signer is not None:
@@ -130,7 +131,7 @@ def write(
             report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
     if manifest is not None and not dry_run:
-        files.write_atomically(sidecar_of(target), [manifest], like=Path(name))
+        files.write_atomically(sidecar_of(target), [manifest], like=Path(name), times=options.times)
     return LabeledFile(Path(name), target, label, tuple(job.how), report, size, dry_run, lost)
 
 
@@ -148,6 +149,9 @@ def _patched(
         return None
     with files.explained(target), in_place.applied(data, change), FileBytes(target.open("rb"), str(target)) as result:
         report, lost = _read_back(result, job, label, options, None, unsigned=True)
+    if options.times is not None:
+        with files.explained(target):
+            os.utime(target, ns=options.times)
     job.how[:0] = said_of_link(name, target)
     job.how.append("changed in place, in the free space behind the movie box")
     return LabeledFile(Path(name), target, label, tuple(job.how), report, len(data), lost=lost)
