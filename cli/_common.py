@@ -40,6 +40,8 @@ def complain(message: object, path: Path | None = None) -> None:
         message: The error or text.
         path: The file it is about, which is named if the error names none.
     """
+    if isinstance(message, LabelingError):
+        leave_if_ended()  # a signal that came in a library's callback is what made the work fail
     if path is not None and isinstance(message, LabelingError) and message.path is None:
         message = f"{path}: {message}"
     text = " ".join(in_options(str(message)).split())

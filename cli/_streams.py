@@ -70,6 +70,7 @@ def prepare() -> None:
             buffered, "utf-8", "backslashreplace", line_buffering=live, write_through=name == "stderr"
         )
         setattr(sys, name, text)
+    sys.unraisablehook = _unraisable
     for number, default in (
         ("SIGINT", signal.default_int_handler),
         ("SIGTERM", signal.SIG_DFL),
@@ -87,6 +88,15 @@ def _end(number: int, frame: FrameType | None) -> None:
     """Leave through every ``finally``: temporary files are removed, and what is half-written stays without a name."""
     _ended_by.append(number)
     _leave(number)
+
+
+def _unraisable(fault: sys.UnraisableHookArgs) -> None:
+    """Say nothing of our own signal where it came while a library called us back: what leaves there goes nowhere.
+
+    The work on the file fails or goes on, and :func:`leave_if_ended` ends the command behind it.
+    """
+    if not (_ended_by and isinstance(fault.exc_value, KeyboardInterrupt | SystemExit)):
+        sys.__unraisablehook__(fault)
 
 
 def _leave(number: int) -> None:

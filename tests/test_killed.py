@@ -100,8 +100,52 @@ def _begun(target: Path, old: bytes) -> bool:
 
 
 def _left(temporary: Path, *folders: Path) -> list[Path]:
-    others = {".ses"}  # onnxruntime's own: an id of its session, no picture
-    return [
-        *(path for path in temporary.iterdir() if path.name not in others),
-        *(path for folder in folders for path in folder.glob(".aigc-*.tmp")),
-    ]
+    return [*temporary.iterdir(), *(path for folder in folders for path in folder.glob(".aigc-*.tmp"))]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_a_video_that_is_changed_where_it_lies_plays_and_has_the_old_label_or_the_new(
+    originals: Path, tmp_path: Path, sent: signal.Signals
+) -> None:
+    """An MP4 file with room behind its movie box is not copied: the label is written into it."""
+    ffmpeg, ffprobe = programs.require("ffmpeg"), programs.require("ffprobe")
+    roomy, work, temporary = tmp_path / "roomy.mp4", tmp_path / "work", tmp_path / "tmp"
+    work.mkdir()
+    temporary.mkdir()
+    make = [ffmpeg, "-v", "error", "-i", str(originals / "a.mp4"), "-c", "copy", "-moov_size", "100000", str(roomy)]
+    subprocess.run(make, check=True)
+    add = [sys.executable, "-m", "labeling.cli", "add", "a.mp4", "--in-place", "--no-visible", "--producer", PRODUCER]
+    environment, path = os.environ | {"TMPDIR": str(temporary)}, work / "a.mp4"
+    frames = [ffmpeg, "-v", "error", "-xerror", "-i", str(path), "-f", "framemd5", "-"]
+    shutil.copyfile(roomy, path)
+    shown = subprocess.run(frames, check=True, capture_output=True).stdout
+    chance = random.Random(f"roomy{sent}")
+    old = ""
+    for number in range(ROUNDS + 1):
+        shutil.copyfile(roomy, path)
+        if number % 2:  # there is an old label in every second round
+            subprocess.run([*add, "-q", "--content-id", "old"], cwd=work, env=environment, check=True)
+            old = "old"
+        before = path.stat().st_mtime_ns
+        process = subprocess.Popen(
+            [*add, "-q", "--content-id", "new"], cwd=work, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        while process.poll() is None and path.stat().st_mtime_ns == before:
+            pass
+        time.sleep(chance.uniform(0, 0.01))
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=120)
+        assert "Traceback" not in err
+        assert path.stat().st_size == roomy.stat().st_size
+        assert subprocess.run(frames, check=True, capture_output=True).stdout == shown
+        told = subprocess.run(
+            [ffprobe, "-v", "error", "-show_format", str(path)], check=True, capture_output=True
+        ).stdout
+        finding = verify(path, visible=False).findings[0]
+        assert str(finding.status) in ("present", "absent")
+        assert finding.value.get("ProduceID", "") in ("new", old)
+        assert (b"AIGC" in told) == (finding.status == "present")
+        subprocess.run([*add, "-q", "--content-id", "new"], cwd=work, env=environment, check=True, timeout=120)
+        assert verify(path, visible=False).findings[0].value["ProduceID"] == "new"
+        assert not _left(temporary, work)
+        old = ""

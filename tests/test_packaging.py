@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -41,6 +42,27 @@ def test_verifying_metadata_loads_no_pixel_library(tmp_path: Path) -> None:
     path = tmp_path / "plain.jpg"
     Image.new("RGB", (16, 16)).save(path)
     assert loaded_by(f"import labeling; labeling.verify({str(path)!r}, visible=False)") == set()
+
+
+def test_looking_for_labels_leaves_nothing_behind_and_sends_nothing(tmp_path: Path) -> None:
+    """onnxruntime's wheels would make a number for the machine and a queue of events for Microsoft."""
+    from PIL import Image
+
+    home, temporary, path = tmp_path / "home", tmp_path / "tmp", tmp_path / "plain.png"
+    for folder in (home, temporary):
+        folder.mkdir()
+    Image.new("RGB", (320, 240), "white").save(path)
+    places = {"HOME": str(home), "TMPDIR": str(temporary)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_", "CI"))}
+    code = (
+        f"import labeling, os\nfound = labeling.verify({str(path)!r}).find('visible')\n"
+        "assert found.status == 'absent', found\n"
+        "print(*(os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')[:-1]), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=kept | places, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "socket:" not in done.stdout
+    assert [*home.rglob("*"), *temporary.rglob("*")] == []
 
 
 def test_help_loads_click_only() -> None:

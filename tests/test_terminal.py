@@ -260,6 +260,36 @@ def test_signals_end_a_command_in_order(tmp_path: Path, command: str, sent: sign
     assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 
+IN_A_CALLBACK = """
+import os, signal, sys
+from labeling.marks.credentials import sign
+write = sign._Watched.write
+def interrupted(self, data):
+    os.kill(os.getpid(), signal.{name})  # c2pa calls this through ctypes, which swallows what is raised here
+    return write(self, data)
+sign._Watched.write = interrupted
+sys.argv[0] = "aigc-label"
+from labeling.cli import main; main()
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_library_calls_back_is_no_trace(tmp_path: Path, sent: signal.Signals) -> None:
+    for name in ("a.png", "b.png"):
+        rgb(320, 240).save(tmp_path / name)
+    subprocess.run([sys.executable, "-m", "labeling.cli", "init", "--test-signer"], cwd=tmp_path, check=True)
+    before = {path.name for path in tmp_path.iterdir()}
+    command = [sys.executable, "-c", IN_A_CALLBACK.format(name=sent.name), "add", "a.png", "b.png", "--in-place"]
+    command += ["--producer", PRODUCER, "--no-visible"]
+    old = (tmp_path / "b.png").read_bytes()
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 128 + sent, done.stderr
+    expected = "aigc-label: interrupted; 0 of 2 files were labelled\n" if sent is signal.SIGINT else ""
+    assert (done.stdout, done.stderr) == ("", expected)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "b.png").read_bytes() == old
+
+
 def test_a_fault_of_ours_is_no_verdict(tmp_path: Path) -> None:
     rgb(64, 48).save(tmp_path / "a.png")
     code = (

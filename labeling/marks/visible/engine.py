@@ -36,6 +36,13 @@ class OcrFailed(LabelingError):
 STEPS = ("text_det", "recognize_txt")
 """What this module calls of a ``RapidOCR`` object."""
 
+_NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
+"""Variables that onnxruntime heeds while it is imported, by their names in different releases.
+
+Its wheels would otherwise give the machine a lasting number, keep a database in the user's cache folder and ``.ses`` in
+the folder for temporary files, and send events to Microsoft.
+"""
+
 _lock = threading.Lock()
 
 
@@ -63,6 +70,8 @@ def ocr() -> Any:
 
 def _loaded(threads: int) -> Any:
     try:
+        for name in _NO_TELEMETRY:
+            os.environ.setdefault(name, "1")
         import rapidocr
 
         _require_models(Path(rapidocr.__file__).parent / "models")
