@@ -96,7 +96,7 @@ def guarded(doing: str, path: str | os.PathLike[str] | None = None) -> Iterator[
         LabelingError: Whatever was raised inside, apart from what :func:`foreign` lets through.
     """
     theirs: Exception | None = None
-    with _no_warnings():
+    with no_warnings():
         try:
             if path is None:
                 with _kept_in(doing):
@@ -236,7 +236,8 @@ _FILTER: Any = ("ignore", _inside, Warning, None, 0)
 
 
 @contextmanager
-def _no_warnings() -> Iterator[None]:
+def no_warnings() -> Iterator[None]:
+    """Show no warnings of libraries in this thread, nor raise them."""
     filters: Any = warnings.filters
     if not filters or filters[0] is not _FILTER:  # pytest and others replace or extend the list
         filters[:] = [_FILTER, *(each for each in filters if each is not _FILTER)]

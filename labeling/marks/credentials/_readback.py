@@ -15,6 +15,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from labeling.marks.credentials import _context, _jumbf, library
+from labeling.marks.credentials._undisturbed import Watched, undisturbed
 
 if TYPE_CHECKING:
     from labeling.marks.credentials.signer import Signer
@@ -49,11 +50,17 @@ def validate(result: Any, media_type: str, store: bytes, *, beside: bool = False
 
     Raises ``ValueError`` if it finds another manifest, or does not find it valid.
     """
+    undisturbed(lambda: _validate(result, media_type, store, beside))
+
+
+def _validate(result: Any, media_type: str, store: bytes, beside: bool) -> None:
     c2pa = library.load()
 
     label = _jumbf.parse(store).label
     try:
-        with c2pa.Reader(media_type, result, store if beside else None, context=_context.for_reading_back()) as reader:
+        with c2pa.Reader(
+            media_type, Watched(result), store if beside else None, context=_context.for_reading_back()
+        ) as reader:
             state = reader.get_validation_state()
             results = reader.get_validation_results() or {}
             active = (reader.get_active_manifest() or {}).get("label")

@@ -27,6 +27,7 @@ from labeling.marks.credentials._answers import (
     answers,
 )
 from labeling.marks.credentials._store import Facts, facts
+from labeling.marks.credentials._undisturbed import Watched, undisturbed
 from labeling.marks.credentials._values import text
 from labeling.marks.credentials.trusted import Asked, TrustChoice, asked, resolved
 from labeling.rule_catalogue import defect
@@ -78,7 +79,7 @@ def read(
     lists = asked(resolved(trust))
 
     def ask(table: dict[str, Any], *, stamps: bool = True) -> Facts | Finding:
-        return _facts(data, media_type, table, store, stamps=stamps)
+        return undisturbed(lambda: _facts(data, media_type, table, store, stamps=stamps))
 
     found = ask(lists.settings())
     if isinstance(found, Finding):
@@ -143,7 +144,7 @@ def _certificates(reader: Any, fault: type[Exception]) -> dict[str, Any]:
 
 
 def _stream(data: Buffer | FileBytes) -> Any:
-    return data.stream() if isinstance(data, FileBytes) else io.BytesIO(data)
+    return Watched(data.stream()) if isinstance(data, FileBytes) else io.BytesIO(data)
 
 
 def _unreadable(problem: str) -> Finding:

@@ -28,6 +28,7 @@ from labeling.errors import LabelingError, SigningError, UnreadableFile, Unsuppo
 from labeling.gates import gate, shortage
 from labeling.inert import without_secrets
 from labeling.marks.credentials import _context, _embeddable, _readback, library
+from labeling.marks.credentials._undisturbed import Watched, undisturbed
 from labeling.marks.credentials.claim import DEFAULT_SOURCE_TYPE, VOCABULARIES, Claim, definition
 
 if TYPE_CHECKING:
@@ -213,12 +214,12 @@ class _Job:
     def build(self, kind: str, content: Any, target: Any, *, embed: bool = True) -> bytes:
         """Sign a stream into another one and return the manifest store."""
 
-        watched = _Watched(target)
+        watched = Watched(target)
 
         def run(builder: Any, native: Any) -> bytes:
             if not embed:
                 builder.set_no_embed()
-            store: bytes = builder.sign(native, self.media_type, content, watched)
+            store: bytes = builder.sign(native, self.media_type, Watched(content), watched)
             return store
 
         try:
@@ -250,6 +251,9 @@ class _Job:
 
     def _with_builder(self, kind: str, run: Callable[[Any, Any], bytes]) -> bytes:
         """Call ``run`` with a builder that holds the definition and the parent, and with c2pa's signer."""
+        return undisturbed(lambda: self._with_builder_here(kind, run))
+
+    def _with_builder_here(self, kind: str, run: Callable[[Any, Any], bytes]) -> bytes:
         c2pa = library.load()
 
         native = self.signer.native(kind)
@@ -260,7 +264,7 @@ class _Job:
                     if self.parent is not None:
                         source, media_type = self.parent
                         ingredient = {"title": "parent", "relationship": "parentOf", "label": "parent"}
-                        held = source if hasattr(source, "read") else io.BytesIO(source)
+                        held = Watched(source if hasattr(source, "read") else io.BytesIO(source))
                         if self.parent_store is not None:
                             ingredient |= _judged_beside(held, media_type, self.parent_store)
                             builder.add_resource(_PARENT_STORE, io.BytesIO(self.parent_store))
@@ -309,30 +313,7 @@ class _Job:
         return SigningError(f"c2pa could not sign: {text}")
 
 
-class _Watched:
-    """A stream that c2pa writes to. It says only that writing failed, so what was raised is kept: the disk is full."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self.error: Exception | None = None
-        self.read, self.readinto, self.seek, self.tell = stream.read, stream.readinto, stream.seek, stream.tell
-
-    def write(self, data: bytes) -> int:
-        written: int = self._kept(self._stream.write, data)
-        return written
-
-    def flush(self) -> None:
-        self._kept(self._stream.flush)
-
-    def _kept(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return call(*arguments)
-        except Exception as error:
-            self.error = self.error or error
-            raise
-
-
-def _judged_beside(source: BinaryIO, media_type: str, store: bytes) -> dict[str, Any]:
+def _judged_beside(source: Watched, media_type: str, store: bytes) -> dict[str, Any]:
     """Return what an ingredient says of its manifest if that is in a file beside it.
 
     c2pa judges by itself only what is in the file: its reader's results are handed on.

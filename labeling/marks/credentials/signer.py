@@ -226,13 +226,13 @@ class Signer:
         # An exception must not cross native code, so it is kept for the thread that waits in sign().
         try:
             return self.call(message)
-        except SigningError as error:
+        except BaseException as error:  # noqa: BLE001 - raised again there
             self._thread.error = error
             return b""
 
-    def take_error(self) -> SigningError | None:
+    def take_error(self) -> BaseException | None:
         """Return the error that the callback left in this thread, if any, and clear it."""
-        error: SigningError | None = getattr(self._thread, "error", None)
+        error: BaseException | None = getattr(self._thread, "error", None)
         self._thread.error = None
         return error
 
