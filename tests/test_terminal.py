@@ -262,6 +262,7 @@ def test_signals_end_a_command_in_order(tmp_path: Path, command: str, sent: sign
 
 IN_A_CALLBACK = """
 import importlib, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background jobs ignore it
 undisturbed = importlib.import_module("labeling.marks.credentials._undisturbed")
 {method} = undisturbed.Watched.{method}
 def interrupted(self, *data):
