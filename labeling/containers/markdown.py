@@ -171,7 +171,7 @@ def _json(pairs: list[tuple[str, str]]) -> str:
     return "{" + ",".join(f"{json.dumps(k)}:{json.dumps(v, ensure_ascii=False)}" for k, v in pairs) + "}"
 
 
-_PAIR = re.compile(rf"""\s*({_QUOTED}|[^\s"'{{}}\[\],:]+)\s*:\s*((?:{_QUOTED})?[^"'{{}}\[\],]*)(,|\Z)""")
+_PAIR = re.compile(rf"""\s*+({_QUOTED}|[^\s"'{{}}\[\],:]++)\s*+:\s*+((?:{_QUOTED})?[^"'{{}}\[\],]*+)(,|\Z)""")
 
 
 def _flow(text: str) -> str:

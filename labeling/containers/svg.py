@@ -44,7 +44,7 @@ pattern that could begin anywhere would take the square of the time."""
 _ROOT = re.compile(r"<(?:[A-Za-z_][\w.-]*:)?svg[\s/>]")
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1", "windows-1252", "gb2312", "gbk", "gb18030", "big5", "utf-16"}
-_NUMBER = re.compile(r"\s*(\d{1,7})(?:\.\d*)?\s*(?:px)?\s*\Z")
+_NUMBER = re.compile(r"\s*+(\d{1,7})(?:\.\d*+)?\s*+(?:px\s*+)?\Z")
 
 
 def looks_like(data: Buffer) -> bool:

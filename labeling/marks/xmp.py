@@ -234,7 +234,7 @@ class _Reader:
 
 _QNAME = re.compile(rb"[^\s/>=]+")
 _TAG_INSIDE = re.compile(rb"(?:[^\"'>]++|\"[^\"]*\"|'[^']*')*+")
-_ATTRIBUTE = re.compile(rb"""([^\s=/>]+)\s*=\s*("[^"]*"|'[^']*')""")
+_ATTRIBUTE = re.compile(rb"""(?<=\s)([^\s=/>]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
 
 
 def _tag_end(data: bytes, start: int) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from struct import error, pack_into, unpack_from
 
 from labeling.containers.base import Buffer
@@ -178,7 +179,7 @@ def _entries(payload: bytes) -> tuple[str, int, int]:
 
 # Google's container directory (Ultra HDR image format 1.1; Motion Photo format 1.0)
 
-_PRIMARY = re.compile(rb"""<[^<>]*:Semantic\s*=\s*["']Primary["'][^<>]*>|:Semantic>Primary<""")
+_PRIMARY = re.compile(rb""":Semantic(?:\s*+=\s*+["']Primary["']|>Primary<)""")
 _LENGTH = re.compile(rb"""(:Length(?:\s*=\s*["']|>))(\d{1,18})(?=["'<])""")
 
 
@@ -191,13 +192,22 @@ def primary_length(packet: bytes) -> tuple[int, int, int] | None:
     """
     if b"Semantic" not in packet:
         return None
-    item = _PRIMARY.search(packet)
-    if item is None:
+    spans = (_item_of(packet, found) for found in islice(_PRIMARY.finditer(packet), _MAX_CANDIDATES))
+    start, end = next((span for span in spans if span is not None), (0, -1))
+    if end < 0:
         return None
-    start, end = item.span()
-    if packet[start] == ord(":"):  # as elements: the fields of one list item
-        start, end = packet.rfind(b"li", 0, start) + 1, packet.find(b"li>", end)
     found = _LENGTH.search(packet, start, max(end, start))
     if found is None or not (value := int(found[2])):
         return None
     return found.start(2), found.end(2), value
+
+
+def _item_of(packet: bytes, found: re.Match[bytes]) -> tuple[int, int] | None:
+    """Return where the item is that a match says is the first picture; ``None`` if it is in no tag."""
+    start, end = found.span()
+    if packet[end - 1 : end] == b"<":  # as elements: the fields of one list item
+        return packet.rfind(b"li", 0, start) + 1, packet.find(b"li>", end)
+    opened, closed = packet.rfind(b"<", 0, start), packet.find(b">", end)
+    if opened < 0 or packet.find(b">", opened, start) >= 0 or closed < 0 or packet.find(b"<", end, closed) >= 0:
+        return None
+    return opened, closed + 1

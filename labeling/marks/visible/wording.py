@@ -73,18 +73,18 @@ _THING = (
     "插画|插圖|画面|畫面|效果图|素材|标识|标签|物|画)?"
 )
 _STATEMENT_ZH = re.compile(
-    rf"(?P<head>.*?)(?:{_AI}[\s·・:：\-—]*{_MADE}(?:[/、和与及]?{_MADE})*"
+    rf"(?:{_AI}[\s·・:：\-—]*{_MADE}(?:[/、和与及]?{_MADE})*"
     rf"|{_MADE}(?:来源|方式)?[:：\s]*{_AI}){_THING}(?P<tail>.*)",
     re.IGNORECASE,
 )
 _STATEMENT_EN = re.compile(
-    r"(?P<head>.*?)(?:(?<![a-z])AI[\s-]*(?:generated|synthesi[sz]ed|synthetic)"
+    r"(?:(?<![a-z])AI[\s-]*(?:generated|synthesi[sz]ed|synthetic)"
     r"|\b(?:generated|synthesi[sz]ed|synthetic(?: media)?)(?: \w+)?"
     r" (?:by|with|using|through) (?:an? )?(?:\w+ )?AI(?![a-z]))"
     r"(?:[\s-]*(?:content|image|picture|photo|video|media|art|artwork|illustration)s?)?(?P<tail>.*)",
     re.IGNORECASE,
 )
-_CJK = re.compile(r"[\u3400-\u9fff]")
+_CJK, _LETTER = re.compile(r"[\u3400-\u9fff]"), re.compile("[A-Za-z]")
 _MAX_HEAD = 12
 _BREAKS = re.compile(r"[，,。；;！!？?、]")
 _TRAILS = ("仅供", "僅供", "请", "請", "非真实", "不代表", "注意", "谨慎", "勿", "by", "with", "using", "@", "©")
@@ -100,10 +100,15 @@ def statement(text: str, languages: tuple[str, ...] = ("zh",)) -> bool:
         return False
     folded = unicodedata.normalize("NFKC", text).strip()
     if "zh" in languages and (match := _STATEMENT_ZH.search(folded)):
-        return _is_affix(match["head"], match["tail"], _CJK)
+        return _is_affix(_head(match), match["tail"], _CJK)
     if "en" in languages and (match := _STATEMENT_EN.search(folded)):
-        return _is_affix(match["head"], match["tail"], re.compile("[A-Za-z]"))
+        return _is_affix(_head(match), match["tail"], _LETTER)
     return False
+
+
+def _head(match: re.Match[str]) -> str:
+    """Return what comes before a match in its line."""
+    return match.string[match.string.rfind("\n", 0, match.start()) + 1 : match.start()]
 
 
 def _is_affix(head: str, tail: str, letters: re.Pattern[str]) -> bool:
