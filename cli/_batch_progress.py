@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ._terminal import line
+from ._terminal import line, watched
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -27,7 +26,7 @@ def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """Yield the function that shows progress; ``None`` if nothing is to be shown."""
     if quiet:
         yield None
-    elif sys.stderr.isatty():
+    elif watched():
         with _bar() as bar:
             task = bar.add_task("", total=None, text="")
             yield lambda state: _draw(bar, task, state)

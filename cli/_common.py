@@ -15,7 +15,7 @@ import click
 from labeling.errors import LabelingError
 
 from ._streams import leave_if_ended
-from ._terminal import line, over_line
+from ._terminal import line, over_line, watched
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def fail(error: LabelingError) -> NoReturn:
 
 def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
     """Yield the paths; draw a progress bar on a terminal if there are many."""
-    if quiet or len(paths) < 8 or not sys.stderr.isatty():
+    if quiet or len(paths) < 8 or not watched():
         for path in paths:
             leave_if_ended()
             yield path
@@ -70,7 +70,7 @@ def progress(paths: list[Path], *, quiet: bool) -> Iterator[Path]:
 @contextmanager
 def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, float], None] | None]:
     """Show on the terminal how far the encoding of a video is, how fast it goes, and how long it will take."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not watched():
         yield None
         return
     import time

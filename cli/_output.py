@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
 
 
-_STARTS = (b"{", b"[", b"<!doctype html", b"path,", b"seq,", b"File ", "文件 ".encode())
+_STARTS = (b"{", b"[", b"<!doctype html", b"path,", b'"path",', b"seq,", b'"seq",', b"File ", "文件 ".encode())
 """How a report or an export begins, in every form."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +30,11 @@ def document(text: str) -> None:
 def over_line(text: str) -> None:
     """Replace the line that the cursor is in, on standard error."""
     click.echo(f"\r\033[K{inert(text)}", nl=False, err=True)  # noqa: TID251 - its own escapes only
+
+
+def watched() -> bool:
+    """Return whether somebody sees progress: standard error is there (it may be closed), and a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def make_console() -> Console:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -258,9 +257,9 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
             out.write(to_json(record.to_dict()) + "\n")
         return
     from labeling.ledger.entry import Record, fields_json
-    from labeling.reports.plain import cell
+    from labeling.reports.plain import cell, table_writer
 
-    writer = csv.writer(out, lineterminator="\n")
+    writer = table_writer(out)
     writer.writerow([each.name for each in fields(Record)])
     for record in records:
         row = record.to_dict() | {"fields": fields_json(record.fields)}

@@ -81,7 +81,9 @@ def folder() -> Path:
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+        if not base.is_absolute():  # a relative one is invalid (XDG Base Directory Specification): it would be here
+            base = Path.home() / ".config"
     return base / "aigc-labeling" / "trust"
 
 
@@ -265,6 +267,8 @@ def _read(path: Path) -> bytes:
 
 
 def _fetched(url: str) -> bytes:
+    if any(character.isspace() for character in url):  # not repeated: it may be in a password
+        raise LabelingError("a URL has no spaces", hint="write %20 for each")
     shown = without_secrets(url)
     if not url.startswith("https://"):
         raise LabelingError("trust lists are fetched over https only", path=shown)

@@ -32,6 +32,12 @@ SECRET = "s3cr3tpw"
         ("add", "a.png", "--tsa-url", f"http://me:{SECRET}@127.0.0.1:1/?key={SECRET}"),
         ("trust", "add", f"https://me:{SECRET}@127.0.0.1:1/list.pem?key={SECRET}"),
         ("trust", "add", f"https://127.0.0.1:1/list.pem?key={SECRET}"),
+        ("trust", "add", f"https://me:a/{SECRET}@127.0.0.1:1/list.pem"),
+        ("trust", "add", f"https://me:a#{SECRET}@127.0.0.1:1/list.pem"),
+        ("trust", "add", f"https://me:a?{SECRET}@127.0.0.1:1/list.pem"),
+        ("trust", "add", f"https://me:a {SECRET}@127.0.0.1:1/list.pem"),
+        ("add", "a.png", "--tsa-url", f"https://me:a {SECRET}@127.0.0.1:1/"),
+        ("ledger", "verify", "--ledger", f"host=127.0.0.1 password={SECRET} dbname=labels"),
         ("trust", "add", f"http://me:{SECRET}@127.0.0.1:1/list.pem?key={SECRET}"),
     ],
 )

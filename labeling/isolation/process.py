@@ -83,7 +83,7 @@ class Child:
     ) -> None:
         self.memory = memory
         self.served = 0
-        ours, theirs = socket.socketpair()
+        ours, theirs = map(_above_streams, socket.socketpair())
         arguments = {
             "socket": theirs.fileno(), "parent": os.getpid(), "target": target, "confined": confined, "memory": memory
         }  # fmt: skip
@@ -169,6 +169,16 @@ class Child:
             lacking = name in ("SIGKILL", "SIGABRT")
             return f"its process ended with {name}{', perhaps for lack of memory' if lacking else ''}"
         return f"its process ended with exit code {code}"
+
+
+def _above_streams(end: socket.socket) -> socket.socket:
+    """Return a socket whose descriptor is not one of 0 to 2, which the child's standard streams replace."""
+    if end.fileno() > 2:
+        return end
+    import fcntl
+
+    with end:
+        return socket.socket(fileno=fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 def _no_start(why: str) -> LabelingError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sqlite3
 import threading
 import time
@@ -31,6 +32,10 @@ MMAP_SIZE = 1 << 31
 
 WAL_PAGES = 4000
 """Pages (16 MB) that the write-ahead log collects before they are moved: most are written to again before that."""
+
+
+_SETTINGS = re.compile(r"\s*(?:host|hostaddr|dbname|user|password|service|port)\s*=")
+"""How a connection string of libpq begins."""
 
 
 class _Patience(threading.local):
@@ -215,6 +220,11 @@ def _parsed_url(where: str | os.PathLike[str]) -> URL:
     """
     text = os.fspath(where)
     if "://" not in text:
+        if _SETTINGS.match(text):
+            raise LabelingError(
+                "a connection string of libpq is not taken for a ledger",
+                hint="write postgresql://USER:PASSWORD@HOST/DATABASE",
+            )
         return URL.create("sqlite+pysqlite", database=text)
     try:
         url = make_url(text)
@@ -265,6 +275,8 @@ def _ensure_file(path: Path, *, create: bool) -> None:
             raise UnreadableFile("there is no ledger", path=path, hint="name another one, or label something first")
         if not path.parent.is_dir():
             raise WriteError(f"the folder {path.parent} does not exist", path=path, hint="create it first")
+        if path.is_symlink():
+            raise WriteError("is a link to a file that does not exist", path=path, hint="name that file itself")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except PermissionError:
         raise WriteError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable
+from typing import Any, TextIO
 
 from labeling import inert
 from labeling.findings import REPORTED
@@ -30,7 +31,7 @@ def to_jsonl(reports: Iterable[Report]) -> str:
 def to_csv(reports: Iterable[Report]) -> str:
     """Return a table for spreadsheets with a line for each file and profile."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = table_writer(out)
     writer.writerow(COLUMNS)
     for report in reports:
         statuses = [status_of(report, kind) for kind in REPORTED]
@@ -41,13 +42,21 @@ def to_csv(reports: Iterable[Report]) -> str:
     return out.getvalue()
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def table_writer(out: TextIO) -> Any:
+    """Return the writer of every table: all cells are quoted, so that none is cut at a ``;`` or a tab either."""
+    return csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+
 def cell(text: str) -> str:
     """Return text for a cell, with control characters spelled out.
 
     What a spreadsheet would take for a formula, such as a name that begins with ``=``, has a quote before it.
     """
     shown = inert.inert(text)
-    return f"'{shown}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else shown
+    return f"'{shown}" if text.startswith(_FORMULA) else shown
 
 
 FORMATS: dict[str, Callable[[Iterable[Report]], str]] = {"json": to_json, "jsonl": to_jsonl, "csv": to_csv}

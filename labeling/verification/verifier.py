@@ -27,6 +27,7 @@ from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
 from labeling.verification.report import Report
+from labeling.verification.shortened import shortened
 from labeling.verification.unchecked import checked, unchecked, why
 
 if TYPE_CHECKING:
@@ -281,7 +282,7 @@ def conclude(
     if notes:
         verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)
-    return Report(name, contents.media_type, readable, origin, findings, verdicts, contents.problems)
+    return Report(name, contents.media_type, readable, origin, shortened(findings), verdicts, contents.problems)
 
 
 _MAX_NAMED = 8
@@ -291,9 +292,13 @@ def _unread_blocks(contents: Contents) -> list[str]:
     """Name the blocks of metadata that were not read, such as those beyond the limits: a label in them was not seen."""
     unread = [block for block in contents.blocks if block.problem and not block.data]
     return [
-        f"{block.where} at offset {block.offset} was not searched for labels: it {block.problem.removeprefix('it ')}"
+        f"{block.where} at offset {block.offset} was not searched for labels: {_said(block.problem)}"
         for block in unread[:_MAX_NAMED]
     ]
+
+
+def _said(problem: str) -> str:
+    return problem if problem.startswith(("it ", "its ")) else f"it {problem}"
 
 
 def unreadable(

@@ -47,8 +47,10 @@ class Signer:
         callback: Callback | None = None,
         tsa_url: str | None = None,
     ) -> None:
-        if tsa_url is not None and not tsa_url.startswith(("http://", "https://")):
-            raise SigningError("`tsa_url` must start with http:// or https://")  # not repeated: it may hold a password
+        if tsa_url is not None and (not tsa_url.startswith(("http://", "https://")) or any(map(str.isspace, tsa_url))):
+            raise SigningError(
+                "`tsa_url` must start with http:// or https://, and have no spaces"
+            )  # not repeated: it may hold a password
         certificates.check(chain)
         self.alg = alg
         self.chain = tuple(chain)
