@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from labeling.codecs.jpeg.warnings import listening
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.filebytes import write_all
 from labeling.gates import gate
@@ -95,7 +96,7 @@ def _address(array: NDArray[np.generic] | None) -> int | None:
     return None if array is None else array.ctypes.data
 
 
-def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficients], NDArray[np.uint16]]:
+def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficients], NDArray[np.uint16], str]:
     """Read all coefficients of a JPEG.
 
     Args:
@@ -104,7 +105,8 @@ def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficient
         components: The components of its frame header.
 
     Returns:
-        One array for each component, and the quantisation tables, (4, 8, 8) in natural order.
+        One array for each component; the quantisation tables, (4, 8, 8) in natural order; and libjpeg's first warning
+        about damaged data, or nothing.
 
     Raises:
         UnreadableFile: The library cannot decode the file.
@@ -114,12 +116,19 @@ def read(data: bytes, components: Sequence[Component]) -> tuple[list[Coefficient
     tables = np.zeros((4, 8, 8), np.uint16)
     numbers = np.zeros(4, np.int16)
     library = _library(TURBO)
+    slots: list[Coefficients | None] = [*planes, None, None, None][:4]
+    into = [*map(_address, slots), _address(tables), _address(numbers)]
     with gate(_EDIT, _refused), _nameless(data) as source:
-        slots: list[Coefficients | None] = [*planes, None, None, None][:4]
-        status = library.read_jpeg_dct(source.encode(), *map(_address, slots), _address(tables), _address(numbers))
+        with listening() as said:
+            status = library.read_jpeg_dct(source.encode(), *into)
+        if said.text and said.shared:  # another thread's picture may be the damaged one
+            for plane in planes:
+                plane[:] = 0
+            with listening(alone=True) as said:
+                status = library.read_jpeg_dct(source.encode(), *into)
     if status == 0:
         raise UnreadableFile("the JPEG's coded picture cannot be decoded; it is damaged or of an unusual kind")
-    return planes, tables
+    return planes, tables, said.text
 
 
 def write(
@@ -149,7 +158,7 @@ def write(
     dimensions = np.array([size[1], size[0]], np.int32)
     numbers = np.full(4, -1, np.int16)
     space = {1: 1, 3: 3, 4: 4}[components]  # J_COLOR_SPACE; it decides only about markers, which the caller drops
-    with gate(_EDIT, _refused), _nameless(source) as given, _nameless(b"") as made:
+    with gate(_EDIT, _refused), _nameless(source) as given, _nameless(b"") as made, listening():
         status = _library(version).write_jpeg_dct(
             given.encode(), made.encode(), *map(_address, slots), _address(dimensions), None, None,
             space, components, None, -1, _address(numbers), 0, None, None, None,

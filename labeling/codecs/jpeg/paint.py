@@ -15,8 +15,12 @@ from labeling.codecs.pixels import Plan, check_size, cmyk, decoding, luma, make_
 from labeling.containers.base import Buffer
 from labeling.containers.jpeg import mpf, previews
 from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.losses import Loss
 
 Plane = NDArray[np.floating[Any]]
+
+
+_DAMAGED = "damaged picture data"
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -42,7 +46,7 @@ def _painted(data: bytes, painter: Painter, orientation: int, max_pixels: int, *
         _decodes(jpeg.data)  # a missing EOI alone is harmless, missing picture data is not
     plan = make_plan(painter, frame.width, frame.height, orientation)
     source = segments.SOI + jpeg.bytes_of(jpeg.coded) + segments.EOI
-    planes, tables = dct.read(source, frame.components)
+    planes, tables, damage = dct.read(source, frame.components)
     edit = _Edit.under(plan, frame)
     space = segments.colour_space(jpeg, frame.components)
     samples = [edit.samples(i, planes[i], tables) for i in range(len(planes))]
@@ -59,7 +63,8 @@ def _painted(data: bytes, painter: Painter, orientation: int, max_pixels: int, *
         make_plan(painter, frame.width, frame.height, orientation).overlay(painter, [edit.backdrop(samples, space)])
     changed = frozenset({"trailer"} if tail.painted else ())
     how = _how(jpeg, kind, tail)
-    return Painted(_splice(jpeg, made, tail), plan.box, plan.width, plan.height, 1, True, how, meant=changed)
+    lost = (Loss(_DAMAGED, "JPEG", f"the copy holds what libjpeg could decode of it ({damage})"),) if damage else ()
+    return Painted(_splice(jpeg, made, tail), plan.box, plan.width, plan.height, 1, True, how, meant=changed, lost=lost)
 
 
 def _decodes(data: bytes) -> None:
