@@ -20,6 +20,7 @@ from PIL import Image
 import labeling
 
 from . import hostile_files
+from .programs import require
 
 SHORT = (
     "png-empty-chunks", "png-bombs-of-text", "jpeg-empty-segments", "tiff-strips", "tiff-strips-in-one-place",
@@ -87,6 +88,45 @@ def test_a_tiff_in_one_strip_is_labelled_in_bands_and_not_copied(
     down, across = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     assert down[0] > 0.85 * _SIDE and across[0] > 0.5 * _SIDE, "it is in the corner, and all else is as it was"
     assert 0.03 * _SIDE < down[-1] - down[0] < 0.1 * _SIDE
+
+
+@pytest.mark.parametrize("coding", ["lzw:2", "lzw:1", "packbits"])
+def test_a_tiff_in_one_strip_is_recoded_line_by_line(tmp_path: Path, coding: str) -> None:
+    tiffcp, tiffinfo = require("tiffcp"), require("tiffinfo")
+    plain, source, target = tmp_path / "p.tif", tmp_path / "a.tif", tmp_path / "b.tif"
+    rng = np.random.default_rng(1)
+    pixels = np.repeat(rng.integers(0, 255, (_SIDE, _SIDE // 8, 4), np.uint8), 8, axis=1)  # four samples: 61 MB
+    Image.fromarray(pixels, "CMYK").save(plain)
+    subprocess.run([tiffcp, "-B", "-c", coding, "-r", str(_SIDE), str(plain), str(source)], check=True)
+    command = [sys.executable, "-c", _LABEL_FILE, str(source), str(target)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    files = (2 * source.stat().st_size + target.stat().st_size) >> 20  # libtiff maps the strip into memory
+    assert int(run.stdout) < 260 + files
+    said = subprocess.run([tiffinfo, "-D", str(target)], capture_output=True, text=True, check=True)
+    assert f"Rows/Strip: {_SIDE}" in said.stdout
+    assert "rror" not in said.stderr
+    with Image.open(target) as image:
+        changed = (np.asarray(image) != pixels).any(axis=2)
+    down, across = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    assert down[0] > 0.85 * _SIDE and across[0] > 0.5 * _SIDE
+    assert 0.03 * _SIDE < down[-1] - down[0] < 0.1 * _SIDE
+    report = labeling.verify(target)
+    assert next(each for each in report.findings if each.kind == "visible").status.value == "present"
+
+
+def test_a_damaged_strip_is_named_when_it_is_decoded_line_by_line(tmp_path: Path) -> None:
+    tiffcp = require("tiffcp")
+    plain, source, target = tmp_path / "p.tif", tmp_path / "a.tif", tmp_path / "b.tif"
+    Image.effect_noise((_SIDE, _SIDE), 20).save(plain)
+    subprocess.run([tiffcp, "-c", "lzw", "-r", str(_SIDE), str(plain), str(source)], check=True)
+    data = bytearray(source.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4000] = b"\xff" * 4000
+    source.write_bytes(data)
+    with pytest.raises(labeling.UnreadableFile, match="damaged"):
+        labeling.Labeler("001191000000MA00DEM00P10001").label_file(source, target)
+    assert not target.exists()
+    finding = next(each for each in labeling.verify(source).findings if each.kind == "visible")
+    assert finding.status.value == "unreadable"
 
 
 _PAINT = """

@@ -86,13 +86,21 @@ def _end() -> None:
 
 
 @functools.cache
-def _setter() -> Any:
-    """Return libtiff's function that sets the handler, found through Pillow's module, which is linked to it."""
+def library() -> Any:
+    """Return Pillow's libtiff, found through the module that is linked to it; ``None`` if there is none."""
     try:
         from PIL import _imaging
 
-        setter = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
-    except (ImportError, OSError, AttributeError):
+        return ctypes.CDLL(_imaging.__file__)
+    except (ImportError, OSError):
+        return None
+
+
+@functools.cache
+def _setter() -> Any:
+    """Return libtiff's function that sets the handler."""
+    setter = getattr(library(), "TIFFSetErrorHandler", None)
+    if setter is None:
         return None
     setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
     return setter

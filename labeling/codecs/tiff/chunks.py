@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from labeling._tiff_ifd import read_tiff
 from labeling.codecs import coded_size
 from labeling.codecs.pixels import decoding
+from labeling.codecs.tiff import scanlines
 from labeling.codecs.tiff.page import (
     CCITT,
     CCITT_RLE,
@@ -46,7 +47,7 @@ _RATIOS = {
 }  # fmt: skip
 """How many bytes a byte of a chunk can stand for; other compressions have no bound."""
 
-MAX_CHUNK = 320 << 20
+MAX_CHUNK = 128 << 20
 """Limit on the bytes of a strip or tile whose compression is undone at once, not in bands of rows."""
 
 _FED = 1 << 16
@@ -140,6 +141,8 @@ def _reader(page: Page, raw: memoryview, width: int, lines: int) -> Callable[[in
             return raw[at - size : at].tobytes()
 
         return taken
+    if page.compression not in CCITT and scanlines.can(width * lines, lines):
+        return scanlines.reader(page.compression, raw, width, lines)
     if width * lines > MAX_CHUNK:
         raise TooLarge(
             f"a strip or tile of the TIFF has {width * lines >> 20} MiB of samples and the limit is {MAX_CHUNK >> 20}",

@@ -21,7 +21,7 @@ class Draft:
     def __init__(self, source: Buffer) -> None:
         self._source = memoryview(source)
         self._kept = len(source)  # bytes of the source that are still there
-        self._pages: dict[int, bytes | bytearray] = {}
+        self._pages: dict[int, bytes | bytearray | memoryview] = {}
         self._tail: list[bytes | bytearray | memoryview] = []
         self._starts: list[int] = []
         self._size = self._kept
@@ -36,7 +36,7 @@ class Draft:
         return b"".join(self.views(start, stop))
 
     def write(self, at: int, *made: Buffer) -> None:
-        """Overwrite bytes from ``at`` on; they have to be there."""
+        """Overwrite bytes from ``at`` on; they have to be there. ``bytes`` are not copied."""
         for each in made:
             self._write(at, each)
             at += len(each)
@@ -49,7 +49,10 @@ class Draft:
             if at < self._kept:
                 number, inside = divmod(at, _PAGE)
                 stop = min(end, (number + 1) * _PAGE, self._kept)
-                self._page(number)[inside : inside + stop - at] = view[: stop - at]
+                if stop - at == _PAGE and view.readonly:
+                    self._pages[number] = view[:_PAGE]  # not copied
+                else:
+                    self._page(number)[inside : inside + stop - at] = view[: stop - at]
             else:
                 index = bisect_right(self._starts, at) - 1
                 held, inside = self._tail[index], at - self._starts[index]

@@ -1,20 +1,22 @@
 """Some rows of a strip or tile, to be changed: of a large one, no more than these rows are decoded at once.
 
-Uncompressed rows are replaced where they are. A Deflate stream is undone and made again bit by bit: the rows above are
-on their way to the new stream while those below are not yet decoded.
+Uncompressed rows are replaced where they are. A compressed stream is undone and made again bit by bit: the rows above
+are on their way to the new stream while those below are not yet decoded.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from labeling.codecs.pixels import decoding
+from labeling.codecs.tiff import scanlines
 from labeling.codecs.tiff.chunks import Source, line_bytes, mirrored, pack, plain_bytes, samples_of, unpack
-from labeling.codecs.tiff.page import DEFLATE, NONE, OLD_DEFLATE, Page
+from labeling.codecs.tiff.page import CCITT, DEFLATE, NONE, OLD_DEFLATE, Page
 from labeling.errors import UnreadableFile
 
 _STEP = 1 << 20
@@ -74,7 +76,10 @@ def open_rows(page: Page, raw: memoryview, row: int, rows: slice) -> Rows:
     if len(raw) and page.compression == NONE:
         return _Plain(page, raw, row, rows)
     if len(raw) and page.compression in (DEFLATE, OLD_DEFLATE):
-        return _Deflated(page, raw, row, rows)
+        return _Streamed(page, raw, row, rows, _Deflate)
+    width, lines = line_bytes(page, page.shape(row)[0])
+    if len(raw) and page.compression not in CCITT and scanlines.can(width * lines, lines):
+        return _Streamed(page, raw, row, rows, lambda _: scanlines.Writer(page.compression, width, lines))
     return _Whole(page, raw, row)
 
 
@@ -116,12 +121,30 @@ class _Plain(_Part):
         return Recoded(self._start, (bytes(new),), self._rest)
 
 
-class _Deflated(_Part):
-    def __init__(self, page: Page, raw: memoryview, row: int, rows: slice) -> None:
+class _Encoder(Protocol):
+    def write(self, plain: bytes) -> None: ...
+
+    def made(self) -> tuple[bytes, ...]: ...
+
+
+class _Deflate:
+    def __init__(self, size: int) -> None:
+        self._stream = zlib.compressobj(1 if size > _LARGE else -1)
+        self._parts: list[bytes] = []
+
+    def write(self, plain: bytes) -> None:
+        if part := self._stream.compress(plain):
+            self._parts.append(part)
+
+    def made(self) -> tuple[bytes, ...]:
+        return *self._parts, self._stream.flush()
+
+
+class _Streamed(_Part):
+    def __init__(self, page: Page, raw: memoryview, row: int, rows: slice, encoder: Callable[[int], _Encoder]) -> None:
         super().__init__(page, row, rows)
         self._source = Source(page, mirrored(page, raw), row)
-        self._stream = zlib.compressobj(1 if self._whole > _LARGE else -1)
-        self._made: list[bytes] = []
+        self._encoder = encoder(self._whole)
         self._copy(self._start)
         self.samples = samples_of(page, self._read(self._size), self._shape)
 
@@ -133,15 +156,15 @@ class _Deflated(_Part):
         return plain
 
     def _copy(self, size: int) -> None:
-        for at in range(0, size, _STEP):
-            if part := self._stream.compress(self._read(min(_STEP, size - at))):
-                self._made.append(part)
+        width = line_bytes(self._page, 1)[0]
+        step = max(width, _STEP // width * width)
+        for at in range(0, size, step):
+            self._encoder.write(self._read(min(step, size - at)))
 
     def recoded(self) -> Recoded:
-        self._made.append(self._stream.compress(plain_bytes(self._page, self.samples)))
+        self._encoder.write(plain_bytes(self._page, self.samples))
         self._copy(self._whole - self._start - self._size)
-        self._made.append(self._stream.flush())
-        return Recoded(0, tuple(bytes(mirrored(self._page, part)) for part in self._made), 0)
+        return Recoded(0, tuple(bytes(mirrored(self._page, part)) for part in self._encoder.made()), 0)
 
 
 def _too_short() -> UnreadableFile:
