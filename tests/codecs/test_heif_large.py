@@ -97,3 +97,24 @@ def test_tiles_that_are_coded_larger_than_stated_are_not_decoded(monkeypatch: py
     # Whatever the file states, the limit on pixels is for what is coded.
     finding = next(each for each in labeling.verify(bytes(data), max_pixels=200_000).findings if each.kind == "visible")
     assert "640×480 pixels and the limit is 200,000" in finding.defects[0].message
+
+
+def test_a_heic_picture_that_is_coded_larger_than_stated_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    out = io.BytesIO()
+    heif.from_pillow(scene(640, 480, alpha=False)).save(out)
+    data = bytearray(out.getvalue())
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">II", 64, 48)
+    monkeypatch.setattr("labeling.codecs.heif.displayed.MOST", SMALL)
+    finding = next(each for each in labeling.verify(bytes(data)).findings if each.kind == "visible")
+    assert "coded with more than the 64×48 pixels that the file states" in finding.defects[0].message
+
+
+def test_a_heic_picture_of_just_the_limit_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    out = io.BytesIO()
+    heif.from_pillow(scene(334, 218, alpha=False)).save(out)
+    monkeypatch.setattr("labeling.codecs.heif.displayed.MOST", SMALL)
+    shown = codecs.displayed_on_grounds(out.getvalue(), "heif", max_pixels=334 * 218)
+    assert shown.grounds[0].shape == (218, 334, 3)

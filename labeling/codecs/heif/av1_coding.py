@@ -30,6 +30,8 @@ SPEED = 6
 """How much time libaom and SVT-AV1 take: 0, the most, to 10."""
 
 _BT601 = 6
+_WIDEST, _HIGHEST = 16384, 8704
+"""The largest picture that SVT-AV1 takes."""
 
 
 class Av1:
@@ -136,7 +138,7 @@ def encode_av1(
     bits = planes.form.bits
     if planes.gray:
         return _opencv(planes.samples[0], bits, 0 if exact else max(1, step)), None, exact, words
-    if (across, down) == (1, 1) and bits <= 10 and min(planes.width, planes.height) >= 16:
+    if (across, down) == (1, 1) and bits <= 10 and min(planes.width, planes.height) >= 16 and fits_svt(planes):
         try:
             return _svt(planes, step, exact=exact, size=size), None, exact, words
         except LabelingError:
@@ -153,6 +155,11 @@ def encode_av1(
     ]
     # OpenCV takes B, G, R, and without loss it stores G, B, R in the places of Y, U and V.
     return _opencv(np.dstack([stacked[1], stacked[0], stacked[2]]), bits, 0), None, True, words
+
+
+def fits_svt(planes: Planes) -> bool:
+    """Return whether SVT-AV1 takes a picture so large: it would say on standard error that it does not."""
+    return planes.width <= _WIDEST and planes.height <= _HIGHEST
 
 
 def sampling_name(planes: Planes) -> str:
@@ -221,6 +228,7 @@ def _by_rgb(planes: Planes, step: int) -> tuple[bytes, Colour | None]:
     out = io.BytesIO()
     quality = 100 - round(step * 100 / 63)
     image = Image.fromarray(rgb)
+    del rgb  # Pillow has a copy
     with encoding("AVIF", "the painted picture", hint=WITHOUT):
         image.save(out, "AVIF", quality=quality, subsampling=sampling_name(planes), speed=SPEED, range="full")
     return _primary(out.getvalue()), changed

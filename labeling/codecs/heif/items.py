@@ -17,10 +17,10 @@ from labeling.codecs.heif.av1_coding import Av1
 from labeling.codecs.heif.coding import Coded, Coding, Hevc
 from labeling.codecs.heif.planes import Colour, Planes
 from labeling.codecs.heif.shown import Shown, Tile
-from labeling.codecs.pixels import Plan, as_stored, make_plan, stored_box, upright
+from labeling.codecs.pixels import Plan, as_stored, check_size, make_plan, stored_box, upright
 from labeling.containers.heif.pictures import Pictures
 from labeling.containers.heif.repaint import PictureEditor
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError, TooLarge, UnreadableFile
 from labeling.losses import Loss
 
 MATRIX = "the encoder takes this matrix only; the samples were converted to it"
@@ -29,7 +29,10 @@ MATRIX = "the encoder takes this matrix only; the samples were converted to it"
 GRAIN = "film grain synthesis"
 
 _EDGE = 128
-"""Pixels that a coded picture may be larger than what is shown of it; one of a few bytes could claim any size."""
+"""Pixels in either direction that a coded picture may be larger than what is shown of it, and FFmpeg's rows than that.
+
+One of a few bytes could claim any size.
+"""
 
 _LAYERS = (b"a1lx", b"a1op", b"lsel")
 """Properties of the layers of a progressive AV1 picture; the new one has a single layer (AVIF, 2.2)."""
@@ -225,6 +228,7 @@ def decode_item(pictures: Pictures, item: int, max_pixels: int) -> Planes:
 
     Raises:
         UnreadableFile: It is damaged, or not coded in the size that the file states.
+        TooLarge: It is beyond ``max_pixels``.
     """
     coding = coding_of(pictures.kind(item))
     if coding is None:
@@ -233,8 +237,18 @@ def decode_item(pictures: Pictures, item: int, max_pixels: int) -> Planes:
     if configuration is None:
         raise UnreadableFile(f"item {item} of the HEIF file has no decoder configuration")
     width, height = pictures.size(item)
-    most = min(max_pixels, (width + _EDGE) * (height + _EDGE))
-    made = coding.decode(pictures.payload(item), configuration, pictures.nclx(item), most)
+    most = max_pixels
+    if width and height:
+        check_size(width, height, max_pixels=max_pixels)
+        most = (width + _EDGE) * (height + _EDGE)
+    payload = pictures.payload(item)
+    try:
+        made = coding.decode(payload, configuration, pictures.nclx(item), most)
+    except TooLarge as error:  # FFmpeg's decoder of HEVC says the same of both
+        raise TooLarge(
+            f"item {item} of the HEIF file is coded with more than the {width}×{height} pixels that the file states, "
+            "or there is too little memory to decode it"
+        ) from error
     if made.width < width or made.height < height:
         raise UnreadableFile(
             f"item {item} of the HEIF file has {made.width}×{made.height} pixels, not {width}×{height}"

@@ -20,6 +20,7 @@ from labeling.codecs.heif import av1_headers as av1
 from labeling.codecs.heif.av1_coding import (
     SPEED,
     encode_av1,
+    fits_svt,
     goes_through_rgb,
     quantiser_of,
     rgb_of,
@@ -219,7 +220,8 @@ def _av1(source: Source, pictures: Painted, first: Planes, quality: int | None) 
     words = "without loss" if exact else words
     found = None
     if source.gap > 1 and not exact:
-        if first.subsampling == (1, 1) and first.form.bits <= 10 and min(first.width, first.height) >= _SMALLEST:
+        small = min(first.width, first.height) < _SMALLEST
+        if first.subsampling == (1, 1) and first.form.bits <= 10 and not small and fits_svt(first):
             found = _svt(source, pictures, max(1, step), follow=quality is None)
         elif first.form.bits == 8:
             found = _pillow(pictures, max(1, step), words)
