@@ -270,17 +270,19 @@ def temp_beside(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
     processes left in the folder is removed. A file that was renamed before the end stays under its new name.
     Raises :class:`WriteError`.
     """
-    with explained(path):
-        temporary.sweep_once(path.parent)
-        made, fd = temporary.create(path, mode)
-    try:
+    made, fd = temporary.name_beside(path), -1
+    try:  # a signal may arrive as soon as there is a file
+        with explained(path):
+            temporary.sweep_once(path.parent)
+            while (fd := temporary.create(made, mode)) < 0:
+                made = temporary.name_beside(path)
         if os.name == "nt":  # an open file cannot be renamed there
             os.close(fd)
         yield made
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             made.unlink()
-        if os.name != "nt":
+        if os.name != "nt" and fd >= 0:
             os.close(fd)  # only now: whoever finds the file locked leaves it alone
 
 

@@ -26,27 +26,30 @@ _swept: set[str] = set()
 """Folders that this process has looked through."""
 
 
-def create(path: Path, mode: int) -> tuple[Path, int]:
-    """Create an empty file beside ``path``, on the same disk, under a name that cannot be guessed.
+def name_beside(path: Path) -> Path:
+    """Return a name for a temporary file beside ``path``, on the same disk, that cannot be guessed."""
+    return path.with_name(f"{PREFIX}{os.getpid():x}-{os.urandom(6).hex()}.tmp")
 
-    Nothing is opened that is there already, a symbolic link included.
+
+def create(temporary: Path, mode: int) -> int:
+    """Create an empty file. Nothing is opened that is there already, a symbolic link included.
 
     Args:
-        path: A file in the same folder.
+        temporary: What :func:`name_beside` returned. The caller knows it before there is a file, and can remove that
+            even if a signal arrives in here.
         mode: Permissions, before the umask.
 
     Returns:
-        The file, and a descriptor that holds its lock until it is closed.
+        A descriptor that holds its lock until it is closed; -1 if another process swept the file at once.
 
     Raises:
         OSError: It cannot be created.
     """
-    while True:
-        temporary = path.with_name(f"{PREFIX}{os.getpid():x}-{os.urandom(6).hex()}.tmp")
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode)
-        if try_lock(fd) is not False and _is_at(fd, temporary):
-            return temporary, fd
-        os.close(fd)  # another process swept it between the two calls
+    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode)
+    if try_lock(fd) is not False and _is_at(fd, temporary):
+        return fd
+    os.close(fd)
+    return -1
 
 
 def sweep_once(folder: Path) -> None:
