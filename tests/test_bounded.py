@@ -19,7 +19,7 @@ from PIL import Image
 
 import labeling
 
-from . import hostile_files
+from . import hostile_files, hostile_kinds
 from .programs import require
 
 SHORT = (
@@ -40,6 +40,25 @@ def test_a_million_of_something_stays_within_the_limits(name: str) -> None:
     assert float(str(result["metadata"])) <= 2 * hostile_files.METADATA
     assert float(str(result["pixels"])) <= 2 * hostile_files.PIXELS
     assert int(str(result["peak"])) <= hostile_files.MEMORY
+
+
+@pytest.mark.parametrize("name", ["heif-sound-items", "heif-sound-references"])
+def test_heif_items_in_whose_square_a_decoder_takes_time_are_counted_before(name: str) -> None:
+    data = hostile_files.MAKERS[name]()
+    started = time.process_time()
+    finding = next(each for each in labeling.verify(data).findings if each.kind == "visible")
+    assert time.process_time() - started < hostile_files.PIXELS
+    assert "more than 16,384 items" in finding.defects[0].message
+    few = hostile_kinds.avif_of_items(3000)
+    finding = next(each for each in labeling.verify(few).findings if each.kind == "visible")
+    assert finding.status.value == "absent"
+
+
+def test_a_large_colour_profile_of_an_avif_file_is_no_link() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(out, "AVIF", icc_profile=bytes(600_000))
+    finding = next(each for each in labeling.verify(out.getvalue()).findings if each.kind == "visible")
+    assert finding.status.value == "absent"
 
 
 def test_too_many_strips_are_named() -> None:

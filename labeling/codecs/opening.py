@@ -11,7 +11,7 @@ from labeling.containers.base import Buffer
 from labeling.containers.format_row import resolve
 from labeling.containers.heif.layout import parse
 from labeling.containers.heif.pictures import Pictures
-from labeling.containers.syntax.isobmff import printable
+from labeling.containers.syntax.isobmff import children, printable
 from labeling.errors import MissingDependency, TooLarge, UnsupportedFormat
 
 CLEAN_APERTURE = "clean aperture"
@@ -77,6 +77,10 @@ _DECODED = (b"hvc1", b"hev1", b"av01", b"grid", b"iden", b"iovl", b"tmap", b"jpe
 _MOST_PIXELS, _LONGEST = 16384 * 16384, 32768
 """Limits of libavif, which Pillow decodes AVIF with."""
 
+_MOST_ITEMS, _LONGEST_LINKS = 1 << 14, 1 << 18
+"""Items of a file, and bytes of the boxes that refer to them: libavif 1.4 looks each item up among all others, also one
+that is only referred to. A grid of 100 megapixels in tiles of 512×512 has 400."""
+
 
 def _pictures_of(data: Buffer) -> Pictures | None:
     file = parse(data)
@@ -88,10 +92,18 @@ def _check_heif(pictures: Pictures, max_pixels: int) -> None:
 
     Raises:
         UnsupportedFormat: It is coded in another way.
-        TooLarge: It has too many pixels.
+        TooLarge: It has too many pixels, or the file too many items.
         UnreadableFile: It is said to be larger than it is coded.
     """
-    number = pictures.meta.primary
+    meta = pictures.meta
+    links = [each for each in meta.boxes if each.type == b"iref"]
+    links += [
+        each for iprp in meta.boxes if iprp.type == b"iprp" for each in children(pictures.file.view, iprp, b"ipma")
+    ]
+    linked = sum(each.end - each.start for each in links)
+    if max(len(meta.items), len(meta.locations)) > _MOST_ITEMS or linked > _LONGEST_LINKS:
+        raise TooLarge(f"it has more than {_MOST_ITEMS:,} items, or too much that links them, to be given to a decoder")
+    number = meta.primary
     kind = pictures.kind(number)
     if kind not in _DECODED:
         name = _CODINGS.get(kind) or f"items of the type {printable(kind)}"
