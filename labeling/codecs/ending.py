@@ -95,8 +95,7 @@ def png(data: bytes, contents: Contents, max_pixels: int) -> bytes | None:
         return None
     whole = data[:end] + IEND
     chunks = [kind for kind, _, _ in walk(whole)]
-    total, frames = decode.frames(whole, 1, max_pixels)
-    if sum(1 for _ in frames) != total or (contents.frames > 1 and chunks.count(b"fcTL") != contents.frames):
+    if not decode.check(whole, max_pixels) or (contents.frames > 1 and chunks.count(b"fcTL") != contents.frames):
         return None
     return whole
 

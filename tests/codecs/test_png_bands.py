@@ -19,6 +19,8 @@ from PIL import Image
 
 from labeling.codecs import paint_file
 from labeling.codecs.base import Box, Pixels
+from labeling.codecs.png.rows import filtered
+from labeling.errors import UnreadableFile, WriteError
 
 from .test_png import TYPES, chunk, chunks_of
 
@@ -229,3 +231,54 @@ def pillow(data: bytes) -> NDArray[Any]:
 
 def opencv(data: bytes) -> NDArray[Any]:
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+
+
+LINE = 1 + 30 * 3
+
+
+def damaged(name: str) -> bytes:
+    raw = bytearray(np.random.default_rng(2).integers(0, 256, 20 * LINE, np.uint8).tobytes())
+    raw[::LINE] = bytes(n % 5 for n in range(20))
+    if name == "filter":
+        raw[19 * LINE] = 5
+    if name == "row":
+        del raw[19 * LINE :]
+    stream = zlib.compress(bytes(raw) + (bytes(500) if name == "more" else b""))
+    parts = [stream[at : at + 1] for at in range(len(stream))] if name == "bytes" else [stream[:9], b"", stream[9:]]
+    if name == "sum":
+        parts[-1] = parts[-1][:-1] + bytes((parts[-1][-1] ^ 1,))
+    if name in ("half", "no sum"):
+        parts[-1] = parts[-1][: -4 if name == "no sum" else len(stream) // 2]
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 30, 20, 8, 2, 0, 0, 0))
+    body = b"".join(chunk(b"IDAT", part) for part in parts)
+    if name == "crc":
+        body = body[:-1] + bytes((body[-1] ^ 1,))
+    return b"\x89PNG\r\n\x1a\n" + head + body + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("name", ["filter", "row", "sum", "half", "crc"])
+def test_damaged_data_is_refused(name: str) -> None:
+    overlay = np.full((3, 3, 4), 255, np.uint8)
+    with pytest.raises(UnreadableFile):
+        paint_file(damaged(name), "png", Given((1, 1, 4, 4), overlay))
+
+
+@pytest.mark.parametrize("name", ["bytes", "more", "no sum"])
+def test_what_every_viewer_shows_is_painted_on(name: str) -> None:
+    overlay = np.full((3, 3, 4), 255, np.uint8)
+    made = paint_file(damaged(name), "png", Given((1, 1, 4, 4), overlay)).data
+    before, after = pillow(damaged(name)), pillow(made)
+    before[1:4, 1:4] = 255
+    assert np.array_equal(before, after)
+    assert np.array_equal(opencv(made)[..., ::-1], after[..., :3])
+
+
+def test_what_was_written_wrongly_does_not_get_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(kinds: Pixels, window: Pixels, bpp: int) -> Pixels:
+        made = filtered(kinds, window, bpp)
+        made[0, 0] ^= 1
+        return made
+
+    monkeypatch.setattr("labeling.codecs.png.edit.filtered", wrong)
+    with pytest.raises(WriteError, match="did not read back"):
+        paint_file(damaged("more"), "png", Given((1, 1, 4, 4), np.full((3, 3, 4), 255, np.uint8)))

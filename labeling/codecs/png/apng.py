@@ -20,10 +20,16 @@ from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, decode, encode
 from labeling.containers.base import Buffer
 from labeling.containers.png import chunk
-from labeling.errors import UnreadableFile
+from labeling.errors import TooLarge, UnreadableFile
 
 _BACKGROUND, _PREVIOUS = 1, 2  # dispose_op
 _OVER = 1  # blend_op
+
+_CANVAS = 112_000_000
+"""Bytes that the canvas of an animation to be painted on may have: it exists several times at once."""
+
+_AT_ONCE = 1 << 18
+"""About as many pixels are blended at once."""
 
 
 class _Chunk(Protocol):
@@ -87,9 +93,20 @@ class Animation:
         Returns:
             The new look, the chunks that contain the pictures, and what changed about the colour type (empty if
             nothing).
+
+        Raises:
+            TooLarge: The canvas takes too much memory.
         """
         left, top, right, bottom = plan.stored
         look = self.canvas_look()
+        header = look.header
+        size = header.width * header.height * header.channels * (2 if header.depth == 16 else 1)
+        if size > _CANVAS:
+            raise TooLarge(
+                f"each frame of this animated PNG takes {size:,} bytes as it is shown, and a label is drawn on up to "
+                f"{_CANVAS:,}",
+                hint="label the metadata alone with `visible=False`, or make it smaller first",
+            )
         seen = [
             ground
             for canvas in self.canvases(look)
@@ -153,8 +170,7 @@ class Animation:
             kept = canvas[where].copy() if frame.dispose == _PREVIOUS else None
             samples = self._samples(look, frame)
             if frame.blend == _OVER and header.colour in (GRAY_ALPHA, RGBA):
-                alpha = samples[..., -1:] / header.peak
-                canvas[where] = over_alpha(canvas[where], samples[..., :-1], alpha, header.peak)
+                _blend(canvas[where], samples, header.peak)
             else:
                 canvas[where] = samples
             yield canvas
@@ -162,6 +178,19 @@ class Animation:
                 canvas[where] = 0
             elif kept is not None:
                 canvas[where] = kept
+
+
+def _blend(below: Samples, samples: Samples, peak: int) -> None:
+    """Lay samples with alpha over others, in place and in bands of rows: floating point takes eight times as much."""
+    step = max(1, _AT_ONCE // max(samples.shape[1], 1))
+    for y in range(0, len(samples), step):
+        part, under = samples[y : y + step], below[y : y + step]
+        alpha = part[..., -1:]
+        opaque = alpha == peak
+        if (opaque | (alpha == 0)).all():
+            np.copyto(under, part, where=opaque)
+        else:
+            under[...] = over_alpha(under, part[..., :-1], alpha / peak, peak)
 
 
 def _frame(control: bytes, stream: bytes, look: Look) -> _Frame:

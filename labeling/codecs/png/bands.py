@@ -8,6 +8,7 @@ import numpy as np
 
 from labeling.codecs.base import Pixels
 from labeling.codecs.grounds import MOST, Banded, band_rows, rows_of, whole
+from labeling.codecs.png.apng import Animation
 from labeling.codecs.png.colour import Look, shown
 from labeling.codecs.png.decode import Chunk, image_bodies, opened, still_shown
 from labeling.codecs.png.rows import Unfilter, bands, samples_of
@@ -24,8 +25,10 @@ def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
     chunks, look, frames = opened(bytes(data), max_pixels)
     header = look.header
     bytes_each = max(1, header.channels * header.depth // 8)
-    if frames or header.width * header.height * bytes_each <= 3 * MOST:
+    if header.width * header.height * bytes_each <= 3 * MOST:
         return whole(still_shown(chunks, look, frames), orientation)
+    if frames:  # its first picture, the data of IDAT, covers the canvas in any animation (third edition, 11.3.5)
+        Animation.parse(chunks, look)
 
     def in_order(scale: int) -> Iterator[Pixels]:
         rows = band_rows(header.width, scale)

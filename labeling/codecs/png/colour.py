@@ -64,7 +64,9 @@ class Look:
         """Return which pixels tRNS makes transparent: (H, W)."""
         if self.key is None:
             return np.zeros(samples.shape[:2], np.bool_)
-        mask: NDArray[np.bool_] = (samples == np.array(self.key)).all(axis=2)
+        mask: NDArray[np.bool_] = samples[..., 0] == self.key[0]
+        for channel in range(1, len(self.key)):
+            mask &= samples[..., channel] == self.key[channel]
         return mask
 
     def rgba(self, samples: Samples) -> Samples:

@@ -15,6 +15,7 @@ from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import check_size, upright
 from labeling.codecs.png.apng import Animation
 from labeling.codecs.png.colour import Look, shown
+from labeling.codecs.png.rows import Unfilter, bands
 from labeling.codecs.png.samples import Header, data_bytes, decode
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, apple_form, walk
@@ -22,6 +23,9 @@ from labeling.errors import UnreadableFile, UnsupportedFormat
 
 IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}
 """Chunks that make up the pictures."""
+
+PLAYED = 200_000_000
+"""Bytes that the canvas of an animation that is played may take, as RGBA: it exists several times at once."""
 
 _DATA = {b"IDAT", b"fdAT"}
 
@@ -94,6 +98,25 @@ def image_data(chunks: Sequence[Chunk]) -> bytes:
     return b"".join(image_bodies(chunks))
 
 
+def check(data: bytes, max_pixels: int) -> bool:
+    """Decode every picture of a file to see whether all of it is there, without keeping any.
+
+    Returns:
+        Whether the number of its frames is right.
+
+    Raises:
+        LabelingError: Something is missing, or damaged.
+    """
+    chunks, look, count = opened(data, max_pixels)
+    if count:
+        total, every = frames(data, 1, max_pixels)
+        return sum(1 for _ in every) == total
+    unfilter = Unfilter(look.header)
+    for band in bands(look.header, image_bodies(chunks)):
+        unfilter.lines(band)
+    return True
+
+
 def displayed(data: Buffer, orientation: int, max_pixels: int) -> Pixels:
     """Decode the still picture that every viewer can show, upright.
 
@@ -117,11 +140,13 @@ def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterat
     """Decode an animation; the still picture comes first if it is not one of the frames.
 
     Returns:
-        The number of frames, and an iterator over them as of :func:`displayed`.
+        The number of frames, and an iterator over them as of :func:`displayed`. A still picture, and an animation whose
+        canvas takes more than :data:`PLAYED` bytes, has one.
     """
     chunks, look, count = opened(bytes(data), max_pixels)
-    if not count:
-        return 1, iter((displayed(data, orientation, max_pixels),))
+    header = look.header
+    if not count or header.width * header.height * 4 * (2 if header.depth == 16 else 1) > PLAYED:
+        return 1, (displayed(data, orientation, max_pixels) for _ in range(1))
     first = next((c.kind for c in chunks if c.kind in (b"fcTL", b"IDAT")), b"")
     played = (upright(frame, orientation) for frame in _played(chunks, look))
     return count + (first == b"IDAT"), played
