@@ -66,21 +66,18 @@ def update(source: str, kind: str | None) -> None:
 def list_() -> None:
     """Show the lists that count, with their source and date."""
     from labeling import trust
-    from labeling.marks.credentials import shipped_lists
+    from labeling.marks.credentials import OLD_AFTER, is_interim, is_old
 
     try:
-        bundles = trust.stored()
+        held = trust.counting()
     except LabelingError as error:
         _common.fail(error)
-    renewed = {bundle.renews for bundle in bundles}
-    rows = [
-        (each.name, each.kind, len(each.bodies()), each.date, "comes with the package")
-        for each in shipped_lists()
-        if each.name not in renewed
-    ]
-    rows += [(each.name, each.kind, each.certificates, each.added, each.source) for each in bundles]
-    for name, kind, count, date, source in rows:
-        line(f"{name:26} {kind:8} {count:4} certificates  {date}  {source}")
+    for each, source in held:
+        line(f"{each.name}: {len(each.bodies())} certificates ({each.kind}), {each.date}, {source}")
+        if is_old(each):
+            line(f"  more than {OLD_AFTER} days old: aigc-label trust update renews it")
+        if is_interim(each):
+            line("  the interim trust list: signers on it are reported as known from it, and nobody is trusted by it")
 
 
 @command.command("remove")

@@ -214,6 +214,25 @@ def remove(name: str) -> None:
         (folder() / f"{name}{suffix}").unlink(missing_ok=True)
 
 
+def counting() -> list[tuple[TrustList, str]]:
+    """Return the lists that count unless files are named, each with where it comes from.
+
+    Raises:
+        Unavailable: The stored lists may not be read.
+        LabelingError: A list was altered after it was added, or is damaged.
+    """
+    from labeling.marks.credentials import shipped_lists
+
+    bundles = stored()
+    renewed = {bundle.renews for bundle in bundles}
+    ours = [(each, "comes with the package") for each in shipped_lists() if each.name not in renewed]
+    return [*ours, *((_as_list(bundle), _origin(bundle)) for bundle in bundles)]
+
+
+def _origin(bundle: Bundle) -> str:
+    return f"renewed from {bundle.source} (kept as {bundle.name})" if bundle.renews else bundle.source
+
+
 def load(
     extra: tuple[Path | str, ...] = (), *, use_stored: bool = True, note: Callable[[str], None] | None = None
 ) -> Trust | None:
@@ -241,18 +260,15 @@ def load(
         named.append(TrustList(path.name, "anchors", data))
     if NOBODY in extra:
         return Trust(lists=tuple(named)) if named else None
+    kept = shipped_lists()
     try:
-        bundles = stored() if use_stored else []
+        if use_stored:
+            kept = tuple(each for each, _ in counting())
     except Unavailable as error:
         if note is None:
             raise
         note(f"{error}; nobody on them is trusted now")
-        bundles = []
-    if not (bundles or named):
-        return shipped()
-    renewed = {bundle.renews for bundle in bundles}
-    kept = [_as_list(bundle) for bundle in bundles]
-    return Trust(lists=(*(each for each in shipped_lists() if each.name not in renewed), *kept, *named))
+    return shipped() if not named and kept == shipped_lists() else Trust(lists=(*kept, *named))
 
 
 def _as_list(bundle: Bundle) -> TrustList:

@@ -106,10 +106,43 @@ def test_update_takes_the_place_of_the_list_that_it_is_like(tmp_path: Path) -> N
     assert said(picture)["value"]["trust"]["list"] == anchors.name
     assert said(picture)["signature"] == "trusted"
     assert "renewed" in run("trust", "update", newer, "--kind", "tsa")
-    listed = run("trust", "list")
-    assert listed.count(anchors.name) == 1 or listed.count("c2pa-trust-list") == 1
+    shown = run("trust", "list").splitlines()
+    assert sorted(each.partition(":")[0] for each in shown) == sorted(each.name for each in shipped_lists())
+    assert (
+        f"{anchors.name}: 31 certificates (anchors), {TODAY}, renewed from {newer} (kept as c2pa-trust-list)" in shown
+    )
     run("trust", "remove", "c2pa-trust-list")
     assert said(picture)["signature"] == "valid"
+    assert f"{anchors.name}: 30 certificates (anchors), {anchors.date}, comes with the package" in run("trust", "list")
+
+
+def test_a_renewed_list_that_is_old_says_so_and_the_interim_list_is_named(tmp_path: Path, cases: Path) -> None:
+    newer = tmp_path / "newer.pem"
+    newer.write_bytes(shipped_lists()[0].pem)
+    trust.update(str(newer))
+    [description] = trust.folder().glob("*.json")
+    description.write_text(description.read_text().replace(f'"added": "{TODAY}', '"added": "2020-01-01'))
+    assert "more than 180 days old: aigc-label trust update renews it" in run("trust", "list")
+    top = root()
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(signed(issued(top, (CLAIMS,)), top))
+    found = said(picture)
+    assert "C2PA trust list of 2020-01-01" in found["value"]["trust"]["note"]
+    assert (found["signature"], found["defects"]) == ("valid", [])
+    run("trust", "add", cases.parent / "trust" / "itl_anchors.pem")
+    assert "nobody is trusted by it" in run("trust", "list")
+
+
+def test_batch_workers_judge_by_the_same_lists(tmp_path: Path) -> None:
+    top = root()
+    source, pem = tmp_path / "in", tmp_path / "top.pem"
+    source.mkdir()
+    pem.write_bytes(top.pem)
+    (source / "a.jpg").write_bytes(signed(issued(top, (CLAIMS,)), top))
+    run("batch", source, tmp_path / "out", "--verify", "--no-visible", "--trust", pem, "--workers", "2")
+    results = "".join(each.read_text() for each in (tmp_path / "out").rglob("*.jsonl"))
+    assert '"signature": "trusted"' in results or '"signature":"trusted"' in results
+    assert "top.pem" in results
 
 
 def test_what_is_neither_list_needs_to_be_told(tmp_path: Path) -> None:

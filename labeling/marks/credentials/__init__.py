@@ -11,15 +11,28 @@ from labeling.marks.credentials.read import read
 from labeling.marks.credentials.sign import sign, sign_beside, sign_stream
 from labeling.marks.credentials.signer import Signer
 from labeling.marks.credentials.testchain import TestChain, make_test_chain
-from labeling.marks.credentials.trusted import Trust, TrustChoice, TrustList, resolved, shipped, shipped_lists
+from labeling.marks.credentials.trusted import (
+    OLD_AFTER,
+    Trust,
+    TrustChoice,
+    TrustList,
+    is_interim,
+    is_old,
+    resolved,
+    shipped,
+    shipped_lists,
+)
 
 __all__ = [
+    "OLD_AFTER",
     "Claim",
     "Signer",
     "TestChain",
     "Trust",
     "TrustChoice",
     "TrustList",
+    "is_interim",
+    "is_old",
     "make_test_chain",
     "read",
     "resolved",

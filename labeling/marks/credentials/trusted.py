@@ -149,6 +149,11 @@ def shipped() -> Trust:
     return Trust(lists=shipped_lists())
 
 
+def is_interim(held: TrustList) -> bool:
+    """Return whether a list is the interim trust list, or holds a part of it."""
+    return held.kind != TSA and bool(of_interim_list(held.bodies()))
+
+
 def is_old(held: TrustList, today: date | None = None) -> bool:
     """Return whether a list that ages is more than :data:`OLD_AFTER` days old."""
     if not (held.ages and held.date):
@@ -232,7 +237,7 @@ def _asked(lists: tuple[TrustList, ...]) -> Asked:
         bodies = each.bodies()
         if not bodies:
             raise LabelingError(f"the trust list ({each.kind}) holds no PEM certificate", hint="give a PEM bundle")
-        interim = of_interim_list(bodies) if each.kind != TSA else frozenset()
+        interim = of_interim_list(bodies) if is_interim(each) else frozenset()
         named = TrustList("interim trust list", each.kind, each.pem, FROZEN) if interim else each
         for body in bodies:
             known = body in interim
