@@ -185,6 +185,19 @@ def test_the_command_line_says_none_and_names_files(tmp_path: Path) -> None:
     assert set(told) == {"integrity", "signer", "trust", "time stamp"}
 
 
+def test_what_manifests_say_steers_no_terminal(tmp_path: Path) -> None:
+    top = root()
+    words = "Applied \x1b[31mwatermark\u202e <b>bold</b>"
+    action = {"action": "c2pa.edited", "description": words, "softwareAgent": {"name": "\x1b]0;x\x07"}}
+    path = tmp_path / "a.jpg"
+    path.write_bytes(signed(issued(top, (CLAIMS,)), top, actions=(CREATED, action)))
+    for form in ("table", "json", "html", "sarif", "csv"):
+        shown = run("verify", path, "--no-visible", "--format", form)
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown), form
+        assert "<b>bold" not in shown or form in ("table", "json"), form
+    assert not {"\x1b", "\x07", "\u202e"} & set(run("inspect", path))
+
+
 def test_inspect_tells_the_history(tmp_path: Path) -> None:
     top = root()
     picture = tmp_path / "a.jpg"

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from labeling import containers, isolation
 from labeling.batch.conversion import Conversion
@@ -34,7 +34,7 @@ from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
-    from labeling.marks.credentials import TrustChoice
+    from labeling.marks.credentials import Trust
     from labeling.pipelines.output import LabeledFile
     from labeling.verification.report import Report
 
@@ -54,7 +54,7 @@ class Check:
 
     profile: tuple[str, ...] = ("cn",)
     visible: bool = True
-    trust: TrustChoice = "shipped"
+    trust: Trust | Literal["shipped", "none"] | None = "shipped"
     declared_ai: bool = False
     max_pixels: int | None = None
     pinned: tuple[bytes, ...] = ()

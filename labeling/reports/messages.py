@@ -169,7 +169,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "history": ("History", "编辑历史"),
     "signer": ("Signer", "签名者"),
     "time stamp": ("Time stamp", "时间戳"),
-    "no time stamp": ("none", "无"),
     "source type": ("Source type", "来源类型"),
     "made with": ("Made with", "生成工具"),
     "confidence": ("Confidence", "可信度"),

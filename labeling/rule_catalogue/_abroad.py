@@ -36,7 +36,7 @@ RULES = (
         "EU-TIME-STAMP",
         _CODE_OF_PRACTICE,
         "The signature should carry a time stamp from a time-stamp authority.",
-        "签名没有时间戳机构签发的时间戳。",
+        "签名没有时间戳机构签发的有效时间戳。",
         Severity.WARNING,
         general=True,
     ),

@@ -58,7 +58,7 @@ def _not_trusted(evidence: Evidence) -> str | None:
 
 def _not_stamped(evidence: Evidence) -> str | None:
     if any(m.signature in _SIGNED and not m.value.get("time_stamped") for m in evidence.of("c2pa")):
-        return "the signature carries no time stamp from a time-stamp authority"
+        return "the signature carries no valid time stamp from a time-stamp authority"
     return None
 
 

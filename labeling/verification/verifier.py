@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
@@ -33,7 +33,7 @@ from labeling.verification.unchecked import checked, unchecked, why
 if TYPE_CHECKING:
     from PIL import Image
 
-    from labeling.marks.credentials import TrustChoice
+    from labeling.marks.credentials import Trust, TrustChoice
     from labeling.options.isolation import Limits
 
 UNKNOWN = "application/octet-stream"
@@ -44,7 +44,7 @@ def verify(
     profile: str | Iterable[str] = "cn",
     *,
     visible: bool = True,
-    trust: TrustChoice = "shipped",
+    trust: Trust | Literal["shipped", "none"] | None = "shipped",
     declared_ai: bool = False,
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),

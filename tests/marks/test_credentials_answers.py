@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 import labeling
 from labeling.findings import Finding, Signature, Status
-from labeling.marks.credentials import Trust, TrustList, read, shipped
+from labeling.marks.credentials import Trust, TrustList, read, shipped, sign
 from labeling.marks.credentials.trusted import PURPOSES, is_old
 from labeling.reports.credentials import answers, history, watermarks
 from labeling.rules import Evidence, evaluate, profile
@@ -36,7 +37,7 @@ from .authorities import (
     root,
     signed,
 )
-from .signing import witness
+from .signing import CLAIM, picture, witness
 
 Span = tuple[datetime, datetime]
 
@@ -101,6 +102,22 @@ def test_every_purpose_of_the_specification_may_sign(purposes: tuple[str, ...]) 
         finding = read(data, "image/jpeg", trust=trust)
         assert (finding.status, finding.signature, finding.defects) == (Status.PRESENT, word, ())
         assert _state(finding, "signer") == "valid"
+
+
+@pytest.mark.parametrize("purposes", [(EMAIL,), (DOCUMENTS,), (CLAIMS,)])
+@pytest.mark.parametrize("format", ["jpeg", "png", "gif"])
+def test_we_sign_with_every_purpose_too(purposes: tuple[str, ...], format: str) -> None:
+    holder = issued(_top(), purposes)
+    secret = holder.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    who = labeling.Signer.from_pem(holder.pem + _top().pem, secret)
+    once = sign(picture(format), f"image/{format}", who, CLAIM)
+    twice = sign(once, f"image/{format}", who, CLAIM, parent=once)
+    for data in (once, twice):
+        finding = read(data, f"image/{format}", trust=Trust(_top().pem))
+        assert (finding.status, finding.signature) == (Status.PRESENT, Signature.TRUSTED)
+        assert "ingredient_validation_codes" not in finding.value
 
 
 @pytest.mark.parametrize("purposes", [(), (SERVERS,)])
@@ -433,6 +450,42 @@ def test_real_files_get_c2pa_s_own_answers(cases: Path) -> None:
             assert "C2PA-BROKEN" not in _rules(finding, "cn"), path.name
         for language in ("en", "zh"):
             assert len(answers(finding, language)) == 4
+
+
+STRANGERS: dict[str, tuple[Signature, str, str, str, str]] = {
+    # The word, integrity, certificate, trust, and the authority's list ("-" for an older claim: none is asked).
+    "hum_lady.png": (Signature.TRUSTED, "intact", "expired", "listed", "C2PA time-stamp list"),
+    "hum_test2.png": (Signature.TRUSTED, "intact", "expired", "listed", "C2PA time-stamp list"),
+    "hum_videotest.mp4": (Signature.TRUSTED, "intact", "expired", "listed", "C2PA time-stamp list"),
+    "hum_videotest2.mp4": (Signature.VALID, "intact", "expired", "unlisted", "DigiCert Trusted Root G4"),
+    "truepic_t4.jpg": (Signature.FAILED, "broken", "expired", "unlisted", "-"),
+    "truepic_t6.m4a": (Signature.VALID, "intact", "expired", "unlisted", "-"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_strangers_files_are_judged_as_they_are(name: str, cases: Path) -> None:
+    path = cases.parent / "strangers" / name
+    if not path.is_file():
+        pytest.skip("the strangers' files are not here")
+    finding = labeling.verify(path, ["cn", "eu"], visible=False).find("c2pa")
+    assert finding is not None
+    word, integrity, certificate, trust, stamps = STRANGERS[name]
+    assert (finding.signature, _state(finding, "integrity")) == (word, integrity)
+    assert (_state(finding, "signer"), _state(finding, "trust")) == (certificate, trust)
+    stamp = finding.value["time_stamp"]
+    assert (stamp["state"], stamp.get("legacy", False)) == ("valid", stamps == "-")
+    assert stamps == "-" or stamps in stamp["list"]
+    broken = integrity == "broken"
+    assert ("C2PA-BROKEN" in _rules(finding, "cn")) == broken
+    assert ("EU-SIGNED" in _rules(finding, "eu")) == (broken or not finding.value["ai"])
+
+
+def test_what_cannot_be_checked_is_not_called_wrong(cases: Path) -> None:
+    finding = read((cases / "2_c2pa/c2papy_badsig.jpg").read_bytes(), "image/jpeg")
+    assert (finding.signature, _state(finding, "integrity")) == (Signature.UNSUPPORTED, "unchecked")
+    assert [each.rule for each in finding.defects] == ["C2PA-ALGORITHM"]
+    assert "C2PA-BROKEN" not in _rules(finding, "cn")
 
 
 def test_no_list_about_others_changes_a_real_file_s_verdict(cases: Path) -> None:

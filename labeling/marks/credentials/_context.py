@@ -1,5 +1,7 @@
 """The settings that c2pa works under here: offline, without thumbnails, and adding nothing that was not asked for.
 
+All name the purposes of certificates that the specification allows: c2pa-rs alone allows one of them.
+
 A native context must not cross a fork, since its locks may be held by threads that the child lacks. So each process
 makes its own; within a process one context serves all threads.
 """
@@ -12,6 +14,7 @@ import threading
 from typing import Any
 
 from labeling.marks.credentials import library
+from labeling.marks.credentials.trusted import asked
 
 _lock = threading.Lock()
 _made: dict[tuple[int, str], Any] = {}
@@ -43,6 +46,7 @@ def for_signing() -> Any:
         {
             "version": 1,
             "verify": {**_OFFLINE, "verify_after_sign": False},
+            "trust": asked(None).settings(),
             "builder": {"thumbnail": {"enabled": False}, "actions": actions},
         }
     )
@@ -50,7 +54,8 @@ def for_signing() -> Any:
 
 def for_reading_back() -> Any:
     """Return the context for a reader of what we have just signed: it checks integrity and not trust."""
-    return context({"version": 1, "verify": {**_OFFLINE, "verify_trust": False, "verify_timestamp_trust": False}})
+    verify = {**_OFFLINE, "verify_trust": False, "verify_timestamp_trust": False}
+    return context({"version": 1, "verify": verify, "trust": asked(None).settings()})
 
 
 def for_judging(trust: dict[str, Any], *, stamps: bool) -> Any:
