@@ -13,13 +13,13 @@ from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.gif import blocks
 from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import Plan, backdrops, check_size, decoding, lay_on, make_plan, over_alpha, split_overlay
+from labeling.codecs.replay import check_plays
 from labeling.containers.base import Buffer
 from labeling.dither import is_dithered
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 
 _KEEP, _CLEAR = 1, 2  # disposal methods
 _BAND = 1 << 20  # about as many pixels are RGBA at once
-_LARGEST = 65535  # pixels in either direction: what an image descriptor can say (GIF89a, 20)
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -31,8 +31,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     raw = bytes(data)
     gif = blocks.split(raw)
     check_size(gif.width, gif.height, gif.frames, max_pixels=max_pixels)
-    width, height = open_picture(raw, "gif", max_pixels).size
-    if max(width, height) > _LARGEST:
+    width, height = gif.width, gif.height
+    if open_picture(raw, "gif", max_pixels).size != (width, height):  # Pillow enlarges it for the first frame
         raise _beyond_canvas()
     plan = make_plan(painter, width, height)
     left, top, right, bottom = plan.stored
@@ -65,9 +65,9 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
             last = canvas.kept(last)
     how = "GIF frames re-encoded; no colour outside the label changed"
     how += "; the label was reduced to the colours that were free" if reduced else ""
-    return Painted(
-        b"".join([*parts, gif.rest]), plan.box, plan.width, plan.height, gif.frames, True, how, dithered=dots
-    )
+    made = b"".join([*parts, gif.rest])
+    painted = Painted(made, plan.box, plan.width, plan.height, gif.frames, True, how, dithered=dots)
+    return check_plays(painted, "gif", 1, max_pixels)
 
 
 class _Canvas:

@@ -17,7 +17,7 @@ import numpy as np
 from labeling.codecs.base import Painter, Pixels
 from labeling.codecs.pixels import Plan, backdrops, over_alpha
 from labeling.codecs.png.colour import Look, lay, shown
-from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, decode, encode
+from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, check_length, data_bytes, decode, encode
 from labeling.containers.base import Buffer
 from labeling.containers.png import chunk
 from labeling.errors import TooLarge, UnreadableFile
@@ -85,6 +85,12 @@ class Animation:
             elif kind == b"fdAT" and streams:
                 streams[-1].append(body[4:])
         frames = tuple(_frame(body, b"".join(parts), look) for body, parts in zip(controls, streams, strict=True))
+        canvas = (look.header.width, look.header.height, 0, 0)
+        if frames and not still and (frames[0].width, frames[0].height, frames[0].x, frames[0].y) != canvas:
+            message = (
+                "the first frame of the animated PNG does not cover its canvas (fcTL, 11.3.6.2); the file is damaged"
+            )
+            raise UnreadableFile(message)
         return cls(look, frames, b"".join(still) if still else None)
 
     def painted(self, plan: Plan, painter: Painter) -> tuple[Look, list[bytes], str]:
@@ -97,6 +103,7 @@ class Animation:
         Raises:
             TooLarge: The canvas takes too much memory.
         """
+        self._check_lengths()
         left, top, right, bottom = plan.stored
         look = self.canvas_look()
         header = look.header
@@ -136,6 +143,12 @@ class Animation:
             before = canvas
         note = "" if look.header.colour == self.look.header.colour else "its frames became RGBA"
         return look, pieces, note
+
+    def _check_lengths(self) -> None:
+        """Refuse frames with less data than their size (fcTL) needs: Pillow shows the rest of them black."""
+        for frame in self.frames:
+            header = replace(self.look.header, width=frame.width, height=frame.height)
+            check_length(frame.stream, data_bytes(header))
 
     def canvas_look(self) -> Look:
         """Choose the look to play the animation in: the file's own if it can express "nothing here", else RGBA."""

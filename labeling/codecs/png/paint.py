@@ -14,6 +14,7 @@ from labeling.codecs.png.colour import Look
 from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, image_bodies, opened
 from labeling.codecs.png.edit import edit
 from labeling.codecs.png.samples import GRAY, PALETTE, RGBA
+from labeling.codecs.replay import check_plays
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, chunk
 from labeling.errors import UnreadableFile
@@ -43,7 +44,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         made, note = out.getvalue(), still.note
         still.check(image_bodies(opened(made, max_pixels)[0]))
     how = "; ".join(filter(None, ["PNG re-encoded without loss", note.removeprefix("; ")]))
-    return Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how, dithered=dots)
+    painted = Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how, dithered=dots)
+    return check_plays(painted, "png", orientation, max_pixels) if frames else painted
 
 
 def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.BytesIO, write: Callable[[], T]) -> T:

@@ -121,7 +121,7 @@ def _decode_deep_colour(header: Header, stream: bytes, checked: bool) -> Samples
     import cv2
 
     if not checked:
-        _check_length(stream, data_bytes(header))
+        check_length(stream, data_bytes(header))
     samples = cv2.imdecode(np.frombuffer(_minimal(header, stream), np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.shape != (header.height, header.width, header.channels):
         raise UnreadableFile("the PNG image data cannot be decoded; the file is damaged")
@@ -131,7 +131,8 @@ def _decode_deep_colour(header: Header, stream: bytes, checked: bool) -> Samples
     return np.asarray(samples)
 
 
-def _check_length(stream: bytes, wanted: int) -> None:
+def check_length(stream: bytes, wanted: int) -> None:
+    """Raise :class:`UnreadableFile` if a zlib stream holds fewer bytes than ``wanted``."""
     source, got = Inflated([stream]), 0
     while made := len(source.read(min(1 << 22, wanted - got))):
         got += made

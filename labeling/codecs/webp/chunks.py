@@ -93,6 +93,38 @@ def frame_of(chunk: Chunk) -> Frame:
     return Frame(chunk, 2 * left, 2 * top, width + 1, height + 1, bool(body[15] & 1), parts)
 
 
+def check_frames(frames: Sequence[Frame], width: int, height: int) -> None:
+    """Compare the rectangles that frames state with their coded pictures, and with the canvas.
+
+    Decoders differ in what they make of a contradiction: libwebp plays some such files, and draws a frame in the size
+    that it is coded in.
+
+    Raises:
+        UnreadableFile: A frame has no picture, is coded in another size, or reaches beyond the canvas.
+    """
+    for number, frame in enumerate(frames, 1):
+        stated, coded = (frame.width, frame.height), coded_size_of(frame.parts)
+        if coded is None:
+            raise UnreadableFile(f"frame {number} of the WebP animation has no picture; the file is damaged")
+        if stated != coded:
+            sizes = f"{stated[0]}×{stated[1]} pixels, and is coded as {coded[0]}×{coded[1]}"
+            raise UnreadableFile(f"frame {number} of the WebP animation states {sizes}; the file is damaged")
+        if frame.left + frame.width > width or frame.top + frame.height > height:
+            message = f"frame {number} of the WebP animation reaches beyond its canvas; the file is damaged"
+            raise UnreadableFile(message)
+
+
+def coded_size_of(picture: Sequence[Chunk]) -> tuple[int, int] | None:
+    """Return width and height of a picture from its own header (RFC 6386, 9.1; RFC 9649, 3.4)."""
+    for name, body in ((part.name, part.body) for part in picture):
+        if name == b"VP8 " and len(body) >= 10:
+            return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+        if name == b"VP8L" and len(body) >= 5:
+            bits = int.from_bytes(body[1:5], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return None
+
+
 def still_of(picture: Sequence[Chunk], width: int, height: int) -> bytes:
     """Return a still picture of its own, of the chunks of one."""
     coded = b"".join(pack(part.name, part.body) for part in picture)

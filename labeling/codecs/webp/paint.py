@@ -19,11 +19,13 @@ from labeling.codecs._memory import put
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.opening import open_picture, webp_canvas
 from labeling.codecs.pixels import Plan, check_size, encoding, make_plan, rgb_region
+from labeling.codecs.replay import check_plays
 from labeling.codecs.webp.chunks import (
     ALPHA_IS_USED,
     PICTURE,
     Chunk,
     Frame,
+    check_frames,
     frame_chunk,
     frame_of,
     has_alpha,
@@ -46,12 +48,14 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     raw = bytes(data)
     found = list(walk(raw, 12, min(len(raw), 8 + int.from_bytes(raw[4:8], "little"))))
     animated = [frame_of(chunk) for chunk in found if chunk.name == b"ANMF"]
-    if animated:
-        image = open_picture(raw, "webp", max_pixels)
-        width, height = image.size
-        plan = make_plan(painter, width, height, orientation)
-        return _animation(raw, image, animated, plan, painter, quality)
     width, height = webp_canvas(raw[:30])
+    if animated:
+        check_size(width, height, len(animated), max_pixels=max_pixels)
+        check_frames(animated, width, height)
+        image = open_picture(raw, "webp", max_pixels)
+        plan = make_plan(painter, width, height, orientation)
+        painted = _animation(raw, image, animated, plan, painter, quality)
+        return check_plays(painted, "webp", orientation, max_pixels)
     check_size(width, height, max_pixels=max_pixels)
     plan = make_plan(painter, width, height, orientation)
     return _still(raw, (width, height), [chunk for chunk in found if chunk.name in PICTURE], plan, painter, quality)
