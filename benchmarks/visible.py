@@ -51,7 +51,9 @@ def read(examples: Iterable[visible_set.Example]) -> Reading:
     for example in examples:
         reading.count += 1
         finding = read_visible(example.pixels, languages=example.languages)
-        found = finding.status is not Status.ABSENT
+        # Of unlabelled pictures some show a brand mark, which is reported, but as one that falls short.
+        short = any(each.rule == "CN-VISIBLE-WORDING" for each in finding.defects)
+        found = finding.status is not Status.ABSENT and not short
         if example.text and not found:
             reading.missed.append(example.name)
         elif found and not example.text:

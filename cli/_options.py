@@ -12,7 +12,7 @@ from labeling import config
 from labeling.config import NAME, TABLES, VARIABLE
 from labeling.errors import LabelingError
 from labeling.limits import MAX_PIXELS_READ
-from labeling.options import DECLARING, LabelerOptions, Option, SignerFiles, options_of
+from labeling.options import DECLARING, LabelerOptions, Option, SignerFiles, Verifying, options_of
 from labeling.options.isolation import Limits
 from labeling.rules import PROFILES
 
@@ -124,6 +124,9 @@ trust_option = click.option(
     '"none": no list but the files named. May be given several times.',
 )
 """Whose C2PA signatures count as trusted."""
+
+min_confidence_option = click_option(options_of(Verifying)["min_confidence"])
+"""For commands that verify."""
 
 timeout_option = click_option(
     options_of(Limits)["timeout"]._replace(help="Seconds for one file, in a process that is ended then", unset="none")

@@ -31,7 +31,14 @@ _SIGNING = tuple(_options.destination(option) for option in options_of(SignerFil
 _LABELLING = {_options.destination(option) for each in DECLARING for option in options_of(each).values()}
 _SHARED = ("quality", "profile", "max_pixels", "strict", "keep_times")
 _KEPT = {_options.destination(options_of(LabelerOptions)[name]) for name in _SHARED}
-_NOT_CONVERTING = (_LABELLING - _KEPT - set(_SIGNING)) | {"config", "content_id", "trust", "everywhere", "no_isolate"}
+_NOT_CONVERTING = (_LABELLING - _KEPT - set(_SIGNING)) | {
+    "config",
+    "content_id",
+    "trust",
+    "everywhere",
+    "min_confidence",
+    "no_isolate",
+}
 """Options that a conversion does not take."""
 
 
@@ -91,6 +98,7 @@ def _flag(name: str) -> str:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--trust", metavar="PATH|none", multiple=True, help="With --verify: as in verify.")
 @click.option("--everywhere", is_flag=True, help="With --verify: check the middle and the end of videos as well.")
+@_options.min_confidence_option
 @click.option("--no-isolate", is_flag=True, help="With --verify: read files in the workers, not in isolated processes.")
 @_options.labeler_options
 def command(source: str, target: str | None, quiet: bool, ledger: str | None, **options: Any) -> None:
@@ -210,6 +218,7 @@ def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:
         trust=load(options["trust"], note=_common.complain),
         max_pixels=options["max_pixels"],
         everywhere=options["everywhere"],
+        min_confidence=options["min_confidence"] or 0.0,
         isolate=False if options["no_isolate"] else None,
     )
     return {"verify": check}

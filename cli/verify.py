@@ -30,6 +30,7 @@ from ._streams import INTERRUPTED
               help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
 @click.option("--everywhere", is_flag=True, help="Check the middle and the end of videos as well.")
+@_options.min_confidence_option
 @_options.max_pixels_option
 @_options.isolation_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -45,6 +46,7 @@ def command(
     pinned: tuple[Path, ...],
     declared_ai: bool,
     everywhere: bool,
+    min_confidence: float | None,
     max_pixels: int | None,
     quiet: bool,
     **limits: Any,
@@ -73,6 +75,7 @@ def command(
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
     options["everywhere"] = everywhere
+    options["min_confidence"] = min_confidence or 0.0
     paths = _common.expand(files)
     try:
         judging = [profile(name) for name in names]

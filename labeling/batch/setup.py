@@ -196,7 +196,12 @@ def _check_description(check: Check | None) -> dict[str, Any]:
         for name in check.profile
         if name.endswith(".toml") and Path(name).is_file()
     }
-    return {"profile": list(check.profile), "profiles' text": texts, "visible": check.visible}
+    return {
+        "profile": list(check.profile),
+        "profiles' text": texts,
+        "visible": check.visible,
+        "min_confidence": check.min_confidence,
+    }
 
 
 def _short_hash(data: bytes) -> str:

@@ -59,6 +59,7 @@ class Check:
     max_pixels: int | None = None
     pinned: tuple[bytes, ...] = ()
     everywhere: bool = False
+    min_confidence: float = 0.0
     isolate: bool | Limits | None = None
 
     def arguments(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from labeling.options.declare import Option, options_of
 from labeling.options.files import LedgerFile, SecurityFiles, SignerFiles
 from labeling.options.labeler import LabelerOptions
 from labeling.options.style import Style
+from labeling.options.verifying import Verifying
 from labeling.options.video import VideoOptions
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SecurityFiles",
     "SignerFiles",
     "Style",
+    "Verifying",
     "VideoOptions",
     "options_of",
 ]

@@ -38,7 +38,8 @@ from labeling.rules import Profile
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
 from labeling.verification.report import Report
-from labeling.verification.verifier import conclude, credentials_of, visible_of
+from labeling.verification.verifier import conclude, credentials_of
+from labeling.verification.visible import visible_of
 
 if TYPE_CHECKING:
     from labeling.codecs.converted import Converted

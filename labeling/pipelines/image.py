@@ -346,7 +346,7 @@ def _already_visible(
     data: bytes, contents: Contents, found: metadata.Found, options: LabelingOptions
 ) -> Finding | None:
     """Find a visible label that is there: a file with our metadata may have been drawn on, and one label is enough."""
-    from labeling.verification.verifier import visible_of
+    from labeling.verification.visible import visible_of
 
     finding = visible_of(data, contents, found.orientation, [options.profile], options.max_pixels)
     return finding if finding.status is Status.PRESENT else None
@@ -372,7 +372,7 @@ def _visible_mark(
     if not on_dots and not painted.dithered:
         return drawn, ()
     with suppress(MissingDependency):
-        from labeling.verification.verifier import visible_of
+        from labeling.verification.visible import visible_of
 
         read = visible_of(bytes(data), contents, orientation, [options.profile], options.max_pixels)
         if read.status is not Status.PRESENT:

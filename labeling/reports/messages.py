@@ -74,8 +74,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "title": ("AI content label report", "人工智能生成合成内容标识核验报告"),
     "date": ("Date", "核验时间"),
     "legend": (
-        "✓ present, – absent, ✗ defective, ? unreadable, · not checked.",
-        "✓ 有，– 无，✗ 有缺陷，? 无法读取，· 未检查。",
+        "✓ present, – not found, ✗ defective, ? unreadable, · not checked.",
+        "✓ 有，– 未检出，✗ 有缺陷，? 无法读取，· 未检查。",
     ),
     "tool": ("Tool", "核验工具"),
     "scope": ("Checked", "核验范围"),

@@ -22,7 +22,7 @@ RULES = (
         "CN-VISIBLE-MISSING",
         "Labelling Measures Art. 4; GB 45438-2025 5.2",
         "A visible label with both an AI and a generation element must be at an edge or corner.",
-        "未发现显式标识：画面边缘或角落处没有同时包含“人工智能/AI”和“生成/合成”要素的文字。",
+        "OCR 未检出显式标识：画面边缘或角落处没有同时包含“人工智能/AI”和“生成/合成”要素的文字。",
         general=True,
     ),
     Rule(
@@ -32,6 +32,13 @@ RULES = (
         "未检查显式标识，本结论仅针对元数据。",
         Severity.WARNING,
         general=True,
+    ),
+    Rule(
+        "CN-VISIBLE-WORDING",
+        "GB 45438-2025 4.1; GB 45438-2025 5.2",
+        "The text of the visible label must have the standard's AI element and its generation element.",
+        "显式标识的文字未同时包含“人工智能/AI”和“生成/合成”要素。",
+        other_clauses=(_VIDEOS,),
     ),
     Rule(
         "CN-VISIBLE-SIZE",

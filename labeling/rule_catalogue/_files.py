@@ -132,6 +132,13 @@ RULES = (
     ),
     # --- the file
     Rule(
+        "FILE-CONFIDENCE",
+        "this verification",
+        "A visible label counts from the confidence on that was asked for.",
+        "检出的显式标识文字可信度低于设定的下限，未予计入。",
+        Severity.WARNING,
+    ),
+    Rule(
         "FILE-DAMAGED",
         _FILE_FORMAT,
         "The file must be readable to its end.",
@@ -143,6 +150,13 @@ RULES = (
         "What decodes the picture, video or audio must be installed.",
         "未安装解码该图像、视频或音频所需的库，未检查显式标识。",
         other_clauses=("GB 45438-2025 5.4",),
+    ),
+    Rule(
+        "FILE-DENIAL",
+        "this verification",
+        "A text on the picture that denies AI is a claim that nobody has checked.",
+        "画面文字否认使用人工智能；该说法未经核实，不能证明任何事。",
+        Severity.WARNING,
     ),
     Rule(
         "FILE-LIMITS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.rules.engine import Check, Evidence, Profile, manifest_broken
+from labeling.rules.engine import Check, Evidence, Profile, manifest_broken, not_found
 
 
 def _no_implicit(evidence: Evidence) -> str | None:
@@ -12,7 +12,7 @@ def _no_implicit(evidence: Evidence) -> str | None:
 def _no_visible(evidence: Evidence) -> str | None:
     if not evidence.lacks("visible"):
         return None
-    return "no explicit label: no text with both an AI and a generation element at an edge or corner"
+    return not_found(evidence)
 
 
 def _visible_skipped(evidence: Evidence) -> str | None:

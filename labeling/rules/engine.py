@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -114,6 +114,11 @@ def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
     return Verdict(Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT, tuple(failed), tuple(warnings))
 
 
+def said_in(finding: Finding, languages: Iterable[str]) -> bool:
+    """Return whether a visible label says in one of these languages that AI made the content."""
+    return not set(languages).isdisjoint(finding.value.get("languages", ()))
+
+
 def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool]]:
     """Yield every defect, and whether the profile judges it.
 
@@ -125,6 +130,8 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
             yield check.row.defect(message), True
     for finding in evidence.findings:
         for defect in finding.defects:
+            if defect.rule == "CN-VISIBLE-WORDING" and said_in(finding, profile.languages):
+                continue  # another profile that was asked for does not accept these words; this one does
             yield defect, finding.kind in profile.judged and finding.status is not Status.UNREADABLE
 
 
@@ -146,3 +153,11 @@ def manifest_broken(evidence: Evidence) -> str | None:
             parts = [words for part, words in _BROKEN.items() if integrity.get(part) == "broken"]
             return f"the C2PA manifest is broken: {'; '.join(parts) or 'it does not validate'}"
     return None
+
+
+def not_found(evidence: Evidence) -> str:
+    """Say that no visible label was found, by what means and where: that is not to say that there is none."""
+    looked = next(
+        (m.value.get("looked") for m in evidence.findings if m.kind == "visible" and m.value.get("looked")), ""
+    )
+    return f"no label was found by OCR ({looked or 'text at the edges and corners'})"

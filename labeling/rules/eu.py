@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from labeling.findings import Signature
-from labeling.rules.engine import Check, Evidence, Profile
+from labeling.rules.engine import Check, Evidence, Profile, not_found, said_in
+
+LANGUAGES = (*("en", "zh", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "fi", "cs", "sk", "hu", "ro", "el"),)
+"""Languages of the Union whose words are known, and Chinese: Art. 50(5) asks for a clear disclosure, in no language."""
 
 _SIGNED = (Signature.VALID, Signature.TRUSTED, Signature.EXPIRED)
 """Signed and intact. That the certificate has expired since is no lack of metadata: C2PA-EXPIRED says it."""
@@ -69,9 +72,13 @@ def _no_watermark(evidence: Evidence) -> str | None:
 
 
 def _no_visible(evidence: Evidence) -> str | None:
-    if not evidence.lacks("visible"):
-        return None
-    return "no visible label: deployers of deep fakes must disclose them"
+    if evidence.lacks("visible"):
+        return f"{not_found(evidence)}; deployers of deep fakes must disclose them"
+    if evidence.of("visible") and not any(
+        finding.value.get("kind") == "rhythm" or said_in(finding, LANGUAGES) for finding in evidence.of("visible")
+    ):
+        return "the text that was found does not say that the content is generated, as deployers of deep fakes must"
+    return None
 
 
 PROFILE = Profile(
@@ -86,6 +93,6 @@ PROFILE = Profile(
         Check("EU-VISIBLE", _no_visible),
     ),
     judged=frozenset({"c2pa"}),
-    languages=("en", "zh"),
+    languages=LANGUAGES,
     text="AI GENERATED",
 )

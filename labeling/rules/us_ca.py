@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from labeling.rules.engine import Check, Evidence, Profile
+from labeling.rules.engine import Check, Evidence, Profile, not_found
 
 _SOURCES: dict[str, tuple[tuple[str, str], ...]] = {
     "provider": (("aigc", "ContentProducer"), ("c2pa", "provider"), ("c2pa", "issuer")),
@@ -38,7 +38,7 @@ def _missing(fact: str, words: str) -> Callable[[Evidence], str | None]:
 def _no_manifest_disclosure(evidence: Evidence) -> str | None:
     if not evidence.lacks("visible"):
         return None
-    return "no manifest (visible) disclosure: the user must at least be offered one"
+    return f"{not_found(evidence)}; the user must at least be offered a manifest (visible) disclosure"
 
 
 PROFILE = Profile(

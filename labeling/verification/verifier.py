@@ -22,6 +22,7 @@ from labeling.findings import REPORTED, Defect, Finding, Signature, Status, in_o
 from labeling.gates import as_ours, guarded
 from labeling.label import Origin
 from labeling.marks import aigc
+from labeling.options import Verifying, options_of
 from labeling.rule_catalogue import defect
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
@@ -29,6 +30,7 @@ from labeling.verification import metadata
 from labeling.verification.report import Report
 from labeling.verification.shortened import shortened
 from labeling.verification.unchecked import checked, unchecked, why
+from labeling.verification.visible import counted, visible_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,6 +51,7 @@ def verify(
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),
     everywhere: bool = False,
+    min_confidence: float = 0.0,
     isolate: bool | Limits = False,
     timeout: float | None = None,
 ) -> Report:
@@ -68,6 +71,8 @@ def verify(
             same, and the report says that the visible label was not looked for.
         pinned: Public SM2 keys whose security data is trusted. :func:`labeling.marks.security.read_pinned` reads them.
         everywhere: Whether to look for the label in the middle and at the end of a video as well.
+        min_confidence: Least confidence, 0 to 1, of a visible or audible label that counts. What was found with less is
+            reported, and is not present.
         isolate: Whether to read the file in a process of its own, with the default limits on time and memory or with
             those of :class:`labeling.Limits`. A file that ends it gets a report, too: on the part at which the process
             ended, it says that this was not looked at, and why. The process is kept for the next file. For Linux, and
@@ -93,12 +98,13 @@ def verify(
     """
     names = [profile] if isinstance(profile, str) else list(profile)
     _check_arguments(trust, max_pixels)
+    options_of(Verifying)["min_confidence"].check(min_confidence)
     with guarded("verify the file", name_of(source)):
         profiles = [profile_named(name) for name in names]
         if isolate is False and timeout is None:
             return examine(
                 source, profiles, visible=visible, trust=trust, declared_ai=declared_ai, max_pixels=max_pixels,
-                pinned=pinned, everywhere=everywhere,
+                pinned=pinned, everywhere=everywhere, min_confidence=min_confidence,
             )  # fmt: skip
         from labeling.verification import isolated
 
@@ -114,6 +120,7 @@ def verify(
         return isolated.verify(
             source, names, isolated.limits_of(isolate, timeout), nothing_read, trust=trust, pinned=pinned,  # type: ignore[arg-type]
             visible=visible, declared_ai=declared_ai, max_pixels=max_pixels, everywhere=everywhere,
+            min_confidence=min_confidence,
         )  # fmt: skip
 
 
@@ -127,6 +134,7 @@ def examine(
     max_pixels: int | None,
     pinned: Sequence[bytes],
     everywhere: bool,
+    min_confidence: float = 0.0,
     left_out: Mapping[str, str] = MappingProxyType({}),
     begins: Callable[[str], None] = lambda _: None,
 ) -> Report:
@@ -141,6 +149,7 @@ def examine(
         max_pixels: As in :func:`verify`.
         pinned: As in :func:`verify`.
         everywhere: As in :func:`verify`.
+        min_confidence: As in :func:`verify`.
         left_out: Why content credentials ("c2pa") or the pixels ("visible") are reported as unreadable without being
             looked at.
         begins: Hears which of these two stages begins.
@@ -185,7 +194,10 @@ def examine(
             findings += checked(
                 ["visible"], "look for the visible label",
                 lambda: [
-                    visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere)
+                    counted(
+                        visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere),
+                        min_confidence,
+                    )
                 ],
             )  # fmt: skip
         notes = tuple(why(each) for each in found.faults)
@@ -424,32 +436,3 @@ def credentials_of(
         why = defect("C2PA-MALFORMED", message)
         return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
     return finding
-
-
-def visible_of(
-    source: Any,
-    contents: Contents,
-    orientation: int,
-    profiles: list[Profile],
-    max_pixels: int | None,
-    *,
-    everywhere: bool = False,
-) -> Finding:
-    """Return the finding on the visible label, in the languages that the profiles accept."""
-    languages = tuple(dict.fromkeys(language for profile in profiles for language in profile.languages))
-    if contents.format and containers.format_named(contents.format).media:
-        from labeling.verification import visible_video
-
-        return visible_video.find_explicit_label(
-            source,
-            contents.format,
-            languages=languages,
-            everywhere=everywhere,
-            max_pixels=max_pixels,
-            contents=contents,
-        )
-    from labeling.verification import visible_still
-
-    return visible_still.find_visible_label(
-        source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels
-    )

@@ -40,15 +40,25 @@ def find_visible_label(
         message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     if not (format and containers.format_named(format).by_libtiff):
-        return _looked_for(source, format, orientation, languages, max_pixels)
+        return _with_scope(_looked_for(source, format, orientation, languages, max_pixels))
     from labeling.codecs.libtiff import listening
 
     with listening() as faults:
-        finding = _looked_for(source, format, orientation, languages, max_pixels)
+        finding = _with_scope(_looked_for(source, format, orientation, languages, max_pixels))
     if not faults.count:
         return finding
     message = f"libtiff found {faults.count:,} faults in the picture data; what they spoilt was not seen"
     return replace(finding, defects=(*finding.defects, defect("FILE-STRUCTURE", message)))
+
+
+LOOKED_AT = "text at the edges and corners of the picture"
+
+
+def _with_scope(finding: Finding) -> Finding:
+    """Add to a finding that nothing was found what was looked at."""
+    if finding.status is not Status.ABSENT:
+        return finding
+    return replace(finding, value=finding.value | {"looked": LOOKED_AT})
 
 
 def _looked_for(

@@ -146,7 +146,9 @@ def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -
         )
         breach = defect("CN-VISIBLE-TIME", words)
     else:
-        finding = reading.finding
+        at = f"{', '.join(f'{time:g}' for time in LATER[:-1])} and {LATER[-1]:g} s"
+        looked = f"text at the edges and corners of the first frame and of those at {at}"
+        finding = replace(reading.finding, value=reading.finding.value | {"looked": looked})
     frames.close()
     if breach is not None:
         finding = replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))

@@ -9,7 +9,7 @@ from labeling.marks.visible.engine import OcrFailed
 from labeling.marks.visible.measure import kept, same_text, text_detail
 from labeling.marks.visible.paint import LabelPainter, check_asset
 from labeling.marks.visible.read import read_visible
-from labeling.marks.visible.wording import Wording, judge
+from labeling.marks.wording import Wording, judge
 from labeling.options import Style
 
 __all__ = [

@@ -117,10 +117,17 @@ def detect(pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]
     return [(*map(float, a), *map(float, b)) for a, b in zip(low, high, strict=True)]  # type: ignore[misc]
 
 
-def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[str]:
-    """Read RGB crops, each (H, W, 3) uint8, and return what each says, ``""`` where the engine is not sure."""
+def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
+    """Read RGB crops, each (H, W, 3) uint8.
+
+    Returns:
+        What each says, ``""`` where the engine is not sure, and how sure it is, 0 to 1.
+    """
     if not crops:
         return []
     with _lock, _reading():
         result = ocr().recognize_txt([np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops])
-    return [text if score >= MIN_SCORE else "" for text, score in zip(result.txts, result.scores, strict=True)]
+    return [
+        (text if score >= MIN_SCORE else "", float(score))
+        for text, score in zip(result.txts, result.scores, strict=True)
+    ]

@@ -12,7 +12,7 @@ from PIL import Image
 from labeling.errors import LabelingError
 from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import font as fonts
-from labeling.marks.visible.wording import judge
+from labeling.marks.wording import judge
 from labeling.options.style import Style
 
 LEGIBLE = 8

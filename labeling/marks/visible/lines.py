@@ -66,7 +66,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A piece of text: its box in pixels of the picture, how it runs, and what it says."""
+    """A piece of text: its box in pixels of the picture, how it runs, what it says, how sure OCR is."""
 
     left: float
     top: float
@@ -74,6 +74,7 @@ class Line:
     bottom: float
     text: str = ""
     turn: Turn = Turn.NONE
+    score: float = 1.0
 
     @property
     def width(self) -> float:
@@ -96,6 +97,7 @@ class Line:
             max(self.bottom, other.bottom),
             self.text + other.text,
             self.turn,
+            min(self.score, other.score),
         )
 
 

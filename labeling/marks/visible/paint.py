@@ -22,7 +22,7 @@ from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible.layout import Layout, line_gap, open_logo, plan
-from labeling.marks.visible.wording import judge
+from labeling.marks.wording import judge
 from labeling.options.style import Style
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)

@@ -1,7 +1,7 @@
 """Read a visible label back: OCR at the edges of the picture, then the rules on wording, size and position.
 
 Text in the middle is part of the picture, not a label (GB 45438-2025 5.2). Nor is every sentence at an edge that speaks
-of AI: see :func:`labeling.marks.visible.wording.statement`.
+of AI: :func:`labeling.marks.wording.read` says what it is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, readings
 from labeling.marks.visible.measure import EM, measure
-from labeling.marks.visible.wording import joins, judge, mended, statement
+from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
 from labeling.rule_catalogue import defect
 
 SMALLEST = 0.012
@@ -55,14 +55,55 @@ def read_visible(
     Raises:
         MissingDependency: There is no OCR engine.
     """
-    labels = [line for line in _read(pixels) if statement(line.text, languages)]
-    if not labels and busy(pixels):
-        labels = [line for line in _read(pixels, gray=True) if statement(line.text, languages)]
-    if not labels and is_dithered(pixels):
-        labels = [line for line in _read(_smoothed(pixels)) if statement(line.text, languages)]
-    if not labels:
+    found = _said(_read(pixels))
+    if not found and busy(pixels):
+        found = _said(_read(pixels, gray=True))
+    if not found and is_dithered(pixels):
+        found = _said(_read(_smoothed(pixels)))
+    if not found:
         return Finding("visible", Status.ABSENT)
-    return _finding(pixels, others, max(labels, key=lambda line: line.thickness), languages, scale)
+
+    def rank(each: tuple[Line, Reading]) -> tuple[bool, int, float]:
+        line, reading = each
+        return reading.complies(languages), _KINDS.index(reading.kind), line.thickness
+
+    line, reading = max(found, key=rank)
+    if reading.kind is Kind.DENIAL:
+        return _denial(line, pixels.shape[1], pixels.shape[0], scale)
+    return _finding(pixels, others, line, reading, languages, scale)
+
+
+_KINDS = (Kind.NONE, Kind.DENIAL, Kind.BRAND, Kind.STATEMENT)
+"""From the one that says least of a label to the one that says most."""
+
+
+def _said(lines: list[Line]) -> list[tuple[Line, Reading]]:
+    """Return the lines that say who made the picture, with what they say."""
+    readings = [(line, read(line.text)) for line in lines]
+    return [(line, reading) for line, reading in readings if reading.kind is not Kind.NONE]
+
+
+def _denial(line: Line, width: int, height: int, scale: int) -> Finding:
+    """Return the finding on a text that denies: there is no label, and the report says what is there instead."""
+    where = _position(line, width, height)
+    value = {"denial": line.text, "box": _box(line, scale), "position": where, "confidence": _confidence(line)}
+    message = f'the picture says "{line.text}": nobody has checked that, and it proves nothing'
+    return Finding("visible", Status.ABSENT, "", value, None, (defect("FILE-DENIAL", message),))
+
+
+def _box(line: Line, scale: int) -> list[int]:
+    return [round(edge * scale) for edge in (line.left, line.top, line.right, line.bottom)]
+
+
+SURE_HEIGHT, LEAST_SURE = 24, 0.6
+"""Height in pixels of a box from which the size of its text takes nothing from the confidence in it, and what is left
+of the confidence in the smallest."""
+
+
+def _confidence(line: Line) -> float:
+    """Return how sure the reader is of a text, 0 to 1: the recogniser's score, less for text of few pixels."""
+    size = min(1.0, LEAST_SURE + (1 - LEAST_SURE) * line.thickness / SURE_HEIGHT)
+    return round(min(1.0, line.score) * size, 2)
 
 
 def _smoothed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -84,8 +125,8 @@ def _read(pixels: NDArray[np.uint8], *, gray: bool = False) -> list[Line]:
     ways = [way for line in boxes for way in readings(pixels, line)][:MAX_READ]
     texts = engine.recognise([crop for _, crop in ways])
     found = [
-        replace(line, text=mended(text, turned=bool(line.turn)))
-        for (line, _), text in zip(ways, texts, strict=True)
+        replace(line, text=mended(text, turned=bool(line.turn)), score=score)
+        for (line, _), (text, score) in zip(ways, texts, strict=True)
         if text
     ]
     return [line for line in (*found, *_pairs(found)) if len(line.text) <= MAX_TEXT]
@@ -111,25 +152,34 @@ def _pairs(lines: list[Line]) -> list[Line]:
 
 
 def _finding(
-    pixels: NDArray[np.uint8], others: Sequence[NDArray[np.uint8]], line: Line, languages: tuple[str, ...], scale: int
+    pixels: NDArray[np.uint8],
+    others: Sequence[NDArray[np.uint8]],
+    line: Line,
+    reading: Reading,
+    languages: tuple[str, ...],
+    scale: int,
 ) -> Finding:
     height, width = pixels.shape[:2]
-    wording = judge(line.text, languages)
-    size = measure(pixels, line, wording.generation_element, others)
+    size = measure(pixels, line, reading.generation_element or reading.ai_element or "AI", others)
     height_ratio = size.ink * EM / min(width, height)
     where = _position(line, width, height)
     value: dict[str, Any] = {
         "text": line.text,
-        "box": [round(edge * scale) for edge in (line.left, line.top, line.right, line.bottom)],
+        "box": _box(line, scale),
         "height_ratio": round(height_ratio, 4),
         "contrast": round(size.contrast, 2),
         "position": where,
+        "confidence": _confidence(line),
+        "vendor": reading.vendor or None,
+        "languages": sorted(reading.languages),
     }
-    if wording.vendor:
-        value["vendor"] = wording.vendor
+    if reading.certainty is not Certainty.GENERATED:
+        value["certainty"] = str(reading.certainty)
     if line.turn:
         value["turned"] = str(line.turn)
     defects: list[Defect] = []
+    if not reading.complies(languages):
+        defects.append(defect("CN-VISIBLE-WORDING", _falls_short(line.text, reading)))
     # Ink is measured to one row of pixels: text that may have 5 % is not called too small.
     if height_ratio + 1 / min(width, height) < MIN_HEIGHT_RATIO:
         defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height, scale)))
@@ -138,6 +188,15 @@ def _finding(
         defects.append(defect("CN-VISIBLE-CONTRAST", message))
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
     return Finding("visible", status, where, value, Signature.NONE, tuple(defects))
+
+
+def _falls_short(text: str, reading: Reading) -> str:
+    if reading.kind is Kind.BRAND:
+        return f'"{text}" is the brand mark of a service: it lacks the generation element (生成 or 合成)'
+    return (
+        f'"{text}" says that AI made the content, but not in the words of the standard: '
+        "人工智能 or AI together with 生成 or 合成"
+    )
 
 
 def _too_small(em: float, line: Line, width: int, height: int, scale: int) -> str:

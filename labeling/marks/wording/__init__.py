@@ -1,0 +1,13 @@
+"""The words of a label: what a text says about who made the content, in any language (GB 45438-2025 4.1).
+
+:func:`read` says it of any text, and never depends on a profile; :func:`judge` asks whether a label that is to be drawn
+has the elements that a regime accepts.
+"""
+
+from __future__ import annotations
+
+from labeling.marks.wording.grammar import Certainty, Kind, Reading, read
+from labeling.marks.wording.judge import Wording, judge
+from labeling.marks.wording.ocr import joins, mended
+
+__all__ = ["Certainty", "Kind", "Reading", "Wording", "joins", "judge", "mended", "read"]

@@ -1,0 +1,63 @@
+"""What OCR confuses or loses in the words of a label, mended before they are read."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_I = "IlLTt1|!丨i"
+_MAKING = r"(?:生[成咸戌威戍]|牛成|合成|创作|創作|绘|繪|制作|產生|辅助|輔助|智能生|大模型|技术生)"
+_BEFORE_VERB = re.compile(rf"(?<![A-Za-z])A\s?[{_I}]{{0,2}}(?=\s?{_MAKING})")
+_AFTER_NAME = re.compile(r"(?<=[\u4e00-\u9fff])A\s?[l1|丨](?=$|[\s·@,，。])")
+_ENGLISH = re.compile(
+    r"(?<![A-Za-z])A[lL1|](?=[\s-]?(?:generated|synthe|made|created|art\b)(?:\b|(?<=synthe)))", re.IGNORECASE
+)
+_AFTER_BY = re.compile(
+    r"(?:(?<=ed by )|(?<=ed with )|(?<=made with )|(?<=made by )|(?<=\bno )|(?<=\bnot ))A[l1|](?![A-Za-z])",
+    re.IGNORECASE,
+)
+_GERMAN = re.compile(
+    r"(?<![A-Za-z])K[l1|](?=[\s-](?:generi|erzeug|erstell))"
+    r"|(?:(?<=mit )|(?<=von )|(?<=durch )|(?<=ohne )|(?<=keine ))K[l1|](?![A-Za-z])",
+    re.IGNORECASE,
+)
+_ROMANCE = re.compile(
+    r"(?:(?<=par )|(?<=por )|(?<=con )|(?<=com )|(?<=da )|(?<=avec )|(?<=[\s'’]l['’])|(?<=sans )|(?<=sin )|(?<=sem ))"
+    r"[l1|]A(?![A-Za-z])",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(
+    r"(?<![A-Za-z])(A[Il1])(?=generated)|(?<=generated)(?=image|content|video|photo|picture|by)", re.IGNORECASE
+)
+_TURNED = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
+_BEHEADED = re.compile(r"^工智(?=[能慧](?:生成|合成))")
+_RUN_ON = re.compile(r"(?<=[a-z])AI(?=\s?(?:生成|合成))")
+_MADE = re.compile(r"(?<=AI)(\s?)(?:生[咸戌威戍]|牛成)|(?<=智[能慧])(\s?)(?:生[咸戌威戍]|牛成)")
+_SPACED = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
+
+
+def mended(text: str, *, turned: bool = False) -> str:
+    """Correct what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, spaces, the 人 of 人工智能.
+
+    It corrects only beside the other element, so it never adds one. In ``turned`` text an I is on its side: it is lost
+    or read as a dash.
+    """
+    text = unicodedata.normalize("NFKC", text.strip())
+    text = _RUN_ON.sub(" AI", _BEHEADED.sub("人工智", text))
+    if turned:
+        text = _TURNED.sub("AI", text)
+    text = _AFTER_NAME.sub("AI", _BEFORE_VERB.sub("AI", text))
+    text = _AFTER_BY.sub("AI", _ENGLISH.sub("AI", text))
+    text = _ROMANCE.sub("IA", _GERMAN.sub("KI", text))
+    text = _JOINED.sub(lambda match: f"{match[1] or ''} ", text)
+    return _MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
+
+
+def joins(one: str, other: str) -> bool:
+    """Return whether one text continues in another: one ends with the AI element, the other begins with generation."""
+    first, second = one.strip(), other.strip()
+    if re.search(r"(?:AI|人工智[能慧])$", first, re.IGNORECASE) or re.search(r"(?<![A-Za-z])A[l1|]$", first):
+        return bool(re.match(rf"{_MAKING}|[生合]|generated\b", second, re.IGNORECASE)) and len(second) <= 6
+    return bool(re.search(r"\b由$|内容由$|图片由$|[非未]$", first)) and bool(
+        re.match(r"AI|人工智[能慧]", second, re.IGNORECASE)
+    )

@@ -1,0 +1,59 @@
+"""The visible label of any file: who looks for it, in whose words, and from which confidence on it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from labeling import containers
+from labeling.containers import Contents
+from labeling.findings import Finding, Status
+from labeling.rule_catalogue import defect
+from labeling.rules import Profile
+from labeling.rules.engine import FOUND
+
+
+def accepted_by_all(profiles: Sequence[Profile]) -> tuple[str, ...]:
+    """Return the languages in which every profile accepts the wording of a visible label."""
+    first = profiles[0].languages if profiles else ()
+    return tuple(each for each in first if all(each in profile.languages for profile in profiles))
+
+
+def counted(finding: Finding, least: float) -> Finding:
+    """Return a finding on a visible label as it counts: with less confidence than ``least`` it is reported only."""
+    sure = finding.value.get("confidence")
+    if finding.status not in FOUND or not isinstance(sure, int | float) or sure >= least:
+        return finding
+    said = f'"{finding.value["text"]}"' if "text" in finding.value else "the rhythm"
+    message = f"{said} was found with a confidence of {sure:.2f}; it does not count, since {least:.2f} was asked for"
+    value = finding.value | {"counts": False}
+    return Finding("visible", Status.ABSENT, finding.where, value, None, (defect("FILE-CONFIDENCE", message),))
+
+
+def visible_of(
+    source: Any,
+    contents: Contents,
+    orientation: int,
+    profiles: list[Profile],
+    max_pixels: int | None,
+    *,
+    everywhere: bool = False,
+) -> Finding:
+    """Return the finding on the visible label. Its wording has no defect if every profile accepts it."""
+    languages = accepted_by_all(profiles)
+    if contents.format and containers.format_named(contents.format).media:
+        from labeling.verification import visible_video
+
+        return visible_video.find_explicit_label(
+            source,
+            contents.format,
+            languages=languages,
+            everywhere=everywhere,
+            max_pixels=max_pixels,
+            contents=contents,
+        )
+    from labeling.verification import visible_still
+
+    return visible_still.find_visible_label(
+        source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels
+    )
