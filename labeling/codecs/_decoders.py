@@ -47,7 +47,7 @@ def displayed_on_grounds(source: Buffer | Image.Image, format: str, orientation:
         left = scale if image.size == whole else 1
         turn = _left_to_turn(image, row, orientation)
         shown = show(of_image(image, _part(image), turn), left)
-    return Shown(shown.grounds, scale)
+    return Shown(shown.grounds, scale, shown.alpha_bits)
 
 
 def _decoded(source: Buffer | Image.Image, format: str, orientation: int, max_pixels: int) -> Pixels:

@@ -23,6 +23,9 @@ MOST = 26_000_000
 SHORTEST = 736
 """No picture is reduced so far that its shorter side falls below this: a label is then still 37 pixels high."""
 
+ALPHA_BITS = 120
+"""Alpha samples whose lowest bits are kept."""
+
 BAND = 1 << 20
 """About as many pixels are in a band."""
 
@@ -38,10 +41,13 @@ class Shown:
         grounds: The picture, (H, W, 3) uint8 RGB; if any of it is transparent, over white, over black and over
             mid-gray.
         scale: How many pixels of the picture one of these stands for, across and down.
+        alpha_bits: The lowest bits of the first :data:`ALPHA_BITS` alpha samples as stored, column by column, eight to
+            a byte; empty if there is no alpha. Some programs hide text there.
     """
 
     grounds: tuple[Pixels, ...]
     scale: int
+    alpha_bits: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,11 @@ def show(picture: Banded, scale: int | None = None) -> Shown:
     size = picture.height // scale, picture.width // scale
     kept: list[Pixels] = []
     at = 0
+    columns = -(-ALPHA_BITS // max(1, picture.height))
+    alpha: list[Pixels] = []
     for band in picture.bands(scale):
+        if band.shape[2] == 4:
+            alpha.append(band[:, :columns, 3] & np.uint8(1))
         rows = band.shape[0] // scale
         if scale == 1 and band.shape == (*size, 3):
             kept = [band]
@@ -110,7 +120,9 @@ def show(picture: Banded, scale: int | None = None) -> Shown:
         for each, ground in zip(kept, GROUNDS, strict=False):
             _laid(band, ground, scale, each[at : at + rows])
         at += rows
-    return Shown(tuple(upright(each, picture.orientation) for each in kept), scale)
+    bits = np.concatenate(alpha).T.ravel()[:ALPHA_BITS] if alpha else np.empty(0, np.uint8)
+    hidden = np.packbits(bits).tobytes() if sum(map(len, alpha)) == picture.height else b""
+    return Shown(tuple(upright(each, picture.orientation) for each in kept), scale, hidden)
 
 
 def _laid(band: Pixels, ground: int, scale: int, out: Pixels) -> None:

@@ -64,7 +64,31 @@ def read(data: Buffer) -> Contents:
         for where, span, key, value in _blocks(bytes(data)):
             shown = key[:60].encode("unicode_escape").decode() if not key.isprintable() else key[:60]
             collector.add(Kind.PROPERTY, f"Markdown {where} {shown}", span, value.encode("utf-8", "replace"), key)
+        if (last := _last_line(bytes(data))) is not None:
+            line = last[1].encode()
+            collector.add(Kind.TEXT, f"Markdown {LAST_LINE}", (last[0], last[0] + len(line)), line, LAST_LINE)
     return collector.contents("markdown", "text/markdown", (), fixed=FIXED)
+
+
+LAST_LINE = "last line"
+"""Keyword of the block that holds the last line of the text, where services say who wrote it (GB 45438-2025 5.1)."""
+
+_LONGEST_LINE = 300
+
+
+def _last_line(raw: bytes) -> Line | None:
+    """Return the last line that is not blank, before a mapping that ends the document; ``None`` if it is a long one."""
+    body = _last(raw, 0)
+    stop = body[0][0] if body else len(raw)
+    text = raw[max(0, stop - MAX_BLOCK) : stop].rstrip(b" \t\r\n")
+    while text.endswith(b"\n---"):
+        text = text[:-4].rstrip(b" \t\r\n")
+    start = text.rfind(b"\n") + 1
+    line = text[start:]
+    if not line or len(line) > _LONGEST_LINE:
+        return None
+    at = max(0, stop - MAX_BLOCK) + start
+    return None if _in_fence(raw, 0, at) else (at, line.decode("utf-8", "replace"))
 
 
 Found = tuple[str, tuple[int, int], str, str]

@@ -38,6 +38,9 @@ DRAFT_NAMES = {
 }
 CANONICAL = {key.lower(): key for key in KEYS} | DRAFT_NAMES
 
+PREFIXES = (FIELD, f"TC260:{FIELD}")
+"""What may stand before the JSON in segments, comments and texts: ``AIGC{…}``, ``AIGC={…}``, ``TC260:AIGC={…}``."""
+
 MAX_TEXT = 256 << 10
 MAX_NESTING = 16
 
@@ -109,6 +112,12 @@ def _without_surrogates(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
+def begins_as_label(content: bytes) -> bool:
+    """Return whether a value begins with the name of the field: then it is a label, whatever its place is called."""
+    head = content[:64].lstrip(b" \t\r\n\0").upper()
+    return any(head.startswith(prefix.encode()) for prefix in PREFIXES)
+
+
 def may_hold_label(text: str) -> bool:
     """Return quickly whether a text in a place that is not called AIGC could be a label."""
     head = text[:MAX_TEXT]
@@ -119,7 +128,7 @@ def parsed(text: str, *, named: bool) -> Field | None:
     """Parse the value; ``None`` if it is not a label and the place is not called AIGC."""
     defects: list[Defect] = []
     prefix, brace, _ = text.partition("{")
-    if brace and prefix.rstrip(" =:\0").upper() == FIELD:  # AIGC{…}, AIGC={…}: JPEG APPn and comment segments
+    if brace and prefix.rstrip(" =:\0").upper() in PREFIXES:
         text = text[len(prefix) :]
         named = True
     value = _parse(text, defects)

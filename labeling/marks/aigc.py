@@ -29,6 +29,7 @@ from labeling.marks._aigc_text import FIELD as FIELD
 from labeling.marks._aigc_text import KEYS as KEYS
 from labeling.marks._aigc_text import MAX_TEXT as MAX_TEXT
 from labeling.marks._aigc_text import Field as Field
+from labeling.marks._aigc_text import begins_as_label as begins_as_label
 from labeling.marks.xmp import Name
 from labeling.rule_catalogue import defect
 

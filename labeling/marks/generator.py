@@ -4,7 +4,8 @@ A trace is one named text (PNG keyword, EXIF tag, XMP property, IIM dataset) in 
 same name in prose proves nothing: a caption may mention Midjourney. So each row of :data:`TRACES` has a confidence:
 
 - ``high``: only this generator writes it: a structure, or its name where the writing software names itself.
-- ``medium``: a statement that the picture is generated, or a form that others could in principle write too.
+- ``medium``: a statement that the content is generated, if the text says nothing else, or a form that others could in
+  principle write too.
 - ``low``: a mention. It is reported, but alone makes nothing suspected (:func:`labeling.verification.origin_of`).
 
 The texts are untrusted: each pattern runs in linear time, on the beginning of the text, and only if its needle is in
@@ -18,6 +19,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from labeling.findings import Finding, Signature, Status
+from labeling.marks import wording
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 
@@ -40,6 +42,19 @@ PROSE = (
 )
 """Fields in which people write."""
 
+ALPHA = "lowest bits of the alpha channel"
+"""The name of the field for what programs hide there."""
+
+LAST_LINE = "last line"
+"""The name of the field for the last line of a document (GB 45438-2025 5.1)."""
+
+RIFF_NAMES = {"icmt": "comment", "isft": "software", "iart": "artist", "inam": "title", "isbj": "subject",
+              "ikey": "keywords", "isrc": "source"}  # fmt: skip
+"""Names of the texts of RIFF files (LIST INFO), for those of other formats."""
+
+SAYING = (*PROSE, *CREDIT, *SOFTWARE, LAST_LINE)
+"""Fields whose text may be a statement that AI made the content, as :mod:`labeling.marks.wording` reads it."""
+
 PARAMETERS = ("parameters", "usercomment", "comment", "description", "imagedescription", "xpcomment")
 """Fields in which generators of the Stable Diffusion family put their settings."""
 
@@ -49,7 +64,7 @@ class Trace(NamedTuple):
 
     ``keys``: names of the field, in lower case, without prefix. ``needles``: the text must contain one of them (lower
     case) before ``pattern`` and, if given, ``also`` are searched in it, in any case. ``longest``: the most characters
-    that the text may have (0: any number).
+    that the text may have (0: any number). ``source`` says where the form is known from.
     """
 
     generator: str
@@ -60,6 +75,7 @@ class Trace(NamedTuple):
     note: str
     longest: int = 0
     also: str = ""
+    source: str = ""
 
 
 _SD_SETTINGS = r"\bSteps: \d{1,5}[,|] ?[A-Z]"
@@ -76,8 +92,13 @@ STRUCTURES: tuple[Trace, ...] = (
     Trace("Fooocus", ("fooocus_scheme",), ("fooocus", "a1111"), r"\A(?:fooocus|a1111)", HIGH, "PNG keyword"),
     Trace("Fooocus", PARAMETERS, ("fooocus",), r'"(?:metadata_scheme|version)"\s?:\s?"fooocus', HIGH, "settings, JSON"),
     Trace("SwarmUI", PARAMETERS, ("sui_image_params",), r'"sui_image_params"\s?:', HIGH, "settings, JSON"),
-    Trace("ComfyUI", ("prompt", "workflow"), ('"class_type"', '"last_node_id"', '"nodes"'),
-          r'"(?:class_type|last_node_id|nodes)"\s?:', HIGH, "node graph in PNG text"),
+    Trace("ComfyUI", ("prompt", "workflow"), ('"class_type"', '"last_node_id"', '"lastnodeid"'),
+          r'"(?:class_type|last_node_id|lastNodeId)"\s?:', HIGH,
+          "node graph in PNG text; workflows of other programs have nodes, too, and not these keys"),
+    Trace("ComfyUI", ("comment", "description", "usercomment"), ("class_type", "last_node_id", "lastnodeid"),
+          r'\A\s?\{.*"(?:prompt|workflow)"\s?:.*\\?"(?:class_type|last_node_id|lastNodeId)\\?"\s?:', HIGH,
+          "node graph that VideoHelperSuite writes as the comment of MP4, WebM and Matroska",
+          source="source code of VideoHelperSuite; files"),
     Trace("ComfyUI", ("make", "model", "imagedescription", "usercomment"), ("prompt", "workflow"),
           r"\A\s?(?:prompt|workflow)\s?:\s?\{", HIGH, "node graph in the EXIF of WebP"),
     Trace("InvokeAI", ("invokeai_metadata", "invokeai_graph", "invokeai_workflow", "sd-metadata"), ("{",), r"\{", HIGH,
@@ -88,12 +109,23 @@ STRUCTURES: tuple[Trace, ...] = (
           HIGH, "settings, JSON"),
     Trace("NovelAI", ("comment", "usercomment"), ('"uc"',), r'\A\{.*"(?:n_samples|sampler|signed_hash)"\s?:', MEDIUM,
           "settings, JSON with `uc`"),
+    Trace("NovelAI", (ALPHA,), ("stealth_png",), r"\Astealth_png(?:info|comp)\Z", HIGH,
+          "settings in the lowest bits of the alpha channel, column by column, in PNG and WebP; also written by "
+          "extensions of Stable Diffusion web UI and ComfyUI; looked for where pixels are read, 8 bits only",
+          source="source code of NovelAI's reader and of sd_webui_stealth_pnginfo"),
     Trace("NovelAI", ("source",), ("stable diffusion", "novelai"),
           r"\A(?:Stable Diffusion|NovelAI Diffusion)(?: \w{1,10}){0,2} [0-9A-F]{8}\b", HIGH, "model name and hash"),
     Trace("Midjourney", PROSE, ("job id: ",), r"\bJob ID: [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
           HIGH, "prompt and job id"),
     Trace("Midjourney", PROSE, ("--ar ", "--niji ", "--stylize "), r"\s--(?:ar \d+:\d+|niji \d|stylize \d)", MEDIUM,
           "prompt with its switches, without a job id"),
+    Trace("Midjourney", PROSE, ("--v ", "--niji "),
+          r"\s--(?:v|niji) \d(?:\.\d)? --[a-z]{1,8}\b(?: [\d:.]{1,8})?(?:\s|\Z)|\s--[scqw] \d{1,4} --v \d",
+          MEDIUM, "prompt with its version and another switch", source="published prompts"),
+    Trace("Suno", ("comment", "description", "title", "woas", "waoas"), ("made with suno", "suno.com/song/"),
+          r"\Amade with suno(?: studio)?\s?(?:;|\Z)|\Ahttps?://(?:www\.)?suno\.com/song/[\w-]+", HIGH,
+          "comment of its audio files (ID3, Vorbis, RIFF, MP4), and the address of the song",
+          source="reports of several projects"),
     Trace("xAI Grok", ("imagedescription", "usercomment", "description"), ("signature: ",),
           r"\ASignature: ?[A-Za-z0-9+/_=-]{40}", MEDIUM, "a signature in Base64 in place of the description"),
     Trace("xAI Grok", ("artist",), ("-",), r"\A[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z",
@@ -103,6 +135,11 @@ STRUCTURES: tuple[Trace, ...] = (
     Trace("Google AI", (*CREDIT, *SOFTWARE, *PROSE), ("google ai", "generated with google"),
           r"\A(?:(?:Made|Edited|Created|Generated) with Google AI\b|AI[- ]Generated with Google)", HIGH,
           "IPTC Credit of Gemini, Imagen and Google Photos", 80),
+    Trace("Google AI", ("digitalsourcefiletype",), ("digitalsourcetype/",),
+          r"digitalsourcetype/(?:trainedAlgorithmicMedia|compositeWithTrainedAlgorithmicMedia|compositeSynthetic)\b",
+          HIGH, "a property that Google writes beside DigitalSourceType", source="files of Gemini, 2026"),
+    Trace("Google", ("software",), ("google",), r"\AGoogle\Z", LOW,
+          "©too of Veo's MP4 files; YouTube and Meet write the same", source="files of Veo, 2026; logs of FFmpeg"),
     Trace("Apple", (*CREDIT, *SOFTWARE), ("clean up", "image playground"),
           r"\A(?:Apple Photos Clean Up|(?:Apple |Made with )?Image Playground)\b", HIGH,
           "Image Playground; Clean Up, an edit by AI", 80),
@@ -114,6 +151,9 @@ STRUCTURES: tuple[Trace, ...] = (
           "behind a JPEG picture in which phones keep it is not read"),
     Trace("Dreamina/Jimeng", ("usercomment", "comment"), ('"aigc_info"', '"dreamina"'),
           r'"aigc_info"\s?:|"source_info"\s?:\s?"dreamina"', HIGH, "JSON of ByteDance's editors"),
+    Trace("Dreamina/Jimeng", ("artist",), ("",), r"\A[0-9a-f]{64}\Z", LOW,
+          "64 hexadecimal digits in place of the artist, beside its other traces; others may do so",
+          source="files of Jimeng's web site, 2026-01"),
     Trace("ByteDance", ("usercomment", "comment", "aigcinfo", "aigc_info"), ('"aigc_label_type"',),
           r'"aigc_label_type"\s?:\s?"?[1-9]', MEDIUM, "label type other than 0"),
     Trace("ByteDance", ("usercomment", "comment", "aigcinfo", "aigc_info"), ('"aigc_label_type"',),
@@ -146,7 +186,7 @@ NAMES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Adobe Firefly", ("adobe firefly",), r"\bAdobe Firefly\b"),
     ("Draw Things", ("draw things",), r"\ADraw Things\b|\bDraw Things (?:app|\d)"),
     ("Leonardo", ("leonardo.ai", "leonardo ai"), r"\bLeonardo[. ]AI\b"),
-    ("Ideogram", ("ideogram ai", "ideogram.ai"), r"\bIdeogram[. ]AI\b"),
+    ("Ideogram", ("ideogram",), r"\bIdeogram[. ]AI\b|\AIdeogram\Z"),
     ("Microsoft", ("microsoft designer", "bing image creator"), r"\b(?:Microsoft Designer|Bing Image Creator)\b"),
     ("FLUX", ("flux.1", "flux.2"), r"\bFLUX\.[12]\b"),
     ("Recraft", ("recraft",), r"\ARecraft(?:\.ai| AI)?\b"),
@@ -159,32 +199,48 @@ NAMES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("Doubao", ("豆包ai", "seedream"), r"豆包AI|\bSeedream\b"),
     ("Kling", ("kling ai", "klingai", "可灵"), r"\bKling ?AI\b|可灵AI"),
     ("Qwen/Wan", ("qwen-image", "通义万相", "tongyi wanxiang"), r"\bQwen-Image\b|通义万相|\bTongyi Wanxiang\b"),
+    ("Hailuo", ("hailuo", "海螺ai"), r"\bHailuo ?AI\b|海螺AI"),
+    ("Vidu", ("vidu ai", "vidu.ai", "vidu.cn"), r"\bVidu[. ](?:AI|cn|com)\b"),
+    ("PixVerse", ("pixverse",), r"\bPixVerse\b"),
+    ("Pika", ("pika labs", "pika.art"), r"\bPika(?: Labs|\.art)\b"),
+    ("Luma", ("dream machine", "luma ai"), r"\bLuma (?:Dream Machine|AI)\b"),
     ("LiblibAI", ("liblib",), r"\bLiblib(?:AI|\.art)?\b"),
 )  # fmt: skip
 
-_STATED = r"(?:generated|created|made|imagined|painted|drawn) (?:by|with|using|in) "
+_STATED = (
+    r"\A\W{0,3}(?:(?:this|the) )?(?:(?:AI|digital) )?"
+    r"(?:(?:image|picture|photo|art|artwork|illustration|video|clip|music|song|render)s? )?(?:(?:was|is|were|are) )?"
+    r"(?:generated|created|made|imagined|painted|drawn|rendered) (?:by|with|using|in|via) (?:the )?"
+)
+_VERSION = r"(?:[ -]?v?\d[\w.]{0,12}| ?\[\w{1,12}\]| ?AI)?[\s.!)\]*]{0,4}\Z"
+_ALONE = r"\A\W{0,3}"
+_PRODUCTS = {"OpenAI": r"(?:OpenAI(?:'s)? )?(?:DALL[-·. ]?E|ChatGPT|gpt-image)"}
+"""Of companies that hand out photographs as well, the names that count as makers."""
 
 
 def _named() -> tuple[Trace, ...]:
-    """Return four rows for each name: as the software, as the maker, in a statement, and anywhere in prose."""
+    """Return four rows for each name: as the software, as the maker alone, in a statement alone, and anywhere else."""
     software = [Trace(name, SOFTWARE, needles, pattern, HIGH, "names itself as the software", 200)
                 for name, needles, pattern in NAMES]  # fmt: skip
-    credits_ = [Trace(name, CREDIT, needles, pattern, MEDIUM, "named as the maker, in a short text", 60)
-                for name, needles, pattern in NAMES]  # fmt: skip
-    stated = [Trace(name, PROSE, needles, rf"{_STATED}(?:{pattern.replace(chr(92) + 'A', '')})", MEDIUM,
-                    "“generated by …”, and not much more", 80) for name, needles, pattern in NAMES]  # fmt: skip
-    mentions = [Trace(name, PROSE, needles, pattern, LOW, "a mention in prose") for name, needles, pattern in NAMES]
+    inner = {name: _anywhere(pattern) for name, _, pattern in NAMES}
+    credits_ = [Trace(name, CREDIT, needles, _ALONE + _PRODUCTS.get(name, inner[name]) + _VERSION, MEDIUM,
+                      "named as the maker, alone", 60) for name, needles, _ in NAMES]  # fmt: skip
+    stated = [Trace(name, (*PROSE, *CREDIT), needles, _STATED + inner[name] + _VERSION, MEDIUM,
+                    "“generated by …”, and nothing else", 80) for name, needles, _ in NAMES]  # fmt: skip
+    mentions = [Trace(name, (*PROSE, *CREDIT), needles, pattern, LOW, "a mention") for name, needles, pattern in NAMES]
     return (*software, *credits_, *stated, *mentions)
+
+
+def _anywhere(pattern: str) -> str:
+    """Return the pattern of a name for the middle of a longer one."""
+    return f"(?:{pattern.replace(chr(92) + 'A', '').replace(chr(92) + 'Z', '')})"
 
 
 GENERAL: tuple[Trace, ...] = (
     Trace("Canva", SOFTWARE, ("canva",), r"\ACanva\b", LOW, "an editor that can generate, and mostly does not"),
-    Trace("not named", (*PROSE, *CREDIT, *SOFTWARE), ("ai",),
-          r"\A\W{0,3}(?:this (?:image|picture|photo) (?:is|was) )?"
-          r"(?:AI[- ]generated|generated (?:by|with|using) (?:AI|artificial intelligence)|made with AI)"
-          r"(?: (?:image|picture|photo|art|content))?\W{0,3}\Z", MEDIUM, "a statement of the whole text", 80),
-    Trace("not named", (*PROSE, *CREDIT, *SOFTWARE), ("生成", "合成"),
-          r"\A[^\n]{0,12}(?:AI|人工智能)(?:生成|合成)[^\n]{0,12}\Z", MEDIUM, "the wording of the visible label", 40),
+    Trace("not named", ("keywords", "subject", "xpkeywords"), ("generative ai", "ai generated", "ai-generated"),
+          r"(?:\A|[,;]\s?)(?:generative AI|AI[- ]generated(?: (?:art|image|content))?)\s?(?:[,;]|\Z)", MEDIUM,
+          "the keyword that picture agencies ask for", 2000, source="rules of Adobe Stock for contributors"),
 )  # fmt: skip
 
 TRACES: tuple[Trace, ...] = (*STRUCTURES, *GENERAL, *_named())
@@ -227,20 +283,26 @@ def read(key: str, text: str, where: str) -> Finding | None:
 
     The finding's value has ``generator``, ``confidence`` (high, medium, low) and ``text``, the beginning of the text.
     """
-    key = key.lower()
-    if key not in _by_key() or not (text := text[:MAX_TEXT].strip("\0\t\r\n ")):
+    key = RIFF_NAMES.get(key.lower(), key.lower())
+    if not looked_at(key) or not (text := text[:MAX_TEXT].strip("\0\t\r\n ")):
         return None
-    trace = _match_short(key, text) if len(text) <= _SHORT else _match(key, text)
-    if trace is None:
+    found = _match_short(key, text) if len(text) <= _SHORT else _match(key, text)
+    if found is None:
         return None
-    value = {"generator": trace.generator, "confidence": trace.confidence, "text": text[:MAX_SHOWN]}
+    value = {"generator": found[0], "confidence": found[1], "text": text[:MAX_SHOWN]}
     return Finding("generator", Status.PRESENT, where, value, Signature.NONE)
 
 
-def _match(key: str, text: str) -> Trace | None:
+def _match(key: str, text: str) -> tuple[str, str] | None:
+    """Return the generator and the confidence, by the table and, for short texts, by what the text says."""
     lower = text.lower()
-    near = [row for needle, rows in _by_key()[key] if needle in lower for row in rows]
-    return next((row.trace for row in sorted(near, key=lambda each: each.rank) if row.fits(text)), None)
+    near = [row for needle, rows in _by_key().get(key, ()) if needle in lower for row in rows]
+    found = next((row.trace for row in sorted(near, key=lambda each: each.rank) if row.fits(text)), None)
+    if (found is None or found.confidence == LOW) and key in SAYING and len(text) <= wording.MAX_TEXT:
+        said = wording.read(text.strip("*_~>#-` \t"))
+        if said.kind is wording.Kind.STATEMENT:
+            return (found.generator if found else said.vendor or "not named"), MEDIUM
+    return (found.generator, found.confidence) if found else None
 
 
 _SHORT = 200
@@ -250,4 +312,5 @@ _match_short = lru_cache(maxsize=4096)(_match)
 
 def looked_at(key: str) -> bool:
     """Return whether any row reads a field of this name; other fields need not be decoded."""
-    return key.lower() in _by_key()
+    key = RIFF_NAMES.get(key.lower(), key.lower())
+    return key in _by_key() or key in SAYING

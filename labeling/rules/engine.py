@@ -14,11 +14,15 @@ FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What checks look at: the findings, whether the file was readable, and which kinds were skipped on request."""
+    """What checks look at: the findings, whether the file was readable, and which kinds were skipped on request.
+
+    ``looked`` says in words where a visible label was looked for.
+    """
 
     findings: tuple[Finding, ...]
     readable: bool = True
     skipped: frozenset[str] = frozenset()
+    looked: str = "text at the edges and corners of the picture"
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """Return the findings of one kind that found something, however defective."""
@@ -157,7 +161,4 @@ def manifest_broken(evidence: Evidence) -> str | None:
 
 def not_found(evidence: Evidence) -> str:
     """Say that no visible label was found, by what means and where: that is not to say that there is none."""
-    looked = next(
-        (m.value.get("looked") for m in evidence.findings if m.kind == "visible" and m.value.get("looked")), ""
-    )
-    return f"no label was found by OCR ({looked or 'text at the edges and corners'})"
+    return f"no label was found by OCR ({evidence.looked})"

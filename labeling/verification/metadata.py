@@ -104,7 +104,7 @@ def _xmp(block: Block, found: Found) -> None:
             split.setdefault(prop.name.namespace, {}).setdefault(prop.name.local, prop.text)
         elif prop.name == _PROVENANCE and prop.text.startswith(("https://", "http://")):
             found.referenced = found.referenced or prop.text[:_MAX_URL]
-        if prop.name.namespace != iptc.NAMESPACE:
+        if prop.name.namespace != iptc.NAMESPACE or prop.name.local == "DigitalSourceFileType":
             _trace(prop.name.local, prop.text, where, found)
     for namespace, values in split.items():
         found.add_label(aigc.read_split(values, block.where, namespace), block)
@@ -113,7 +113,7 @@ def _xmp(block: Block, found: Found) -> None:
         return
     # Properties about an AI system are part of the IPTC mark; without that mark they are traces.
     for prop in packet.properties:
-        if prop.name.namespace == iptc.NAMESPACE:
+        if prop.name.namespace == iptc.NAMESPACE and prop.name.local != "DigitalSourceFileType":
             _trace(prop.name.local, prop.text, f"{block.where}, {prop.form} {prop.qname}", found)
 
 
@@ -138,6 +138,8 @@ def _text(block: Block, found: Found) -> None:
     name = block.keyword.upper()
     if aigc.FIELD in name:  # a name that merely contains AIGC counts if its value is a label (6.1)
         found.add_label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
+    elif block.keyword != generator.LAST_LINE and aigc.begins_as_label(block.data):
+        found.add_label(aigc.read(block.data, block.where, named=False), block)
     if generator.looked_at(block.keyword):
         _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
@@ -152,7 +154,7 @@ def _property(block: Block, found: Found) -> None:
 def _plain(block: Block, found: Found) -> None:
     """JPEG comments and APPn segments, GIF comments: a label counts if its own text says that it is one."""
     data = block.data[: aigc.MAX_TEXT]
-    if block.keyword.upper() == aigc.FIELD or data[:4].upper() == b"AIGC" or data[:1] == b"{":
+    if block.keyword.upper() == aigc.FIELD or data[:1] == b"{" or aigc.begins_as_label(data):
         found.add_label(aigc.read(data, block.where, named=False), block)
     if block.kind is Kind.COMMENT:
         _trace("comment", data.decode("utf-8", "replace"), block.where, found)

@@ -30,7 +30,7 @@ from labeling.verification import metadata
 from labeling.verification.report import Report
 from labeling.verification.shortened import shortened
 from labeling.verification.unchecked import checked, unchecked, why
-from labeling.verification.visible import counted, visible_of
+from labeling.verification.visible import counted, looked_at, visible_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -191,15 +191,20 @@ def examine(
             findings.append(_not_looked_at("visible", left_out["visible"]))
         elif visible:
             begins("visible")
+            traces: list[Finding] = []
             findings += checked(
                 ["visible"], "look for the visible label",
                 lambda: [
                     counted(
-                        visible_of(pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere),
+                        visible_of(
+                            pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere,
+                            traces=traces,
+                        ),
                         min_confidence,
                     )
                 ],
             )  # fmt: skip
+            findings += traces
         notes = tuple(why(each) for each in found.faults)
         notes += () if _is_pil(source) else notes_on_name(name, contents)
         return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
@@ -287,7 +292,7 @@ def conclude(
     """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
     readable = not contents.problems
     findings = in_order(findings)
-    evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}))
+    evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}), looked_at(contents))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
     messages = (*contents.notes, *_unread_blocks(contents))
     notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in messages))
@@ -347,8 +352,15 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
 
 
 def _label_value(finding: Finding) -> Any:
-    """Return ``Label`` in whatever case its key is written; a label without it is taken to say "generated"."""
-    return next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
+    """Return ``Label`` in whatever case its key is written; a label without it is taken to say "generated".
+
+    Names of the values, such as ``AIGCLabelType.AI_SUSPECTED``, are a defect, and are understood.
+    """
+    value = next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
+    name = str(value).upper()
+    if "SUSPECT" in name:
+        return Origin.SUSPECTED
+    return Origin.POSSIBLE if "POSSIBL" in name else value
 
 
 def _is_pil(source: Any) -> bool:

@@ -38,8 +38,12 @@ def visible_of(
     max_pixels: int | None,
     *,
     everywhere: bool = False,
+    traces: list[Finding] | None = None,
 ) -> Finding:
-    """Return the finding on the visible label. Its wording has no defect if every profile accepts it."""
+    """Return the finding on the visible label. Its wording has no defect if every profile accepts it.
+
+    Traces of generators in the pixels are added to ``traces``.
+    """
     languages = accepted_by_all(profiles)
     if contents.format and containers.format_named(contents.format).media:
         from labeling.verification import visible_video
@@ -55,5 +59,18 @@ def visible_of(
     from labeling.verification import visible_still
 
     return visible_still.find_visible_label(
-        source, contents.format, orientation=orientation, languages=languages, max_pixels=max_pixels
+        source,
+        contents.format,
+        orientation=orientation,
+        languages=languages,
+        max_pixels=max_pixels,
+        traces=traces,
     )
+
+
+def looked_at(contents: Contents) -> str:
+    """Return where a visible label was looked for in a file, in words."""
+    from labeling.verification import visible_video
+
+    is_media = contents.format and containers.format_named(contents.format).media
+    return visible_video.LOOKED_AT if is_media else "text at the edges and corners of the picture"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from labeling import codecs, containers
 from labeling.errors import LabelingError, MissingDependency
 from labeling.findings import Finding, Signature, Status
+from labeling.marks import generator
 from labeling.rule_catalogue import defect
 from labeling.verification._undecoded import undecoded
 
@@ -18,7 +19,13 @@ _CLAUSE, _PICTURE = "GB 45438-2025 5.2", "the picture"
 
 
 def find_visible_label(
-    source: Any, format: str, *, orientation: int, languages: tuple[str, ...], max_pixels: int | None = None
+    source: Any,
+    format: str,
+    *,
+    orientation: int,
+    languages: tuple[str, ...],
+    max_pixels: int | None = None,
+    traces: list[Finding] | None = None,
 ) -> Finding:
     """Look for the visible label of a picture.
 
@@ -28,6 +35,7 @@ def find_visible_label(
         orientation: The EXIF orientation, 1 to 8.
         languages: Languages in which the wording is accepted.
         max_pixels: Largest picture to decode.
+        traces: Findings on traces of generators in the pixels are added to this list.
 
     Returns:
         The finding; a picture that cannot be decoded, or not without a library that is missing, gives an
@@ -40,29 +48,24 @@ def find_visible_label(
         message = f"files of the format {format} are not rendered, so no visible label was looked for"
         return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
     if not (format and containers.format_named(format).by_libtiff):
-        return _with_scope(_looked_for(source, format, orientation, languages, max_pixels))
+        return _looked_for(source, format, orientation, languages, max_pixels, traces)
     from labeling.codecs.libtiff import listening
 
     with listening() as faults:
-        finding = _with_scope(_looked_for(source, format, orientation, languages, max_pixels))
+        finding = _looked_for(source, format, orientation, languages, max_pixels, traces)
     if not faults.count:
         return finding
     message = f"libtiff found {faults.count:,} faults in the picture data; what they spoilt was not seen"
     return replace(finding, defects=(*finding.defects, defect("FILE-STRUCTURE", message)))
 
 
-LOOKED_AT = "text at the edges and corners of the picture"
-
-
-def _with_scope(finding: Finding) -> Finding:
-    """Add to a finding that nothing was found what was looked at."""
-    if finding.status is not Status.ABSENT:
-        return finding
-    return replace(finding, value=finding.value | {"looked": LOOKED_AT})
-
-
 def _looked_for(
-    source: Any, format: str, orientation: int, languages: tuple[str, ...], max_pixels: int | None
+    source: Any,
+    format: str,
+    orientation: int,
+    languages: tuple[str, ...],
+    max_pixels: int | None,
+    traces: list[Finding] | None,
 ) -> Finding:
     from labeling.marks.visible import read_visible
 
@@ -70,6 +73,10 @@ def _looked_for(
         shown = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
     except LabelingError as error:
         return undecoded(error, _PICTURE, _CLAUSE)
+    if traces is not None and shown.alpha_bits:
+        hidden = shown.alpha_bits.decode("latin-1")
+        trace = generator.read(generator.ALPHA, hidden, "lowest bits of the alpha channel")
+        traces += [trace] if trace is not None else []
     grounds, scale = shown.grounds, shown.scale
     try:
         finding = read_visible(grounds[0], grounds[1:], languages=languages, scale=scale)

@@ -29,6 +29,9 @@ ROUNDING = 0.002
 LATER = (0.5, 1.0, 2.0, 4.0)
 """Seconds at which a label is looked for that is not on the first frame: animated labels take a second to appear."""
 
+LOOKED_AT = "text at the edges and corners of the first frame and of those at 0.5, 1, 2 and 4 s"
+"""What a report says of where it was looked for in vain: :data:`LATER` in words."""
+
 MAX_READINGS = 6
 """Frames that OCR may read while it follows a label; the last frame within the two seconds is always read."""
 
@@ -146,9 +149,7 @@ def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -
         )
         breach = defect("CN-VISIBLE-TIME", words)
     else:
-        at = f"{', '.join(f'{time:g}' for time in LATER[:-1])} and {LATER[-1]:g} s"
-        looked = f"text at the edges and corners of the first frame and of those at {at}"
-        finding = replace(reading.finding, value=reading.finding.value | {"looked": looked})
+        finding = reading.finding
     frames.close()
     if breach is not None:
         finding = replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))

@@ -23,6 +23,10 @@ MAX_NAME = 8
 """Ideographs of a name before the pair that is not known."""
 
 
+MAX_BESIDE = 16
+"""Ideographs in clauses beside the statement that are not known, a Latin word counting as two: more make it prose."""
+
+
 class Kind(StrEnum):
     """What a text is."""
 
@@ -86,21 +90,36 @@ def read(text: str) -> Reading:
     found = tokens(text)
     if any(token.part is Part.ASKS for token in found) or _is_code(text):
         return NOTHING
-    if len(found) > 1 and found[0].text.lower() in _OPENS_QUESTION and found[1].part in (Part.FILL, Part.THING):
-        return NOTHING
     clauses = _clauses(found)
     kana = bool(_KANA.search(text))
     readings = [
-        NOTHING if _is_slogan(clause, clauses[at + 1 : at + 2]) else _clause(clause, kana)
+        NOTHING if _asks(clause) or _is_slogan(clause, clauses[at + 1 : at + 2]) else _clause(clause, kana)
         for at, clause in enumerate(clauses)
     ]
+    if _unknown_beside(clauses, readings) > MAX_BESIDE:
+        return NOTHING
     vendor = next((token.vendor.name for token in found if token.vendor is not None), "")
     return _together(readings, vendor)
 
 
-_OPENS_QUESTION = frozenset(
-    ["is", "was", "are", "were", "did", "does", "has", "ist", "sind", "war", "wurde", "sind", "est"]
-)
+def _unknown_beside(clauses: list[list[Token]], readings: list[Reading]) -> int:
+    """Return how much of the clauses that say nothing of AI is not known; advice and remarks are not counted."""
+    return sum(
+        len(token.text) if token.text >= "\u2e80" else 2
+        for clause, reading in zip(clauses, readings, strict=True)
+        if reading.kind is Kind.NONE and clause[0].part is not Part.ADVICE and clause[0].text not in _FORBIDS_MORE
+        for token in clause
+        if token.part is Part.OTHER
+    )
+
+
+_OPENS_QUESTION = frozenset("is was are were did does has ist sind war wurde est".split())  # noqa: SIM905
+
+
+def _asks(clause: list[Token]) -> bool:
+    """Return whether a clause begins as a question, which may have lost its mark: "Is this AI generated"."""
+    opens = len(clause) > 1 and clause[0].text.lower() in _OPENS_QUESTION
+    return opens and clause[1].part in (Part.FILL, Part.THING)
 
 
 def _is_code(text: str) -> bool:
@@ -255,6 +274,8 @@ def _head_is_known(head: list[Token], *, latin: bool) -> bool:
     """Return whether a head says nothing else. In a ``latin`` sentence a name cannot be told from a word."""
     unknown = 0
     for at, token in enumerate(head):
+        if token.part is Part.MADE and _is_chinese(token) is latin:
+            return False
         if token.part in _OF_HEAD:
             acts = token.text in _WAYS_OF_ACTING and not (at and head[at - 1].part in _SUBJECTS)
             if acts:
@@ -264,6 +285,10 @@ def _head_is_known(head: list[Token], *, latin: bool) -> bool:
         else:
             return False
     return unknown <= MAX_NAME
+
+
+def _is_chinese(token: Token) -> bool:
+    return token.language in ("zh", "zh other")
 
 
 def _weight(word: str, latin: bool) -> int:
@@ -277,7 +302,10 @@ _SUBJECTS = frozenset({Part.THING, Part.FILL, Part.MAYBE, Part.NOT, Part.VENDOR}
 
 
 def _rest_is_known(rest: list[Token], *, used: bool, chinese: bool) -> bool:
+    named = any(token.part in _AI for token in rest)
     for at, token in enumerate(rest):
+        if token.part is Part.MADE and not named and _is_chinese(token) is not chinese:
+            return False  # "Made with AI合成照片" runs together from two texts
         if token.text.lower() == "by" and len(rest) - at <= 3:
             return True  # the name of whoever used it
         if token.part is Part.ADVICE or token.text.startswith("@") or token.text in _FORBIDS_MORE:

@@ -32,8 +32,8 @@ _PIECES = re.compile(
     re.DOTALL,
 )
 _BREAKS = frozenset(",，.。;；:：!！|｜\n—–")
-_POINTS_ON = frozenset(">›»→＞❯➔▶")
-_ASKS = frozenset("?？¿《》")
+_ACTS = frozenset(">›»→＞❯➔▶+《》")
+_ASKS = frozenset("?？¿")
 _MISSING = str.maketrans("łŁđĐøØıæß", "lLdDoOias")
 
 
@@ -90,7 +90,7 @@ def _pieces(text: str) -> Iterator[Token]:
 def _sign(sign: str) -> Token:
     if sign in _ASKS:
         return Token(sign, Part.ASKS)
-    if sign in _POINTS_ON or sign == "+":
+    if sign in _ACTS:
         return Token(sign, Part.ACTS)
     if sign in _BREAKS:
         return Token(sign, Part.BREAK)
