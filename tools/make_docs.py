@@ -179,7 +179,7 @@ def traces_page() -> str:
         f"- *software*: {', '.join(f'`{key}`' for key in generator.SOFTWARE)}\n",
         f"- *maker*: {', '.join(f'`{key}`' for key in generator.CREDIT)}\n",
         f"- *prose*: {', '.join(f'`{key}`' for key in generator.PROSE)}\n",
-        "\nTexts of RIFF files count under the names that other formats have for them, `ICMT` as `comment`.\n"
+        "\nTexts of RIFF and frames of ID3v2 count under the names of other formats: `ICMT`, `COMM` as `comment`.\n"
         f"`{generator.LAST_LINE}` is the last line of a Markdown document, `{generator.ALPHA}` what is hidden there.\n"
         "\n## What they say\n\n"
         "A text that says that AI made the content, and nothing else, is *medium* in each of these fields and in\n"

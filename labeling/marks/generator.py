@@ -48,9 +48,11 @@ ALPHA = "lowest bits of the alpha channel"
 LAST_LINE = "last line"
 """The name of the field for the last line of a document (GB 45438-2025 5.1)."""
 
-RIFF_NAMES = {"icmt": "comment", "isft": "software", "iart": "artist", "inam": "title", "isbj": "subject",
-              "ikey": "keywords", "isrc": "source"}  # fmt: skip
-"""Names of the texts of RIFF files (LIST INFO), for those of other formats."""
+SHORT_NAMES = {
+    "icmt": "comment", "isft": "software", "iart": "artist", "inam": "title", "isbj": "subject", "ikey": "keywords",
+    "isrc": "source", "comm": "comment", "tit2": "title", "tpe1": "artist", "tsse": "software",
+}  # fmt: skip
+"""Names of the texts of RIFF files (LIST INFO) and of frames of ID3v2, for those of other formats."""
 
 SAYING = (*PROSE, *CREDIT, *SOFTWARE, LAST_LINE)
 """Fields whose text may be a statement that AI made the content, as :mod:`labeling.marks.wording` reads it."""
@@ -283,7 +285,7 @@ def read(key: str, text: str, where: str) -> Finding | None:
 
     The finding's value has ``generator``, ``confidence`` (high, medium, low) and ``text``, the beginning of the text.
     """
-    key = RIFF_NAMES.get(key.lower(), key.lower())
+    key = SHORT_NAMES.get(key.lower(), key.lower())
     if not looked_at(key) or not (text := text[:MAX_TEXT].strip("\0\t\r\n ")):
         return None
     found = _match_short(key, text) if len(text) <= _SHORT else _match(key, text)
@@ -312,5 +314,5 @@ _match_short = lru_cache(maxsize=4096)(_match)
 
 def looked_at(key: str) -> bool:
     """Return whether any row reads a field of this name; other fields need not be decoded."""
-    key = RIFF_NAMES.get(key.lower(), key.lower())
+    key = SHORT_NAMES.get(key.lower(), key.lower())
     return key in _by_key() or key in SAYING

@@ -28,6 +28,7 @@ _COMPRESSED_TAG = 0x40  # in 2.2, which does not define how
 _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9 \0]"), 4: re.compile(rb"[A-Z0-9]{4}")}
 _USER_TEXT = {b"TXX", b"TXXX"}
 _COMMENT = {b"COM", b"COMM"}
+_SOURCE_URL = {b"WAS", b"WOAS"}
 _OBJECT = {b"GEO", b"GEOB"}
 _CODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _C2PA_TYPES = {b"application/c2pa", b"application/x-c2pa-manifest-store"}
@@ -268,6 +269,8 @@ def _content(name: bytes, payload: bytes) -> tuple[Kind, str, bytes] | None:
         return (Kind.XMP, "XMP", content) if owner == b"XMP" else None
     if not payload:
         return None
+    if name in _SOURCE_URL:
+        return Kind.TEXT, modern(name), _text(0, payload)
     coding, rest = payload[0], payload[1:]
     if name in _OBJECT:
         media_type = rest.partition(b"\0")[0]
