@@ -11,6 +11,7 @@ import pytest
 from labeling.batch.listing import glob_expression
 from labeling.codecs.video import pixel_formats
 from labeling.marks import generator
+from labeling.marks.wording import vendors
 from labeling.options import LabelerOptions, Style, VideoOptions
 from labeling.options.conversion import ConversionOptions
 from labeling.options.declare import options_of
@@ -39,6 +40,7 @@ RUN_TIME: dict[str, Patterns] = {
     "labeling/marks/generator.py: trace.also": [
         re.compile(each.also, _FLAGS) for each in generator.TRACES if each.also
     ],
+    "labeling/marks/wording/vendors.py: '|'.join(parts)": [vendors.pattern()],
     "labeling/options/declare.py: self.pattern": _declared(),
     "labeling/reports/messages.py: pattern": [each for each, _ in messages._CLAUSES],
 }
