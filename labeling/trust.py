@@ -39,7 +39,8 @@ TIMEOUT = 30.0
 class Bundle:
     """One stored list: its name, what it is for, where it came from, when it was added, and what is in it.
 
-    ``renews`` is the name of the list of the package whose place it takes, or empty.
+    ``renews`` is the name of the list of the package whose place it takes, or empty, and ``as_of`` the day that such a
+    list is of: that of the file, or of the answer.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Bundle:
     sha256: str
     certificates: int
     renews: str = ""
+    as_of: str = ""
 
 
 class Unavailable(LabelingError):
@@ -172,6 +174,7 @@ def _store(data: bytes, source: str, kind: str, name: str, *, renews: str = "") 
         hashlib.sha256(data).hexdigest(),
         _count(data, _shown(source)),
         renews,
+        _day_of(source) if renews else "",
     )
     with explained(folder()):
         folder().mkdir(parents=True, exist_ok=True)
@@ -275,7 +278,16 @@ def _as_list(bundle: Bundle) -> TrustList:
     from labeling.marks.credentials import TrustList
 
     pem = _read(folder() / f"{bundle.name}.pem")
-    return TrustList(bundle.renews or bundle.name, bundle.kind, pem, bundle.added[:10], bool(bundle.renews))
+    day = bundle.as_of or bundle.added[:10]
+    return TrustList(bundle.renews or bundle.name, bundle.kind, pem, day, bool(bundle.renews))
+
+
+def _day_of(source: str) -> str:
+    """Return the day that a list is of: an old file is not made new by being stored."""
+    moment = datetime.now(UTC)
+    if "://" not in source:
+        moment = min(moment, datetime.fromtimestamp(Path(source).stat().st_mtime, UTC))
+    return moment.date().isoformat()
 
 
 def _read(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -119,9 +120,9 @@ def test_update_takes_the_place_of_the_list_that_it_is_like(tmp_path: Path) -> N
 def test_a_renewed_list_that_is_old_says_so_and_the_interim_list_is_named(tmp_path: Path, cases: Path) -> None:
     newer = tmp_path / "newer.pem"
     newer.write_bytes(shipped_lists()[0].pem)
-    trust.update(str(newer))
-    [description] = trust.folder().glob("*.json")
-    description.write_text(description.read_text().replace(f'"added": "{TODAY}', '"added": "2020-01-01'))
+    day = datetime(2020, 1, 1, 12, tzinfo=UTC).timestamp()
+    os.utime(newer, (day, day))
+    trust.update(str(newer))  # it is stored today, and is no newer for it
     assert "more than 180 days old: aigc-label trust update renews it" in run("trust", "list")
     top = root()
     picture = tmp_path / "a.jpg"

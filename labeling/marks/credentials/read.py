@@ -138,7 +138,7 @@ def _certificates(reader: Any, fault: type[Exception]) -> dict[str, Any]:
     try:
         text = reader.crjson()
         found = json.loads(text) if len(text) <= _MAX_CRJSON else {}
-    except (fault, ValueError, RecursionError):
+    except (AttributeError, fault, ValueError, RecursionError):  # AttributeError: an older c2pa-python has no such form
         return {}
     return found if isinstance(found, dict) else {}
 
