@@ -9,6 +9,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from labeling.marks.credentials.trusted import SHIPPED
+
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
     *("numpy", "PIL", "cv2", "av", "jpeglib", "pillow_heif"),
@@ -106,6 +108,8 @@ def test_the_wheel_holds_everything_and_works_on_its_own(tmp_path: Path) -> None
     assert wanted - names == set()
     assert "labeling/py.typed" in names
     assert any(re.fullmatch(r"labeling/marks/visible/font/.+\.(otf|ttf)", name) for name in names)
+    lists = {name for name in names if name.startswith("labeling/marks/credentials/lists/")}
+    assert {name.rpartition("/")[2] for name in lists} == {file for _, _, file, _, _ in SHIPPED}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert any(name.endswith("OFL.txt") for name in names)
