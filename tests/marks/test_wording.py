@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.marks.wording import Certainty, Kind, judge, mended, read
+from labeling.marks.wording import Certainty, Kind, joins, judge, mended, read
 from labeling.marks.wording.vendors import VENDORS
 
 TABLE = Path(__file__).parents[1] / "data" / "sentences.tsv"
@@ -126,6 +126,18 @@ def test_a_label_that_is_drawn_needs_both_elements_and_denies_nothing() -> None:
         assert not judge(text).complies, text
     for text in ("AI GENERATED", "Made with AI"):
         assert judge(text, ("en", "zh")).complies
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [("AI g", "generated", "AI generated"), ("Not AI g", "I generated", "Not AI generated"), ("AI", "生成", "AI生成"),
+     ("Al", "generated image", "AI generated image"), ("非", "AI生成", "非AI生成")],
+)  # fmt: skip
+def test_boxes_that_share_a_letter_are_one_text(first: str, second: str, whole: str) -> None:
+    assert joins(first, second)
+    assert mended(first + second) == whole
+    assert not joins("AI g", "gold")
+    assert not joins("MAI", "generated")
 
 
 @given(st.text(max_size=300))

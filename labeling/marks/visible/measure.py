@@ -38,8 +38,8 @@ CLEAR = 0.72
 SURE = 0.42
 """Correlation below which a fit is rejected."""
 
-_KNOWN = "生成合"
-"""Ideographs of generation elements that our font has."""
+_KNOWN = "生成合创作绘制画即梦可灵海螺豆包"
+"""Ideographs of generation elements and brand marks, which our font has and which fill the em box."""
 
 REDUCED = 48
 """Pixels to which the shorter side of what is under a label is reduced for comparing frames."""

@@ -142,7 +142,8 @@ def _pairs(lines: list[Line]) -> list[Line]:
             tall = min(one.height, other.height)
             rows = min(one.bottom, other.bottom) - max(one.top, other.top)
             overlap = min(one.right, other.right) - max(one.left, other.left)
-            beside = rows > 0.5 * tall and -0.3 * tall <= other.left - one.right <= 1.5 * tall
+            least = -0.9 if one.text.isascii() else -0.3  # two boxes may share a letter: "AI g", "generated"
+            beside = rows > 0.5 * tall and least * tall <= other.left - one.right <= 1.5 * tall
             below = overlap > 0.5 * min(one.width, other.width) and -0.3 * tall <= other.top - one.bottom <= tall
             if max(one.height, other.height) < 1.5 * tall and (beside or below):
                 whole = one.union(other)
@@ -160,7 +161,7 @@ def _finding(
     scale: int,
 ) -> Finding:
     height, width = pixels.shape[:2]
-    size = measure(pixels, line, reading.generation_element or reading.ai_element or "AI", others)
+    size = measure(pixels, line, _element(line, reading), others)
     height_ratio = size.ink * EM / min(width, height)
     where = _position(line, width, height)
     value: dict[str, Any] = {
@@ -188,6 +189,12 @@ def _finding(
         defects.append(defect("CN-VISIBLE-CONTRAST", message))
     status = Status.DEFECTIVE if any(d.severity is Severity.ERROR for d in defects) else Status.PRESENT
     return Finding("visible", status, where, value, Signature.NONE, tuple(defects))
+
+
+def _element(line: Line, reading: Reading) -> str:
+    """Return what a text is measured by: its verb, or the ideographs of a brand mark, or the letters of one."""
+    ideographs = "".join(c for c in line.text if c >= "\u3400")
+    return reading.generation_element or ideographs[:2] or reading.ai_element or "AI"
 
 
 def _falls_short(text: str, reading: Reading) -> str:

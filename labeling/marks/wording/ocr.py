@@ -47,15 +47,24 @@ def mended(text: str, *, turned: bool = False) -> str:
     if turned:
         text = _TURNED.sub("AI", text)
     text = _AFTER_NAME.sub("AI", _BEFORE_VERB.sub("AI", text))
+    text = _SHARED.sub("AI ", text)
     text = _AFTER_BY.sub("AI", _ENGLISH.sub("AI", text))
     text = _ROMANCE.sub("IA", _GERMAN.sub("KI", text))
     text = _JOINED.sub(lambda match: f"{match[1] or ''} ", text)
     return _MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
 
 
+_CUT = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\Z")
+_CONTINUED = re.compile(r"(?:A?I )?generated\b", re.IGNORECASE)
+_LONGEST_REST = 30
+_SHARED = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\s?(?:A?I )?(?=generated\b)")
+
+
 def joins(one: str, other: str) -> bool:
     """Return whether one text continues in another: one ends with the AI element, the other begins with generation."""
     first, second = one.strip(), other.strip()
+    if _CUT.search(first) and _CONTINUED.match(second):
+        return len(second) <= _LONGEST_REST
     if re.search(r"(?:AI|人工智[能慧])$", first, re.IGNORECASE) or re.search(r"(?<![A-Za-z])A[l1|]$", first):
         return bool(re.match(rf"{_MAKING}|[生合]|generated\b", second, re.IGNORECASE)) and len(second) <= 6
     return bool(re.search(r"\b由$|内容由$|图片由$|[非未]$", first)) and bool(
