@@ -29,6 +29,9 @@ MAX_VALUE = 16 << 20
 
 EXIF_IFD, GPS_IFD, INTEROP_IFD, SUB_IFDS = 0x8769, 0x8825, 0xA005, 0x014A
 
+MAX_REPEATED = 64
+"""Limit on the fields of one directory whose tags occur twice that are kept."""
+
 _MAX_PROBLEMS = 32
 _MAX_SUB_IFDS = 64
 
@@ -87,12 +90,19 @@ class Ifd:
         offset: Where it starts.
         entries: Tag → field. Of a tag that occurs twice, the first counts.
         next_offset_at: Where the pointer to the next directory is.
+        repeated: The other fields of tags that occur twice, at most :data:`MAX_REPEATED`.
     """
 
     name: str
     offset: int
     entries: dict[int, Entry]
     next_offset_at: int
+    repeated: tuple[Entry, ...] = ()
+
+    def all(self, tag: int) -> list[Entry]:
+        """Return every field of a tag, the one that counts first."""
+        first = self.entries.get(tag)
+        return [] if first is None else [first, *(each for each in self.repeated if each.tag == tag)]
 
 
 @dataclass(slots=True)
@@ -108,6 +118,7 @@ class Tiff:
         cut: Whether a directory, or its pointer to the next one, is or reaches beyond the end.
         sound: Whether every directory and value is inside the structure, no directory or tag occurs twice, and all are
             within the limits. A missing next-IFD pointer and unknown types are common and do no harm.
+        missed: (name, why) of directories that the structure says are there, and whose entries are not all here.
     """
 
     byte_order: str
@@ -117,6 +128,7 @@ class Tiff:
     data: Buffer | Pieces = field(repr=False)
     cut: bool = False
     sound: bool = True
+    missed: tuple[tuple[str, str], ...] = ()
 
     def value(self, entry: Entry, limit: int = MAX_VALUE) -> bytes:
         """Return the bytes of a value: at most ``limit``, fewer where the value reaches out of the structure."""
@@ -156,13 +168,18 @@ def read_tiff(data: Buffer | Pieces, *, follow: bool = True, max_ifds: int = MAX
     head = bytes(data[:16])
     order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
     if not order or len(head) < 8:
-        return Tiff("<", False, (), ("it does not begin with a TIFF header",), data, sound=False)
+        return _headless(data, "it does not begin with a TIFF header")
     magic = struct.unpack_from(order + "H", head, 2)[0]
     if magic == 42:
         return _Reader(data, order, False, max_ifds).run(4, follow)
     if magic != 43 or len(head) < 16 or struct.unpack_from(order + "HH", head, 4) != (8, 0):
-        return Tiff(order, False, (), ("its TIFF header is not sound",), data, sound=False)
+        return _headless(data, "its TIFF header is not sound", order)
     return _Reader(data, order, True, max_ifds).run(8, follow)
+
+
+def _headless(data: Buffer | Pieces, problem: str, order: str = "<") -> Tiff:
+    missed = (("IFD0", problem),) if any(data[:MAX_VALUE]) else ()
+    return Tiff(order, False, (), (problem,), data, sound=False, missed=missed)
 
 
 class _Reader:
@@ -175,6 +192,7 @@ class _Reader:
         self.pointer = struct.Struct(order + ("Q" if big else "I"))
         self.ifds: list[Ifd] = []
         self.problems: list[str] = []
+        self.missed: list[tuple[str, str]] = []
         self.visited: set[int] = set()
         self.max_ifds, self.entries_left = max_ifds, MAX_ALL_ENTRIES
         self.sub_ifds = 0
@@ -191,14 +209,18 @@ class _Reader:
             pointer_at = ifd.next_offset_at
             number += 1
         if not self.ifds and not self.problems:
-            self.problem("it has no directory")
+            self.problem("it has no directory", missed="IFD0" if any(self.data[8:MAX_VALUE]) else "")
         if follow:
             for ifd in tuple(self.ifds):
                 self.below(ifd, 0)
-        return Tiff(self.order, self.big, tuple(self.ifds), tuple(self.problems), self.data, self.cut, self.sound)
+        ifds, problems, missed = tuple(self.ifds), tuple(self.problems), tuple(self.missed)
+        return Tiff(self.order, self.big, ifds, problems, self.data, self.cut, self.sound, missed)
 
-    def problem(self, message: str, *, harmless: bool = False) -> None:
+    def problem(self, message: str, *, harmless: bool = False, missed: str = "") -> None:
+        """Note a problem, and the name of the directory of which entries are missing because of it."""
         self.sound = self.sound and harmless
+        if missed and len(self.missed) < _MAX_PROBLEMS:
+            self.missed.append((missed, message))
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(message)
 
@@ -216,13 +238,13 @@ class _Reader:
         first = offset + self.count.size
         if offset < 8 or first > self.size:
             self.cut = self.cut or first > self.size
-            self.problem(f"{name} is said to be at offset {offset}, outside of the structure")
+            self.problem(f"{name} is said to be at offset {offset}, outside of the structure", missed=name)
             return None
         if offset in self.visited:
-            self.problem(f"{name} points back to a directory that was read before")
+            self.problem(f"{name} points back to a directory that was read before", missed=name)
             return None
         if len(self.ifds) >= self.max_ifds:
-            self.problem(f"more than {self.max_ifds} directories")
+            self.problem(f"more than {self.max_ifds} directories", missed=name)
             return None
         self.visited.add(offset)
         count: int = self.count.unpack(self.data[offset:first])[0]
@@ -230,16 +252,20 @@ class _Reader:
         allowed = min(room, MAX_ENTRIES, self.entries_left)
         self.cut = self.cut or count > room
         if count > allowed:
-            self.problem(f"{name} says it has {count} entries, {allowed} are readable")
+            self.problem(f"{name} says it has {count} entries, {allowed} are readable", missed=name)
         readable = min(count, allowed)
         self.entries_left -= readable
         end = first + count * self.entry.size
-        ifd = Ifd(name, offset, self.entries(name, first, readable, end, in_chain), end)
+        entries, repeated = self.entries(name, first, readable, end, in_chain)
+        ifd = Ifd(name, offset, entries, end, tuple(repeated))
         self.ifds.append(ifd)
         return ifd
 
-    def entries(self, name: str, first: int, count: int, end: int, in_chain: bool) -> dict[int, Entry]:
+    def entries(
+        self, name: str, first: int, count: int, end: int, in_chain: bool
+    ) -> tuple[dict[int, Entry], list[Entry]]:
         found: dict[int, Entry] = {}
+        repeated: list[Entry] = []
         step, inline, sizes, size = self.entry.size, self.pointer.size, TYPE_SIZES, self.size
         value_at = step - inline  # of the value field, inside the entry
         at = first
@@ -256,11 +282,14 @@ class _Reader:
             if length == 0 and kind not in sizes:
                 self.problem(f"tag 0x{tag:04X} in {name} has the unknown type {kind}", harmless=True)
             if tag in found:
-                self.problem(f"tag 0x{tag:04X} is twice in {name}")
+                full = len(repeated) == MAX_REPEATED
+                self.problem(f"tag 0x{tag:04X} is twice in {name}", missed=name if full else "")
+                if not full:
+                    repeated.append(Entry(tag, kind, number, value, length, at))
             else:
                 found[tag] = Entry(tag, kind, number, value, length, at)
             at += step
-        return found
+        return found, repeated
 
     def below(self, ifd: Ifd, depth: int) -> None:
         """Read the directories to which entries of ``ifd`` point."""
@@ -270,6 +299,8 @@ class _Reader:
             if entry is None:
                 continue
             offset = self.pointed(entry, 1)
+            if not offset or len(ifd.all(tag)) > 1:
+                self.problem(f"{ifd.name} does not say where one {name} directory is", missed=prefix + name)
             child = self.directory(offset[0], prefix + name) if offset else None
             if child is not None and tag == EXIF_IFD and depth < 2:
                 self.below(child, depth + 1)

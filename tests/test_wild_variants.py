@@ -56,8 +56,8 @@ DRAFT = {RENAMED.get(k, k): v for k, v in FULL.items()}
 NOTHING: dict[str, Any] = {}
 DREAMINA = '{"aigc_info":{"aigc_label_type":0,"source_info":"dreamina"},"data":{}}'
 
-PRESENT, DEFECTIVE, DUPLICATE, CONFLICT, ABSENT = (
-    Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT, Status.ABSENT,
+PRESENT, DEFECTIVE, DUPLICATE, CONFLICT, ABSENT, UNREADABLE = (
+    Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT, Status.ABSENT, Status.UNREADABLE,
 )  # fmt: skip
 
 
@@ -179,8 +179,8 @@ ROWS: dict[str, Row] = {
     "PNG lone surrogate": defective(
         png(text("AIGC", compact(FULL).replace("id-1", "id\\ud800"))), fields(ProduceID="id�", PropagateID="id�"),
         "CN-IMPLICIT-JSON"),
-    "PNG compressed to nothing": Row(png(wild.chunk(b"zTXt", b"AIGC\0\0damaged")), {"raw": ""}, DEFECTIVE,
-                                     {"CN-IMPLICIT-JSON"}),
+    "PNG compressed to nothing": Row(png(wild.chunk(b"zTXt", b"AIGC\0\0damaged")), {}, UNREADABLE, {"FILE-UNREAD"},
+                                     origin="none"),
     "PNG twice": Row(png(text("AIGC", compact(FULL)), late=(text("AIGC", compact(FULL)),)), FULL, DUPLICATE,
                      {"CN-IMPLICIT-ONE"}),
     "PNG, two that differ": Row(

@@ -130,7 +130,8 @@ class Block:
         data: The payload, decompressed and without its wrapping.
         keyword: The format's own name for it, such as a PNG keyword or the identifier of an APPn segment.
         late: Whether it comes after the start of the coded picture, where some readers no longer look.
-        problem: What is wrong with this block; empty if nothing is.
+        problem: What is wrong with this block; empty if nothing is. If a label cannot be read because of it, the block
+            counts as :attr:`Contents.unread`.
         places: Positions in ``data`` of numbers of 4 bytes that say where other things in the file are.
     """
 
@@ -164,6 +165,8 @@ class Contents:
         problems: Damage that makes the rest untrustworthy. A verifier calls such a file unreadable, and a writer
             refuses it.
         warnings: Oddities that do no harm, such as bytes after the end or a wrong CRC of an ancillary chunk.
+        unread: Places that may hold a label and could not be read, each as a sentence. A verifier calls no label absent
+            then, and a writer refuses the file: it would put a label over, or beside, what it cannot see.
         fixed: Why this file cannot be rewritten; empty if it can.
         seconds: Duration of a video or audio file; 0 where unknown.
         notes: What is wrong with the file for other readers, although all of it was read. A verifier reports it.
@@ -185,6 +188,7 @@ class Contents:
     frames: int = 1
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     fixed: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,11 @@ from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, 
 
 MAX_MESSAGES = 100
 """Limit on the problems, and on the warnings, that are reported of one file: a hostile file has millions."""
+
+
+LABEL_NAME = re.compile(rb"(?i)aigc")
+"""The name of the field that holds a label, wherever formats give names (GB 45438-2025 6.1). Where a part of a file
+cannot be read, but its bytes are plain and are all there, it only matters if this is among them."""
 
 
 def note(messages: list[str], message: str) -> None:
@@ -26,6 +32,7 @@ class Collector:
         blocks: Metadata blocks in the order in which they were found.
         problems: Damage that makes the rest of the file untrustworthy (``Contents.problems``).
         warnings: Oddities that do no harm (``Contents.warnings``).
+        unread: Places that may hold a label and could not be read (``Contents.unread``).
         left: Bytes of metadata that may still be taken of this file.
         crowded: See :class:`labeling.containers.base.Contents`.
     """
@@ -33,6 +40,7 @@ class Collector:
     blocks: list[Block] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
     left: int = MAX_TOTAL
     crowded: bool = False
 
@@ -80,6 +88,7 @@ class Collector:
             frames=frames,
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
+            unread=tuple(self.unread),
             fixed=fixed,
             seconds=seconds,
             crowded=self.crowded,

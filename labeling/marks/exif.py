@@ -34,6 +34,8 @@ _TEXT_TAGS = {
 LABEL_TAGS = ("UserComment", "ImageDescription")
 """Where labels have been seen: UserComment (Exif IFD and IFD0), ImageDescription (the schema of 2023)."""
 
+_LABEL_TAGS = (USER_COMMENT, 0x010E)
+
 _CODES = (b"ASCII\0\0\0", b"\0" * 8)
 """How a UserComment of single bytes begins (CIPA DC-008, 4.6.5); the second means that the code is not known."""
 
@@ -51,13 +53,15 @@ _OURS = {"Software", "DateTime", "ImageDescription"}
 class Fields(NamedTuple):
     """What was read: the texts of the tags that matter, as (name, text), the orientation (1-8), what was malformed.
 
-    ``dated`` says whether DateTimeOriginal or DateTimeDigitized give the time at which the picture was made.
+    ``dated`` says whether DateTimeOriginal or DateTimeDigitized give the time at which the picture was made. ``unread``
+    says why a label may be there that is not among the texts; damage elsewhere in the structure is not its concern.
     """
 
     texts: tuple[tuple[str, str], ...]
     orientation: int
     problem: str
     dated: bool = False
+    unread: str = ""
 
 
 def read(data: bytes) -> Fields:
@@ -65,19 +69,15 @@ def read(data: bytes) -> Fields:
     tiff = _tiff_ifd.read_tiff(data)
     texts: list[tuple[str, str]] = []
     orientation = 1
+    unread = [why for name, why in tiff.missed if name in _LABEL_IFDS]
     for ifd in tiff.ifds:
-        if ifd.name not in ("IFD0", "Exif"):
+        if ifd.name not in _LABEL_IFDS:
             continue
         for tag, name in _TEXT_TAGS.items():
-            entry = ifd.entries.get(tag)
-            if entry is not None:
-                raw = tiff.value(entry, limit=MAX_TEXT)
-                if tag == USER_COMMENT:
-                    text = _comment(raw, tiff.byte_order)
-                elif tag >= 0x9C9B:  # Windows writes its own tags in UTF-16, little-endian whatever the file is
-                    text = raw.decode("utf-16-le", "replace").rstrip("\0 ")
-                else:
-                    text = _ascii(raw)
+            for field in ifd.all(tag):
+                text = _text_of(tiff, field)
+                if name in LABEL_TAGS and (why := _hidden(tiff, field, text)):
+                    unread.append(f"the {name} in {ifd.name} {why}")
                 texts.append((name, text))
         if ifd.name == "IFD0" and (entry := ifd.entries.get(ORIENTATION)) is not None:
             value = int.from_bytes(tiff.value(entry, limit=2), "little" if tiff.byte_order == "<" else "big")
@@ -86,7 +86,43 @@ def read(data: bytes) -> Fields:
     dated = own is not None and any(
         tag in own.entries and tiff.value(own.entries[tag], limit=20).strip(b"\0 :0") for tag in _MADE
     )
-    return Fields(tuple(texts), orientation, tiff.problems[0] if tiff.problems else "", dated)
+    return Fields(tuple(texts), orientation, next(iter(tiff.problems), ""), dated, next(iter(unread), ""))
+
+
+def _text_of(tiff: _tiff_ifd.Tiff, entry: _tiff_ifd.Entry) -> str:
+    if entry.tag == USER_COMMENT:
+        return _comment(_from_text_on(tiff, entry, 8), tiff.byte_order)
+    if entry.tag >= 0x9C9B:  # Windows writes its own tags in UTF-16, little-endian whatever the file is
+        return tiff.value(entry, limit=MAX_TEXT).decode("utf-16-le", "replace").rstrip("\0 ")
+    return _ascii(_from_text_on(tiff, entry, 0))
+
+
+def _from_text_on(tiff: _tiff_ifd.Tiff, entry: _tiff_ifd.Entry, head: int) -> bytes:
+    """Return the first :data:`MAX_TEXT` bytes of a text behind its ``head``, which blanks before it do not use up."""
+    if entry.length <= MAX_TEXT:
+        return tiff.value(entry, limit=MAX_TEXT)
+    raw = tiff.value(entry)
+    blanks = len(raw) - head - len(raw[head:].lstrip(b" \t\r\n\0"))
+    start = head + blanks // 2 * 2  # a character of UTF-16 stays whole
+    return raw[:head] + raw[start : start + MAX_TEXT]
+
+
+_LABEL_IFDS = ("IFD0", "Exif")
+
+
+def _hidden(tiff: _tiff_ifd.Tiff, entry: _tiff_ifd.Entry, text: str) -> str:
+    """Say why ``text``, what was read of a value, may be less than a label that is there; empty if it is not."""
+    if entry.count and entry.type not in _tiff_ifd.TYPE_SIZES:
+        return f"is of the unknown type {entry.type}"
+    if entry.length > 4 and entry.value_offset + entry.length > len(tiff.data):
+        begun = text.lstrip(" \t\r\n\0\ufeff")
+        if (not begun or begun.startswith(_BEGINNINGS)) and aigc.read(text, "", named=False) is None:
+            return "reaches beyond the end of the EXIF data"
+    return ""
+
+
+_BEGINNINGS = ("{", "[", "A", "a", '"', "e", "Q")
+"""First characters of every form in which labels are read: JSON, ``AIGC{…}``, a string of JSON, Base64."""
 
 
 def _ascii(raw: bytes) -> str:
@@ -132,13 +168,10 @@ def label_entries(data: bytes) -> list[tuple[str, _tiff_ifd.Entry]]:
     tiff = _tiff_ifd.read_tiff(data)
     found = []
     for ifd in tiff.ifds:
-        for tag, name in _TEXT_TAGS.items():
-            entry = ifd.entries.get(tag) if name in LABEL_TAGS else None
-            if entry is None or not 8 < entry.length <= len(data) - entry.value_offset:
+        for entry in (each for tag in _LABEL_TAGS for each in ifd.all(tag)):
+            if not 8 < entry.length <= len(data) - entry.value_offset:
                 continue
-            raw = tiff.value(entry, limit=MAX_TEXT)
-            text = _comment(raw, tiff.byte_order) if tag == USER_COMMENT else _ascii(raw)
-            if aigc.read(text, name, named=False) is not None:
+            if aigc.read(_text_of(tiff, entry), "", named=False) is not None:
                 found.append((ifd.name, entry))
     return found
 

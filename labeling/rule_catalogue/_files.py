@@ -192,6 +192,12 @@ RULES = (
         "文件的某一部分因程序故障或资源不足未能核验，不能据此认为没有标识。",
     ),
     Rule(
+        "FILE-UNREAD",
+        _FILE_FORMAT,
+        "Every place that may hold a label must be readable.",
+        "文件中可能存放标识的某一处无法读取，不能据此认为没有标识。",
+    ),
+    Rule(
         "FILE-UNREADABLE",
         _FILE_FORMAT,
         "The file must be readable.",

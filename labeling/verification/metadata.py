@@ -17,6 +17,8 @@ from labeling.marks import aigc, exif, generator, iim, iptc, xmp
 from labeling.rule_catalogue import defect
 from labeling.verification.unchecked import unchecked
 
+_MAX_BROKEN = 200
+
 
 @dataclass(slots=True)
 class Found:
@@ -27,7 +29,7 @@ class Found:
         carriers: The block that each of them came from.
         iptc: Findings on the DigitalSourceType.
         traces: Findings on traces of generators.
-        broken: Findings on metadata that could not be parsed.
+        broken: Findings on metadata that could not be read: nobody knows whether a label is in it.
         faults: What went wrong here, and not in the file, with some blocks: nothing is known of them.
         c2pa: Blocks of manifest stores.
         referenced: URL of a manifest that is not in the file: the packet refers to it.
@@ -54,16 +56,31 @@ class Found:
             self.aigc.append(finding)
             self.carriers.append(block)
 
+    def add_unread(self, sentence: str, where: str = "", kinds: tuple[str, ...] = ("aigc", "iptc")) -> None:
+        """Note a place that may hold marks of these kinds and cannot be read; ``sentence`` says why."""
+        if len(self.broken) < _MAX_BROKEN:
+            why = defect("FILE-UNREAD", sentence)
+            self.broken += [Finding(kind, Status.UNREADABLE, where, {}, Signature.NONE, (why,)) for kind in kinds]
+
 
 def scan(contents: Contents) -> Found:
-    """Look for marks in every block of a file. Never raises, whatever a block holds."""
+    """Look for marks in every block of a file. Never raises, whatever a block holds.
+
+    What a container could not read, and what cannot be read here, is in ``broken``: the one place that keeps a verifier
+    from calling a label absent, and a writer from putting one beside it.
+    """
     found = Found()
+    for sentence in contents.unread:
+        found.add_unread(sentence)
     for block in contents.blocks:
         reader = _READERS.get(block.kind)
         if reader is None:
             continue
         try:
-            reader(block, found)
+            if block.problem and not block.data:
+                _unread(block, found)
+            else:
+                reader(block, found)
         except Exception as error:  # noqa: BLE001 - what other blocks hold is reported all the same
             fault = as_ours(error, f"read {block.where}")
             if fault is not error:
@@ -71,6 +88,22 @@ def scan(contents: Contents) -> Found:
             found.faults.append(fault)
             found.broken += unchecked(("aigc", "iptc"), fault)
     return found
+
+
+def unread_block(block: Block) -> str:
+    """Return the sentence on a block of metadata in which labels could not be looked for."""
+    said = block.problem if block.problem.startswith(("it ", "its ", "a part ")) else f"it {block.problem}"
+    return f"{block.where} at offset {block.offset} was not searched for labels: {said}"
+
+
+def _unread(block: Block, found: Found) -> None:
+    if block.kind is Kind.C2PA:  # c2pa's own reader judges it
+        found.c2pa.append(block)
+    elif block.kind is Kind.XMP:
+        found.packet = found.packet or (None if block.keyword.startswith("extension") else block)
+        found.add_unread(unread_block(block), block.where)
+    elif block.kind in (Kind.TEXT, Kind.PROPERTY, Kind.EXIF, Kind.COMMENT, Kind.APP):
+        found.add_unread(unread_block(block), block.where, ("aigc",))
 
 
 _PROVENANCE = xmp.Name("http://purl.org/dc/terms/", "provenance", "dcterms")
@@ -124,6 +157,10 @@ def _iim(block: Block, found: Found) -> None:
 
 def _exif(block: Block, found: Found) -> None:
     fields = exif.read(block.data)
+    if fields.unread:
+        found.add_unread(
+            f"{block.where} was not searched for labels to its end: {fields.unread}", block.where, ("aigc",)
+        )
     # The fields that could be read count, whatever the problem behind them is.
     found.orientation = found.orientation if found.orientation != 1 else fields.orientation
     found.dated |= fields.dated
@@ -135,20 +172,26 @@ def _exif(block: Block, found: Found) -> None:
 
 
 def _text(block: Block, found: Found) -> None:
-    name = block.keyword.upper()
-    if aigc.FIELD in name:  # a name that merely contains AIGC counts if its value is a label (6.1)
-        found.add_label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
-    elif block.keyword != generator.LAST_LINE and aigc.begins_as_label(block.data):
-        found.add_label(aigc.read(block.data, block.where, named=False), block)
+    begins = block.keyword != generator.LAST_LINE and aigc.begins_as_label(block.data)
+    if begins or aigc.FIELD in block.keyword.upper():  # a name that merely contains AIGC counts if its value is a label
+        _add_text(block, found)
     if generator.looked_at(block.keyword):
         _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
 
 def _property(block: Block, found: Found) -> None:
     """Look for a label alone: a document's properties are its author's words, and a title may name a generator."""
-    name = block.keyword.upper()
-    if aigc.FIELD in name:
-        found.add_label(aigc.read(block.data, block.where, named=name == aigc.FIELD), block)
+    if aigc.FIELD in block.keyword.upper():
+        _add_text(block, found)
+
+
+def _add_text(block: Block, found: Found) -> None:
+    """Keep the label in a text that is called AIGC or the like; one that is not all there is not called defective."""
+    finding = aigc.read(block.data, block.where, named=block.keyword.upper() == aigc.FIELD)
+    if block.problem and (finding is None or "raw" in finding.value):
+        found.add_unread(unread_block(block), block.where, ("aigc",))
+    else:
+        found.add_label(finding, block)
 
 
 def _plain(block: Block, found: Found) -> None:

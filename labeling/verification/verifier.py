@@ -206,6 +206,7 @@ def examine(
             )  # fmt: skip
             findings += traces
         notes = tuple(why(each) for each in found.faults)
+        notes += _unread_beside(found, findings)
         notes += () if _is_pil(source) else notes_on_name(name, contents)
         return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
 
@@ -294,8 +295,9 @@ def conclude(
     findings = in_order(findings)
     evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}), looked_at(contents))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
+    said = {each.message for each in (*notes, *(each for finding in findings for each in finding.defects))}
     messages = (*contents.notes, *_unread_blocks(contents))
-    notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in messages))
+    notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in messages if message not in said))
     if notes:
         verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
     origin = origin_of(evidence, declared_ai=declared_ai)
@@ -306,16 +308,16 @@ _MAX_NAMED = 8
 
 
 def _unread_blocks(contents: Contents) -> list[str]:
-    """Name the blocks of metadata that were not read, such as those beyond the limits: a label in them was not seen."""
+    """Name the blocks of metadata that were not read, such as those beyond the limits."""
     unread = [block for block in contents.blocks if block.problem and not block.data]
-    return [
-        f"{block.where} at offset {block.offset} was not searched for labels: {_said(block.problem)}"
-        for block in unread[:_MAX_NAMED]
-    ]
+    return [metadata.unread_block(block) for block in unread[:_MAX_NAMED]]
 
 
-def _said(problem: str) -> str:
-    return problem if problem.startswith(("it ", "its ")) else f"it {problem}"
+def _unread_beside(found: metadata.Found, findings: Iterable[Finding]) -> tuple[Defect, ...]:
+    """Return what could not be read beside a label that was found: nobody knows whether it is the only one."""
+    said = {each.message for finding in findings for each in finding.defects}
+    hidden = dict.fromkeys(each for finding in found.broken for each in finding.defects if each.message not in said)
+    return tuple(hidden)[:_MAX_NAMED]
 
 
 def unreadable(

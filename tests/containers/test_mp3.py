@@ -152,7 +152,7 @@ def test_what_a_frame_may_be_wrapped_in() -> None:
     )
     contents = containers.read(tag(4, frames) + audio())
     assert [text for _, text in texts(contents)] == [LABEL, LABEL, "y"]
-    assert contents.problems == () and len(contents.warnings) == 1  # what is encrypted is said to be unread
+    assert contents.problems == () and len(contents.unread) == 1  # what is encrypted is said to be unread
     older = frame(3, "TXXX", struct.pack(">I", len(body)) + packed, b"\0\x80") + frame(
         3, "TXXX", b"\1" + body, b"\0\x20"
     )

@@ -117,7 +117,8 @@ def test_a_file_with_hostile_exif_is_refused_or_labelled_and_left_alone(name: st
     source, target = tmp_path / "a.jpg", tmp_path / "b.jpg"
     source.write_bytes(jpeg(HOSTILE[name]))
     before = source.read_bytes()
-    with pytest.raises(LabelingError, match=r"a\.jpg: the file's EXIF cannot be rewritten without loss"):
+    said = "the file's EXIF cannot be rewritten without loss|JPEG APP1 Exif was not searched for labels to its end"
+    with pytest.raises(LabelingError, match=rf"a\.jpg: ({said})"):
         Labeler(PRODUCER, visible=False, exif=True).label_file(source, target)
     assert source.read_bytes() == before
     assert not target.exists()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from labeling.containers.base import MAX_BLOCKS, MAX_TOTAL, Changes, Contents, Kind, Media, Piece
-from labeling.containers.collector import Collector, note
+from labeling.containers.collector import LABEL_NAME, Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.containers.flv import amf
 from labeling.containers.flv.edit import ON_META_DATA, ON_XMP_DATA, XMP_PROPERTY, ScriptTag, edits
@@ -134,8 +134,11 @@ def _take_script(data: Media, tag: _Tag, end: int, walk: _Walk) -> None:
     try:
         script.parse()
     except amf.AmfError as error:
-        whose = walk.collector.problems if found.name in ("", ON_META_DATA, ON_XMP_DATA) else walk.collector.warnings
-        note(whose, f"the script tag at offset {tag.start} cannot be read: {error.message}")
+        problems, unread, warnings = walk.collector.problems, walk.collector.unread, walk.collector.warnings
+        main = found.name in ("", ON_META_DATA, ON_XMP_DATA)
+        named = LABEL_NAME.search(body) or b"rdf-syntax" in body  # a script tag of any name may hold a label
+        messages = problems if main else unread if named else warnings
+        note(messages, f"the script tag at offset {tag.start} cannot be read: {error.message}")
     walk.collector.crowded |= script.left < 0 or len(script.properties) > MAX_BLOCKS
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from labeling.containers.base import MAX_PARSED, MAX_PAYLOAD, Changes, Contents, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
-from labeling.containers.mp4 import edit, samples, sei, text_lists
+from labeling.containers.mp4 import edit, hidden, samples, sei, text_lists
 from labeling.containers.mp4.layout import Layout, Parsed, crowded, inner, lay_out, media_of, texts
 from labeling.containers.mp4.movie_box import Mp4Edits
 from labeling.containers.syntax import isobmff
@@ -46,7 +46,10 @@ def read(data: Media) -> Contents:
         if trouble := isobmff.walk(view, moov.body, moov.end).problem:
             note(found.problems, f"in the moov box {trouble}")
         found.crowded = crowded(view, moov)
-        for text in texts(view, moov):
+        listed = list(texts(view, moov))
+        for sentence in hidden.unread(data, layout, moov, listed):
+            note(found.unread, sentence)
+        for text in listed:
             at = layout.moov.start + text.start
             kind = Kind.TEXT if text.name else Kind.COMMENT
             found.add(kind, text.where, (at, at + text.end - text.start), text.data, text.name)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from labeling.containers.syntax.isobmff import Box, box, children, first_at, full_box, printable, walk
+from labeling.containers.syntax.isobmff import Box, Walk, box, children, first_at, full_box, printable, walk
 
 MAX_KEYS = 4096
 """Limit on the keys, and on the items, of one list."""
@@ -67,9 +67,14 @@ class KeyList:
 
 def meta_children(view: memoryview, meta: Box) -> list[Box]:
     """Return the children of a ``meta`` box, which is a full box in ISO files and a plain one in QuickTime files."""
+    return walked(view, meta).boxes
+
+
+def walked(view: memoryview, meta: Box) -> Walk:
+    """Walk the children of a ``meta`` box, whichever of the two it is."""
     quicktime = bytes(view[meta.body + 4 : meta.body + 8]) == b"hdlr"
     start = meta.body if quicktime else meta.body + 4
-    return walk(view, start, meta.end).boxes if start <= meta.end else []
+    return walk(view, start, meta.end) if start <= meta.end else Walk([], meta.body)
 
 
 def handler(view: memoryview, boxes: list[Box]) -> bytes:

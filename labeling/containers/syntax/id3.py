@@ -29,6 +29,8 @@ _FRAME_ID = {2: re.compile(rb"[A-Z0-9]{3}"), 3: re.compile(rb"[A-Z0-9]{3}[A-Z0-9
 _USER_TEXT = {b"TXX", b"TXXX"}
 _COMMENT = {b"COM", b"COMM"}
 _SOURCE_URL = {b"WAS", b"WOAS"}
+_LABELS = _COMMENT | _SOURCE_URL | {b"PRIV"}
+"""Frames that may hold a label, or an XMP packet with one, beside those of text."""
 _OBJECT = {b"GEO", b"GEOB"}
 _CODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _C2PA_TYPES = {b"application/c2pa", b"application/x-c2pa-manifest-store"}
@@ -223,8 +225,9 @@ class _Reader:
         frame = Frame(name, raw, start, self._place(end) - start)
         inner = payload(raw, self.tag.version, self.collector)
         if inner is None:
-            if name[:1] == b"T":
-                note(self.collector.warnings, f"the ID3v2 frame {name.decode()} at offset {start} cannot be read")
+            if name[:1] == b"T" or name in _LABELS:
+                why = "its content is encrypted, or its compressed data cannot be unpacked"
+                note(self.collector.unread, f"the ID3v2 frame {name.decode()} at offset {start} cannot be read: {why}")
         elif (found := _content(name, inner)) is not None:
             kind, keyword, content = found
             frame = Frame(name, raw, start, frame.length, keyword, kind)

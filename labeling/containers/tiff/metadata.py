@@ -42,6 +42,15 @@ _NOT_PORTABLE = (_MAKER_NOTE, INTEROP_IFD)
 """Exif tags that contain offsets, and so mean nothing outside their file."""
 
 _MAX_EXIF_VALUE = 256 << 10
+
+_LABEL_IFDS = ("IFD0", "Exif")
+_LABEL_TAGS = (XMP, 0x010E, _USER_COMMENT)
+"""Where a label may be: an XMP packet in any directory; ImageDescription and UserComment in these two."""
+
+_MAX_TEXT = 4 << 20
+"""Limit on the bytes that are read of ImageDescription and UserComment."""
+
+_BLANKS = b" \t\r\n\0"
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 
 
@@ -52,6 +61,7 @@ def read(data: Buffer | Pieces) -> Contents:
     if not tiff.ifds:
         return Contents("tiff", "image/tiff", problems=tiff.problems)
     collector.warnings += tiff.problems
+    collector.unread += _missed(tiff)
     first = tiff.ifds[0]
     width, height = _number(tiff, first, _WIDTH), _number(tiff, first, _HEIGHT)
     if tiff.cut:
@@ -73,6 +83,20 @@ def read(data: Buffer | Pieces) -> Contents:
     pages = sum(1 for ifd in chain if _WIDTH in ifd.entries)
     contents = collector.contents("tiff", "image/tiff", coded, (width, height), max(1, pages), fixed=fixed)
     return replace(contents, notes=tuple(_notes(chain)))
+
+
+def _missed(tiff: Tiff) -> Iterator[str]:
+    """Say which directories that may hold a label are not all there; a tag that occurs twice may hide one."""
+    yield from (why for name, why in tiff.missed if name in _LABEL_IFDS)
+    for ifd in tiff.ifds:
+        for tag in _LABEL_TAGS if ifd.name in _LABEL_IFDS else _LABEL_TAGS[:1]:
+            for number, entry in enumerate(ifd.all(tag)):
+                if number:
+                    yield f"tag 0x{tag:04X} is twice in {ifd.name}, and only the first one was read"
+                elif entry.count and entry.type not in TYPE_SIZES:
+                    yield f"tag 0x{tag:04X} in {ifd.name} is of the unknown type {entry.type}"
+                elif entry.length > _MAX_TEXT and tag != XMP and not tiff.value(entry, _MAX_TEXT)[8:].strip(_BLANKS):
+                    yield f"tag 0x{tag:04X} in {ifd.name} begins with {_MAX_TEXT} blanks, and its rest was not read"
 
 
 def is_page(ifd: Ifd) -> bool:
@@ -203,8 +227,11 @@ def _read_exif(tiff: Tiff, collector: Collector) -> None:
 def _directory(tiff: Tiff, entries: list[Entry], offset: int, below: Mapping[int, list[Entry]]) -> bytes:
     """Make a classic directory for ``offset`` with copies of ``entries``, followed by those ``below``, by pointer."""
     order = tiff.byte_order
+    limits = dict.fromkeys(_LABEL_TAGS, _MAX_TEXT)
     portable = [
-        (entry, tiff.value(entry, _MAX_EXIF_VALUE)) for entry in entries if entry.type <= 13 or entry.type == 129
+        (entry, tiff.value(entry, limits.get(entry.tag, _MAX_EXIF_VALUE)))
+        for entry in entries
+        if entry.type <= 13 or entry.type == 129
     ]
     rows = [
         (entry.tag, entry.type, len(value) // TYPE_SIZES[entry.type], value)
