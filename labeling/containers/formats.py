@@ -103,7 +103,8 @@ _PICTURES: tuple[Format, ...] = (
         signatures=_starts(b"GIF87a", b"GIF89a"),
         kept="every extension, frames and their timing, what follows the end",
         module=".gif", inventory=".inventories.gif:inventory", carrier="application extension XMP DataXMP",
-        plugin="GifImagePlugin:GifImageFile", animated=True, ending=".ending:gif", end_marker="trailer",
+        plugin="GifImagePlugin:GifImageFile", player=".gif.play:frames", animated=True,
+        ending=".ending:gif", end_marker="trailer",
         painter=".gif.paint", on_file="lossless outside the label, on every frame",
         encodings=(
             PictureEncoding(name="gif", media_type="image/gif", encoder="._encoders:gif", modes=("RGB", "RGBA"),

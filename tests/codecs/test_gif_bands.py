@@ -21,7 +21,8 @@ from .stamp import Stamp
 def animation(seed: int, *, calm: bool) -> bytes:
     """Make an animation of random rectangles, disposal methods, tables, holes and delays.
 
-    A calm one never becomes transparent where it was not: Pillow shows that in a way of its own.
+    A calm one never becomes transparent where it was not, nor is a frame of it taken back: Pillow shows that in a way
+    of its own.
     """
     random = np.random.default_rng(seed)
     width, height = (int(each) for each in random.integers(30, 70, 2))
@@ -32,7 +33,7 @@ def animation(seed: int, *, calm: bool) -> bytes:
         wide, high = width - left, height - top
         own, hole, dispose = (int(random.integers(0, most)) for most in (2, 2, 4))
         if calm:
-            hole, dispose = hole and number > 0, dispose if dispose != 2 and number else 1
+            hole, dispose = hole and number > 0, dispose if dispose < 2 and number else 1
         control = struct.pack(
             "<BHBB", dispose << 2 | hole, int(random.integers(0, 3)), int(random.integers(colours)), 0
         )
@@ -58,7 +59,7 @@ def canvases(data: bytes) -> list[tuple[object, np.ndarray[tuple[int, ...], np.d
 def test_bands_change_nothing(seed: int, calm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     data = animation(seed, calm=calm)
     whole = paint_file(data, "gif", Stamp())
-    monkeypatch.setattr("labeling.codecs.gif.paint._BAND", 300)
+    monkeypatch.setattr("labeling.codecs.gif.play._BAND", 300)
     monkeypatch.setattr("labeling.codecs.gif.blocks._MANY", 100)
     banded = paint_file(data, "gif", Stamp())
     assert banded == whole

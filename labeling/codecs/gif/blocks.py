@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs.base import Pixels
+from labeling.codecs.base import Box, Pixels
 from labeling.containers import gif as container
 from labeling.errors import UnreadableFile
 
@@ -29,12 +29,22 @@ class Frame:
         user_input: Whether it waits for the user.
         table: Its colour table, or the global one.
         own: Whether the table is its own.
+        box: Its rectangle on the canvas.
+        dispose: Its disposal method (GIF89a, 23).
+        clear: The number of the colour that is not drawn, if there is one.
+        interlaced: Whether its rows are stored in four passes.
+        coded: Where in the file its LZW data begin, with their code size, and end.
     """
 
     delay: int
     user_input: bool
     table: Keys
     own: bool
+    box: Box
+    dispose: int
+    clear: int | None
+    interlaced: bool
+    coded: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +102,22 @@ def _split(raw: bytes) -> Gif:
         elif kind == container.IMAGE:
             local = _table(raw, at + 10, raw[at + 9])
             own = bool(len(local))
-            delay = int.from_bytes(control[1:3], "little")
-            blocks.append(Frame(delay, bool(control[:1] and control[0] & 2), local if own else table, own))
+            blocks.append(_frame(control, raw, at, end, local if own else table, own))
             control = b""
         else:
             raise UnreadableFile(f"the GIF has a block of unknown kind at offset {at}; it is damaged")
     raise UnreadableFile("the GIF is cut off: the trailer that ends it is missing")
+
+
+def _frame(control: bytes, raw: bytes, at: int, end: int, table: Keys, own: bool) -> Frame:
+    """Parse a graphic control extension, empty if there is none, and the image descriptor at ``at``."""
+    delay, flags = int.from_bytes(control[1:3], "little"), control[0] if control else 0
+    left, top, width, height, packed = struct.unpack_from("<HHHHB", raw, at + 1)
+    return Frame(
+        delay, bool(flags & 2), table, own, (left, top, left + width, top + height), flags >> 2 & 7,
+        control[3] if flags & 1 and len(control) > 3 else None, bool(packed & 0x40),
+        (at + 10 + container.table_size(packed), end),
+    )  # fmt: skip
 
 
 def _table(raw: bytes, at: int, flags: int) -> Keys:
@@ -141,7 +161,9 @@ def used_in(bands: Iterable[tuple[Keys, NDArray[np.bool_]]]) -> tuple[Keys, bool
     return (np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint32)), hole
 
 
-def frame(source: Frame, origin: tuple[int, int], size: tuple[int, int], bands: Bands, *, dispose: int) -> bytes | None:
+def frame(
+    source: Frame, origin: tuple[int, int], size: tuple[int, int], bands: Bands, *, dispose: int, hollow: bool = False
+) -> bytes | None:
     """Make one frame: graphic control extension, image descriptor, colour table if needed, LZW data.
 
     Args:
@@ -150,11 +172,14 @@ def frame(source: Frame, origin: tuple[int, int], size: tuple[int, int], bands: 
         size: Its height and its width.
         bands: Its pixels, from the top; asked for twice.
         dispose: Disposal method.
+        hollow: Whether it names a colour that is not drawn even if it draws everything: what it is cleared to is then
+            nothing for all players. Some clear to the background colour if no frame names one.
 
     Returns:
         The blocks, or ``None`` if the colours do not fit into one table.
     """
     used, hole = used_in(bands())
+    hole = hole or hollow
     table, own = _choose(source, used, hole)
     if table is None:
         return None

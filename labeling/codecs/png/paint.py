@@ -12,6 +12,7 @@ from labeling.codecs.pixels import make_plan
 from labeling.codecs.png import apng
 from labeling.codecs.png.colour import Look
 from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, image_bodies, opened
+from labeling.codecs.png.decode import frames as decoded_frames
 from labeling.codecs.png.edit import edit
 from labeling.codecs.png.samples import GRAY, PALETTE, RGBA
 from labeling.codecs.replay import check_plays
@@ -45,7 +46,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         still.check(image_bodies(opened(made, max_pixels)[0]))
     how = "; ".join(filter(None, ["PNG re-encoded without loss", note.removeprefix("; ")]))
     painted = Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how, dithered=dots)
-    return check_plays(painted, "png", orientation, max_pixels) if frames else painted
+    return check_plays(painted, "png", orientation, max_pixels, player=decoded_frames) if frames else painted
 
 
 def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.BytesIO, write: Callable[[], T]) -> T:
