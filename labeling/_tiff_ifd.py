@@ -282,14 +282,14 @@ class _Reader:
             if length == 0 and kind not in sizes:
                 self.problem(f"tag 0x{tag:04X} in {name} has the unknown type {kind}", harmless=True)
             if tag in found:
-                full = len(repeated) == MAX_REPEATED
-                self.problem(f"tag 0x{tag:04X} is twice in {name}", missed=name if full else "")
-                if not full:
-                    repeated.append(Entry(tag, kind, number, value, length, at))
+                self.problem(f"tag 0x{tag:04X} is twice in {name}")
+                repeated.append(Entry(tag, kind, number, value, length, at))
             else:
                 found[tag] = Entry(tag, kind, number, value, length, at)
             at += step
-        return found, repeated
+        if len(repeated) > MAX_REPEATED:
+            self.problem(f"{name} has more than {MAX_REPEATED} tags twice", missed=name)
+        return found, repeated[:MAX_REPEATED]
 
     def below(self, ifd: Ifd, depth: int) -> None:
         """Read the directories to which entries of ``ifd`` point."""

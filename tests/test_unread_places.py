@@ -15,6 +15,7 @@ import pytest
 
 import labeling
 from labeling import containers
+from labeling.containers.syntax import isobmff
 from labeling.errors import LabelConflict, UnreadableFile
 from labeling.verification import metadata
 
@@ -233,3 +234,88 @@ def test_a_script_tag_that_cannot_be_read_is_unreadable(tmp_path: Path) -> None:
     refused(data[:at] + b"\x63" + data[at + 1 :], ".flv", tmp_path, words="the script tag at offset 13")
     done = subprocess.run(["ffprobe", "-v", "error", "-"], input=data, capture_output=True, check=False)
     assert done.returncode == 0
+
+
+GUID = b"0123456789ABCDEF0123456789ABCDEF"
+NOTE = f"xmlns:n='http://ns.adobe.com/xmp/note/' n:HasExtendedXMP='{GUID.decode()}'"
+NAMED = wild.packed(f"<rdf:Description rdf:about='' {NOTE}/>")
+PACKET = wild.element(VALUE)
+
+
+def part(offset: int, data: bytes, total: int, guid: bytes = GUID) -> bytes:
+    return wild.segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + guid + struct.pack(">II", total, offset) + data)
+
+
+def test_extended_xmp_that_readers_ignore_is_no_valid_label() -> None:
+    whole = part(0, PACKET, len(PACKET))
+    named = wild.app1_xmp(NAMED)
+    assert labeling.verify(wild.jpeg(named, whole), visible=False).find("aigc").status == "present"  # type: ignore[union-attr]
+    assert labeling.verify(wild.jpeg(whole, named), visible=False).find("aigc").status == "present"  # type: ignore[union-attr]
+    other = part(0, PACKET, len(PACKET), GUID[::-1])
+    for data in (wild.jpeg(whole), wild.jpeg(named, other), wild.jpeg(wild.app1_xmp(wild.packed("")), whole)):
+        report = labeling.verify(data, visible=False)
+        finding = report.find("aigc")
+        assert finding is not None
+        assert finding.status == "defective"
+        assert "XMP-EXTENDED" in [each.rule for each in finding.defects]
+        assert report.verdicts["cn"].outcome == "noncompliant"
+
+
+def test_extended_xmp_with_a_hole_is_unreadable(tmp_path: Path) -> None:
+    at = PACKET.index(b"<rdf:Description")
+    hole = wild.jpeg(wild.app1_xmp(NAMED), part(0, PACKET[:at], 9000), part(at + 500, PACKET[at:], 9000))
+    refused(hole, ".jpg", tmp_path, words="a part of the extension is missing")
+
+
+def test_a_packet_under_another_name_is_unreadable(tmp_path: Path) -> None:
+    """exiftool shows the label in each of them."""
+    resource = b"8BIM\x04\x24\0\0" + len(PACKET).to_bytes(4, "big") + PACKET + b"\0" * (len(PACKET) & 1)
+    files = {
+        "a.jpg": wild.jpeg(wild.segment(0xE1, b"http://ns.adobe.com/xap/1.1/\0" + PACKET)),
+        "b.jpg": wild.jpeg(wild.segment(0xED, b"Photoshop 3.0\0" + resource)),
+        "c.png": wild.png(wild.chunk(b"iTXt", b"xml:com.adobe.xmp\0\0\0\0\0" + PACKET)),
+    }
+    programs.require("exiftool")
+    for name, data in files.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert "theirs-1" in subprocess.run(["exiftool", "-a", path], capture_output=True, text=True, check=True).stdout
+        path.unlink()
+        refused(data, path.suffix, tmp_path, words="holds an XMP packet with a label")
+        (tmp_path / f"theirs{path.suffix}").unlink()
+
+
+def wav(samples: int, *behind: bytes, told: int | None = None, junk: bytes = b"", after: bytes = b"") -> bytes:
+    data = b"data" + (samples if told is None else told).to_bytes(4, "little") + bytes(samples)
+    body = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + data + junk + b"".join(behind)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body + after
+
+
+def test_a_label_where_the_chunks_of_a_wav_file_do_not_lead_is_unreadable(tmp_path: Path) -> None:
+    text = VALUE.encode() + b"\0" * (len(VALUE) & 1)
+    label = b"AIGC" + len(text).to_bytes(4, "little") + text
+    assert labeling.verify(wav(8000, label), visible=False).find("aigc").status == "present"  # type: ignore[union-attr]
+    for data in (
+        wav(8000, label, told=8000 + len(label) + 108),
+        wav(8000, label, junk=b"\0\1\2\3"),
+        wav(8000, after=label),
+        b"RIFF" + b"\xff" * 4 + wav(8000, label, told=0xFFFFFFFF)[8:],
+    ):
+        refused(data, ".wav", tmp_path)
+    for data in (wav(8000, told=8108), wav(8000, junk=b"\0\1\2\3" * 9), wav(8000, after=b"anything else")):
+        report = labeling.verify(data, visible=False)
+        assert [m.status for m in report.findings if m.kind == "aigc"] == ["absent"]
+
+
+def test_a_label_behind_the_end_or_beyond_a_limit_is_unreadable(tmp_path: Path) -> None:
+    uuid = struct.pack(">I4s", 24 + len(PACKET), b"uuid") + isobmff.UUID_XMP + PACKET
+    plain = ffmpeg(".mp4", "-c:v", "mpeg4", inputs=("testsrc=d=0.2:s=32x32:r=10",))
+    refused(plain + b"\0\0\0\1garbage!" + uuid, ".mp4", tmp_path)
+    (tmp_path / "theirs.mp4").unlink()
+    flood = wild.avif() + b"\0\0\0\x08free" * isobmff.MAX_BOXES + uuid
+    report = labeling.verify(flood, visible=False)
+    assert not report.readable
+    path = tmp_path / "theirs.avif"
+    path.write_bytes(flood)
+    with pytest.raises(UnreadableFile, match="more than 65536 boxes"):
+        labeler().label_file(path, tmp_path / "ours.avif")

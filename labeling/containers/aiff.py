@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from labeling.containers.base import Block, Changes, Contents, Kind, Media, Piece
-from labeling.containers.collector import Collector, note
+from labeling.containers.collector import Collector, has_label_in, note
 from labeling.containers.edits import Edit, pick, splice
 from labeling.containers.syntax import id3, id3_edit
 from labeling.containers.syntax.riff import MAX_CHUNKS, MAX_RIFF, UNFINISHED, Chunk, is_name, payload, title
@@ -68,7 +68,12 @@ def read(data: Media) -> Contents:
         elif not any(chunk.name == b"COMM" for chunk in found.children):
             problems.append("its COMM chunk is missing")
         if found.form.end < len(data):
-            note(found.collector.warnings, f"{len(data) - found.form.end} bytes follow the FORM chunk; they are kept")
+            end, size = found.form.end, len(data)
+            found.collector.note_outside(data, end, size, f"{size - end} bytes follow the FORM chunk")
+        if found.to_end and found.samples is not None and has_label_in(data, found.samples.body, found.samples.stop):
+            found.collector.unread.append(
+                "its SSND chunk says that the samples reach over a label at the end of the file"
+            )
     sound = found.samples
     coded = [] if sound is None else [(min(sound.body + _SOUND, sound.stop), max(0, sound.stop - sound.body - _SOUND))]
     contents = found.collector.contents("aiff", "audio/aiff", coded, seconds=found.seconds)
@@ -130,7 +135,7 @@ def _children(data: Media, found: Walk, at: int, stop: int, stream: bool) -> Non
         found.children.append(chunk)
         at = chunk.end
     if at < stop:
-        note(found.collector.warnings, f"{stop - at} bytes at offset {at} are not a chunk; they are kept")
+        found.collector.note_outside(data, at, stop, f"{stop - at} bytes at offset {at} are not a chunk")
 
 
 def _is_chunk(data: Media, at: int, stop: int) -> bool:

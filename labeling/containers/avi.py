@@ -107,7 +107,7 @@ def _walk(data: Media) -> _Walk:
             return walk
         at = riff.end
     if at < size:
-        note(walk.collector.warnings, f"{size - at} bytes follow the RIFF data; they are kept")
+        walk.collector.note_outside(data, at, size, f"{size - at} bytes follow the RIFF data")
     return walk
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Contents, Kind
+from labeling.filebytes import FileBytes
 
 MAX_MESSAGES = 100
 """Limit on the problems, and on the warnings, that are reported of one file: a hostile file has millions."""
@@ -16,6 +17,16 @@ MAX_MESSAGES = 100
 LABEL_NAME = re.compile(rb"(?i)aigc")
 """The name of the field that holds a label, wherever formats give names (GB 45438-2025 6.1). Where a part of a file
 cannot be read, but its bytes are plain and are all there, it only matters if this is among them."""
+
+
+_LABEL = re.compile(rb"(?is)aigc.{0,16}?\{")
+_SEARCHED = 1 << 20
+
+
+def has_label_in(data: Buffer | FileBytes, start: int, end: int) -> bool:
+    """Return whether what looks like a label is at the beginning or end of a part of a file that is in no chunk."""
+    parts = data[start : min(end, start + _SEARCHED)], data[max(start, end - _SEARCHED) : end]
+    return any(_LABEL.search(part) for part in parts)
 
 
 def note(messages: list[str], message: str) -> None:
@@ -54,6 +65,13 @@ class Collector:
         if message not in self.problems:
             self.problems.append(message)
         return True
+
+    def note_outside(self, data: Buffer | FileBytes, start: int, end: int, what: str) -> None:
+        """Note bytes that belong to nothing, and stay: a label among them is unread, anything else is an oddity."""
+        if has_label_in(data, start, end):
+            note(self.unread, f"{what}; a label is among them")
+        else:
+            note(self.warnings, f"{what}; they are kept")
 
     def contents(
         self,

@@ -7,6 +7,7 @@ depends on it. :func:`walk` and :func:`chunk` are the one place that knows how c
 from __future__ import annotations
 
 import binascii
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _CRITICAL = {b"IHDR", b"PLTE", b"IEND"}
 _MAX_LENGTH = (1 << 31) - 1
 _MAX_KEYWORD = 79
+_RAW_HEAD = re.compile(rb"\s*[^\n]{1,79}\n\s*(\d{1,10})\s")
+"""The name of a raw profile, which may be two words ("generic profile"), and its length."""
+
 _RAW_KINDS = {"xmp": Kind.XMP, "exif": Kind.EXIF, "iptc": Kind.IPTC, "8bim": Kind.IPTC, "icc": Kind.ICC}
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 
@@ -250,13 +254,15 @@ def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
     kind = _RAW_KINDS.get(name, Kind.TEXT)
     if kind is Kind.TEXT and name != "app1":
         return kind, text, ""
-    parts = text.split(None, 2)
+    head = _RAW_HEAD.match(text)
     try:
-        length = int(parts[1][:10])
+        length = int(head[1]) if head is not None else 0
         # Some writers leave rubbish after the digits; the length says where they end.
-        payload = binascii.unhexlify(b"".join(parts[2].split())[: 2 * max(length, 0)])
-    except (IndexError, ValueError):
-        return kind, text, "its hexadecimal digits are damaged"
+        payload = binascii.unhexlify(b"".join(text[head.end() :].split())[: 2 * length]) if head is not None else b""
+    except ValueError:
+        head = None
+    if head is None:
+        return kind, b"", "its hexadecimal digits are damaged"
     problem = "" if length == len(payload) else f"{len(payload)} of {length} bytes are there"
     if name == "app1":  # contains the payload of a JPEG APP1 segment of either kind
         kind = Kind.XMP if payload.startswith(_XMP_SEGMENT) else Kind.EXIF

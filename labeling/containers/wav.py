@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from struct import Struct
 
 from labeling.containers.base import Changes, Contents, Kind, Media, Piece
-from labeling.containers.collector import Collector, note
+from labeling.containers.collector import Collector, has_label_in, note
 from labeling.containers.edits import Edit, pick, splice
 from labeling.containers.syntax import id3, id3_edit
 from labeling.containers.syntax.riff import (
@@ -99,7 +99,7 @@ class Walk:
 def read(data: Media) -> Contents:
     """Find the metadata of a WAV file; see :mod:`labeling.containers.base`."""
     found = walk(data)
-    problems, warnings = found.collector.problems, found.collector.warnings
+    problems = found.collector.problems
     samples = [chunk for chunk in found.children if chunk.name == b"data"]
     rate = _fmt.unpack_from(found.format)[3] if found.format else 0
     if not problems:
@@ -110,7 +110,12 @@ def read(data: Media) -> Contents:
         elif len(samples) > 1:
             problems.append(f"it has {len(samples)} data chunks")
         if found.riff.end < len(data):
-            warnings.append(f"{len(data) - found.riff.end} bytes follow the RIFF data; they are kept")
+            end, size = found.riff.end, len(data)
+            found.collector.note_outside(data, end, size, f"{size - end} bytes follow the RIFF data")
+        if found.to_end and found.samples is not None and has_label_in(data, found.samples.body, found.samples.stop):
+            found.collector.unread.append(
+                "its data chunk says that the samples reach over a label at the end of the file"
+            )
     length = sum(chunk.stop - chunk.body for chunk in samples)
     coded = ((chunk.body, chunk.stop - chunk.body) for chunk in samples)
     seconds = length / rate if rate else 0.0
@@ -210,7 +215,7 @@ def _children(data: Media, found: Walk, at: int, stop: int) -> int:
         at = chunk.end
         stop = max(stop, chunk.end)
     if at < stop:
-        note(found.collector.warnings, f"{stop - at} bytes at offset {at} are not a chunk; they are kept")
+        found.collector.note_outside(data, at, stop, f"{stop - at} bytes at offset {at} are not a chunk")
     return stop
 
 

@@ -47,7 +47,7 @@ class _Walk:
 def read(data: Buffer) -> Contents:
     """Find the metadata of a WebP file; see :mod:`labeling.containers.base`."""
     walk = _walk(data)
-    problems, warnings = walk.collector.problems, walk.collector.warnings
+    problems = walk.collector.problems
     if not problems:
         if not walk.coded:
             problems.append("it has no picture (VP8, VP8L or ANMF chunk)")
@@ -58,7 +58,8 @@ def read(data: Buffer) -> Contents:
         ):  # decoders accept that in the simple layout, but refuse it in the extended one, which a label needs
             problems.append(f"it holds {walk.stills} pictures outside of an animation")
         if walk.end < len(data):
-            warnings.append(f"{len(data) - walk.end} bytes follow the RIFF data; they are kept")
+            end, size = walk.end, len(data)
+            walk.collector.note_outside(data, end, size, f"{size - end} bytes follow the RIFF data")
     return walk.collector.contents("webp", "image/webp", walk.coded, (walk.width, walk.height), max(1, walk.frames))
 
 
@@ -92,7 +93,7 @@ def _walk(data: Buffer) -> _Walk:
         problems.append(f"more than {MAX_CHUNKS} chunks")
     walk.chunks_end, walk.end = pos, max(pos, stop)
     if pos < stop and not problems:
-        walk.collector.warnings.append(f"{stop - pos} bytes at offset {pos} are no chunk; they are kept")
+        walk.collector.note_outside(view, pos, stop, f"{stop - pos} bytes at offset {pos} are no chunk")
     return walk
 
 

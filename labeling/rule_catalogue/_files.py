@@ -130,6 +130,12 @@ RULES = (
         "The XMP packet must be well-formed.",
         "XMP 数据包损坏，无法解析。",
     ),
+    Rule(
+        "XMP-EXTENDED",
+        "XMP part 3, 1.1.3.1",
+        "The main packet must name the extension that belongs to it.",
+        "主 XMP 数据包未引用该扩展数据包，读取程序会忽略其中的内容。",
+    ),
     # --- the file
     Rule(
         "FILE-CONFIDENCE",

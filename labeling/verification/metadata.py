@@ -6,7 +6,7 @@ Containers know nothing of marks, and marks nothing of file formats; they meet h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labeling.containers import Block, Contents, Kind
 from labeling.errors import LabelingError
@@ -32,6 +32,7 @@ class Found:
         broken: Findings on metadata that could not be read: nobody knows whether a label is in it.
         faults: What went wrong here, and not in the file, with some blocks: nothing is known of them.
         c2pa: Blocks of manifest stores.
+        extension: GUID of the Extended XMP that belongs to the main packet; empty if it has none.
         referenced: URL of a manifest that is not in the file: the packet refers to it.
         orientation: The EXIF orientation, 1 to 8.
         dated: Whether EXIF gives the time at which the picture was made.
@@ -45,6 +46,7 @@ class Found:
     broken: list[Finding] = field(default_factory=list)
     faults: list[LabelingError] = field(default_factory=list)
     c2pa: list[Block] = field(default_factory=list)
+    extension: str = ""
     referenced: str = ""
     orientation: int = 1
     dated: bool = False
@@ -72,7 +74,7 @@ def scan(contents: Contents) -> Found:
     found = Found()
     for sentence in contents.unread:
         found.add_unread(sentence)
-    for block in contents.blocks:
+    for block in sorted(contents.blocks, key=_is_extension):  # which one counts is in the main packet
         reader = _READERS.get(block.kind)
         if reader is None:
             continue
@@ -92,15 +94,23 @@ def scan(contents: Contents) -> Found:
 
 def unread_block(block: Block) -> str:
     """Return the sentence on a block of metadata in which labels could not be looked for."""
-    said = block.problem if block.problem.startswith(("it ", "its ", "a part ")) else f"it {block.problem}"
+    whole = block.problem.startswith(("it ", "its ", "a part ")) or block.problem[:1].isdigit()
+    said = block.problem if whole else f"it {block.problem}"
     return f"{block.where} at offset {block.offset} was not searched for labels: {said}"
+
+
+_EXTENSION = "extension:"
+
+
+def _is_extension(block: Block) -> bool:
+    return block.kind is Kind.XMP and block.keyword.startswith(_EXTENSION)
 
 
 def _unread(block: Block, found: Found) -> None:
     if block.kind is Kind.C2PA:  # c2pa's own reader judges it
         found.c2pa.append(block)
     elif block.kind is Kind.XMP:
-        found.packet = found.packet or (None if block.keyword.startswith("extension") else block)
+        found.packet = found.packet or (None if _is_extension(block) else block)
         found.add_unread(unread_block(block), block.where)
     elif block.kind in (Kind.TEXT, Kind.PROPERTY, Kind.EXIF, Kind.COMMENT, Kind.APP):
         found.add_unread(unread_block(block), block.where, ("aigc",))
@@ -113,8 +123,28 @@ _MAX_URL = 2000
 
 
 def _xmp(block: Block, found: Found) -> None:
-    if found.packet is None and not block.keyword.startswith("extension"):
-        found.packet = block
+    if not _is_extension(block):
+        found.packet = found.packet or block
+        _packet(block, found)
+        return
+    if block.problem:  # parts are missing: what is left may look whole and be something else
+        found.add_unread(unread_block(block), block.where)
+        return
+    labels, sources = len(found.aigc), len(found.iptc)
+    _packet(block, found)
+    if block.keyword.removeprefix(_EXTENSION).upper() != found.extension.upper():
+        said = f"the main XMP packet does not name the extension at offset {block.offset}, so that readers ignore it"
+        why = defect("XMP-EXTENDED", said)
+        for findings, start in ((found.aigc, labels), (found.iptc, sources)):
+            findings[start:] = [
+                replace(each, status=Status.DEFECTIVE, defects=(*each.defects, why)) for each in findings[start:]
+            ]
+
+
+_EXTENDED = xmp.Name("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", "xmpNote")
+
+
+def _packet(block: Block, found: Found) -> None:
     try:
         packet = xmp.parse(block.data)
     except xmp.XmpError as error:
@@ -126,6 +156,8 @@ def _xmp(block: Block, found: Found) -> None:
     split: dict[str, dict[str, str]] = {}
     for prop in packet.properties:
         where = f"{block.where}, {prop.form} {prop.qname}"
+        if prop.name == _EXTENDED and block is found.packet:
+            found.extension = prop.text
         if prop.name == aigc.XMP_NAME:
             found.add_label(aigc.read(prop.text, where, named=True), block)
         elif aigc.FIELD in prop.name.local.upper():
@@ -151,6 +183,7 @@ def _xmp(block: Block, found: Found) -> None:
 
 
 def _iim(block: Block, found: Found) -> None:
+    _packet_elsewhere(block, found)
     for name, text in iim.read(block.data).texts:
         _trace(name, text, f"{block.where} IIM {name}", found)
 
@@ -175,6 +208,8 @@ def _text(block: Block, found: Found) -> None:
     begins = block.keyword != generator.LAST_LINE and aigc.begins_as_label(block.data)
     if begins or aigc.FIELD in block.keyword.upper():  # a name that merely contains AIGC counts if its value is a label
         _add_text(block, found)
+    else:
+        _packet_elsewhere(block, found)
     if generator.looked_at(block.keyword):
         _trace(block.keyword, block.data[:65536].decode("utf-8", "replace"), block.where, found)
 
@@ -190,8 +225,21 @@ def _add_text(block: Block, found: Found) -> None:
     finding = aigc.read(block.data, block.where, named=block.keyword.upper() == aigc.FIELD)
     if block.problem and (finding is None or "raw" in finding.value):
         found.add_unread(unread_block(block), block.where, ("aigc",))
+    elif finding is None and "{" in block.keyword:
+        said = "was not searched for labels: nothing tells its name from its value"
+        found.add_unread(f"{block.where[:80]} at offset {block.offset} {said}", block.where[:80], ("aigc",))
     else:
         found.add_label(finding, block)
+
+
+_PACKET = (aigc.NAMESPACE.encode(), b"rdf:RDF")
+
+
+def _packet_elsewhere(block: Block, found: Found) -> None:
+    """Note an XMP packet with a label where no reader of XMP looks, and others show it all the same."""
+    if all(each in block.data for each in _PACKET):
+        said = "holds an XMP packet with a label, under a name or in a place that XMP does not have in this format"
+        found.add_unread(f"{block.where} at offset {block.offset} {said}", block.where)
 
 
 def _plain(block: Block, found: Found) -> None:
@@ -199,6 +247,8 @@ def _plain(block: Block, found: Found) -> None:
     data = block.data[: aigc.MAX_TEXT]
     if block.keyword.upper() == aigc.FIELD or data[:1] == b"{" or aigc.begins_as_label(data):
         found.add_label(aigc.read(data, block.where, named=False), block)
+    else:
+        _packet_elsewhere(block, found)
     if block.kind is Kind.COMMENT:
         _trace("comment", data.decode("utf-8", "replace"), block.where, found)
 

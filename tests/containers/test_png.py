@@ -59,6 +59,7 @@ def test_kinds_and_payloads_of_a_full_file() -> None:
         (b"tEXt", b"Raw profile type xmp\0\nxmp\n       4\n3c782f3e\n", Kind.XMP, b"<x/>"),
         (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n 8\n45786966\n00004949\n"), Kind.EXIF, b"II"),
         (b"tEXt", b"Raw profile type APP1\0\ngeneric\n 6\n457869660000", Kind.EXIF, b""),
+        (b"tEXt", b"Raw profile type APP1\0\ngeneric profile\n 6\n457869660000", Kind.EXIF, b""),
         (b"tEXt", b"Raw profile type iptc\0\niptc\n 2\n1c02rubbish", Kind.IPTC, b"\x1c\2"),
         (b"tEXt", b"Raw profile type foo\0anything", Kind.TEXT, b"anything"),
         (b"caBX", b"\0\0\0\x08jumb", Kind.C2PA, b"\0\0\0\x08jumb"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from labeling.containers.base import Buffer
 from labeling.containers.heif import meta_box
-from labeling.containers.syntax.isobmff import MAX_TRACKS, Box, Track, children, descend, tracks, walk
+from labeling.containers.syntax.isobmff import MAX_BOXES, MAX_TRACKS, Box, Track, children, descend, tracks, walk
 
 _KNOWN = {b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"uuid", b"idat", b"mfra", b"styp", b"sidx"}
 """Box types that count as cut off, and not as random bytes, if they extend beyond the end of the file."""
@@ -54,6 +54,8 @@ def parse(data: Buffer) -> File:
     file = File(view, found.boxes, found.end)
     if found.problem and (found.cut in _KNOWN or not found.boxes):
         file.problems.append(f"the file is cut off: {found.problem}" if found.cut else found.problem)
+    elif len(found.boxes) >= MAX_BOXES and found.end < len(view):
+        file.problems.append(found.problem)
     elif found.end < len(view):
         file.warnings.append(f"{len(view) - found.end} bytes follow the last box; they are kept")
     moov = None

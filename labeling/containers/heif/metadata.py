@@ -7,7 +7,7 @@ offset behind it has to be updated; :mod:`.edit` does that.
 from __future__ import annotations
 
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind
-from labeling.containers.collector import Collector
+from labeling.containers.collector import Collector, has_label_in
 from labeling.containers.edits import foreign_block
 from labeling.containers.heif import meta_box, movie_only
 from labeling.containers.heif.edit import Editor
@@ -27,6 +27,8 @@ def read(data: Buffer) -> Contents:
     """Find the metadata of a HEIF or AVIF file; see :mod:`labeling.containers.base`."""
     file = parse(data)
     collector = Collector(problems=file.problems, warnings=file.warnings)
+    if has_label_in(data, file.end, len(data)):
+        collector.unread.append(f"a label is among the {len(data) - file.end} bytes behind the last box")
     media_type = _media_type(file)
     title = "AVIF" if media_type == "image/avif" else "HEIF"
     coded = coded_spans(file, file.problems)

@@ -32,7 +32,9 @@ def read(data: Media) -> Contents:
     if layout.problem:
         note(found.problems, layout.problem)
     elif layout.boxes and layout.end < len(data):
-        note(found.warnings, f"{len(data) - layout.end} bytes behind the last box belong to no box")
+        found.note_outside(
+            data, layout.end, len(data), f"{len(data) - layout.end} bytes behind the last box belong to no box"
+        )
     ftyp = layout.first(b"ftyp")
     brand = data[ftyp.body : ftyp.body + 4] if ftyp else b"qt  "
     _top_level(data, layout, found)

@@ -140,7 +140,7 @@ def chunks(
         found.append(chunk_at(data, at, stop, real))
         at = found[-1].end
     if at < stop:
-        note(collector.warnings, f"{stop - at} bytes at offset {at} are not a chunk; they are kept")
+        collector.note_outside(data, at, stop, f"{stop - at} bytes at offset {at} are not a chunk")
     return found
 
 
