@@ -67,6 +67,7 @@ def refused(data: bytes, suffix: str, folder: Path, *, words: str = "") -> None:
     assert finding.status == "unreadable", report
     assert words in finding.defects[0].message
     assert report.verdicts["cn"].outcome == "inconclusive"
+    folder.mkdir(exist_ok=True)
     path = folder / f"theirs{suffix}"
     path.write_bytes(data)
     for in_place in (False, True):
@@ -319,3 +320,33 @@ def test_a_label_behind_the_end_or_beyond_a_limit_is_unreadable(tmp_path: Path) 
     path.write_bytes(flood)
     with pytest.raises(UnreadableFile, match="more than 65536 boxes"):
         labeler().label_file(path, tmp_path / "ours.avif")
+
+
+def test_front_matter_that_is_not_closed_or_no_yaml_is_unreadable() -> None:
+    for text in (f"---\ntitle: x\n\tAIGC: {VALUE}\n---\n# A text\n", f"---\ntitle: x\nAIGC: {VALUE}\n# A text\n"):
+        finding = labeling.verify(text.encode(), visible=False).find("aigc")
+        assert finding is not None
+        assert finding.status == "unreadable"
+    prose = labeling.verify(b"---\ntitle: x\n---\n# A text\n\nAIGC: what the standard says\n", visible=False)
+    assert [m.status for m in prose.findings if m.kind == "aigc"] == ["absent"]
+
+
+def test_no_byte_of_a_matroska_tag_hides_a_label_that_exiftool_shows(tmp_path: Path) -> None:
+    programs.require("exiftool")
+    options = ("-metadata", f"AIGC={VALUE}", "-c:v", "mpeg4")
+    data = ffmpeg(".mkv", *options, inputs=("testsrc=d=0.2:s=32x32:r=10",))
+    text = data.rindex(VALUE.encode())
+    name = data.rindex(b"AIGC", 0, text)
+    absent = []
+    for at in (*range(name - 16, name), *range(name + 4, text)):
+        for flipped in (0x01, 0x20, 0x80, 0xFF):
+            changed = bytearray(data)
+            changed[at] ^= flipped
+            if is_called_absent(bytes(changed)):
+                absent.append(tmp_path / f"{at}-{flipped}.mkv")
+                absent[-1].write_bytes(changed)
+    shown = subprocess.run(["exiftool", "-a", tmp_path], capture_output=True, text=True, check=False).stdout
+    assert "theirs-1" not in shown
+    changed = bytearray(data)
+    changed[name - 3] ^= 0x01  # of the identifier of the name
+    refused(bytes(changed), ".mkv", tmp_path / "one", words="a tag by the name of a label")

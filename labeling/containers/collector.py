@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from labeling.containers.base import MAX_BLOCKS, MAX_PAYLOAD, MAX_TOTAL, Block, Buffer, Contents, Kind
@@ -27,6 +27,24 @@ def has_label_in(data: Buffer | FileBytes, start: int, end: int) -> bool:
     """Return whether what looks like a label is at the beginning or end of a part of a file that is in no chunk."""
     parts = data[start : min(end, start + _SEARCHED)], data[max(start, end - _SEARCHED) : end]
     return any(_LABEL.search(part) for part in parts)
+
+
+def name_outside(data: Buffer, start: int, end: int, known: Mapping[int, int]) -> int:
+    """Return where the name of a label is in a part of ``data``, outside of what was read; -1 if it is nowhere.
+
+    Args:
+        data: The bytes.
+        start: Where the part starts.
+        end: Where it ends.
+        known: What was read: where each piece starts → where it ends.
+    """
+    at = start
+    for begin, stop in sorted(piece for piece in known.items() if start <= piece[0] < end):
+        if begin > at and (match := LABEL_NAME.search(data[at:begin])):
+            return at + match.start()
+        at = max(at, stop)
+    match = LABEL_NAME.search(data[at:end]) if at < end else None
+    return at + match.start() if match else -1
 
 
 def note(messages: list[str], message: str) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from labeling.containers.base import Buffer, Changes, Contents, Kind
-from labeling.containers.collector import Collector
+from labeling.containers.collector import LABEL_NAME, Collector
 from labeling.errors import LabelingError
 
 FIXED = "Markdown documents are read but not yet written"
@@ -64,10 +64,24 @@ def read(data: Buffer) -> Contents:
         for where, span, key, value in _blocks(bytes(data)):
             shown = key[:60].encode("unicode_escape").decode() if not key.isprintable() else key[:60]
             collector.add(Kind.PROPERTY, f"Markdown {where} {shown}", span, value.encode("utf-8", "replace"), key)
+        if _hides_label(bytes(data)) and not any(LABEL_NAME.search(each.keyword.encode()) for each in collector.blocks):
+            collector.unread.append("its front matter names a label, and cannot be read: it is not closed, or no YAML")
         if (last := _last_line(bytes(data))) is not None:
             line = last[1].encode()
             collector.add(Kind.TEXT, f"Markdown {LAST_LINE}", (last[0], last[0] + len(line)), line, LAST_LINE)
     return collector.contents("markdown", "text/markdown", (), fixed=FIXED)
+
+
+_NAMED = re.compile(rb"(?im)^[ \t]*[\"']?aigc[\"']?[ \t]*:")
+
+
+def _hides_label(raw: bytes) -> bool:
+    """Return whether a document begins as front matter does, with a key by the name of a label in it."""
+    head = raw[:MAX_BLOCK].removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    if not head.startswith(b"---\n"):
+        return False
+    ends = (head.find(b"\n---", 3), head.find(b"\n\n", 3))
+    return _NAMED.search(head[: next((end for end in ends if end >= 0), len(head))]) is not None
 
 
 LAST_LINE = "last line"

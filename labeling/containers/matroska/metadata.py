@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.containers.base import MAX_TOTAL, Changes, Contents, Kind, Media, Piece
-from labeling.containers.collector import Collector, note
+from labeling.containers.collector import Collector, name_outside, note
 from labeling.containers.edits import foreign_block, splice
 from labeling.containers.matroska.ebml import EbmlError, Element, children, floating, text, unsigned
 from labeling.containers.matroska.edit import edits
@@ -81,7 +81,12 @@ class _Reading:
                 self.size = sizes.get(_WIDTH, 0), sizes.get(_HEIGHT, 0)
 
     def _tags(self, data: bytes, tags: Element, base: int) -> None:
-        for tag in named_tags(data, tags):
+        named = list(named_tags(data, tags))
+        known = {tag.element.start: tag.element.end for tag in named if tag.name}
+        if (at := name_outside(data, tags.start, tags.end, known)) >= 0:
+            message = f"a tag by the name of a label, at offset {base + at}, has no name or no text where they belong"
+            note(self.collector.unread, message)
+        for tag in named:
             if self.collector.full:
                 return
             where = f"Matroska SimpleTag {tag.name[:64]}" + (f" ({tag.about})" if tag.about else "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labeling.containers.base import MAX_PAYLOAD, Media
-from labeling.containers.collector import LABEL_NAME
+from labeling.containers.collector import LABEL_NAME, name_outside
 from labeling.containers.mp4 import text_lists
 from labeling.containers.mp4.layout import Layout, holders, key_lists
 from labeling.containers.syntax import isobmff
@@ -42,17 +42,11 @@ def unread(data: Media, layout: Layout, movie: Box, texts: list[text_lists.Text]
         if found.keys is not None:
             entries = walk(view, found.keys.body + 8, found.keys.end, text_lists.MAX_KEYS).boxes
             known |= {each.start: each.end for n, each in enumerate(entries, 1) if (found.meta.start, n) in used}
-    trouble = None
-    for region in _regions(view, movie):
-        for match in LABEL_NAME.finditer(view[region.start : region.end]):
-            at = region.start + match.start()
-            if any(start <= at < end for start, end in known.items()):
-                continue
-            trouble = _trouble(view, movie) if trouble is None else trouble
-            if trouble:
-                where = layout.moov.start + at
-                yield f"a field by the name of a label, at offset {where}, could not be read: {trouble}"
-            return
+    at = next(
+        (at for region in _regions(view, movie) if (at := name_outside(view, region.start, region.end, known)) >= 0), -1
+    )
+    if at >= 0 and (trouble := _trouble(view, movie)):
+        yield f"a field by the name of a label, at offset {layout.moov.start + at}, could not be read: {trouble}"
 
 
 def _regions(view: memoryview, movie: Box) -> Iterator[Box]:
