@@ -134,7 +134,7 @@ def _xmp_packet(data: Buffer, pos: int) -> _Packet:
     if found is None:
         raise IndexError
     zero = found.start()  # XML contains no NUL: the packet, and all but the last byte of its trailer, come before it
-    if bytes(data[max(start, zero - 256) : zero + 2]) == MAGIC_TRAILER:
+    if data[zero + 1 : zero + 2] == b"\0" and bytes(data[max(start, zero - 256) : zero + 2]) == MAGIC_TRAILER:
         return _Packet(start, zero - 256, zero + 2, "raw")
     if bytes(data[start + 1 : start + 5]).startswith(_XMP_STARTS):
         end = _skip_sub_blocks(data, start)
@@ -180,7 +180,10 @@ def read(data: Buffer) -> Contents:
 def _read_extension(data: Buffer, pos: int, end: int, late: bool, collector: Collector) -> None:
     """Collect what the extension between ``pos`` and ``end`` holds."""
     label = data[pos + 1]
-    if label == _APPLICATION and data[pos + 2] == 11:
+    application = label == _APPLICATION and data[pos + 2] == 11
+    if not (application or label == _COMMENT) or collector.full:
+        return
+    if application:
         identifier = bytes(data[pos + 3 : pos + 14])
         if identifier == _XMP:
             _read_xmp(data, pos, late, collector)
@@ -191,9 +194,8 @@ def _read_extension(data: Buffer, pos: int, end: int, late: bool, collector: Col
             kind, keyword, where = Kind.C2PA, "C2PA_GIF", "GIF application extension C2PA_GIF"
         elif identifier == _ICC:
             kind = Kind.ICC
-        if not collector.full:
-            collector.add(kind, where, (pos, end), _join_sub_blocks(data, pos + 14, end), keyword, late)
-    elif label == _COMMENT and not collector.full:
+        collector.add(kind, where, (pos, end), _join_sub_blocks(data, pos + 14, end), keyword, late)
+    else:
         collector.add(Kind.COMMENT, "GIF comment", (pos, end), _join_sub_blocks(data, pos + 2, end), "", late)
 
 

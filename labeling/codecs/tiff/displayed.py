@@ -25,6 +25,9 @@ MAX_PAGES = 4096
 MAX_CHUNKS = 1 << 16
 """Limit on the strips or tiles that are decoded for a look. Pictures of 100 megapixels have some thousands."""
 
+_HELD = 16 << 20
+"""Bytes of samples that are decoded at once where tiles lie beside each other, if a band has less."""
+
 _FEWER = "re-save it with larger strips or tiles"
 
 
@@ -125,6 +128,9 @@ def _bands(editor: Editor, page: Page, scale: int) -> Iterator[NDArray[Any]]:
     """Yield samples, (rows, W, samples), from the top of the page to its end."""
     rows = band_rows(page.width, scale)
     planes = page.samples if page.planar else 1
+    if page.across * planes > 1:  # what a tile costs beside its samples is paid for each band
+        line = page.width * page.samples * page.dtype.itemsize
+        rows = max(rows, min(page.rows, _HELD // max(line, 1)))
     for row in range(page.down):
         high = min(page.rows, page.height - row * page.rows)
         parts = [
