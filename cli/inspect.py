@@ -53,7 +53,7 @@ def _show(entry: dict[str, Any]) -> None:
     line(f"{entry['path']}", bold=True)
     line(f"  {entry['media_type']}, {size}, {entry['bytes']} bytes ({entry['coded_bytes']} coded)")
     for problem in entry["problems"]:
-        line(f"  damaged: {problem}", fg="red")
+        line(f"  problem: {problem}", fg="red")
     for warning in entry["warnings"]:
         line(f"  odd: {warning}", fg="yellow")
     for block in entry["blocks"]:

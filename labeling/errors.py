@@ -71,7 +71,7 @@ def _remade(kind: type[LabelingError], message: str, path: str | None, hint: str
 
 
 class UnreadableFile(LabelingError):
-    """The file is missing, not a file, empty, truncated or damaged: nothing true can be said of it."""
+    """The file is missing, not a file, empty, truncated or damaged, or has more parts than are read of one file."""
 
     exit_code = 3
 

@@ -61,6 +61,20 @@ def test_a_large_colour_profile_of_an_avif_file_is_no_link() -> None:
     assert finding.status.value == "absent"
 
 
+@pytest.mark.parametrize("name", ["png-texts", "gif-application-extensions", "jpeg-empty-segments"])
+def test_a_file_with_too_much_of_something_is_refused_and_not_called_damaged(name: str) -> None:
+    with pytest.raises(labeling.UnreadableFile, match=r"cannot be read in full \(.*more than") as caught:
+        labeling.Labeler("001191000000MA00DEM00P10001", visible=False).label_image(hostile_files.MAKERS[name]())
+    assert "damaged" not in str(caught.value)
+
+
+def test_small_tiles_beside_each_other_are_looked_at_within_the_limits() -> None:
+    result = hostile_files.measure(hostile_files.tiff_tiles_of_one_pixel_column())
+    assert "failed" not in result, result["words"]
+    assert float(str(result["pixels"])) <= 1.4 * hostile_files.PIXELS
+    assert int(str(result["peak"])) <= hostile_files.MEMORY
+
+
 def test_too_many_strips_are_named() -> None:
     report = labeling.verify(hostile_files.MAKERS["tiff-strips"]())
     finding = next(each for each in report.findings if each.kind == "visible")

@@ -117,6 +117,6 @@ def test_exif_in_thousands_of_segments_and_millions_of_fill_bytes_do_not_slow_th
             assert image.tobytes() == expected.tobytes()
     with pytest.raises(TooLarge, match="16,384 segments"):
         open_with("JpegImagePlugin:JpegImageFile", data[:2] + b"\xff\xeb\0\2" * 20_000 + data[2:])
-    with pytest.raises(TooLarge, match="damaged"):
+    with pytest.raises(TooLarge, match="was not found"):
         open_with("JpegImagePlugin:JpegImageFile", data[:2] + b"\xff\xd8" + more * 16_000 + data[2:])
     assert time.process_time() - started < hostile_files.PIXELS

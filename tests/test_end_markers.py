@@ -87,7 +87,7 @@ def test_what_lacks_more_is_refused(kind: str) -> None:
         tables = [whole.rindex(b"\xff\xc4", 0, at) for at in scans[1:]]
         cuts += [len(whole) - at for at in tables]  # whole scans are missing
     for cut in cuts:
-        with pytest.raises(UnreadableFile, match="damaged"):
+        with pytest.raises(UnreadableFile, match="cannot be read in full"):
             Labeler(PRODUCER, visible=False).label_image(whole[:-cut])
         assert not verify(whole[:-cut], visible=False).readable
 
@@ -95,7 +95,7 @@ def test_what_lacks_more_is_refused(kind: str) -> None:
 def test_a_missing_frame_is_more_than_an_end() -> None:
     whole = _moving("PNG")
     cut = whole[: whole.rindex(b"fcTL") - 4]
-    with pytest.raises(UnreadableFile, match="damaged"):
+    with pytest.raises(UnreadableFile, match="cannot be read in full"):
         Labeler(PRODUCER, visible=False).label_image(cut)
 
 
@@ -150,6 +150,6 @@ def test_a_platform_mends_the_end_too(kind: str, sign: bool, tmp_path: Path) -> 
 def test_a_platform_mends_nothing_more(tmp_path: Path) -> None:
     labelled = Labeler(PRODUCER, visible=False).label_image(WHOLE["jpeg"][0]()).data
     (tmp_path / "in").write_bytes(labelled[:-700])
-    with pytest.raises(UnreadableFile, match="damaged"):
+    with pytest.raises(UnreadableFile, match="cannot be read in full"):
         propagate(tmp_path / "in", tmp_path / "out", propagator="platform", propagate_id="7")
     assert not (tmp_path / "out").exists()

@@ -37,7 +37,7 @@ def lean(data: Buffer) -> Buffer:
     if layout.sos < 0:  # damaged: the decoder may find what the walk does not
         start = bytes(data)
         if start.count(b"Exif\0\0") > _MOST_UNSURE or start.count(b"\xff\xff") > LONG:
-            raise TooLarge("its segments are damaged, and there are more of them than are read")
+            raise TooLarge("the end of its segments was not found, and there are more of them than are read")
         return data
     fill = sum(each.start - 4 - each.offset for each in layout.segments)
     if len(layout.segments) <= MANY and fill <= LONG:

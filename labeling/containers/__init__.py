@@ -69,6 +69,7 @@ __all__ = [
     "is_media",
     "read",
     "replace_frames",
+    "require_whole",
     "rewrite",
     "room_for",
     "unread",
@@ -119,6 +120,15 @@ def _whole(data: Buffer | FileBytes | Pieces) -> Media:
     return data if isinstance(data, bytes | FileBytes) else bytes(data)
 
 
+def require_whole(contents: Contents) -> None:
+    """Raise :class:`UnreadableFile` if a file is damaged, or holds more of something than is read of one file."""
+    if contents.problems:
+        raise UnreadableFile(
+            f"the file cannot be read in full ({contents.problems[0]})",
+            hint="nothing was written; re-save it, for example with the program that made it",
+        )
+
+
 @overload
 def rewrite(data: Buffer | Pieces, contents: Contents, changes: Changes) -> list[Buffer]: ...
 @overload
@@ -133,12 +143,9 @@ def rewrite(data: Buffer | FileBytes | Pieces, contents: Contents, changes: Chan
         extra_edits: Changes of the video for the same copy, where the format's codec made some (MP4).
 
     Raises:
-        LabelingError: The file is damaged, or the format or this very file has no place for the change.
+        LabelingError: The file could not be read in full, or the format or this very file has no place for the change.
     """
-    if contents.problems:
-        raise LabelingError(
-            f"the file is damaged ({contents.problems[0]})", hint="repair it first, for example by re-saving it"
-        )
+    require_whole(contents)
     if contents.fixed:
         raise LabelingError(contents.fixed)
     row = format_named(contents.format)

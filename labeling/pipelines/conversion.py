@@ -179,7 +179,7 @@ def _loaded(source: str | os.PathLike[str]) -> bytes:
 
 
 def _read(data: bytes, max_pixels: int) -> State:
-    """Read what the file holds. Raises :class:`LabelingError` if it is damaged or of no kind that can be decoded."""
+    """Read what the file holds. Raises :class:`LabelingError` if it cannot be read in full or decoded."""
     from labeling.codecs import convert as codec
 
     row = containers.identify(data)
@@ -191,8 +191,7 @@ def _read(data: bytes, max_pixels: int) -> State:
         contents = Contents("", kind.media_type, codec.blocks_of_other(data, max_pixels))
     else:
         contents = containers.read(data)
-    if contents.problems:
-        raise UnreadableFile(f"the file is damaged ({contents.problems[0]})", hint="nothing was written")
+    containers.require_whole(contents)
     found = metadata.scan(contents)
     if found.faults:
         raise found.faults[0]

@@ -51,7 +51,7 @@ def read_contents(data: Media) -> tuple[Contents, metadata.Found]:
     """Read the metadata of a file that is to be rewritten.
 
     Raises:
-        LabelingError: The file is damaged, or cannot be rewritten without loss.
+        LabelingError: The file cannot be read in full, or cannot be rewritten without loss.
     """
     return _checked(containers.read(data))
 
@@ -96,8 +96,7 @@ def parent_as_signed(came: Media, mended: Media, found: metadata.Found, media_ty
 
 
 def _checked(contents: Contents) -> tuple[Contents, metadata.Found]:
-    if contents.problems:
-        raise UnreadableFile(f"the file is damaged ({contents.problems[0]})", hint="nothing was written")
+    containers.require_whole(contents)
     if contents.fixed:
         raise LabelingError(contents.fixed)
     found = metadata.scan(contents)

@@ -86,7 +86,7 @@ def split(data: bytes) -> Jpeg:
     if layout.sos < 0:
         raise UnreadableFile("the JPEG has no coded picture; it is cut off or damaged")
     if layout.problems and layout.problems != [NO_EOI]:
-        raise UnreadableFile(f"the JPEG is damaged: {layout.problems[0]}")
+        raise UnreadableFile(f"the JPEG cannot be read in full: {layout.problems[0]}")
     complete = layout.end >= 0
     coded: list[Segment] = []
     other: list[Segment] = []

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from labeling.codecs.video.base import ALWAYS
-from labeling.errors import UnreadableFile
+from labeling.errors import TooLarge, UnreadableFile
 
 MAX_SET = 1 << 16
 """Limit on the bytes of one parameter set that are read; real ones have a few hundred."""
@@ -25,6 +25,11 @@ def damaged(what: str) -> UnreadableFile:
     return UnreadableFile(
         f"the video stream is damaged ({what})", hint="repair it first, for example by re-encoding it"
     )
+
+
+def too_many(what: str, limit: int) -> TooLarge:
+    """Return the error to raise for a packet with more parts than are read."""
+    return TooLarge(f"a packet of the video has more than {limit:,} {what}", hint="re-encode the video")
 
 
 class BitReader:
@@ -102,7 +107,7 @@ def split_start_codes(data: bytes) -> list[bytes]:
     """Return the NAL units of a byte stream (Annex B)."""
     parts = data.split(b"\0\0\1", MAX_NALS + 1)
     if len(parts) > MAX_NALS:
-        raise damaged("a packet has too many NAL units")
+        raise too_many("NAL units", MAX_NALS)
     if parts[0].strip(b"\0"):
         raise damaged("a packet does not begin with a start code")
     return [nal for part in parts[1:] if (nal := part.rstrip(b"\0"))]
@@ -115,8 +120,10 @@ def split_lengths(data: bytes, size: int) -> list[bytes]:
     while at < len(data):
         length = int.from_bytes(data[at : at + size], "big")
         at += size
-        if at + length > len(data) or len(nals) >= MAX_NALS:
+        if at + length > len(data):
             raise damaged("a packet's NAL units do not fit into it")
+        if len(nals) >= MAX_NALS:
+            raise too_many("NAL units", MAX_NALS)
         if length:
             nals.append(data[at : at + length])
         at += length

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from labeling.codecs.video.base import EXACT, NAMES, Encoding, Join, Stream, coding
-from labeling.codecs.video.bits import damaged
+from labeling.codecs.video.bits import damaged, too_many
 
 if TYPE_CHECKING:
     import av
@@ -373,8 +373,10 @@ def _obus(data: bytes) -> list[tuple[int, bytes, bytes]]:
     while at < len(data):
         head = data[at]
         start = at + 1 + (head >> 2 & 1)
-        if head & 0x80 or len(found) >= _MAX_OBUS:
+        if head & 0x80:
             raise damaged("a packet is not AV1")
+        if len(found) >= _MAX_OBUS:
+            raise too_many("OBUs", _MAX_OBUS)
         size = len(data) - start
         if head & 2:
             size, start = _leb128(data, start)

@@ -114,7 +114,9 @@ class File:
         self.found, self.tables, self.streams = {}, [], []
         for match in _OBJECT.finditer(self.data):
             if len(self.found) >= MAX_FOUND:
-                self.collector.problems.append(f"it is damaged and has more than {MAX_FOUND} objects")
+                self.collector.problems.append(
+                    f"its cross-reference table is broken, and it has more than {MAX_FOUND} objects"
+                )
                 break
             self.found[int(match[1])] = match.start()
         at = len(self.data)
