@@ -18,7 +18,8 @@ from PIL import Image
 import labeling
 from labeling import codecs
 from labeling.codecs import grounds
-from labeling.codecs.png import samples
+from labeling.codecs.png import bands, samples
+from labeling.codecs.webp import displayed  # here, since what is imported later would take a limit that a test has set
 from labeling.errors import TooLarge
 from labeling.findings import Status
 from tests.programs import require
@@ -120,14 +121,14 @@ def test_a_picture_in_bands_and_reduced_is_the_picture(name: str, monkeypatch: p
     assert plain.scale == 1
     assert plain.grounds[0].shape == (333, 217, 3)
     monkeypatch.setattr(grounds, "BAND", 333 * 20)
-    monkeypatch.setattr("labeling.codecs.png.bands.MOST", 1000)
+    monkeypatch.setattr(bands, "MOST", 1000)
     banded = codecs.displayed_on_grounds(data, format, orientation=6)
     assert len(banded.grounds) == len(plain.grounds)
     assert all(np.array_equal(one, other) for one, other in zip(banded.grounds, plain.grounds, strict=True))
     data = make(scene(334, 218, "alpha" in name or "rgba" in name))
     plain = codecs.displayed_on_grounds(data, format, orientation=6)
     monkeypatch.setattr(grounds, "MOST", 334 * 218 // 3)
-    monkeypatch.setattr("labeling.codecs.webp.displayed.MOST", 334 * 218 // 3)
+    monkeypatch.setattr(displayed, "MOST", 334 * 218 // 3)
     monkeypatch.setattr(grounds, "SHORTEST", 50)
     reduced = codecs.displayed_on_grounds(data, format, orientation=6)
     assert reduced.scale == 2 and len(reduced.grounds) == len(plain.grounds)
@@ -155,8 +156,8 @@ def test_the_first_frame_of_a_large_webp_animation_is_the_frame(
         assert image.size == (334, 218)
     data = made.read_bytes()
     plain = codecs.displayed_on_grounds(data, "webp")
-    monkeypatch.setattr("labeling.codecs.webp.displayed.MOST", 1000)
-    monkeypatch.setattr("labeling.codecs.webp.displayed.open_picture", None)
+    monkeypatch.setattr(displayed, "MOST", 1000)
+    monkeypatch.setattr(displayed, "open_picture", None)
     monkeypatch.setattr(grounds, "BAND", 334 * 20)
     large = codecs.displayed_on_grounds(data, "webp")
     assert len(large.grounds) == (1 if place[0] == 0 and not clear else 3)
@@ -190,8 +191,8 @@ def test_a_label_is_read_on_the_reduced_picture_and_measured_in_the_file_s_pixel
     assert target.is_file()
     before = next(f for f in labeling.verify(target).findings if f.kind == "visible")
     monkeypatch.setattr(grounds, "MOST", 1_000_000)
-    monkeypatch.setattr("labeling.codecs.png.bands.MOST", 1_000_000)
-    monkeypatch.setattr("labeling.codecs.webp.displayed.MOST", 1_000_000)
+    monkeypatch.setattr(bands, "MOST", 1_000_000)
+    monkeypatch.setattr(displayed, "MOST", 1_000_000)
     after = next(f for f in labeling.verify(target).findings if f.kind == "visible")
     assert before.status is after.status is Status.PRESENT
     assert after.value["text"] == before.value["text"] and after.value["position"] == before.value["position"]
