@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labeling.codecs.base import Painted
+from labeling.codecs.base import FurtherPictures, Painted
 from labeling.containers import formats
 from labeling.containers.base import Buffer, Contents
 from labeling.containers.format_row import resolve
@@ -16,8 +16,6 @@ from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat
 from labeling.limits import MAX_PIXELS_LABELLED, MAX_PIXELS_READ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from PIL import Image
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Painted",
     "displayed",
-    "displayed_frames",
+    "displayed_further",
     "displayed_on_grounds",
     "encode",
     "mended",
@@ -193,17 +191,32 @@ def displayed_on_grounds(
     return _decoders.displayed_on_grounds(source, format, orientation, max_pixels or MAX_PIXELS_READ)
 
 
-def displayed_frames(
-    data: Buffer, format: str, *, count: int = 2, orientation: int = 1, max_pixels: int | None = None
-) -> Iterator[Pixels]:
-    """Decode ``count`` later frames of an animation, evenly spread, the last one included: as :func:`displayed`.
+def displayed_further(
+    data: Buffer,
+    format: str,
+    *,
+    orientation: int = 1,
+    max_pixels: int | None = None,
+    most: int | None = None,
+    ground: int = 255,
+) -> FurtherPictures:
+    """Decode what follows the first picture, one after the other as it is asked for: as :func:`displayed`.
 
-    Yields nothing for a still picture; pages of a TIFF file are no animation. Frames depend on those before them, so
-    of a long animation only the part is sampled that has ``max_pixels`` pixels in all.
+    These are the frames of an animation, the pages of a TIFF file (not reduced copies and masks), and the other views
+    of a Multi-Picture JPEG.
+
+    Args:
+        data: The file.
+        format: Its format's name.
+        orientation: The EXIF orientation, 1 to 8, of the first picture.
+        max_pixels: Limit on the pixels of one picture.
+        most: Limit on the pixels of all of them; default ``max_pixels``. Those behind it are not decoded.
+        ground: The gray that transparent parts are laid on.
     """
     from labeling.codecs import _decoders
 
-    return _decoders.displayed_frames(data, format, count, orientation, max_pixels or MAX_PIXELS_READ)
+    limit = max_pixels or MAX_PIXELS_READ
+    return _decoders.displayed_further(data, format, orientation, limit, most or limit, ground)
 
 
 def mended(data: Buffer, contents: Contents, *, max_pixels: int | None = None) -> tuple[bytes, str] | None:

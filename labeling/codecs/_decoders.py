@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from PIL import Image
 
-from labeling.codecs.base import Pixels
+from labeling.codecs.base import FurtherPictures, Pixels
 from labeling.codecs.grounds import Shown, of_image, scale_for, show
 from labeling.codecs.opening import CLEAN_APERTURE, open_picture
 from labeling.codecs.pixels import (
     ORIENTATION,
     check_size,
     decoding,
+    lay_on,
     on_white,
     region_of,
-    rgb_region,
     upright,
 )
 from labeling.containers import formats
@@ -96,37 +97,46 @@ def _left_to_turn(image: Image.Image, row: Format | None, orientation: int) -> i
     return value
 
 
-def displayed_frames(data: Buffer, format: str, count: int, orientation: int, max_pixels: int) -> Iterator[Pixels]:
-    """Decode some later frames; see :func:`labeling.codecs.displayed_frames`."""
+def displayed_further(
+    data: Buffer, format: str, orientation: int, max_pixels: int, most: int, ground: int
+) -> FurtherPictures:
+    """Decode what follows the first picture; see :func:`labeling.codecs.displayed_further`."""
     row = formats.find(format)
-    if row is None or not row.animated:
-        return
-    if row.player:
-        total, frames = resolve(row.player, "labeling.codecs")(data, orientation, max_pixels)
-        if total == 1:
+    if row is None or not (row.animated or row.further):
+        return FurtherPictures("picture", 1, iter(()))
+    if row.further:
+        word, total, pictures = resolve(row.further, "labeling.codecs")(data, orientation, max_pixels)
+    elif row.player:
+        word = "frame"
+        total, played = resolve(row.player, "labeling.codecs")(data, orientation, max_pixels)
+        pictures = islice(played, 1, None) if total > 1 else iter(())
+    else:
+        word = "frame"
+        total, pictures = _frames_of(data, row, orientation, max_pixels)
+    return FurtherPictures(word, total, _bounded(pictures, most, ground))
+
+
+def _bounded(pictures: Iterator[Pixels], most: int, ground: int) -> Iterator[Pixels]:
+    for picture in pictures:
+        most -= picture.shape[0] * picture.shape[1]
+        yield lay_on(picture, ground)
+        if most <= 0:
             return
-        wanted: set[int] = set()
-        for index, frame in enumerate(frames):
-            if index == 0:
-                wanted = _sampled(total, frame.shape[0] * frame.shape[1], count, max_pixels)
-            elif index in wanted:
-                yield on_white(frame)
-            if index >= max(wanted, default=0):
-                return
-        return
-    image = open_picture(data, format, max_pixels)
+
+
+def _frames_of(data: Buffer, row: Format, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels]]:
+    image = open_picture(data, row.name, max_pixels)
     if not isinstance(image, Image.Image):  # HEIC, as pillow-heif opens it: no animation
-        return
-    width, height = image.size
-    for index in sorted(_sampled(getattr(image, "n_frames", 1), width * height, count, max_pixels)):
-        with decoding(format.upper()):
-            image.seek(index)
-            pixels = rgb_region(image, _part(image))
-            orientation = _left_to_turn(image, row, orientation)
-        yield np.ascontiguousarray(upright(pixels, orientation))
+        return 1, iter(())
+    total = getattr(image, "n_frames", 1)
 
+    def frames() -> Iterator[Pixels]:
+        for index in range(1, total):
+            with decoding(row.name.upper()):
+                image.seek(index)
+                image.load()
+                pixels = region_of(image, _part(image))
+                left = _left_to_turn(image, row, orientation)
+            yield np.ascontiguousarray(upright(pixels, left))
 
-def _sampled(total: int, pixels: int, count: int, max_pixels: int) -> set[int]:
-    """Choose up to ``count`` later frames, evenly spread, of those that have ``max_pixels`` pixels in all."""
-    last = min(total, max_pixels // pixels) - 1
-    return {round(last * step / count) for step in range(1, count + 1)} - {0} if last > 0 else set()
+    return total, frames()

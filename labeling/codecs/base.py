@@ -18,7 +18,7 @@ This module loads no numpy, so that ``import labeling`` stays cheap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -83,6 +83,21 @@ class Painter(Protocol):
             the size of the box.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherPictures:
+    """What follows the first picture of a file: the frames of an animation, the pages of a TIFF file, other views.
+
+    Attributes:
+        word: What one of them is called: "frame", "page" or "view".
+        total: How many there are, with the first.
+        pictures: Those behind the first, in order, as far as the limit on pixels allows: (H, W, 3) uint8 RGB.
+    """
+
+    word: str
+    total: int
+    pictures: Iterator[Pixels]
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,10 @@ class Format:
     player: str = ""
     """The same for the frames of an animation: (data, orientation, max_pixels) → their number, and an iterator."""
 
+    further: str = ""
+    """The same for pictures behind the first that are no animation, such as pages: (data, orientation, max_pixels) →
+    what one is called, their number with the first, and an iterator over those behind it."""
+
     ending: str = ""
     """Function of :mod:`labeling.codecs` that adds the marker at the end of a file if nothing else is missing:
     (data, contents, max_pixels) → the whole file, or ``None``."""

@@ -54,6 +54,7 @@ _PICTURES: tuple[Format, ...] = (
         module=".jpeg.metadata", inventory=".inventories.jpeg:inventory", carrier="APP1 XMP segment",
         makes_room=True,
         plugin="JpegImagePlugin:JpegImageFile", coded_check=".coded_size:check_jpeg", scales_itself=True,
+        further=".jpeg.further:views",
         ending=".ending:jpeg", end_marker="EOI marker",
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(
@@ -121,7 +122,7 @@ _PICTURES: tuple[Format, ...] = (
         module=".tiff.metadata", inventory=".inventories.tiff:inventory",
         carrier="IFD0 tag 0x02BC, type 7", makes_room=True, in_pieces=True,
         plugin="TiffImagePlugin:TiffImageFile", decoder=".tiff.displayed:displayed",
-        banded=".tiff.displayed:banded",
+        banded=".tiff.displayed:banded", further=".tiff.displayed:further",
         conversion_opener=".tiff.opening:open_for_conversion",
         painter=".tiff.paint", on_file="only the strips or tiles under it change, on every page",
         encodings=(

@@ -178,6 +178,13 @@ RULES = (
         Severity.WARNING,
     ),
     Rule(
+        "FILE-PARTS",
+        "this verification",
+        "All frames, pages, views and video tracks should be looked at and have the visible label.",
+        "文件含有多个帧、页、视图或视频轨，其中有的没有显式标识或未经检查。",
+        Severity.WARNING,
+    ),
+    Rule(
         "FILE-PIXELS",
         "GB 45438-2025 5.2",
         "The picture, video or audio must be decodable.",

@@ -1,9 +1,11 @@
-"""Look for the visible label of a still or an animation: on the first frame, on either ground, and on later frames."""
+"""Look for the visible label of a still or an animation: on the first frame, on either ground, and on all others."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from labeling import codecs, containers
 from labeling.errors import LabelingError, MissingDependency
@@ -13,9 +15,23 @@ from labeling.rule_catalogue import defect
 from labeling.verification._undecoded import undecoded
 
 if TYPE_CHECKING:
-    from labeling.codecs.grounds import Shown
+    from labeling.codecs.base import Pixels
 
+MOST = 150_000_000
+"""Limit on the pixels of all frames, pages or views that are decoded to see whether they have the label as well."""
+
+MAX_READINGS = 6
+"""Limit on those that OCR reads, because what is under the label has changed."""
+
+WHITE, BLACK = 255, 0
 _CLAUSE, _PICTURE = "GB 45438-2025 5.2", "the picture"
+
+
+class _Source(NamedTuple):
+    data: bytes | bytearray | memoryview
+    format: str
+    orientation: int
+    max_pixels: int | None
 
 
 def find_visible_label(
@@ -80,12 +96,14 @@ def _looked_for(
     grounds, scale = shown.grounds, shown.scale
     try:
         finding = read_visible(grounds[0], grounds[1:], languages=languages, scale=scale)
+        read, ground = grounds[0], WHITE
         if finding.status is Status.ABSENT and len(grounds) > 1:
             # White ink on a transparent ground shows where the picture is placed on a dark page.
             white, black, gray = grounds
             finding = read_visible(black, (white, gray), languages=languages, scale=scale)
-        elif finding.status is not Status.ABSENT and isinstance(source, bytes | bytearray | memoryview):
-            return _over_time(finding, shown, source, format, orientation, languages, max_pixels)
+            read, ground = black, BLACK
+        if finding.status is not Status.ABSENT and isinstance(source, bytes | bytearray | memoryview):
+            return _in_all(finding, read, scale, ground, _Source(source, format, orientation, max_pixels), languages)
         return finding
     except MissingDependency:
         raise
@@ -93,23 +111,76 @@ def _looked_for(
         return undecoded(error, _PICTURE, _CLAUSE)
 
 
-def _over_time(
-    finding: Finding,
-    first: Shown,
-    data: bytes | bytearray | memoryview,
-    format: str,
-    orientation: int,
-    languages: tuple[str, ...],
-    max_pixels: int | None,
-) -> Finding:
-    """Add a defect if an animation loses its label; the frame in the middle and the last one are checked."""
-    from labeling.marks.visible import kept, read_visible
+class _Known:
+    """A picture with the label, and where it is on it."""
 
-    box = [value // first.scale for value in finding.value["box"]]
-    for frame in codecs.displayed_frames(data, format, orientation=orientation, max_pixels=max_pixels):
-        if kept(first.grounds[0], frame, box) or read_visible(frame, languages=languages).status is not Status.ABSENT:
-            continue
-        message = "a later frame of the animation lacks the label of the first: every frame must carry it"
-        breach = defect("CN-VISIBLE-FRAMES", message)
-        return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
-    return finding
+    def __init__(self, picture: Pixels, box: list[int]) -> None:
+        self._picture, self._box = picture, box
+
+    def stays(self, picture: Pixels) -> bool:
+        from labeling.marks.visible import kept
+
+        return kept(self._picture, picture, self._box)
+
+
+def _in_all(
+    finding: Finding, first: Pixels, scale: int, ground: int, source: _Source, languages: tuple[str, ...]
+) -> Finding:
+    """Check the pictures behind the first one, which has the label.
+
+    What is under the label is compared, frame by frame. Where it is not the same, OCR decides; it is slow, and reads
+    only some of many such frames.
+    """
+    from labeling.marks.visible import read_visible
+
+    further = codecs.displayed_further(
+        source.data, source.format, orientation=source.orientation, max_pixels=source.max_pixels, most=MOST,
+        ground=ground,
+    )  # fmt: skip
+    if further.total < 2:
+        return finding
+    known = [_Known(first, [value // scale for value in finding.value["box"]])]
+    read = asked = number = 0
+    seen, damage = 1, ""
+    try:
+        for number, picture in enumerate(further.pictures, 2):
+            small = _as_large_as(first, picture)
+            if any(each.stays(small) for each in known):
+                seen += 1
+                continue
+            if read >= MAX_READINGS // 2 and (read >= MAX_READINGS or number - asked < further.total // MAX_READINGS):
+                continue
+            read, asked = read + 1, number
+            there = read_visible(small, languages=languages)
+            if there.status is Status.ABSENT:
+                return _bare(finding, f"{further.word} {number} of {further.total}", further.word)
+            seen += 1
+            known.append(_Known(small, there.value["box"]))
+    except MissingDependency:
+        raise
+    except LabelingError as error:
+        damage = f" ({error.message})"
+    if seen >= further.total:
+        return finding
+    message = f"{seen} of {further.total} {further.word}s were found to have the label; not all were looked at{damage}"
+    return replace(finding, defects=(*finding.defects, defect("FILE-PARTS", message)))
+
+
+def _bare(finding: Finding, which: str, word: str) -> Finding:
+    """Return the finding with the defect that a picture behind the first one has no label."""
+    if word != "frame":
+        message = f"{which} has no visible label at an edge or corner; the first one has"
+        return replace(finding, defects=(*finding.defects, defect("FILE-PARTS", message)))
+    message = f"{which} lacks the label of the first: every frame of an animation must carry it"
+    breach = defect("CN-VISIBLE-FRAMES", message)
+    return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
+
+
+def _as_large_as(first: Pixels, picture: Pixels) -> Pixels:
+    """Return a frame reduced as the first one was."""
+    import cv2
+
+    (height, width), (rows, columns) = first.shape[:2], picture.shape[:2]
+    if (rows, columns) == (height, width) or rows // height != columns // width or rows < 2 * height:
+        return picture
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from labeling.codecs import displayed_frames, paint_file
+from labeling.codecs import displayed_further, paint_file
 from labeling.codecs.base import Painted
 from tests import programs
 
@@ -115,7 +115,7 @@ def test_players_that_differ_are_named() -> None:
 def test_the_verifier_plays_frames_as_browsers_do(tmp_path: Path) -> None:
     data, width, height = animation(1, hole=True)
     wanted = magick(data, width, height, tmp_path)
-    shown = list(displayed_frames(data, "gif", count=5))
+    shown = list(displayed_further(data, "gif").pictures)
     assert len(shown) == len(wanted) - 1
     for found, shot in zip(shown, wanted[1:], strict=True):
         assert np.array_equal(found, np.where(shot[..., 3:] > 0, shot[..., :3], 255))

@@ -50,19 +50,23 @@ def test_an_animation_has_to_keep_its_label(format: str) -> None:
     assert finding.defects[0].clause.startswith("GB 45438-2025")
 
 
-def test_later_frames_are_sampled_as_pillow_shows_them() -> None:
+def test_later_frames_are_as_pillow_shows_them() -> None:
     out = io.BytesIO()
     frames = [rgb(64, 48, seed) for seed in range(9)]
     frames[0].save(out, "PNG", save_all=True, append_images=frames[1:], duration=50)
-    sampled = list(codecs.displayed_frames(out.getvalue(), "png", count=2))
-    assert [np.array_equal(a, np.asarray(frames[i])) for a, i in zip(sampled, (4, 8), strict=True)] == [True, True]
-    turned = next(codecs.displayed_frames(out.getvalue(), "png", count=1, orientation=6))
-    assert np.array_equal(turned, np.rot90(np.asarray(frames[8]), -1))
-    few = list(codecs.displayed_frames(out.getvalue(), "png", count=3, max_pixels=64 * 48 * 3))
-    assert [np.array_equal(a, np.asarray(frames[i])) for a, i in zip(few, (1, 2), strict=True)] == [True, True]
+    further = codecs.displayed_further(out.getvalue(), "png")
+    assert (further.word, further.total) == ("frame", 9)
+    shown = list(further.pictures)
+    assert len(shown) == 8
+    assert all(np.array_equal(a, np.asarray(b)) for a, b in zip(shown, frames[1:], strict=True))
+    turned = next(codecs.displayed_further(out.getvalue(), "png", orientation=6).pictures)
+    assert np.array_equal(turned, np.rot90(np.asarray(frames[1]), -1))
+    few = list(codecs.displayed_further(out.getvalue(), "png", most=64 * 48 * 3).pictures)
+    assert len(few) == 3
     still = io.BytesIO()
     frames[0].save(still, "PNG")
-    assert list(codecs.displayed_frames(still.getvalue(), "png")) == []
+    alone = codecs.displayed_further(still.getvalue(), "png")
+    assert (alone.total, list(alone.pictures)) == (1, [])
 
 
 def test_the_same_text_on_another_ground_is_kept() -> None:

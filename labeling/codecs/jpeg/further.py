@@ -6,7 +6,7 @@ its label at their own size. Gain maps, depth maps and what nothing is known of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,8 +15,9 @@ from PIL import Image
 
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.jpeg import segments
-from labeling.codecs.pixels import decoding, open_with, orientation_of
+from labeling.codecs.pixels import check_size, decoding, open_with, orientation_of, region_of, upright
 from labeling.codecs.smaller import Given, scaled
+from labeling.containers.base import Buffer
 from labeling.containers.jpeg import mpf, previews
 from labeling.errors import LabelingError
 
@@ -32,6 +33,7 @@ _MOST = 16
 _SIDE = 32
 _MAPS = (b"hdrgm:", b"HDRGainMap", b"hdr-gain-map", b"urn:iso:std:iso:ts:21496", b"DepthMap", b"GDepth")
 _HEAD = 1 << 16
+_INDEX = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,7 @@ def paint(jpeg: segments.Jpeg, painter: Painter, box: Box, overlay: Pixels, pain
         paint_one: Paints on one of them.
     """
     tail = jpeg.data[jpeg.end :]
-    index = next((s for s in jpeg.other if s.marker == 0xE2 and jpeg.data.startswith(mpf.PREFIX, s.start + 4)), None)
-    if index is None:
-        return Tail(tail)
-    listed = mpf.further(jpeg.data[index.start + 4 : index.end], jpeg.data, index.start + mpf.HEADER, jpeg.end)
+    listed = _listed(jpeg)
     if not listed:
         return Tail(tail)
     if _is_led_to_otherwise(jpeg):
@@ -88,6 +87,50 @@ def paint(jpeg: segments.Jpeg, painter: Painter, box: Box, overlay: Pixels, pain
     if not done:
         return Tail(tail, left=len(listed))
     return Tail(b"".join([*parts, jpeg.data[at:]]), tuple(changes), done, len(listed) - done)
+
+
+def views(data: Buffer, orientation: int, max_pixels: int) -> tuple[str, int, Iterator[Pixels]]:
+    """Decode the further pictures that are views: of the first one's size, and no maps of depth or brightness."""
+    del orientation  # each has its own
+    found = _views(bytes(data)) if bytes(data[:_INDEX]).find(mpf.PREFIX) > 0 else []
+
+    def shown() -> Iterator[Pixels]:
+        for each in found:
+            with decoding("JPEG"):
+                image = open_with("JpegImagePlugin:JpegImageFile", each)
+                check_size(*image.size, max_pixels=max_pixels)
+                image.load()
+                turn, pixels = orientation_of(image), region_of(image, (0, 0, *image.size))
+            yield upright(pixels, turn)
+
+    return "view", 1 + len(found), shown()
+
+
+def _views(data: bytes) -> list[bytes]:
+    try:
+        jpeg = segments.split(data)
+        first = segments.frame(jpeg)
+        found = []
+        for each in _listed(jpeg)[:_MOST]:
+            view = data[each.start : each.start + each.length]
+            frame = segments.frame(segments.split(view))
+            alike = (frame.width, frame.height, len(frame.components))
+            if alike == (first.width, first.height, len(first.components)) and not _is_map(view):
+                found.append(view)
+    except LabelingError:  # what follows the first picture is none that a viewer finds
+        return []
+    return found
+
+
+def _listed(jpeg: segments.Jpeg) -> tuple[mpf.Further, ...]:
+    index = next((s for s in jpeg.other if s.marker == 0xE2 and jpeg.data.startswith(mpf.PREFIX, s.start + 4)), None)
+    if index is None:
+        return ()
+    return mpf.further(jpeg.data[index.start + 4 : index.end], jpeg.data, index.start + mpf.HEADER, jpeg.end)
+
+
+def _is_map(data: bytes) -> bool:
+    return any(name in data[:_HEAD] for name in _MAPS)
 
 
 def _is_led_to_otherwise(jpeg: segments.Jpeg) -> bool:
@@ -115,7 +158,7 @@ def _painted(
 ) -> bytes | None:
     """Return a further picture with the label; ``None`` if it is not to have one."""
     frame = segments.frame(segments.split(data))
-    if len(frame.components) != len(first.components) or any(name in data[:_HEAD] for name in _MAPS):
+    if len(frame.components) != len(first.components) or _is_map(data):
         return None
     whole, size = (first.width, first.height), (frame.width, frame.height)
     if size == whole:

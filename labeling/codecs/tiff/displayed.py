@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from labeling._tiff_ifd import Tiff, read_tiff
 from labeling.codecs.base import Pixels
-from labeling.codecs.grounds import Banded, band_rows, of_image
+from labeling.codecs.grounds import Banded, band_rows, of_image, show
 from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import ORIENTATION, decoding, upright
-from labeling.codecs.tiff import colour, jpegs, palette, samples
+from labeling.codecs.tiff import colour, copies, jpegs, palette, samples
 from labeling.codecs.tiff.chunks import unpacked_bands
 from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import JPEG, PALETTE, Page, compression_name, number, parse
@@ -68,10 +68,32 @@ def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
         page = None
     if page is None:
         return _by_pillow(data, tiff, max_pixels)
+    return _in_bands(Editor(tiff), page, orientation)
+
+
+def further(data: Buffer, orientation: int, max_pixels: int) -> tuple[str, int, Iterator[Pixels]]:
+    """Decode the pages behind the first one, over white, and reduced as :func:`labeling.codecs.grounds.show` does."""
+    del orientation  # each page has its own
+    tiff = read_tiff(bytes(data), max_ifds=MAX_PAGES)
+    pages = [] if camera_raw(tiff) else copies.pictures(tiff).pages
+
+    def shown() -> Iterator[Pixels]:
+        left = max_pixels  # of all these pages together
+        for ifd in pages[1:]:
+            page = parse(tiff, ifd, max_pixels)
+            left -= page.width * page.height
+            if left < 0:
+                return
+            with decoding("TIFF"):
+                yield show(_in_bands(Editor(tiff), page, page.orientation)).grounds[0]
+
+    return "page", max(1, len(pages)), shown()
+
+
+def _in_bands(editor: Editor, page: Page, orientation: int) -> Banded:
     chunks = page.across * page.down * (page.samples if page.planar else 1)
     if chunks > MAX_CHUNKS:
         raise TooLarge(f"the TIFF has {chunks:,} strips or tiles and the limit is {MAX_CHUNKS:,}", hint=_FEWER)
-    editor = Editor(tiff)
     look = _look(editor, page)
     return Banded(page.width, page.height, lambda scale: _shown(editor, page, look, scale), orientation)
 
