@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from labeling.codecs.base import Painter
 from labeling.codecs.video import sample
 from labeling.containers import Media
-from labeling.errors import LabelingError, MissingDependency, WriteError
+from labeling.errors import LabelingError, MissingDependency, UnsupportedFormat, WriteError
 from labeling.findings import Status
 from labeling.limits import MAX_PIXELS_LABELLED, MIN_SECONDS
 from labeling.marks.visible import same_text, text_detail
@@ -76,18 +76,26 @@ def check_on_video(
         languages: Languages in which the wording is accepted.
 
     Raises:
+        UnsupportedFormat: Players show another video track than the one that has it.
         WriteError: The label is not there.
         BrokenJoin: It is, and the pictures behind it are not as before.
     """
+    shown = 1
     with contextlib.ExitStack() as stack:
         try:
             before = sample.opened(source, format, max_pixels=MAX_PIXELS_LABELLED)
+            shown = before.number
             frames = sample.opened(result, format, max_pixels=MAX_PIXELS_LABELLED).frames(limit=_FRAMES)
             stack.callback(frames.close)
             numbered = enumerate(frames)
             missing = _missing(numbered, before, painter)
         except LabelingError as error:
             missing = f"could not be checked ({error.message})"
+        if missing and shown != 1:
+            raise UnsupportedFormat(
+                f"players show video track {shown} of this file, and a label can only be drawn on the first one",
+                hint="make that track the first (ffmpeg -map …), or label without a visible label (`visible=False`)",
+            )
         if missing and not _is_read(result, format, languages):
             raise WriteError(f"the visible label {missing}", hint=_HINT)
         if resumes is not None and not missing:

@@ -38,6 +38,9 @@ MAX_READINGS = 6
 APART, AGAIN = 0.4, 0.1
 """Seconds between two readings while in doubt, and until a reading without a label is repeated before it counts."""
 
+MAX_RIVALS = 3
+"""Limit on further video tracks that are looked at."""
+
 ENDS, BESIDE = 8.0, 4.0
 """Seconds of sound that are searched for the rhythm: at either end of audio, and at the start of a video."""
 
@@ -80,7 +83,7 @@ def find_explicit_label(
     except LabelingError as error:
         return undecoded(error, _MEDIA, _CLAUSE)
     try:
-        return _judge_video(video, languages, everywhere) if video.has_video else _judge_audio(video)
+        return _judge_tracks(video, languages, everywhere) if video.has_video else _judge_audio(video)
     except MissingDependency:
         raise
     except LabelingError as error:
@@ -125,6 +128,30 @@ class _Reading:
 
         luma = frame.luma(self.finding.value["box"], self._size)
         return text_detail(luma) if luma.size else None
+
+
+def _judge_tracks(video: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:
+    """Judge the track that players show, and say of others that they may show whether they have the label as well."""
+    finding = _judge_video(video, languages, everywhere)
+    said: list[str] = []
+    if video.number != 1:
+        said.append(
+            f"video track {video.number} of {video.tracks} was looked at, which the file marks as the one to show"
+        )
+    for number in video.rivals[:MAX_RIVALS]:
+        try:
+            other = _judge_video(video.of(number), languages, False)
+        except MissingDependency:
+            raise
+        except LabelingError as error:
+            said.append(f"video track {number}, which players may show instead, was not looked at: {error.message}")
+            continue
+        if (other.status is Status.ABSENT) != (finding.status is Status.ABSENT):
+            has = "has no visible label" if other.status is Status.ABSENT else "has a visible label"
+            said.append(f"video track {number}, which players may show instead of track {video.number}, {has}")
+    if len(video.rivals) > MAX_RIVALS:
+        said.append(f"{1 + MAX_RIVALS} of {1 + len(video.rivals)} video tracks that players may show were looked at")
+    return replace(finding, defects=(*finding.defects, *(defect("FILE-PARTS", message) for message in said)))
 
 
 def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:

@@ -179,6 +179,9 @@ class Sampler:
 
     Attributes:
         has_video: Whether it has a video track; a cover picture does not count.
+        number: Which of the video tracks is decoded, counted from 1; 0 if there is none.
+        rivals: The numbers of others that players may show as well as this one.
+        tracks: How many video tracks there are.
         has_audio: Whether it has an audio track.
         seconds: Duration; 0 if unknown.
 
@@ -186,15 +189,25 @@ class Sampler:
         UnreadableFile: The demuxer does not understand the file.
     """
 
-    def __init__(self, data: bytes | FileBytes, demuxer: str, limit: int, crop: Crop = (0, 0, 0, 0)) -> None:
-        self._data, self._demuxer, self._limit, self._crop = data, demuxer, limit, crop
+    def __init__(
+        self, data: bytes | FileBytes, demuxer: str, limit: int, crop: Crop = (0, 0, 0, 0), number: int = 0
+    ) -> None:
+        self._data, self._demuxer, self._limit = data, demuxer, limit
         self._hidden = _texts(data)
         self._origin: float | None = None
         with decoding():
             self._unused: InputContainer | None = self._open()
-            self.has_video = _video(self._unused) is not None
+            videos = _videos(self._unused)
+            self.tracks, self.has_video = len(videos), bool(videos)
+            shown = [number] if number else _shown(videos)
+            self.number, self.rivals = (shown[0], tuple(shown[1:])) if shown else (0, ())
+            self._crop = crop if self.number == 1 else (0, 0, 0, 0)  # which is that of the first one
             self.has_audio = bool(self._unused.streams.audio)
             self.seconds = max(0.0, (self._unused.duration or 0) / 1e6)
+
+    def of(self, number: int) -> Sampler:
+        """Return a sampler of another video track."""
+        return Sampler(self._data, self._demuxer, self._limit, number=number)
 
     def frames(self, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame]:
         """Yield the frames from the first shown one on, in the order of display.
@@ -284,9 +297,9 @@ class Sampler:
 
     def _frames(self, start: float, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame]:
         with decoding(), self._opened() as container:
-            stream = _video(container)
-            if stream is None:
+            if not self.number:
                 return
+            stream = _videos(container)[self.number - 1]
             context = _known(stream)
             if context.width * context.height > self._limit:
                 raise TooLarge(
@@ -369,11 +382,24 @@ def decoding() -> Iterator[None]:
         yield
 
 
-def _video(container: InputContainer) -> VideoStream | None:
-    """Return the first video stream that is not a cover picture."""
+def _videos(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that are no pictures of covers or chapters."""
     from av.stream import Disposition
 
-    return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
+    pictures = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [each for each in container.streams.video if not each.disposition & pictures]
+
+
+def _shown(videos: list[VideoStream]) -> list[int]:
+    """Return the numbers of the tracks that players may show, from 1, most likely first.
+
+    FFmpeg calls "default" what is enabled in MP4 (tkhd; ISO/IEC 14496-12, 8.3.2) and what has FlagDefault in Matroska
+    (RFC 9559, 5.1.4.1.5). Without any such track, all may be shown.
+    """
+    from av.stream import Disposition
+
+    marked = [number for number, each in enumerate(videos, 1) if each.disposition & Disposition.default]
+    return marked or list(range(1, len(videos) + 1))
 
 
 def _texts(data: bytes | FileBytes) -> tuple[int, ...]:
