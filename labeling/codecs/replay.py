@@ -27,8 +27,8 @@ def check_plays(
         count, size = _played(painted.data, format, orientation, max_pixels, player)
     except LabelingError as error:
         raise WriteError(f"the painted animation does not play: {error.message}", hint=_HINT) from error
-    # The picture of an animated PNG that is not part of the animation counts as one more.
-    if count not in (painted.frames, painted.frames + (format == "png")) or size != (painted.width, painted.height):
+    # With a player of our own: the picture of an animated PNG that is not part of the animation counts as one more.
+    if count not in (painted.frames, painted.frames + (player is not None)) or size != (painted.width, painted.height):
         made = f"{count} frames of {size[0]}×{size[1]} pixels"
         wanted = f"{painted.frames} of {painted.width}×{painted.height}"
         raise WriteError(f"the painted animation plays {made} instead of {wanted}", hint=_HINT)

@@ -34,7 +34,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     gif = blocks.split(raw)
     check_size(gif.width, gif.height, gif.frames, max_pixels=max_pixels)
     width, height = gif.width, gif.height
-    if open_picture(raw, "gif", max_pixels).size != (width, height):  # Pillow enlarges it for the first frame
+    opened = open_picture(raw, "gif", max_pixels)
+    if opened.size != (width, height):  # Pillow enlarges it for the first frame
         raise beyond_canvas()
     plan = make_plan(painter, width, height)
     left, top, right, bottom = plan.stored
