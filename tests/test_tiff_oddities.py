@@ -16,10 +16,12 @@ from PIL import Image
 
 from labeling import Labeler, verify
 from labeling.errors import LabelingError
+from labeling.findings import Finding, Status
 
 from .pictures import rgb
 
 STRIP_BYTE_COUNTS = 279
+PRODUCER = "001191110102MACQD9K64010000"
 
 
 def _saved(image: Image.Image, **options: Any) -> bytes:
@@ -121,3 +123,43 @@ def test_the_label_on_cie_lab_is_gray_too(ground: int, tmp_path: Path) -> None:
     made = tifffile.imread(target).view(np.int8)  # L*, and a* and b* with their sign (TIFF 6.0, section 23)
     assert np.abs(made[..., 1:]).max() <= 2
     assert (made[..., 0] != np.uint8(ground).astype(np.int8)).any()
+
+
+def _strips(compression: str, mode: str = "RGB", pages: int = 1) -> bytes:
+    image = rgb(200, 160).convert(mode)
+    rest = [image] * (pages - 1)
+    return _saved(image, compression=compression, tiffinfo={278: 16}, save_all=True, append_images=rest)
+
+
+def _spoilt(data: bytes, page: int) -> bytes:
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        at, size = tiff.pages[page].dataoffsets[0], tiff.pages[page].databytecounts[0]
+    return data[: at + 4] + b"\xff" * (size - 8) + data[at + size - 4 :]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+@pytest.mark.parametrize("page", [0, 1])
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
+def test_a_strip_away_from_the_label_that_does_not_decode(compression: str, page: int, mode: str) -> None:
+    whole = _strips(compression, mode, pages=2)
+    assert Labeler(PRODUCER).label_image(whole).report.compliant
+    spoilt = _spoilt(whole, page)
+    with Image.open(io.BytesIO(spoilt)) as image, pytest.raises((OSError, ValueError)):
+        image.seek(page)
+        image.load()
+    with pytest.raises(LabelingError, match=r"cannot be decoded|does not have"):
+        Labeler(PRODUCER).label_image(spoilt)
+    assert _visible(spoilt).status is (Status.ABSENT if page else Status.UNREADABLE)
+
+
+def _visible(data: bytes) -> Finding:
+    return next(finding for finding in verify(data).findings if finding.kind == "visible")
+
+
+def test_what_is_too_much_to_be_decoded_is_not_called_compliant() -> None:
+    out = io.BytesIO()
+    tifffile.imwrite(out, np.full((4112, 4112), 128, np.uint8), tile=(16, 16), photometric="minisblack")
+    made = Labeler(PRODUCER).label_image(out.getvalue())
+    assert "were not decoded, because there are so many" in made.how[0]
+    found = next(finding for finding in made.report.findings if finding.kind == "visible")
+    assert found.status is _visible(made.data).status is Status.UNREADABLE and not made.report.compliant

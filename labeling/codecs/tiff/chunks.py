@@ -51,6 +51,9 @@ MAX_CHUNK = 128 << 20
 """Limit on the bytes of a strip or tile whose compression is undone at once, not in bands of rows."""
 
 _FED = 1 << 16
+_CHECKED = 1 << 20
+"""About as many bytes are decompressed at once to see whether they can be."""
+
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -87,8 +90,37 @@ def unpacked_bands(page: Page, raw: Buffer, row: int, step: int) -> Iterator[Sam
         with decoding("TIFF"):
             plain = source.read(wanted)
         if len(plain) < wanted:
-            raise UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")
+            raise too_short()
         yield samples_of(page, plain, shape)
+
+
+def check_chunk(page: Page, raw: Buffer, row: int) -> None:
+    """Decompress one chunk as :func:`unpacked_bands` does, to see whether all of it is there.
+
+    Raises:
+        UnreadableFile: The data are damaged or too short.
+        TooLarge: It would have to be decoded at once, and is too large for that.
+    """
+    width, lines = line_bytes(page, page.shape(row)[0])
+    if not len(raw):
+        return
+    if page.compression == NONE:
+        if len(raw) < width * lines:
+            raise too_short()
+        return
+    source = Source(page, mirrored(page, raw), row)
+    step = max(1, _CHECKED // width)
+    for y in range(0, lines, step):
+        wanted = width * min(step, lines - y)
+        with decoding("TIFF"):
+            plain = source.read(wanted)
+        if len(plain) < wanted:
+            raise too_short()
+
+
+def too_short() -> UnreadableFile:
+    """Return the error for a chunk with less data than its samples take."""
+    return UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")
 
 
 def mirrored(page: Page, raw: Buffer) -> Buffer:

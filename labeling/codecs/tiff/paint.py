@@ -13,7 +13,7 @@ from labeling.codecs.libtiff import Faults, listening
 from labeling.codecs.pixels import FRAMES_FACTOR, Plan, backdrops, check_size, make_plan
 from labeling.codecs.smaller import scaled
 from labeling.codecs.tiff import colour, copies, expand, palette, samples, thumbnails
-from labeling.codecs.tiff.displayed import MAX_PAGES
+from labeling.codecs.tiff.displayed import MAX_CHUNKS, MAX_PAGES
 from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import JPEG, PALETTE, Page, number, parse
 from labeling.containers.base import Buffer
@@ -24,12 +24,16 @@ from labeling.losses import Loss
 _LAYERS = 37724
 """ImageSourceData: the layers of Adobe Photoshop."""
 
+_CHECKED = 100_000_000
+"""Pixels of the pages behind the first up to which what is not under the label is decoded, to see whether it can be."""
+
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
     """Paint on every page of a TIFF or BigTIFF file, each upright by its own orientation and without loss.
 
     Smaller copies of a page, as pyramids and thumbnails have them, get its label at their own size; masks stay as they
-    are. See :mod:`labeling.codecs.base`. ``orientation`` is that of the first page.
+    are. All strips and tiles of the pages are decoded, so that nothing is called labelled that cannot be shown. See
+    :mod:`labeling.codecs.base`. ``orientation`` is that of the first page.
 
     Raises:
         UnsupportedFormat: It is a camera raw file, or samples of this kind cannot be painted on without loss.
@@ -77,12 +81,42 @@ def _painted(
 ) -> Painted:
     work = _Work(tiff, painter)
     plans = [work.paint_page(page, page.orientation if at else orientation) for at, page in enumerate(pages)]
+    unchecked = _check_others(tiff, pages, plans)
     bare = _paint_copies(work, tiff, found, max_pixels)
     plan = plans[0]
     how = _how(tiff, [page.name for page in pages], bare, len(found.copies))
+    if unchecked:
+        how += f"; the other strips or tiles of {', '.join(unchecked[:3])}"
+        how += f" and {len(unchecked) - 3} more pages" if len(unchecked) > 3 else ""
+        how += " were not decoded, because there are so many"
+    # What the verifier finds decides where it may not decode the page.
+    looked_at = pages[0].bits < 8 or pages[0].name in unchecked
     return Painted(
-        work.editor.data.pieces(), plan.box, plan.width, plan.height, len(pages), True, how, dithered=pages[0].bits < 8
+        work.editor.data.pieces(), plan.box, plan.width, plan.height, len(pages), True, how, dithered=looked_at
     )
+
+
+def _check_others(tiff: Tiff, pages: list[Page], plans: list[Plan]) -> list[str]:
+    """Decode the strips and tiles that are not under the label.
+
+    Returns:
+        The names of pages for which that would take too long.
+
+    Raises:
+        LabelingError: One of them cannot be decoded.
+    """
+    editor, unchecked = Editor(tiff), []
+    pixels, chunks = _CHECKED + pages[0].width * pages[0].height, MAX_CHUNKS
+    for page, plan in zip(pages, plans, strict=True):
+        if page.photometric == PALETTE:
+            continue  # all of it was decoded, to see which colours are used
+        pixels -= page.width * page.height
+        chunks -= page.across * page.down * (page.samples if page.planar else 1)
+        if pixels < 0 or chunks < 0:
+            unchecked.append(page.name)
+        else:
+            samples.check_others(editor, page, plan.stored)
+    return unchecked
 
 
 class _Work:

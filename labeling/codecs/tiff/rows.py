@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 
 from labeling.codecs.pixels import decoding
 from labeling.codecs.tiff import scanlines
-from labeling.codecs.tiff.chunks import Source, line_bytes, mirrored, pack, plain_bytes, samples_of, unpack
+from labeling.codecs.tiff.chunks import (
+    Source,
+    line_bytes,
+    mirrored,
+    pack,
+    plain_bytes,
+    samples_of,
+    too_short,
+    unpack,
+)
 from labeling.codecs.tiff.page import CCITT, DEFLATE, NONE, OLD_DEFLATE, Page
-from labeling.errors import UnreadableFile
 
 _STEP = 1 << 20
 _LARGE = 16 << 20
@@ -111,7 +119,7 @@ class _Plain(_Part):
     def __init__(self, page: Page, raw: memoryview, row: int, rows: slice) -> None:
         super().__init__(page, row, rows)
         if len(raw) < self._whole:
-            raise _too_short()
+            raise too_short()
         part = mirrored(page, raw[self._start : self._start + self._size])
         self._rest = len(raw) - self._start - self._size
         self.samples = samples_of(page, bytes(part), self._shape)
@@ -152,7 +160,7 @@ class _Streamed(_Part):
         with decoding("TIFF"):
             plain = self._source.read(size)
         if len(plain) < size:
-            raise _too_short()
+            raise too_short()
         return plain
 
     def _copy(self, size: int) -> None:
@@ -165,7 +173,3 @@ class _Streamed(_Part):
         self._encoder.write(plain_bytes(self._page, self.samples))
         self._copy(self._whole - self._start - self._size)
         return Recoded(0, tuple(bytes(mirrored(self._page, part)) for part in self._encoder.made()), 0)
-
-
-def _too_short() -> UnreadableFile:
-    return UnreadableFile("the TIFF's picture data is too short; the file is damaged or cut off")

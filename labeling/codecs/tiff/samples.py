@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labeling.codecs.base import Box, Pixels
 from labeling.codecs.grounds import band_rows
 from labeling.codecs.tiff import colour, jpegs
-from labeling.codecs.tiff.chunks import unpacked_bands
+from labeling.codecs.tiff.chunks import check_chunk, unpacked_bands
 from labeling.codecs.tiff.editor import Editor
 from labeling.codecs.tiff.page import JPEG, RGB, YCBCR, Page
 from labeling.codecs.tiff.rows import Rows, open_rows
@@ -76,6 +76,23 @@ def read(editor: Editor, page: Page, box: Box) -> tuple[NDArray[Any], Chunks]:
             region[ys, xs, planes] = opened.samples[_inside(opened, rows), columns]
             chunks.append((plane, where, opened))
     return region, chunks
+
+
+def check_others(editor: Editor, page: Page, box: Box) -> None:
+    """Decode the chunks that are not under the box, without keeping anything: what is copied is to be whole.
+
+    Raises:
+        LabelingError: One of them cannot be decoded.
+    """
+    under = {where[0] for _, where in _under(page, box)}
+    for index in range(page.across * page.down * (page.samples if page.planar else 1)):
+        if index in under:
+            continue
+        row = index // page.across % page.down
+        if page.compression == JPEG:
+            jpegs.decode(page, editor.jpeg_tables(page), editor.chunk(page, index), row)
+        else:
+            check_chunk(page, editor.view(page, index), row)
 
 
 def lay(editor: Editor, page: Page, box: Box, overlay: Pixels) -> None:
