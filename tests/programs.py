@@ -42,6 +42,7 @@ PACKAGES = {
     "mkvpropedit": "mkvtoolnix",
     "mount": "mount",
     "openssl": "openssl",
+    "pngfix": "libpng-tools",
     "postgres": "postgresql",
     "psql": "postgresql",
     "runuser": "util-linux",

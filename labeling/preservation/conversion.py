@@ -16,7 +16,7 @@ _PAGE = "ifd:IFD0:"
 
 _OF_A_FORMAT = frozenset({
     "size", "coding", "chroma", "colour", "colour:nclx", "ifd:IFD0", "picture:first", "chunk:sRGB", "chunk:bKGD",
-    "chunk:iDOT", "chunk:hIST", "colour-model",
+    "chunk:iDOT", "chunk:hIST", "suggested-palette", "colour-model",
 })  # fmt: skip
 """What says how a file of one format is coded; the codec names what becomes of the picture."""
 

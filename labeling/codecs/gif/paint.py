@@ -22,6 +22,11 @@ _KEEP = 1  # a disposal method
 _DISPUTED = (
     "viewers differ in what this GIF shows where nothing is drawn; the copy shows it transparent, as browsers do"
 )
+_UNCHANGED = "no colour outside the label changed"
+_NUMBERLESS = (
+    f"{_UNCHANGED} where the GIF has one; viewers differ in what it shows where a colour number is not in its table: "
+    "the copy has nothing there, as browsers and FFmpeg show it"
+)
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -42,9 +47,10 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     seen: list[Pixels] = []
     dots, under = False, None
     solid: NDArray[np.bool_] | None = None
-    clears = disputed = False
+    clears = disputed = numberless = False
     for canvas in canvases(raw, gif):
         disputed |= canvas.disputed
+        numberless |= canvas.numberless
         region = canvas.rows(top, bottom)[:, left:right]
         if under is None or not np.array_equal(region, under):  # what did not change tells the painter nothing new
             under = region.copy()  # a view would keep the rows of every frame in memory
@@ -67,7 +73,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         parts.append(made)
         if gif.frames > 1 and not clears:
             last = canvas.kept(last)
-    how = "GIF frames re-encoded; no colour outside the label changed"
+    how = f"GIF frames re-encoded; {_NUMBERLESS if numberless else _UNCHANGED}"
     how += "; the label was reduced to the colours that were free" if reduced else ""
     how += f"; {_DISPUTED}" if disputed else ""
     made = b"".join([*parts, gif.rest])

@@ -34,10 +34,11 @@ class Canvas:
         width: Its width in pixels.
         height: Its height in pixels.
         disputed: Whether viewers do not agree on what is shown where it is transparent here.
+        numberless: Whether its frame uses colour numbers that its table lacks, on which they do not agree either.
     """
 
-    def __init__(self, width: int, height: int, source: Rows, *, disputed: bool) -> None:
-        self.width, self.height, self.disputed = width, height, disputed
+    def __init__(self, width: int, height: int, source: Rows, *, disputed: bool, numberless: bool) -> None:
+        self.width, self.height, self.disputed, self.numberless = width, height, disputed, numberless
         self._source = source
         self._step = max(1, _BAND // width)
         self._box: Box = (0, 0, 0, 0)
@@ -112,27 +113,31 @@ def canvases(raw: bytes, gif: blocks.Gif) -> Iterator[Canvas]:
     frames = [block for block in gif.blocks if isinstance(block, blocks.Frame)]
     bare = frames[0].clear is None and frames[0].box != (0, 0, gif.width, gif.height) if frames else False
     if len(frames) == 1:
-        draw = _drawn(raw, frames[0], gif)
+        draw, numberless = _drawn(raw, frames[0], gif)
 
         def rows(top: int, bottom: int) -> Pixels:
             made = np.zeros((bottom - top, gif.width, 4), np.uint8)
             draw(made, top)
             return made
 
-        yield Canvas(gif.width, gif.height, rows, disputed=bare)
+        yield Canvas(gif.width, gif.height, rows, disputed=bare, numberless=numberless)
         return
     canvas = np.zeros((gif.height, gif.width, 4), np.uint8)
     doubt = np.ones(canvas.shape[:2], np.bool_) if bare else None
     for number, frame in enumerate(frames):
         left, top, right, bottom = frame.box
-        draw = _drawn(raw, frame, gif)
+        draw, numberless = _drawn(raw, frame, gif)
         last = number == len(frames) - 1
         kept = canvas[top:bottom, left:right].copy() if frame.dispose == _PREVIOUS and not last else None
         step = max(1, _BAND // gif.width)
         for y in range(top, bottom, step):
             draw(canvas[y : min(y + step, bottom)], y)
         disputed = doubt is not None and _disputed(canvas, doubt)
-        yield Canvas(gif.width, gif.height, lambda top, bottom: canvas[top:bottom].copy(), disputed=disputed)
+
+        def shown(top: int, bottom: int) -> Pixels:
+            return canvas[top:bottom].copy()
+
+        yield Canvas(gif.width, gif.height, shown, disputed=disputed, numberless=numberless)
         # Some viewers clear to the background colour where a frame names no transparent one, or keep the first frame.
         doubtful = frame.clear is None if frame.dispose == CLEAR else kept is not None and number == 0
         if doubtful and doubt is None:
@@ -169,8 +174,13 @@ def beyond_canvas() -> UnsupportedFormat:
     )
 
 
-def _drawn(raw: bytes, frame: blocks.Frame, gif: blocks.Gif) -> Callable[[Pixels, int], None]:
-    """Decode a frame; return what draws it on some rows of the canvas, given with the number of the first one."""
+def _drawn(raw: bytes, frame: blocks.Frame, gif: blocks.Gif) -> tuple[Callable[[Pixels, int], None], bool]:
+    """Decode a frame.
+
+    Returns:
+        What draws it on some rows of the canvas, given with the number of the first one; and whether it uses colour
+        numbers that its table lacks.
+    """
     left, top, right, bottom = frame.box
     if left == right or top == bottom:
         raise UnreadableFile("a frame of the GIF has no pixels; the file is damaged")
@@ -185,6 +195,8 @@ def _drawn(raw: bytes, frame: blocks.Frame, gif: blocks.Gif) -> Callable[[Pixels
         image: Image.Image = open_with("GifImagePlugin:GifImageFile", still)
         image.load()
     shown = _colours(frame)
+    lacked = set(range(len(frame.table), 256)) - {frame.clear}
+    counts = image.histogram()
 
     def draw(rows: Pixels, first: int) -> None:
         start, stop = max(first, top), min(first + len(rows), bottom)
@@ -196,7 +208,7 @@ def _drawn(raw: bytes, frame: blocks.Frame, gif: blocks.Gif) -> Callable[[Pixels
         region = rows[start - first : stop - first].view(np.uint32)[..., 0][:, left:right]
         np.copyto(region, colours, where=colours != 0)
 
-    return draw
+    return draw, any(counts[number] for number in lacked)
 
 
 def _colours(frame: blocks.Frame) -> NDArray[np.uint32]:

@@ -38,6 +38,10 @@ _LAYERS = (b"a1lx", b"a1op", b"lsel")
 """Properties of the layers of a progressive AV1 picture; the new one has a single layer (AVIF, 2.2)."""
 
 
+ALPHA_TOO = "the alpha channel was re-encoded too"
+"""What is said where the label had to make transparent parts opaque."""
+
+
 class Written(NamedTuple):
     """What became of the items: how they were encoded, whether that was without loss, and reasons for what is lost.
 
@@ -216,6 +220,8 @@ class Items:
             how = f"{title}: {len(again)} of {len(tiles)} tiles re-encoded ({said}), {rest}"
         else:
             how = f"{title} re-encoded ({said})"
+        if self.alphas & made.keys():
+            how += f"; {ALPHA_TOO}"
         if self.thumbnails:
             how += "; the thumbnail got the label as well"
         if self.unpainted:

@@ -14,7 +14,7 @@ import numpy as np
 
 from labeling.codecs.base import Box, Painted, Painter, Pixels
 from labeling.codecs.heif import planes, sequence_coding, shown
-from labeling.codecs.heif.items import GRAIN, MATRIX, Items, Written, colr_of
+from labeling.codecs.heif.items import ALPHA_TOO, GRAIN, MATRIX, Items, Written, colr_of
 from labeling.codecs.heif.planes import Planes
 from labeling.codecs.heif.sequence_coding import Made, Source
 from labeling.codecs.pixels import check_size, make_plan
@@ -70,6 +70,7 @@ def paint_sequence(file: File, painter: Painter, quality: int | None, max_pixels
     title = "AVIF" if main.source.kind == b"av01" else "HEIC"
     ratio = sum(sum(map(len, made.samples)) for _, made in found) / sum(each.source.size for each, _ in found)
     how = f"{title} sequence of {count} pictures re-encoded ({found[0][1].words}, {ratio:.2f} times the bytes)"
+    how += f"; {ALPHA_TOO}" if len(found) > 1 else ""
     written = items.write(editor) if items.changed else Written("", True, {})
     for each, made in found:
         _replace(editor, each, made, [(item, at) for item, (track, at) in shared.items() if track is each], written)

@@ -304,6 +304,8 @@ def _how(jpeg: segments.Jpeg, kind: str, tail: further.Tail) -> str:
     how = "only the JPEG blocks under the label were changed"
     if frame.process in ("progressive", "arithmetic") and kind != frame.process:
         how += f"; the {frame.process} file became {kind}"
+    if segments.has_restarts(jpeg):  # they only limit what later damage to the file spoils
+        how += "; its restart markers were left out, on which no pixel depends"
     if tail.painted:
         how += f"; the label is on {tail.painted} of the {tail.painted + tail.left} further pictures behind it as well"
         how += ", but not on thumbnails in their own metadata"

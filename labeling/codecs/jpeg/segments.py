@@ -10,7 +10,7 @@ from labeling.containers.jpeg.segments import NO_EOI, SOF, SOS, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-_DQT, _DHT = 0xDB, 0xC4
+_DQT, _DHT, _DRI = 0xDB, 0xC4, 0xDD
 _CODED = {*range(0xC0, 0xD0), SOS, _DQT, 0xDC, 0xDD, 0xDE, 0xDF}
 _DCT_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic"}
 _MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
@@ -195,6 +195,11 @@ def has_late_tables(jpeg: Jpeg) -> bool:
     """Return whether quantisation tables are defined after the start of the first scan."""
     first = next(s.start for s in jpeg.coded if s.marker == SOS)
     return any(s.marker == _DQT and s.start > first for s in jpeg.coded)
+
+
+def has_restarts(jpeg: Jpeg) -> bool:
+    """Return whether the scans have restart markers (T.81 B.2.4.4)."""
+    return any(s.marker == _DRI and jpeg.data[s.start + 4 : s.end].strip(b"\0") for s in jpeg.coded)
 
 
 def has_own_codes(jpeg: Jpeg) -> bool:

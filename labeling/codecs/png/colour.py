@@ -147,7 +147,9 @@ def lay(look: Look, region: Samples, used: NDArray[np.bool_], overlay: Pixels) -
     if look.palette is not None:
         made = _lay_palette(look, region, used, overlay)
         if made is not None:
-            return Laid(*made, lambda samples: samples)
+            deeper = made[0].header.depth
+            note = "" if deeper == look.header.depth else f"the {look.header.depth}-bit palette became {deeper}-bit"
+            return Laid(*made, lambda samples: samples, note)
         rgba = look.as_rgba()
         note = "the palette had no room for the label: now RGBA"
         return Laid(rgba, _mixed(rgba, look.rgba(region), overlay), look.rgba, note)

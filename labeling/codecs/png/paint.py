@@ -14,13 +14,15 @@ from labeling.codecs.png.colour import Look
 from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, image_bodies, opened
 from labeling.codecs.png.decode import frames as decoded_frames
 from labeling.codecs.png.edit import edit
-from labeling.codecs.png.samples import GRAY, PALETTE, RGBA
+from labeling.codecs.png.samples import GRAY, PALETTE, RGB, RGBA, Header
 from labeling.codecs.replay import check_plays
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, chunk
 from labeling.errors import UnreadableFile
 
 T = TypeVar("T")
+
+_TRUECOLOUR = (RGB, RGBA)
 
 
 def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
@@ -59,13 +61,14 @@ def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.B
     out.write(SIGNATURE + chunk(b"IHDR", new.header.body()))
     written: list[T] = []
     palette = False
+    plte, differs = _plte(chunks, old, new), new.header != old.header or new.plte() != old.plte()
     for c in chunks[1:]:
         if not palette and c.kind in (b"PLTE", b"tRNS", b"IDAT"):
             palette = True
-            out.writelines(chunk(kind, body) for kind, body in ((b"PLTE", new.plte()), (b"tRNS", new.trns())) if body)
+            out.writelines(chunk(kind, body) for kind, body in ((b"PLTE", plte), (b"tRNS", new.trns())) if body)
         if c.kind == b"IDAT" and not written:
             written.append(write())
-        if c.kind in BY_COLOUR_TYPE and new.header != old.header:
+        if c.kind in BY_COLOUR_TYPE and differs:
             out.writelines(_adapted(c, old, new))
         elif c.kind not in IMAGE and c.kind != b"iDOT":  # which gives offsets into the old picture data
             out.write(view[c.start : c.end])
@@ -75,15 +78,39 @@ def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.B
     return written[0]
 
 
+def _plte(chunks: Sequence[Chunk], old: Look, new: Look) -> bytes:
+    """Return the new payload of PLTE: the palette, or that suggested for truecolour (PNG, third edition, 11.2.2)."""
+    if old.header.colour not in _TRUECOLOUR:
+        return new.plte()
+    return next((bytes(c.body) for c in chunks if c.kind == b"PLTE"), b"")
+
+
 def _adapted(c: Chunk, old: Look, new: Look) -> Iterator[bytes]:
     """Yield a chunk whose payload depends on the colour type as it must be now, or nothing if it lost its meaning."""
-    if old.header.colour == new.header.colour == PALETTE:
-        if c.kind != b"hIST":  # a histogram has as many entries as the palette had
+    if c.kind == b"sBIT":
+        if body := _significant(bytes(c.body), old.header, new.header):
+            yield chunk(c.kind, body)
+    elif c.kind == b"hIST":  # counts of the uses of each entry of a palette
+        if old.header.colour in _TRUECOLOUR:
+            yield chunk(c.kind, bytes(c.body))
+    elif old.palette is not None and new.palette is not None:
+        index = c.body[0] if len(c.body) == 1 else 256
+        if index < len(old.palette) and old.palette[index].tobytes() == new.palette[index].tobytes():
             yield chunk(c.kind, bytes(c.body))
     elif c.kind == b"bKGD" and old.palette is not None and c.body and c.body[0] < len(old.palette):
         yield chunk(c.kind, struct.pack(">3H", *(int(value) for value in old.palette[c.body[0], :3])))
     elif c.kind == b"bKGD" and old.header.colour == GRAY and len(c.body) == 2:
         value = int.from_bytes(c.body, "big") * new.header.peak // old.header.peak
         yield chunk(c.kind, struct.pack(">H", value) * (3 if new.header.colour == RGBA else 1))
-    elif old.header.colour == new.header.colour or (c.kind == b"bKGD" and old.header.colour != PALETTE):
+    elif old.header.colour != PALETTE:
         yield chunk(c.kind, bytes(c.body))
+
+
+def _significant(body: bytes, old: Header, new: Header) -> bytes:
+    """Return the payload of sBIT for another colour type (PNG, third edition, 11.3.2.4); nothing if it is none."""
+    depth = 8 if old.colour == PALETTE else old.depth
+    if len(body) != (3 if old.colour == PALETTE else old.channels) or not all(0 < bits <= depth for bits in body):
+        return b""
+    if new.colour == old.colour:
+        return body
+    return (body if len(body) == 3 else body * 3) + bytes([new.depth])  # it became RGBA

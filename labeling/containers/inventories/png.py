@@ -8,7 +8,7 @@ from struct import Struct, unpack_from
 from labeling.containers.base import Buffer, Contents, Entry, Measure, digest_of_part
 from labeling.containers.png import MAX_CHUNKS, SIGNATURE
 
-_CODED = {b"IDAT", b"fdAT", b"PLTE", b"IEND", b"sBIT"}  # sBIT says of coded samples how many of their bits count
+_CODED = {b"IDAT", b"fdAT", b"IEND", b"sBIT"}  # sBIT says of coded samples how many of their bits count
 _ANY_VALUE = {b"iDOT", b"hIST"}  # offsets into, and counts of, coded data, which change with it
 _RGB, _PALETTE, _GRAY_ALPHA, _RGBA = 2, 3, 4, 6
 _head = Struct(">I4s")
@@ -60,6 +60,13 @@ def _chunk(view: memoryview, name: bytes, body: int, length: int, contents: Cont
             yield Entry("colour", b"", "colour", where)
         if coding in (_GRAY_ALPHA, _RGBA):
             yield Entry("alpha", b"", "alpha channel", where)
+    elif name == b"PLTE":
+        if bytes(view[25:26]) in (
+            bytes([_RGB]),
+            bytes([_RGBA]),
+        ):  # the colour type: it is no coded data there, but suggested
+            value = digest_of_part(view, body, body + length)
+            yield Entry("suggested-palette", value, "suggested palette", where)
     elif name == b"tRNS":
         yield Entry("alpha", b"", "transparency", where)
     elif name == b"acTL" and length >= 8:
