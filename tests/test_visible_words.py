@@ -89,7 +89,7 @@ def test_nothing_is_said_not_to_be_there_that_ocr_has_not_found(profile: str) ->
     report = labeling.verify(drawn(""), profile)
     verdict = report.verdicts[profile]
     (message,) = [each.message for each in (*verdict.failed, *verdict.warnings) if "-VISIBLE" in each.rule]
-    assert message.startswith("no label was found by OCR (text at the edges and corners of the picture)")
+    assert message.startswith("no label was found by OCR (text on the whole picture)")
     assert "no explicit label" not in json.dumps(report.to_dict())
 
 

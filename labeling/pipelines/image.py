@@ -135,7 +135,11 @@ class LabeledImage:
         return len(self._file)
 
     def pieces(self) -> list[Buffer]:
-        """Return ``data`` in pieces: of a large TIFF file, most of them are views of the source."""
+        """Return ``data`` in pieces: of a large TIFF file, most of them are views of the source.
+
+        Returns:
+            The pieces, in order; together they are ``data``.
+        """
         return [*self._file.views(0, self.size)] if isinstance(self._file, Pieces) else [self._file]
 
     def __bytes__(self) -> bytes:

@@ -22,7 +22,7 @@ RULES = (
         "CN-VISIBLE-MISSING",
         "Labelling Measures Art. 4; GB 45438-2025 5.2",
         "A visible label with both an AI and a generation element must be at an edge or corner.",
-        "OCR 未检出显式标识：画面边缘或角落处没有同时包含“人工智能/AI”和“生成/合成”要素的文字。",
+        "OCR 未检出显式标识：画面中没有同时包含“人工智能/AI”和“生成/合成”要素的文字。",
         general=True,
     ),
     Rule(
@@ -46,6 +46,12 @@ RULES = (
         "The text of the visible label must be at least 5 % of the shortest side in height.",
         "显式标识的文字高度低于画面最短边长度的 5%。",
         other_clauses=(_VIDEOS,),
+    ),
+    Rule(
+        "CN-VISIBLE-POSITION",
+        _PICTURES,
+        "The visible label of a picture must be at an edge or corner.",
+        "图片的显式标识未位于边缘或角落。",
     ),
     Rule(
         "CN-VISIBLE-CONTRAST",

@@ -22,7 +22,7 @@ class Evidence:
     findings: tuple[Finding, ...]
     readable: bool = True
     skipped: frozenset[str] = frozenset()
-    looked: str = "text at the edges and corners of the picture"
+    looked: str = "text on the whole picture"
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """Return the findings of one kind that found something, however defective."""

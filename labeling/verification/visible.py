@@ -12,6 +12,10 @@ from labeling.rule_catalogue import defect
 from labeling.rules import Profile
 from labeling.rules.engine import FOUND
 
+IN_PICTURE = "text on the whole picture"
+IN_VIDEO = "text in the first frame and in those at 0.5, 1, 2 and 4 s"
+"""Where a visible label is looked for, in words."""
+
 
 def accepted_by_all(profiles: Sequence[Profile]) -> tuple[str, ...]:
     """Return the languages in which every profile accepts the wording of a visible label."""
@@ -70,7 +74,5 @@ def visible_of(
 
 def looked_at(contents: Contents) -> str:
     """Return where a visible label was looked for in a file, in words."""
-    from labeling.verification import visible_video
-
     is_media = contents.format and containers.format_named(contents.format).media
-    return visible_video.LOOKED_AT if is_media else "text at the edges and corners of the picture"
+    return IN_VIDEO if is_media else IN_PICTURE

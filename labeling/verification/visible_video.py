@@ -29,7 +29,6 @@ ROUNDING = 0.002
 LATER = (0.5, 1.0, 2.0, 4.0)
 """Seconds at which a label is looked for that is not on the first frame: animated labels take a second to appear."""
 
-LOOKED_AT = "text at the edges and corners of the first frame and of those at 0.5, 1, 2 and 4 s"
 """What a report says of where it was looked for in vain: :data:`LATER` in words."""
 
 MAX_READINGS = 6
@@ -105,7 +104,9 @@ class _Reader:
 
         self.count += 1
         pixels = frame.rgb()
-        return _Reading(frame, read_visible(pixels, languages=self._languages), (pixels.shape[1], pixels.shape[0]))
+        return _Reading(
+            frame, read_visible(pixels, languages=self._languages, anywhere=True), (pixels.shape[1], pixels.shape[0])
+        )
 
 
 class _Reading:

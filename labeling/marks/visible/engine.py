@@ -3,8 +3,9 @@
 Nothing is downloaded: the wheel ships the models, and a missing one is an error.
 
 RapidOCR's documented call runs detection and recognition on one picture, cuts out and turns every text it finds, and
-reads crops one at a time. We detect on a reduced picture and read a few crops of the full one in a batch, so we call
-its two steps: the detector ``text_det`` and the method ``recognize_txt``. No documentation promises them. So
+reads crops one at a time. We detect with a network of our own (``tools/train_detector.py``), which knows labels only
+and sees small ones, and with RapidOCR's where that finds nothing. Then we read the few crops that come of it. So we
+call its two steps: the detector ``text_det`` and the method ``recognize_txt``. No documentation promises them. So
 pyproject.toml allows only the release that was tested, and :func:`ocr` checks that they are there.
 """
 
@@ -33,7 +34,10 @@ class OcrFailed(LabelingError):
     """The OCR engine raised an exception: nothing is known of the label, and nothing is wrong with the file."""
 
 
-STEPS = ("text_det", "recognize_txt")
+DETECTOR = Path(__file__).parent / "detector.onnx"
+"""The weights of our own network."""
+
+STEPS = ("recognize_txt", "text_det")
 """What this module calls of a ``RapidOCR`` object."""
 
 _NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
@@ -56,9 +60,8 @@ def ocr() -> Any:
     """
     logger = logging.getLogger("RapidOCR")
     level = logger.level
-    threads = int(os.environ.get("AIGC_LABEL_OCR_THREADS", "0")) or min(4, os.cpu_count() or 1)
     with _reading():
-        engine = _loaded(threads)
+        engine = _loaded(_threads())
     logger.setLevel(max(level, logging.CRITICAL))
     if missing := [name for name in STEPS if not callable(getattr(engine, name, None))]:
         raise MissingDependency(
@@ -81,10 +84,11 @@ def _loaded(threads: int) -> Any:
                 "Det.limit_type": "max",  # the reader chooses the size itself: the detector must not scale it up again
                 "Det.limit_side_len": 8192,
                 "Rec.rec_img_shape": [3, 48, 48],  # least width: short labels are not padded to 320 pixels
+                "Rec.rec_batch_num": 1,  # nor to the longest one beside them: that takes memory, and saves no time
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads,
             }
         )
-        engine(np.zeros((64, 64, 3), np.uint8))  # loads the detector
+        engine(np.zeros((64, 64, 3), np.uint8))  # loads its detector
     except ImportError as error:  # RapidOCR itself only notices a missing onnxruntime when it loads a model
         raise MissingDependency(
             f"reading visible labels needs OCR ({error})", hint="pip install rapidocr onnxruntime"
@@ -104,6 +108,34 @@ def _require_models(folder: Path) -> None:
 def _reading() -> AbstractContextManager[None]:
     """Turn whatever RapidOCR and onnxruntime raise into :class:`OcrFailed`, but for want of memory."""
     return gate("look for text on the picture", lambda why: OcrFailed(f"the OCR engine failed ({why})"))
+
+
+def spots(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Run the detector on an RGB picture, (H, W, 3) uint8; H and W are multiples of 16.
+
+    Returns:
+        Two arrays (H / 4, W / 4) of float32: how likely each place is the core of a line that speaks of AI, 0 to 1, and
+        how high that line is, in pixels.
+    """
+    ocr()  # it says what is missing, and sees to it that onnxruntime sends nothing
+    with _lock, _reading():
+        likely, high = _detector().run(None, {"pixels": pixels[None]})[0]
+    return likely, high
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads()
+    options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False  # it would keep what the largest picture took
+    return onnxruntime.InferenceSession(str(DETECTOR), options, providers=["CPUExecutionProvider"])
+
+
+def _threads() -> int:
+    return int(os.environ.get("AIGC_LABEL_OCR_THREADS", "0")) or min(4, os.cpu_count() or 1)
 
 
 def detect(pixels: NDArray[np.uint8]) -> list[tuple[float, float, float, float]]:

@@ -1,6 +1,6 @@
 """Where text is on a picture: boxes from the detector, joined to lines, and the crops to read.
 
-The detector runs once, on the whole picture, reduced. Only text at an edge or a corner is read, from the full picture.
+The detector runs on the whole picture, reduced. What it finds is read from the full picture.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.marks.visible import engine
+from labeling.marks.visible import detector, engine
 
 Pixels = NDArray[np.uint8]
 
 SIDE = 368
-"""Shortest side in pixels of the reduced picture for the detector: a label of 5 % is then 18 pixels high."""
+"""Shortest side in pixels of the reduced picture for RapidOCR's detector: a label of 5 % is then 18 pixels high."""
 
 BORDER = 8
 """Pixels of padding around the reduced picture: the detector misses text that touches the border."""
+
+SIDES = (640, 256)
+"""Shortest side in pixels of the scaled picture for our own detector: a label of 2 % is then 13 pixels high. The second
+one is for text of more than a tenth, and is looked at only where the first one has none."""
 
 BUSY = 7.0
 """Mean difference between neighbouring samples of the reduced picture, of 255, above which it counts as busy."""
@@ -101,40 +105,66 @@ class Line:
         )
 
 
-def detected(pixels: Pixels, *, gray: bool = False) -> list[Line]:
-    """Detect text on a picture, (H, W, 3) uint8 RGB, and return its boxes. ``gray`` drops the colours first."""
-    import cv2
+def detected(pixels: Pixels) -> list[Line]:
+    """Detect on a picture, (H, W, 3) uint8 RGB, where it may say that AI made it."""
+    return [line for window in _windows(pixels) for line in _spots(*window)]
 
+
+def detected_texts(pixels: Pixels, *, gray: bool = False) -> list[Line]:
+    """Detect text of any kind on a picture, (H, W, 3) uint8 RGB. ``gray`` drops the colours first."""
+    return [line for window in _windows(pixels) for line in _texts(*window, gray)]
+
+
+def _windows(pixels: Pixels) -> Iterator[tuple[Pixels, int, int]]:
+    """Yield what is searched at a time, and where it is: the picture; of a long one, both ends and the middle."""
     height, width = pixels.shape[:2]
     shortest, longest = min(width, height), max(width, height)
     span = MAX_ASPECT * shortest
-    starts = [0] if longest <= span else [0, (longest - span) // 2, longest - span]
-    found: list[Line] = []
-    for start in starts:
+    for start in [0] if longest <= span else [0, (longest - span) // 2, longest - span]:
         dx, dy = (start, 0) if width >= height else (0, start)
-        window = pixels[dy : dy + min(height, span), dx : dx + min(width, span)]
-        scale = SIDE / shortest
-        size = max(16, round(window.shape[1] * scale)), max(16, round(window.shape[0] * scale))
-        small = cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        if gray:
-            small = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        padded = cv2.copyMakeBorder(small, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
-        fx, fy = window.shape[1] / size[0], window.shape[0] / size[1]
-        for box in engine.detect(np.asarray(padded, np.uint8)):
-            left, top, right, bottom = (value - BORDER for value in box)
-            line = Line(
-                max(0.0, left * fx) + dx,
-                max(0.0, top * fy) + dy,
-                min(float(window.shape[1]), right * fx) + dx,
-                min(float(window.shape[0]), bottom * fy) + dy,
-            )
-            if line.width >= 4 and line.height >= 4:
-                found.append(line)
-    return found
+        yield pixels[dy : dy + min(height, span), dx : dx + min(width, span)], dx, dy
+
+
+def _spots(window: Pixels, dx: int, dy: int) -> list[Line]:
+    for side in SIDES:
+        small, fx, fy = _resized(window, side)
+        if found := _lines(detector.boxes(small), fx, fy, dx, dy):
+            return found
+    return []
+
+
+def _texts(window: Pixels, dx: int, dy: int, gray: bool) -> list[Line]:
+    import cv2
+
+    small, fx, fy = _resized(window, SIDE)
+    if gray:
+        small = np.asarray(cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+    padded = cv2.copyMakeBorder(small, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
+    height, width = small.shape[:2]
+    boxes = [
+        (max(0.0, a - BORDER), max(0.0, b - BORDER), min(float(width), c - BORDER), min(float(height), d - BORDER))
+        for a, b, c, d in engine.detect(np.asarray(padded, np.uint8))
+    ]
+    return _lines(boxes, fx, fy, dx, dy)
+
+
+def _resized(window: Pixels, side: int) -> tuple[Pixels, float, float]:
+    """Scale a part of a picture to a shortest side; return also how many pixels one is, across and down."""
+    import cv2
+
+    scale = side / min(window.shape[:2])
+    size = max(16, round(window.shape[1] * scale)), max(16, round(window.shape[0] * scale))
+    small = cv2.resize(window, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return np.asarray(small, np.uint8), window.shape[1] / size[0], window.shape[0] / size[1]
+
+
+def _lines(boxes: list[detector.Box], fx: float, fy: float, dx: int, dy: int) -> list[Line]:
+    lines = [Line(a * fx + dx, b * fy + dy, c * fx + dx, d * fy + dy) for a, b, c, d in boxes]
+    return [line for line in lines if line.width >= 4 and line.height >= 4]
 
 
 def busy(pixels: Pixels) -> bool:
-    """Return whether a picture is full of fine detail (noise, fabric, foliage), in which the detector misses text."""
+    """Return whether a picture is full of fine detail (noise, fabric, foliage), in which colours hide text."""
     import cv2
 
     scale = SIDE / min(pixels.shape[:2])

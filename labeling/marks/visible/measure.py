@@ -29,8 +29,8 @@ TALL = 40
 """Height in pixels to which the line's box is scaled, without its padding; the text in it is then about 28 high."""
 
 STEP = 1.045
-SIZES = tuple(round(17 * STEP**n, 2) for n in range(20))
-"""Sizes tried, in pixels per em: 0.43 to 0.98 of the box."""
+SIZES = tuple(round(17 * STEP**n, 2) for n in range(26))
+"""Sizes tried, in pixels per em: 0.43 to 1.28 of the box, since one detector draws it wide and the other one close."""
 
 CLEAR = 0.72
 """Correlation below which outlined and thin strokes are tried as well."""

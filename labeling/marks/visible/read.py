@@ -1,7 +1,8 @@
-"""Read a visible label back: OCR at the edges of the picture, then the rules on wording, size and position.
+"""Read a visible label back: OCR wherever AI is spoken of, then the rules on wording, size and position.
 
-Text in the middle is part of the picture, not a label (GB 45438-2025 5.2). Nor is every sentence at an edge that speaks
-of AI: :func:`labeling.marks.wording.read` says what it is.
+Not every sentence that speaks of AI is a label: :func:`labeling.marks.wording.read` says what it is. Away from the
+edges it may also be a part of what is depicted, a poster or a page. There it counts only if it is a whole statement,
+small, and no part of a longer line or of a block of lines.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
-from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, readings
+from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, detected_texts, readings
 from labeling.marks.visible.measure import EM, measure
 from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
 from labeling.rule_catalogue import defect
@@ -27,6 +28,20 @@ SMALLEST = 0.012
 """Height of a box, as a fraction of the shortest side, below which it is not read."""
 
 MAX_READ = 24
+MAX_INNER = 4
+
+LARGEST = 0.13
+"""Height of the box of a line away from the edges, of the shortest side, above which it is a headline and no label."""
+
+WIDER, MAX_LONGER = 1.3, 3
+"""By how much of its height a line is read on at either end, and how often."""
+
+CLEAR = 0.75
+"""Confidence of the recogniser from which there is text beside a line, above or below it."""
+
+INSIDE = "inside"
+"""The position of a label that is at no edge."""
+
 MAX_TEXT = 60
 MAX_ASPECT = 32
 
@@ -43,6 +58,7 @@ def read_visible(
     *,
     languages: tuple[str, ...] = ("zh",),
     scale: int = 1,
+    anywhere: bool = False,
 ) -> Finding:
     """Look for a visible label on a picture.
 
@@ -51,15 +67,20 @@ def read_visible(
         others: A transparent picture over other grounds, each like ``pixels``. The worst contrast of all counts.
         languages: Languages in which the profile accepts the wording.
         scale: How many pixels of the picture one of these stands for; sizes and places are reported in the picture's.
+        anywhere: Whether a label may be away from the edges, as on a video (GB 45438-2025 5.4, against 5.2).
 
     Raises:
         MissingDependency: There is no OCR engine.
     """
-    found = _said(_read(pixels))
+    found = _said(pixels, detected(pixels)) or _said(pixels, detected_texts(pixels))
+    if not found:
+        clearer = _clearer(pixels)
+        found = _said(clearer, detected(clearer))
     if not found and busy(pixels):
-        found = _said(_read(pixels, gray=True))
+        found = _said(pixels, detected_texts(pixels, gray=True))
     if not found and is_dithered(pixels):
-        found = _said(_read(_smoothed(pixels)))
+        melted = _smoothed(pixels)
+        found = _said(melted, detected(melted)) or _said(melted, detected_texts(melted))
     if not found:
         return Finding("visible", Status.ABSENT)
 
@@ -70,17 +91,81 @@ def read_visible(
     line, reading = max(found, key=rank)
     if reading.kind is Kind.DENIAL:
         return _denial(line, pixels.shape[1], pixels.shape[0], scale)
-    return _finding(pixels, others, line, reading, languages, scale)
+    return _finding(pixels, others, line, reading, languages, scale, anywhere=anywhere)
 
 
 _KINDS = (Kind.NONE, Kind.DENIAL, Kind.BRAND, Kind.STATEMENT)
 """From the one that says least of a label to the one that says most."""
 
 
-def _said(lines: list[Line]) -> list[tuple[Line, Reading]]:
-    """Return the lines that say who made the picture, with what they say."""
-    readings = [(line, read(line.text)) for line in lines]
-    return [(line, reading) for line, reading in readings if reading.kind is not Kind.NONE]
+def _said(pixels: NDArray[np.uint8], boxes: list[Line]) -> list[tuple[Line, Reading]]:
+    """Return the lines that say who made the picture, and what they say; those away from the edges if no others do."""
+    height, width = pixels.shape[:2]
+    every = [(line, read(line.text)) for line in _read(pixels, boxes)]
+    some = [(line, reading) for line, reading in every if reading.kind is not Kind.NONE]
+    outer = [_whole(pixels, line) for line, _ in some if at_edge(line, width, height)]
+    found = [(line, reading) for line in outer if (reading := read(line.text)).kind is not Kind.NONE]
+    reach = NEAR * min(width, height)
+    found = [
+        (line, reading)
+        for line, reading in found
+        if line.turn or line.top <= reach or height - line.bottom <= reach or not _in_block(pixels, line)
+    ]
+    if found or outer:
+        return found
+    inner = [line for line, reading in some[:MAX_INNER] if reading.kind is Kind.STATEMENT]
+    return [(line, read(line.text)) for line in inner if _stands_alone(pixels, line)]
+
+
+def _whole(pixels: NDArray[np.uint8], line: Line) -> Line:
+    """Return a line with what it goes on with at its ends: the detector knows the words of labels and no others."""
+    for _ in range(MAX_LONGER):
+        if line.turn or not line.text:
+            break
+        around = WIDER * line.height
+        longer = replace(line, left=line.left - around, right=line.right + around)
+        [(text, score)] = engine.recognise([_cut(pixels, longer)])
+        before, after = ("".join(each.split()) for each in (line.text, mended(text)))
+        more = [c for c in after.replace(before, "", 1) if c.isalnum()] if before in after else []
+        if score < CLEAR or not more or (len(more) == 1 and more[0].isascii()):  # a round logo reads as a letter
+            break
+        line = replace(
+            longer,
+            left=max(0.0, longer.left),
+            right=min(float(pixels.shape[1]), longer.right),
+            text=mended(text),
+            score=score,
+        )
+    return line
+
+
+def _stands_alone(pixels: NDArray[np.uint8], line: Line) -> bool:
+    """Return whether a line away from the edges is small, and no part of a longer one or of a block of lines."""
+    if line.turn or line.thickness > LARGEST * min(pixels.shape[:2]) or _whole(pixels, line) is not line:
+        return False
+    return not _in_block(pixels, line)
+
+
+def _in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
+    """Return whether there is text close above or below a line: it belongs to a page, and is no label on it."""
+    tall = line.height
+    above = replace(line, top=line.top - 1.5 * tall, bottom=line.top - 0.1 * tall)
+    below = replace(line, top=line.bottom + 0.1 * tall, bottom=line.bottom + 1.5 * tall)
+    beside = engine.recognise([crop for each in (above, below) if (crop := _cut(pixels, each)).size])
+    return any(len(text) > 1 and score > CLEAR for text, score in beside)
+
+
+def _cut(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:
+    top, bottom, left, right = (max(0, round(edge)) for edge in (line.top, line.bottom, line.left, line.right))
+    return pixels[top:bottom, left:right]
+
+
+def _clearer(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture without colours, its contrast stretched place by place."""
+    import cv2
+
+    even = cv2.createCLAHE(3.0, (8, 8)).apply(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    return np.asarray(cv2.cvtColor(even, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _denial(line: Line, width: int, height: int, scale: int) -> Finding:
@@ -114,14 +199,14 @@ def _smoothed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", cv2.GaussianBlur(pixels, (0, 0), sigma))
 
 
-def _read(pixels: NDArray[np.uint8], *, gray: bool = False) -> list[Line]:
-    """Read every text at an edge: single lines, and neighbours that belong together."""
+def _read(pixels: NDArray[np.uint8], boxes: list[Line]) -> list[Line]:
+    """Read every text that was detected: single lines, and neighbours that belong together."""
     height, width = pixels.shape[:2]
     least = SMALLEST * min(width, height)
-    boxes = [line for line in detected(pixels, gray=gray) if min(line.height, line.width) >= least]
-    boxes = [line for line in (*boxes, *columns(boxes)) if at_edge(line, width, height)]
+    boxes = [line for line in boxes if min(line.height, line.width) >= least]
+    boxes += columns(boxes)
     boxes = [line for line in boxes if max(line.height, line.width) <= MAX_ASPECT * min(line.height, line.width)]
-    boxes.sort(key=lambda line: -min(line.height, line.width))
+    boxes.sort(key=lambda line: (not at_edge(line, width, height), -min(line.height, line.width)))
     ways = [way for line in boxes for way in readings(pixels, line)][:MAX_READ]
     texts = engine.recognise([crop for _, crop in ways])
     found = [
@@ -159,11 +244,13 @@ def _finding(
     reading: Reading,
     languages: tuple[str, ...],
     scale: int,
+    *,
+    anywhere: bool,
 ) -> Finding:
     height, width = pixels.shape[:2]
     size = measure(pixels, line, _element(line, reading), others)
     height_ratio = size.ink * EM / min(width, height)
-    where = _position(line, width, height)
+    where = _position(line, width, height) if at_edge(line, width, height) else INSIDE
     value: dict[str, Any] = {
         "text": line.text,
         "box": _box(line, scale),
@@ -181,6 +268,9 @@ def _finding(
     defects: list[Defect] = []
     if not reading.complies(languages):
         defects.append(defect("CN-VISIBLE-WORDING", _falls_short(line.text, reading)))
+    if where == INSIDE and not anywhere:
+        message = "the label is inside the picture and not at an edge or a corner; or it belongs to what is depicted"
+        defects.append(defect("CN-VISIBLE-POSITION", message))
     # Ink is measured to one row of pixels: text that may have 5 % is not called too small.
     if height_ratio + 1 / min(width, height) < MIN_HEIGHT_RATIO:
         defects.append(defect("CN-VISIBLE-SIZE", _too_small(size.ink * EM, line, width, height, scale)))

@@ -28,11 +28,11 @@ class Vendor(NamedTuple):
 
 VENDORS: tuple[Vendor, ...] = (
     # --- China
-    Vendor("豆包", ("豆苞", "亘包", "豆色", "豆句", "doubao")),
+    Vendor("豆包", ("豆苞", "亘包", "互包", "豆色", "豆句", "doubao")),
     Vendor("腾讯元宝", ("腾讯元室", "腾汛元宝", "騰訊元寶")),
     Vendor("元宝", ("元室", "无宝", "元寶", "元宜", "yuanbao")),
     Vendor("通义千问", ("通义干问", "通义千间", "通乂千问", "通義千問")),
-    Vendor("千问", ("干问", "千间", "于问", "千問", "qwen")),
+    Vendor("千问", ("干问", "千间", "干间", "于问", "于间", "千問", "qwen")),
     Vendor("通义万相", ("通义万象", "通乂万相", "通義萬相", "tongyi wanxiang")),
     Vendor("万相", ("wan ai",)),
     Vendor("通义", ("通乂", "通叉", "通義", "tongyi"), maker=False, brand=False),
@@ -41,7 +41,7 @@ VENDORS: tuple[Vendor, ...] = (
     Vendor("Kling", ("kling", "klingai", "kling ai", "kiing")),
     Vendor("文心一格", ("文心一恪", "文心—格", "文心-格")),
     Vendor("文心一言", ("文心—言", "文心-言")),
-    Vendor("文心", ("文心大模型", "ernie"), brand=False),
+    Vendor("文心", ("文必", "文心大模型", "ernie"), brand=False),
     Vendor("文小言", ("文小盲",)),
     Vendor("智谱清言", ("智普清言", "智譜清言", "智谱清盲", "chatglm")),
     Vendor("清言", ("清盲", "清吉")),
