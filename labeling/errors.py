@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from labeling.inert import inert
+
 
 class LabelingError(Exception):
     """Base of every error that this package raises on purpose.
@@ -46,7 +48,7 @@ class LabelingError(Exception):
     exit_code = 2
 
     def __init__(self, message: object, *, path: str | os.PathLike[str] | None = None, hint: str | None = None) -> None:
-        self.message = str(message)
+        self.message = inert(str(message))  # it may quote a file
         self.path = None if path is None else os.fspath(path)
         self.hint = hint
         super().__init__(self.message)

@@ -133,6 +133,7 @@ class Block:
         problem: What is wrong with this block; empty if nothing is. If a label cannot be read because of it, the block
             counts as :attr:`Contents.unread`.
         places: Positions in ``data`` of numbers of 4 bytes that say where other things in the file are.
+        too_much: Whether nothing is wrong with it but that it is more than is read.
     """
 
     kind: Kind
@@ -144,6 +145,7 @@ class Block:
     late: bool = False
     problem: str = ""
     places: tuple[int, ...] = ()
+    too_much: bool = False
 
 
 MAX_PARSED = 4 << 20

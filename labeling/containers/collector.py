@@ -53,6 +53,9 @@ def note(messages: list[str], message: str) -> None:
         messages.append(message)
 
 
+_UNPACKS = "unpacks to more than"
+
+
 @dataclass(slots=True)
 class Collector:
     """The blocks, problems and warnings found so far, within the bounds stated in :mod:`labeling.containers.base`.
@@ -168,8 +171,12 @@ class Collector:
         refusal = self.refusal(len(data), packet=kind is Kind.XMP)
         if refusal:
             data, problem = b"", refusal
+        length = span[1] - span[0]
+        # The caller may have found out, and left the payload out already.
+        skipped = problem and not data and (problem.startswith(_UNPACKS) or self.refusal(length))
         self.left -= len(data)
-        self.blocks.append(Block(kind, where, span[0], span[1] - span[0], bytes(data), keyword, late, problem))
+        too_much = bool(refusal or skipped)
+        self.blocks.append(Block(kind, where, span[0], length, bytes(data), keyword, late, problem, (), too_much))
 
     def inflate(self, data: Buffer) -> tuple[bytes, str]:
         """Decompress a zlib stream whose output is bounded.
@@ -185,7 +192,7 @@ class Collector:
             return b"", "its compressed data is damaged"
         if len(out) > limit:
             self.left -= limit  # the work done counts: otherwise thousands of small bombs would add up
-            return b"", f"unpacks to more than {limit} bytes"
+            return b"", f"{_UNPACKS} {limit} bytes"
         if not stream.eof:
             return out, "its compressed data is cut off"
         return out, ""

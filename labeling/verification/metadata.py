@@ -112,6 +112,8 @@ def _unread(block: Block, found: Found) -> None:
     elif block.kind is Kind.XMP:
         found.packet = found.packet or (None if _is_extension(block) else block)
         found.add_unread(unread_block(block), block.where)
+    elif block.too_much and block.kind is Kind.TEXT and block.keyword and aigc.FIELD not in block.keyword.upper():
+        return  # a workflow of many megabytes; a warning names it
     elif block.kind in (Kind.TEXT, Kind.PROPERTY, Kind.EXIF, Kind.COMMENT, Kind.APP):
         found.add_unread(unread_block(block), block.where, ("aigc",))
 
