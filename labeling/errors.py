@@ -25,8 +25,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from labeling.inert import inert
-
 
 class LabelingError(Exception):
     """Base of every error that this package raises on purpose.
@@ -48,7 +46,7 @@ class LabelingError(Exception):
     exit_code = 2
 
     def __init__(self, message: object, *, path: str | os.PathLike[str] | None = None, hint: str | None = None) -> None:
-        self.message = inert(str(message))  # it may quote a file
+        self.message = str(message)
         self.path = None if path is None else os.fspath(path)
         self.hint = hint
         super().__init__(self.message)

@@ -17,6 +17,7 @@ from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict, MissingDependency
 from labeling.filebytes import Pieces
 from labeling.findings import Finding, Status
+from labeling.inert import inert
 from labeling.label import Label
 from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.marks import aigc, exif, iptc, xmp
@@ -451,7 +452,7 @@ def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> t
     found = metadata.scan(contents_of_image(image))
     own = own_label(found)
     if own is not None and own.producer != producer:
-        raise LabelConflict(f"the image comes from a file labelled by {own.producer}", hint=OTHERS_MUST_STAY)
+        raise LabelConflict(f"the image comes from a file labelled by {inert(own.producer)}", hint=OTHERS_MUST_STAY)
     return (found.packet.data if found.packet is not None and not found.broken else None), found
 
 

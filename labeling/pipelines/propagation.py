@@ -16,6 +16,7 @@ from labeling import containers, files
 from labeling.errors import LabelConflict, LabelingError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
+from labeling.inert import inert
 from labeling.label import Label, Origin
 from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.losses import Loss
@@ -200,7 +201,7 @@ def transplant(
             data, contents, found, mended = read_mended(data, MAX_PIXELS_LABELLED)
             own = own_label(found)
             if own is not None and own.producer != label.producer:
-                raise LabelConflict(f"carries a label of {own.producer} already", hint=OTHERS_MUST_STAY)
+                raise LabelConflict(f"carries a label of {inert(own.producer)} already", hint=OTHERS_MUST_STAY)
             require_signer(found, signer)
             check_signable(original, before, signer)
             _require_alike((whole, before, had), (data, contents, found), from_name)

@@ -10,6 +10,7 @@ from labeling import containers, files
 from labeling.containers import Contents, Media
 from labeling.errors import LabelConflict, LabelingError, SigningError, UnreadableFile, UnsupportedFormat
 from labeling.filebytes import FileBytes
+from labeling.inert import inert
 from labeling.label import Label
 from labeling.marks import aigc
 from labeling.verification import metadata
@@ -117,7 +118,7 @@ def agreed_label(found: metadata.Found, label_for: LabelFor) -> Label:
     label = label_for(own)
     if own is not None and own.producer != label.producer:
         hint = f"{OTHERS_MUST_STAY}: propagate adds your half instead"
-        raise LabelConflict(f"already labelled by {own.producer}", hint=hint)
+        raise LabelConflict(f"already labelled by {inert(own.producer)}", hint=hint)
     return label
 
 
@@ -133,7 +134,7 @@ def own_label(found: metadata.Found) -> Label | None:
         raise LabelConflict(f"carries an AIGC label that names no producer, at {where}", hint=OTHERS_MUST_STAY)
     producers = {label.producer for label in labels if label is not None}
     if len(producers) > 1:
-        raise LabelConflict(f"carries labels of several producers ({', '.join(sorted(producers))})")
+        raise LabelConflict(f"carries labels of several producers ({', '.join(map(inert, sorted(producers)))})")
     return labels[0] if labels else None
 
 
