@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from labeling import Labeler, verify
+from labeling import LabelConflict, Labeler, verify
 from labeling.marks import xmp
 
+from .fuzzing.seeds import chunk
 from .pictures import rgb
 
 PRODUCER = "001191110102MACQD9K64010000"
@@ -126,3 +127,18 @@ def test_a_second_label_may_name_a_newer_system() -> None:
     made = LABELER.label_image(_file("JPEG"))
     (iptc,) = [each for each in LABELER.label_image(made.data).report.findings if each.kind == "iptc"]
     assert iptc.value["AISystemUsed"] == "Painter"
+
+
+def test_a_producer_that_a_file_names_begins_no_line_of_a_message() -> None:
+    fields = [
+        b'{"Label":"1","ContentProducer":"%s","ProduceID":"1"}' % producer
+        for producer in (PRODUCER.encode(), b"00119111010\xc2\x85ACQD9K64010000")
+    ]
+    out = io.BytesIO()
+    rgb().save(out, "PNG")
+    plain = out.getvalue()
+    texts = b"".join(chunk(b"iTXt", b"AIGC\0\0\0\0\0" + each) for each in fields)
+    with pytest.raises(LabelConflict) as caught:
+        Labeler(PRODUCER).label_image(plain[:33] + texts + plain[33:])
+    assert "\\x85ACQD" in str(caught.value)
+    assert str(caught.value).isprintable()
