@@ -146,7 +146,7 @@ ADDING: dict[str, tuple[str, str]] = {
     "PyAV": ("a.mp4", "av.open"),
     "HEVC by PyAV": ("a.heic", "av.CodecContext.create"),
     "AV1 by PyAV": ("a.avif", "av.CodecContext.create"),
-    "WebP": ("a.webp", "PIL.WebPImagePlugin.WebPImageFile.load"),
+    "WebP": ("a.webp", "cv2.imdecode"),
     "GIF": ("a.gif", "PIL.GifImagePlugin.GifImageFile.seek"),
     "c2pa": ("a.png", "c2pa.Builder.from_json"),
 }

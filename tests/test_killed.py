@@ -81,7 +81,9 @@ def test_the_old_file_or_the_new_one_and_nothing_left(
         except subprocess.TimeoutExpired:
             process.send_signal(sent)
         _, err = process.communicate(timeout=120)
-        assert "Traceback" not in err
+        # Python's own start of a worker whose parent was killed in that moment.
+        orphaned = sent is signal.SIGKILL and err.rstrip().endswith("EOFError: Ran out of input")
+        assert orphaned or "Traceback" not in err
         if target.exists():
             assert target.read_bytes() == old or verify(target, visible=False).findings[0].status == "present"
         else:

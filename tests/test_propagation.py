@@ -153,7 +153,7 @@ def test_trust_lists_are_kept_and_used(tmp_path: Path, monkeypatch: pytest.Monke
         [report] = json.loads(run("verify", signed, "--no-visible", "--format", "json", *more).stdout)
         return str(next(m for m in report["marks"] if m["mark"] == "c2pa")["signature"])
 
-    assert "No trust list" in run("trust", "list").stdout
+    assert "root" not in run("trust", "list").stdout.split()
     assert signature() == "valid"
     added = run("trust", "add", tmp_path / "root.pem")
     assert added.returncode == 0, added.stderr
@@ -164,7 +164,7 @@ def test_trust_lists_are_kept_and_used(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "home" / "trust" / "root.pem").write_bytes(b"altered")
     assert run("trust", "list").returncode == 2
     assert run("trust", "remove", "root").returncode == 0  # as the message says: remove it and add it again
-    assert "No trust list" in run("trust", "list").stdout
+    assert "root" not in run("trust", "list").stdout.split()
     again = run("trust", "remove", "root")
     assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
     assert "there is no trust list 'root'" in again.stderr

@@ -232,6 +232,7 @@ _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"GB 45438-2025,? (\d[\d.]*)(?: (\w)\))?", "GB 45438-2025 第 {0} 条{1}"),
         (r"(TC260-PG-\w+) (\w[\w.]*)", "{0} 第 {1} 条"),
         (r"IPTC Photo Metadata ([\d.]+), Digital Source Type", "IPTC 图片元数据标准 {0},数字来源类型"),
+        (r"XMP part (\d), ([\d.]+)", "XMP 规范第 {0} 部分 {1}"),
         (r"the file format", "文件格式规范"),
         (r"the custom profile", "自定义规则"),
         (r"this verification", "本次核验"),

@@ -163,7 +163,7 @@ def test_what_depends_on_the_colour_type_is_adapted_or_dropped(stamp: type[Stamp
     assert painted[b"IHDR"][9] == 6  # no entry of the palette was free
     assert painted[b"bKGD"] == struct.pack(">3H", *map(int, palette[7]))
     assert b"hIST" not in painted
-    assert b"sBIT" not in painted
+    assert painted[b"sBIT"] == b"\5\6\5\x08"  # a palette that became RGBA: 11.3.2.4
     full = chunk(b"PLTE", palette[:16].tobytes()) + chunk(b"bKGD", b"\7") + chunk(b"hIST", bytes(32))
     grown = dict(chunks_of(paint_file(plain_png(3, 4, samples % 16, full), "png", stamp()).data))
     assert (grown[b"IHDR"][8:10], grown[b"bKGD"]) == (b"\x08\x03", b"\7")

@@ -253,7 +253,7 @@ def decode_item(pictures: Pictures, item: int, max_pixels: int) -> Planes:
     except TooLarge as error:  # FFmpeg's decoder of HEVC says the same of both
         raise TooLarge(
             f"item {item} of the HEIF file is coded with more than the {width}×{height} pixels that the file states, "
-            "or there is too little memory to decode it"
+            "or more memory is needed than there is to decode it"
         ) from error
     if made.width < width or made.height < height:
         raise UnreadableFile(
