@@ -395,6 +395,7 @@ def test_a_home_of_somebody_else_costs_a_note_and_no_verification(
         monkeypatch.delenv("AIGC_LABEL_HOME", raising=False)
         monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
         before = "import labeling.cli.verify, labeling.cli._output, labeling.reports.plain, labeling.reports.html\n"
+        before += "import labeling.marks.credentials.library, labeling.trust, cryptography.x509\n"
         done = as_nobody(shared, "verify", picture, "--no-visible", "--format", "json", before=before)
         assert done.returncode == 1, done.stderr
         assert [mark["status"] for mark in json.loads(done.stdout)[0]["marks"]] == ["absent"] * 3
