@@ -31,7 +31,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def labelled(plain: Path) -> Path:
-    return Labeler(PRODUCER).label_file(plain, plain.parent.parent / "labelled.png").path
+    (plain.parent / "labelled").mkdir()
+    return Labeler(PRODUCER).label_file(plain, plain.parent / "labelled" / "phone.png").path
 
 
 def test_both_cameras_of_phones_can_be_labelled_and_only_the_smaller_default_is_for_strangers() -> None:

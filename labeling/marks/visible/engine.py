@@ -128,7 +128,7 @@ def _detector() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _threads()
+    options.intra_op_num_threads = 1  # a second pool of threads would wait beside RapidOCR's, at the cost of both
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False  # it would keep what the largest picture took
     return onnxruntime.InferenceSession(str(DETECTOR), options, providers=["CPUExecutionProvider"])

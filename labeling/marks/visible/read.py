@@ -73,9 +73,6 @@ def read_visible(
         MissingDependency: There is no OCR engine.
     """
     found = _said(pixels, detected(pixels)) or _said(pixels, detected_texts(pixels))
-    if not found:
-        clearer = _clearer(pixels)
-        found = _said(clearer, detected(clearer))
     if not found and busy(pixels):
         found = _said(pixels, detected_texts(pixels, gray=True))
     if not found and is_dithered(pixels):
@@ -158,14 +155,6 @@ def _in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
 def _cut(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:
     top, bottom, left, right = (max(0, round(edge)) for edge in (line.top, line.bottom, line.left, line.right))
     return pixels[top:bottom, left:right]
-
-
-def _clearer(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture without colours, its contrast stretched place by place."""
-    import cv2
-
-    even = cv2.createCLAHE(3.0, (8, 8)).apply(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
-    return np.asarray(cv2.cvtColor(even, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def _denial(line: Line, width: int, height: int, scale: int) -> Finding:
