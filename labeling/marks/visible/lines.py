@@ -27,12 +27,6 @@ SIDES = (640, 256)
 """Shortest side in pixels of the scaled picture for our own detector: a label of 2 % is then 13 pixels high. The second
 one is for text of more than a tenth, and is looked at only where the first one has none."""
 
-BUSY = 7.0
-"""Mean difference between neighbouring samples of the reduced picture, of 255, above which it counts as busy."""
-
-MOST_BUSY = 4_000_000
-"""Pixels of the reduced picture that are looked at for that."""
-
 MAX_ASPECT = 4
 """Aspect ratio above which a picture is searched in windows, at both ends and in the middle."""
 
@@ -110,9 +104,9 @@ def detected(pixels: Pixels) -> list[Line]:
     return [line for window in _windows(pixels) for line in _spots(*window)]
 
 
-def detected_texts(pixels: Pixels, *, gray: bool = False) -> list[Line]:
-    """Detect text of any kind on a picture, (H, W, 3) uint8 RGB. ``gray`` drops the colours first."""
-    return [line for window in _windows(pixels) for line in _texts(*window, gray)]
+def detected_texts(pixels: Pixels) -> list[Line]:
+    """Detect text of any kind on a picture, (H, W, 3) uint8 RGB."""
+    return [line for window in _windows(pixels) for line in _texts(*window)]
 
 
 def _windows(pixels: Pixels) -> Iterator[tuple[Pixels, int, int]]:
@@ -133,12 +127,10 @@ def _spots(window: Pixels, dx: int, dy: int) -> list[Line]:
     return []
 
 
-def _texts(window: Pixels, dx: int, dy: int, gray: bool) -> list[Line]:
+def _texts(window: Pixels, dx: int, dy: int) -> list[Line]:
     import cv2
 
     small, fx, fy = _resized(window, SIDE)
-    if gray:
-        small = np.asarray(cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
     padded = cv2.copyMakeBorder(small, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_REPLICATE)
     height, width = small.shape[:2]
     boxes = [
@@ -161,18 +153,6 @@ def _resized(window: Pixels, side: int) -> tuple[Pixels, float, float]:
 def _lines(boxes: list[detector.Box], fx: float, fy: float, dx: int, dy: int) -> list[Line]:
     lines = [Line(a * fx + dx, b * fy + dy, c * fx + dx, d * fy + dy) for a, b, c, d in boxes]
     return [line for line in lines if line.width >= 4 and line.height >= 4]
-
-
-def busy(pixels: Pixels) -> bool:
-    """Return whether a picture is full of fine detail (noise, fabric, foliage), in which colours hide text."""
-    import cv2
-
-    scale = SIDE / min(pixels.shape[:2])
-    span = max(1, round(MOST_BUSY / (min(1.0, scale) ** 2 * min(pixels.shape[:2]))))
-    pixels = pixels[:span, :span]  # of a very long one, its beginning
-    size = max(1, round(pixels.shape[1] * min(1.0, scale))), max(1, round(pixels.shape[0] * min(1.0, scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return float(np.abs(np.diff(small.astype(np.int16), axis=1)).mean()) > BUSY if size[0] > 1 else False
 
 
 def at_edge(line: Line, width: int, height: int) -> bool:

@@ -19,7 +19,7 @@ from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
-from labeling.marks.visible.lines import NEAR, Line, at_edge, busy, columns, detected, detected_texts, readings
+from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, readings
 from labeling.marks.visible.measure import EM, measure
 from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
 from labeling.rule_catalogue import defect
@@ -73,8 +73,6 @@ def read_visible(
         MissingDependency: There is no OCR engine.
     """
     found = _said(pixels, detected(pixels)) or _said(pixels, detected_texts(pixels))
-    if not found and busy(pixels):
-        found = _said(pixels, detected_texts(pixels, gray=True))
     if not found and is_dithered(pixels):
         melted = _smoothed(pixels)
         found = _said(melted, detected(melted)) or _said(melted, detected_texts(melted))
