@@ -74,7 +74,7 @@ def test_the_command_names_the_option_that_raises_it(labelled: Path, tmp_path: P
         command = ["batch", str(labelled.parent), str(target), "--verify", "--include", labelled.name, "--workers", "1"]
         ran = CliRunner().invoke(group, [*command, *more])
         assert ran.exit_code == code, ran.output
-        *_, line = (target / ".aigc-label" / "results.jsonl").read_text("utf-8").splitlines()
+        (line,) = (target / ".aigc-label" / "results.jsonl").read_text("utf-8").splitlines()
         assert ("100,000,000" in json.dumps(json.loads(line))) == bool(code)
 
 
