@@ -31,7 +31,7 @@ _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _CRITICAL = {b"IHDR", b"PLTE", b"IEND"}
 _MAX_LENGTH = (1 << 31) - 1
 _MAX_KEYWORD = 79
-_RAW_HEAD = re.compile(rb"\s*[^\n]{1,79}\n\s*(\d{1,10})\s")
+_RAW_HEAD = re.compile(rb"\s*\S[^\n]{0,78}\n\s*(\d{1,10})\s")
 """The name of a raw profile, which may be two words ("generic profile"), and its length."""
 
 _RAW_KINDS = {"xmp": Kind.XMP, "exif": Kind.EXIF, "iptc": Kind.IPTC, "8bim": Kind.IPTC, "icc": Kind.ICC}
