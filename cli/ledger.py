@@ -262,7 +262,8 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
     writer = table_writer(out)
     writer.writerow([each.name for each in fields(Record)])
     for record in records:
-        row = record.to_dict() | {"fields": fields_json(record.fields)}
+        texts = {"fields": fields_json(record.fields), "details": record.details and fields_json(record.details)}
+        row = record.to_dict() | texts
         writer.writerow(["" if value is None else cell(str(value)) for value in row.values()])
 
 
@@ -281,13 +282,15 @@ def _description(record: Record) -> str:
     parts = [record.profile, record.output or record.media_type]
     if record.recipient is not None:
         parts.append(f"without the explicit label, to {record.recipient}")
+    if record.agreement is not None:
+        parts.append(f"agreement {record.agreement}")
     return ", ".join(inert(part) for part in parts if part)
 
 
 def _show_record(record: Record) -> None:
     line(f"record {record.seq}", bold=True)
     for name, value in record.to_dict().items():
-        if name == "fields":
+        if isinstance(value, dict):
             for key, text in value.items():
                 line(f"  {inert(str(key))} = {inert(str(text))}")
         elif value not in (None, ""):

@@ -40,14 +40,16 @@ def audited(rows: list[tuple[Any, ...]]) -> list[str]:
     found = []
     for row in rows:
         values = [value.hex() if isinstance(value, bytes) else value for value in row]
-        text = json.dumps(["aigc-ledger/1", *values], ensure_ascii=False, separators=(",", ":"))
+        details = values.pop(-2)
+        tag = ["aigc-ledger/1", *values] if details is None else ["aigc-ledger/2", *values[:-1], details, values[-1]]
+        text = json.dumps(tag, ensure_ascii=False, separators=(",", ":"))
         found.append(hashlib.sha256(text.encode()).hexdigest())
     return found
 
 
 COLUMNS = (
     "seq, time, kind, content_id, sha256, fingerprint, fields, profile, source, output, media_type, size, recipient, "
-    '"key", prev'
+    '"key", details, prev'
 )
 
 

@@ -26,7 +26,9 @@ def path(tmp_path: Path) -> Path:
 def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(path: Path) -> None:
     before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     with Ledger.open(path) as ledger:
-        recorded = ledger.append([entry(1), entry(2, recipient="客户 4711"), entry(3)])
+        recorded = ledger.append(
+            [entry(1), entry(2, recipient="客户 4711", details={"agreement": "第 7 号"}), entry(3)]
+        )
         recorded += ledger.append([entry(1, sha256="a" * 64)])
         assert ledger.show("id-1") == [recorded[0], recorded[3]]
         assert list(ledger.export()) == recorded
@@ -40,6 +42,7 @@ def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(path: Path
             assert getattr(record, name) == getattr(wanted, name), name
         assert record.fingerprint == wanted.fingerprint
     assert [record.recipient for record in recorded] == [None, "客户 4711", None, None]
+    assert [record.agreement for record in recorded] == [None, "第 7 号", None, None]
     connection = sqlite3.connect(path)
     rows = connection.execute(f"SELECT {COLUMNS} FROM ledger_entries ORDER BY seq").fetchall()
     hashes = [digest for (digest,) in connection.execute("SELECT hash FROM ledger_entries ORDER BY seq")]

@@ -38,7 +38,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Ledger.open(path) as ledger:
         ledger.append([entry(n) for n in range(1, 4)])
         ledger.prune(timedelta(0), force=True)
-        ledger.append([entry(n, recipient="Müller" if n == 7 else None) for n in range(4, COUNT + 3)])
+        agreed = {"recipient": "Müller", "details": {"agreement": "2026-17"}}
+        ledger.append([entry(n, **agreed if n == 7 else {}) for n in range(4, COUNT + 3)])
         assert ledger.verify().intact
         assert ledger.verify().count == COUNT
     return path
@@ -110,7 +111,7 @@ def test_a_record_put_in_between_is_found(original: Path, after: int, clone: int
         connection.execute("UPDATE ledger_entries SET seq = -seq WHERE seq < 0")
         copied[0] = after + 1
         copied[-1] = audited([tuple(copied[:-1])])[0]
-        connection.execute(f"INSERT INTO ledger_entries VALUES ({','.join('?' * 16)})", copied)
+        connection.execute(f"INSERT INTO ledger_entries ({COLUMNS}, hash) VALUES ({','.join('?' * 17)})", copied)
         assert not verified(path).intact
 
 

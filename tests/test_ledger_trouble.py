@@ -48,7 +48,7 @@ def first_version(path: Path, count: int) -> None:
             one.key,
             prev,
         )
-        [prev] = audited([row])
+        [prev] = audited([(*row[:-1], None, prev)])
         database.execute(f"INSERT INTO ledger_entries VALUES ({','.join('?' * 16)})", (*row, prev))
     database.execute("UPDATE ledger_head SET seq = ?, time = ?, hash = ?", (count, time, prev))
     database.commit()
@@ -63,7 +63,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None
         verified = ledger.verify()
         assert (verified.count, verified.discrepancies) == (8199, ())
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT value FROM ledger_meta").fetchall() == [("2",)]
+    assert connection.execute("SELECT value FROM ledger_meta").fetchall() == [("3",)]
     assert connection.execute("SELECT block FROM ledger_fingerprints").fetchall() == [(0,), (1,)]
     connection.close()
 
@@ -71,7 +71,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None
 def test_a_ledger_of_a_newer_version_is_refused(path: Path) -> None:
     Ledger.open(path).close()
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE ledger_meta SET value = '3'")
+    connection.execute("UPDATE ledger_meta SET value = '4'")
     connection.commit()
     connection.close()
     with pytest.raises(LabelingError, match=r"newer version.*pip install -U"):

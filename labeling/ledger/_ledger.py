@@ -140,6 +140,7 @@ class Ledger:
         *,
         source: str = "",
         recipient: str | None = None,
+        agreement: str | None = None,
         key: str | None = None,
         profile: str | None = None,
     ) -> Record:
@@ -149,6 +150,8 @@ class Ledger:
             labelled: What a verb of :class:`labeling.Labeler` returned. Of its path only the file's name is kept.
             source: A name for the input.
             recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
+            agreement: The reference of the agreement with the recipient, which says who answers for labelling the
+                copy.
             key: The caller's own key, to find the record again with :meth:`by_keys`.
             profile: The name of the rules (default: the first profile of the report).
 
@@ -162,7 +165,7 @@ class Ledger:
             >>> ledger.record(labeler.label_file("photo.png"), source="photo.png").seq  # doctest: +SKIP
             1
         """
-        entry = entry_of(labelled, source=source, recipient=recipient, key=key, profile=profile)
+        entry = entry_of(labelled, source=source, recipient=recipient, agreement=agreement, key=key, profile=profile)
         return self.append([entry])[0]
 
     def prune(self, older_than: timedelta = RETENTION, *, force: bool = False) -> Pruned:

@@ -55,6 +55,7 @@ entries = Table(
     Column("size", BigInteger, nullable=False),
     Column("recipient", Text),
     Column("key", _Word),
+    Column("details", Text),
     Column("prev", _Word, nullable=False),
     Column("hash", _Word, nullable=False),
 )
@@ -118,7 +119,9 @@ _LOCK = 0x41494743
 
 
 def _create_tables(connection: Connection) -> None:
-    for table in (meta, entries, head):
+    columns = [Column(c.name, c.type, primary_key=c.primary_key, autoincrement=False, nullable=c.nullable)
+               for c in entries.columns if c is not entries.c.details]  # fmt: skip
+    for table in (meta, Table(entries.name, MetaData(), *columns), head):
         connection.execute(CreateTable(table))
     for index in _INDEXES:
         index.create(connection)
@@ -136,7 +139,12 @@ def _create_search_table(connection: Connection) -> None:
         pack_block(connection, block)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_create_tables, _create_search_table)
+def _add_details(connection: Connection) -> None:
+    """Add the column of what else is recorded. The records that are there hold nothing in it."""
+    connection.execute(text(f"ALTER TABLE {entries.name} ADD COLUMN {entries.c.details.name} TEXT"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_create_tables, _create_search_table, _add_details)
 VERSION = len(STEPS)
 
 

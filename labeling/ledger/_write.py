@@ -35,7 +35,9 @@ def values_of(entry: Entry) -> dict[str, Any]:
     }
     exact = {"sha256": entry.sha256, "size": entry.size, "fingerprint": entry.fingerprint}
     fields = {storable(name): storable(value) for name, value in entry.fields.items()}
-    return {"kind": LABEL, "fields": fields_json(fields), **words, **optional, **exact}
+    details = {storable(name): storable(value) for name, value in (entry.details or {}).items()}
+    texts = {"fields": fields_json(fields), "details": fields_json(details) if details else None}
+    return {"kind": LABEL, **texts, **words, **optional, **exact}
 
 
 def append_rows(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Row]:

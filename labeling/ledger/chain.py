@@ -5,6 +5,9 @@ escapes): the text :data:`FORMAT_TAG`, then the columns in the order of :data:`C
 that is stored, ``fingerprint`` in hexadecimal digits, null for a missing value, and ``prev``, the hash of the record
 before. The ``prev`` of the first record is :data:`GENESIS`.
 
+A record without ``details`` is hashed as if there were no such column, under :data:`FORMAT_TAG`: records from before
+it keep their hashes. One with details is hashed with them, under :data:`FORMAT_TAG_2`.
+
 What a chain alone cannot prove: whoever can write to the database can recompute all hashes from some record on. The
 hash of the last record, kept elsewhere (:attr:`Verification.head`), reveals that. Nothing else does.
 """
@@ -19,11 +22,12 @@ from typing import Any
 from labeling.ledger.entry import PRUNE, Discrepancy, Record, Verification
 
 FORMAT_TAG = "aigc-ledger/1"
+FORMAT_TAG_2 = "aigc-ledger/2"
 GENESIS = "0" * 64
 
 COLUMNS = (
     "seq", "time", "kind", "content_id", "sha256", "fingerprint", "fields", "profile", "source", "output",
-    "media_type", "size", "recipient", "key", "prev",
+    "media_type", "size", "recipient", "key", "details", "prev",
 )  # fmt: skip
 
 BLOCK = 4096
@@ -37,7 +41,7 @@ MAX_DISCREPANCIES = 1000
 
 _TYPES: tuple[tuple[type, ...], ...] = tuple(
     {"seq": (int,), "size": (int,), "fingerprint": (bytes, type(None)), "recipient": (str, type(None)),
-     "key": (str, type(None))}.get(name, (str,))
+     "key": (str, type(None)), "details": (str, type(None))}.get(name, (str,))
     for name in COLUMNS
 )  # fmt: skip
 
@@ -45,26 +49,32 @@ _PREV = COLUMNS.index("prev")
 _FINGERPRINT = COLUMNS.index("fingerprint")
 _FIELDS = COLUMNS.index("fields")
 _KIND = COLUMNS.index("kind")
+_DETAILS = COLUMNS.index("details")
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=repr).encode
 
 
 def hash_of(row: Row) -> str:
     """Return the hash of a record, computed from its columns, in hexadecimal digits."""
-    values = [FORMAT_TAG, *row[: len(COLUMNS)]]
+    values = [FORMAT_TAG_2, *row[: len(COLUMNS)]]
     if isinstance(row[_FINGERPRINT], bytes):
         values[1 + _FINGERPRINT] = row[_FINGERPRINT].hex()
+    if row[_DETAILS] is None:
+        values[0] = FORMAT_TAG
+        del values[1 + _DETAILS]
     return hashlib.sha256(_to_json(values).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def record_of(row: Row) -> Record:
     """Return the record of a row. A value that was altered beyond reading is shown as it is stored."""
     values: list[Any] = [repr(v) if isinstance(v, bytes) and n != _FINGERPRINT else v for n, v in enumerate(row)]
-    try:
-        parsed = json.loads(row[_FIELDS])
-    except (ValueError, TypeError, RecursionError):
-        parsed = None
-    values[_FIELDS] = parsed if isinstance(parsed, dict) else {"": str(row[_FIELDS])}
+    for column in (_FIELDS, _DETAILS):
+        try:
+            parsed = json.loads(row[column])
+        except (ValueError, TypeError, RecursionError):
+            parsed = None
+        if column == _FIELDS or row[column] is not None:
+            values[column] = parsed if isinstance(parsed, dict) else {"": str(row[column])}
     return Record(*values)
 
 

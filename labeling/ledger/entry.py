@@ -22,6 +22,9 @@ LABEL = "label"
 PRUNE = "prune"
 """Kinds of records: a label that was given, and the note that older records were removed."""
 
+AGREEMENT = "agreement"
+"""Key of :attr:`Entry.details`: the agreement by which a copy without the explicit label was given out (Art. 9)."""
+
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -43,6 +46,7 @@ class Entry:
         fingerprint: 32 bytes (:mod:`labeling.fingerprint`).
         recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
         key: The caller's own key, to find the record again.
+        details: What else is to be kept, by name: :data:`AGREEMENT` is one. Hashed with the rest.
 
     Raises:
         LabelingError: A value that no record can hold.
@@ -59,6 +63,7 @@ class Entry:
     fingerprint: bytes | None = None
     recipient: str | None = None
     key: str | None = None
+    details: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 or not set(self.sha256) <= _HEX_DIGITS:
@@ -87,8 +92,14 @@ class Record:
     size: int
     recipient: str | None
     key: str | None
+    details: Mapping[str, str] | None
     prev: str
     hash: str
+
+    @property
+    def agreement(self) -> str | None:
+        """The agreement under which the recipient got a copy without the explicit label, if one was named."""
+        return (self.details or {}).get(AGREEMENT)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record for JSON.
@@ -98,7 +109,8 @@ class Record:
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         values["fingerprint"] = self.fingerprint.hex() if isinstance(self.fingerprint, bytes) else None
-        return values | {"fields": dict(self.fields)}
+        details = None if self.details is None else dict(self.details)
+        return values | {"fields": dict(self.fields), "details": details}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +192,7 @@ def entry_of(
     *,
     source: str = "",
     recipient: str | None = None,
+    agreement: str | None = None,
     key: str | None = None,
     profile: str | None = None,
 ) -> Entry:
@@ -189,6 +202,7 @@ def entry_of(
         labelled: What a verb of :class:`labeling.Labeler` returned. Of its path only the file's name is kept.
         source: A name for the input.
         recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
+        agreement: The reference of the agreement with the recipient, which says who answers for labelling the copy.
         key: The caller's own key, to find the record again.
         profile: The name of the rules (default: the first profile of the report).
 
@@ -217,6 +231,7 @@ def entry_of(
         fingerprint=fingerprint,
         recipient=recipient,
         key=key,
+        details=None if agreement is None else {AGREEMENT: agreement},
     )
 
 

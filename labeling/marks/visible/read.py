@@ -21,7 +21,7 @@ from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, readings
 from labeling.marks.visible.measure import EM, measure
-from labeling.marks.wording import Certainty, Kind, Reading, is_unfinished, joins, mended, read
+from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
 from labeling.rule_catalogue import defect
 
 SMALLEST = 0.012
@@ -96,8 +96,7 @@ _KINDS = (Kind.NONE, Kind.DENIAL, Kind.BRAND, Kind.STATEMENT)
 def _said(pixels: NDArray[np.uint8], boxes: list[Line]) -> list[tuple[Line, Reading]]:
     """Return the lines that say who made the picture, and what they say; those away from the edges if no others do."""
     height, width = pixels.shape[:2]
-    lines = [_whole(pixels, each) if is_unfinished(each.text) else each for each in _read(pixels, boxes)]
-    every = [(line, read(line.text)) for line in lines]
+    every = [(line, read(line.text)) for line in _read(pixels, boxes)]
     some = [(line, reading) for line, reading in every if reading.kind is not Kind.NONE]
     outer = [_whole(pixels, line) for line, _ in some if at_edge(line, width, height)]
     found = [(line, reading) for line in outer if (reading := read(line.text)).kind is not Kind.NONE]
@@ -122,8 +121,8 @@ def _whole(pixels: NDArray[np.uint8], line: Line) -> Line:
         longer = replace(line, left=line.left - around, right=line.right + around)
         [(text, score)] = engine.recognise([_cut(pixels, longer)])
         before, after = ("".join(each.split()) for each in (line.text, mended(text)))
-        ends = ["".join(filter(str.isalnum, end)) for end in after.split(before, 1)] if before in after else []
-        if score < CLEAR or all(end.isascii() and len(end) < 2 for end in ends):  # a round logo reads as a letter
+        more = [c for c in after.replace(before, "", 1) if c.isalnum()] if before in after else []
+        if score < CLEAR or not more or (len(more) == 1 and more[0].isascii()):  # a round logo reads as a letter
             break
         line = replace(
             longer,

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from labeling.marks.wording.grammar import MAX_TEXT, Certainty, Kind, Reading, read
 from labeling.marks.wording.judge import Wording, judge
-from labeling.marks.wording.ocr import is_unfinished, joins, mended
+from labeling.marks.wording.ocr import joins, mended
 
-__all__ = ["MAX_TEXT", "Certainty", "Kind", "Reading", "Wording", "is_unfinished", "joins", "judge", "mended", "read"]
+__all__ = ["MAX_TEXT", "Certainty", "Kind", "Reading", "Wording", "joins", "judge", "mended", "read"]
