@@ -63,8 +63,8 @@ def command(
       aigc-label verify *.jpg --format html --lang zh -o report.html
       aigc-label verify uploads/* --isolate --timeout 20
 
-    Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some file could not be read (and none was found
-    non-compliant).
+    Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some verdict is open, because a file could not be
+    read, or not everything that the profile asks for was found or looked for (and none was found non-compliant).
     """
     from labeling.config import pinned as load_pinned
     from labeling.reports.file_evidence import FileEvidence, gather_evidence

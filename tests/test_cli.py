@@ -124,6 +124,9 @@ def test_init_writes_a_configuration_that_add_uses_and_c2pa_reads_what_it_signs(
     with (folder / "out.jpg").open("rb") as file, c2pa.Reader("image/jpeg", file) as reader:
         assert json.loads(reader.json())["validation_state"] == "Valid"
     code, [report] = report_of(folder / "out.jpg", "--profile", "eu")
+    assert code == 1
+    assert {each["rule"] for each in report["verdicts"]["eu"]["failed"]} == {"EU-TIME-STAMP", "EU-WATERMARK"}
+    code, [report] = report_of(folder / "out.jpg", "--profile", "eu-art50")
     assert code == 0, report["verdicts"]
     c2pa_mark = next(finding for finding in report["marks"] if finding["mark"] == "c2pa")
     assert c2pa_mark["signature"] == "valid"

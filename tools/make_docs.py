@@ -69,7 +69,10 @@ def profiles_table() -> str:
         failing = [check.rule for check in profile.checks if check.row.severity is Severity.ERROR]
         warning = [check.rule for check in profile.checks if check.row.severity is Severity.WARNING]
         judged = f"every defect of {' and '.join(sorted(profile.judged))}" if profile.judged else ""
-        fails = ", ".join([*(f"`{rule}`" for rule in failing), *([judged] if judged else [])])
+        layers = [" with ".join(f"`{check.rule}`" for check in layer.checks) for layer in profile.layers]
+        if len(layers) > 1:
+            layers = [f"all of these techniques lack ({'; '.join(layers)}); with some of them it is inconclusive"]
+        fails = ", ".join([*(f"`{rule}`" for rule in failing), *filter(None, (judged, *layers))])
         words = f"{profile.text} ({', '.join(profile.languages)})"
         rows.append((f"`{profile.name}`", profile.title, words, fails, ", ".join(f"`{rule}`" for rule in warning)))
     return table(("Profile", "Regime", "Visible text", "Non-compliant if", "Warns of"), rows)
@@ -129,8 +132,17 @@ def rules_page() -> str:
         judged = ", ".join(f"`{kind}`" for kind in sorted(profile.judged)) or "none"
         parts.append(f"\n## Profile `{profile.name}`: {profile.title}\n\n")
         parts.append(f"Marks whose defects count as errors here: {judged}.\n\n")
-        parts.append(table(header, [rule_row(check.row) for check in profile.checks]))
-        checked |= {check.rule for check in profile.checks}
+        if profile.since:
+            parts.append(f"Applies from {profile.since}. Sources: {'; '.join(profile.sources)}.\n\n")
+        if len(profile.layers) > 1:
+            layers = (" with ".join(f"`{check.rule}`" for check in layer.checks) for layer in profile.layers)
+            parts.append(
+                f"It asks for several techniques together: {'; '.join(layers)}. With all of them a file may be\n"
+                "compliant; with some it is inconclusive, and warnings say which are missing or were not looked for;\n"
+                "with none it is non-compliant.\n\n"
+            )
+        parts.append(table(header, [rule_row(check.row) for check in profile.every_check]))
+        checked |= {check.rule for check in profile.every_check}
     custom = [rule for rule in RULES.values() if rule.id.startswith("CUSTOM-")]
     others = [rule for rule in RULES.values() if rule.id not in checked and rule not in custom]
     parts.append("\n## Defects of marks and files\n\n")

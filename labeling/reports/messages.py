@@ -182,7 +182,8 @@ WORDS: dict[str, tuple[str, str]] = {
 PROFILE_TITLES = {
     "cn": "中国：《人工智能生成合成内容标识办法》与 GB 45438-2025",
     "platform": "中国：网络信息内容传播平台的义务（《标识办法》第六条）",
-    "eu": "欧盟：《人工智能法》第 50 条",
+    "eu": "欧盟：《人工智能法》第 50 条及《标记与标识行为准则》",
+    "eu-art50": "欧盟：仅依《人工智能法》第 50 条（未签署行为准则者）",
     "us-ca": "美国加利福尼亚州：SB 942、AB 853",
 }
 
@@ -226,7 +227,8 @@ _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"Labelling Measures Art\. (\d+)(?:\((\d)\))?", "《人工智能生成合成内容标识办法》第{0}条"),
         (r"Deep Synthesis Provisions Art\. (\d+)", "《互联网信息服务深度合成管理规定》第{0}条"),
         (r"AI Act Art\. (\d+)\((\d+)\)", "欧盟《人工智能法》第 {0} 条第 {1} 款"),
-        (r"Code of Practice on marking and labelling ?", "《标记与标识行为准则》"),
+        (r"Code of Practice on marking and labelling \((\S+)\), deployers", "《标记与标识行为准则》（{0}）部署者部分"),
+        (r"Code of Practice on marking and labelling \((\S+)\) ([\d.]+)", "《标记与标识行为准则》（{0}）第 {1} 项"),
         (r"Cal\. Bus\. & Prof\. Code (\S+)", "《加州商业与职业法典》第 {0} 条"),
         (r"GB 45438-2025 Annex (\w)", "GB 45438-2025 附录 {0}"),
         (r"GB 45438-2025,? (\d[\d.]*)(?: (\w)\))?", "GB 45438-2025 第 {0} 条{1}"),

@@ -10,9 +10,10 @@ from labeling.rules.engine import Check, Evidence, Outcome, Profile, Verdict, ev
 
 __all__ = ["PROFILES", "Check", "Evidence", "Outcome", "Profile", "Verdict", "evaluate", "profile"]
 
-PROFILES: dict[str, Profile] = {module.PROFILE.name: module.PROFILE for module in (cn, eu, us_ca, platform)}
+PROFILES: dict[str, Profile] = {
+    each.name: each for each in (cn.PROFILE, eu.PROFILE, eu.ACT_ALONE, us_ca.PROFILE, platform.PROFILE)
+}
 """The profiles that come with the package, by name."""
-"""The profiles that come with the package, by name: ``cn``, ``eu``, ``us-ca`` and ``platform``."""
 
 
 def profile(name: str) -> Profile:

@@ -1,15 +1,27 @@
-"""European Union: AI Act Art. 50 and its Code of Practice (final 2026-06-10)."""
+"""European Union: AI Act Art. 50, with its Code of Practice (``eu``) and alone (``eu-art50``).
+
+The Code (2026-06-10) asks providers for two techniques together: metadata that are signed and time-stamped, and an
+imperceptible watermark. Whoever reads watermarks adds a finding of the kind ``watermark`` to the evidence: present,
+with ``ai`` false in its value if the mark says something else, or absent if none was found. Without such a finding
+nobody looked.
+"""
 
 from __future__ import annotations
 
-from labeling.findings import Signature
-from labeling.rules.engine import Check, Evidence, Profile, not_found, said_in
+import re
+
+from labeling.findings import Finding, Signature
+from labeling.label import Origin
+from labeling.rules.engine import Check, Evidence, Layer, Profile, label_value, manifest_broken, not_found, said_in
 
 LANGUAGES = (*("en", "zh", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "fi", "cs", "sk", "hu", "ro", "el"),)
 """Languages of the Union whose words are known, and Chinese: Art. 50(5) asks for a clear disclosure, in no language."""
 
 _SIGNED = (Signature.VALID, Signature.TRUSTED, Signature.EXPIRED)
 """Signed and intact. That the certificate has expired since is no lack of metadata: C2PA-EXPIRED says it."""
+
+_METADATA = ("c2pa", "iptc", "aigc")
+_MARKS = (*_METADATA, "watermark")
 
 _UNFIT = {
     "revoked": "was revoked",
@@ -26,23 +38,48 @@ _UNPROVEN = {
 }
 
 
-def _not_marked(evidence: Evidence) -> str | None:
-    if any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc"))) or evidence.of("aigc"):
+def _watermarked(evidence: Evidence) -> bool:
+    return any(finding.value.get("ai", True) for finding in evidence.of("watermark"))
+
+
+def _says_so(finding: Finding) -> bool:
+    """Return whether metadata say for certain that AI made the content: neither "may be" nor "suspected"."""
+    if finding.kind == "aigc":
+        return label_value(finding) not in (Origin.POSSIBLE, Origin.SUSPECTED)
+    return bool(finding.value.get("ai")) and finding.signature is not Signature.FAILED
+
+
+def _unmarked(evidence: Evidence) -> str | None:
+    found = [finding for kind in _METADATA for finding in evidence.of(kind)]
+    if _watermarked(evidence) or any(_says_so(finding) for finding in found):
         return None
-    return "no machine-readable mark says that the content is generated"
+    if any(finding.kind == "aigc" for finding in found):
+        return (
+            "no machine-readable mark says that the content is generated or manipulated: "
+            "the AIGC field only says that it may be, or is suspected to be (Label 2 or 3)"
+        )
+    return "no machine-readable mark says that the content is generated or manipulated"
+
+
+def _not_marked(evidence: Evidence) -> str | None:
+    """Check as :func:`_unmarked` does; a mark that could not be read is left to the layers."""
+    return None if any(evidence.unread(kind) for kind in _MARKS) else _unmarked(evidence)
+
+
+def _signed_for_ai(evidence: Evidence) -> list[Finding]:
+    return [m for m in evidence.of("c2pa") if m.signature in _SIGNED and m.value.get("ai")]
 
 
 def _not_signed(evidence: Evidence) -> str | None:
-    signed = [m for m in evidence.of("c2pa") if m.signature in _SIGNED]
-    if not signed:
-        for finding in evidence.of("c2pa"):
-            state = finding.value.get("signer", {}).get("certificate")
-            if finding.value.get("integrity", {}).get("state") == "intact" and state in _UNFIT:
-                return f"the metadata are digitally signed, but the signer's certificate {_UNFIT[state]}"
-        return "no digitally signed metadata: the file carries no valid C2PA manifest"
-    if not any(m.value.get("ai") for m in signed):
-        return "the C2PA manifest does not say that the content is generated (digitalSourceType)"
-    return None
+    if _signed_for_ai(evidence):
+        return None
+    if any(m.signature in _SIGNED for m in evidence.of("c2pa")):
+        return "the C2PA manifest does not say that the content is generated or manipulated (digitalSourceType)"
+    for finding in evidence.of("c2pa"):
+        state = finding.value.get("signer", {}).get("certificate")
+        if finding.value.get("integrity", {}).get("state") == "intact" and state in _UNFIT:
+            return f"the metadata are digitally signed, but the signer's certificate {_UNFIT[state]}"
+    return "no digitally signed metadata: the file carries no valid C2PA manifest"
 
 
 def _not_trusted(evidence: Evidence) -> str | None:
@@ -59,40 +96,113 @@ def _not_trusted(evidence: Evidence) -> str | None:
     return None
 
 
+def _stamp(finding: Finding) -> str:
+    state: str = finding.value.get("time_stamp", {}).get("state", "none")
+    return state
+
+
 def _not_stamped(evidence: Evidence) -> str | None:
-    if any(m.signature in _SIGNED and not m.value.get("time_stamped") for m in evidence.of("c2pa")):
-        return "the signature carries no valid time stamp from a time-stamp authority"
+    signed = [m for m in evidence.of("c2pa") if m.signature in _SIGNED]
+    if not signed or any(m.signature is not Signature.EXPIRED and _stamp(m) == "valid" for m in signed):
+        return None
+    states = {_stamp(m) for m in signed}
+    if "valid" in states:
+        return "the signature is time-stamped, but not as one of the time when the signer's certificate was valid"
+    if "invalid" in states:
+        return "the time stamp of the signature is not valid"
+    return "the signature carries no time stamp from a time-stamp authority"
+
+
+def _authority_unknown(evidence: Evidence) -> str | None:
+    for finding in evidence.of("c2pa"):
+        if finding.signature in _SIGNED and _stamp(finding) == "valid":
+            if not finding.value["time_stamp"].get("trusted"):
+                return "the authority that stamped the time is on no trust list that was asked"
+            return None
     return None
 
 
 def _no_watermark(evidence: Evidence) -> str | None:
-    if evidence.of("watermark"):
+    if _watermarked(evidence):
         return None
-    return "no second layer: an imperceptible watermark was not found or not looked for"
+    if evidence.of("watermark"):
+        return "the imperceptible watermark that was found does not say that the content is generated or manipulated"
+    if evidence.unread("watermark"):
+        return "whether there is an imperceptible watermark could not be read"
+    claimed = any(finding.value.get("watermarks") for finding in evidence.of("c2pa"))
+    word = "; that the manifest speaks of one is its signer's word" if claimed else ""
+    if "watermark" in evidence.skipped:
+        return f"no imperceptible watermark was looked for{word}"
+    return f"no imperceptible watermark was found{word}"
+
+
+def _not_robust(evidence: Evidence) -> str | None:
+    if _watermarked(evidence) or _unmarked(evidence):
+        return None
+    return f"the mark is in the metadata alone, and is lost with them; {_no_watermark(evidence)}"
 
 
 def _no_visible(evidence: Evidence) -> str | None:
+    if "visible" in evidence.skipped:
+        return "no disclosure in words was looked for; deployers of deep fakes must make one, and metadata are none"
     if evidence.lacks("visible"):
-        return f"{not_found(evidence)}; deployers of deep fakes must disclose them"
-    if evidence.of("visible") and not any(
-        finding.value.get("kind") == "rhythm" or said_in(finding, LANGUAGES) for finding in evidence.of("visible")
-    ):
-        return "the text that was found does not say that the content is generated, as deployers of deep fakes must"
-    return None
+        return f"{not_found(evidence)}; deployers of deep fakes must disclose them, and metadata alone do not"
+    found = evidence.of("visible")
+    if not found or any(said_in(finding, LANGUAGES) for finding in found):
+        return None
+    if all(finding.value.get("kind") == "rhythm" for finding in found):
+        return "a rhythm says nothing in words: deployers of deep fakes must speak a short disclaimer in plain language"
+    return "the text that was found does not say that the content is generated, as deployers of deep fakes must"
 
+
+_CAPITALS = re.compile(r"(?<![A-Za-z])AI(?![a-z])")
+
+
+def _other_element(evidence: Evidence) -> str | None:
+    said = [finding.value.get("text") for finding in evidence.of("visible") if said_in(finding, LANGUAGES)]
+    texts = [text for text in said if isinstance(text, str)]
+    if not texts or any(_CAPITALS.search(text) for text in texts):
+        return None
+    return 'the main element of the text that was found is not the capitals "AI"'
+
+
+_CODE = "Code of Practice on marking and labelling of AI-generated content, final, 2026-06-10"
+_ACT = "Regulation (EU) 2024/1689 (AI Act), Art. 50"
+_GUIDELINES = "Commission Guidelines on Art. 50, 2026-07-20"
 
 PROFILE = Profile(
     name="eu",
-    title="European Union: AI Act Art. 50",
+    title="European Union: AI Act Art. 50 and its Code of Practice",
     checks=(
         Check("EU-MARKED", _not_marked),
-        Check("EU-SIGNED", _not_signed),
         Check("EU-TRUSTED", _not_trusted),
-        Check("EU-TIME-STAMP", _not_stamped),
-        Check("EU-WATERMARK", _no_watermark),
+        Check("EU-STAMP-AUTHORITY", _authority_unknown),
         Check("EU-VISIBLE", _no_visible),
+        Check("EU-ELEMENT", _other_element),
+    ),
+    layers=(
+        Layer(("c2pa",), (Check("EU-SIGNED", _not_signed), Check("EU-TIME-STAMP", _not_stamped))),
+        Layer(("watermark",), (Check("EU-WATERMARK", _no_watermark),)),
     ),
     judged=frozenset({"c2pa"}),
     languages=LANGUAGES,
     text="AI GENERATED",
+    since="2026-08-02",
+    sources=(_ACT, _CODE, _GUIDELINES),
+)
+
+ACT_ALONE = Profile(
+    name="eu-art50",
+    title="European Union: AI Act Art. 50 alone, for those who have not signed the Code of Practice",
+    checks=(
+        Check("EU-ROBUST", _not_robust),
+        Check("EU-VISIBLE", _no_visible),
+        Check("C2PA-BROKEN", manifest_broken),
+    ),
+    layers=(Layer(_MARKS, (Check("EU-MARKED", _unmarked),)),),
+    judged=frozenset(),
+    languages=LANGUAGES,
+    text="AI GENERATED",
+    since="2026-08-02",
+    sources=(_ACT, _GUIDELINES),
 )

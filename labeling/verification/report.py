@@ -80,7 +80,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 if compliant, 1 if not compliant, 3 if the file could not be read well enough to say."""
+        """0 if compliant, 1 if not compliant, 3 if it cannot be said, as of a file that could not be read."""
         if any(v.outcome is Outcome.NONCOMPLIANT for v in self.verdicts.values()):
             return 1
         return 0 if self.compliant else 3

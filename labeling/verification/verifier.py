@@ -26,6 +26,7 @@ from labeling.options import Verifying, options_of
 from labeling.rule_catalogue import defect
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
+from labeling.rules.engine import label_value
 from labeling.verification import metadata
 from labeling.verification.report import Report
 from labeling.verification.shortened import shortened
@@ -293,7 +294,10 @@ def conclude(
     """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
     readable = not contents.problems
     findings = in_order(findings)
-    evidence = Evidence(findings, readable, frozenset() if visible else frozenset({"visible"}), looked_at(contents))
+    skipped = set() if visible else {"visible"}
+    if not any(finding.kind == "watermark" for finding in findings):
+        skipped.add("watermark")  # nobody looked: whoever reads watermarks says so when there is none
+    evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
     said = {each.message for each in (*notes, *(each for finding in findings for each in finding.defects))}
     messages = (*contents.notes, *_unread_blocks(contents))
@@ -339,7 +343,7 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     """
     labels = evidence.of("aigc")
     if labels:
-        values = {str(_label_value(finding)) for finding in labels}
+        values = {str(label_value(finding)) for finding in labels}
         if values == {Origin.POSSIBLE}:
             return "possible"
         return "suspected" if values == {Origin.SUSPECTED} else "confirmed"
@@ -351,18 +355,6 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
     if ai or traces or evidence.of("visible") or evidence.of("watermark"):
         return "suspected"
     return "none"
-
-
-def _label_value(finding: Finding) -> Any:
-    """Return ``Label`` in whatever case its key is written; a label without it is taken to say "generated".
-
-    Names of the values, such as ``AIGCLabelType.AI_SUSPECTED``, are a defect, and are understood.
-    """
-    value = next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
-    name = str(value).upper()
-    if "SUSPECT" in name:
-        return Origin.SUSPECTED
-    return Origin.POSSIBLE if "POSSIBL" in name else value
 
 
 def _is_pil(source: Any) -> bool:

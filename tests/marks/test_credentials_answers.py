@@ -205,6 +205,8 @@ def test_a_stamp_from_inside_its_validity_keeps_an_expired_certificate_good(list
         assert ("signingCredential.trusted" in codes["success"]) == listed
     assert _rules(finding, "cn").isdisjoint({"C2PA-BROKEN", "C2PA-EXPIRED"})
     assert _rules(finding, "eu").isdisjoint({"EU-SIGNED", "EU-TIME-STAMP", "C2PA-EXPIRED"})
+    assert ("EU-STAMP-AUTHORITY" in _rules(finding, "eu")) is not stamp_trusted
+    assert evaluate(Evidence((finding,)), profile("eu")).outcome == "inconclusive", "no watermark"
     assert ("EU-TRUSTED" in _rules(finding, "eu")) == (word is not Signature.TRUSTED)
     said = dict(answers(finding))
     assert said["signer"].endswith("the time stamp says that it signed before")
