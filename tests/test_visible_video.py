@@ -14,11 +14,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from labeling.codecs.video import sample
 from labeling.containers import formats
+from labeling.filebytes import FileBytes
 from labeling.findings import Status
-from labeling.marks.visible import LabelPainter, Style
+from labeling.marks.visible import LabelPainter, Style, engine
+from labeling.marks.visible.font import face
 from labeling.reports.file_evidence import gather_evidence
 from labeling.verification import visible_video
 
@@ -291,3 +294,63 @@ def test_a_minute_of_full_hd_is_judged_in_time(tmp_path: Path) -> None:
     finding = look(path)
     assert time.process_time() - begin < 1.5
     assert (finding.status, finding.value["duration"]) == (Status.PRESENT, pytest.approx(60, abs=0.2))
+
+
+def with_text(pixels: Pixels, text: str, place: tuple[int, int]) -> Pixels:
+    picture = Image.fromarray(pixels)
+    ImageDraw.Draw(picture).text(place, text, (255, 255, 255), face(None, 22), stroke_width=1, stroke_fill=(0, 0, 0))
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize("since", [0.3, 1.4])
+def test_a_brand_mark_does_not_hide_the_label_that_comes_after_it(tmp_path: Path, since: float) -> None:
+    both = ((at, with_text(pixels, "即梦AI", (12, 10))) for at, pixels in shots(since, 9, length=4))
+    finding = look(make_video(tmp_path / "a.mp4", both))
+    assert (finding.value["text"], finding.where, finding.status) == ("AI生成", "bottom-right", Status.DEFECTIVE)
+    assert rules(finding) == ["CN-VISIBLE-TIME"]
+    assert finding.value["seconds"][0] == pytest.approx(since, abs=0.03)
+    assert '"即梦AI", which falls short' in finding.defects[-1].message
+    assert (finding.value["before"]["text"], finding.value["before"]["position"]) == ("即梦AI", "top-left")
+    alone = ((at, with_text(pixels, "即梦AI", (12, 10))) for at, pixels in shots(0, 0, length=4))
+    mark = look(make_video(tmp_path / "b.mp4", alone))
+    assert (mark.value["text"], rules(mark)) == ("即梦AI", ["CN-VISIBLE-WORDING"])
+    assert mark.value["seconds"] == [0.0, pytest.approx(2.0, abs=0.05)]
+    assert "before" not in mark.value
+
+
+def test_a_label_that_is_drawn_letter_by_letter_is_read_whole(tmp_path: Path) -> None:
+    def words(at: float) -> str:
+        return "" if at < 0.3 else "即梦AI" if at < 0.9 else "即梦AI生成"
+
+    drawn = ((at, with_text(pixels, words(at), (12, 10))) for at, pixels in shots(0, 0, length=4))
+    finding = look(make_video(tmp_path / "a.mp4", drawn))
+    assert (finding.value["text"], finding.value["vendor"]) == ("即梦AI生成", "即梦")
+    assert "CN-VISIBLE-TIME" in rules(finding)
+    assert "CN-VISIBLE-WORDING" not in rules(finding)
+
+
+def test_what_the_first_frame_denies_is_said_beside_the_label_that_comes_later(tmp_path: Path) -> None:
+    both = (
+        (at, with_text(pixels, "非AI生成", (12, 10)) if at < 0.4 else pixels)
+        for at, pixels in shots(0.5, 9, length=4)
+    )  # fmt: skip
+    finding = look(make_video(tmp_path / "a.mp4", both))
+    assert finding.value["text"] == "AI生成"
+    assert sorted(rules(finding)) == ["CN-VISIBLE-TIME", "FILE-DENIAL"]
+
+
+def test_the_slow_detector_looks_at_three_frames_of_a_video_without_a_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    detect = engine.detect
+
+    def counted(pixels: Pixels) -> list[tuple[float, float, float, float]]:
+        looked.append(pixels.shape[0])
+        return detect(pixels)
+
+    monkeypatch.setattr(engine, "detect", counted)
+    path = make_video(tmp_path / "a.mp4", shots(0, 0, length=5, fps=10))
+    with FileBytes(path.open("rb", buffering=0), str(path)) as data:
+        finding = visible_video.find_explicit_label(data, "mp4", languages=("zh",))
+    assert (finding.status, len(looked)) == (Status.ABSENT, 3)

@@ -29,7 +29,9 @@ ROUNDING = 0.002
 LATER = (0.5, 1.0, 2.0, 4.0)
 """Seconds at which a label is looked for that is not on the first frame: animated labels take a second to appear."""
 
-"""What a report says of where it was looked for in vain: :data:`LATER` in words."""
+THOROUGH = frozenset({2.0, 4.0})
+"""Those of :data:`LATER` at which the slow detector looks as well: any label that comes within four seconds and stays
+for two, as GB 45438-2025 5.4 asks, is there at one of them."""
 
 MAX_READINGS = 6
 """Frames that OCR may read while it follows a label; the last frame within the two seconds is always read."""
@@ -67,8 +69,9 @@ def find_explicit_label(
 
     Returns:
         The finding. Its value has ``seconds`` (from when to when the label was seen) and the ``duration`` of a video,
-        and with ``everywhere`` the list ``also`` with "middle" and "end" where the label is there too. A file that
-        cannot be decoded, or not without a library that is missing, gives an ``unreadable`` finding.
+        and with ``everywhere`` the list ``also`` with "middle" and "end" where the label is there too. Where a mark
+        that falls short, such as a brand mark, comes first, ``before`` has its text, position, vendor and box. A file
+        that cannot be decoded, or not without a library that is missing, gives an ``unreadable`` finding.
 
     Raises:
         MissingDependency: There is no OCR engine.
@@ -99,14 +102,13 @@ class _Reader:
         self.count = 0
         self._languages = languages
 
-    def read(self, frame: Frame) -> _Reading:
+    def read(self, frame: Frame, *, thorough: bool = True) -> _Reading:
         from labeling.marks.visible import read_visible
 
         self.count += 1
         pixels = frame.rgb()
-        return _Reading(
-            frame, read_visible(pixels, languages=self._languages, anywhere=True), (pixels.shape[1], pixels.shape[0])
-        )
+        finding = read_visible(pixels, languages=self._languages, anywhere=True, thorough=thorough)
+        return _Reading(frame, finding, (pixels.shape[1], pixels.shape[0]))
 
 
 class _Reading:
@@ -115,6 +117,7 @@ class _Reading:
     def __init__(self, frame: Frame, finding: Finding, size: tuple[int, int]) -> None:
         self.frame, self.finding, self._size = frame, finding, size
         self.there = finding.status is not Status.ABSENT
+        self.worded = self.there and all(each.rule != "CN-VISIBLE-WORDING" for each in finding.defects)
         self._detail = self._under(frame) if self.there else None
 
     def stays(self, frame: Frame) -> bool:
@@ -158,15 +161,20 @@ def _judge_tracks(video: Sampler, languages: tuple[str, ...], everywhere: bool) 
 def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -> Finding:
     reader = _Reader(languages)
     frames = video.frames()
-    reading = reader.read(next(frames))
+    first = reading = reader.read(next(frames))
+    later = None if first.worded else _find_later(first, frames, reader)
     breach: Defect | None = None
-    if reading.there:
-        until, whole = _follow(reading, frames, reader)
+    if later is None and reading.there:
+        if not reading.worded:  # a brand mark, and no label comes after it: follow the mark
+            frames.close()
+            frames = video.frames()
+            next(frames)
+        until, whole = _follow(reading, frames, _Reader(languages))
         finding = _with_times(reading.finding, video, 0.0, until)
         if not whole:
             message = f"the label is shown for the first {until:.2f} s only: {_required(video.seconds)}"
             breach = defect("CN-VISIBLE-TIME", message)
-    elif (later := _find_later(reading.frame, frames, reader)) is not None:
+    elif later is not None:
         frames.close()
         reading = later
         since, until = _extent(reading, video)
@@ -175,6 +183,12 @@ def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -
             f"the label is shown from {since:.2f} s to {until:.2f} s: it must be there from the first frame on, "
             f"for {MIN_SECONDS:.0f} s"
         )
+        if first.there:
+            mark = _mark(first.finding)
+            words += f'; the first frame has "{mark["text"]}", which falls short'
+            finding = replace(finding, value=finding.value | {"before": mark})
+        else:  # which may say that the first frame denies it
+            finding = replace(finding, defects=(*finding.defects, *first.finding.defects))
         breach = defect("CN-VISIBLE-TIME", words)
     else:
         finding = reading.finding
@@ -185,6 +199,11 @@ def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -
         finding = replace(finding, value=finding.value | {"also": _elsewhere(reading, video, reader)})
     rhythm = _rhythm_in_video(video)
     return replace(finding, value=finding.value | {"rhythm": rhythm}) if rhythm else finding
+
+
+def _mark(finding: Finding) -> dict[str, Any]:
+    """Return what is said of a mark that falls short beside the label that does not."""
+    return {key: finding.value[key] for key in ("text", "position", "vendor", "box")}
 
 
 def _with_times(finding: Finding, video: Sampler, since: float, until: float) -> Finding:
@@ -237,18 +256,21 @@ def _required(duration: float) -> str:
     return f"it must be there for {MIN_SECONDS:.0f} s at normal speed"
 
 
-def _find_later(first: Frame, frames: Iterator[Frame], reader: _Reader) -> _Reading | None:
-    """Look for a label that appears after the first frame."""
-    due = [time for time in LATER if time >= first.end]
+def _find_later(first: _Reading, frames: Iterator[Frame], reader: _Reader) -> _Reading | None:
+    """Look for a label that appears after the first frame; a mark that falls short counts if the first has none."""
+    short: _Reading | None = None
+    due = [time for time in LATER if time >= first.frame.end]
     for frame in frames:
         if not due:
-            return None
+            break
         if frame.end > due[0] or frame.last:
-            due = [time for time in due if time >= frame.end]
-            reading = reader.read(frame)
-            if reading.there:
+            passed = [time for time in due if time < frame.end]
+            due = due[len(passed) :]
+            reading = reader.read(frame, thorough=frame.last or not THOROUGH.isdisjoint(passed))
+            if reading.worded:
                 return reading
-    return None
+            short = short or (reading if reading.there and not first.there else None)
+    return short
 
 
 def _extent(reading: _Reading, video: Sampler) -> tuple[float, float]:

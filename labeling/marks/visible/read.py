@@ -59,6 +59,7 @@ def read_visible(
     languages: tuple[str, ...] = ("zh",),
     scale: int = 1,
     anywhere: bool = False,
+    thorough: bool = True,
 ) -> Finding:
     """Look for a visible label on a picture.
 
@@ -68,12 +69,13 @@ def read_visible(
         languages: Languages in which the profile accepts the wording.
         scale: How many pixels of the picture one of these stands for; sizes and places are reported in the picture's.
         anywhere: Whether a label may be away from the edges, as on a video (GB 45438-2025 5.4, against 5.2).
+        thorough: Whether the slow detector, which finds any text, looks where the fast one found nothing.
 
     Raises:
         MissingDependency: There is no OCR engine.
     """
-    found = _said(pixels, detected(pixels)) or _said(pixels, detected_texts(pixels))
-    if not found and is_dithered(pixels):
+    found = _said(pixels, detected(pixels)) or (_said(pixels, detected_texts(pixels)) if thorough else [])
+    if not found and thorough and is_dithered(pixels):
         melted = _smoothed(pixels)
         found = _said(melted, detected(melted)) or _said(melted, detected_texts(melted))
     if not found:
