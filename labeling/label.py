@@ -28,6 +28,18 @@ AI_TERMS = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "
 """Terms of the IPTC Digital Source Type vocabulary that mean content made or composed by a trained model."""
 
 
+HUMAN_TERMS = (
+    *("digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print", "compositeCapture"),
+    *("humanEdits", "minorHumanEdits", "digitalCreation", "digitalArt"),
+)
+"""Terms that mean content which a camera took or a person made, and no AI."""
+
+
+def term_of(value: str) -> str:
+    """Return the vocabulary term that a source type ends with, whatever its scheme or prefix."""
+    return value.strip().rstrip("/").rpartition("/")[2].rpartition(":")[2]
+
+
 class Origin(StrEnum):
     """The ``Label`` field: AI-generated, possibly, or suspected (the classes of Labelling Measures Art. 6)."""
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from labeling.findings import KINDS, Severity
-from labeling.rule_catalogue import RULES, defect, required_mark, rule_named
+from labeling.rule_catalogue import RETIRED, RULES, defect, required_mark, rule_named
 from labeling.rules import PROFILES, Check
 
 ROOT = Path(__file__).resolve().parent.parent
-RULE_ID = re.compile(r"(?:CN|EU|US-CA|PLATFORM|C2PA|IPTC|XMP|EXIF|FILE|CUSTOM)(?:-[A-Z0-9]+)+\Z")
+RULE_ID = re.compile(r"(?:CN|EU|US-CA|US-WA|IN|KR|PLATFORM|MARKS|C2PA|IPTC|XMP|EXIF|FILE|CUSTOM)(?:-[A-Z0-9]+)+\Z")
 
 
 def constants(folder: str) -> Iterator[str]:
@@ -37,6 +37,12 @@ def test_every_rule_of_the_code_has_a_row_and_every_row_is_used() -> None:
     assert used - set(RULES) == set(), "give the rule a row in labeling/rule_catalogue"
     assert set(RULES) - used == set(), "labeling/rule_catalogue has rows that no code uses"
     assert set(literals("cli")) <= set(RULES)
+
+
+def test_no_id_of_a_rule_that_was_removed_is_used_again() -> None:
+    assert RETIRED
+    assert not RETIRED.keys() & RULES.keys()
+    assert not RETIRED.keys() & (set(literals("labeling")) | set(literals("cli")))
 
 
 def test_every_rule_has_its_sentence_in_both_languages() -> None:

@@ -258,7 +258,9 @@ def test_a_recording_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_labelled_and_signed(signer: Signer, tmp_path: Path) -> None:
-    labeler = Labeler(PRODUCER, generator="m", generator_version="2", signer=signer, profile="us-ca")
+    labeler = Labeler(
+        PRODUCER, generator="m", generator_version="2", signer=signer, profile="us-ca", provider_name="P Ltd."
+    )
     with labeler.open_video(tmp_path / "a.mp4", size=(320, 240), fps=24, content_id="c") as video:
         for shade in range(72):
             video.write(np.full((240, 320, 3), shade * 3, np.uint8))

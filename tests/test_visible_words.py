@@ -84,7 +84,7 @@ def test_a_denial_is_reported_and_no_label_is_claimed() -> None:
     assert report.origin == "none"
 
 
-@pytest.mark.parametrize("profile", ["cn", "eu", "us-ca"])
+@pytest.mark.parametrize("profile", ["cn", "eu", "eu-art50"])
 def test_nothing_is_said_not_to_be_there_that_ocr_has_not_found(profile: str) -> None:
     report = labeling.verify(drawn(""), profile)
     verdict = report.verdicts[profile]

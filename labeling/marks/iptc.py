@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from labeling.findings import Defect, Finding, Signature, Status
 from labeling.label import AI_TERMS, Label
+from labeling.label import term_of as term_of
 from labeling.marks.xmp import Name, Packet, Property
 from labeling.rule_catalogue import defect
 
@@ -19,6 +20,9 @@ AI_SYSTEM_VERSION = Name(NAMESPACE, "AISystemVersionUsed", "Iptc4xmpExt")
 CREATE_DATE = Name("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp")
 METADATA_DATE = Name("http://ns.adobe.com/xap/1.0/", "MetadataDate", "xmp")
 DATE_CREATED = Name("http://ns.adobe.com/photoshop/1.0/", "DateCreated", "photoshop")
+GUID = Name(NAMESPACE, "DigImageGUID", "Iptc4xmpExt")
+INSTANCE_ID = Name("http://ns.adobe.com/xap/1.0/mm/", "InstanceID", "xmpMM")
+DOCUMENT_ID = Name("http://ns.adobe.com/xap/1.0/mm/", "DocumentID", "xmpMM")
 
 TRAINED = AI_TERMS[0]
 TERMS = (
@@ -87,11 +91,6 @@ def beside_others(
     return values, (f"the AI system that the file names stays: {shown}",)
 
 
-def term_of(value: str) -> str:
-    """Return the vocabulary term that a value ends with, whatever its scheme or prefix."""
-    return value.strip().rstrip("/").rpartition("/")[2].rpartition(":")[2]
-
-
 def is_ai(value: str) -> bool:
     """Return whether a DigitalSourceType value means content made or composed by a trained model."""
     return term_of(value).lower() in {term.lower() for term in AI_TERMS}
@@ -109,9 +108,7 @@ def read(packet: Packet, where: str) -> Finding | None:
     values = [prop.text.strip() for prop in found]
     value = next(filter(is_ai, values), values[0])
     content: dict[str, object] = {"DigitalSourceType": value, "ai": is_ai(value)}
-    for name in (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE, DATE_CREATED, METADATA_DATE):
-        if text := packet.get(name):
-            content[name.local] = text
+    content |= beside(packet)
     defects = _judge(value)
     if found[0].name != DIGITAL_SOURCE_TYPE:
         message = f"the property {found[0].qname} is not in the namespace {NAMESPACE}, where readers look for it"
@@ -122,6 +119,12 @@ def read(packet: Packet, where: str) -> Finding | None:
         return Finding("iptc", Status.CONFLICT, where, content, Signature.NONE, (conflict, *defects))
     status = Status.DEFECTIVE if defects else Status.PRESENT
     return Finding("iptc", status, where, content, Signature.NONE, defects)
+
+
+def beside(packet: Packet) -> dict[str, str]:
+    """Return what a packet says of the AI system, of time and identity: it counts without a source type, too."""
+    names = (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE, DATE_CREATED, METADATA_DATE, GUID, INSTANCE_ID, DOCUMENT_ID)
+    return {name.local: text for name in names if (text := packet.get(name))}
 
 
 def _elsewhere(packet: Packet) -> list[Property]:

@@ -12,10 +12,16 @@ from labeling.rule_catalogue import _abroad, _china, _custom, _europe, _files
 from labeling.rule_catalogue._custom import required_mark
 from labeling.rule_catalogue._rule import Rule
 
-__all__ = ["RULES", "Rule", "defect", "required_mark", "rule_named"]
+__all__ = ["RETIRED", "RULES", "Rule", "defect", "required_mark", "rule_named"]
 
 RULES: dict[str, Rule] = {row.id: row for table in (_china, _europe, _abroad, _files, _custom) for row in table.RULES}
 """Every rule by its id, in the order of the documents."""
+
+
+RETIRED: dict[str, str] = {
+    "US-CA-VISIBLE": "SB 1000 repealed the manifest (visible) disclosure on 2026-09-30",
+}
+"""Ids of rules that were removed, and why. Reports of older versions have them, so no rule may take one again."""
 
 
 def rule_named(rule: str) -> Rule:

@@ -136,6 +136,16 @@ RULES = (
         "The main packet must name the extension that belongs to it.",
         "主 XMP 数据包未引用该扩展数据包，读取程序会忽略其中的内容。",
     ),
+    # --- marks against each other
+    Rule(
+        "MARKS-CONTRADICT",
+        "GB 45438-2025 Annex E; IPTC Photo Metadata 2025.1, Digital Source Type",
+        "The marks of a file must not contradict each other.",
+        "文件中的各标记对内容来源的说法相互矛盾。",
+        either=True,
+        other_clauses=("C2PA 2.2 §18.14.2; IPTC Photo Metadata 2025.1, Digital Source Type",),
+        chinese_warning="文件中的各标记对内容来源的说法相互矛盾，其中的 C2PA 清单未通过核验，本身不作数。",
+    ),
     # --- the file
     Rule(
         "FILE-CONFIDENCE",

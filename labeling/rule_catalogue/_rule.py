@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from labeling.findings import Defect, Severity
 
+EXPLICIT_LABEL = {"text": "5.1", "image": "5.2", "audio": "5.3", "video": "5.4"}
+"""The section of GB 45438-2025 that asks for the explicit label, by medium."""
+
 
 class Rule(NamedTuple):
     """One rule that a file can break.
@@ -42,6 +45,14 @@ class Rule(NamedTuple):
     def severities(self) -> tuple[Severity, ...]:
         """All severities that a defect of this rule may have."""
         return tuple(Severity) if self.either else (self.severity,)
+
+    def clause_for(self, medium: str) -> str:
+        """Return the clause that asks it of image, video, audio or text (GB 45438-2025 5.1 to 5.4), if it has several.
+
+        Of a rule that has no clause of its own for the medium it is :attr:`clause`.
+        """
+        section = f"GB 45438-2025 {EXPLICIT_LABEL.get(medium, '')}"
+        return next((clause for clause in self.clauses if clause.endswith(section)), self.clause)
 
     def sentence(self, language: str = "en", *, warning: bool = False) -> str:
         """Return the general sentence in ``en`` or ``zh``, as an error or as a warning."""

@@ -5,39 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from labeling.findings import Defect, Finding, Severity, Status
-from labeling.label import Origin
 from labeling.rule_catalogue import Rule, rule_named
+from labeling.rules.contradictions import contradictions
+from labeling.rules.evidence import FOUND as FOUND
+from labeling.rules.evidence import Evidence as Evidence
 
-FOUND = (Status.PRESENT, Status.DEFECTIVE, Status.DUPLICATE, Status.CONFLICT)
 
+class Undecided(str):
+    """What a check says that cannot tell: nothing failed, and nobody knows whether the rule is met.
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What checks look at: the findings, whether the file was readable, and which kinds were skipped on request.
-
-    ``looked`` says in words where a visible label was looked for.
+    The sentence goes to the warnings, and the verdict is inconclusive if nothing else fails.
     """
 
-    findings: tuple[Finding, ...]
-    readable: bool = True
-    skipped: frozenset[str] = frozenset()
-    looked: str = "text on the whole picture"
-
-    def of(self, kind: str) -> tuple[Finding, ...]:
-        """Return the findings of one kind that found something, however defective."""
-        return tuple(m for m in self.findings if m.kind == kind and m.status in FOUND)
-
-    def unread(self, kind: str) -> bool:
-        """Return whether something of a kind could not be read: whether the mark is there is not known."""
-        return any(m.kind == kind and m.status is Status.UNREADABLE for m in self.findings)
-
-    def lacks(self, kind: str) -> bool:
-        """Return whether a mark was looked for and is not there; what could not be read is never called missing."""
-        states = [m.status for m in self.findings if m.kind == kind]
-        return kind not in self.skipped and not any(s in FOUND or s is Status.UNREADABLE for s in states)
+    __slots__ = ()
 
 
 class Outcome(StrEnum):
@@ -67,8 +49,9 @@ class Verdict:
 class Check:
     """One thing a regime asks for: the id of a rule, and a function that looks for a breach of it.
 
-    ``fails`` returns a sentence if the evidence does not meet the rule, else ``None``. Clause and severity are those
-    of the catalogue. Raises :class:`KeyError` for a rule that the catalogue does not have.
+    ``fails`` returns a sentence if the evidence does not meet the rule, else ``None``; :class:`Undecided` if it cannot
+    tell. Clause and severity are those of the catalogue, the clause by the medium where it has several. Raises
+    :class:`KeyError` for a rule that the catalogue does not have.
     """
 
     rule: str
@@ -81,6 +64,12 @@ class Check:
     def row(self) -> Rule:
         """The rule's row in the catalogue."""
         return rule_named(self.rule)
+
+    def defect(self, message: str, medium: str) -> Defect:
+        """Make the defect of what ``fails`` said of a file of this medium."""
+        row = self.row
+        severity = Severity.WARNING if isinstance(message, Undecided) and row.either else row.severity
+        return row.defect(str(message), clause=row.clause_for(medium), severity=severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +129,16 @@ def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
     """
     failed: list[Defect] = []
     warnings: list[Defect] = []
-    layers, incomplete = _layered(evidence, profile)
+    layers, open_questions = _layered(evidence, profile)
+    open_questions |= any(m.status is Status.UNREADABLE for m in evidence.findings if m.kind in profile.judged)
     for defect, own in (*layers, *_defects(evidence, profile)):
         if defect.rule not in profile.ignore:
-            counts = (own and defect.severity is Severity.ERROR) or defect.rule in profile.errors
+            open_questions |= own is None
+            counts = (own and defect.severity is Severity.ERROR) or (own is not None and defect.rule in profile.errors)
             group = failed if counts else warnings
             if defect not in group:
                 group.append(defect)
-    undecided = any(m.status is Status.UNREADABLE for m in evidence.findings if m.kind in profile.judged)
-    if not evidence.readable or ((undecided or incomplete) and not failed):
+    if not evidence.readable or (open_questions and not failed):
         return Verdict(Outcome.INCONCLUSIVE, (), (*failed, *warnings))
     return Verdict(Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT, tuple(failed), tuple(warnings))
 
@@ -178,32 +168,22 @@ def _layered(evidence: Evidence, profile: Profile) -> tuple[list[tuple[Defect, b
     return [(check.row.defect(message, severity=severity), True) for check, message in lacking], missing > 0
 
 
-def label_value(finding: Finding) -> Any:
-    """Return the ``Label`` of an AIGC field, in whatever case its key is written; without it, it says "generated".
-
-    Names of the values, such as ``AIGCLabelType.AI_SUSPECTED``, are a defect, and are understood.
-    """
-    value = next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
-    name = str(value).upper()
-    if "SUSPECT" in name:
-        return Origin.SUSPECTED
-    return Origin.POSSIBLE if "POSSIBL" in name else value
-
-
 def said_in(finding: Finding, languages: Iterable[str]) -> bool:
     """Return whether a visible label says in one of these languages that AI made the content."""
     return not set(languages).isdisjoint(finding.value.get("languages", ()))
 
 
-def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool]]:
-    """Yield every defect, and whether the profile judges it.
+def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool | None]]:
+    """Yield every defect, and whether the profile judges it; ``None`` if nobody knows whether the rule is broken.
 
     In a file that could not be read to its end nothing is called missing, and why a mark could not be read is not a
     breach.
     """
     for check in profile.checks if evidence.readable else ():
         if message := check.fails(evidence):
-            yield check.row.defect(message), True
+            yield check.defect(message, evidence.medium), (None if isinstance(message, Undecided) else True)
+    for defect in contradictions(evidence):
+        yield defect, True
     for finding in evidence.findings:
         for defect in finding.defects:
             if defect.rule == "CN-VISIBLE-WORDING" and said_in(finding, profile.languages):

@@ -12,13 +12,11 @@ import re
 
 from labeling.findings import Finding, Signature
 from labeling.label import Origin
-from labeling.rules.engine import Check, Evidence, Layer, Profile, label_value, manifest_broken, not_found, said_in
+from labeling.rules.engine import Check, Evidence, Layer, Profile, manifest_broken, not_found, said_in
+from labeling.rules.evidence import SIGNED, label_value
 
 LANGUAGES = (*("en", "zh", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "fi", "cs", "sk", "hu", "ro", "el"),)
 """Languages of the Union whose words are known, and Chinese: Art. 50(5) asks for a clear disclosure, in no language."""
-
-_SIGNED = (Signature.VALID, Signature.TRUSTED, Signature.EXPIRED)
-"""Signed and intact. That the certificate has expired since is no lack of metadata: C2PA-EXPIRED says it."""
 
 _METADATA = ("c2pa", "iptc", "aigc")
 _MARKS = (*_METADATA, "watermark")
@@ -67,13 +65,13 @@ def _not_marked(evidence: Evidence) -> str | None:
 
 
 def _signed_for_ai(evidence: Evidence) -> list[Finding]:
-    return [m for m in evidence.of("c2pa") if m.signature in _SIGNED and m.value.get("ai")]
+    return [m for m in evidence.of("c2pa") if m.signature in SIGNED and m.value.get("ai")]
 
 
 def _not_signed(evidence: Evidence) -> str | None:
     if _signed_for_ai(evidence):
         return None
-    if any(m.signature in _SIGNED for m in evidence.of("c2pa")):
+    if any(m.signature in SIGNED for m in evidence.of("c2pa")):
         return "the C2PA manifest does not say that the content is generated or manipulated (digitalSourceType)"
     for finding in evidence.of("c2pa"):
         state = finding.value.get("signer", {}).get("certificate")
@@ -102,7 +100,7 @@ def _stamp(finding: Finding) -> str:
 
 
 def _not_stamped(evidence: Evidence) -> str | None:
-    signed = [m for m in evidence.of("c2pa") if m.signature in _SIGNED]
+    signed = [m for m in evidence.of("c2pa") if m.signature in SIGNED]
     if not signed or any(m.signature is not Signature.EXPIRED and _stamp(m) == "valid" for m in signed):
         return None
     states = {_stamp(m) for m in signed}
@@ -115,7 +113,7 @@ def _not_stamped(evidence: Evidence) -> str | None:
 
 def _authority_unknown(evidence: Evidence) -> str | None:
     for finding in evidence.of("c2pa"):
-        if finding.signature in _SIGNED and _stamp(finding) == "valid":
+        if finding.signature in SIGNED and _stamp(finding) == "valid":
             if not finding.value["time_stamp"].get("trusted"):
                 return "the authority that stamped the time is on no trust list that was asked"
             return None

@@ -28,6 +28,7 @@ class Found:
         aigc: Findings on AIGC fields, in file order.
         carriers: The block that each of them came from.
         iptc: Findings on the DigitalSourceType.
+        beside: What packets without one say of the AI system, of time and identity, and where the first of them is.
         traces: Findings on traces of generators.
         broken: Findings on metadata that could not be read: nobody knows whether a label is in it.
         faults: What went wrong here, and not in the file, with some blocks: nothing is known of them.
@@ -42,6 +43,8 @@ class Found:
     aigc: list[Finding] = field(default_factory=list)
     carriers: list[Block] = field(default_factory=list)
     iptc: list[Finding] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)
+    beside_at: str = ""
     traces: list[Finding] = field(default_factory=list)
     broken: list[Finding] = field(default_factory=list)
     faults: list[LabelingError] = field(default_factory=list)
@@ -178,6 +181,8 @@ def _packet(block: Block, found: Found) -> None:
     if (finding := iptc.read(packet, block.where)) is not None:
         found.iptc.append(finding)
         return
+    if said := iptc.beside(packet):
+        found.beside, found.beside_at = said | found.beside, found.beside_at or block.where
     # Properties about an AI system are part of the IPTC mark; without that mark they are traces.
     for prop in packet.properties:
         if prop.name.namespace == iptc.NAMESPACE and prop.name.local != "DigitalSourceFileType":
@@ -289,7 +294,7 @@ _READERS: dict[Kind, Callable[[Block, Found], None]] = {
 def findings(contents: Contents, found: Found) -> Iterator[Finding]:
     """Yield the findings of the metadata; what could not be read is never called absent."""
     yield from aigc.only_one(found.aigc) if found.aigc else _without("aigc", contents, found)
-    yield from found.iptc or _without("iptc", contents, found)
+    yield from found.iptc or (_with_said(each, found) for each in _without("iptc", contents, found))
     yield from found.traces
 
 
@@ -298,6 +303,14 @@ def _without(kind: str, contents: Contents, found: Found) -> list[Finding]:
     if unreadable := [m for m in found.broken if m.kind == kind]:
         return unreadable
     return [_not_read(kind, contents)] if contents.problems else [Finding(kind, Status.ABSENT)]
+
+
+def _with_said(finding: Finding, found: Found) -> Finding:
+    """Add to the finding that there is no source type what the metadata say of the AI system, or beside a label."""
+    tells = found.aigc or {iptc.AI_SYSTEM.local, iptc.AI_SYSTEM_VERSION.local} & found.beside.keys()
+    if finding.status is not Status.ABSENT or not tells or not found.beside:
+        return finding
+    return replace(finding, where=found.beside_at, value=dict(found.beside))
 
 
 def _not_read(kind: str, contents: Contents) -> Finding:

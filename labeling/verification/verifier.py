@@ -26,7 +26,7 @@ from labeling.options import Verifying, options_of
 from labeling.rule_catalogue import defect
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profile as profile_named
-from labeling.rules.engine import label_value
+from labeling.rules.evidence import label_value, medium_of
 from labeling.verification import metadata
 from labeling.verification.report import Report
 from labeling.verification.shortened import shortened
@@ -297,7 +297,7 @@ def conclude(
     skipped = set() if visible else {"visible"}
     if not any(finding.kind == "watermark" for finding in findings):
         skipped.add("watermark")  # nobody looked: whoever reads watermarks says so when there is none
-    evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents))
+    evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents), medium_of(contents.media_type))
     verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
     said = {each.message for each in (*notes, *(each for finding in findings for each in finding.defects))}
     messages = (*contents.notes, *_unread_blocks(contents))

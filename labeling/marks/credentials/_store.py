@@ -51,6 +51,7 @@ class Facts:
     source_types: tuple[str, ...] = ()
     ingredient_source_types: tuple[str, ...] = ()
     software_agents: tuple[tuple[str, str], ...] = ()
+    ai_agent: tuple[str, str] = ("", "")
     created: bool = False
     created_with_source_type: bool = False
     created_when: str = ""
@@ -93,9 +94,9 @@ class Facts:
             "history": self.history,
             "watermarks": self.watermarks,
         }
-        if not said["system"] and any(is_ai(term) for term in self.source_types):
-            # The software agent of a generated picture is the generating system.
-            said["system"], said["system_version"] = made_by, version
+        # The software agent of the action that AI did is the generating system.
+        if said["system"] in ("", self.ai_agent[0]):
+            said["system"], said["system_version"] = self.ai_agent[0], said["system_version"] or self.ai_agent[1]
         known = {name: value for name, value in said.items() if value}
         known["manifests"] = self.manifests
         known["time_stamped"] = bool(self.time)
@@ -138,8 +139,15 @@ def _origin(found: Facts, active: dict[str, Any]) -> None:
     found.software_agents = tuple(
         dict.fromkeys(pair for action in actions if (pair := agent(action.get("softwareAgent"))) != ("", ""))
     )
+    typed = any(text(action.get("digitalSourceType")) for action in actions)
+    ai = any(is_ai(term) for term in found.source_types)
     for action in actions:
-        if action.get("action") == "c2pa.created":
+        created = action.get("action") == "c2pa.created"
+        # Older manifests give the source type elsewhere: then it is that of what was created.
+        by_ai = is_ai(text(action.get("digitalSourceType"))) or (created and ai and not typed)
+        if by_ai and not found.ai_agent[0]:
+            found.ai_agent = agent(action.get("softwareAgent"))
+        if created:
             found.created = True
             found.created_when = text(action.get("when"))
             found.created_with_source_type |= bool(text(action.get("digitalSourceType")))

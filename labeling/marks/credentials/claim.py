@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from labeling._version import __version__
+from labeling.label import ProviderCode
 
 if TYPE_CHECKING:
     from labeling.label import Label
@@ -23,12 +24,12 @@ VOCABULARIES = ("http://cv.iptc.org/newscodes/digitalsourcetype/", "http://c2pa.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a manifest says. The first five fields together are what California's SB 942 asks for.
+    """What a manifest says. System, version, provider, time and identifier are what California asks for.
 
     Attributes:
         generator: The system that made the content.
         generator_version: Its version.
-        provider: Who offers the system.
+        provider: Who offers the system, by name.
         when: Time of creation, RFC 3339.
         content_id: The unique identifier of the content.
         title: Title of the asset.
@@ -60,7 +61,7 @@ class Claim:
             generator_version=label.generator_version,
             digital_source_type=digital_source_type,
             when=when,
-            provider=label.provider_name or label.producer,
+            provider=label.provider_name or ("" if ProviderCode.parse(label.producer) else label.producer),
             content_id=label.content_id,
             **more,
         )
@@ -84,8 +85,9 @@ def definition(claim: Claim, *, edit: bool) -> str:
             *({"action": name, "when": now, "softwareAgent": ours, "description": what} for name, what in changes),
         ]
     else:
-        agent = _present(name=claim.generator, version=claim.generator_version) if claim.generator else ours
-        actions = [{"action": "c2pa.created", **when, "softwareAgent": agent, **source_type}]
+        # The agent of this action is the system that made the content: where nobody names one, it is not this tool.
+        agent = _present(name=claim.generator, version=claim.generator_version) if claim.generator else {}
+        actions = [{"action": "c2pa.created", **when, **({"softwareAgent": agent} if agent else {}), **source_type}]
     # "created": the signer vouches for it; by default c2pa calls an assertion gathered (C2PA 2.2, 10.3.2.1).
     assertions = [{"label": "c2pa.actions.v2", "data": {"actions": actions}, "created": True}]
     if _says_ai(claim):
