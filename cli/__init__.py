@@ -14,6 +14,7 @@ from labeling import __version__
 _COMMANDS = {
     "add": "label pictures, video and audio",
     "verify": "report which labels files carry, and whether they comply",
+    "report": "check reports that were signed",
     "inspect": "list everything in a file's metadata, raw",
     "propagate": "add a platform's half to a label",
     "transplant": "copy labels to a re-encoded copy",

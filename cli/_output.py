@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "jsonl", "csv", "sarif", "html")
 
 
-_STARTS = (b"{", b"[", b"<!doctype html", b"path,", b'"path",', b"seq,", b'"seq",', b"File ", "文件 ".encode())
+_STARTS = (b"eyJ", b"{", b"[", b"<!doctype html", b"path,", b'"path",', b"seq,", b'"seq",', b"File ", "文件 ".encode())
 """How a report or an export begins, in every form."""
 
 
@@ -55,9 +55,14 @@ def check(out: Path | None, sources: Sequence[Path]) -> None:
 
 
 def emit(
-    form: str, reports: list[Report], evidence: Sequence[FileEvidence | None], language: str, out: Path | None
+    form: str,
+    reports: list[Report],
+    evidence: Sequence[FileEvidence | None],
+    language: str,
+    out: Path | None,
+    sign: Callable[[bytes], bytes] | None = None,
 ) -> None:
-    """Print the report, or write it to ``out``. Raises :class:`WriteError`."""
+    """Print the report, or write it to ``out``, with what ``sign`` returns beside it. Raises :class:`WriteError`."""
     if form == "table":
         from . import _table
 
@@ -75,4 +80,15 @@ def emit(
         from labeling.files import write_atomically
 
         # A name that is not Unicode must not stop a report; \udcXX is a valid escape in JSON, too.
-        write_atomically(out, [text.encode("utf-8", "backslashreplace")])
+        data = text.encode("utf-8", "backslashreplace")
+        signature = None if sign is None else sign(data)  # first: a report is not written that cannot be signed
+        write_atomically(out, [data])
+        if signature is not None:
+            write_atomically(signature_of(out), [signature])
+
+
+def signature_of(out: Path) -> Path:
+    """Return the path of a report's signature: beside it."""
+    from labeling.reports.signed import SUFFIX
+
+    return Path(f"{out}{SUFFIX}")

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from labeling.findings import REPORTED, Signature
+from labeling.findings import REPORTED, Signature, Status, technique_of
 from labeling.inert import inert
 from labeling.reports import credentials
 from labeling.reports.file_names import in_folder
@@ -184,8 +184,17 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
                 yield word(name, language), words, "", "cyan"
         if finding.kind == "generator":
             yield word("evidence", language), f"{finding.value.get('generator', '')}: {finding.where}", "", "cyan"
+    if techniques := _techniques(report, language):
+        yield word("technique", language).lower(), techniques, "", "dim"
     if notice := report.to_dict().get("notice"):
         yield word("to show", language), notice[language], clause(notice["clause"], language), "cyan"
+
+
+def _techniques(report: Report, language: str) -> str:
+    """Say which technique each mark that was found rests on (Code of Practice 2.1.2)."""
+    found = ((f.kind, technique_of(f, report.media_type)) for f in report.findings if f.status is not Status.ABSENT)
+    words = (f"{word(kind, language)}: {word(f'technique:{rests_on}', language)}" for kind, rests_on in found)
+    return word("comma", language).join(dict.fromkeys(words))
 
 
 def _distinct(lines: Iterator[Line]) -> list[Line]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeling.errors import LabelingError, MissingDependency
+from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.verification.report import Report
 
 from . import _common, _options, _output
 from ._streams import INTERRUPTED
+
+if TYPE_CHECKING:
+    from labeling.reports.signed import Examined
 
 
 @click.command("verify")
@@ -33,6 +36,8 @@ from ._streams import INTERRUPTED
 @_options.min_confidence_option
 @_options.max_pixels_option
 @_options.isolation_options
+@click.option("--sign", nargs=2, type=click.Path(path_type=Path), metavar="CERT KEY",
+              help="Sign the report with these PEM files: writes OUT.jws beside it, so it needs -o.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 def command(
     files: tuple[str, ...],
@@ -48,6 +53,7 @@ def command(
     everywhere: bool,
     min_confidence: float | None,
     max_pixels: int | None,
+    sign: tuple[Path, Path] | None,
     quiet: bool,
     **limits: Any,
 ) -> None:
@@ -62,6 +68,7 @@ def command(
       aigc-label verify upload.png --no-visible --format jsonl
       aigc-label verify *.jpg --format html --lang zh -o report.html
       aigc-label verify uploads/* --isolate --timeout 20
+      aigc-label verify photo.png --format json -o report.json --sign chain.pem key.pem
 
     Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some verdict is open, because a file could not be
     read, or not everything that the profile asks for was found or looked for (and none was found non-compliant).
@@ -80,6 +87,7 @@ def command(
     try:
         judging = [profile(name) for name in names]
         _output.check(out, paths)
+        signing = None if sign is None else _Signing(sign, out)
         options["isolate"] = _options.isolate(limits)
         options["pinned"] = tuple(key for path in pinned for key in load_pinned(path))
         options["trust"] = load_trust(trust, use_stored=not no_stored_trust, note=_common.complain)
@@ -91,19 +99,25 @@ def command(
     interrupted = False
     try:
         for path in _common.progress(paths, quiet=quiet):
+            if signing is not None:
+                signing.before(path)
             try:
                 reports.append(verify(path, names, **options))  # type: ignore[arg-type]
             except LabelingError as error:
                 if isinstance(error, MissingDependency):
                     lacking[error.reason] = error
                 reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible))
+            if signing is not None:
+                signing.after(path, reports[-1].path)
             if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
                 evidence.append(gather_evidence(path, max_pixels=max_pixels, pixels=options["isolate"] is False))
+    except LabelingError as error:
+        _common.fail(error)
     except KeyboardInterrupt:
         interrupted = True
         del reports[len(evidence) if form == "html" else len(reports) :]
     try:
-        _output.emit(form, reports, evidence, lang, out)
+        _output.emit(form, reports, evidence, lang, out, None if signing is None else signing.sign)
     except LabelingError as error:
         _common.fail(error)
     if interrupted:
@@ -115,3 +129,44 @@ def command(
     if lacking:
         raise SystemExit(MissingDependency.exit_code)
     raise SystemExit(1 if 1 in codes else max(codes, default=0))
+
+
+class _Signing:
+    """Signs the report: with a digest of each file, which must be the same before and after it was examined."""
+
+    def __init__(self, pem: tuple[Path, Path], out: Path | None) -> None:
+        from labeling.config import signer
+
+        if out is None:
+            raise LabelingError("--sign writes the signature beside the report", hint="give -o REPORT")
+        _output.check_replaceable(_output.signature_of(out))
+        self._signer = signer(*pem)
+        self._before = ""
+        self._examined: list[Examined] = []
+
+    def before(self, path: Path) -> None:
+        """Note what the file is."""
+        self._before = _digest(path)[0]
+
+    def after(self, path: Path, name: str) -> None:
+        """Note that the file was examined, as the report calls it. Raises :class:`LabelingError` if it was changed."""
+        from labeling.reports.signed import Examined
+
+        digest, size = _digest(path)
+        if digest != self._before:
+            raise UnreadableFile("was changed while it was examined, so the report is not signed", path=path)
+        self._examined.append(Examined(name, digest, size))
+
+    def sign(self, report: bytes) -> bytes:
+        """Return the signature of the report."""
+        from labeling.reports.signed import sign
+
+        return sign(report, self._examined, self._signer)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """Return SHA-256 and size of a file; nothing for one that cannot be read."""
+    from labeling.reports.file_evidence import gather_evidence
+
+    found = gather_evidence(path, pixels=False)
+    return (found.sha256, found.size) if found is not None else ("", 0)

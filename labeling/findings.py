@@ -41,6 +41,19 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+class Technique(StrEnum):
+    """What a finding rests on, as a report has to say (EU Code of Practice, providers, 2.1.2; stable words)."""
+
+    METADATA = "metadata"
+    SIGNED = "signed metadata"
+    VISIBLE = "visible mark"
+    AUDIBLE = "audible mark"
+    PIXELS = "hidden in pixels"
+    WATERMARK = "watermark"
+    FINGERPRINT = "fingerprint"
+    LOG = "log"
+
+
 @dataclass(frozen=True, slots=True)
 class Defect:
     """One thing that is wrong with a file; made by :func:`labeling.rule_catalogue.defect`.
@@ -84,6 +97,27 @@ class Finding:
     value: dict[str, Any] = field(default_factory=dict)
     signature: Signature | None = None
     defects: tuple[Defect, ...] = ()
+
+
+def technique_of(finding: Finding, media_type: str = "") -> Technique:
+    """Return the technique that a finding rests on.
+
+    Args:
+        finding: The finding.
+        media_type: The file's: what is looked for in audio is audible.
+    """
+    if finding.kind == "visible":
+        heard = media_type.startswith("audio/") or finding.where.startswith("audio ")
+        return Technique.AUDIBLE if heard else Technique.VISIBLE
+    if finding.kind == "watermark":
+        return Technique.WATERMARK
+    if finding.kind == "c2pa":
+        return Technique.SIGNED
+    if finding.kind == "aigc" and finding.signature in (Signature.VALID, Signature.TRUSTED):
+        return Technique.SIGNED  # security data (TC260-PG-202511A)
+    if finding.kind == "generator" and "alpha channel" in finding.where:
+        return Technique.PIXELS
+    return Technique.METADATA
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from labeling.findings import Defect, Finding, Signature, Status
+from labeling.findings import Defect, Finding, Signature, Status, technique_of
 from labeling.reports import credentials
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.file_evidence import FileEvidence
@@ -171,7 +171,7 @@ def _marks(report: Report, language: str) -> Html:
             "tr",
             el("th", word(f"long:{finding.kind}", language), scope="row"),
             el("td", chip(str(finding.status), word(str(finding.status), language))),
-            el("td", _says(finding, language), where),
+            el("td", _says(finding, language), where, _technique(report, finding, language)),
             el("td", signed or el("span", "–", class_="aside")),
         ))  # fmt: skip
     absent = word("comma", language).join(missing)
@@ -181,6 +181,12 @@ def _marks(report: Report, language: str) -> Html:
         if missing
         else None,
     )
+
+
+def _technique(report: Report, finding: Finding, language: str) -> Html:
+    """Say which technique a finding rests on (Code of Practice 2.1.2)."""
+    words = word(f"technique:{technique_of(finding, report.media_type)}", language)
+    return el("small", el("span", word("technique", language), class_="key"), " ", words)
 
 
 def _says(finding: Finding, language: str) -> Html | None:

@@ -53,6 +53,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "long:exif": ("EXIF", "EXIF"),
     "long:generator": ("Generator trace", "生成工具痕迹"),
     "long:watermark": ("Imperceptible watermark", "不可见数字水印"),
+    # techniques (Code of Practice 2.1.2)
+    "technique": ("Rests on", "依据技术"),
+    "technique:metadata": ("metadata", "元数据"),
+    "technique:signed metadata": ("signed metadata", "带签名的元数据"),
+    "technique:visible mark": ("visible mark, read by OCR", "显式标识（文字识别）"),
+    "technique:audible mark": ("audible mark", "声音标识"),
+    "technique:hidden in pixels": ("data hidden in pixels", "隐藏于像素中的数据"),
+    "technique:watermark": ("watermark", "数字水印"),
+    "technique:fingerprint": ("fingerprint", "内容指纹"),
+    "technique:log": ("log of labels given", "标识日志"),
     # tables
     "file": ("File", "文件"),
     "type": ("Type", "类型"),

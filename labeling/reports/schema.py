@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from labeling.findings import KINDS, Signature, Status
+from labeling.findings import KINDS, Signature, Status, Technique
 from labeling.rule_catalogue import RULES
 from labeling.rules import Outcome
 from labeling.rules.platform import NOTICES
@@ -97,6 +97,7 @@ def _finding() -> dict[str, Any]:
             "defects": _list_of("defect", "What breaks a rule."),
         },
         {
+            "technique": _one_of(Technique, "What the finding rests on."),
             "where": _TEXT | {"description": "Place in the file, or position on the picture."},
             "value": {"type": "object", "description": "What the mark says; the keys depend on the kind."},
             "signature": _one_of(Signature, "State of the mark's signature."),

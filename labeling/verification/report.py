@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from labeling.findings import KINDS, Defect, Finding, Severity, Status
+from labeling.findings import KINDS, Defect, Finding, Severity, Status, technique_of
 from labeling.rules import Outcome, Verdict
 from labeling.rules.platform import NOTICES
 
@@ -97,7 +97,7 @@ class Report:
             "media_type": self.media_type,
             "readable": self.readable,
             "origin": self.origin,
-            "marks": [_finding(finding) for finding in self.findings],
+            "marks": [_finding(finding, self.media_type) for finding in self.findings],
             "verdicts": {name: _verdict(verdict) for name, verdict in self.verdicts.items()},
         }
         if "platform" in self.verdicts and self.origin in NOTICES:
@@ -107,8 +107,9 @@ class Report:
         return result
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, media_type: str) -> dict[str, Any]:
     result: dict[str, Any] = {"mark": finding.kind, "status": str(finding.status)}
+    result["technique"] = str(technique_of(finding, media_type))
     if finding.where:
         result["where"] = finding.where
     if finding.status is not Status.ABSENT or finding.value:

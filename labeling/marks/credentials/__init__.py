@@ -6,6 +6,9 @@ standard is done by c2pa-python, which is imported when first used. Nothing here
 
 from __future__ import annotations
 
+from labeling.marks.credentials._certificates import algorithms as certificate_algorithms
+from labeling.marks.credentials._certificates import verify as verify_signature
+from labeling.marks.credentials._paths import list_of_signer
 from labeling.marks.credentials.claim import Claim
 from labeling.marks.credentials.read import read
 from labeling.marks.credentials.sign import sign, sign_beside, sign_stream
@@ -31,8 +34,10 @@ __all__ = [
     "Trust",
     "TrustChoice",
     "TrustList",
+    "certificate_algorithms",
     "is_interim",
     "is_old",
+    "list_of_signer",
     "make_test_chain",
     "read",
     "resolved",
@@ -41,4 +46,5 @@ __all__ = [
     "sign",
     "sign_beside",
     "sign_stream",
+    "verify_signature",
 ]

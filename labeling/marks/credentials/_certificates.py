@@ -172,6 +172,11 @@ def choices(alg: str) -> tuple[str, ...]:
     return ("ps256", "ps384", "ps512") if alg == "ps256" else (alg,)
 
 
+def algorithms(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the algorithms that a certificate's key signs with. Raises :class:`SigningError` if there is none."""
+    return choices(algorithm(certificate.public_key(), f"the key of {name_of(certificate)}"))
+
+
 def signature_size(public_key: Any) -> int:
     """Return the bytes of a signature in COSE's form: r‖s of fixed width, an RSA modulus, or Ed25519's 64."""
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -221,6 +226,24 @@ def verify(public_key: Any, alg: str, signature: bytes, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def signed(key_pem: bytes, alg: str, message: bytes) -> bytes:
+    """Return a signature in COSE's form by a private key in PEM without a password."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    key: Any = load_pem_private_key(key_pem, None)
+    if alg == "ed25519":
+        return bytes(key.sign(message))
+    digest = getattr(hashes, _DIGESTS[alg[2:]])()
+    if alg.startswith("ps"):
+        return bytes(key.sign(message, padding.PSS(padding.MGF1(digest), digest.digest_size), digest))
+    half = signature_size(key.public_key()) // 2
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(digest)))
+    return r.to_bytes(half, "big") + s.to_bytes(half, "big")
 
 
 def expected(alg: str) -> str:

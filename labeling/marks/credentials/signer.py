@@ -184,6 +184,20 @@ class Signer:
             hint=f"it must sign the message itself ({certificates.expected(self.alg)})",
         )
 
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message, with the key or by the callback.
+
+        Args:
+            message: Any bytes.
+
+        Returns:
+            The signature in COSE's form, which is that of JWS as well (RFC 7518, 3.4 and 3.5; RFC 8037, 3.1).
+
+        Raises:
+            SigningError: The callback did not give a valid signature.
+        """
+        return self.call(message) if self._key_pem is None else certificates.signed(self._key_pem, self.alg, message)
+
     def native(self, kind: str) -> Any:
         """Return the ``c2pa.Signer`` of one kind, made once in each process.
 
