@@ -104,16 +104,18 @@ def displayed_further(
     row = formats.find(format)
     if row is None or not (row.animated or row.further):
         return FurtherPictures("picture", 1, iter(()))
+    apart = False
     if row.further:
         word, total, pictures = resolve(row.further, "labeling.codecs")(data, orientation, max_pixels)
     elif row.player:
         word = "frame"
         total, played = resolve(row.player, "labeling.codecs")(data, orientation, max_pixels)
         pictures = islice(played, 1, None) if total > 1 else iter(())
+        apart = total > 1 and bool(getattr(open_picture(data, format, max_pixels), "default_image", False))
     else:
         word = "frame"
         total, pictures = _frames_of(data, row, orientation, max_pixels)
-    return FurtherPictures(word, total, _bounded(pictures, most, ground))
+    return FurtherPictures(word, total, _bounded(pictures, most, ground), apart)
 
 
 def _bounded(pictures: Iterator[Pixels], most: int, ground: int) -> Iterator[Pixels]:

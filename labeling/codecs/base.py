@@ -93,11 +93,22 @@ class FurtherPictures:
         word: What one of them is called: "frame", "page" or "view".
         total: How many there are, with the first.
         pictures: Those behind the first, in order, as far as the limit on pixels allows: (H, W, 3) uint8 RGB.
+        apart: Whether the first is no frame, but the static image of an animated PNG (PNG 4.9), for viewers that do not
+            play animations.
     """
 
     word: str
     total: int
     pictures: Iterator[Pixels]
+    apart: bool = False
+
+    def called(self, number: int) -> str:
+        """Return what a picture is called, counted from 1: "frame 2 of 5"."""
+        if not self.apart:
+            return f"{self.word} {number} of {self.total}"
+        if number == 1:
+            return "the static image, shown where the animation is not played,"
+        return f"{self.word} {number - 1} of {self.total - 1}"
 
 
 @dataclass(frozen=True, slots=True)

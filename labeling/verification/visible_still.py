@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,10 +16,14 @@ from labeling.rule_catalogue import defect
 from labeling.verification._undecoded import undecoded
 
 if TYPE_CHECKING:
-    from labeling.codecs.base import Pixels
+    from labeling.codecs.base import FurtherPictures, Pixels
 
 MOST = 150_000_000
 """Limit on the pixels of all frames, pages or views that are decoded to see whether they have the label as well."""
+
+READ_LATER = 8
+MOST_SEARCHED = 30_000_000
+"""Frames that are read, and limit on the pixels that are decoded, where the first one has no label."""
 
 MAX_READINGS = 6
 """Limit on those that OCR reads, because what is under the label has changed."""
@@ -102,8 +107,16 @@ def _looked_for(
             white, black, gray = grounds
             finding = read_visible(black, (white, gray), languages=languages, scale=scale)
             read, ground = black, BLACK
-        if finding.status is not Status.ABSENT and isinstance(source, bytes | bytearray | memoryview):
-            return _in_all(finding, read, scale, ground, _Source(source, format, orientation, max_pixels), languages)
+        if not isinstance(source, bytes | bytearray | memoryview):
+            return finding
+        file = _Source(source, format, orientation, max_pixels)
+        worded = finding.status is not Status.ABSENT and not any(
+            d.rule == "CN-VISIBLE-WORDING" for d in finding.defects
+        )
+        if not worded and (later := _found_later(finding, grounds[0], scale, file, languages)) is not None:
+            return later
+        if finding.status is not Status.ABSENT:
+            return _in_all(finding, read, scale, ground, file, languages)
         return finding
     except MissingDependency:
         raise
@@ -121,6 +134,51 @@ class _Known:
         from labeling.marks.visible import kept
 
         return kept(self._picture, picture, self._box)
+
+
+def _found_later(
+    finding: Finding, first: Pixels, scale: int, source: _Source, languages: tuple[str, ...]
+) -> Finding | None:
+    """Look for a label behind a first picture that has none, or only a mark that falls short.
+
+    Of an animation, about :data:`READ_LATER` frames are read, as far apart from each other as that needs.
+    """
+    from labeling.marks.visible import read_visible
+
+    further = codecs.displayed_further(
+        source.data, source.format, orientation=source.orientation, max_pixels=source.max_pixels, most=MOST_SEARCHED
+    )
+    if further.total < 2 or further.word != "frame":
+        return None
+    step, before = max(1, further.total // READ_LATER), first
+    for number, picture in enumerate(_sound(further.pictures), 2):
+        if (number - 2) % step and number != further.total:
+            continue
+        small = _as_large_as(first, picture)
+        if small.shape == before.shape and np.array_equal(small, before):
+            continue
+        before = small
+        there = read_visible(small, languages=languages, scale=scale, thorough=number == 2)
+        if there.status is Status.ABSENT or any(each.rule == "CN-VISIBLE-WORDING" for each in there.defects):
+            continue
+        bare = f"{further.called(1)} lacks the label that {further.called(number)} has: every frame must carry it"
+        breach = defect("CN-VISIBLE-FRAMES", bare)
+        value = there.value
+        if finding.status is not Status.ABSENT:
+            value = value | {"before": {key: finding.value[key] for key in ("text", "position", "vendor", "box")}}
+        denial = finding.defects if finding.status is Status.ABSENT else ()
+        return replace(there, status=Status.DEFECTIVE, value=value, defects=(*there.defects, breach, *denial))
+    return None
+
+
+def _sound(pictures: Iterator[Pixels]) -> Iterator[Pixels]:
+    """Yield pictures up to the first that does not decode; the first one has no label in any case."""
+    try:
+        yield from pictures
+    except MissingDependency:
+        raise
+    except LabelingError:
+        return
 
 
 def _in_all(
@@ -153,7 +211,7 @@ def _in_all(
             read, asked = read + 1, number
             there = read_visible(small, languages=languages)
             if there.status is Status.ABSENT:
-                return _bare(finding, f"{further.word} {number} of {further.total}", further.word)
+                return _bare(finding, further, number)
             seen += 1
             known.append(_Known(small, there.value["box"]))
     except MissingDependency:
@@ -166,12 +224,14 @@ def _in_all(
     return replace(finding, defects=(*finding.defects, defect("FILE-PARTS", message)))
 
 
-def _bare(finding: Finding, which: str, word: str) -> Finding:
+def _bare(finding: Finding, further: FurtherPictures, number: int) -> Finding:
     """Return the finding with the defect that a picture behind the first one has no label."""
-    if word != "frame":
+    which = further.called(number)
+    if further.word != "frame":
         message = f"{which} has no visible label at an edge or corner; the first one has"
         return replace(finding, defects=(*finding.defects, defect("FILE-PARTS", message)))
-    message = f"{which} lacks the label of the first: every frame of an animation must carry it"
+    first = "static image, which is no part of the animation" if further.apart else "first"
+    message = f"{which} lacks the label of the {first}: every frame of an animation must carry it"
     breach = defect("CN-VISIBLE-FRAMES", message)
     return replace(finding, status=Status.DEFECTIVE, defects=(*finding.defects, breach))
 

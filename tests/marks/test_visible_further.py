@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import labeling
 from labeling import codecs
 from labeling.findings import Finding, Status
 from labeling.marks.visible import LabelPainter, Style
+from labeling.marks.visible.font import face
 from labeling.verification import visible_still
 from labeling.verification.visible_still import find_visible_label
 from tests.pictures import rgb
@@ -111,3 +112,48 @@ def test_a_page_that_cannot_be_decoded_is_named() -> None:
     finding = looked(bytes(data), "tiff")
     assert "FILE-PARTS" in rules(finding)
     assert "1 of 2 pages" in next(each.message for each in finding.defects if each.rule == "FILE-PARTS")
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_a_label_that_the_first_frame_lacks_is_found_behind_it(format: str) -> None:
+    for labelled in ((1, 2, 3), (2,)):
+        frames = [scene(seed, label=seed in labelled) for seed in range(4)]
+        finding = looked(saved(format, frames, duration=200), format.lower().replace("avif", "heif"))
+        assert (finding.status, finding.value["text"]) == (Status.DEFECTIVE, "AI生成")
+        assert rules(finding) == ["CN-VISIBLE-FRAMES"]
+        assert f"frame 1 of 4 lacks the label that frame {labelled[0] + 1} of 4 has" in finding.defects[0].message
+    bare = looked(
+        saved(format, [scene(seed, label=False) for seed in range(4)]), format.lower().replace("avif", "heif")
+    )
+    assert (bare.status, bare.defects) == (Status.ABSENT, ())
+
+
+def test_a_label_on_the_static_image_or_on_the_frames_of_an_animated_png_alone() -> None:
+    """Pillow writes the static image, which is no frame (PNG 4.9), and shows the frames behind it."""
+
+    def made(static: bool, animated: bool) -> bytes:
+        frames = [scene(seed, label=animated if seed else static) for seed in range(4)]
+        return saved("PNG", frames, default_image=True, duration=200)
+
+    with Image.open(io.BytesIO(made(False, True))) as theirs:
+        assert (theirs.default_image, theirs.n_frames) == (True, 4)  # type: ignore[attr-defined]
+    finding = looked(made(False, True), "png")
+    assert (finding.status, rules(finding)) == (Status.DEFECTIVE, ["CN-VISIBLE-FRAMES"])
+    assert "the static image, shown where the animation is not played, lacks the label that frame 1 of 3 has" in (
+        finding.defects[0].message
+    )
+    finding = looked(made(True, False), "png")
+    assert (finding.status, rules(finding)) == (Status.DEFECTIVE, ["CN-VISIBLE-FRAMES"])
+    assert finding.defects[0].message.startswith("frame 1 of 3 lacks the label of the static image")
+    assert (looked(made(True, True), "png").status, looked(made(False, False), "png").status) == (
+        Status.PRESENT, Status.ABSENT,
+    )  # fmt: skip
+
+
+def test_a_brand_mark_on_the_first_frame_does_not_hide_the_label_on_others() -> None:
+    frames = [scene(seed, label=seed > 1) for seed in range(5)]
+    for frame in frames:
+        ImageDraw.Draw(frame).text((12, 10), "即梦AI", (255, 255, 255), face(None, 26), stroke_width=2, stroke_fill=0)
+    finding = looked(saved("PNG", frames, duration=200), "png")
+    assert (finding.value["text"], finding.value["before"]["text"]) == ("AI生成", "即梦AI")
+    assert rules(finding) == ["CN-VISIBLE-FRAMES"]
