@@ -85,3 +85,13 @@ def test_no_clause_of_a_rule_is_written_where_the_rule_is_used() -> None:
     notices = {"Labelling Measures Art. 6"}  # platforms' notices cite the article and its items
     written = {text for folder in ("marks", "rules", "verification") for text in constants(f"labeling/{folder}")}
     assert written & clauses <= notices
+
+
+def test_explicit_labels_are_cited_by_medium_and_nothing_cites_what_does_not_exist() -> None:
+    sections = {"image": "5.2", "video": "5.4", "audio": "5.3", "text": "5.1"}
+    for name in ("CN-VISIBLE-MISSING", "CN-VISIBLE-WORDING", "FILE-PIXELS", "FILE-DECODER"):
+        for medium, section in sections.items():
+            assert RULES[name].clause_for(medium).endswith(f"GB 45438-2025 {section}"), (name, medium)
+    assert RULES["CN-VISIBLE-MISSING"].clause_for("video").startswith("Labelling Measures Art. 4; ")
+    assert RULES["CN-IMPLICIT-JSON"].clause_for("video") == "GB 45438-2025 Annex E"
+    assert not [clause for rule in RULES.values() for clause in rule.clauses if "45438-2025 4.1" in clause]

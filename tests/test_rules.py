@@ -105,3 +105,28 @@ def test_platforms_get_the_notice_for_each_class(cases: Path) -> None:
     assert (declared["origin"], declared["notice"]["zh"]) == ("possible", "本内容可能为人工智能生成合成内容")
     midjourney = cases / "3_iptc_dst" / "midjourney_xmp_dst_only.png"
     assert "疑似" in labeling.verify(midjourney, "platform", visible=False).to_dict()["notice"]["zh"]
+
+
+@pytest.mark.parametrize(("medium", "section"), [("image", "5.2"), ("video", "5.4"), ("audio", "5.3"), ("text", "5.1")])
+def test_a_missing_explicit_label_cites_what_the_medium_asks(medium: str, section: str) -> None:
+    evidence = Evidence((AIGC, Finding("visible", Status.ABSENT)), medium=medium)
+    (missing,) = evaluate(evidence, PROFILES["cn"]).failed
+    assert missing.clause == f"Labelling Measures Art. 4; GB 45438-2025 {section}"
+
+
+def test_what_could_not_be_decoded_cites_what_the_medium_asks() -> None:
+    for data, section in ((b"ID3\4\0\0\0\0\0\0" + b"\xff\xfb\x90\0" * 8, "5.3"), (b"# Title\n\nText\n", "5.1")):
+        finding = labeling.verify(data).find("visible")
+        assert finding is not None
+        assert [(why.rule, why.clause) for why in finding.defects] == [("FILE-PIXELS", f"GB 45438-2025 {section}")]
+
+
+def test_reserved_keys_that_are_missing_are_worth_a_warning() -> None:
+    from labeling.marks import aigc
+
+    full = dict.fromkeys(aigc.KEYS, "x") | {"Label": "1"}
+    for left_out, status in (("ReservedCode1", "present"), ("ReservedCode2", "present"), ("PropagateID", "defective")):
+        finding = aigc.read(aigc.dump({k: v for k, v in full.items() if k != left_out}), "x", named=True)
+        assert finding is not None
+        assert finding.status == status
+        assert "CN-IMPLICIT-KEYS" in [each.rule for each in finding.defects]

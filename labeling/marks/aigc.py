@@ -36,6 +36,7 @@ from labeling.rule_catalogue import defect
 NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"  # TC260-PG-20259A
 XMP_NAME = Name(NAMESPACE, "AIGC", "TC260")
 REQUIRED = ("Label", "ContentProducer", "ProduceID")
+RESERVED = frozenset({"ReservedCode1", "ReservedCode2"})
 BASE64_NAME = "XmpKvBase64"  # a property that holds base64 of AIGC={...}: seen from a watermarking API
 
 
@@ -184,7 +185,9 @@ def _judge_keys(keys: list[str]) -> list[Defect]:
         message = ", ".join(f"{wrong} instead of {right}" for wrong, right in spelled.items())
         found.append(defect("CN-IMPLICIT-KEY-NAME", f"key names other than the standard's: {message}"))
     if missing:
-        found.append(defect("CN-IMPLICIT-KEYS", f"missing keys: {', '.join(missing)}"))
+        # The reserved keys hold nothing that the label says: other checkers let them be missing, too.
+        severity = Severity.WARNING if set(missing) <= RESERVED else Severity.ERROR
+        found.append(defect("CN-IMPLICIT-KEYS", f"missing keys: {', '.join(missing)}", severity=severity))
     if extra:
         shown = ", ".join(key[:40] for key in extra[:5])
         found.append(defect("CN-IMPLICIT-EXTRA-KEYS", f"keys beyond the standard's seven: {shown}"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from labeling.findings import Severity
-from labeling.rule_catalogue._rule import Rule
+from labeling.rule_catalogue._rule import EXPLICIT_LABEL, Rule
 
+_MEDIA = ("text", "image", "audio", "video")
+_EXPLICIT = "Labelling Measures Art. 4"
 _ANNEX_E = "GB 45438-2025 Annex E"
-_PICTURES = "GB 45438-2025 5.2"
-_VIDEOS = "GB 45438-2025 5.4"
+_TEXTS, _PICTURES, _SOUNDS, _VIDEOS = (f"GB 45438-2025 {EXPLICIT_LABEL[each]}" for each in _MEDIA)
 
 RULES = (
     # --- what a file has to carry
@@ -20,14 +21,15 @@ RULES = (
     ),
     Rule(
         "CN-VISIBLE-MISSING",
-        "Labelling Measures Art. 4; GB 45438-2025 5.2",
-        "A visible label with both an AI and a generation element must be at an edge or corner.",
-        "OCR 未检出显式标识：画面中没有同时包含“人工智能/AI”和“生成/合成”要素的文字。",
+        f"{_EXPLICIT}; {_PICTURES}",
+        "An explicit label with both an AI and a generation element must be there: on a picture at an edge or corner.",
+        "未检出显式标识：没有同时包含“人工智能/AI”和“生成/合成”要素的提示。",
+        other_clauses=tuple(f"{_EXPLICIT}; {each}" for each in (_VIDEOS, _SOUNDS, _TEXTS)),
         general=True,
     ),
     Rule(
         "CN-VISIBLE-SKIPPED",
-        "Labelling Measures Art. 4",
+        _EXPLICIT,
         "The visible label was not looked for; the verdict covers the metadata only.",
         "未检查显式标识，本结论仅针对元数据。",
         Severity.WARNING,
@@ -35,10 +37,10 @@ RULES = (
     ),
     Rule(
         "CN-VISIBLE-WORDING",
-        "GB 45438-2025 4.1; GB 45438-2025 5.2",
+        _PICTURES,
         "The text of the visible label must have the standard's AI element and its generation element.",
         "显式标识的文字未同时包含“人工智能/AI”和“生成/合成”要素。",
-        other_clauses=(_VIDEOS,),
+        other_clauses=(_VIDEOS, _SOUNDS, _TEXTS),
     ),
     Rule(
         "CN-VISIBLE-SIZE",
@@ -75,7 +77,7 @@ RULES = (
     ),
     Rule(
         "CN-AUDIBLE-SPEECH",
-        "GB 45438-2025 5.3",
+        _SOUNDS,
         "Audio must carry a spoken label or the rhythm short-long-short-short; spoken labels are not recognised here.",
         "音频起始和末尾未检出“短长短短”节奏标识；本工具不识别语音标识，因此不作判断，请人工试听。",
         Severity.WARNING,
@@ -121,8 +123,10 @@ RULES = (
     Rule(
         "CN-IMPLICIT-KEYS",
         _ANNEX_E,
-        "The label must have all seven keys of the standard.",
+        "The label must have all seven keys of the standard; of the reserved ones it should.",
         "隐式标识缺少标准规定的键。",
+        either=True,
+        chinese_warning="隐式标识缺少标准规定的预留字段（ReservedCode1、ReservedCode2）。",
     ),
     Rule(
         "CN-IMPLICIT-LABEL",

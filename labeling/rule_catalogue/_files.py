@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from labeling.findings import Severity
-from labeling.rule_catalogue._rule import Rule
+from labeling.rule_catalogue._rule import EXPLICIT_LABEL, Rule
 
 _DIGITAL_SOURCE_TYPE = "IPTC Photo Metadata 2025.1, Digital Source Type"
 _FILE_FORMAT = "the file format"
+_EXPLICIT_LABEL = tuple(f"GB 45438-2025 {EXPLICIT_LABEL[each]}" for each in ("image", "video", "audio", "text"))
 
 RULES = (
     # --- C2PA content credentials
@@ -162,10 +163,10 @@ RULES = (
     ),
     Rule(
         "FILE-DECODER",
-        "GB 45438-2025 5.2",
+        _EXPLICIT_LABEL[0],
         "What decodes the picture, video or audio must be installed.",
         "未安装解码该图像、视频或音频所需的库，未检查显式标识。",
-        other_clauses=("GB 45438-2025 5.4",),
+        other_clauses=_EXPLICIT_LABEL[1:],
     ),
     Rule(
         "FILE-DENIAL",
@@ -196,10 +197,10 @@ RULES = (
     ),
     Rule(
         "FILE-PIXELS",
-        "GB 45438-2025 5.2",
+        _EXPLICIT_LABEL[0],
         "The picture, video or audio must be decodable.",
         "图像、视频或音频无法解码，未能检查显式标识。",
-        other_clauses=("GB 45438-2025 5.4",),
+        other_clauses=_EXPLICIT_LABEL[1:],
     ),
     Rule(
         "FILE-STRUCTURE",

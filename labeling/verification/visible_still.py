@@ -10,10 +10,11 @@ import numpy as np
 
 from labeling import codecs, containers
 from labeling.errors import LabelingError, MissingDependency
-from labeling.findings import Finding, Signature, Status
+from labeling.findings import Finding, Status
 from labeling.marks import generator
 from labeling.rule_catalogue import defect
-from labeling.verification._undecoded import undecoded
+from labeling.rules.evidence import medium_of
+from labeling.verification._undecoded import undecoded, unrendered
 
 if TYPE_CHECKING:
     from labeling.codecs.base import FurtherPictures, Pixels
@@ -29,7 +30,7 @@ MAX_READINGS = 6
 """Limit on those that OCR reads, because what is under the label has changed."""
 
 WHITE, BLACK = 255, 0
-_CLAUSE, _PICTURE = "GB 45438-2025 5.2", "the picture"
+_PICTURE = "the picture"
 
 
 class _Source(NamedTuple):
@@ -66,8 +67,7 @@ def find_visible_label(
         MissingDependency: There is no OCR engine.
     """
     if format and not containers.format_named(format).drawable:
-        message = f"files of the format {format} are not rendered, so no visible label was looked for"
-        return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-PIXELS", message),))
+        return unrendered(format, medium_of(containers.format_named(format).media_types[0]))
     if not (format and containers.format_named(format).by_libtiff):
         return _looked_for(source, format, orientation, languages, max_pixels, traces)
     from labeling.codecs.libtiff import listening
@@ -93,7 +93,7 @@ def _looked_for(
     try:
         shown = codecs.displayed_on_grounds(source, format, orientation=orientation, max_pixels=max_pixels)
     except LabelingError as error:
-        return undecoded(error, _PICTURE, _CLAUSE)
+        return undecoded(error, _PICTURE, "image")
     if traces is not None and shown.alpha_bits:
         hidden = shown.alpha_bits.decode("latin-1")
         trace = generator.read(generator.ALPHA, hidden, "lowest bits of the alpha channel")
@@ -121,7 +121,7 @@ def _looked_for(
     except MissingDependency:
         raise
     except LabelingError as error:
-        return undecoded(error, _PICTURE, _CLAUSE)
+        return undecoded(error, _PICTURE, "image")
 
 
 class _Known:

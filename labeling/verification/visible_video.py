@@ -14,6 +14,7 @@ from labeling.errors import LabelingError, MissingDependency, UnreadableFile
 from labeling.findings import Defect, Finding, Signature, Status
 from labeling.limits import MIN_SECONDS
 from labeling.rule_catalogue import defect
+from labeling.rules.evidence import medium_of
 from labeling.verification._undecoded import undecoded
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ MAX_RIVALS = 3
 ENDS, BESIDE = 8.0, 4.0
 """Seconds of sound that are searched for the rhythm: at either end of audio, and at the start of a video."""
 
-_CLAUSE, _MEDIA = "GB 45438-2025 5.4", "the video or audio"
+_CLAUSE = "GB 45438-2025 5.4"
 
 
 def find_explicit_label(
@@ -79,17 +80,18 @@ def find_explicit_label(
     from labeling.codecs.video import sample
     from labeling.limits import MAX_PIXELS_READ
 
+    medium = "video" if contents is None else medium_of(contents.media_type)
     data = bytes(source) if isinstance(source, bytearray | memoryview) else source
     try:
         video = sample.opened(data, format, max_pixels=max_pixels or MAX_PIXELS_READ, contents=contents)
     except LabelingError as error:
-        return undecoded(error, _MEDIA, _CLAUSE)
+        return undecoded(error, f"the {medium}", medium)
     try:
         return _judge_tracks(video, languages, everywhere) if video.has_video else _judge_audio(video)
     except MissingDependency:
         raise
     except LabelingError as error:
-        return undecoded(error, _MEDIA, _CLAUSE)
+        return undecoded(error, f"the {medium}", medium)
 
 
 # --- video ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The words of a label: what a text says about who made the content, in any language (GB 45438-2025 4.1).
+"""The words of a label: what a text says about who made the content, in any language (GB 45438-2025 5).
 
 :func:`read` says it of any text, and never depends on a profile; :func:`judge` asks whether a label that is to be drawn
 has the elements that a regime accepts.

@@ -50,7 +50,7 @@ class Reading:
 
     Attributes:
         kind: Statement, brand mark, denial or none of them.
-        languages: Languages in whose words it says so; "zh" only for the words of GB 45438-2025 4.1.
+        languages: Languages in whose words it says so; "zh" only for the words of GB 45438-2025 5.
         ai_element: The name of AI, as it stands there.
         generation_element: The verb, as it stands there.
         vendor: The service that it names, as its owner writes it; ``""`` if none is known.
@@ -234,7 +234,7 @@ def _statement(clause: list[Token], ai: int, made: int, kana: bool) -> Reading:
 
 
 def _languages(clause: list[Token], maker: Token, verb: Token, japanese: bool) -> frozenset[str]:
-    """Return the language of a statement. The words of GB 45438-2025 4.1 are 人工智能 or AI, with 生成 or 合成."""
+    """Return the language of a statement. The words of GB 45438-2025 5 are 人工智能 or AI, with 生成 or 合成."""
     if japanese:
         return frozenset({"ja"})
     if verb.language == "zh":

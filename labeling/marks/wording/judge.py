@@ -20,7 +20,7 @@ class Wording:
 
 
 def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
-    """Apply the rule to the text of a label (GB 45438-2025 4.1): an AI element together with a generation element.
+    """Apply the rule to the text of a label (GB 45438-2025 5): an AI element together with a generation element.
 
     Whoever draws a label chooses its sentence, so the elements may stand anywhere in it; but it must not deny them.
 

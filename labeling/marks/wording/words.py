@@ -14,7 +14,7 @@ from typing import NamedTuple
 class Part(Enum):
     """What a word does in a sentence that says who made something."""
 
-    AI = "names AI in the words of GB 45438-2025 4.1"
+    AI = "names AI in the words of GB 45438-2025 5"
     AI_OTHER = "names AI in other words"
     MADE = "says that it was made"
     NOT = "denies, or forbids"
