@@ -16,6 +16,7 @@ _COMMANDS = {
     "verify": "report which labels files carry, and whether they comply",
     "report": "check reports that were signed",
     "inspect": "list everything in a file's metadata, raw",
+    "classify": "say where uploads come from, and write a platform's label",
     "propagate": "add a platform's half to a label",
     "transplant": "copy labels to a re-encoded copy",
     "convert": "resize or convert a picture, and keep its labels",

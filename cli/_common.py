@@ -97,7 +97,7 @@ def video_progress(path: Path, *, quiet: bool) -> Iterator[Callable[[float, floa
 
 def print_result(done: LabeledFile) -> None:
     """Print what was done to one file."""
-    _print_done(done, f"content id {done.label.content_id}")
+    _print_done(done, f"content id {done.label.content_id or done.label.propagate_id}")
 
 
 def print_converted(done: ConvertedFile) -> None:

@@ -275,11 +275,17 @@ def _show_matches(path: Path, matches: list[Match]) -> None:
         record, distance = match.record, match.distance
         by = match.by if distance is None else f"{match.by}, {distance} of 256 bits differ"
         line(f"  record {record.seq} by {by}")
-        line(f"    content id {inert(record.content_id)}, {record.time}, {_description(record)}")
+        content_id = f"content id {inert(record.content_id)}, " if record.content_id else ""
+        line(f"    {content_id}{record.time}, {_description(record)}")
 
 
 def _description(record: Record) -> str:
     parts = [record.profile, record.output or record.media_type]
+    if record.kind == "decision":
+        details = record.details or {}
+        parts.append(f"decision: {details.get('decision') or 'not known'}")
+        if details.get("reviewer"):
+            parts.append(f"by {details['reviewer']}, automatic: {details.get('automatic') or 'not known'}")
     if record.recipient is not None:
         parts.append(f"without the explicit label, to {record.recipient}")
     if record.agreement is not None:

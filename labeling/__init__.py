@@ -15,8 +15,11 @@ __all__ = [
     "KINDS",
     "PROFILES",
     "Audio",
+    "Classification",
+    "Contradiction",
     "ConvertedFile",
     "Defect",
+    "EvidenceItem",
     "Finding",
     "Frame",
     "InternalError",
@@ -55,6 +58,7 @@ __all__ = [
     "WriteError",
     "__version__",
     "batch",
+    "classify",
     "convert",
     "fingerprint",
     "inspect",
@@ -90,12 +94,14 @@ if TYPE_CHECKING:
     from labeling.marks.security import SecurityKey, Sm2Key
     from labeling.options import Style, VideoOptions
     from labeling.options.isolation import Limits
+    from labeling.pipelines.classification import Classification, classify
     from labeling.pipelines.conversion import ConvertedFile, convert
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate, transplant
     from labeling.pipelines.video_writer import LabeledVideoWriter
     from labeling.rules import PROFILES, Outcome, Profile, Verdict
+    from labeling.verification.grounds import Contradiction, EvidenceItem
     from labeling.verification.inspection import inspect
     from labeling.verification.report import Report
     from labeling.verification.verifier import verify
@@ -125,12 +131,14 @@ else:
         "labeling.marks.security": ("SecurityKey", "Sm2Key"),
         "labeling.options": ("Style", "VideoOptions"),
         "labeling.options.isolation": ("Limits",),
+        "labeling.pipelines.classification": ("Classification", "classify"),
         "labeling.pipelines.conversion": ("ConvertedFile", "convert"),
         "labeling.pipelines.image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),
         "labeling.pipelines.propagation": ("propagate", "transplant"),
         "labeling.pipelines.video_writer": ("LabeledVideoWriter",),
         "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
+        "labeling.verification.grounds": ("Contradiction", "EvidenceItem"),
         "labeling.verification.inspection": ("inspect",),
         "labeling.verification.report": ("Report",),
         "labeling.verification.verifier": ("verify",),

@@ -190,7 +190,9 @@ class Label:
     The first seven are the fields of GB 45438-2025, Annex E. The others have no place there: IPTC and C2PA carry them.
 
     Args:
-        producer: Who made the content: a 27-character provider code, or a name (``ContentProducer``).
+        producer: Who made the content: a 27-character provider code, or a name (``ContentProducer``). Empty, like
+            ``content_id``, in the label that a platform writes on a declaration or a finding (Labelling Measures
+            Art. 6): its ``origin`` is not ``GENERATED``, and the propagator's half is filled.
         content_id: Its number, unique together with the producer (``ProduceID``).
         origin: How sure it is that the content is AI-generated (``Label``).
         propagator: The platform that published it (``ContentPropagator``). While this and ``propagate_id`` are empty,
@@ -224,7 +226,7 @@ class Label:
             if not isinstance(value := getattr(self, name), str):
                 raise LabelingError(f"`{name}` must be text, not {value!r}")
         for name in ("producer", "content_id"):
-            if not getattr(self, name).strip():
+            if not self.by_platform and not getattr(self, name).strip():
                 raise LabelingError(f"the label needs a {name.replace('_', ' ')}", hint=f"give one with `{name}`")
         for name in self.__slots__:
             value = getattr(self, name)
@@ -232,6 +234,21 @@ class Label:
                 _check_value(name, value)
         if self.created is not None and self.created.tzinfo is None:
             object.__setattr__(self, "created", self.created.replace(tzinfo=UTC))
+
+    @property
+    def by_platform(self) -> bool:
+        """Whether a platform wrote the whole label, without knowing who made the content (Labelling Measures Art. 6).
+
+        That is a label "2" or "3" with the propagator's half alone. "1" says who made the content.
+        """
+        known = self.producer.strip() or self.content_id.strip()
+        platform = self.propagator.strip() and self.propagate_id.strip()
+        return self.origin != Origin.GENERATED and not known and bool(platform)
+
+    @property
+    def author(self) -> str:
+        """Who wrote the label first: the producer, or the platform that knows of none."""
+        return self.propagator if self.by_platform else self.producer
 
     def warnings(self) -> tuple[str, ...]:
         """List what is unusual but allowed: uncommon characters, or a producer without a provider code.
@@ -246,7 +263,9 @@ class Label:
                 listed = "".join(odd[:8])
                 found.append(f"{name.replace('_', ' ')} holds characters outside GB 45438-2025 Annex E: {listed}")
         code = ProviderCode.parse(self.producer)
-        if code is None:
+        if self.by_platform:
+            pass
+        elif code is None:
             found.append("the producer is not a 27-character provider code (TC260-PG-20252A)")
         else:
             found.extend(code.problems())

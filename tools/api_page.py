@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "Labeler", "LabeledImage", "LabeledFile", "LabeledVideoWriter", "Loss", "VideoOptions", "Style", "propagate",
         "transplant", "convert", "ConvertedFile",
     ),
+    "Classifying uploads": ("classify", "Classification", "EvidenceItem", "Contradiction"),
     "What a label says": ("Label", "Origin", "ProviderCode", "new_content_id"),
     "Signing": ("Signer", "SecurityKey", "Sm2Key"),
     "Verifying": (

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeling.ledger.entry import Discrepancy, Entry, Match, Pruned, Record, Verification, entry_of
+from labeling.ledger.entry import (
+    Discrepancy,
+    Entry,
+    Match,
+    Pruned,
+    Record,
+    Verification,
+    entries_of_classification,
+    entry_of,
+)
 
 __all__ = [
     "READY_WITHIN", "RETENTION", "Discrepancy", "Entry", "Ledger", "Match", "Pruned", "Record", "Verification",
-    "entry_of",
+    "entries_of_classification", "entry_of",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from labeling.ledger._rows import ROW_COLUMNS, fetch_rows
 from labeling.ledger._schema import entries, fingerprints, head
 from labeling.ledger._search import BlockCache, search_block, words_of
 from labeling.ledger.chain import BLOCK, record_of
-from labeling.ledger.entry import LABEL, Match, Record, measure, storable
+from labeling.ledger.entry import DECISION, LABEL, Match, Record, measure, storable
 from labeling.verification import metadata
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def find(connection: Connection, query: Query, cache: BlockCache, distance: int)
     for content_id, providers in query.labels:
         same_id = _latest(connection, entries.c.content_id == storable(content_id))
         # A content id alone proves nothing: "job-42" of another provider is not our "job-42".
-        add([r for r in same_id if not r.fields.get("ContentProducer") or providers & _providers(r)], "content id")
+        add([r for r in same_id if not _providers(r) or providers & _providers(r)], "content id")
     if query.fingerprint is not None and distance >= 0:
         closest = sorted(_similar(connection, query.fingerprint, cache, distance))[:_MAX_CANDIDATES]
         numbers = [seq for _, seq in closest if seq not in matches]
@@ -127,8 +127,8 @@ def _distance(record: Record, query: Query) -> int | None:
 
 
 def _latest(connection: Connection, condition: ColumnElement[bool]) -> list[Record]:
-    """Return the latest labels that meet a condition."""
-    query = select(*ROW_COLUMNS).where(condition, entries.c.kind == LABEL)
+    """Return the latest labels and decisions that meet a condition."""
+    query = select(*ROW_COLUMNS).where(condition, entries.c.kind.in_((LABEL, DECISION)))
     query = query.order_by(entries.c.seq.desc()).limit(_MAX_CANDIDATES)
     return [record_of(row) for row in fetch_rows(connection, query)]
 

@@ -15,7 +15,16 @@ from labeling.ledger._rows import PAGE_SIZE, ROW_COLUMNS, fetch_rows
 from labeling.ledger._schema import entries
 from labeling.ledger._write import append_rows, days_text, iso_utc, prune_rows, values_of
 from labeling.ledger.chain import ChainChecker, record_of
-from labeling.ledger.entry import Entry, Match, Pruned, Record, Verification, entry_of, storable
+from labeling.ledger.entry import (
+    Entry,
+    Match,
+    Pruned,
+    Record,
+    Verification,
+    entries_of_classification,
+    entry_of,
+    storable,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
     from labeling import files
     from labeling.ledger._search import BlockCache
+    from labeling.pipelines.classification import Classification
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
 
@@ -167,6 +177,27 @@ class Ledger:
         """
         entry = entry_of(labelled, source=source, recipient=recipient, agreement=agreement, key=key, profile=profile)
         return self.append([entry])[0]
+
+    def record_classification(self, found: Classification, *, source: str = "", key: str | None = None) -> list[Record]:
+        """Record a decision on an upload's origin with its evidence, and the label that was written, if any.
+
+        Args:
+            found: What :func:`labeling.classify` returned.
+            source: A name for the upload.
+            key: The caller's own key, to find the records again.
+
+        Returns:
+            The record of the decision, and that of the label.
+
+        Raises:
+            LabelingError: Pixels were classified, which are no file; or the output cannot be read (any more).
+
+        Example:
+            >>> found = labeling.classify("upload.png", declared=True)  # doctest: +SKIP
+            >>> ledger.record_classification(found, source="upload.png")[0].details["decision"]  # doctest: +SKIP
+            'possible'
+        """
+        return self.append(entries_of_classification(found, source=source, key=key))
 
     def prune(self, older_than: timedelta = RETENTION, *, force: bool = False) -> Pruned:
         """Remove the records that are older, and append a record that says so.

@@ -12,7 +12,7 @@ from sqlalchemy import ClauseElement, Connection, bindparam, delete, insert, sel
 from labeling.ledger import _schema
 from labeling.ledger._schema import entries, fingerprints, head
 from labeling.ledger.chain import BLOCK, COLUMNS, Row, hash_of, record_of
-from labeling.ledger.entry import LABEL, PRUNE, Entry, Pruned, fields_json, storable
+from labeling.ledger.entry import PRUNE, Entry, Pruned, fields_json, storable
 
 CLOCK_SKEW = timedelta(seconds=60)
 """How far the clocks of several machines may differ. So much is evened out, so that time runs forward in the chain."""
@@ -37,7 +37,7 @@ def values_of(entry: Entry) -> dict[str, Any]:
     fields = {storable(name): storable(value) for name, value in entry.fields.items()}
     details = {storable(name): storable(value) for name, value in (entry.details or {}).items()}
     texts = {"fields": fields_json(fields), "details": fields_json(details) if details else None}
-    return {"kind": LABEL, **texts, **words, **optional, **exact}
+    return {"kind": entry.kind, **texts, **words, **optional, **exact}
 
 
 def append_rows(connection: Connection, new: Sequence[dict[str, Any]]) -> list[Row]:

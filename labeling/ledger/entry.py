@@ -14,13 +14,16 @@ from labeling.limits import MAX_PIXELS_LABELLED
 
 if TYPE_CHECKING:
     from labeling.containers import Media
+    from labeling.pipelines.classification import Classification
     from labeling.pipelines.conversion import ConvertedFile
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
 
 LABEL = "label"
+DECISION = "decision"
 PRUNE = "prune"
-"""Kinds of records: a label that was given, and the note that older records were removed."""
+"""Kinds of records: a label that was given, a decision on an upload's origin, and the note that older records were
+removed."""
 
 AGREEMENT = "agreement"
 """Key of :attr:`Entry.details`: the agreement by which a copy without the explicit label was given out (Art. 9)."""
@@ -47,6 +50,7 @@ class Entry:
         recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
         key: The caller's own key, to find the record again.
         details: What else is to be kept, by name: :data:`AGREEMENT` is one. Hashed with the rest.
+        kind: ``label``, or ``decision`` for a decision on where content comes from (Labelling Measures, Art. 6).
 
     Raises:
         LabelingError: A value that no record can hold.
@@ -64,12 +68,15 @@ class Entry:
     recipient: str | None = None
     key: str | None = None
     details: Mapping[str, str] | None = None
+    kind: str = LABEL
 
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 or not set(self.sha256) <= _HEX_DIGITS:
             raise LabelingError(f"`sha256` must be 64 hexadecimal digits in lower case, not {self.sha256!r}")
         if self.fingerprint is not None and len(self.fingerprint) != 32:
             raise LabelingError(f"`fingerprint` must have 32 bytes, not {len(self.fingerprint)}")
+        if self.kind not in (LABEL, DECISION):
+            raise LabelingError(f"`kind` must be {LABEL} or {DECISION}, not {self.kind!r}")
         if not 0 <= self.size < 1 << 63:
             raise LabelingError(f"`size` must be a number of bytes, not {self.size}")
 
@@ -220,9 +227,9 @@ def entry_of(
     label = labelled.label
     name, digest, size, fingerprint = _name_and_measures(labelled)
     return Entry(
-        content_id=label.content_id,
+        content_id=label.content_id or label.propagate_id,
         sha256=digest,
-        fields=json.loads(aigc.encode(label)),
+        fields=aigc.encoded_fields(label),
         profile=next(iter(labelled.report.verdicts), "") if profile is None else profile,
         source=source,
         output=name,
@@ -233,6 +240,59 @@ def entry_of(
         key=key,
         details=None if agreement is None else {AGREEMENT: agreement},
     )
+
+
+def entries_of_classification(found: Classification, *, source: str = "", key: str | None = None) -> list[Entry]:
+    """Make the entries for a classified upload: the decision with its evidence, and the label that was written, if any.
+
+    The decision's ``sha256`` is that of the upload; ``details`` hold the decision, the automatic one beside it, who
+    decided and why, and as JSON what it rests on.
+
+    Args:
+        found: What :func:`labeling.classify` returned.
+        source: A name for the upload.
+        key: The caller's own key, to find the records again.
+
+    Returns:
+        One entry or two, for :meth:`Ledger.append`.
+
+    Raises:
+        LabelingError: Pixels were classified, which are no file; or the output cannot be read (any more).
+    """
+    if not found.sha256:
+        raise LabelingError("a decision on pixels cannot be recorded: only a file has a hash", path=found.path)
+    labels = []
+    if found.labeled is not None and not found.labeled.dry_run:
+        labels = [entry_of(found.labeled, source=source, key=key)]
+    what = found.to_dict()
+    declared = {True: "yes", False: "no", None: ""}[found.declared]
+    details = {
+        "decision": found.decision,
+        "automatic": found.automatic,
+        "declared": declared,
+        "reviewer": found.reviewer,
+        "reason": found.reason,
+        **{name: _compact(what[name]) for name in ("evidence", "contradictions", "unread")},
+        "written": labels[0].sha256 if labels else "",
+    }
+    decision = Entry(
+        content_id=labels[0].content_id if labels else "",
+        sha256=found.sha256,
+        fields=labels[0].fields if labels else {},
+        profile=next(iter(found.report.verdicts), ""),
+        source=source,
+        output=labels[0].output if labels else "",
+        media_type=found.report.media_type,
+        size=found.size,
+        key=key,
+        details=details,
+        kind=DECISION,
+    )
+    return [decision, *labels]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: str) -> Entry | None:

@@ -37,6 +37,9 @@ NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"  # TC260-PG-20259A
 XMP_NAME = Name(NAMESPACE, "AIGC", "TC260")
 REQUIRED = ("Label", "ContentProducer", "ProduceID")
 RESERVED = frozenset({"ReservedCode1", "ReservedCode2"})
+REQUIRED_OF_PLATFORM = ("Label", "ContentPropagator", "PropagateID")
+"""What must not be empty in a label that a platform wrote on a declaration or a finding (Labelling Measures Art. 6): it
+writes its own code and number, and does not know who made the content."""
 BASE64_NAME = "XmpKvBase64"  # a property that holds base64 of AIGC={...}: seen from a watermarking API
 
 
@@ -46,6 +49,11 @@ def encode(label: Label) -> str:
     The first write repeats the producer's values in the propagator's fields (Annex E). Characters beyond ASCII are not
     escaped: a ``\\u`` escape needs the backslash, which is not among the characters that Annex E recommends.
     """
+    return dump(encoded_fields(label))
+
+
+def encoded_fields(label: Label) -> dict[str, str]:
+    """Return the seven fields of a label as they are written, by their keys in the standard's order."""
     values = (
         str(label.origin),
         label.producer,
@@ -55,7 +63,7 @@ def encode(label: Label) -> str:
         label.propagate_id or label.content_id,
         label.propagator_security,
     )
-    return dump(dict(zip(KEYS, values, strict=True)))
+    return dict(zip(KEYS, values, strict=True))
 
 
 def dump(value: dict[str, Any]) -> str:
@@ -203,7 +211,8 @@ def _judge_values(field: Field) -> list[Defect]:
     if not_strings := [key for key, value in values.items() if not isinstance(value, str)]:
         message = f"values that are not strings: {', '.join(not_strings)}"
         found.append(defect("CN-IMPLICIT-STRINGS", message))
-    if empty := [key for key in REQUIRED if key in values and values[key] in ("", None)]:
+    required = REQUIRED_OF_PLATFORM if _by_platform(values) else REQUIRED
+    if empty := [key for key in required if key in values and values[key] in ("", None)]:
         found.append(defect("CN-IMPLICIT-REQUIRED", f"required values are empty: {', '.join(empty)}"))
     label = values.get("Label")
     if "Label" in values and label not in ("", None) and str(label) not in set(Origin):
@@ -215,6 +224,12 @@ def _judge_values(field: Field) -> list[Defect]:
         message = f"{' and '.join(lonely)} empty: the first write should repeat the producer's values there"
         found.append(defect("CN-IMPLICIT-PROPAGATOR", message))
     return found
+
+
+def _by_platform(values: dict[str, Any]) -> bool:
+    """Say whether the label is a platform's, "2" or "3", that names no producer (Labelling Measures Art. 6)."""
+    unknown = not any(values.get(key) for key in ("ContentProducer", "ProduceID"))
+    return unknown and str(values.get("Label")) in (Origin.POSSIBLE, Origin.SUSPECTED)
 
 
 _SHOWN = 60  # characters of a name that a message quotes; a code has 27, so no code is cut

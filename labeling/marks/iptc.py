@@ -6,7 +6,7 @@ Specification: IPTC Photo Metadata Standard 2025.1; the vocabulary http://cv.ipt
 from __future__ import annotations
 
 from labeling.findings import Defect, Finding, Signature, Status
-from labeling.label import AI_TERMS, Label
+from labeling.label import AI_TERMS, Label, Origin
 from labeling.label import term_of as term_of
 from labeling.marks.xmp import Name, Packet, Property
 from labeling.rule_catalogue import defect
@@ -50,8 +50,13 @@ _CANONICAL = {term.lower(): term for term in TERMS}
 
 
 def encode(label: Label, term: str = TRAINED) -> dict[Name, str | None]:
-    """Return the XMP properties for a label: the source type, and system, version and creation time if known."""
-    values: dict[Name, str | None] = {DIGITAL_SOURCE_TYPE: VOCABULARY + term}
+    """Return the XMP properties for a label: the source type, and system, version and creation time if known.
+
+    A label that says "possibly" or "suspected" gets no source type: every term that means AI claims certainty.
+    """
+    values: dict[Name, str | None] = {}
+    if label.origin == Origin.GENERATED:
+        values[DIGITAL_SOURCE_TYPE] = VOCABULARY + term
     if label.generator:
         values[AI_SYSTEM] = label.generator
     if label.generator_version:

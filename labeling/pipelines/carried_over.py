@@ -8,6 +8,7 @@ from labeling import containers
 from labeling.containers import Changes, Kind
 from labeling.containers.format_row import PictureEncoding, resolve
 from labeling.errors import LabelConflict, WriteError
+from labeling.label import Origin
 from labeling.marks import aigc, iim, iptc, xmp
 from labeling.pipelines.converted_name import still_type
 from labeling.pipelines.read_back import REPORT
@@ -119,4 +120,5 @@ def _source_type(found: metadata.Found) -> str:
         term = iptc.term_of(str(finding.value.get("DigitalSourceType", "")))
         if term in iptc.TERMS:
             return iptc.VOCABULARY + term
-    return iptc.VOCABULARY + iptc.TRAINED if found.aigc else ""
+    sure = any(str(finding.value.get("Label")) == Origin.GENERATED for finding in found.aigc)
+    return iptc.VOCABULARY + iptc.TRAINED if sure else ""

@@ -67,6 +67,8 @@ class LabelingOptions:
         sidecar: Whether a video that has no place for a manifest gets one in a file beside it.
         strict: Whether a file is refused whose labelled copy would lose anything.
         times: Times of access and of change, in nanoseconds, that the output gets; ``None`` leaves them to the system.
+        change: What a platform does to content that others made, in words. The manifest then says that, and that the
+            file was opened, with the source as the parent ingredient: it does not say that we created the content.
     """
 
     profile: Profile
@@ -81,6 +83,7 @@ class LabelingOptions:
     sidecar: bool = False
     strict: bool = False
     times: tuple[int, int] | None = None
+    change: str = ""
 
 
 class LabeledImage:
@@ -297,9 +300,9 @@ def write(
     """
     before = source or State(data, contents, found)
     packet = found.packet.data if found.packet else None
-    source_type = values is None
+    source_type = values is None and not options.change
     if values is None:
-        values, stays = metadata.said_by_label(label, options.source_type, found)
+        values, stays = metadata.said_by_label(label, "" if options.change else options.source_type, found)
         how = [*how, *stays]
     pieces = _with_metadata(data, contents, found, label, options, packet, values, painted)
     in_pieces = containers.format_named(contents.format).in_pieces
@@ -313,7 +316,7 @@ def write(
         result = bytes(result)
         check_signable(result, after, options.signer)
         # Of the source: painting may have left a file without its manifest.
-        if parent is None and (before.found.c2pa or before.found.referenced):
+        if parent is None and (options.change or before.found.c2pa or before.found.referenced):
             assert isinstance(before.data, bytes)
             parent = before.data, before.contents.media_type
             how = [*how, *said_of_parent(before.found)]
@@ -434,7 +437,8 @@ def _signed(
         return data
     from labeling.marks import credentials
 
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=painted)
+    said = {"change": options.change} if options.change else {}
+    claim = credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=painted, **said)
     before, its_type = parent or (None, None)
     return credentials.sign(
         data, media_type, options.signer, claim, parent=before, parent_media_type=its_type,
@@ -452,7 +456,7 @@ def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> t
     found = metadata.scan(contents_of_image(image))
     own = own_label(found)
     if own is not None and own.producer != producer:
-        raise LabelConflict(f"the image comes from a file labelled by {inert(own.producer)}", hint=OTHERS_MUST_STAY)
+        raise LabelConflict(f"the image comes from a file labelled by {inert(own.author)}", hint=OTHERS_MUST_STAY)
     return (found.packet.data if found.packet is not None and not found.broken else None), found
 
 

@@ -47,6 +47,8 @@ ALIKE = 0.08
 
 Both are compared at 32×32 pixels in gray."""
 
+FILLED = "the propagator's half of the label was filled"
+
 PathLike = str | os.PathLike[str]
 
 
@@ -119,8 +121,8 @@ def propagate(
         require_signer(found, signer, beside=beside)
         check_signable(data, contents, signer)
         label = replace(label, propagator=propagator, propagate_id=propagate_id, propagator_security=security)
-        options = LabelingOptions(profile_named(profile), signer=signer, strict=strict, times=times)
-        how = [*mended, "the propagator's half was filled"]
+        options = LabelingOptions(profile_named(profile), signer=signer, strict=strict, times=times, change=FILLED)
+        how = [*mended, FILLED]
         if isinstance(data, FileBytes):
             from labeling.pipelines import video_job
 
@@ -201,7 +203,7 @@ def transplant(
             data, contents, found, mended = read_mended(data, MAX_PIXELS_LABELLED)
             own = own_label(found)
             if own is not None and own.producer != label.producer:
-                raise LabelConflict(f"carries a label of {inert(own.producer)} already", hint=OTHERS_MUST_STAY)
+                raise LabelConflict(f"carries a label of {inert(own.author)} already", hint=OTHERS_MUST_STAY)
             require_signer(found, signer)
             check_signable(original, before, signer)
             _require_alike((whole, before, had), (data, contents, found), from_name)
@@ -232,8 +234,8 @@ def _one_label(found: metadata.Found) -> Label:
     label = own_label(found)
     if label is None:
         raise LabelConflict(
-            "carries no label; a picture without one is classified first (Labelling Measures Art. 6)",
-            hint="verify says what is known, add labels your own content",
+            "carries no label, so that there is no half to fill or to carry over",
+            hint="classify says which label a platform writes (Labelling Measures Art. 6); add labels your own content",
         )
     if len({str(finding.value) for finding in found.aigc}) > 1:
         raise LabelConflict("carries several labels that differ", hint="which one holds must be settled first")

@@ -6,7 +6,7 @@ from labeling import containers
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import WriteError
 from labeling.filebytes import Pieces
-from labeling.label import Label
+from labeling.label import Label, Origin
 from labeling.marks import aigc
 from labeling.verification import metadata
 
@@ -30,7 +30,7 @@ def check_label(found: metadata.Found, label: Label, *, source_type: bool = True
     Args:
         found: What was read from the new file.
         label: What was written to it.
-        source_type: Whether an IPTC source type that means AI has to be there as well.
+        source_type: Whether an IPTC source type that means AI has to be there as well, if the label is sure of it.
 
     Raises:
         WriteError: One of these does not hold.
@@ -38,7 +38,8 @@ def check_label(found: metadata.Found, label: Label, *, source_type: bool = True
     fields = [finding.value for finding in found.aigc]
     if len(fields) != 1 or aigc.dump(fields[0]) != aigc.encode(label):
         raise WriteError("the label did not read back as it was written", hint=REPORT)
-    if source_type and not any(finding.value.get("ai") for finding in found.iptc):
+    sure = label.origin == Origin.GENERATED
+    if source_type and sure and not any(finding.value.get("ai") for finding in found.iptc):
         raise WriteError("the IPTC source type did not read back", hint=REPORT)
 
 

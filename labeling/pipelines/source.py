@@ -118,7 +118,7 @@ def agreed_label(found: metadata.Found, label_for: LabelFor) -> Label:
     label = label_for(own)
     if own is not None and own.producer != label.producer:
         hint = f"{OTHERS_MUST_STAY}: propagate adds your half instead"
-        raise LabelConflict(f"already labelled by {inert(own.producer)}", hint=hint)
+        raise LabelConflict(f"already labelled by {inert(own.author)}", hint=hint)
     return label
 
 

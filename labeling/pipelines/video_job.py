@@ -30,7 +30,7 @@ from labeling.verification.verifier import conclude, credentials_of, sidecar_of
 
 if TYPE_CHECKING:
     from labeling.containers.mp4.movie_box import Mp4Edits
-    from labeling.marks.credentials import Signer
+    from labeling.marks.credentials import Claim, Signer
     from labeling.marks.visible import LabelPainter
 
 
@@ -123,11 +123,12 @@ def write(
     with contextlib.ExitStack() as held, place as temporary:
         files.write_pieces(temporary, pieces)
         if signer is not None:
-            _sign(temporary, job, label, signer, options.source_type, held)
+            _sign(temporary, job, _claim(job, label, options), signer, held, parent=bool(options.change))
         with FileBytes(temporary.open("rb"), str(target)) as result:
             beside = options.signer is not None and signer is None and not job.contents.unsigned
             if beside and options.signer is not None and (options.sidecar or job.before.manifest is not None):
-                manifest = _sign_beside(result, target, job, label, options.signer, options.source_type)
+                claim = _claim(job, label, options)
+                manifest = _sign_beside(result, target, job, claim, options.signer, parent=bool(options.change))
             report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
     if manifest is not None and not dry_run:
@@ -164,7 +165,7 @@ def _changes(
     row = containers.format_named(job.contents.format)
     found = job.found
     if values is None:
-        values, stays = metadata.said_by_label(label, options.source_type, found)
+        values, stays = metadata.said_by_label(label, "" if options.change else options.source_type, found)
         job.how += stays
     drop: list[Block] = []
     kept = False
@@ -204,25 +205,32 @@ def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
     return options.signer
 
 
+def _claim(job: VideoJob, label: Label, options: LabelingOptions) -> Claim:
+    from labeling.marks import credentials
+
+    said = {"change": options.change} if options.change else {}
+    return credentials.Claim.of(label, iptc.VOCABULARY + options.source_type, pixels_changed=job.painted, **said)
+
+
 def _sign(
-    target: Path, job: VideoJob, label: Label, signer: Signer, source_type: str, held: contextlib.ExitStack
+    target: Path, job: VideoJob, claim: Claim, signer: Signer, held: contextlib.ExitStack, *, parent: bool
 ) -> None:
     """Sign the copy; a manifest that the source had stays as the parent ingredient.
 
-    ``held`` keeps the lock of the signed copy, which takes the place of ``target``, until that has its name.
+    ``held`` keeps the lock of the signed copy, which takes the place of ``target``, until that has its name. ``parent``
+    says that the source is the parent ingredient even if it has no manifest.
     """
     from labeling.marks import credentials
 
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + source_type, pixels_changed=job.painted)
     if containers.format_named(job.contents.format).edit == "in place":
         _cut_tail(target, job)
     had = job.before.found  # a copy that was re-muxed for the visible label has no manifest any more
-    parent = job.source if had.c2pa or had.referenced else None
+    opened = job.source if parent or had.c2pa or had.referenced else None
     job.how += said_of_parent(had)
     signed = held.enter_context(files.temp_beside(target))
     with contextlib.ExitStack() as stack:
         streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
-        before = stack.enter_context(_stream(parent)) if parent is not None else None
+        before = stack.enter_context(_stream(opened)) if opened is not None else None
         credentials.sign_stream(streams[0], streams[1], job.contents.media_type, signer, claim, parent=before)
     signed.replace(target)
 
@@ -240,17 +248,18 @@ def _cut_tail(target: Path, job: VideoJob) -> None:
         job.reasons = {**job.reasons, "trailer": why}
 
 
-def _sign_beside(result: FileBytes, target: Path, job: VideoJob, label: Label, signer: Signer, term: str) -> bytes:
+def _sign_beside(
+    result: FileBytes, target: Path, job: VideoJob, claim: Claim, signer: Signer, *, parent: bool
+) -> bytes:
     """Return a manifest store for a file of its own beside the video (C2PA 2.2, 11.4: external manifests)."""
     from labeling.marks import credentials
 
-    claim = credentials.Claim.of(label, iptc.VOCABULARY + term, pixels_changed=job.painted)
     job.how.append(f"C2PA manifest beside the file: {sidecar_of(target).name}")
     store = job.before.manifest
     with contextlib.ExitStack() as stack:
-        parent = (stack.enter_context(_stream(job.source)), store) if store is not None else None
+        before = (stack.enter_context(_stream(job.source)), store) if parent or store is not None else None
         content = stack.enter_context(result.stream())
-        return credentials.sign_beside(content, job.contents.media_type, signer, claim, parent=parent)
+        return credentials.sign_beside(content, job.contents.media_type, signer, claim, parent=before)
 
 
 def _stream(data: Media) -> BinaryIO:
@@ -270,7 +279,7 @@ def _read_back(
     seen = metadata.scan(after)
     if after.problems:
         raise WriteError(f"the new file does not read back ({after.problems[0]})", hint="please report this file")
-    source_type = containers.format_named(after.format).has_xmp and not job.found.iptc
+    source_type = containers.format_named(after.format).has_xmp and not job.found.iptc and not options.change
     check_label(seen, label, source_type=source_type and seen.packet is not None)
     if job.painter is not None:
         from labeling.pipelines.visible_check import check_on_video

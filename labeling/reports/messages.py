@@ -139,6 +139,36 @@ WORDS: dict[str, tuple[str, str]] = {
         "the file could not be read to its end, so no conclusion is possible",
         "文件无法完整读取，不能得出结论",
     ),
+    # a classification
+    "not known": ("not known", "无法判断"),
+    "colon": (": ", "："),
+    "automatic": ("automatic decision", "自动判定"),
+    "reviewer": ("reviewer", "审核人"),
+    "long:declaration": ("Declaration of the uploader", "上传者声明"),
+    "declared": ("the uploader declares", "上传者声明"),
+    "declared:yes": ("AI-generated", "属于人工智能生成合成内容"),
+    "declared:no": ("not AI-generated", "不属于人工智能生成合成内容"),
+    "rests on": ("rests on", "依据"),
+    "contradiction": ("contradiction", "相互矛盾"),
+    "not read": ("not read", "未能读取"),
+    "recorded": ("ledger records", "台账记录"),
+    "contradiction:camera": (
+        "one mark says that a camera or a person made it, another that AI did",
+        "一处标记表明由相机拍摄或由人创作，另一处表明由人工智能生成",
+    ),
+    "contradiction:labels": ("the implicit labels differ", "各隐式标识内容不一致"),
+    "contradiction:certainty": (
+        "the label is not sure, and another mark is",
+        "隐式标识仅称“可能”或“疑似”，另一标记却予以肯定",
+    ),
+    "contradiction:declared-no": (
+        "declared as not AI-generated, and a mark says that it is",
+        "声明为非生成合成内容，但文件带有生成合成标记",
+    ),
+    "contradiction:declared-yes": (
+        "declared as AI-generated, and a mark says that a camera or a person made it",
+        "声明为生成合成内容，但标记表明由相机拍摄或由人创作",
+    ),
     "aigc:trusted": ("matches the label; the key is one you pinned", "与标识内容一致，公钥为预先指定的可信公钥"),
     "aigc:valid": (
         "matches the label; the key comes from the file itself",

@@ -42,7 +42,8 @@ def to_csv(reports: Iterable[Report]) -> str:
     return out.getvalue()
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a cell begins that spreadsheets take for a formula."""
 
 
 def table_writer(out: TextIO) -> Any:
@@ -56,7 +57,7 @@ def cell(text: str) -> str:
     What a spreadsheet would take for a formula, such as a name that begins with ``=``, has a quote before it.
     """
     shown = inert.inert(text)
-    return f"'{shown}" if text.startswith(_FORMULA) else shown
+    return f"'{shown}" if text.startswith(FORMULA) else shown
 
 
 FORMATS: dict[str, Callable[[Iterable[Report]], str]] = {"json": to_json, "jsonl": to_jsonl, "csv": to_csv}

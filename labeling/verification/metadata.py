@@ -323,7 +323,11 @@ def said_by_label(label: Label, source_type: str, found: Found) -> tuple[dict[xm
 
     Returns:
         The properties, and sentences on what stays.
+
+    A platform says nothing of how others made their content: ``source_type`` is empty then.
     """
+    if not source_type:
+        return {}, ()
     if any(finding.value.get("ai") for finding in found.iptc):  # a more precise AI term of the file's own
         return {}, ()
     values = iptc.encode(label, source_type)

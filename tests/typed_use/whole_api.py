@@ -18,8 +18,11 @@ from labeling import (
     KINDS,
     PROFILES,
     Audio,
+    Classification,
+    Contradiction,
     ConvertedFile,
     Defect,
+    EvidenceItem,
     Finding,
     Frame,
     InternalError,
@@ -57,6 +60,7 @@ from labeling import (
     WouldLose,
     WriteError,
     batch,
+    classify,
     convert,
     fingerprint,
     inspect,
@@ -106,6 +110,15 @@ def label_files(labeler: Labeler, source: Path) -> LabeledFile:
     assert_type(done.label.created, datetime | None)
     propagate("in.png", "out.png", propagator="platform", propagate_id="post-17", signer=None)
     return transplant("labelled.png", "copy.png", dry_run=True)
+
+
+def classifying(upload: bytes) -> Classification:
+    found = classify(upload, declared=True, visible=False)
+    assert_type(found.decision, str)
+    assert_type(found.evidence, tuple[EvidenceItem, ...])
+    assert_type(found.contradictions, tuple[Contradiction, ...])
+    assert_type(found.labeled, LabeledFile | None)
+    return classify("upload.png", "out.png", write=True, propagator="platform", notice=Style(position="top"))
 
 
 def converting() -> tuple[int, int]:

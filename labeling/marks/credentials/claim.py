@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from labeling._version import __version__
-from labeling.label import ProviderCode
+from labeling.label import Origin, ProviderCode
 
 if TYPE_CHECKING:
     from labeling.label import Label
@@ -54,7 +54,15 @@ class Claim:
 
     @classmethod
     def of(cls, label: Label, digital_source_type: str = DEFAULT_SOURCE_TYPE, **more: Any) -> Claim:
-        """Make the claim for a label; ``more`` are fields of the claim that a label does not have."""
+        """Make the claim for a label; ``more`` are fields of the claim that a label does not have.
+
+        A label that says "possibly" or "suspected" makes a claim without a source type, whatever is asked for: a
+        manifest must not be surer than the label beside it (Labelling Measures Art. 6).
+        """
+        if label.origin != Origin.GENERATED:
+            digital_source_type = ""
+            word = "possibly" if label.origin == Origin.POSSIBLE else "suspected to be"
+            more.setdefault("change", f"labelled as {word} AI-generated")
         when = label.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if label.created else ""
         return cls(
             generator=label.generator,

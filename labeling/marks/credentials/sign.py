@@ -161,12 +161,12 @@ def sign_beside(
     signer: Signer,
     claim: Claim,
     *,
-    parent: tuple[BinaryIO, bytes] | None = None,
+    parent: tuple[BinaryIO, bytes | None] | None = None,
 ) -> bytes:
     """Sign a file whose format has no place for a manifest, and return the manifest store for a file beside it.
 
-    ``parent`` is the file that ``content`` was made from, and the manifest store beside that one. The errors are those
-    of :func:`sign`; :class:`SigningError` as well if the parent's store cannot be read.
+    ``parent`` is the file that ``content`` was made from, and the manifest store beside that one, if there is one. The
+    errors are those of :func:`sign`; :class:`SigningError` as well if the parent's store cannot be read.
     """
     signer.check_dates()
     job = _Job(b"", media_type, signer, definition(claim, edit=parent is not None))
