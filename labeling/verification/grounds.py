@@ -83,7 +83,7 @@ def _items(report: Report) -> Iterator[EvidenceItem]:
 
 def _says_ai(finding: Finding) -> bool:
     if finding.kind in ("c2pa", "iptc"):
-        return says_ai(finding)
+        return bool(finding.value.get("ai")) or says_ai(finding)
     if finding.kind == "generator":
         return bool(finding.value.get("confidence") != "low")
     return finding.kind in ("aigc", *_TRACES)
