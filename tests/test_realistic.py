@@ -80,6 +80,26 @@ def test_a_label_inside_a_video_frame_is_a_label(fonts: Path) -> None:
     assert finding.status is Status.PRESENT
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("人工智能\n生成合成", "人工智能生成合成"), ("由人工智能\n生成", "由人工智能生成"), ("内容由\nAI生成", "AI生成")],
+)
+def test_a_label_of_two_close_lines_is_read(text: str, said: str, fonts: Path) -> None:
+    image = Image.effect_noise((900, 600), 30).convert("RGB")
+    font = ImageFont.truetype(str(next(fonts.rglob(FONT))), 36)
+    ImageDraw.Draw(image).multiline_text((18, 18), text, (255, 255, 255), font, stroke_width=1, stroke_fill=0)
+    finding = read_visible(np.asarray(image), languages=("zh",))
+    assert finding.status is Status.PRESENT
+    assert finding.value["text"] == said
+    assert finding.value["height_ratio"] == pytest.approx(0.06, abs=0.004)
+
+
+def test_a_button_that_leads_on_is_no_label(fonts: Path) -> None:
+    button = page(fonts, [(800, 1350, 60, "AI生成 >")])
+    assert read_visible(button, languages=("zh",)).status is Status.ABSENT
+    assert read_visible(page(fonts, [(800, 1350, 60, "AI生成")]), languages=("zh",)).status is Status.PRESENT
+
+
 PAGES = {
     "a document": [
         (120, 200 + 70 * row, 40, text)

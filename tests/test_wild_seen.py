@@ -19,6 +19,7 @@ from labeling.findings import Severity
 from labeling.verification.report import Report
 
 from . import wild
+from .marks.authorities import issued, root, signed
 from .test_wild_variants import FULL, fields
 from .wild import ascii_comment, compact, exif, jpeg, png, text
 
@@ -244,3 +245,22 @@ def test_forms_of_the_guide_for_video(form: str, tmp_path: Path) -> None:
     assert labels(report) == [("present", set())]
     found: dict[str, Any] = next(m.value for m in report.findings if m.kind == "aigc")
     assert found["ContentProducer"] == FULL["ContentProducer"]
+
+
+def test_seedream_s_picture_has_a_manifest_and_no_label() -> None:
+    """A23: APP11 of a JPEG, signed by Volcengine whose root is on neither list; no implicit label."""
+    volcengine = "北京火山引擎科技有限公司"
+    ca = root()
+    data = signed(issued(ca, common_name=volcengine, organisation=volcengine), ca)
+    assert data[:2] == b"\xff\xd8"
+    assert b"\xff\xeb" in data[:64]
+    report = labeling.verify(data, ["cn", "eu"], visible=False)
+    assert (labels(report), report.origin) == ([("absent", set())], "suspected")
+    manifest = report.find("c2pa")
+    assert manifest is not None
+    assert (manifest.signature, manifest.defects) == ("valid", ())
+    assert manifest.value["issuer"] == volcengine
+    assert manifest.value["trust"]["state"] == "unlisted"
+    assert manifest.value["digital_source_type"].endswith("/trainedAlgorithmicMedia")
+    assert [each.rule for each in report.verdicts["cn"].failed] == ["CN-IMPLICIT-MISSING"]
+    assert "EU-SIGNED" not in {each.rule for each in report.verdicts["eu"].failed}

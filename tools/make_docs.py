@@ -143,6 +143,7 @@ def rules_page() -> str:
             )
         parts.append(table(header, [rule_row(check.row) for check in profile.every_check]))
         checked |= {check.rule for check in profile.every_check}
+    parts.append(depicted())
     custom = [rule for rule in RULES.values() if rule.id.startswith("CUSTOM-")]
     others = [rule for rule in RULES.values() if rule.id not in checked and rule not in custom]
     parts.append("\n## Defects of marks and files\n\n")
@@ -155,6 +156,32 @@ def rules_page() -> str:
     )
     parts.append(table(header, [rule_row(rule) for rule in custom]))
     return "".join(parts)
+
+
+def depicted() -> str:
+    """The section of docs/rules.md on what is a label and what belongs to the picture, with the limits of the code."""
+    from labeling.marks.visible import lines, read
+
+    return (
+        "\n## Which text is a visible label\n\n"
+        "A text counts if it says that AI made the content: no denial, question, button or headline.\n"
+        "What else is asked of it depends on where it is:\n\n"
+        f"- **At an edge or corner** (up to {lines.NEAR:.0%} of the shortest side from the upper or lower border,\n"
+        f"  or up to {lines.NEAR_SIDE:.0%}, with room for a logo, from a side that it is clearly nearer to): it is\n"
+        "  a label, unless its line goes on with words that make it something else. At a side it must not\n"
+        "  be one line of several either.\n"
+        "- **Inside the picture**: it may belong to what is depicted, such as a poster, a document or the\n"
+        "  screenshot of an app. It is a label only if it is a statement (a brand mark is none there), runs\n"
+        f"  horizontally, is no higher than {read.LARGEST:.0%} of the shortest side, does not go on at either end\n"
+        "  of its line, and has no other text within one and a half of its height above or below, that is,\n"
+        f"  none that OCR reads with a confidence of {read.CLEAR:.0%} or more. Then a picture is *defective* by\n"
+        "  `CN-VISIBLE-POSITION`, and *suspected*. In a video the label is *present*, since GB 45438-2025 5.4\n"
+        "  asks for no edge.\n\n"
+        "So a poster with nothing on it but these words is taken for a label, and a label among other text\n"
+        "is missed. `python -m benchmarks.realistic` measures both sides: `--inside` how many labels inside\n"
+        "photographs are found, and how many lines of notices are taken for labels; `--ordinary` counts\n"
+        "false labels in folders of screenshots, documents and photographs.\n"
+    )
 
 
 # --- docs/traces.md ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ The detector runs on the whole picture, reduced. What it finds is read from the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -165,6 +165,37 @@ def at_edge(line: Line, width: int, height: int) -> bool:
     return near <= NEAR_SIDE * shortest + logo and near <= ONE_SIDED * far
 
 
+PAD = 0.12
+"""Margin of a crop around its box, of the thickness of the line."""
+
+
+def parted(lines: list[Line]) -> list[Line]:
+    """Return lines, and those that reach into the one below or above them also as they are without it.
+
+    The detector's boxes are wider than the text. Where two lines are set closely, each has a part of the other in it,
+    and neither can be read.
+    """
+    cut: list[Line] = []
+    for one in lines:
+        top, bottom = one.top, one.bottom
+        for other in lines:
+            across = min(one.right, other.right) - max(one.left, other.left)
+            shared = min(one.bottom, other.bottom) - max(one.top, other.top)
+            tall = min(one.height, other.height)
+            if other is one or across < 0.5 * min(one.width, other.width) or not 0 < shared < 0.5 * tall:
+                continue
+            if max(one.height, other.height) > 2 * tall:
+                continue
+            if other.top > one.top:
+                bottom = min(bottom, other.top + shared / 2)
+            else:
+                top = max(top, one.top + shared / 2)
+        if (top, bottom) != (one.top, one.bottom):
+            room = PAD * (bottom - top) / (1 + 2 * PAD)  # which the crop adds again
+            cut.append(replace(one, top=top + room * (top > one.top), bottom=bottom - room * (bottom < one.bottom)))
+    return [*lines, *cut]
+
+
 def columns(lines: list[Line]) -> Iterator[Line]:
     """Yield a tall box for boxes one under the other that may be the characters of stacked text."""
     squares = sorted((line for line in lines if 0.3 < line.width / line.height < TALL), key=lambda line: line.top)
@@ -200,7 +231,7 @@ def _turned(line: Line, turn: Turn) -> Line:
     return Line(line.left, line.top, line.right, line.bottom, "", turn)
 
 
-def crop(pixels: Pixels, line: Line, pad: float = 0.12) -> Pixels:
+def crop(pixels: Pixels, line: Line, pad: float = PAD) -> Pixels:
     """Cut out the box with a margin of ``pad`` times its thickness, as far as the picture reaches."""
     around = pad * min(line.height, line.width)
     top, bottom = max(0, int(line.top - around)), int(line.bottom + around) + 1

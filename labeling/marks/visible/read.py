@@ -19,7 +19,7 @@ from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
-from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, readings
+from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, parted, readings
 from labeling.marks.visible.measure import EM, measure
 from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
 from labeling.rule_catalogue import defect
@@ -124,6 +124,8 @@ def _whole(pixels: NDArray[np.uint8], line: Line) -> Line:
         [(text, score)] = engine.recognise([_cut(pixels, longer)])
         before, after = ("".join(each.split()) for each in (line.text, mended(text)))
         more = [c for c in after.replace(before, "", 1) if c.isalnum()] if before in after else []
+        if score >= CLEAR and not more and after == before + ">":  # which leads on: it is a button
+            return replace(longer, text=after, score=score)
         if score < CLEAR or not more or (len(more) == 1 and more[0].isascii()):  # a round logo reads as a letter
             break
         line = replace(
@@ -193,7 +195,7 @@ def _read(pixels: NDArray[np.uint8], boxes: list[Line]) -> list[Line]:
     height, width = pixels.shape[:2]
     least = SMALLEST * min(width, height)
     boxes = [line for line in boxes if min(line.height, line.width) >= least]
-    boxes += columns(boxes)
+    boxes = parted(boxes) + list(columns(boxes))
     boxes = [line for line in boxes if max(line.height, line.width) <= MAX_ASPECT * min(line.height, line.width)]
     boxes.sort(key=lambda line: (not at_edge(line, width, height), -min(line.height, line.width)))
     ways = [way for line in boxes for way in readings(pixels, line)][:MAX_READ]
