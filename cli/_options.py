@@ -50,6 +50,16 @@ class ProfileName(click.ParamType[str]):
         return value
 
 
+def _only_one(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str | None:
+    if len(set(value)) > 1:
+        raise click.BadParameter(f"a file is labelled by one profile, not by {' and '.join(value)}", ctx, param)
+    return value[0] if value else None
+
+
+IN_FORCE = ", ".join(f"{each.name} {each.since}" for each in PROFILES.values())
+"""The profiles, and from when on each applies."""
+
+
 class Checked(click.ParamType[Any]):
     """A number or text that a declared option allows; any other is refused in the words of the library."""
 
@@ -82,7 +92,8 @@ def click_option(option: Option) -> Decorator:
     """Return the command line's option for a declared one."""
     flag = option.flag or ""
     if option.name == "profile":
-        return click.option(flag, type=ProfileName(), help=f"{option.help} (default: {option.default}).")
+        text = f"{option.help} (default: {option.default})."
+        return click.option(flag, type=ProfileName(), multiple=True, callback=_only_one, help=text)
     if isinstance(option.default, bool):
         if option.word:
             return click.option(flag, type=click.Choice([option.word]), help=f"{option.help}.")

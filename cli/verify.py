@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--profile", "profiles", type=_options.ProfileName(), multiple=True,
-              help="Which rules apply (default: cn); may be given several times.")  # fmt: skip
+              help="Which rules apply (default: cn); may be given several times. "
+              f"From when on: {_options.IN_FORCE}; sources are in the report and in docs/rules.md.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(_output.FORMATS), default="table", show_default=True,
               help="Form of the report.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the report to this file.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True,
               help="Language of table and html; what programs parse stays English.")  # fmt: skip
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE",
+              help="Day of the check, for laws that are not in force yet (default: today).")  # fmt: skip
 @click.option("--no-visible", is_flag=True, help="Metadata only: do not look at the pixels.")
 @_options.trust_option
 @click.option("--no-stored-trust", is_flag=True, help="Ignore the lists that aigc-label trust has stored.")
@@ -45,6 +49,7 @@ def command(
     form: str,
     out: Path | None,
     lang: str,
+    as_of: datetime | None,
     no_visible: bool,
     trust: tuple[str, ...],
     no_stored_trust: bool,
@@ -75,17 +80,18 @@ def command(
     """
     from labeling.config import pinned as load_pinned
     from labeling.reports.file_evidence import FileEvidence, gather_evidence
-    from labeling.rules import profile
+    from labeling.rules import profiles as profiles_named
     from labeling.trust import load as load_trust
     from labeling.verification.verifier import unreadable, verify
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
-    options["everywhere"] = everywhere
+    day = as_of.date() if as_of is not None else None
+    options |= {"everywhere": everywhere, "as_of": day}
     options["min_confidence"] = min_confidence or 0.0
     paths = _common.expand(files)
     try:
-        judging = [profile(name) for name in names]
+        judging = profiles_named(names)
         _output.check(out, paths)
         signing = None if sign is None else _Signing(sign, out)
         options["isolate"] = _options.isolate(limits)
@@ -106,7 +112,7 @@ def command(
             except LabelingError as error:
                 if isinstance(error, MissingDependency):
                     lacking[error.reason] = error
-                reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible))
+                reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible, as_of=day))
             if signing is not None:
                 signing.after(path, reports[-1].path)
             if form == "html":  # while the file is at hand: its picture stays only as a thumbnail

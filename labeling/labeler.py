@@ -42,8 +42,9 @@ class Labeler(LabelerOptions):
 
     Args:
         producer: Who provides the service: a 27-character provider code (TC260-PG-20252A) or a name.
-        profile: The regime: "cn" (GB 45438-2025), "eu" (AI Act Art. 50), "us-ca" (SB 942), or the path of a profile in
-            TOML. It sets the default wording, and the report judges by it.
+        profile: The regime: "cn" (GB 45438-2025), "eu" (AI Act Art. 50), "us-ca" (California), "us-wa" (Washington),
+            "in" (India), "kr" (Korea), or the path of a profile in TOML. It sets the default wording, and the report
+            judges by it.
         signer: A :class:`~labeling.Signer` for content credentials (C2PA).
         style: How the visible label looks; by default the profile's wording at the bottom right.
         visible: Whether to draw a visible label; ``False`` leaves the pixels as they are.

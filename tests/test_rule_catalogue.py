@@ -14,7 +14,9 @@ from labeling.rule_catalogue import RETIRED, RULES, defect, required_mark, rule_
 from labeling.rules import PROFILES, Check
 
 ROOT = Path(__file__).resolve().parent.parent
-RULE_ID = re.compile(r"(?:CN|EU|US-CA|US-WA|IN|KR|PLATFORM|MARKS|C2PA|IPTC|XMP|EXIF|FILE|CUSTOM)(?:-[A-Z0-9]+)+\Z")
+RULE_ID = re.compile(
+    r"(?:CN|EU|US-CA|US-WA|IN|KR|PLATFORM|PROFILE|MARKS|C2PA|IPTC|XMP|EXIF|FILE|CUSTOM)(?:-[A-Z0-9]+)+\Z"
+)
 
 
 def constants(folder: str) -> Iterator[str]:

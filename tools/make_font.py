@@ -15,11 +15,13 @@ from fontTools.ttLib import TTCollection
 
 TARGET = Path(__file__).resolve().parent.parent / "labeling" / "marks" / "visible" / "font" / "aigc-label-bold.otf"
 MORE = "人工智慧產由內容為與圖繪畫影視頻片製作擬處參數開廣電訊檔標識識別編輯修復強應用號碼" + "·・—–…“”‘’©®™•→←"
+KOREAN = "생성된됨인공지능으로제작함이미지영상음성콘텐츠만든은는가를본했습니다"
+"""Syllables of the usual wordings in Korean, such as "AI 생성"."""
 
 
 def characters() -> set[int]:
-    """ASCII, Latin-1, the 7 445 characters of GB 2312, and traditional forms that labels use."""
-    wanted = {*range(0x20, 0x7F), *range(0xA1, 0x100), *map(ord, MORE)}
+    """ASCII, Latin-1, the 7 445 characters of GB 2312, and traditional forms and Korean syllables that labels use."""
+    wanted = {*range(0x20, 0x7F), *range(0xA1, 0x100), *map(ord, MORE + KOREAN)}
     for row in range(0xA1, 0xF8):
         for cell in range(0xA1, 0xFF):
             try:

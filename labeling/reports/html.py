@@ -86,7 +86,7 @@ def _policy(style: str, script: str) -> str:
 def _header(reports: list[Report], profiles: list[str], folder: str, created: datetime, language: str) -> Html:
     stamp = created.astimezone(UTC)
     looked = any(finding.kind == "visible" for report in reports for finding in report.findings)
-    rules = el("ul", *(el("li", el("code", name), " ", profile_title(name, language)) for name in profiles))
+    rules = el("ul", *(_rules(name, reports, language) for name in profiles))
     rows: list[tuple[str, object]] = [
         ("date", el("time", f"{stamp:%Y-%m-%d %H:%M} UTC", datetime=stamp.isoformat(timespec="seconds"))),
         ("tool", f"aigc-label {__version__}"),
@@ -97,6 +97,16 @@ def _header(reports: list[Report], profiles: list[str], folder: str, created: da
         rows.append(("folder", el("bdi", folder)))
     facts = el("dl", *(joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows), class_="facts")
     return el("header", el("h1", word("title", language)), facts, class_="page")
+
+
+def _rules(name: str, reports: list[Report], language: str) -> Html:
+    """Return a profile's title, from when on it applies, and what it rests on."""
+    verdict = next(report.verdicts[name] for report in reports if name in report.verdicts)
+    parts: list[object] = [el("code", name), " ", profile_title(name, language)]
+    if verdict.since:
+        key = "since" if verdict.in_force else "from"
+        parts += [" ", el("small", word(key, language, day=verdict.since, sources="; ".join(verdict.sources)))]
+    return el("li", *parts)
 
 
 def _filters(reports: list[Report], language: str) -> Html:

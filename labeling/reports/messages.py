@@ -92,6 +92,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "scope:all": ("visible label and metadata", "显式标识与元数据"),
     "scope:metadata": ("metadata only; the visible label was not looked for", "仅元数据，未检查显式标识"),
     "profiles": ("Rules", "适用规则"),
+    "since": ("(since {day}; sources: {sources})", "（自 {day} 起施行；依据：{sources}）"),
+    "from": ("(only from {day} on; sources: {sources})", "（{day} 起方施行；依据：{sources}）"),
     "summary": ("Summary and filters", "汇总与筛选"),
     "by verdict": ("Files by verdict", "按结论"),
     "by origin": ("Files by origin", "按来源"),
@@ -225,6 +227,9 @@ PROFILE_TITLES = {
     "eu": "欧盟：《人工智能法》第 50 条及《标记与标识行为准则》",
     "eu-art50": "欧盟：仅依《人工智能法》第 50 条（未签署行为准则者）",
     "us-ca": "美国加利福尼亚州：《人工智能透明度法》（SB 942、AB 853、SB 1000）",
+    "us-wa": "美国华盛顿州：HB 1170",
+    "in": "印度：经 G.S.R. 120(E) 修订的《信息技术规则》",
+    "kr": "韩国：《人工智能基本法》第 31 条",
 }
 
 
@@ -269,6 +274,9 @@ _CLAUSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"AI Act Art\. (\d+)\((\d+)\)", "欧盟《人工智能法》第 {0} 条第 {1} 款"),
         (r"Code of Practice on marking and labelling \((\S+)\), deployers", "《标记与标识行为准则》（{0}）部署者部分"),
         (r"Code of Practice on marking and labelling \((\S+)\) ([\d.]+)", "《标记与标识行为准则》（{0}）第 {1} 项"),
+        (r"AI Basic Act Art\. (\d+)", "韩国《人工智能基本法》第 {0} 条"),
+        (r"IT Rules 2021 as amended by (G\.S\.R\. [\w()]+)", "印度《信息技术规则》（2021，经 {0} 修订）"),
+        (r"Washington (HB \d+)", "华盛顿州 {0} 法案"),
         (r"Cal\. Bus\. & Prof\. Code (\S+)", "《加州商业与职业法典》第 {0} 条"),
         (r"GB 45438-2025 Annex (\w)", "GB 45438-2025 附录 {0}"),
         (r"GB 45438-2025,? (\d[\d.]*)(?: (\w)\))?", "GB 45438-2025 第 {0} 条{1}"),

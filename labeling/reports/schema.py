@@ -113,7 +113,17 @@ def _verdict() -> dict[str, Any]:
             "verdict": _one_of(Outcome, "What the profile concludes."),
             "failed": _list_of("defect", "Why the file does not comply."),
             "warnings": _list_of("defect", "What is worth knowing."),
-        }
+        },
+        {
+            "since": {"type": "string", "format": "date", "description": "Day from which the profile's rules apply."},
+            "in_force": {"type": "boolean", "description": "Whether that day had come when the file was checked."},
+            "sources": {
+                "type": "array",
+                "items": _TEXT,
+                "minItems": 1,
+                "description": "What the rules rest on.",
+            },
+        },
     )
 
 

@@ -8,13 +8,15 @@ rule is broken.
 from __future__ import annotations
 
 from labeling.findings import Defect, Severity
-from labeling.rule_catalogue import _abroad, _china, _custom, _europe, _files
+from labeling.rule_catalogue import _abroad, _china, _custom, _elsewhere, _europe, _files
 from labeling.rule_catalogue._custom import required_mark
 from labeling.rule_catalogue._rule import Rule
 
 __all__ = ["RETIRED", "RULES", "Rule", "defect", "required_mark", "rule_named"]
 
-RULES: dict[str, Rule] = {row.id: row for table in (_china, _europe, _abroad, _files, _custom) for row in table.RULES}
+_TABLES = (_china, _europe, _abroad, _elsewhere, _files, _custom)
+
+RULES: dict[str, Rule] = {row.id: row for table in _TABLES for row in table.RULES}
 """Every rule by its id, in the order of the documents."""
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from labeling.errors import LabelingError
-from labeling.rules import cn, custom, eu, platform, us_ca
+from labeling.rules import cn, custom, eu, india, korea, platform, us_ca, us_wa
 from labeling.rules.engine import Check, Evidence, Outcome, Profile, Verdict, evaluate
 
-__all__ = ["PROFILES", "Check", "Evidence", "Outcome", "Profile", "Verdict", "evaluate", "profile"]
+__all__ = ["PROFILES", "Check", "Evidence", "Outcome", "Profile", "Verdict", "evaluate", "profile", "profiles"]
 
 PROFILES: dict[str, Profile] = {
-    each.name: each for each in (cn.PROFILE, eu.PROFILE, eu.ACT_ALONE, us_ca.PROFILE, platform.PROFILE)
+    each.name: each
+    for each in (
+        *(cn.PROFILE, eu.PROFILE, eu.ACT_ALONE, us_ca.PROFILE, us_wa.PROFILE, india.PROFILE, korea.PROFILE),
+        platform.PROFILE,
+    )
 }
 """The profiles that come with the package, by name."""
 
@@ -31,3 +36,16 @@ def profile(name: str) -> Profile:
         return PROFILES[name]
     except KeyError:
         raise LabelingError(f"there is no profile {name!r}", hint=f"known are {', '.join(PROFILES)}") from None
+
+
+def profiles(names: Iterable[str]) -> list[Profile]:
+    """Return several profiles, each once. Raises :class:`LabelingError` as :func:`profile`, or if two share a name."""
+    found: dict[str, tuple[str, Profile]] = {}
+    for name in dict.fromkeys(names):
+        made = profile(name)
+        other, _ = found.setdefault(made.name, (name, made))
+        if other != name:
+            raise LabelingError(
+                f"two profiles are called {made.name!r}: {other} and {name}", hint="give each a `name` of its own"
+            )
+    return [made for _, made in found.values()]

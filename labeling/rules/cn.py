@@ -33,4 +33,10 @@ PROFILE = Profile(
     judged=frozenset({"aigc", "visible"}),
     languages=("zh",),
     text="AI生成",
+    since="2025-09-01",
+    sources=(
+        "Labelling Measures (2025-03-07)",
+        "GB 45438-2025",
+        "TC260 practice guides (2025)",
+    ),
 )

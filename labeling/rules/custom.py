@@ -2,7 +2,7 @@
 
 name = "newsroom"
 title = "What our picture desk asks"
-extends = "cn"                        # cn, eu, eu-art50, us-ca or platform
+extends = "cn"                        # any profile that comes with the package
 require = ["c2pa", "visible"]         # kinds of marks that must be there
 trusted = true                        # the C2PA signer must be on a trust list
 errors = ["CN-PROVIDER-CODE"]         # rules whose warnings count as failures

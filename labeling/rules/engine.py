@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from labeling.findings import Defect, Finding, Severity, Status
@@ -11,6 +12,8 @@ from labeling.rule_catalogue import Rule, rule_named
 from labeling.rules.contradictions import contradictions
 from labeling.rules.evidence import FOUND as FOUND
 from labeling.rules.evidence import Evidence as Evidence
+
+NOT_IN_FORCE = "PROFILE-NOT-IN-FORCE"
 
 
 class Undecided(str):
@@ -38,11 +41,17 @@ class Verdict:
         outcome: Whether the file complies.
         failed: Every rule that it breaks; empty unless the outcome is ``noncompliant``.
         warnings: What is only worth knowing.
+        since: The day, YYYY-MM-DD, from which the rules of the profile apply; "" if it has none.
+        in_force: Whether that day had come when the file was checked.
+        sources: What the rules are taken from.
     """
 
     outcome: Outcome
     failed: tuple[Defect, ...] = ()
     warnings: tuple[Defect, ...] = ()
+    since: str = ""
+    in_force: bool = True
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +131,15 @@ class Profile:
         return (*self.checks, *(check for layer in self.layers for check in layer.checks))
 
 
-def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
+def evaluate(evidence: Evidence, profile: Profile, as_of: date | None = None) -> Verdict:
     """Form the verdict of a profile.
 
     A file that could not be read to its end is inconclusive, and so is one with some of the profile's layers only.
+
+    Args:
+        evidence: What was found.
+        profile: What is asked for.
+        as_of: The day of the check, if it matters whether the profile's law is in force.
     """
     failed: list[Defect] = []
     warnings: list[Defect] = []
@@ -138,9 +152,15 @@ def evaluate(evidence: Evidence, profile: Profile) -> Verdict:
             group = failed if counts else warnings
             if defect not in group:
                 group.append(defect)
+    in_force = as_of is None or profile.since <= as_of.isoformat()
+    if not in_force and NOT_IN_FORCE not in profile.ignore:
+        message = f"the law that {profile.name} judges by applies from {profile.since} on, and not yet on {as_of}"
+        warnings.insert(0, rule_named(NOT_IN_FORCE).defect(message))
+    rests_on = (profile.since, in_force, profile.sources)
     if not evidence.readable or (open_questions and not failed):
-        return Verdict(Outcome.INCONCLUSIVE, (), (*failed, *warnings))
-    return Verdict(Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT, tuple(failed), tuple(warnings))
+        return Verdict(Outcome.INCONCLUSIVE, (), (*failed, *warnings), *rests_on)
+    outcome = Outcome.NONCOMPLIANT if failed else Outcome.COMPLIANT
+    return Verdict(outcome, tuple(failed), tuple(warnings), *rests_on)
 
 
 def _layered(evidence: Evidence, profile: Profile) -> tuple[list[tuple[Defect, bool]], bool]:

@@ -137,10 +137,11 @@ def _organisation(finding: Finding) -> str:
     return str(signer.get("organisation", "")) if vouched else ""
 
 
-def _unsure(evidence: Evidence) -> bool:
-    """Return whether a mark could not be read, or the signature of a manifest not be checked."""
+def unsure(evidence: Evidence, *kinds: str) -> bool:
+    """Return whether a mark of these kinds could not be read, or the signature of a manifest not be checked."""
+    kinds = kinds or CARRIERS
     unchecked = any(each.signature is Signature.UNSUPPORTED for each in evidence.of("c2pa"))
-    return unchecked or evidence.unread(*CARRIERS)
+    return ("c2pa" in kinds and unchecked) or evidence.unread(*kinds)
 
 
 def missing(fact: str, words: str) -> Callable[[Evidence], str | None]:
@@ -149,7 +150,7 @@ def missing(fact: str, words: str) -> Callable[[Evidence], str | None]:
     def fails(evidence: Evidence) -> str | None:
         if any(True for _ in carriers_of(evidence, fact)):
             return None
-        if _unsure(evidence):
+        if unsure(evidence):
             return Undecided(f"no latent disclosure that could be read gives {words}")
         return f"no latent disclosure gives {words}"
 
@@ -170,7 +171,7 @@ def origin_not_said(evidence: Evidence) -> str | None:
         return f"what the file says of its making contradicts itself: {denied.message}"
     if any(True for _ in created_or_altered(evidence)):
         return None
-    if _unsure(evidence):
+    if unsure(evidence):
         return Undecided(
             "no latent disclosure that could be read says whether the system created or altered the content"
         )
@@ -186,16 +187,34 @@ def not_interoperable(evidence: Evidence) -> str | None:
     said += created_or_altered(evidence)
     if not said or any(each.status in (Status.PRESENT, Status.ABSENT) for each in said):
         return None  # what is not there at all is missing, which other rules say
-    if _unsure(evidence):
+    if unsure(evidence):
         return Undecided("no mark that could be read has the form of its standard")
     return (
         "every mark that holds the disclosure breaks the standard for its form, so that other programs may not read it"
     )
 
 
+def watermarked(evidence: Evidence) -> bool:
+    """Return whether an imperceptible watermark says that AI made the content."""
+    return any(each.value.get("ai", True) for each in evidence.of("watermark"))
+
+
+def identifies_system(evidence: Evidence) -> Iterator[Finding]:
+    """Yield the intact marks that identify the system that made the content, or the service that it belongs to."""
+    yield from carriers_of(evidence, "system")
+    for each in evidence.intact("c2pa"):
+        disclosure = each.value.get("ai_disclosure", {})
+        if isinstance(disclosure, dict) and is_set(str(disclosure.get("modelIdentifier", ""))):
+            yield each
+    for each in evidence.intact("aigc"):
+        code = ProviderCode.parse(_field(each, "ContentProducer"))
+        if code is not None and code.service == "1" and not code.problems():
+            yield each
+
+
 def not_permanent(evidence: Evidence) -> str | None:
     """Check that a watermark is there: metadata alone are lost when a file is saved again."""
-    if any(each.value.get("ai", True) for each in evidence.of("watermark")):
+    if watermarked(evidence):
         return None
     how = "looked for" if "watermark" in evidence.skipped else "found"
     return f"no watermark was {how}, so nothing shows that the disclosure is permanent or hard to remove"

@@ -48,4 +48,6 @@ PROFILE = Profile(
     judged=frozenset({"aigc"}),
     languages=("zh",),
     text="AI生成",
+    since="2025-09-01",
+    sources=("Labelling Measures (2025-03-07) Art. 6",),
 )

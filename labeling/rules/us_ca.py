@@ -24,4 +24,6 @@ PROFILE = Profile(
     judged=frozenset(),
     languages=("en", "zh"),
     text="AI GENERATED",
+    since="2026-09-30",
+    sources=("California Business and Professions Code 22757.3(a), as amended by SB 1000 (2026-09-30)",),
 )

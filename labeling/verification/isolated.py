@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ def verify(
     trust: TrustChoice,
     pinned: Sequence[bytes],
     visible: bool,
+    as_of: date | None,
     **options: Any,
 ) -> Report:
     """Verify a file in a process of its own.
@@ -60,6 +62,7 @@ def verify(
         trust: As in :func:`labeling.verify`.
         pinned: As in :func:`labeling.verify`.
         visible: As in :func:`labeling.verify`.
+        as_of: As in :func:`labeling.verify`.
         **options: Other parameters of :func:`labeling.verify`, as they are.
 
     Raises:
@@ -79,6 +82,7 @@ def verify(
         "trust": _trust(trust),
         "pinned": [bytes(key).hex() for key in pinned],
         "visible": visible,
+        "as_of": as_of and as_of.isoformat(),
         "options": options,
     }
     left_out: dict[str, str] = {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from labeling.errors import LabelingError
 from labeling.gates import OutOfMemory
 from labeling.marks.credentials import Trust, TrustChoice, TrustList
-from labeling.rules import profile as profile_named
+from labeling.rules import profiles as profiles_named
 from labeling.verification.transfer import packed
 from labeling.verification.verifier import examine
 
@@ -23,10 +24,11 @@ def serve(request: Message, payload: bytes | None, note: Callable[[Message], Non
         trust: TrustChoice = asked if isinstance(asked, str) else _trust(*(tuple(each) for each in asked))  # type: ignore[assignment]
         report = examine(
             payload if payload is not None else request["path"],
-            [profile_named(name) for name in request["profiles"]],
+            profiles_named(request["profiles"]),
             trust=trust,
             pinned=[bytes.fromhex(key) for key in request["pinned"]],
             visible=request["visible"],
+            as_of=date.fromisoformat(request["as_of"]) if request["as_of"] else None,
             left_out=request["left_out"],
             begins=lambda stage: note({"stage": stage}),
             **request["options"],

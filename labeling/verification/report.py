@@ -132,6 +132,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "verdict": str(verdict.outcome),
         "failed": [_defect(d) for d in verdict.failed],
         "warnings": [_defect(d) for d in verdict.warnings],
+        **({"since": verdict.since, "in_force": verdict.in_force} if verdict.since else {}),
+        **({"sources": list(verdict.sources)} if verdict.sources else {}),
     }
 
 

@@ -36,7 +36,10 @@ def packed(report: Report) -> Value:
             for f in report.findings
         ],
         "verdicts": [
-            [name, str(verdict.outcome), _packed(verdict.failed), _packed(verdict.warnings)]
+            [
+                *(name, str(verdict.outcome), _packed(verdict.failed), _packed(verdict.warnings)),
+                *(verdict.since, verdict.in_force, list(verdict.sources)),
+            ]
             for name, verdict in report.verdicts.items()
         ],
         "problems": list(report.problems),
@@ -87,8 +90,11 @@ def _finding(value: list[Any]) -> Finding:
 
 
 def _verdict(value: list[Any]) -> tuple[str, Verdict]:
-    name, outcome, failed, warnings = value
-    return _text(name), Verdict(Outcome(outcome), _each(failed, _defect), _each(warnings, _defect))
+    name, outcome, failed, warnings, since, in_force, sources = value
+    if not isinstance(in_force, bool):
+        raise NoReport("no verdict")
+    rests_on = (_text(since), in_force, _each(sources, _text))
+    return _text(name), Verdict(Outcome(outcome), _each(failed, _defect), _each(warnings, _defect), *rests_on)
 
 
 def _defect(value: list[Any]) -> Defect:

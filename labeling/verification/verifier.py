@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +26,7 @@ from labeling.marks import aigc
 from labeling.options import Verifying, options_of
 from labeling.rule_catalogue import defect
 from labeling.rules import Evidence, Profile, evaluate
-from labeling.rules import profile as profile_named
+from labeling.rules import profiles as profiles_named
 from labeling.rules.evidence import label_value, medium_of
 from labeling.verification import metadata
 from labeling.verification.report import Report
@@ -55,13 +56,15 @@ def verify(
     min_confidence: float = 0.0,
     isolate: bool | Limits = False,
     timeout: float | None = None,
+    as_of: date | None = None,
 ) -> Report:
     """Report which labels a picture, video or audio file carries, what is wrong with them, and whether it complies.
 
     Args:
         source: A path, a file's bytes, a binary file object, or a PIL image. Of a PIL image only ``info`` and the
             pixels are known.
-        profile: One profile or several: names in :data:`labeling.PROFILES`, or paths of profiles in TOML.
+        profile: One profile or several: names in :data:`labeling.PROFILES`, or paths of profiles in TOML. Two that are
+            different must not have the same name.
         visible: Whether to look for the visible label, which decodes pixels. With ``False`` the report has no
             "visible" finding, and the verdict says that it was not checked.
         trust: Whose C2PA signatures count as trusted: by default those on the lists that come with the package, which
@@ -79,6 +82,7 @@ def verify(
             ended, it says that this was not looked at, and why. The process is kept for the next file. For Linux, and
             for paths, bytes and file objects.
         timeout: Seconds that the file may take. It is read in a process of its own then, as with ``isolate``.
+        as_of: The day of the check, by default today: a verdict says if its law was not in force yet.
 
     Returns:
         The report. Whatever can be opened gives one, however damaged it is.
@@ -101,11 +105,11 @@ def verify(
     _check_arguments(trust, max_pixels)
     options_of(Verifying)["min_confidence"].check(min_confidence)
     with guarded("verify the file", name_of(source)):
-        profiles = [profile_named(name) for name in names]
+        profiles = profiles_named(names)
         if isolate is False and timeout is None:
             return examine(
                 source, profiles, visible=visible, trust=trust, declared_ai=declared_ai, max_pixels=max_pixels,
-                pinned=pinned, everywhere=everywhere, min_confidence=min_confidence,
+                pinned=pinned, everywhere=everywhere, min_confidence=min_confidence, as_of=as_of,
             )  # fmt: skip
         from labeling.verification import isolated
 
@@ -116,11 +120,11 @@ def verify(
             )
 
         def nothing_read(name: str, problem: str) -> Report:
-            return unreadable(name, problem, profiles, visible=visible)
+            return unreadable(name, problem, profiles, visible=visible, as_of=as_of)
 
         return isolated.verify(
             source, names, isolated.limits_of(isolate, timeout), nothing_read, trust=trust, pinned=pinned,  # type: ignore[arg-type]
-            visible=visible, declared_ai=declared_ai, max_pixels=max_pixels, everywhere=everywhere,
+            visible=visible, as_of=as_of, declared_ai=declared_ai, max_pixels=max_pixels, everywhere=everywhere,
             min_confidence=min_confidence,
         )  # fmt: skip
 
@@ -136,6 +140,7 @@ def examine(
     pinned: Sequence[bytes],
     everywhere: bool,
     min_confidence: float = 0.0,
+    as_of: date | None = None,
     left_out: Mapping[str, str] = MappingProxyType({}),
     begins: Callable[[str], None] = lambda _: None,
 ) -> Report:
@@ -151,6 +156,7 @@ def examine(
         pinned: As in :func:`verify`.
         everywhere: As in :func:`verify`.
         min_confidence: As in :func:`verify`.
+        as_of: As in :func:`verify`.
         left_out: Why content credentials ("c2pa") or the pixels ("visible") are reported as unreadable without being
             looked at.
         begins: Hears which of these two stages begins.
@@ -169,7 +175,7 @@ def examine(
             except UnsupportedFormat as error:
                 kind = containers.unread(data)
                 media_type = kind.media_type if kind is not None else UNKNOWN
-                return unreadable(name, str(error), profiles, visible=visible, media_type=media_type)
+                return unreadable(name, str(error), profiles, visible=visible, media_type=media_type, as_of=as_of)
         pixels_of = source if _is_pil(source) else data
         damaged = isinstance(data, bytes) and (contents.problems or contents.warnings) and not _is_pil(source)
         if damaged and "visible" not in left_out:
@@ -209,7 +215,9 @@ def examine(
         notes = tuple(why(each) for each in found.faults)
         notes += _unread_beside(found, findings)
         notes += () if _is_pil(source) else notes_on_name(name, contents)
-        return conclude(name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes)
+        return conclude(
+            name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes, as_of=as_of
+        )
 
 
 def _check_arguments(trust: TrustChoice, max_pixels: int | None) -> None:
@@ -290,6 +298,7 @@ def conclude(
     visible: bool = True,
     declared_ai: bool = False,
     notes: tuple[Defect, ...] = (),
+    as_of: date | None = None,
 ) -> Report:
     """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
     readable = not contents.problems
@@ -298,7 +307,8 @@ def conclude(
     if not any(finding.kind == "watermark" for finding in findings):
         skipped.add("watermark")  # nobody looked: whoever reads watermarks says so when there is none
     evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents), medium_of(contents.media_type))
-    verdicts = {profile.name: evaluate(evidence, profile) for profile in profiles}
+    as_of = as_of or datetime.now(UTC).date()
+    verdicts = {profile.name: evaluate(evidence, profile, as_of) for profile in profiles}
     said = {each.message for each in (*notes, *(each for finding in findings for each in finding.defects))}
     messages = (*contents.notes, *_unread_blocks(contents))
     notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in messages if message not in said))
@@ -325,14 +335,20 @@ def _unread_beside(found: metadata.Found, findings: Iterable[Finding]) -> tuple[
 
 
 def unreadable(
-    name: str, problem: str, profiles: list[Profile], *, visible: bool = True, media_type: str = UNKNOWN
+    name: str,
+    problem: str,
+    profiles: list[Profile],
+    *,
+    visible: bool = True,
+    media_type: str = UNKNOWN,
+    as_of: date | None = None,
 ) -> Report:
     """Form the report on something that could not be read at all: nothing is called absent."""
     why = defect("FILE-UNREADABLE", problem)
     kinds = [kind for kind in REPORTED if visible or kind != "visible"]
     findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) for kind in kinds]
     contents = Contents("", media_type, problems=(problem,))
-    return conclude(name, contents, findings, profiles, visible=visible)
+    return conclude(name, contents, findings, profiles, visible=visible, as_of=as_of)
 
 
 def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:

@@ -168,7 +168,7 @@ _WORDS: dict[Part, str] = {
     Part.AI: "ai aigc",
     Part.AI_OTHER: (
         "ki ia ии шi ші нейросетью нейросети нейросеть нейромережею tekoaly tekoalyn tekoalylla ti ml mi si genai "
-        "umi yz"
+        "umi yz synthetically"
     ),
     Part.NOT: (
         "not no non never none without zero isn isnt wasn wasnt aren doesn doesnt didn nicht ohne kein keine "

@@ -1,0 +1,71 @@
+"""India: the IT Rules as amended by G.S.R. 120(E), in force since 2026-02-20.
+
+A prominent visible label (the earlier draft's 10 % of the picture is no rule), in audio a disclosure that is spoken in
+front of the content, and permanent metadata with a unique identifier of the computer resource that generated it.
+"""
+
+from __future__ import annotations
+
+from labeling.findings import Finding
+from labeling.rules.engine import Check, Evidence, Profile, Undecided, not_found, said_in
+from labeling.rules.latent import identifies_system, not_permanent, unsure
+
+LANGUAGES = ("en",)
+
+FIRST = 1.0
+"""Seconds within which a disclosure begins that stands in front of the content."""
+
+
+def _no_visible(evidence: Evidence) -> str | None:
+    if evidence.medium == "audio":
+        return None
+    if any(said_in(each, LANGUAGES) for each in evidence.of("visible")):
+        return None
+    if "visible" in evidence.skipped or evidence.unread("visible"):
+        return Undecided("whether there is a prominent visible label is not known: it was not looked for, or not read")
+    if evidence.of("visible"):
+        return "the visible label does not say in English that the content is synthetically or AI-generated"
+    return f"{not_found(evidence)}; generated content must carry a prominent visible label"
+
+
+def _no_audible(evidence: Evidence) -> str | None:
+    if evidence.medium != "audio" or any(_prefixed(each) for each in evidence.of("visible")):
+        return None
+    if any(each.value.get("kind") == "spoken" for each in evidence.of("visible")):
+        return "the spoken disclosure is not in front of the content"
+    if "visible" in evidence.skipped or evidence.unread("visible"):
+        return Undecided("whether a spoken disclosure stands in front of the content is not known; listen to the file")
+    if evidence.of("visible"):
+        return "the label in front of the content is a rhythm, and no spoken disclosure"
+    return "no spoken disclosure was found in front of the content"
+
+
+def _prefixed(finding: Finding) -> bool:
+    seconds = finding.value.get("seconds") or [FIRST + 1]
+    return finding.value.get("kind") == "spoken" and seconds[0] <= FIRST
+
+
+def _no_identifier(evidence: Evidence) -> str | None:
+    if any(True for _ in identifies_system(evidence)):
+        return None
+    words = "metadata hold a unique identifier of the computer resource that generated the content"
+    if unsure(evidence):
+        return Undecided(f"it is not known whether the {words}: some could not be read")
+    return f"no {words}: the system's name, its model identifier, or a provider code for generation"
+
+
+PROFILE = Profile(
+    name="in",
+    title="India: IT Rules as amended by G.S.R. 120(E)",
+    checks=(
+        Check("IN-VISIBLE", _no_visible),
+        Check("IN-AUDIBLE", _no_audible),
+        Check("IN-IDENTIFIER", _no_identifier),
+        Check("IN-PERMANENT", not_permanent),
+    ),
+    judged=frozenset(),
+    languages=LANGUAGES,
+    text="AI GENERATED",
+    since="2026-02-20",
+    sources=("IT (Intermediary Guidelines and Digital Media Ethics Code) Rules 2021, amendment G.S.R. 120(E)",),
+)

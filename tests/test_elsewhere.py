@@ -1,0 +1,188 @@
+"""Washington, India and Korea; from when on each profile's law applies, and profiles that share a name."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import labeling
+from labeling import LabelingError
+from labeling.cli import group
+from labeling.findings import Finding, Signature, Status
+from labeling.reports.html import to_html
+from labeling.rules import PROFILES, Evidence, evaluate, profiles
+
+from .marks.signing import picture
+from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, signed
+
+
+def told_by(*arguments: str | Path, code: int | None = None) -> str:
+    """What the command says, on one line."""
+    result = CliRunner().invoke(group, [str(each) for each in arguments])
+    assert code is None or result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+BARE = Finding("visible", Status.ABSENT)
+NONE = [Finding("aigc", Status.ABSENT), Finding("iptc", Status.ABSENT), Finding("c2pa", Status.ABSENT)]
+
+
+def shown(*languages: str, **value: Any) -> Finding:
+    return Finding("visible", Status.PRESENT, "bottom", {"languages": list(languages)} | value, Signature.NONE)
+
+
+def judged(name: str, *findings: Finding, **more: Any) -> tuple[str, set[str]]:
+    verdict = evaluate(Evidence(findings, **more), PROFILES[name])
+    return str(verdict.outcome), {each.rule for each in (*verdict.failed, *verdict.warnings)}
+
+
+WATERMARK = Finding("watermark", Status.PRESENT, "picture", {"ai": True}, Signature.NONE)
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        (signed(picture()), "compliant"),
+        (changed(signed(picture())), "noncompliant"),
+        (signed(picture(), digital_source_type=TERMS + "digitalCapture"), "noncompliant"),
+        (jpeg(LABEL, FIELDS), "noncompliant"),
+        (picture(), "noncompliant"),
+    ],
+    ids=["C2PA", "broken", "camera", "other metadata", "nothing"],
+)
+def test_washington_takes_c2pa_or_a_watermark(data: bytes, outcome: str) -> None:
+    verdict = labeling.verify(data, "us-wa", visible=False, as_of=date(2027, 2, 1)).verdicts["us-wa"]
+    assert str(verdict.outcome) == outcome
+    assert outcome == "compliant" or "US-WA-PROVENANCE" in [each.rule for each in verdict.failed]
+
+
+def test_washington_takes_a_watermark_and_does_not_call_missing_what_was_not_read() -> None:
+    assert judged("us-wa", *NONE, WATERMARK) == ("compliant", set())
+    unread = Finding("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
+    assert judged("us-wa", *NONE[:2], unread) == ("inconclusive", {"US-WA-PROVENANCE"})
+    other = Finding("watermark", Status.PRESENT, "", {"ai": False})
+    assert judged("us-wa", *NONE, other)[0] == "noncompliant"
+
+
+IDENTIFIED = Finding("aigc", Status.PRESENT, "", LABEL | {"ContentProducer": CODE}, Signature.NONE)
+NAMED = Finding("iptc", Status.ABSENT, "", {"AISystemUsed": "Painter"})
+
+
+@pytest.mark.parametrize(
+    ("findings", "medium", "outcome", "rules"),
+    [
+        ([shown("en"), IDENTIFIED], "image", "compliant", {"IN-PERMANENT"}),
+        ([shown("en"), NAMED], "video", "compliant", {"IN-PERMANENT"}),
+        ([shown("en"), NAMED, WATERMARK], "video", "compliant", set()),
+        ([shown("zh"), IDENTIFIED], "image", "noncompliant", {"IN-VISIBLE", "IN-PERMANENT"}),
+        ([BARE, IDENTIFIED], "image", "noncompliant", {"IN-VISIBLE", "IN-PERMANENT"}),
+        ([shown("en"), *NONE], "image", "noncompliant", {"IN-IDENTIFIER", "IN-PERMANENT"}),
+        ([shown("en"), Finding("aigc", Status.PRESENT, "", LABEL)], "image", "noncompliant",
+         {"IN-IDENTIFIER", "IN-PERMANENT"}),
+        ([IDENTIFIED, shown(kind="spoken", seconds=[0.0, 2.0])], "audio", "compliant", {"IN-PERMANENT"}),
+        ([IDENTIFIED, shown(kind="spoken", seconds=[9.0, 11.0])], "audio", "noncompliant",
+         {"IN-AUDIBLE", "IN-PERMANENT"}),
+        ([IDENTIFIED, shown(kind="rhythm", seconds=[0.0, 2.0])], "audio", "noncompliant",
+         {"IN-AUDIBLE", "IN-PERMANENT"}),
+        ([IDENTIFIED, BARE], "audio", "noncompliant", {"IN-AUDIBLE", "IN-PERMANENT"}),
+        ([IDENTIFIED, Finding("visible", Status.UNREADABLE)], "audio", "inconclusive",
+         {"IN-AUDIBLE", "IN-PERMANENT"}),
+    ],
+)  # fmt: skip
+def test_india(findings: list[Finding], medium: str, outcome: str, rules: set[str]) -> None:
+    assert judged("in", *findings, medium=medium) == (outcome, rules)
+
+
+def test_india_leaves_open_what_was_not_looked_for() -> None:
+    skipped = frozenset({"visible"})
+    assert judged("in", IDENTIFIED, skipped=skipped) == ("inconclusive", {"IN-VISIBLE", "IN-PERMANENT"})
+    assert judged("in", IDENTIFIED, skipped=skipped, medium="audio")[1] == {"IN-AUDIBLE", "IN-PERMANENT"}
+
+
+@pytest.mark.parametrize(
+    ("findings", "outcome", "rules"),
+    [
+        ([shown("ko")], "compliant", set()),
+        ([shown("en")], "compliant", {"KR-WORDING"}),
+        ([shown(kind="rhythm")], "compliant", set()),
+        ([BARE, IDENTIFIED], "inconclusive", {"KR-NOTICE"}),
+        ([BARE, WATERMARK, *NONE], "inconclusive", {"KR-NOTICE"}),
+        ([shown("zh"), IDENTIFIED], "inconclusive", {"KR-NOTICE", "KR-WORDING"}),
+        ([shown("zh"), *NONE], "noncompliant", {"KR-MARKED", "KR-WORDING"}),
+        ([BARE, *NONE], "noncompliant", {"KR-MARKED"}),
+        ([Finding("visible", Status.UNREADABLE), *NONE], "inconclusive", {"KR-MARKED"}),
+    ],
+)
+def test_korea(findings: list[Finding], outcome: str, rules: set[str]) -> None:
+    assert judged("kr", *findings) == (outcome, rules)
+
+
+def test_every_profile_says_from_when_on_it_applies_and_what_it_rests_on() -> None:
+    days = {name: profile.since for name, profile in PROFILES.items()}
+    assert days == {
+        "cn": "2025-09-01", "eu": "2026-08-02", "eu-art50": "2026-08-02", "us-ca": "2026-09-30",
+        "us-wa": "2027-02-01", "in": "2026-02-20", "kr": "2026-01-22", "platform": "2025-09-01",
+    }  # fmt: skip
+    assert all(profile.sources for profile in PROFILES.values())
+    told = told_by("verify", "--help")
+    assert all(day in told for day in days.values())
+
+
+@pytest.mark.parametrize(("day", "in_force"), [(date(2027, 1, 31), False), (date(2027, 2, 1), True)])
+def test_a_law_that_is_not_in_force_yet_is_said_to_be_so(day: date, in_force: bool) -> None:
+    report = labeling.verify(signed(picture()), ["us-wa", "cn"], visible=False, as_of=day)
+    told = report.to_dict()["verdicts"]["us-wa"]
+    assert (told["since"], told["in_force"]) == ("2027-02-01", in_force)
+    assert told["sources"] == ["Washington HB 1170 (2026)"]
+    said = [each.message for each in report.verdicts["us-wa"].warnings if each.rule == "PROFILE-NOT-IN-FORCE"]
+    assert bool(said) is not in_force
+    assert all("2027-02-01" in each and "2027-01-31" in each for each in said)
+    assert "PROFILE-NOT-IN-FORCE" not in json.dumps(report.to_dict()["verdicts"]["cn"])
+    for language, words in (("en", "only from 2027-02-01 on"), ("zh", "2027-02-01 起方施行")):
+        assert (words in to_html([report], language=language)) is not in_force
+
+
+def test_the_day_reaches_a_process_of_its_own_and_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(signed(picture()))
+    report = labeling.verify(path, "us-wa", visible=False, as_of=date(2026, 1, 1), isolate=True)
+    assert report.verdicts["us-wa"].in_force is False
+    assert report.verdicts["us-wa"].sources == PROFILES["us-wa"].sources
+    told = told_by("verify", path, "--profile", "us-wa", "--no-visible", "--as-of", "2026-01-01")
+    assert "PROFILE-NOT-IN-FORCE" in told
+
+
+def test_two_profiles_of_one_name_are_refused_and_one_profile_twice_is_one(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "desk.toml").write_text('extends = "cn"')
+    ours, theirs = (str(tmp_path / folder / "desk.toml") for folder in ("one", "two"))
+    assert [each.name for each in profiles(["cn", ours, "cn", ours])] == ["cn", "desk"]
+    with pytest.raises(LabelingError, match="two profiles are called 'desk'"):
+        labeling.verify(picture(), [ours, theirs], visible=False)
+    (tmp_path / "cn.toml").write_text('extends = "us-ca"')
+    with pytest.raises(LabelingError, match="two profiles are called 'cn'"):
+        profiles(["cn", str(tmp_path / "cn.toml")])
+
+
+def test_a_file_is_labelled_by_one_profile(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(picture())
+    told = told_by("add", path, "--producer", "P Ltd.", "--profile", "cn", "--profile", "eu", code=2)
+    assert "a file is labelled by one profile" in told
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_verdict_depends_on_the_order_of_profiles() -> None:
+    files = [picture(), jpeg(LABEL, FIELDS), signed(jpeg(LABEL, FIELDS)), changed(signed(picture())),
+             jpeg(LABEL | {"Label": "3"}, FIELDS)]  # fmt: skip
+    names = list(PROFILES)
+    for data in files:
+        alone = {name: labeling.verify(data, name, visible=False).verdicts[name] for name in names}
+        for order in (names, names[::-1], names[3:] + names[:3]):
+            assert labeling.verify(data, order, visible=False).verdicts == alone
