@@ -160,7 +160,7 @@ def is_open(report: Report) -> bool:
 def _is_sound(report: Report) -> bool:
     finding = report.find("visible")
     rules = [each.rule for each in finding.defects] if finding is not None else []
-    return report.media_type.startswith("audio/") or any(rule.startswith("CN-AUDIBLE") for rule in rules)
+    return report.media_type.startswith("audio/") or any(rule.startswith("CN-AUDIBLE-") for rule in rules)
 
 
 def unread_of(report: Report) -> tuple[str, ...]:
