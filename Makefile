@@ -61,13 +61,13 @@ else
 endif
 
 test: lint  ## everything that has to hold: lint, types, import rules, tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all:  ## the same with several Pythons, each in an environment of its own: make test-all PYTHONS="python3.12 python3.13"
 	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; done
 
 coverage: $(VENV)/.installed-dev  ## the tests again, and which lines and branches they run
-	$(BIN)/python -m pytest -n 2 -q --cov --cov-report=term --cov-report=html:build/coverage
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=term --cov-report=html:build/coverage
 
 lint: lint-style lint-types lint-imports  ## ruff, mypy and the import rules
 
@@ -89,7 +89,7 @@ fuzz: $(VENV)/.installed-dev  ## verify and label 20 000 mutated files (N=files,
 		--keep fuzz-findings $(if $(RECORD),--record)
 
 kill: $(VENV)/.installed-dev  ## end and kill commands at random moments, over several formats: make kill ROUNDS=20
-	AIGC_KILL_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -q tests/test_killed.py
+	AIGC_KILL_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -q tests/test_killed.py tests/test_batch_kill.py tests/test_batch_convert.py
 
 robustness: $(VENV)/.installed-dev  ## verify files with a million of everything, and measure time and memory of each
 	$(BIN)/python -m tests.hostile_files

@@ -42,6 +42,8 @@ from .test_batch_kill import until, workers
 from .test_convert import TYPES, actions, opened, source, tags
 
 COUNT = 12
+LONG = "AIGC_KILL_ROUNDS" in os.environ
+"""Kills at more moments: ``make kill``."""
 
 
 def convert(*arguments: Any) -> subprocess.CompletedProcess[str]:
@@ -213,7 +215,7 @@ def test_a_stranger_s_file_is_not_replaced_not_even_after_an_interruption(tmp_pa
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found through /proc")
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(6 if LONG else 2))
 def test_a_killed_run_goes_on_and_every_picture_is_converted_once(seed: int, tmp_path: Path) -> None:
     chance, folder, target, book = random.Random(seed), tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
     folder.mkdir()
