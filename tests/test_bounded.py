@@ -90,16 +90,17 @@ print(int(peak) >> 10)
 """
 
 _SIDE = 4000
+_ZLIB = {"compression": "zlib", "compressionargs": {"level": 1}}
 
 
 @pytest.mark.parametrize(
     ("dtype", "options", "copies"),
     [
         (np.uint8, {}, 0),  # the rows under the label are replaced where they are
-        (np.uint8, {"byteorder": ">", "bigtiff": True, "compression": "zlib", "predictor": True}, 1),
+        (np.uint8, {"byteorder": ">", "bigtiff": True, "predictor": True, **_ZLIB}, 1),
         (np.uint16, {"byteorder": ">"}, 0),
-        (np.float32, {"compression": "zlib"}, 1),
-        (np.uint8, {"planarconfig": "separate", "compression": "zlib"}, 1),
+        (np.float32, _ZLIB, 1),
+        (np.uint8, {"planarconfig": "separate", **_ZLIB}, 1),
     ],
 )
 def test_a_tiff_in_one_strip_is_labelled_in_bands_and_not_copied(

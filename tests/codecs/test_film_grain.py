@@ -64,15 +64,15 @@ def test_every_kind_of_grain_stays(test: int, options: tuple[str, ...], tmp_path
     assert all(grains(tmp_path, data))
     assert grains(tmp_path, data) == grains(tmp_path, painted.data)
     left, top, right, bottom = painted.box
+    before, after = ({grain: frames(each, grain=grain) for grain in (False, True)} for each in (data, painted.data))
     for grain in (False, True):
-        before, after = frames(data, grain=grain), frames(painted.data, grain=grain)
-        difference = np.abs(before - after)
+        difference = np.abs(before[grain] - after[grain])
         difference[top - 3 : bottom + 3, left - 3 : right + 3] = 0
         assert difference.mean() < 2
-    added = [frames(each, grain=True) - frames(each, grain=False) for each in (data, painted.data)]
+    added = [each[True] - each[False] for each in (before, after)]
     assert abs(added[0].std() - added[1].std()) < 0.5 + 0.1 * added[0].std()
     expected = QUARTERS[..., 1]
-    read = quarters(np.repeat(frames(painted.data, grain=False)[..., None], 3, axis=2), painted.box)[..., 0]
+    read = quarters(np.repeat(after[False][..., None], 3, axis=2), painted.box)[..., 0]
     assert ((read > 90) == (expected > 128)).all()
 
 
