@@ -11,6 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,13 +20,9 @@ from labeling import Labeler, WriteError
 from labeling.files import write_atomically
 
 from . import programs
+from .commands import run
 
 PRODUCER = "001191110102MACQD9K64010000"
-
-
-def run(*arguments: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "labeling.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **more)  # type: ignore[call-overload, no-any-return]
 
 
 def refused(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -50,7 +47,7 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def add(path: Path, *more: str | Path, **kwargs: object) -> subprocess.CompletedProcess[str]:
+def add(path: Path, *more: str | Path, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     return run("add", path, "--producer", PRODUCER, *more, **kwargs)
 
 

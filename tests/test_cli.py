@@ -13,8 +13,9 @@ import c2pa
 import pytest
 from PIL import Image
 
+from .commands import run
 from .pictures import MAKERS, rgb
-from .test_bad_input import PRODUCER, run
+from .test_bad_input import PRODUCER
 
 
 def report_of(*arguments: str | Path) -> tuple[int, list[dict[str, Any]]]:

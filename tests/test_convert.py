@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,10 @@ from PIL import Image, ImageCms, PngImagePlugin
 import labeling
 from labeling import LabelConflict, Labeler, LabelingError, SigningError, TooLarge, UnsupportedFormat, WouldLose
 
+from .commands import run
 from .marks.signing import chain, signer
 from .pictures import rgb
 from .programs import require
-from .test_bad_input import run
 
 TYPES = {
     "jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif", "heic": "image/heic",
@@ -42,17 +44,33 @@ def structure(orientation: int = 1, size: tuple[int, int] = (640, 480)) -> bytes
     return bytes(piexif.dump(fields))
 
 
-def source(folder: Path, extension: str, *, orientation: int = 1, signs: bool = True) -> Path:
-    """A labelled picture with EXIF, an ICC profile, and another's XMP property."""
+def source(folder: Path, extension: str, *, signs: bool = True) -> Path:
+    """A labelled picture with EXIF, an ICC profile, and another's XMP property; ``made…`` beside it has no label."""
     made, target = folder / f"made.{extension}", folder / f"source.{extension}"
-    more: dict[str, Any] = {} if extension == "gif" else {"exif": structure(orientation), "icc_profile": PROFILE}
+    for path, data in zip((made, target), _made(extension, signs), strict=True):
+        path.write_bytes(data)
+    return target
+
+
+@cache
+def _made(extension: str, signs: bool) -> tuple[bytes, bytes]:
+    """A picture before and after it was labelled."""
+    more: dict[str, Any] = {} if extension == "gif" else {"exif": structure(), "icc_profile": PROFILE}
     if extension == "heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
-    rgb(640, 480).save(made, **more)
-    title = ["-XMP-dc:Title=kept", "-overwrite_original", str(made)]
-    subprocess.run([require("exiftool"), "-q", *title], check=extension not in ("avif", "heic"))
-    Labeler("my-service", generator="model", signer=signer() if signs else None).label_file(made, target)
-    return target
+    with tempfile.TemporaryDirectory() as folder:
+        made, target = Path(folder, f"made.{extension}"), Path(folder, f"source.{extension}")
+        rgb(640, 480).save(made, **more)
+        title = ["-XMP-dc:Title=kept", "-overwrite_original", str(made)]
+        subprocess.run([require("exiftool"), "-q", *title], check=extension not in ("avif", "heic"))
+        Labeler("my-service", generator="model", signer=signer() if signs else None).label_file(made, target)
+        return made.read_bytes(), target.read_bytes()
+
+
+@cache
+def _source_tags(extension: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return tags(source(Path(folder), extension))
 
 
 def tags(path: Path) -> dict[str, Any]:
@@ -95,7 +113,7 @@ def test_labels_and_credentials_come_along(before: str, after: str, tmp_path: Pa
     assert (done.width, done.height) == (400, 300)
     expected = ["c2pa.opened", "c2pa.resized"] + (["c2pa.transcoded"] if before != after else [])
     assert actions(target, TYPES[after]) == expected
-    was, now = tags(path), tags(target)
+    was, now = _source_tags(before), tags(target)
     for name in ("XMP-iptcExt:DigitalSourceType", "XMP-iptcExt:AISystemUsed", "XMP-dc:Title"):
         assert now.get(name) == was.get(name)
     labels = [

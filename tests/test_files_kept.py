@@ -31,8 +31,9 @@ from labeling.verification.verifier import sidecar_of
 
 from . import programs
 from .batching import results
+from .commands import run
 from .pictures import rgb
-from .test_bad_input import PRODUCER, run
+from .test_bad_input import PRODUCER
 
 Verb = Callable[..., object]
 """Gets source, target (``None``: in place) and ``keep_times``."""

@@ -19,9 +19,10 @@ from PIL import Image
 
 from labeling.ledger import Ledger
 
+from .commands import run
 from .ledgers import PRODUCER, aged, audited, entry, raw
 from .pictures import rgb
-from .test_bad_input import as_nobody, refused, run
+from .test_bad_input import as_nobody, refused
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from labeling.errors import LabelingError
 from labeling.ledger import Ledger
 
 from . import postgres
+from .commands import run
 from .ledgers import COLUMNS, audited, entry
 from .pictures import rgb
-from .test_bad_input import run
 
 
 @pytest.fixture

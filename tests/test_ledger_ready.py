@@ -13,9 +13,9 @@ from labeling.errors import LabelingError, WriteError
 from labeling.ledger import Ledger
 
 from . import postgres
+from .commands import run
 from .ledgers import PRODUCER, aged, entry, locked
 from .pictures import rgb
-from .test_bad_input import run
 
 
 @pytest.fixture

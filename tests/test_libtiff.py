@@ -17,8 +17,8 @@ from PIL import Image
 
 from labeling.codecs.libtiff import listening
 
+from .commands import run
 from .ledgers import PRODUCER
-from .test_bad_input import run
 
 WIDTH, HEIGHT = 640, 400
 

@@ -23,8 +23,9 @@ from labeling.cli._options import destination
 from labeling.cli._wording import PARAMETER, in_options, option_for, options_by_parameter
 from labeling.options import DECLARING, LabelerOptions, Option, options_of
 
+from .commands import run
 from .pictures import rgb
-from .test_bad_input import PRODUCER, run
+from .test_bad_input import PRODUCER
 
 ROOT = Path(__file__).resolve().parent.parent
 

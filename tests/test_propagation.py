@@ -15,8 +15,9 @@ from labeling import LabelConflict, Labeler, LabelingError, Signer, SigningError
 from labeling.findings import Status
 from labeling.marks.credentials import make_test_chain
 
+from .commands import run
 from .pictures import MAKERS, rgb
-from .test_bad_input import PRODUCER, run
+from .test_bad_input import PRODUCER
 
 
 def label_in(path: Path) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes
 from labeling import LabelingError, trust
 from labeling.marks.credentials import shipped, shipped_lists
 
+from .commands import run as program
 from .marks.authorities import CLAIMS, CREATED, issued, root, signed
 from .marks.signing import picture as plain
-from .test_bad_input import run as program
 
 TODAY = datetime.now(UTC).date().isoformat()
 

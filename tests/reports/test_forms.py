@@ -13,7 +13,8 @@ from labeling import LabelingError
 from labeling.reports import FORMATS, render
 from labeling.reports.file_evidence import SIDE, FileEvidence, gather_evidence
 
-from ..test_bad_input import refused, run
+from ..commands import run
+from ..test_bad_input import refused
 from .pages import Page
 
 

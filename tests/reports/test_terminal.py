@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..test_bad_input import run
+from ..commands import run
 from .making import HOSTILE, hostile_report
 
 
