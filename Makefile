@@ -11,6 +11,7 @@ SECONDS ?= 0
 HOURS ?= 0
 JOBS ?= 0
 RECORD ?=
+WORKERS ?= 2
 VENV := .venv
 
 ifeq ($(OS),Windows_NT)
@@ -61,13 +62,13 @@ else
 endif
 
 test: lint  ## everything that has to hold: lint, types, import rules, tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-all:  ## the same with several Pythons, each in an environment of its own: make test-all PYTHONS="python3.12 python3.13"
 	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; done
 
 coverage: $(VENV)/.installed-dev  ## the tests again, and which lines and branches they run
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=term --cov-report=html:build/coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --cov --cov-report=term --cov-report=html:build/coverage
 
 lint: lint-style lint-types lint-imports  ## ruff, mypy and the import rules
 
