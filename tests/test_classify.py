@@ -22,8 +22,9 @@ from labeling.ledger import Ledger
 from labeling.marks.credentials import make_test_chain
 
 from . import programs
+from .commands import run
 from .pictures import rgb
-from .test_bad_input import PRODUCER, run
+from .test_bad_input import PRODUCER
 
 HALF: dict[str, Any] = {"propagator": "my-platform", "propagate_id": "post-17"}
 PLATFORM = {"ContentProducer": "", "ProduceID": "", "ContentPropagator": "my-platform", "PropagateID": "post-17"}
