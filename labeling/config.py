@@ -88,7 +88,11 @@ class Config:
         if own and not ("cert" in own and "key" in own):
             raise SigningError("[c2pa] needs both cert and key", path=self.path)
         more = outranking or {}
-        return labeler_arguments({each: self.given.get(each, {}) | more.get(each, {}) for each in DECLARING})
+        given = {each: self.given.get(each, {}) | more.get(each, {}) for each in DECLARING}
+        for name, other in (("text", "language"), ("language", "text")):
+            if name in more.get(Style, {}) and other not in more[Style]:
+                given[Style].pop(other, None)  # one brings the wording that the other chooses
+        return labeler_arguments(given)
 
     def ledger(self) -> str | None:
         """Where labels are recorded: a URL, or the path of a file, as :meth:`labeling.ledger.Ledger.open` takes it."""
@@ -233,9 +237,8 @@ def labeler_arguments(given: Given) -> dict[str, Any]:
     """
     arguments = dict(given.get(LabelerOptions, {}))
     if look := dict(given.get(Style, {})):
-        from labeling.rules import profile
-
-        look.setdefault("text", profile(arguments.get("profile", "cn")).text)
+        if not look.get("language"):
+            look.setdefault("text", wording(arguments.get("profile", "cn"), str(arguments.get("source_type", ""))))
         arguments["style"] = _style(look)
     if video := given.get(VideoOptions):
         arguments["video"] = VideoOptions(**video)
@@ -244,6 +247,24 @@ def labeler_arguments(given: Given) -> dict[str, Any]:
     if "sm2_key" in (keys := given.get(SecurityFiles, {})):
         arguments["security_key"] = security_key(keys["sm2_key"])
     return arguments
+
+
+def wording(profile: str, source_type: str, language: str = "") -> str:
+    """Return the text of a visible label for which nobody has chosen one.
+
+    Args:
+        profile: The profile's name, or the path of one.
+        source_type: Term of the IPTC Digital Source Type; a composite is called modified where the wording is that of
+            the EU's Code of Practice.
+        language: One of :data:`labeling.options.style.LANGUAGES`, for the Code's wording; ``""``: the profile's own.
+    """
+    from labeling.marks.wording import basic
+    from labeling.rules import profile as profile_named
+
+    own = profile_named(profile).text
+    if not language and own != basic("en"):
+        return own
+    return basic(language or "en", modified=source_type.startswith("composite"))
 
 
 def _style(look: dict[str, Any]) -> Style:

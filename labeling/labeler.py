@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from labeling.marks.security import SecurityKey
     from labeling.options.video import Progress
     from labeling.pipelines.video_writer import LabeledVideoWriter
+    from labeling.rules import Profile
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Labeler(LabelerOptions):
         if self.visible:
             from labeling.marks.visible import LabelPainter
 
-            painter = LabelPainter(self.style or Style(text=profile.text), languages=profile.languages)
+            painter = LabelPainter(self._style(profile), languages=profile.languages)
         options = LabelingOptions(
             profile=profile,
             painter=painter,
@@ -106,6 +107,21 @@ class Labeler(LabelerOptions):
             strict=self.strict,
         )
         object.__setattr__(self, "_options", options)
+
+    def _style(self, profile: Profile) -> Style:
+        """Return the style with the text that is drawn."""
+        style = self.style
+        if style is not None and not style.language:
+            return style
+        if style is None:
+            return Style(text=config.wording(self.profile, self.source_type))
+        if style.language not in profile.languages:
+            raise LabelingError(
+                f"`language`: the wording in {style.language!r} is that of the EU's Code of Practice, and none that "
+                f"the profile {profile.name} accepts",
+                hint="choose the `profile` eu, or give a `text`",
+            )
+        return replace(style, language="", text=config.wording(self.profile, self.source_type, style.language))
 
     def _check_keys(self) -> None:
         if self.signer is not None:

@@ -233,7 +233,7 @@ def test_the_flags_are_those_that_scripts_use() -> None:
         "--profile", "--producer", "--origin", "--generator", "--generator-version", "--provider-name", "--source-type",
         "--no-visible", "--text", "--position", "--height", "--opacity", "--plate", "--color", "--font", "--logo",
         "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--crf",
-        "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict",
+        "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict", "--lang",
         "--keep-times",
     }  # fmt: skip
 

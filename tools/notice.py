@@ -36,8 +36,8 @@ _HEAD = """\
 aigc-labeling
 Licensed under the Apache License, Version 2.0; see LICENSE.
 
-The font of the visible label, a part of Noto Sans CJK SC, is under the SIL Open Font License 1.1; see OFL.txt
-beside it.
+The fonts of the visible label, parts of Noto Sans CJK SC and of Noto Sans, are under the SIL Open Font License 1.1; see
+OFL.txt beside them.
 
 The C2PA trust list and the C2PA time-stamp (TSA) trust list, in labeling/marks/credentials/lists, are by the Coalition
 for Content Provenance and Authenticity (C2PA), as of 2026-10-01, unchanged, under the Creative Commons Attribution 4.0

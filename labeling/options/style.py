@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from labeling.errors import LabelingError
 from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.options.declare import Option, check_options
 
@@ -11,6 +12,14 @@ POSITIONS = ("top-left", "top", "top-right", "right", "bottom-right", "bottom", 
 """GB 45438-2025 5.2: at an edge or a corner of the picture."""
 
 PLATES = ("auto", "on", "off")
+
+LANGUAGES = (
+    "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl", "pl",
+    "pt", "ro", "sk", "sl", "sv",
+)  # fmt: skip
+"""The official languages of the European Union (ISO 639-1), in which its Code of Practice's wording is known."""
+
+_WORDING = "AI生成"
 
 _TABLE = "visible"
 
@@ -21,6 +30,8 @@ class Style:
 
     Args:
         text: Wording, one line of 1 to 200 characters. It needs an AI element and a generation element.
+        language: One of :data:`LANGUAGES`: the wording of the EU's Code of Practice in that language instead of
+            ``text``, such as "AI GENERIERT"; the word for MODIFIED where the source type is a composite.
         position: An edge or corner of the picture: one of :data:`POSITIONS`.
         height_ratio: Ink height of the smallest ideograph against the picture's shortest side, 0.05 to 0.5.
         margin_ratio: Distance from the edge against the shortest side, 0 to 0.3.
@@ -45,10 +56,19 @@ asks for at least 0.05)
     """
 
     text: str = field(
-        default="AI生成",
+        default=_WORDING,
         metadata=Option(
             help="Wording of the visible label; it needs an AI element and a generation element",
             longest=200, table=_TABLE, metavar="T",
+        ).metadata,
+    )  # fmt: skip
+    language: str = field(
+        default="",
+        metadata=Option(
+            help="Language of the EU's wording on the visible label, such as de, instead of a text: AI with GENERATED "
+            "or MODIFIED",
+            unset="the profile's own text", pattern=f"({'|'.join(LANGUAGES)})?",
+            wanted=f"one of {', '.join(LANGUAGES)}", table=_TABLE, flag="--lang", metavar="LANG",
         ).metadata,
     )  # fmt: skip
     position: str = field(
@@ -103,6 +123,8 @@ asks for at least 0.05)
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.language and self.text != _WORDING:
+            raise LabelingError("`text` and `language` exclude each other: a language brings its own wording")
 
     @property
     def ink(self) -> tuple[int, int, int] | None:

@@ -176,6 +176,13 @@ RULES = (
         Severity.WARNING,
     ),
     Rule(
+        "FILE-LETTERS",
+        "this verification",
+        "A text on the picture begins with AI and goes on in letters that OCR cannot read.",
+        "画面中有以“AI”开头的文字，其后字母（如西里尔字母）OCR 无法识别，是否为标识无法判断。",
+        Severity.WARNING,
+    ),
+    Rule(
         "FILE-LIMITS",
         _FILE_FORMAT,
         "Reading the file must end by itself, within the limits on time and memory.",

@@ -12,11 +12,12 @@ import re
 
 from labeling.findings import Finding, Signature
 from labeling.label import Origin
+from labeling.options.style import LANGUAGES as OFFICIAL
 from labeling.rules.engine import Check, Evidence, Layer, Profile, manifest_broken, not_found, said_in
 from labeling.rules.evidence import SIGNED, label_value
 
-LANGUAGES = (*("en", "zh", "de", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "fi", "cs", "sk", "hu", "ro", "el"),)
-"""Languages of the Union whose words are known, and Chinese: Art. 50(5) asks for a clear disclosure, in no language."""
+LANGUAGES = ("en", "zh", *(language for language in OFFICIAL if language != "en"))
+"""The official languages of the Union, and Chinese: Art. 50(5) asks for a clear disclosure, in no language."""
 
 _METADATA = ("c2pa", "iptc", "aigc")
 _MARKS = (*_METADATA, "watermark")

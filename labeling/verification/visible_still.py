@@ -29,6 +29,9 @@ MOST_SEARCHED = 30_000_000
 MAX_READINGS = 6
 """Limit on those that OCR reads, because what is under the label has changed."""
 
+NOT_SEEN = (Status.ABSENT, Status.UNREADABLE)
+"""What is said of a picture without a label, or with letters that may be one."""
+
 WHITE, BLACK = 255, 0
 _PICTURE = "the picture"
 
@@ -110,12 +113,10 @@ def _looked_for(
         if not isinstance(source, bytes | bytearray | memoryview):
             return finding
         file = _Source(source, format, orientation, max_pixels)
-        worded = finding.status is not Status.ABSENT and not any(
-            d.rule == "CN-VISIBLE-WORDING" for d in finding.defects
-        )
+        worded = finding.status not in NOT_SEEN and not any(d.rule == "CN-VISIBLE-WORDING" for d in finding.defects)
         if not worded and (later := _found_later(finding, grounds[0], scale, file, languages)) is not None:
             return later
-        if finding.status is not Status.ABSENT:
+        if finding.status not in NOT_SEEN:
             return _in_all(finding, read, scale, ground, file, languages)
         return finding
     except MissingDependency:
@@ -159,14 +160,14 @@ def _found_later(
             continue
         before = small
         there = read_visible(small, languages=languages, scale=scale, thorough=number == 2)
-        if there.status is Status.ABSENT or any(each.rule == "CN-VISIBLE-WORDING" for each in there.defects):
+        if there.status in NOT_SEEN or any(each.rule == "CN-VISIBLE-WORDING" for each in there.defects):
             continue
         bare = f"{further.called(1)} lacks the label that {further.called(number)} has: every frame must carry it"
         breach = defect("CN-VISIBLE-FRAMES", bare)
         value = there.value
-        if finding.status is not Status.ABSENT:
+        if finding.status not in NOT_SEEN:
             value = value | {"before": {key: finding.value[key] for key in ("text", "position", "vendor", "box")}}
-        denial = finding.defects if finding.status is Status.ABSENT else ()
+        denial = finding.defects if finding.status in NOT_SEEN else ()
         return replace(there, status=Status.DEFECTIVE, value=value, defects=(*there.defects, breach, *denial))
     return None
 
@@ -210,7 +211,7 @@ def _in_all(
                 continue
             read, asked = read + 1, number
             there = read_visible(small, languages=languages)
-            if there.status is Status.ABSENT:
+            if there.status in NOT_SEEN:
                 return _bare(finding, further, number)
             seen += 1
             known.append(_Known(small, there.value["box"]))

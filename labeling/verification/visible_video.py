@@ -118,7 +118,7 @@ class _Reading:
 
     def __init__(self, frame: Frame, finding: Finding, size: tuple[int, int]) -> None:
         self.frame, self.finding, self._size = frame, finding, size
-        self.there = finding.status is not Status.ABSENT
+        self.there = finding.status not in (Status.ABSENT, Status.UNREADABLE)
         self.worded = self.there and all(each.rule != "CN-VISIBLE-WORDING" for each in finding.defects)
         self._detail = self._under(frame) if self.there else None
 
@@ -189,7 +189,7 @@ def _judge_video(video: Sampler, languages: tuple[str, ...], everywhere: bool) -
             mark = _mark(first.finding)
             words += f'; the first frame has "{mark["text"]}", which falls short'
             finding = replace(finding, value=finding.value | {"before": mark})
-        else:  # which may say that the first frame denies it
+        else:  # which may say that the first frame denies it, or that it cannot be read
             finding = replace(finding, defects=(*finding.defects, *first.finding.defects))
         breach = defect("CN-VISIBLE-TIME", words)
     else:

@@ -17,10 +17,22 @@ FLAT = 0.6
 """Ideographs whose ink is lower than this part of the em (一, 二 …) are flat by design and do not set the size."""
 
 
+_MAIN, _EUROPEAN = "aigc-label-bold.otf", "aigc-label-europe-bold.ttf"
+"""The shipped fonts: one with the Chinese characters, and one with all letters of the European Union's languages."""
+
+
 @lru_cache(maxsize=4)
-def shipped() -> bytes:
-    """Return the file of the shipped font."""
-    return (resources.files("labeling.marks.visible") / "font" / "aigc-label-bold.otf").read_bytes()
+def shipped(name: str = _MAIN) -> bytes:
+    """Return the file of a shipped font."""
+    return (resources.files("labeling.marks.visible") / "font" / name).read_bytes()
+
+
+@lru_cache(maxsize=64)
+def suited(text: str) -> bytes | None:
+    """Return the shipped font for a text: ``None``, the main one, unless only the other one has its letters."""
+    if not _lacking(text, None) or _lacking(text, shipped(_EUROPEAN)):
+        return None
+    return shipped(_EUROPEAN)
 
 
 @lru_cache(maxsize=32)
@@ -34,14 +46,19 @@ def face(font: bytes | None, size: int) -> ImageFont.FreeTypeFont:
 
 def require_glyphs(text: str, font: bytes | None) -> None:
     """Raise :class:`LabelingError` for the first character without a glyph, so that no empty box is ever drawn."""
+    if missing := _lacking(text, font):
+        raise LabelingError(
+            f"the font has no glyph for {missing!r} (U+{ord(missing):04X})",
+            hint="leave it out or give a `font` that has it",
+        )
+
+
+def _lacking(text: str, font: bytes | None) -> str:
+    """Return the first character of a text for which a font has no glyph, or ``""``."""
     drawer = face(font, 64)
     missing = _signature(drawer, _UNASSIGNED)
-    for character in text:
-        if not character.isspace() and _signature(drawer, character) == missing:
-            raise LabelingError(
-                f"the font has no glyph for {character!r} (U+{ord(character):04X})",
-                hint="leave it out or give a `font` that has it",
-            )
+    lacking = (each for each in text if not each.isspace() and _signature(drawer, each) == missing)
+    return next(lacking, "")
 
 
 def _signature(drawer: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:

@@ -49,10 +49,11 @@ class _Request:
 
     def candidates(self) -> list[tuple[str, ...]]:
         """Return the wording asked for, then shorter ones that still comply, then stacked ones for narrow pictures."""
-        texts = [self.style.text, *(t for t in _SHORTER if judge(t, self.languages).complies and t != self.style.text)]
+        text, chinese = self.style.text, any(c >= "\u3400" for c in self.style.text)
+        texts = [text, *(t for t in _SHORTER if chinese and judge(t, self.languages).complies and t != text)]
         rows: list[tuple[str, ...]] = [(text,) for text in texts]
-        rows += [tuple(self.style.text.split()) for _ in range(" " in self.style.text.strip())]
-        if judge("AI生成", self.languages).complies:
+        rows += [tuple(text.split()) for _ in range(" " in text.strip())]
+        if chinese and judge("AI生成", self.languages).complies:
             rows += [("AI", "生成"), ("AI", "生", "成")]
         return rows
 

@@ -93,6 +93,11 @@ def measure(pixels: NDArray[np.uint8], line: Line, element: str, others: Sequenc
     return replace(best, contrast=min(contrasts))
 
 
+def likeness(pixels: NDArray[np.uint8], line: Line, text: str) -> float:
+    """Return how well a horizontal line on a picture, (H, W, 3) uint8, shows a text as we draw it: a correlation."""
+    return _fitted(crop(pixels, line, _PAD), line.thickness, (text,)).fit.score
+
+
 def _score(fitted: _Fitted) -> float:
     return fitted.fit.score
 
@@ -183,7 +188,7 @@ def _drawn(text: str, look: _Look) -> NDArray[np.float32]:
     """Draw the text at a large size: 1 on its strokes, 0 on the ground, -1 on the rim; with a margin."""
     import cv2
 
-    drawer = fonts.face(None, _DRAWN)
+    drawer = fonts.face(fonts.suited(text), _DRAWN)
     left, top, right, bottom = drawer.getbbox(text)
     margin = round(_MARGIN * _DRAWN)
     image = Image.new("L", (round(right - left) + 2 * margin, round(bottom - top) + 2 * margin))

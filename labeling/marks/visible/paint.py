@@ -51,7 +51,8 @@ class LabelPainter:
     """
 
     def __init__(self, style: Style | None = None, *, languages: tuple[str, ...] = ("zh",)) -> None:
-        self.style = style or Style()
+        style = style or Style()
+        self.style = replace(style, font=fonts.suited(style.text)) if style.font is None else style
         self.languages = languages
         if not judge(self.style.text, languages).complies:
             raise LabelingError(
@@ -92,7 +93,7 @@ class LabelPainter:
         """Return the finding on what this thread painted last: text, box, height ratio and contrast."""
         layout: Layout = self._measured.layout
         value: dict[str, Any] = {
-            "text": "".join(layout.lines) if len(layout.lines) > 1 else layout.lines[0],
+            "text": ("" if any(c >= "\u3400" for c in self.style.text) else " ").join(layout.lines),
             "box": list(box),
             "height_ratio": round(layout.ink_height / min(width, height), 4),
             "contrast": round(self._measured.contrast, 2),

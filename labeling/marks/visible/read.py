@@ -21,6 +21,7 @@ from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, parted, readings
 from labeling.marks.visible.measure import EM, measure
+from labeling.marks.visible.shapes import by_shape
 from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
 from labeling.rule_catalogue import defect
 
@@ -74,12 +75,19 @@ def read_visible(
     Raises:
         MissingDependency: There is no OCR engine.
     """
-    found = _said(pixels, detected(pixels)) or (_said(pixels, detected_texts(pixels)) if thorough else [])
+    found, unread = _said(pixels, detected(pixels)), None
+    texts: list[Line] = []
+    if not found and thorough:
+        texts = detected_texts(pixels)
+        found = _said(pixels, texts)
     if not found and thorough and is_dithered(pixels):
         melted = _smoothed(pixels)
         found = _said(melted, detected(melted)) or _said(melted, detected_texts(melted))
     if not found:
-        return Finding("visible", Status.ABSENT)
+        shown, unread = by_shape(pixels, texts)
+        found = [(shown, read(shown.text))] if shown is not None else []
+    if not found:
+        return Finding("visible", Status.ABSENT) if unread is None else _not_read(unread, pixels, scale)
 
     def rank(each: tuple[Line, Reading]) -> tuple[bool, int, float]:
         line, reading = each
@@ -167,6 +175,14 @@ def _denial(line: Line, width: int, height: int, scale: int) -> Finding:
     return Finding("visible", Status.ABSENT, "", value, None, (defect("FILE-DENIAL", message),))
 
 
+def _not_read(line: Line, pixels: NDArray[np.uint8], scale: int) -> Finding:
+    """Return the finding on "AI" with letters that the engine does not know: nobody knows what they say."""
+    where = _position(line, pixels.shape[1], pixels.shape[0])
+    value = {"box": _box(line, scale), "position": where}
+    message = 'beside the letters "AI" there are others that OCR cannot read, as it knows no Cyrillic ones'
+    return Finding("visible", Status.UNREADABLE, where, value, Signature.NONE, (defect("FILE-LETTERS", message),))
+
+
 def _box(line: Line, scale: int) -> list[int]:
     return [round(edge * scale) for edge in (line.left, line.top, line.right, line.bottom)]
 
@@ -224,7 +240,7 @@ def _pairs(lines: list[Line]) -> list[Line]:
             if max(one.height, other.height) < 1.5 * tall and (beside or below):
                 whole = one.union(other)
                 # The text height is that of one line.
-                joined.append(replace(whole, text=mended(whole.text)) if beside else replace(other, text=whole.text))
+                joined.append(replace(whole if beside else other, text=mended(whole.text)))
     return joined
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from difflib import SequenceMatcher
+from functools import cache
+
+from labeling.marks.wording.basic import BASIC
+from labeling.marks.wording.tokens import plain
 
 _I = "IlLTt1|!丨i"
 _MAKING = r"(?:生[成咸戌威戍]|牛成|合成|创作|創作|绘|繪|制作|產生|辅助|輔助|智能生|大模型|技术生)"
@@ -36,6 +41,42 @@ _MADE = re.compile(r"(?<=AI)(\s?)(?:生[咸戌威戍]|牛成)|(?<=智[能慧])(\
 _SPACED = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
+_BESIDE_AI = re.compile(r"(?<![A-Za-z])A\s?[IlL1|]\s*([^\W\d_]{5,18})$")
+_TWINS = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧΓΠΞ三∆" + "АВГЕИКМНОПРСТУХ", "ABEZHIKMNOPTYXTNEEΔ" + "ABTEEKMHONPCTYX")
+"""Greek and Cyrillic capitals and the letters that OCR takes them for."""
+
+_LIKE, _SHORTEST = 0.82, 7
+"""How alike a Greek or Bulgarian word is to what was read of it, and the least length of that."""
+
+
+def _basic(text: str) -> str:
+    """Mend the EU's basic wording: "AI" before one of its words, and Greek or Cyrillic that was read as Latin."""
+    match = _BESIDE_AI.search(text)
+    if match is None:
+        return text
+    word, head = match[1], text[: match.start()]
+    if plain(word) in _basic_words():
+        return f"{head}AI {word}"
+    if len(word) >= _SHORTEST:
+        read = _twinned(word)
+        for known in (*BASIC["el"], *BASIC["bg"]):
+            if SequenceMatcher(None, read, _twinned(known), autojunk=False).ratio() >= _LIKE:
+                return f"{head}AI {known}"
+    return text
+
+
+def _twinned(word: str) -> str:
+    bare = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+    return bare.upper().translate(_TWINS)
+
+
+@cache
+def _basic_words() -> frozenset[str]:
+    return frozenset(
+        plain(word.replace("Æ", each)) for words in BASIC.values() for word in words for each in ("Æ", "AE")
+    )
+
+
 def mended(text: str, *, turned: bool = False) -> str:
     """Correct what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, spaces, the 人 of 人工智能.
 
@@ -50,11 +91,12 @@ def mended(text: str, *, turned: bool = False) -> str:
     text = _SHARED.sub("AI ", text)
     text = _AFTER_BY.sub("AI", _ENGLISH.sub("AI", text))
     text = _ROMANCE.sub("IA", _GERMAN.sub("KI", text))
-    text = _JOINED.sub(lambda match: f"{match[1] or ''} ", text)
+    text = _basic(_JOINED.sub(lambda match: f"{match[1] or ''} ", text))
     return _MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
 
 
 _CUT = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\Z")
+_CUT_OFF = re.compile(r"A\s?[IlL1|]")
 _CONTINUED = re.compile(r"(?:A?I )?generated\b", re.IGNORECASE)
 _LONGEST_REST = 30
 _SHARED = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\s?(?:A?I )?(?=generated\b)")
@@ -65,6 +107,8 @@ def joins(one: str, other: str) -> bool:
     first, second = one.strip(), other.strip()
     if _CUT.search(first) and _CONTINUED.match(second):
         return len(second) <= _LONGEST_REST
+    if _CUT_OFF.fullmatch(first) and plain(second) in _basic_words():
+        return True
     if re.search(r"(?:AI|人工智[能慧])$", first, re.IGNORECASE) or re.search(r"(?<![A-Za-z])A[l1|]$", first):
         return bool(re.match(rf"{_MAKING}|[生合]|generated\b", second, re.IGNORECASE)) and len(second) <= 6
     return bool(re.search(r"\b由$|内容由$|图片由$|[非未]$", first)) and bool(

@@ -127,37 +127,50 @@ _MADE: dict[str, str] = {
     ),
     "de": (
         "generiert generierte generiertes generierter generierten erstellt erstelltes erstellte erzeugt erzeugte "
-        "erzeugtes erzeugter erzeugten geschaffen bearbeitet gemacht kigeneriert"
+        "erzeugtes erzeugter erzeugten geschaffen bearbeitet gemacht kigeneriert verandert veranderte verandertes"
     ),
     "fr": (
         "genere generee generees generes cree creee creees crees produit produite realise realisee modifiee "
-        "modifie fait"
+        "modifie fait modifies modifiees"
     ),
     "es": (
         "generado generada generados generadas creado creada creados creadas hecho hecha producido producida "
         "elaborado elaborada modificado modificada"
     ),
-    "it": "generato generata generati creato creata creati realizzato realizzata prodotto prodotta fatto",
-    "pt": "gerado gerada gerados geradas criado criada criados criadas feito feita produzido produzida",
-    "nl": "gegenereerd gegenereerde gemaakt gemaakte gecreeerd gecreeerde bewerkt",
+    "it": (
+        "generato generata generati creato creata creati realizzato realizzata prodotto prodotta fatto modificato "
+        "modificata"
+    ),
+    "pt": (
+        "gerado gerada gerados geradas criado criada criados criadas feito feita produzido produzida alterado alterada"
+    ),
+    "nl": "gegenereerd gegenereerde gemaakt gemaakte gecreeerd gecreeerde bewerkt gewijzigd",
     "pl": (
         "wygenerowano wygenerowane wygenerowany wygenerowana stworzono stworzone stworzony stworzona utworzono "
-        "utworzone utworzony wykonano"
+        "utworzone utworzony wykonano zmodyfikowano zmodyfikowany zmodyfikowana zmodyfikowane"
     ),
     "ru": (
         "создано создана создан созданное созданная созданный сгенерировано сгенерирована сгенерирован "
         "сгенерированное сгенерированная сгенерированный сделано изготовлено"
     ),
     "uk": "створено створена створений створене згенеровано згенерована згенерований згенероване",
-    "sv": "genererad genererat genererade skapad skapat skapade gjord",
-    "da": "genereret genererede skabt lavet oprettet",
+    "sv": "genererad genererat genererade skapad skapat skapade gjord modifierat modifierad",
+    "da": "genereret genererede skabt lavet oprettet aendret andret andrede",
     "no": "generert genererte laget opprettet",
-    "fi": "luotu luoma luoman tuotettu tuottama generoitu generoima tehty",
-    "cs": "vygenerovano vygenerovany vygenerovana vytvoreno vytvoreny vytvorena generovano",
-    "sk": "vygenerovane vytvorene",
-    "hu": "generalt keszult letrehozott keszitett",
-    "ro": "generat generata creat creata realizat realizata",
-    "el": "δημιουργηθηκε παραχθηκε δημιουργημενο δημιουργημενη",
+    "fi": "luotu luoma luoman tuotettu tuottama generoitu generoima tehty muokattu",
+    "cs": "vygenerovano vygenerovany vygenerovana vytvoreno vytvoreny vytvorena generovano upraveno upraveny",
+    "sk": "vygenerovane vytvorene upravene",
+    "hu": "generalt keszult letrehozott keszitett modositott modositva",
+    "ro": "generat generata creat creata realizat realizata modificat modificata",
+    "el": "δημιουργηθηκε παραχθηκε δημιουργημενο δημιουργημενη επεξεργασμενο επεξεργασμενη τροποποιημενο τροποποιημενη",
+    "bg": "генерирано генериран генерирана създадено създаден създадена променено променен променена",
+    "et": "loodud genereeritud muudetud",
+    "ga": "ginte cruthaithe modhnaithe",
+    "hr": "generirano generirana generiran izmijenjeno izmijenjena stvoreno",
+    "lt": "sugeneruota sugeneruotas sukurta sukurtas pakeista pakeistas",
+    "lv": "generets genereta izveidots parveidots parveidota",
+    "mt": "iggenerat modifikat",
+    "sl": "ustvarjeno ustvarjena spremenjeno spremenjena",
     "tr": "olusturuldu uretildi olusturulmustur uretilmistir yapildi",
     "vi": "tao ra",
     "id": "dibuat dihasilkan buatan",
