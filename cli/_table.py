@@ -78,6 +78,8 @@ def print_table(reports: list[Report], language: str = "en", console: Console | 
     console.print()
     if len(reports) > 1:
         console.print(_summary(reports, language))
+    if any(report.redacted for report in reports):
+        console.print(f"{word('redacted', language)}: {word('redacted:yes', language)}", style="dim")
     console.print(word("disclaimer", language), style="dim")
 
 

@@ -21,21 +21,27 @@ _SHOWN = 400
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="Form of the list.")  # fmt: skip
-def command(files: tuple[str, ...], form: str) -> None:
+@click.option("--redact", "redacting", is_flag=True,
+              help="Provenance of systems only: withhold what may be about persons, names of files too.")  # fmt: skip
+def command(files: tuple[str, ...], form: str, redacting: bool) -> None:
     """List everything in a file's metadata, raw and in file order. Nothing is judged.
 
     \b
     Examples:
       aigc-label inspect photo.png
       aigc-label inspect photo.jpg --format json
+      aigc-label inspect upload.jpg --redact
     """
     from labeling.verification.inspection import inspect
+    from labeling.verification.redaction import NAME, redact
 
     found: list[dict[str, Any]] = []
     code = 0
-    for path in _common.expand(files):
+    paths = _common.expand(files)
+    for number, path in enumerate(paths, 1):
         try:
-            found.append(inspect(path))
+            listed = inspect(path)
+            found.append(redact(listed, name=f"{NAME} {number}" if len(paths) > 1 else NAME) if redacting else listed)
         except LabelingError as error:
             _common.complain(error, path)
             code = 3
@@ -62,7 +68,7 @@ def _show(entry: dict[str, Any]) -> None:
             line(f"      {block['problem']}", fg="red")
         lines = block.get("properties") or block.get("tags") or {}
         for key, text in lines.items():
-            line(f"      {key} = {_clean(text)}")
+            line(f"      {key} = {_clean(str(text))}")
         if "text" in block:
             line(f"      {_clean(block['text'])}")
     for said in watermarks(entry):

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 @_options.min_confidence_option
 @_options.max_pixels_option
 @_options.isolation_options
+@click.option("--redact", "redacting", is_flag=True,
+              help="Provenance of systems only: withhold what may be about persons, names of files too.")  # fmt: skip
 @click.option("--sign", nargs=2, type=click.Path(path_type=Path), metavar="CERT KEY",
               help="Sign the report with these PEM files: writes OUT.jws beside it, so it needs -o.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
@@ -58,6 +60,7 @@ def command(
     everywhere: bool,
     min_confidence: float | None,
     max_pixels: int | None,
+    redacting: bool,
     sign: tuple[Path, Path] | None,
     quiet: bool,
     **limits: Any,
@@ -73,6 +76,7 @@ def command(
       aigc-label verify upload.png --no-visible --format jsonl
       aigc-label verify *.jpg --format html --lang zh -o report.html
       aigc-label verify uploads/* --isolate --timeout 20
+      aigc-label verify upload.jpg --redact --format json
       aigc-label verify photo.png --format json -o report.json --sign chain.pem key.pem
 
     Exit codes: 0 all comply; 1 some file does not; 2 wrong usage; 3 some verdict is open, because a file could not be
@@ -82,6 +86,7 @@ def command(
     from labeling.reports.file_evidence import FileEvidence, gather_evidence
     from labeling.rules import profiles as profiles_named
     from labeling.trust import load as load_trust
+    from labeling.verification.redaction import NAME, redact
     from labeling.verification.verifier import unreadable, verify
 
     names = profiles or ("cn",)
@@ -113,10 +118,15 @@ def command(
                 if isinstance(error, MissingDependency):
                     lacking[error.reason] = error
                 reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible, as_of=day))
+            if redacting:
+                number = f" {len(reports)}" if len(paths) > 1 else ""
+                reports[-1] = redact(reports[-1], name=f"{NAME}{number}")
             if signing is not None:
                 signing.after(path, reports[-1].path)
             if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
-                evidence.append(gather_evidence(path, max_pixels=max_pixels, pixels=options["isolate"] is False))
+                evidence.append(
+                    gather_evidence(path, max_pixels=max_pixels, pixels=options["isolate"] is False and not redacting)
+                )
     except LabelingError as error:
         _common.fail(error)
     except KeyboardInterrupt:

@@ -65,6 +65,7 @@ __all__ = [
     "ledger",
     "new_content_id",
     "propagate",
+    "redact",
     "transplant",
     "verify",
 ]
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from labeling.rules import PROFILES, Outcome, Profile, Verdict
     from labeling.verification.grounds import Contradiction, EvidenceItem
     from labeling.verification.inspection import inspect
+    from labeling.verification.redaction import redact
     from labeling.verification.report import Report
     from labeling.verification.verifier import verify
 else:
@@ -140,6 +142,7 @@ else:
         "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
         "labeling.verification.grounds": ("Contradiction", "EvidenceItem"),
         "labeling.verification.inspection": ("inspect",),
+        "labeling.verification.redaction": ("redact",),
         "labeling.verification.report": ("Report",),
         "labeling.verification.verifier": ("verify",),
     }

@@ -27,8 +27,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What a label says": ("Label", "Origin", "ProviderCode", "new_content_id"),
     "Signing": ("Signer", "SecurityKey", "Sm2Key"),
     "Verifying": (
-        "verify", "inspect", "Report", "Finding", "KINDS", "Status", "Signature", "Defect", "Severity", "Verdict",
-        "Outcome", "Profile", "PROFILES", "Trust", "Limits",
+        "verify", "inspect", "redact", "Report", "Finding", "KINDS", "Status", "Signature", "Defect", "Severity",
+        "Verdict", "Outcome", "Profile", "PROFILES", "Trust", "Limits",
     ),
     "Many files": ("batch", "ledger", "fingerprint"),
     "Types for annotations": ("Picture", "Frame", "Audio", "Source"),

@@ -93,6 +93,8 @@ def _header(reports: list[Report], profiles: list[str], folder: str, created: da
         ("scope", word("scope:all" if looked else "scope:metadata", language)),
         ("profiles", rules),
     ]
+    if any(report.redacted for report in reports):
+        rows.append(("redacted", word("redacted:yes", language)))
     if folder:
         rows.append(("folder", el("bdi", folder)))
     facts = el("dl", *(joined(el("dt", word(key, language)), el("dd", value)) for key, value in rows), class_="facts")

@@ -91,6 +91,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "scope": ("Checked", "核验范围"),
     "scope:all": ("visible label and metadata", "显式标识与元数据"),
     "scope:metadata": ("metadata only; the visible label was not looked for", "仅元数据，未检查显式标识"),
+    "redacted": ("Redacted", "脱敏"),
+    "redacted:yes": (
+        "provenance of systems only; what may be about persons is withheld",
+        "仅含系统来源信息；可能涉及个人的内容未予显示",
+    ),
     "profiles": ("Rules", "适用规则"),
     "since": ("(since {day}; sources: {sources})", "（自 {day} 起施行；依据：{sources}）"),
     "from": ("(only from {day} on; sources: {sources})", "（{day} 起方施行；依据：{sources}）"),

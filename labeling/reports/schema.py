@@ -78,6 +78,7 @@ def _report() -> dict[str, Any]:
         },
         {
             "notice": {"$ref": "#/$defs/notice"},
+            "redacted": {"const": True, "description": "What may be about persons was taken out."},
             "problems": {
                 "type": "array",
                 "items": _TEXT,

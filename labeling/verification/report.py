@@ -38,6 +38,7 @@ class Report:
         findings: What was found, in the order of :data:`labeling.findings.KINDS`.
         verdicts: One verdict for each profile, by the profile's name.
         problems: Why the file could not be read to its end.
+        redacted: Whether what may be about persons was taken out (:func:`labeling.redact`).
     """
 
     path: str
@@ -47,6 +48,7 @@ class Report:
     findings: tuple[Finding, ...]
     verdicts: dict[str, Verdict]
     problems: tuple[str, ...] = field(default=())
+    redacted: bool = False
 
     def find(self, kind: str) -> Finding | None:
         """Return the first finding of a kind, or ``None`` if there is none.
@@ -104,6 +106,8 @@ class Report:
             result["notice"] = NOTICES[self.origin]
         if self.problems:
             result["problems"] = list(self.problems)
+        if self.redacted:
+            result["redacted"] = True
         return result
 
 

@@ -67,6 +67,7 @@ from labeling import (
     ledger,
     new_content_id,
     propagate,
+    redact,
     transplant,
     verify,
 )
@@ -159,6 +160,8 @@ def judge(source: Source, image: Image.Image, roots: bytes) -> list[str]:
         lines.append(visible.where)
     profile: Profile = PROFILES["cn"]
     assert_type(inspect("in.png"), dict[str, Any])
+    assert_type(redact(inspect("in.png"), name="x"), dict[str, Any])
+    assert_type(redact(verify("in.png")), Report)
     return [*lines, profile.title, *KINDS]
 
 
