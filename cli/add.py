@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import LabelingError
+from labeling.ledger.entry import check_agreement
 
 from . import _common, _options
 from ._streams import INTERRUPTED
 from ._terminal import line
 
 if TYPE_CHECKING:
+    from labeling.labeler import Labeler
     from labeling.ledger import Ledger
     from labeling.pipelines.output import LabeledFile
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @_options.ledger_option
 @click.option("--recipient", metavar="WHO", help="Record who gets this unlabelled copy (Measures Art. 9).")
+@click.option("--agreement", metavar="REF",
+              help="Record by which agreement with them (Measures Art. 9); --profile cn requires it.")  # fmt: skip
 @_options.timeout_option
 @_options.labeler_options
 def command(
@@ -37,6 +41,7 @@ def command(
     quiet: bool,
     ledger: str | None,
     recipient: str | None,
+    agreement: str | None,
     timeout: float | None,
     **options: Any,
 ) -> None:
@@ -53,7 +58,7 @@ def command(
       aigc-label add photo.png --signer-cert chain.pem --signer-key key.pem
       aigc-label add clip.mp4 --when start+end --timeout 600 -o labelled.mp4
       aigc-label add photo.png --ledger ledger.db
-      aigc-label add photo.png --no-visible --ledger ledger.db --recipient "customer 4711, contract 12"
+      aigc-label add photo.png --no-visible --ledger ledger.db --recipient "customer 4711" --agreement "contract 12"
     """
     paths = _common.expand(files)
     try:
@@ -61,9 +66,9 @@ def command(
         targets = _targets(paths, out, in_place)
         if options["content_id"] and len(paths) > 1:
             raise LabelingError("--content-id names one file", hint="leave it out and each file gets its own")
-        book = _ledger(
-            _options.configured_ledger(ledger, options["config"]), recipient, visible=labeler.visible, dry_run=dry_run
-        )
+        where = _options.configured_ledger(ledger, options["config"])
+        _check_copy(where, recipient, agreement, labeler)
+        book = _ledger(where, dry_run=dry_run)
         label_file: Callable[..., LabeledFile] = labeler.label_file
         if timeout is not None:
             from ._timed import timed_labeler
@@ -95,7 +100,9 @@ def command(
                 code = 2 if error.exit_code == 2 else code
                 continue
             labelled.append(path)
-            recorded = None if book is None else _recorded(book, done, path, recipient)  # before anything hinders that
+            recorded = (
+                None if book is None else _recorded(book, done, path, recipient, agreement)
+            )  # before anything hinders that
             if not quiet:
                 _common.print_result(done)
             if recorded and not quiet:
@@ -110,21 +117,30 @@ def command(
     raise SystemExit(code)
 
 
-def _ledger(where: str | None, recipient: str | None, *, visible: bool, dry_run: bool) -> Ledger | None:
+def _ledger(where: str | None, *, dry_run: bool) -> Ledger | None:
     """Open the ledger before anything is labelled: what cannot be recorded should not go out."""
-    if recipient is not None:
-        if where is None:
-            hint = "give --ledger, or [ledger] url in aigc-label.toml"
-            raise LabelingError("--recipient is recorded in a ledger", hint=hint)
-        if visible:
-            raise LabelingError("--recipient is for copies without the visible label", hint="give --no-visible as well")
-        if not recipient.strip():
-            raise LabelingError("--recipient is empty", hint="say who gets the copy")
     if where is None or dry_run:
         return None
     from labeling.ledger import READY_WITHIN, Ledger
 
     return Ledger.open(where, wait=READY_WITHIN)
+
+
+def _check_copy(where: str | None, recipient: str | None, agreement: str | None, labeler: Labeler) -> None:
+    """Refuse a copy for a recipient that is not recorded, is labelled, or lacks the agreement that Art. 9 asks for."""
+    if recipient is None:
+        if agreement is not None:
+            raise LabelingError("--agreement is one with a recipient", hint="give --recipient as well")
+        return
+    if where is None:
+        hint = "give --ledger, or [ledger] url in aigc-label.toml"
+        raise LabelingError("--recipient is recorded in a ledger", hint=hint)
+    if labeler.visible:
+        raise LabelingError("--recipient is for copies without the visible label", hint="give --no-visible as well")
+    for option, text in (("--recipient", recipient), ("--agreement", agreement)):
+        if text is not None and not text.strip():
+            raise LabelingError(f"{option} is empty", hint="say who gets the copy, and by which agreement")
+    check_agreement(recipient, agreement, labeler.profile)
 
 
 def _ready(book: Ledger, done: int, count: int) -> bool:
@@ -138,10 +154,10 @@ def _ready(book: Ledger, done: int, count: int) -> bool:
     return True
 
 
-def _recorded(book: Ledger, done: LabeledFile, source: Path, recipient: str | None) -> str:
+def _recorded(book: Ledger, done: LabeledFile, source: Path, recipient: str | None, agreement: str | None) -> str:
     """Record a labelled file; return what to say of it, or nothing if that failed."""
     try:
-        record = book.record(done, source=source.name, recipient=recipient)
+        record = book.record(done, source=source.name, recipient=recipient, agreement=agreement)
     except LabelingError as error:
         _common.complain(f"{done.path}: labelled, but not recorded: {error}")
         return ""

@@ -15,6 +15,7 @@ from . import _common, _options, _output
 from ._streams import INTERRUPTED
 
 if TYPE_CHECKING:
+    from labeling.ledger import Ledger
     from labeling.reports.signed import Examined
 
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 @_options.min_confidence_option
 @_options.max_pixels_option
 @_options.isolation_options
+@click.option("--ledger", metavar="PATH|URL",
+              help="Look the file up in this ledger: records, and copies given out under Art. 9.")  # fmt: skip
 @click.option("--redact", "redacting", is_flag=True,
               help="Provenance of systems only: withhold what may be about persons, names of files too.")  # fmt: skip
 @click.option("--sign", nargs=2, type=click.Path(path_type=Path), metavar="CERT KEY",
@@ -60,6 +63,7 @@ def command(
     everywhere: bool,
     min_confidence: float | None,
     max_pixels: int | None,
+    ledger: str | None,
     redacting: bool,
     sign: tuple[Path, Path] | None,
     quiet: bool,
@@ -76,6 +80,7 @@ def command(
       aigc-label verify upload.png --no-visible --format jsonl
       aigc-label verify *.jpg --format html --lang zh -o report.html
       aigc-label verify uploads/* --isolate --timeout 20
+      aigc-label verify found.jpg --ledger ledger.db
       aigc-label verify upload.jpg --redact --format json
       aigc-label verify photo.png --format json -o report.json --sign chain.pem key.pem
 
@@ -83,6 +88,7 @@ def command(
     read, or not everything that the profile asks for was found or looked for (and none was found non-compliant).
     """
     from labeling.config import pinned as load_pinned
+    from labeling.ledger.recorded import recognise
     from labeling.reports.file_evidence import FileEvidence, gather_evidence
     from labeling.rules import profiles as profiles_named
     from labeling.trust import load as load_trust
@@ -101,6 +107,7 @@ def command(
         signing = None if sign is None else _Signing(sign, out)
         options["isolate"] = _options.isolate(limits)
         options["pinned"] = tuple(key for path in pinned for key in load_pinned(path))
+        book = _book(ledger, isolated=options["isolate"] is not False)
         options["trust"] = load_trust(trust, use_stored=not no_stored_trust, note=_common.complain)
     except LabelingError as error:
         _common.fail(error)
@@ -118,6 +125,8 @@ def command(
                 if isinstance(error, MissingDependency):
                     lacking[error.reason] = error
                 reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible, as_of=day))
+            if book is not None:
+                reports[-1] = recognise(reports[-1], path, book, max_pixels=max_pixels)
             if redacting:
                 number = f" {len(reports)}" if len(paths) > 1 else ""
                 reports[-1] = redact(reports[-1], name=f"{NAME}{number}")
@@ -145,6 +154,17 @@ def command(
     if lacking:
         raise SystemExit(MissingDependency.exit_code)
     raise SystemExit(1 if 1 in codes else max(codes, default=0))
+
+
+def _book(where: str | None, *, isolated: bool) -> Ledger | None:
+    """Open the ledger, which must exist."""
+    if where is None:
+        return None
+    if isolated:
+        raise LabelingError("--ledger compares pictures in this process", hint="leave out --isolate and its limits")
+    from labeling.ledger import Ledger
+
+    return Ledger.open(where, create=False)
 
 
 class _Signing:

@@ -74,7 +74,13 @@ class Defect:
 REPORTED = ("aigc", "visible", "c2pa", "iptc")
 """The kinds that every report answers, be they absent; "visible" only if it was looked for."""
 
-KINDS = (*REPORTED, "exif", "generator", "watermark")
+MARKS = (*REPORTED, "exif", "generator", "watermark")
+"""The kinds of marks that a file itself can hold."""
+
+LEDGER = "ledger"
+"""The kind of what a ledger has recorded of a file."""
+
+KINDS = (*MARKS, LEDGER)
 """All kinds of findings, in the order in which a report lists them."""
 
 
@@ -109,6 +115,8 @@ def technique_of(finding: Finding, media_type: str = "") -> Technique:
     if finding.kind == "visible":
         heard = media_type.startswith("audio/") or finding.where.startswith("audio ")
         return Technique.AUDIBLE if heard else Technique.VISIBLE
+    if finding.kind == LEDGER:
+        return Technique.FINGERPRINT if finding.value.get("by") == "fingerprint" else Technique.LOG
     if finding.kind == "watermark":
         return Technique.WATERMARK
     if finding.kind == "c2pa":

@@ -105,5 +105,9 @@ def test_a_recipient_is_recorded_where_one_is_given_only(path: Path) -> None:
     image = labeling.Labeler(producer=PRODUCER, visible=False).label_image(rgb(), "png")
     with Ledger.open(path) as ledger:
         assert ledger.record(image).recipient is None
-        assert ledger.record(image, recipient="Müller").recipient == "Müller"
+        with pytest.raises(LabelingError, match=r"Art\. 9.*`agreement`"):
+            ledger.record(image, recipient="Müller")
+        record = ledger.record(image, recipient="Müller", agreement="2026-17")
+        assert (record.recipient, record.agreement) == ("Müller", "2026-17")
+        assert ledger.record(image, recipient="Müller", profile="eu").agreement is None
     assert isinstance(entry_of(image), Entry)

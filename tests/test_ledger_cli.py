@@ -72,11 +72,26 @@ def test_who_got_a_copy_without_the_visible_label_is_recorded(desk: Path) -> Non
     refused(do(desk, "add", "photo1.png", "--producer", "x", "--recipient", "A", ledger=None), 2, "--ledger")
     refused(do(desk, "add", "photo1.png", "--producer", "x", "--recipient", "A"), 2, "--no-visible")
     refused(do(desk, "add", "photo1.png", "--producer", "x", "--no-visible", "--recipient", " "), 2, "empty")
+    unlabelled = ("add", "photo1.png", "--producer", PRODUCER, "--no-visible")
+    refused(do(desk, *unlabelled, "--recipient", "A"), 2, "--recipient needs --agreement under the profile cn")
+    refused(do(desk, *unlabelled, "--agreement", "7"), 2, "--recipient")
+    refused(do(desk, *unlabelled, "--recipient", "A", "--agreement", " "), 2, "empty")
     assert not (desk / "l.db").exists()
-    done = do(desk, "add", "photo1.png", "--producer", PRODUCER, "--no-visible", "--recipient", "客户 4711")
+    done = do(
+        desk,
+        "add",
+        "photo1.png",
+        "--producer",
+        PRODUCER,
+        "--no-visible",
+        "--recipient",
+        "客户 4711",
+        "--agreement",
+        "7",
+    )
     assert done.returncode == 0, done.stderr
     [record] = [json.loads(line) for line in do(desk, "ledger", "export").stdout.splitlines()]
-    assert record["recipient"] == "客户 4711"
+    assert (record["recipient"], record["details"]) == ("客户 4711", {"agreement": "7"})
     assert "without the explicit label, to 客户 4711" in do(desk, "ledger", "find", "photo1.labeled.png").stdout
     with Image.open(desk / "photo1.labeled.png") as labelled, Image.open(desk / "photo1.png") as plain:
         assert labelled.tobytes() == plain.tobytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling.findings import KINDS, Severity
+from labeling.findings import MARKS, Severity
 from labeling.rule_catalogue import RETIRED, RULES, defect, required_mark, rule_named
 from labeling.rules import PROFILES, Check
 
@@ -34,7 +34,7 @@ def literals(folder: str) -> Iterator[str]:
 
 def test_every_rule_of_the_code_has_a_row_and_every_row_is_used() -> None:
     used = {check.rule for profile in PROFILES.values() for check in profile.every_check} | set(literals("labeling"))
-    used |= {required_mark(kind) for kind in KINDS}
+    used |= {required_mark(kind) for kind in MARKS}
     assert len(used) > 40
     assert used - set(RULES) == set(), "give the rule a row in labeling/rule_catalogue"
     assert set(RULES) - used == set(), "labeling/rule_catalogue has rows that no code uses"

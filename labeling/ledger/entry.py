@@ -194,6 +194,19 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
+def check_agreement(recipient: str | None, agreement: str | None, profile: str) -> None:
+    """Raise :class:`LabelingError` if China's Measures apply, and somebody gets an unlabelled copy by no agreement.
+
+    Art. 9 has the user agreement say who answers for labelling the copy, before it is given out.
+    """
+    if recipient is not None and not (agreement or "").strip() and profile == "cn":
+        raise LabelingError(
+            "a copy without the explicit label is given out by an agreement that says who answers for labelling it "
+            "(Labelling Measures Art. 9): `recipient` needs `agreement` under the profile cn",
+            hint="give the agreement's reference as `agreement`",
+        )
+
+
 def entry_of(
     labelled: LabeledFile | LabeledImage,
     *,
@@ -217,7 +230,8 @@ def entry_of(
         The entry, for :meth:`Ledger.append`.
 
     Raises:
-        LabelingError: The output cannot be read (any more), or was never written (a dry run).
+        LabelingError: The output cannot be read (any more), or was never written (a dry run); or ``recipient`` is
+            given without ``agreement`` under the profile cn.
 
     Example:
         >>> entry = entry_of(labeler.label_file("photo.png"), source="photo.png")  # doctest: +SKIP
@@ -225,12 +239,14 @@ def entry_of(
     from labeling.marks import aigc
 
     label = labelled.label
+    profile = next(iter(labelled.report.verdicts), "") if profile is None else profile
+    check_agreement(recipient, agreement, profile)
     name, digest, size, fingerprint = _name_and_measures(labelled)
     return Entry(
         content_id=label.content_id or label.propagate_id,
         sha256=digest,
         fields=aigc.encoded_fields(label),
-        profile=next(iter(labelled.report.verdicts), "") if profile is None else profile,
+        profile=profile,
         source=source,
         output=name,
         media_type=labelled.report.media_type,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from labeling.findings import Defect, Finding, Signature, Status, technique_of
+from labeling.findings import LEDGER, Defect, Finding, Signature, Status, technique_of
 from labeling.reports import credentials
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.file_evidence import FileEvidence
@@ -214,6 +214,11 @@ def _says(finding: Finding, language: str) -> Html | None:
         facts += [("history", step) for step in credentials.history(value, language)]
     elif finding.kind == "iptc":
         facts = [("source type", _term(value.get("DigitalSourceType"))), ("made with", value.get("AISystemUsed"))]
+    elif finding.kind == LEDGER:
+        by, bits = value.get("by"), value.get("distance")
+        facts = [("ledger record", f"{value.get('date')}, {by}" + (f" ({bits}/256)" if bits is not None else ""))]
+        facts += [("copy", "✓" if value.get("copy") else None), ("agreement", value.get("agreement"))]
+        facts.append(("kept until", value.get("kept_until")))
     elif finding.kind == "generator":
         facts = [("made with", value.get("generator")), ("confidence", value.get("confidence"))]
     known = [(key, fact) for key, fact in facts if fact not in (None, "")]

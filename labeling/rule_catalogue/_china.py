@@ -28,6 +28,13 @@ RULES = (
         general=True,
     ),
     Rule(
+        "CN-RECORDED-COPY",
+        "Labelling Measures Art. 9",
+        "A copy was given out without the explicit label, as recorded; whoever publishes it has to label it.",
+        "台账记录：该内容曾应用户要求提供不含显式标识的副本；公开传播者应当依法添加显式标识。",
+        Severity.WARNING,
+    ),
+    Rule(
         "CN-VISIBLE-SKIPPED",
         _EXPLICIT,
         "The visible label was not looked for; the verdict covers the metadata only.",

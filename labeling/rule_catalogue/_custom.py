@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.findings import KINDS
+from labeling.findings import MARKS
 from labeling.rule_catalogue._rule import Rule
 
 _CLAUSE = "the custom profile"
@@ -22,7 +22,7 @@ RULES = (
             f"未发现自定义规则要求的标记（{kind}）。",
             general=True,
         )
-        for kind in KINDS
+        for kind in MARKS
     ),
     Rule(
         "CUSTOM-TRUSTED",

@@ -18,7 +18,7 @@ from typing import Any
 
 from labeling.errors import LabelingError, error_context
 from labeling.files import read_toml
-from labeling.findings import KINDS, Signature
+from labeling.findings import MARKS, Signature
 from labeling.rule_catalogue import required_mark
 from labeling.rules.engine import Check, Evidence, Profile
 
@@ -58,9 +58,9 @@ def build(values: dict[str, Any], name: str, known: dict[str, Profile]) -> Profi
             f"extends is {values['extends']!r}, which is not a profile", hint=f"known are {', '.join(known)}"
         )
     required = values.get("require", [])
-    if unknown := [mark for mark in required if mark not in KINDS]:
+    if unknown := [mark for mark in required if mark not in MARKS]:
         raise LabelingError(
-            f"require has {unknown[0]!r}, which is not a kind of mark", hint=f"known are {', '.join(KINDS)}"
+            f"require has {unknown[0]!r}, which is not a kind of mark", hint=f"known are {', '.join(MARKS)}"
         )
     checks = [*base.checks, *(_required(mark) for mark in required)]
     if values.get("trusted"):

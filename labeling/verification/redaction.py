@@ -161,6 +161,13 @@ _VALUES: dict[str, Fields] = {
     "iptc": _IPTC,
     "visible": _VISIBLE,
     "exif": {"Software": system, "DateTime": time},
+    "ledger": {
+        **dict.fromkeys(("record", "distance", "copy"), number),
+        **dict.fromkeys(("date", "kept_until"), time),
+        "by": _WORD,
+        "content_id": number_of_content,
+        "agreement": one_of(),
+    },
     "generator": {"generator": system, "confidence": one_of("high", "medium", "low"), "text": one_of()},
 }
 
