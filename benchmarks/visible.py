@@ -20,7 +20,6 @@ from benchmarks import visible_set
 from benchmarks._measure import alternate
 from labeling.findings import Status
 from labeling.marks.visible import read_visible
-from labeling.marks.visible.measure import EM
 
 TOLERANCE = 0.1
 
@@ -59,7 +58,7 @@ def read(examples: Iterable[visible_set.Example]) -> Reading:
         elif found and not example.text:
             reading.false.append(f"{example.name}: {finding.value['text']!r} {finding.where}")
         elif found:
-            truth = example.ink * EM / min(example.pixels.shape[:2])
+            truth = example.em / min(example.pixels.shape[:2])
             reading.errors[example.name] = finding.value["height_ratio"] / truth - 1
     return reading
 

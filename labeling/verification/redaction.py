@@ -151,6 +151,7 @@ _VISIBLE: Fields = {
     "kind": _WORD,
     "certainty": _WORD,
     "turned": _WORD,
+    "measured": _WORD,
     **dict.fromkeys(("box", "height_ratio", "contrast", "confidence", "seconds", "duration", "rate"), number),
     "rhythm": number,
 }

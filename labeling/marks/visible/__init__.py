@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from labeling.marks.visible.engine import OcrFailed
-from labeling.marks.visible.measure import kept, same_text, text_detail
+from labeling.marks.visible.frames import kept, same_text, text_detail
 from labeling.marks.visible.paint import LabelPainter, check_asset
 from labeling.marks.visible.read import read_visible
 from labeling.marks.wording import Wording, judge

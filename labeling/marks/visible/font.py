@@ -61,6 +61,13 @@ def _lacking(text: str, font: bytes | None) -> str:
     return next(lacking, "")
 
 
+@lru_cache(maxsize=256)
+def has(character: str) -> bool:
+    """Return whether our font has the ideograph."""
+    drawer = face(None, 64)
+    return character >= "\u3400" and _signature(drawer, character) != _signature(drawer, _UNASSIGNED)
+
+
 def _signature(drawer: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
     mask = drawer.getmask(character)
     return mask.size, bytes(mask)

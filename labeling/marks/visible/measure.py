@@ -1,16 +1,22 @@
-"""Measure how high the text of a label is, and its contrast with what is around it.
+"""Measure how high the text of a label is, and its contrast with what is under it.
 
 OCR has found what is written. So the generation element (生成, 合成), drawn in our own font, is matched with the
 picture in many sizes: the size that correlates best is the size of the text. Plates, outlines and busy pictures do not
-disturb that, while they disturb every measure of where ink begins and ends.
+disturb that, while they disturb every measure of where ink begins and ends. Where that is not clear (a brush typeface,
+strokes that hardly differ from a busy ground), the whole text is matched, in sizes near those that its box suggests.
+
+The height is that of the em box, the size that the text was set in. An ideograph is as wide as the em box, so that a
+pair gives it directly, and a text that has ideographs is measured by them. Letters differ from font to font: the em box
+of a text that has nothing else follows from both their height and their width by the usual proportions.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +31,16 @@ EM = 1.06
 """Height of the em box against the ink of a line of ideographs (0.92 to 0.96 em in Noto): the standard's "height" is
 taken to be the rendered box."""
 
+CAPITAL = 0.71
+"""Height of capitals in em: 0.68 to 0.74 in the usual fonts."""
+
+LETTERS, WIDTH, BY_WIDTH = 0.995, 0.91, 0.7
+"""Letters: the em box against that of our font where they are as high and as wide as in the usual fonts, which are
+0.87 to 0.98 as wide as our bold one; and the weight of the width against that of the height."""
+
+STRETCHES = (0.8, 0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.13, 1.18)
+"""Widths of letters that are tried, against those of our font."""
+
 TALL = 40
 """Height in pixels to which the line's box is scaled, without its padding; the text in it is then about 28 high."""
 
@@ -36,16 +52,22 @@ CLEAR = 0.72
 """Correlation below which outlined and thin strokes are tried as well."""
 
 SURE = 0.42
-"""Correlation below which a fit is rejected."""
+"""Correlation below which the fit of turned or stacked text is rejected."""
+
+_BY_WIDTH, _BY_HEIGHT, _BY_HEIGHT_OF_LETTERS = 0.93, 0.78, 0.95
+"""The size of the text against that at which it would fill the width of its box, and against the height of the box."""
+
+LONGEST = 8
+"""Characters before the element with which it is matched."""
+
+_DEVIATION = 0.5
+"""What a size loses of its correlation for the square of the logarithm of its ratio to a size that the box suggests."""
 
 _KNOWN = "生成合创作绘制画即梦可灵海螺豆包"
 """Ideographs of generation elements and brand marks, which our font has and which fill the em box."""
 
-REDUCED = 48
-"""Pixels to which the shorter side of what is under a label is reduced for comparing frames."""
-
-_SAME = 0.75
-"""Correlation above which two frames show the same text."""
+_FIRST_WIDE = "\u2e80"
+"""The first character of the scripts whose characters are as wide as the em box."""
 
 _RIM = 0.06
 """How wide the rim around the strokes is that counts as their ground, of the height of the text."""
@@ -58,10 +80,17 @@ _MARGIN = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Height of the ideographs' ink in pixels (float), and contrast by WCAG 2 (1..21)."""
+    """How high the em box of a text is in pixels (float), by what, and its contrast by WCAG 2 (1..21).
 
+    ``ink`` is what was measured, in pixels: ideographs or, in a text of ``letters``, a capital. ``sure`` is false where
+    the size of letters was taken from the usual proportions, or the ideographs hardly showed.
+    """
+
+    em: float
     ink: float
+    letters: bool
     contrast: float
+    sure: bool = False
 
 
 def measure(pixels: NDArray[np.uint8], line: Line, element: str, others: Sequence[NDArray[np.uint8]] = ()) -> Measure:
@@ -73,7 +102,7 @@ def measure(pixels: NDArray[np.uint8], line: Line, element: str, others: Sequenc
     upright, *beneath = (crop(each, line, _PAD) for each in (pixels, *others))
     ideographs = "".join(c for c in element if c in _KNOWN)
     if not line.turn:
-        fit = _fitted(upright, line.thickness, (ideographs or element,))
+        fit = _found(upright, line, ideographs, element)
     else:
         # OCR reads stacked text lying on its side as well, so that its word on the direction is not final.
         quarters = -1 if line.turn is Turn.UP else 1
@@ -84,12 +113,13 @@ def measure(pixels: NDArray[np.uint8], line: Line, element: str, others: Sequenc
         if fit.region is not upright:
             beneath = [np.rot90(each, quarters) for each in beneath]
         upright = turned
-    if fit.fit.score >= SURE:
+    if fit.fit.score >= SURE or (not line.turn and fit.fit.score > 0):
         best = fit.measured()
         contrasts = [best.contrast, *(_contrast(each, fit.fit, fit.size) for each in beneath)]
     else:
-        best = _by_rows(upright, line.thickness)
-        contrasts = [best.contrast, *(_by_rows(each, line.thickness).contrast for each in beneath)]
+        best = _by_rows(upright, line.thickness, letters=not ideographs)
+        rows = (_by_rows(each, line.thickness, letters=not ideographs) for each in beneath)
+        contrasts = [best.contrast, *(each.contrast for each in rows)]
     return replace(best, contrast=min(contrasts))
 
 
@@ -102,8 +132,44 @@ def _score(fitted: _Fitted) -> float:
     return fitted.fit.score
 
 
+def _found(region: NDArray[np.uint8], line: Line, ideographs: str, element: str) -> _Fitted:
+    """Find the size of a line that runs from left to right: by its element, or else by all of it and by its box."""
+    image, size = _prepared(region, line.thickness)
+    if ideographs:
+        fit = _best(image, (ideographs,), (_BY_HEIGHT * TALL,))
+        if fit.sure:
+            return _Fitted(region, size, fit)
+    left, _, right, _ = fonts.face(fonts.suited(line.text), _DRAWN).getbbox(line.text)
+    wide = line.width * TALL / line.thickness * _DRAWN / max(1, right - left)
+    fits = []
+    if ideographs:
+        guess = _BY_WIDTH * wide, _BY_HEIGHT * TALL
+        fits = [_scan(image, piece, _Look.OUTLINED, 1.0, guess) for piece in _wholes(line.text, ideographs)]
+    else:
+        guess = _BY_WIDTH * wide, _BY_HEIGHT_OF_LETTERS * TALL
+        for look in (_Look.PLAIN, _Look.OUTLINED):
+            fits += [_scan(image, element, look, stretch, guess) for stretch in STRETCHES]
+    return _Fitted(region, size, max(fits, key=lambda fit: fit.likely))
+
+
+def _wholes(text: str, ideographs: str) -> tuple[str, ...]:
+    """Return the ideographs with the text before them, as it may be set: OCR drops blanks."""
+    before, _, _ = "".join(text.split()).upper().partition(ideographs)
+    start = len(before)
+    while max(0, len(before) - LONGEST) < start and (before[start - 1] in "AI" or fonts.has(before[start - 1])):
+        start -= 1
+    whole = before[start:] + ideographs
+    return (whole, f"{before[start:]} {ideographs}") if before.endswith("AI") else (whole,)
+
+
 def _fitted(region: NDArray[np.uint8], thickness: float, pieces: tuple[str, ...]) -> _Fitted:
     """Find the size at which one of the pieces fits best on a region whose text runs from left to right."""
+    image, size = _prepared(region, thickness)
+    return _Fitted(region, size, _best(image, pieces))
+
+
+def _prepared(region: NDArray[np.uint8], thickness: float) -> tuple[NDArray[np.float32], tuple[int, int]]:
+    """Return a region in the size that templates have, without what is larger than text; and its width and height."""
     import cv2
 
     scale = TALL / thickness
@@ -113,15 +179,20 @@ def _fitted(region: NDArray[np.uint8], thickness: float, pieces: tuple[str, ...]
     # Text may touch the border.
     image = cv2.copyMakeBorder(image, _BESIDE, _BESIDE, _BESIDE, _BESIDE, cv2.BORDER_REPLICATE)
     image -= cv2.GaussianBlur(image, (0, 0), 0.4 * TALL)
+    return image, size
+
+
+def _best(image: NDArray[np.float32], pieces: tuple[str, ...], guesses: Sequence[float] = ()) -> _Fit:
+    """Return the fit of the piece and look that correlates best."""
     best = _Fit()
     for look in _Look:
         for piece in pieces:
             # Letters differ in width from font to font, ideographs do not.
             for stretch in (1.0,) if piece[0] in _KNOWN else (0.86, 0.93, 1.0, 1.08):
-                best = max(best, _scan(image, piece, look, stretch), key=lambda fit: fit.score)
+                best = max(best, _scan(image, piece, look, stretch, guesses), key=lambda fit: fit.likely)
         if best.score >= CLEAR:
             break
-    return _Fitted(region, size, best)
+    return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +204,12 @@ class _Fitted:
     fit: _Fit
 
     def measured(self) -> Measure:
-        unit = 1 / EM if self.fit.text[0] in _KNOWN else fonts.unit_height("AI", None)
         em = self.fit.em * self.region.shape[0] / self.size[1]
-        return Measure(em * unit, _contrast(self.region, self.fit, self.size))
+        letters = not any(character >= _FIRST_WIDE for character in self.fit.text)
+        if letters:
+            em *= LETTERS * (self.fit.stretch / WIDTH) ** BY_WIDTH
+        ink, sure = (em * CAPITAL, False) if letters else (em / EM, self.fit.sure)
+        return Measure(em, ink, letters, _contrast(self.region, self.fit, self.size), sure)
 
 
 class _Look(StrEnum):
@@ -146,9 +220,16 @@ class _Look(StrEnum):
     THIN = "thin"
 
 
+_SURE_LOOKS = {_Look.PLAIN: 0.55, _Look.OUTLINED: 0.42, _Look.THIN: 0.42}
+"""Correlation from which a pair of ideographs was found without a doubt, by look."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """The best match of a template: its size in pixels per em, its place, and whether the text is the brighter."""
+    """The best match of a template: its size in pixels per em, its place, and whether the text is the brighter.
+
+    ``likely`` is the score less what speaks against the size.
+    """
 
     score: float = 0.0
     em: float = 0.0
@@ -157,10 +238,16 @@ class _Fit:
     bright: bool = True
     text: str = ""
     stretch: float = 1.0
+    look: _Look = _Look.PLAIN
+    likely: float = -1.0
+
+    @property
+    def sure(self) -> bool:
+        return self.score >= _SURE_LOOKS[self.look]
 
 
-def _scan(image: NDArray[np.float32], text: str, look: _Look, stretch: float) -> _Fit:
-    """Match a template with the picture in all sizes and return the best fit."""
+def _scan(image: NDArray[np.float32], text: str, look: _Look, stretch: float, guesses: Sequence[float] = ()) -> _Fit:
+    """Match a template with the picture in all sizes and return the best fit, near the guesses if there are any."""
     import cv2
 
     fits = []
@@ -171,12 +258,14 @@ def _scan(image: NDArray[np.float32], text: str, look: _Look, stretch: float) ->
         low, high, at_low, at_high = cv2.minMaxLoc(cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED))
         # Dark text correlates negatively.
         spot, bright = (at_high, True) if high >= -low else (at_low, False)
-        fits.append(_Fit(max(high, -low), em, int(spot[0]), int(spot[1]), bright, text, stretch))
+        score = max(high, -low)
+        likely = score - sum(_DEVIATION * math.log(em / guess) ** 2 for guess in guesses)
+        fits.append(_Fit(score, em, int(spot[0]), int(spot[1]), bright, text, stretch, look, likely))
     if not fits:
         return _Fit()
-    best = max(range(len(fits)), key=lambda index: fits[index].score)
+    best = max(range(len(fits)), key=lambda index: fits[index].likely)
     if 0 < best < len(fits) - 1:
-        before, here, after = (fit.score for fit in fits[best - 1 : best + 2])
+        before, here, after = (fit.likely for fit in fits[best - 1 : best + 2])
         bend = before - 2 * here + after
         if bend < 0:  # the vertex of the parabola through the three
             return replace(fits[best], em=fits[best].em * STEP ** (0.5 * (before - after) / bend))
@@ -239,13 +328,13 @@ def _contrast(region: NDArray[np.uint8], fit: _Fit, size: tuple[int, int]) -> fl
     return max(wcag.contrast(ink, float(np.median(ground))) for ground in grounds)
 
 
-def _by_rows(region: NDArray[np.uint8], thickness: float) -> Measure:
+def _by_rows(region: NDArray[np.uint8], thickness: float, *, letters: bool) -> Measure:
     """Measure the rows that hold ink, where no template fits: ink is what differs from the rows above and below."""
     pad = max(2, round(_PAD * 0.6 * thickness))
     linear = wcag.luminance(region)
     values = np.sqrt(linear)
     if values.shape[0] < 4 * pad or values.shape[1] < 4:
-        return Measure(thickness / 1.4, 1.0)
+        return _rows(thickness / 1.4, 1.0, letters=letters)
     above, below = (_smooth(np.median(rows, axis=0)) for rows in (values[:pad], values[-pad:]))
     weight = np.linspace(0, 1, values.shape[0])[:, None]
     relief = values - (above * (1 - weight) + below * weight)
@@ -255,9 +344,14 @@ def _by_rows(region: NDArray[np.uint8], thickness: float) -> Measure:
     share = ink.mean(axis=1)
     inside = np.flatnonzero(share > 0.22 * share[pad:-pad].max())
     if not inside.size or not ink.any() or ink.all():
-        return Measure(thickness / 1.4, 1.0)
+        return _rows(thickness / 1.4, 1.0, letters=letters)
     ratio = wcag.contrast(float(np.median(linear[ink])), float(np.median(linear[~ink])))
-    return Measure(float(inside[-1] - inside[0] + 1), ratio)
+    return _rows(float(inside[-1] - inside[0] + 1), ratio, letters=letters)
+
+
+def _rows(ink: float, contrast: float, *, letters: bool) -> Measure:
+    """Return the measure of rows with ink: those of ideographs, or of capitals."""
+    return Measure(ink / CAPITAL if letters else ink * EM, ink, letters, contrast)
 
 
 def _smooth(row: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -265,62 +359,3 @@ def _smooth(row: NDArray[np.float32]) -> NDArray[np.float32]:
     padded = np.pad(row, window // 2, mode="edge")
     result: NDArray[np.float32] = np.convolve(padded, np.full(window, 1 / window, np.float32), "valid")
     return result
-
-
-def kept(first: NDArray[np.uint8], later: NDArray[np.uint8], box: Sequence[int]) -> bool:
-    """Return whether a box of one frame still shows the same text in another, without OCR.
-
-    Fine detail is compared, so that a change of the ground does not count.
-
-    Args:
-        first: The frame with the text, (H, W, 3) uint8.
-        later: The other frame, of the same size.
-        box: (left, top, right, bottom) in pixels.
-
-    Returns:
-        ``False`` means that OCR must read the later frame.
-    """
-    if first.shape != later.shape:
-        return False
-    left, top, right, bottom = box
-    one, other = (np.sqrt(wcag.luminance(frame[top:bottom, left:right])) for frame in (first, later))
-    return same_text(_fine(one), _fine(other))
-
-
-def text_detail(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the fine detail of what is under a label in one frame, for :func:`same_text`.
-
-    Args:
-        luma: What is under the label, (H, W) uint8, not empty.
-
-    Returns:
-        (h, w) float32: its shorter side is reduced to :data:`REDUCED` pixels.
-    """
-    import cv2
-
-    scale = REDUCED / min(luma.shape)
-    if scale < 1:
-        luma = np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    return _fine(_gray_values()[luma])
-
-
-def same_text(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Return whether two details, as :func:`text_detail` gives them, show the same text; ``False`` is for OCR."""
-    if one.shape != other.shape:
-        return False
-    one, other = one.ravel(), other.ravel()
-    strength = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return strength > 0 and float(one @ other) > _SAME * strength
-
-
-@cache
-def _gray_values() -> NDArray[np.float32]:
-    """Return the root of the luminance of each gray."""
-    values: NDArray[np.float32] = np.sqrt(wcag.luminance(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)))
-    return values
-
-
-def _fine(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    import cv2
-
-    return np.asarray(values - cv2.GaussianBlur(values, (0, 0), max(1.0, 0.25 * values.shape[0])), np.float32)
