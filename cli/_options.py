@@ -95,8 +95,6 @@ def click_option(option: Option) -> Decorator:
         text = f"{option.help} (default: {option.default})."
         return click.option(flag, type=ProfileName(), multiple=True, callback=_only_one, help=text)
     if isinstance(option.default, bool):
-        if option.word:
-            return click.option(flag, type=click.Choice([option.word]), help=f"{option.help}.")
         return click.option(flag, is_flag=True, help=f"{option.help}.")
     facts = [] if option.choices else [option.allowed]
     if option.unset:

@@ -49,7 +49,7 @@ def option_for(name: str, value: str | None, own: Mapping[str, str]) -> str | No
     option = own.get(name) or (declared and (declared.flag or declared.set_by)) or _ARGUMENTS.get(name)
     if declared is not None and isinstance(declared.default, bool):
         if value in (None, str(not declared.default)):
-            return f"{option} {declared.word}" if declared.word else option
+            return option
         return None  # the default has no option
     if option is None or value in (None, "True"):
         return option

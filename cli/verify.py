@@ -38,6 +38,8 @@ if TYPE_CHECKING:
               help="Public SM2 keys (PEM, hex lines or aigc-label.toml) whose security data is trusted.")  # fmt: skip
 @click.option("--declared-ai", is_flag=True, help="The uploader says that it is AI (Labelling Measures Art. 6).")
 @click.option("--everywhere", is_flag=True, help="Check the middle and the end of videos as well.")
+@click.option("--audio-cues", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+              help="Recording of a spoken label, known beside those that come with the package.")  # fmt: skip
 @_options.min_confidence_option
 @_options.max_pixels_option
 @_options.isolation_options
@@ -61,6 +63,7 @@ def command(
     pinned: tuple[Path, ...],
     declared_ai: bool,
     everywhere: bool,
+    audio_cues: tuple[Path, ...],
     min_confidence: float | None,
     max_pixels: int | None,
     ledger: str | None,
@@ -98,7 +101,7 @@ def command(
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}
     day = as_of.date() if as_of is not None else None
-    options |= {"everywhere": everywhere, "as_of": day}
+    options |= {"everywhere": everywhere, "as_of": day, "audio_cues": audio_cues}
     options["min_confidence"] = min_confidence or 0.0
     paths = _common.expand(files)
     try:

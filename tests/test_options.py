@@ -232,8 +232,9 @@ def test_the_flags_are_those_that_scripts_use() -> None:
     assert {option.flag for _, option in DECLARED if option.flag} == {
         "--profile", "--producer", "--origin", "--generator", "--generator-version", "--provider-name", "--source-type",
         "--no-visible", "--text", "--position", "--height", "--opacity", "--plate", "--color", "--font", "--logo",
-        "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--crf",
-        "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict", "--lang",
+        "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--audio-cue-at",
+        "--crf", "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict",
+        "--lang",
         "--keep-times",
     }  # fmt: skip
 
@@ -330,7 +331,7 @@ def test_no_message_of_the_library_speaks_of_an_option() -> None:
         ('`reencode="always"` does it', "--reencode always does it"),
         ("`height_ratio` is small", "--height is small"),
         ("at least `seconds=2`", "at least --duration 2"),
-        ("`audio_cue=True`", "--audio-cue rhythm"),
+        ('`audio_cue="none"`', "--audio-cue none"),
         ("make one with `visible=True`", "make one with `visible=True`"),
         ("see ``in_place``", "see ``in_place``"),
         ("run `pip install x`", "run `pip install x`"),

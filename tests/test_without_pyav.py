@@ -187,7 +187,7 @@ print(json.dumps([refused(write), refused(cue.label_file, f"{source}/a.wav", f"{
 """
     writer, cue, count, drawn = run(code, media, tmp_path)
     assert f"encoding video needs PyAV; {INSTALL}" in writer
-    assert f"needs PyAV; {INSTALL}, or leave out `audio_cue`" in cue
+    assert f'an audible label needs PyAV; {INSTALL}, or give `audio_cue="none"`' in cue
     assert (count, drawn) == (2, True)
     assert list(tmp_path.iterdir()) == []
 

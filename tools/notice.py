@@ -45,6 +45,9 @@ International licence (https://creativecommons.org/licenses/by/4.0/). They come 
 https://github.com/c2pa-org/conformance-public, commit 3573be509a793a989f093df4f86744a3632f6155. The root certificate
 beside them, DigiCert Trusted Root G4, is published by DigiCert, Inc.
 
+The recordings of spoken labels, in labeling/marks/spoken, are the output of two speech synthesisers: eSpeak NG
+(Chinese) and Flite with the voice "slt" (English). Neither program is part of aigc-labeling. See tools/make_spoken.py.
+
 The wheel of aigc-labeling holds no machine code. What follows is installed beside it, from wheels of others, and is
 under their licences. Who passes on an installation, such as a container image, passes on these as well. The list is
 written by tools/notice.py, which looks into the wheels for Linux on x86-64. Those for other systems may hold other

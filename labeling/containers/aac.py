@@ -88,6 +88,16 @@ def first_frame(data: Media, start: int, stop: int) -> int | None:
     return None
 
 
+def begins(data: Media, at: int, stop: int) -> bool:
+    """Return whether three frames follow each other from ``at`` on."""
+    for _ in range(3):
+        length = _length(data[at : at + _HEADER])
+        if not length or at + length > stop:
+            return False
+        at += length
+    return True
+
+
 def read(data: Media) -> Contents:
     """Find the metadata of an ADTS file; see :mod:`labeling.containers.base`."""
     found = walk(data)

@@ -325,6 +325,9 @@ class Format:
     """What says how many pixels of the coded picture players cut off (:data:`labeling.containers.base.Crop`), likewise;
     empty where the format cannot say that."""
 
+    cue: str = ""
+    """Module of :mod:`labeling.codecs` whose ``put`` puts a cue in front of the sound of an audio file."""
+
     def muxer_of(self, head: bytes) -> Muxer:
         """Choose the muxer for a copy of a file by its first bytes: FFmpeg's demuxer is the same for all of them."""
         plain = next(muxer for muxer in self.muxers if not muxer.marker)

@@ -201,7 +201,7 @@ _VIDEO: tuple[Format, ...] = (
         costs=costs.MP4,
         module=".mp4.metadata", inventory=".inventories.isobmff:mp4", carrier="moov/udta/meta, keys entry AIGC",
         label_home="text", home_prefix="MP4 moov/udta/meta keys mdta:",
-        demuxer="mov", edit="in place", crop=".mp4.samples:crop",
+        demuxer="mov", edit="in place", crop=".mp4.samples:crop", cue=".cue.m4a",
         on_file="only the closed groups of pictures under it are re-encoded, in their codec; the rest is bit-exact",
         muxers=(
             Muxer(name="mp4", extensions=(".mp4", ".m4v"),
@@ -276,7 +276,7 @@ _AUDIO: tuple[Format, ...] = (
         kept="the format and all samples, every chunk (bext, cue, iXML …), what follows the end",
         module=".wav", inventory=".inventories.riff:wav", carrier="RIFF chunk AIGC",
         label_home="text", home_prefix="WAV RIFF ",
-        demuxer="wav",
+        demuxer="wav", cue=".cue.pcm",
     ),
     Format(
         name="mp3", title="MP3", media=True,
@@ -286,7 +286,7 @@ _AUDIO: tuple[Format, ...] = (
         kept="all audio, every ID3v2 frame (covers, chapters …), ID3v1, APEv2 and Lyrics3 tags",
         module=".mp3", inventory=".inventories.audio:mp3", carrier="ID3v2 TXXX frame AIGC",
         label_home="text", home_prefix="MP3 ID3v2 TXXX ",
-        demuxer="mp3",
+        demuxer="mp3", cue=".cue.mp3",
     ),
     Format(
         name="flac", title="FLAC", media=True,
@@ -295,7 +295,7 @@ _AUDIO: tuple[Format, ...] = (
         kept="pictures, cue sheet, application data, stream information",
         module=".flac", inventory=".inventories.audio:flac", carrier="Vorbis comment AIGC=",
         label_home="text", home_prefix="FLAC Vorbis comment ", has_xmp=False,
-        demuxer="flac",
+        demuxer="flac", cue=".cue.flac",
     ),
     Format(
         name="adts", title="AAC (ADTS)", media=True,
@@ -304,7 +304,7 @@ _AUDIO: tuple[Format, ...] = (
         module=".aac", inventory=".inventories.audio:aac", carrier="ID3v2 TXXX frame AIGC",
         kept="all audio, every ID3v2 frame, tags behind the audio",
         label_home="text", home_prefix="AAC ID3v2 TXXX ", manifest="beside",
-        demuxer="aac",
+        demuxer="aac", cue=".cue.adts",
     ),
     Format(
         name="aiff", title="AIFF, AIFF-C", media=True,
@@ -313,7 +313,7 @@ _AUDIO: tuple[Format, ...] = (
         module=".aiff", inventory=".inventories.audio:aiff", carrier="ID3 chunk, TXXX frame AIGC",
         kept="the format and all samples, every chunk and ID3 frame, what follows the end",
         label_home="text", home_prefix="AIFF ID3 TXXX ", manifest="beside",
-        demuxer="aiff",
+        demuxer="aiff", cue=".cue.pcm",
     ),
     Format(
         name="ogg", title="OGG, Opus", media=True,
@@ -322,7 +322,7 @@ _AUDIO: tuple[Format, ...] = (
         kept="every stream and its duration, ID3 tags in front",
         module=".ogg.metadata", inventory=".inventories.audio:ogg", carrier="Vorbis comment AIGC=",
         label_home="text", home_prefix="OGG ", has_xmp=False, manifest="beside",
-        demuxer="ogg",
+        demuxer="ogg", cue=".cue.ogg",
     ),
 )  # fmt: skip
 

@@ -35,7 +35,7 @@ _RATES = (44100, 48000, 32000)
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
     """The header of an MPEG audio frame; ``length`` is in bytes, 0 in free format, where only decoding finds it."""
 
     length: int
@@ -46,7 +46,9 @@ class _Frame:
 
 
 @dataclass(slots=True)
-class _Walk:
+class Walk:
+    """What was found in a file: its tags, and where its audio begins and ends."""
+
     collector: Collector = field(default_factory=Collector)
     tags: list[id3.Tag] = field(default_factory=list)
     first: int = 0  # where the leading tags end
@@ -72,12 +74,14 @@ def read(data: Media) -> Contents:
     if after and (kind := formats.unread(data[after : after + _BEGINNING])) is not None:
         words = "which is not yet read: whether it carries labels was not looked at"
         raise UnsupportedFormat(f"an ID3 tag precedes {kind.title}, {words}", hint=kind.way_out or None)
+    if after and aac.begins(data, after, len(data)):  # in its packets there may be bytes that look like frames
+        return aac.read(data)
     if after and _first_frame(data, after, len(data)) is None:
         if aac.first_frame(data, after, len(data)) is not None:
             return aac.read(data)
         if first_page(data) is not None:
             return ogg.read(data)
-    walk = _walk(data)
+    walk = lay_out(data)
     coded = [(walk.audio, walk.audio_end - walk.audio)] if walk.audio_end > walk.audio else []
     contents = walk.collector.contents("mp3", "audio/mpeg", coded, seconds=walk.seconds)
     home = walk.leading()
@@ -96,7 +100,7 @@ def looks_like(data: Buffer | FileBytes) -> bool:
         return False
     at, first = found
     count = 0
-    while (frame := _parse(media[at : at + 4])) is not None:
+    while (frame := parse_frame(media[at : at + 4])) is not None:
         if not frame.length or (frame.samples, frame.rate) != (first.samples, first.rate):
             return False
         at += frame.length
@@ -104,8 +108,9 @@ def looks_like(data: Buffer | FileBytes) -> bool:
     return count >= _ENOUGH and len(media) - at <= _LOOSE
 
 
-def _walk(data: Media) -> _Walk:
-    walk = _Walk()
+def lay_out(data: Media) -> Walk:
+    """Find the tags of a file, and its audio between them."""
+    walk = Walk()
     collector = walk.collector
     walk.tags = id3.leading_tags(data, collector, "MP3 ID3v2")
     walk.first = id3.behind_tags(data)
@@ -125,24 +130,24 @@ def _walk(data: Media) -> _Walk:
     return walk
 
 
-def _first_frame(data: Media, start: int, stop: int) -> tuple[int, _Frame] | None:
+def _first_frame(data: Media, start: int, stop: int) -> tuple[int, Frame] | None:
     """Find the first frame that is followed by another one, or by the end."""
     window = data[start : min(stop, start + _SEARCHED)]
     proper = len(window) - len(window.lstrip(b"\0"))
     at = window.find(b"\xff")
     while at >= 0:
-        frame = _parse(window[at : at + 4])
+        frame = parse_frame(window[at : at + 4])
         if frame is not None:
             follows = start + at + frame.length
             alone = not frame.length or follows >= stop
             # Where the audio has to begin, there may be a single frame; elsewhere random bytes may look like one.
-            if at == proper if alone else _parse(data[follows : follows + 4]) is not None:
+            if at == proper if alone else parse_frame(data[follows : follows + 4]) is not None:
                 return start + at, frame
         at = window.find(b"\xff", at + 1)
     return None
 
 
-def _parse(head: bytes) -> _Frame | None:
+def parse_frame(head: bytes) -> Frame | None:
     """Parse the header of a frame (ISO/IEC 11172-3, 2.4.2.3)."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
@@ -158,10 +163,10 @@ def _parse(head: bytes) -> _Frame | None:
     length = (samples // 8 // slot * kbits * 1000 // rate + (head[2] >> 1 & 1)) * slot if bits else 0
     mono = head[3] >> 6 == 3
     side = {(1, False): 32, (1, True): 17, (2, False): 17, (2, True): 9}[lower, mono]
-    return _Frame(length, samples, rate, kbits, 4 + side)
+    return Frame(length, samples, rate, kbits, 4 + side)
 
 
-def _duration(data: Media, walk: _Walk, frame: _Frame) -> None:
+def _duration(data: Media, walk: Walk, frame: Frame) -> None:
     """Find the duration, and check that the audio is complete: from a Xing, Info or VBRI header, or by estimate."""
     raw = data[walk.audio : walk.audio + max(frame.side + 16, 54)]
     there = walk.audio_end - walk.audio
@@ -192,7 +197,7 @@ def rewrite(data: Media, contents: Contents, changes: Changes) -> list[Piece]:
     gone, kept = pick(contents.blocks, changes)
     if changes.exif is not None:
         raise LabelingError("MP3 has no place for EXIF", hint="leave it out")
-    walk = _walk(data)
+    walk = lay_out(data)
     home = walk.leading()
     puts: dict[int, list[tuple[int | None, bytes]]] = {}  # by the offset of the tag
     for name, new in id3_edit.new_frames(home.version if home is not None else 4, changes).items():

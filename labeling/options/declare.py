@@ -47,7 +47,6 @@ class Option(NamedTuple):
         flag: Its option on the command line, if that is not its name; "" if it has none.
         unset: What its default ``None`` or "" stands for, in words.
         metavar: What stands for the value in ``--help``.
-        word: A choice of the command line that stands for ``True``, where the option is not a plain flag.
         is_file: Whether configuration file and command line give the path of a file, whose content is the value.
         set_by: The options or the key that the value is made from, for messages, where it has no ``flag``.
         name: The parameter's name (from the field).
@@ -72,7 +71,6 @@ class Option(NamedTuple):
     flag: str | None = None
     unset: str = ""
     metavar: str = ""
-    word: str = ""
     is_file: bool = False
     set_by: str = ""
     name: str = ""

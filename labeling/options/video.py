@@ -11,6 +11,11 @@ from labeling.options.declare import Option, check_options
 WHEN = ("start", "start+end", "start+middle+end", "whole")
 """Where in a video the visible label may be. GB 45438-2025 5.4 asks for the start and allows the rest."""
 
+AUTO = "auto"
+CUES = (AUTO, "rhythm", "spoken", "none")
+CUE_AT = ("start", "end", "both")
+"""What audible label an audio file gets, and where (GB 45438-2025 5.3)."""
+
 REENCODE = ("auto", "never", "always")
 
 Progress = Callable[[float, float], None]
@@ -30,8 +35,11 @@ class VideoOptions:
             cannot be proven right; "never" raises rather than re-encode the whole video; "always" re-encodes it.
         preset: The encoder's preset; ``None`` is the codec's stated one.
         crf: The encoder's quality, 0 (best) to 63; ``None`` is the codec's stated one, which is visually lossless.
-        audio_cue: Mix the rhythm of GB 45438-2025 5.3 into the start of an audio file. Only PCM in WAV and AIFF can be
-            changed without re-encoding it; other audio is refused.
+        audio_cue: The audible label of an audio file (GB 45438-2025 5.3): "rhythm", short-long-short-short; "spoken", a
+            sentence in the profile's language, spoken by a machine; the path of a recording of 0.8 to 20 s; "none"; or
+            "auto", what the profile asks for, which is the rhythm under cn, where it can be put into the file. ``True``
+            is "rhythm", and ``False`` "none". It is new sound in front of the content, whose coded sound stays.
+        audio_cue_at: Where it is put: one of :data:`CUE_AT`. The start is before the content begins, the end behind it.
         progress: Is called with the seconds done and the seconds in all while pictures are re-encoded.
 
     Raises:
@@ -78,15 +86,26 @@ class VideoOptions:
             table=_TABLE, example=17, metavar="N",
         ).metadata,
     )  # fmt: skip
-    audio_cue: bool = field(
-        default=False,
+    audio_cue: str | bool = field(
+        default=AUTO,
         metadata=Option(
-            help="Mix the rhythm of GB 45438-2025 5.3, an audible label, into a WAV file", table=_TABLE, word="rhythm"
+            help="The audible label of an audio file (GB 45438-2025 5.3): rhythm; spoken, a sentence; the path of a "
+            "recording; none; or auto, which is the rhythm under cn where the file can take it, else none",
+            longest=4096, wanted=f"one of {', '.join(CUES)}, or the path of a recording", table=_TABLE,
+            metavar="|".join((*CUES, "FILE")),
+        ).metadata,
+    )  # fmt: skip
+    audio_cue_at: str = field(
+        default="start",
+        metadata=Option(
+            help="Where the audible label is put: before the sound, behind it, or both", choices=CUE_AT, table=_TABLE
         ).metadata,
     )
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.audio_cue, bool):
+            object.__setattr__(self, "audio_cue", "rhythm" if self.audio_cue else "none")
         check_options(self)
 
     def spans(self, duration: float) -> tuple[tuple[float, float | None], ...]:

@@ -17,6 +17,7 @@ from labeling.containers import Media
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
 from labeling.options import VideoOptions
+from labeling.pipelines.audible import is_audio, put_cue
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.join_check import BrokenJoin
 from labeling.pipelines.output import LabeledFile
@@ -85,7 +86,9 @@ def _labelled(
     check_signable(data, contents, options.signer)
     with contextlib.ExitStack() as stack:
         job = VideoJob(data, contents, found, beside)
-        if options.painter is not None:
+        if is_audio(job):
+            put_cue(job, target, options, video, stack)
+        elif options.painter is not None:
             _draw(job, target, options, video, stack)
         return write(job, name, target, label, options, dry_run=dry_run)
 
@@ -94,12 +97,6 @@ def _draw(
     job: VideoJob, target: Path, options: LabelingOptions, video: VideoOptions, stack: contextlib.ExitStack
 ) -> None:
     """Draw the visible label: in place where the format's editing can do it, else in a re-muxed copy."""
-    if not job.contents.width and video.audio_cue:
-        _mix_cue(job, target, stack)
-        return
-    if not job.contents.width:
-        job.how.append("audio has no picture to draw on; an audible label (GB 45438-2025 5.3) was not added")
-        return
     pyav.require("drawing on video", instead=pyav.WITHOUT)
     if job.found.aigc and (finding := _already_visible(job, options)) is not None:
         job.visible = finding
@@ -117,24 +114,6 @@ def _draw(
             _paint_in_place(job, opened, temporary, options, video, settings, stack)
             return
     _remux(job, temporary, options, video, settings, stack)
-
-
-def _mix_cue(job: VideoJob, target: Path, stack: contextlib.ExitStack) -> None:
-    from labeling.codecs import pcm_cue
-    from labeling.marks import audible
-    from labeling.verification import visible_video
-
-    pyav.require("looking for an audible label that is there already", instead="leave out `audio_cue`")
-    finding = visible_video.find_explicit_label(job.data, job.contents.format, languages=())
-    if finding.status is Status.PRESENT:
-        job.visible = finding
-        job.how.append("the audible label is there already")
-        return
-    temporary = stack.enter_context(files.temp_beside(target))
-    files.write_pieces(temporary, pcm_cue.mix_cue(job.data, audible.cue))
-    job.replace_data(temporary, stack)
-    job.visible = visible_video.find_explicit_label(job.data, job.contents.format, languages=())
-    job.how.append("the rhythm short-long-short-short was mixed into the start; all other samples are as before")
 
 
 def _paint_in_place(

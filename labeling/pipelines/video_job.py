@@ -29,9 +29,11 @@ from labeling.verification.report import Report
 from labeling.verification.verifier import conclude, credentials_of, sidecar_of
 
 if TYPE_CHECKING:
+    from labeling.codecs.cue import Placed
     from labeling.containers.mp4.movie_box import Mp4Edits
     from labeling.marks.credentials import Claim, Signer
     from labeling.marks.visible import LabelPainter
+    from labeling.verification.spoken_label import Known
 
 
 class VideoJob:
@@ -54,6 +56,9 @@ class VideoJob:
         how: What was done, in sentences.
         reasons: Why things of the source are not in the copy, as the codec says (:class:`labeling.codecs.Painted`).
         lost: Losses that the codec names itself.
+        meant: Keys of entries of the inventory that change as they have to.
+        placed: The audible label that was put into audio.
+        recordings: Spoken labels that are known beside ours.
     """
 
     def __init__(self, data: Media, contents: Contents, found: metadata.Found, beside: bytes | None = None) -> None:
@@ -65,6 +70,9 @@ class VideoJob:
         self.how: list[str] = []
         self.reasons: Mapping[str, str] = {}
         self.lost: tuple[Loss, ...] = ()
+        self.meant: frozenset[str] = frozenset()
+        self.placed: Placed | None = None
+        self.recordings: tuple[Known, ...] = ()
         self.before = State(data, contents, found, beside)
 
     @property
@@ -76,7 +84,8 @@ class VideoJob:
         """Find what the source holds and the labelled copy does not."""
         changed = "re-muxed" if self.data is not self.source else "re-encoded" if self.painted else "rewritten"
         why = f"the {changed} file does not hold it"
-        return find_losses(self.before, after, why=why, reasons=self.reasons) + self.lost
+        found = find_losses(self.before, after, why=why, reasons=self.reasons, meant=self.meant)
+        return found + self.lost
 
     def replace_data(self, path: Path, stack: contextlib.ExitStack) -> None:
         """Go on from a temporary copy, which ``stack`` closes."""
@@ -286,6 +295,10 @@ def _read_back(
 
         languages = options.profile.languages
         check_on_video(result, job.source, after.format, job.painter, resumes=job.resumes, languages=languages)
+    if job.placed is not None:
+        from labeling.pipelines.cue_check import check_cue
+
+        job.visible = check_cue(job.source, result, after.format, job.placed, options.profile.languages, job.recordings)
     if not job.painted and unsigned:
         check_media_untouched(job.source, job.contents, result, after)
     findings = [*metadata.findings(after, seen), credentials_of(result, after, seen, None, manifest)]

@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from itertools import islice
 
 from labeling import containers
@@ -74,17 +75,21 @@ def find_losses(
         after: The labelled copy.
         why: The reason for what has no reason of its own.
         reasons: Reasons of the painter or re-muxer, by an entry's key or the beginning of one, up to a colon.
-        meant: Keys of entries that were asked to change.
+        meant: Keys of entries that were asked to change, or patterns of them with ``*``.
     """
     blocks = _blocks(before, after)
     old, new = _listed(before, after)
     missing = unmatched([*blocks.before, *old], [*blocks.after, *new])
-    missing = [(entry, new) for entry, new in missing if entry.key not in meant and not _of_muxer(entry)]
+    missing = [(entry, new) for entry, new in missing if not (_is_meant(entry.key, meant) or _of_muxer(entry))]
     missing = [(entry, new) for entry, new in missing if new is None or entry.key not in _COUNTS]
     if not missing:
         return ()
     costs = containers.format_named(before.contents.format).costs
     return losses_of([(named(entry), new) for entry, new in missing], reasons or {}, costs, why)
+
+
+def _is_meant(key: str, meant: Collection[str]) -> bool:
+    return key in meant or any("*" in each and fnmatchcase(key, each) for each in meant)
 
 
 _TAG = re.compile(r"\btag 0x([0-9A-F]{4})$")

@@ -85,8 +85,9 @@ RULES = (
     Rule(
         "CN-AUDIBLE-SPEECH",
         _SOUNDS,
-        "Audio must carry a spoken label or the rhythm short-long-short-short; spoken labels are not recognised here.",
-        "音频起始和末尾未检出“短长短短”节奏标识；本工具不识别语音标识，因此不作判断，请人工试听。",
+        "Audio must carry a spoken label or the rhythm short-long-short-short; of spoken labels, only known recordings "
+        "are recognised.",
+        "音频起始和末尾未检出“短长短短”节奏标识，也未检出已知录音的语音标识；本工具不识别其他语音标识，因此不作判断，请人工试听。",
         Severity.WARNING,
     ),
     # --- the form of the implicit label

@@ -39,4 +39,5 @@ PROFILE = Profile(
         "GB 45438-2025",
         "TC260 practice guides (2025)",
     ),
+    cue="rhythm",
 )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from labeling.marks.credentials import Trust, TrustChoice
     from labeling.options.isolation import Limits
+    from labeling.verification.spoken_label import Known
 
 UNKNOWN = "application/octet-stream"
 
@@ -53,6 +54,7 @@ def verify(
     max_pixels: int | None = None,
     pinned: Sequence[bytes] = (),
     everywhere: bool = False,
+    audio_cues: Sequence[str | os.PathLike[str]] = (),
     min_confidence: float = 0.0,
     isolate: bool | Limits = False,
     timeout: float | None = None,
@@ -75,6 +77,8 @@ def verify(
             same, and the report says that the visible label was not looked for.
         pinned: Public SM2 keys whose security data is trusted. :func:`labeling.marks.security.read_pinned` reads them.
         everywhere: Whether to look for the label in the middle and at the end of a video as well.
+        audio_cues: Recordings of spoken labels that are known beside ours: paths of audio files of 0.8 to 20 s. Other
+            spoken labels are not recognised.
         min_confidence: Least confidence, 0 to 1, of a visible or audible label that counts. What was found with less is
             reported, and is not present.
         isolate: Whether to read the file in a process of its own, with the default limits on time and memory or with
@@ -109,7 +113,7 @@ def verify(
         if isolate is False and timeout is None:
             return examine(
                 source, profiles, visible=visible, trust=trust, declared_ai=declared_ai, max_pixels=max_pixels,
-                pinned=pinned, everywhere=everywhere, min_confidence=min_confidence, as_of=as_of,
+                pinned=pinned, everywhere=everywhere, audio_cues=audio_cues, min_confidence=min_confidence, as_of=as_of,
             )  # fmt: skip
         from labeling.verification import isolated
 
@@ -125,7 +129,7 @@ def verify(
         return isolated.verify(
             source, names, isolated.limits_of(isolate, timeout), nothing_read, trust=trust, pinned=pinned,  # type: ignore[arg-type]
             visible=visible, as_of=as_of, declared_ai=declared_ai, max_pixels=max_pixels, everywhere=everywhere,
-            min_confidence=min_confidence,
+            min_confidence=min_confidence, audio_cues=[os.path.abspath(each) for each in audio_cues],  # noqa: PTH100
         )  # fmt: skip
 
 
@@ -139,6 +143,7 @@ def examine(
     max_pixels: int | None,
     pinned: Sequence[bytes],
     everywhere: bool,
+    audio_cues: Sequence[str | os.PathLike[str]] = (),
     min_confidence: float = 0.0,
     as_of: date | None = None,
     left_out: Mapping[str, str] = MappingProxyType({}),
@@ -155,6 +160,7 @@ def examine(
         max_pixels: As in :func:`verify`.
         pinned: As in :func:`verify`.
         everywhere: As in :func:`verify`.
+        audio_cues: As in :func:`verify`.
         min_confidence: As in :func:`verify`.
         as_of: As in :func:`verify`.
         left_out: Why content credentials ("c2pa") or the pixels ("visible") are reported as unreadable without being
@@ -163,6 +169,7 @@ def examine(
     """
     fault: LabelingError | None = None
     data: Media = b""
+    recordings = _recordings(audio_cues)
     with contextlib.ExitStack() as stack:
         if _is_pil(source):
             name, contents = "<image>", contents_of_image(source)
@@ -205,7 +212,7 @@ def examine(
                     counted(
                         visible_of(
                             pixels_of, contents, found.orientation, profiles, max_pixels, everywhere=everywhere,
-                            traces=traces,
+                            traces=traces, recordings=recordings,
                         ),
                         min_confidence,
                     )
@@ -218,6 +225,16 @@ def examine(
         return conclude(
             name, contents, findings, profiles, visible=visible, declared_ai=declared_ai, notes=notes, as_of=as_of
         )
+
+
+def _recordings(paths: Sequence[str | os.PathLike[str]]) -> tuple[Known, ...]:
+    if not paths:
+        return ()
+    if isinstance(paths, str | os.PathLike):
+        raise LabelingError("`audio_cues` must be a list of paths, not one")
+    from labeling.verification import spoken_label
+
+    return spoken_label.from_files(paths)
 
 
 def _check_arguments(trust: TrustChoice, max_pixels: int | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeling import containers
 from labeling.containers import Contents
@@ -11,6 +11,9 @@ from labeling.findings import Finding, Status
 from labeling.rule_catalogue import defect
 from labeling.rules import Profile
 from labeling.rules.engine import FOUND
+
+if TYPE_CHECKING:
+    from labeling.verification.spoken_label import Known
 
 IN_PICTURE = "text on the whole picture"
 IN_VIDEO = "text in the first frame and in those at 0.5, 1, 2 and 4 s"
@@ -29,6 +32,7 @@ def counted(finding: Finding, least: float) -> Finding:
     if finding.status not in FOUND or not isinstance(sure, int | float) or sure >= least:
         return finding
     said = f'"{finding.value["text"]}"' if "text" in finding.value else "the rhythm"
+    said = "the recording" if "recording" in finding.value else said
     message = f"{said} was found with a confidence of {sure:.2f}; it does not count, since {least:.2f} was asked for"
     value = finding.value | {"counts": False}
     return Finding("visible", Status.ABSENT, finding.where, value, None, (defect("FILE-CONFIDENCE", message),))
@@ -42,6 +46,7 @@ def visible_of(
     max_pixels: int | None,
     *,
     everywhere: bool = False,
+    recordings: Sequence[Known] = (),
     traces: list[Finding] | None = None,
 ) -> Finding:
     """Return the finding on the visible label. Its wording has no defect if every profile accepts it.
@@ -59,6 +64,7 @@ def visible_of(
             everywhere=everywhere,
             max_pixels=max_pixels,
             contents=contents,
+            recordings=recordings,
         )
     from labeling.verification import visible_still
 

@@ -6,7 +6,7 @@ decides only in doubt: for a label that fades, or through which a moving picture
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from labeling.codecs.video.sample import Frame, Sampler
     from labeling.containers import Contents, Media
+    from labeling.verification.spoken_label import Known
 
 ROUNDING = 0.002
 """Seconds: Matroska and FLV round times to milliseconds."""
@@ -47,6 +48,7 @@ ENDS, BESIDE = 8.0, 4.0
 """Seconds of sound that are searched for the rhythm: at either end of audio, and at the start of a video."""
 
 _CLAUSE = "GB 45438-2025 5.4"
+_SOUND = "GB 45438-2025 5.3"
 
 
 def find_explicit_label(
@@ -57,6 +59,7 @@ def find_explicit_label(
     everywhere: bool = False,
     max_pixels: int | None = None,
     contents: Contents | None = None,
+    recordings: Sequence[Known] = (),
 ) -> Finding:
     """Look for the explicit label of video or audio.
 
@@ -67,6 +70,7 @@ def find_explicit_label(
         everywhere: Whether to look in the middle and at the end of a video as well.
         max_pixels: Largest frame to decode; by default :data:`labeling.limits.MAX_PIXELS_READ`.
         contents: What :func:`labeling.containers.read` found in it; not needed of a file that has been labelled.
+        recordings: Spoken labels that are known beside ours.
 
     Returns:
         The finding. Its value has ``seconds`` (from when to when the label was seen) and the ``duration`` of a video,
@@ -87,7 +91,11 @@ def find_explicit_label(
     except LabelingError as error:
         return undecoded(error, f"the {medium}", medium)
     try:
-        return _judge_tracks(video, languages, everywhere) if video.has_video else _judge_audio(video)
+        return (
+            _judge_tracks(video, languages, everywhere)
+            if video.has_video
+            else _judge_audio(video, languages, recordings)
+        )
     except MissingDependency:
         raise
     except LabelingError as error:
@@ -323,22 +331,43 @@ def _rhythm_in_video(video: Sampler) -> list[float] | None:
 # --- audio ------------------------------------------------------------------------------------------------------------
 
 
-def _judge_audio(media: Sampler) -> Finding:
+def _judge_audio(media: Sampler, languages: tuple[str, ...], recordings: Sequence[Known]) -> Finding:
+    from labeling.verification import spoken_label
+
     if not media.has_audio:
         raise UnreadableFile("the file has neither video nor audio")
-    rhythm = _find_rhythm(media, 0.0, ENDS)
-    if rhythm is None and media.seconds > ENDS:
-        rhythm = _find_rhythm(media, media.seconds - ENDS, ENDS)
-    if rhythm is not None:
-        since, until = rhythm["seconds"]
-        value = {"kind": "rhythm", **rhythm} | ({"duration": round(media.seconds, 2)} if media.seconds else {})
-        return Finding("visible", Status.PRESENT, f"audio {since:.2f}-{until:.2f} s", value, Signature.NONE)
+    for start in (0.0, media.seconds - ENDS) if media.seconds > ENDS else (0.0,):
+        if (rhythm := _find_rhythm(media, start, ENDS)) is not None:
+            return _in_audio({"kind": "rhythm", **rhythm}, media)
+    known = spoken_label.everything(recordings)
+    span = max(ENDS, spoken_label.longest(known) + ENDS / 2)
+    for start in (0.0, media.seconds - span) if media.seconds > span else (0.0,):
+        begin, samples = media.audio(start, span)
+        if (heard := spoken_label.heard(samples, known)) is not None:
+            which, where = heard
+            seconds = [round(begin + where.start, 2), round(begin + where.end, 2)]
+            finding = _in_audio(which.value() | {"seconds": seconds, "confidence": where.confidence}, media)
+            if not which.language:
+                message = "a recording that the caller calls a spoken label is heard; what it says was not judged"
+                return replace(finding, defects=(defect("CN-AUDIBLE-SPEECH", message),))
+            if which.language in languages or not languages:
+                return finding
+            message = f'the spoken label "{which.text}" is in a language whose words do not count here'
+            why = defect("CN-VISIBLE-WORDING", message, clause=_SOUND)
+            return replace(finding, status=Status.DEFECTIVE, defects=(why,))
     message = (
-        "the rhythm short-long-short-short was not found at the start or the end; spoken labels are not recognised, "
-        "so the label is not reported as missing; please listen to the file"
+        "the rhythm short-long-short-short was not found at the start or the end, nor a spoken label that is known "
+        f"here ({len(known)} recordings); other spoken labels are not recognised, so the label is not reported as "
+        "missing; please listen to the file"
     )
     why = defect("CN-AUDIBLE-SPEECH", message)
     return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
+
+
+def _in_audio(value: dict[str, Any], media: Sampler) -> Finding:
+    since, until = value["seconds"]
+    value |= {"duration": round(media.seconds, 2)} if media.seconds else {}
+    return Finding("visible", Status.PRESENT, f"audio {since:.2f}-{until:.2f} s", value, Signature.NONE)
 
 
 def _find_rhythm(media: Sampler, start: float, seconds: float) -> dict[str, Any] | None:

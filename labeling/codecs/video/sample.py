@@ -262,7 +262,7 @@ class Sampler:
         import av
 
         parts: list[NDArray[np.float32]] = []
-        begin, got, wanted = start, 0, round(seconds * AUDIO_RATE)
+        begin, got, wanted, early = start, 0, round(seconds * AUDIO_RATE), 0
         with decoding(), self._opened() as container:
             stream = container.streams.audio[0]
             if not RATES[0] <= (_known(stream).sample_rate or 0) <= RATES[1]:
@@ -274,12 +274,14 @@ class Sampler:
             for frame in _decoded(container, stream):
                 if not parts and start and frame.time is not None:
                     begin = max(0.0, frame.time - origin)
+                    if begin < start:  # the place to decode from is before it
+                        early, begin = round((start - begin) * AUDIO_RATE), start
                 for piece in resampler.resample(frame):
                     parts.append(piece.to_ndarray().reshape(-1).astype(np.float32, copy=False))
                     got += parts[-1].size
-                if got >= wanted:
+                if got >= early + wanted:
                     break
-        samples = np.concatenate(parts)[:wanted] if parts else np.zeros(0, np.float32)
+        samples = np.concatenate(parts)[early : early + wanted] if parts else np.zeros(0, np.float32)
         return begin, samples
 
     def _open(self) -> InputContainer:

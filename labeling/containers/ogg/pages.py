@@ -234,3 +234,20 @@ def renumbered(data: Media, pages: Iterator[Page], shift: int) -> list[Edit]:
         new = int.from_bytes(data[at : at + 4], "little") ^ _mirrored(crc)
         edits.append((page.at + _SEQUENCE, at + 4, sequence + new.to_bytes(4, "little")))
     return edits
+
+
+def filled(packets: list[bytes], serial: int, sequence: int, granule: int, flags: int = 0) -> bytes:
+    """Return one page with whole packets.
+
+    Raises:
+        LabelingError: They do not fit.
+    """
+    lacing = b"".join(b"\xff" * (len(packet) // 255) + bytes((len(packet) % 255,)) for packet in packets)
+    if len(lacing) > MAX_SEGMENTS:
+        raise LabelingError("the packets do not fit one OGG page", hint="please report this file")
+    return _page(flags, granule, serial, sequence, lacing, b"".join(packets))
+
+
+def changed(page: Page, body: bytes, flags: int, granule: int, sequence: int) -> bytes:
+    """Return a page with another body of the same length, other flags, another position and another number."""
+    return _page(flags, granule, page.serial, sequence, page.lacing, body)
