@@ -111,6 +111,31 @@ def rule_row(rule: Rule) -> tuple[str, ...]:
     return (f"`{rule.id}`", severity, " or ".join(rule.clauses), rule.english, rule.chinese)
 
 
+def clauses_table(table: Callable[..., str]) -> list[str]:
+    """Clause → rule → example, from the catalogue and tests/rule_matrix.py."""
+    from labeling.rule_catalogue import RETIRED, RULES
+
+    sys.path.append(str(ROOT))
+    from tests.rule_matrix import CASES, MEDIA, figures, why_not
+
+    rows = []
+    for case in sorted(CASES, key=lambda case: (RULES[case.rule].clause, case.rule)):
+        reasons = {medium: why_not(case, medium, "fail") for medium in MEDIA}
+        there = [medium for medium in MEDIA if not reasons[medium]]
+        why = "; ".join(dict.fromkeys(reason for reason in reasons.values() if reason))
+        rows.append((RULES[case.rule].clause, f"`{case.rule}`", case.example or "–", ", ".join(there) or "–", why))
+    cells, made, impossible = figures()
+    retired = "; ".join(f"`{name}` ({why})" for name, why in RETIRED.items())
+    return [
+        "\n## Clauses, rules and examples\n\n",
+        f"{len(CASES)} rules, three media, and a file that breaks it or keeps it: {cells} cells. For {made}\n",
+        f"`tests/test_rule_matrix.py` makes a file and judges it by all profiles. For {impossible} it has none:\n",
+        "the last column says why, or `tests/rule_matrix.py`.\n\n",
+        table(("Clause", "Rule", "A file that breaks it", "Made as", "Why not as the others"), rows),
+        f"\nRules that were removed, whose ids are not used again: {retired}.\n",
+    ]
+
+
 def rules_page() -> str:
     """docs/rules.md, from :data:`labeling.rule_catalogue.RULES` and :data:`labeling.rules.PROFILES`."""
     from labeling.rule_catalogue import RULES
@@ -144,6 +169,7 @@ def rules_page() -> str:
         parts.append(table(header, [rule_row(check.row) for check in profile.every_check]))
         checked |= {check.rule for check in profile.every_check}
     parts.append(depicted())
+    parts += clauses_table(table)
     custom = [rule for rule in RULES.values() if rule.id.startswith("CUSTOM-")]
     others = [rule for rule in RULES.values() if rule.id not in checked and rule not in custom]
     parts.append("\n## Defects of marks and files\n\n")

@@ -20,6 +20,8 @@ RULES = (
             _CLAUSE,
             f"The profile requires a mark of the kind {kind}.",
             f"未发现自定义规则要求的标记（{kind}）。",
+            either=True,
+            chinese_warning=f"自定义规则要求的标记（{kind}）未经检查。",
             general=True,
         )
         for kind in MARKS

@@ -20,7 +20,7 @@ from labeling.errors import LabelingError, error_context
 from labeling.files import read_toml
 from labeling.findings import MARKS, Signature
 from labeling.rule_catalogue import required_mark
-from labeling.rules.engine import Check, Evidence, Profile
+from labeling.rules.engine import Check, Evidence, Profile, Undecided
 
 _TYPES: dict[str, type] = {
     "name": str,
@@ -89,7 +89,11 @@ def _check_types(values: dict[str, Any]) -> None:
 
 def _required(mark: str) -> Check:
     def fails(evidence: Evidence) -> str | None:
-        return f"the profile requires a mark that is not there: {mark}" if evidence.lacks(mark) else None
+        if evidence.lacks(mark):
+            return f"the profile requires a mark that is not there: {mark}"
+        if mark in evidence.skipped and not evidence.of(mark):
+            return Undecided(f"the profile requires a mark that was not looked for: {mark}")
+        return None
 
     return Check(required_mark(mark), fails)
 

@@ -236,8 +236,13 @@ def signed(
     parents: tuple[bytes, ...] = (),
     format: str = "jpeg",
     claim_version: int = 2,
+    content: tuple[bytes, str] | None = None,
 ) -> bytes:
-    """A picture with a manifest by ``by``, whose certificate ``issuer`` issued; whatever the certificate is."""
+    """A picture with a manifest by ``by``, whose certificate ``issuer`` issued; whatever the certificate is.
+
+    ``content`` is another file, and its media type.
+    """
+    source, media_type = content or (picture(format), f"image/{format}")
     stand_in = _stand_in(by, issuer)
     mine, theirs = der_of(by.certificate), der_of(stand_in)
     messages: list[bytes] = []
@@ -275,7 +280,7 @@ def signed(
             relation = {"title": f"parent {number}", "relationship": "parentOf" if number == 0 else "componentOf"}
             builder.add_ingredient(relation, f"image/{format}", io.BytesIO(parent))
         target = io.BytesIO()
-        builder.sign(signer, f"image/{format}", io.BytesIO(picture(format)), target)
+        builder.sign(signer, media_type, io.BytesIO(source), target)
     made = target.getvalue()
     assert made.count(theirs) == 1
     made = made.replace(theirs, mine)
