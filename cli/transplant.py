@@ -17,16 +17,17 @@ from . import _common, _options
 @click.argument("copy", type=click.Path(path_type=Path))
 @_options.propagation_options
 def command(labelled: Path, copy: Path, **options: Any) -> None:
-    """Copy the labels of LABELLED to COPY, a re-encoded or resized copy of the same picture.
+    """Copy the labels of LABELLED to COPY, a re-encoded or resized copy of the same picture, video or sound.
 
-    A copy that does not show the same picture is refused. C2PA credentials stay behind unless a signer is given: then
+    What is not the same content is refused. Packets of video and audio stay as they are. A visible label that only the
+    original shows is named: it is part of the content. C2PA credentials stay behind unless a signer is given: then
     the original becomes the parent ingredient.
 
     \b
     Examples:
       aigc-label transplant labelled.png small.webp -o small-labelled.webp
     """
-    from labeling.pipelines.propagation import transplant
+    from labeling.pipelines.transplantation import transplant
 
     try:
         done = transplant(labelled, copy, **_options.propagation_arguments(options))

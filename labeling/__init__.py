@@ -99,7 +99,8 @@ if TYPE_CHECKING:
     from labeling.pipelines.conversion import ConvertedFile, convert
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
-    from labeling.pipelines.propagation import propagate, transplant
+    from labeling.pipelines.propagation import propagate
+    from labeling.pipelines.transplantation import transplant
     from labeling.pipelines.video_writer import LabeledVideoWriter
     from labeling.rules import PROFILES, Outcome, Profile, Verdict
     from labeling.verification.grounds import Contradiction, EvidenceItem
@@ -137,7 +138,8 @@ else:
         "labeling.pipelines.conversion": ("ConvertedFile", "convert"),
         "labeling.pipelines.image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),
-        "labeling.pipelines.propagation": ("propagate", "transplant"),
+        "labeling.pipelines.propagation": ("propagate",),
+        "labeling.pipelines.transplantation": ("transplant",),
         "labeling.pipelines.video_writer": ("LabeledVideoWriter",),
         "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
         "labeling.verification.grounds": ("Contradiction", "EvidenceItem"),

@@ -59,6 +59,7 @@ class VideoJob:
         meant: Keys of entries of the inventory that change as they have to.
         placed: The audible label that was put into audio.
         recordings: Spoken labels that are known beside ours.
+        parent: The file and media type that the manifest names as the parent ingredient, if it is not the source.
     """
 
     def __init__(self, data: Media, contents: Contents, found: metadata.Found, beside: bytes | None = None) -> None:
@@ -73,6 +74,7 @@ class VideoJob:
         self.meant: frozenset[str] = frozenset()
         self.placed: Placed | None = None
         self.recordings: tuple[Known, ...] = ()
+        self.parent: tuple[Media, str] | None = None
         self.before = State(data, contents, found, beside)
 
     @property
@@ -235,12 +237,17 @@ def _sign(
         _cut_tail(target, job)
     had = job.before.found  # a copy that was re-muxed for the visible label has no manifest any more
     opened = job.source if parent or had.c2pa or had.referenced else None
+    media_type = job.contents.media_type
+    if job.parent is not None:
+        opened, media_type = job.parent
     job.how += said_of_parent(had)
     signed = held.enter_context(files.temp_beside(target))
     with contextlib.ExitStack() as stack:
         streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
         before = stack.enter_context(_stream(opened)) if opened is not None else None
-        credentials.sign_stream(streams[0], streams[1], job.contents.media_type, signer, claim, parent=before)
+        credentials.sign_stream(
+            streams[0], streams[1], job.contents.media_type, signer, claim, parent=before, parent_media_type=media_type
+        )
     signed.replace(target)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -259,10 +259,47 @@ class Sampler:
         Raises:
             UnreadableFile: The audio has an absurd sample rate, or no decoder.
         """
-        import av
-
         parts: list[NDArray[np.float32]] = []
         begin, got, wanted, early = start, 0, round(seconds * AUDIO_RATE), 0
+        with closing(self._sound(start)) as pieces:
+            for at, piece in pieces:
+                if not parts and at is not None:
+                    begin = at
+                    if begin < start:  # the place to decode from is before it
+                        early, begin = round((start - begin) * AUDIO_RATE), start
+                parts.append(piece)
+                got += piece.size
+                if got >= early + wanted:
+                    break
+        samples = np.concatenate(parts)[early : early + wanted] if parts else np.zeros(0, np.float32)
+        return begin, samples
+
+    def sound(self, seconds: float) -> Iterator[NDArray[np.float32]]:
+        """Yield the first audio track piece by piece, from its start on.
+
+        Packets that do not decode are skipped.
+
+        Args:
+            seconds: How much of it at most.
+
+        Yields:
+            (n,) float32 mono samples, :data:`AUDIO_RATE` per second.
+
+        Raises:
+            UnreadableFile: The audio has an absurd sample rate, or no decoder.
+        """
+        got, wanted = 0, round(seconds * AUDIO_RATE)
+        with closing(self._sound(0)) as pieces:
+            for _, piece in pieces:
+                yield piece
+                got += piece.size
+                if got >= wanted:
+                    break
+
+    def _sound(self, start: float) -> Generator[tuple[float | None, NDArray[np.float32]]]:
+        """Yield pieces of the first audio track, with the time at which each of them begins where that is known."""
+        import av
+
         with decoding(), self._opened() as container:
             stream = container.streams.audio[0]
             if not RATES[0] <= (_known(stream).sample_rate or 0) <= RATES[1]:
@@ -272,17 +309,9 @@ class Sampler:
             if start:
                 container.seek(round((origin + start) / float(stream.time_base or 1)), stream=stream)
             for frame in _decoded(container, stream):
-                if not parts and start and frame.time is not None:
-                    begin = max(0.0, frame.time - origin)
-                    if begin < start:  # the place to decode from is before it
-                        early, begin = round((start - begin) * AUDIO_RATE), start
+                at = max(0.0, frame.time - origin) if start and frame.time is not None else None
                 for piece in resampler.resample(frame):
-                    parts.append(piece.to_ndarray().reshape(-1).astype(np.float32, copy=False))
-                    got += parts[-1].size
-                if got >= early + wanted:
-                    break
-        samples = np.concatenate(parts)[early : early + wanted] if parts else np.zeros(0, np.float32)
-        return begin, samples
+                    yield at, piece.to_ndarray().reshape(-1).astype(np.float32, copy=False)
 
     def _open(self) -> InputContainer:
         import av

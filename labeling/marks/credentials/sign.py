@@ -136,16 +136,17 @@ def sign_stream(
     claim: Claim,
     *,
     parent: BinaryIO | None = None,
+    parent_media_type: str | None = None,
 ) -> None:
     """Sign video or audio as :func:`sign` does, from stream to stream: nothing is held in memory.
 
-    ``target`` can be written and read; c2pa's reader validates it at the end. ``parent`` is of the same media type. The
-    errors are those of :func:`sign`.
+    ``target`` can be written and read; c2pa's reader validates it at the end. ``parent`` is of the same media type
+    unless another one is given. The errors are those of :func:`sign`.
     """
     signer.check_dates()
     job = _Job(b"", _supported(media_type), signer, definition(claim, edit=parent is not None))
     if parent is not None:
-        job.parent = parent, job.media_type
+        job.parent = parent, _known(parent_media_type or media_type)
     store = job.build("callback" if signer.remote else "key", content, target)
     target.flush()
     target.seek(0)
@@ -162,6 +163,7 @@ def sign_beside(
     claim: Claim,
     *,
     parent: tuple[BinaryIO, bytes | None] | None = None,
+    parent_media_type: str | None = None,
 ) -> bytes:
     """Sign a file whose format has no place for a manifest, and return the manifest store for a file beside it.
 
@@ -171,7 +173,7 @@ def sign_beside(
     signer.check_dates()
     job = _Job(b"", media_type, signer, definition(claim, edit=parent is not None))
     if parent is not None:
-        job.parent, job.parent_store = (parent[0], media_type), parent[1]
+        job.parent, job.parent_store = (parent[0], parent_media_type or media_type), parent[1]
     store = job.build("callback" if signer.remote else "key", content, io.BytesIO(), embed=False)
     content.seek(0)
     try:
