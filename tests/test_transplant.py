@@ -19,7 +19,8 @@ from labeling import LabelConflict, Labeler, Signer, Style, UnreadableFile
 from labeling.marks.credentials import make_test_chain
 
 from . import programs
-from .test_bad_input import PRODUCER, run
+from .commands import run
+from .test_bad_input import PRODUCER
 
 WAVES = "aevalsrc=0.3*sin(2*PI*(300+200*floor(t))*t)+0.05*sin(2*PI*1700*t):d=3:s=16000"
 
