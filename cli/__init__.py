@@ -22,6 +22,7 @@ _COMMANDS = {
     "convert": "resize or convert a picture, and keep its labels",
     "batch": "label or verify a folder or bucket of any size",
     "ledger": "find, check and export the record of labels",
+    "conformity": "write an evidence file for a regulator from samples",
     "trust": "keep the lists that make C2PA signatures trusted",
     "init": "write a commented aigc-label.toml",
     "demo": "label generated pictures and show the result",

@@ -59,6 +59,7 @@ __all__ = [
     "__version__",
     "batch",
     "classify",
+    "conformity",
     "convert",
     "fingerprint",
     "inspect",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     # What checkers and editors see. tests/test_public_api.py compares it with _MODULE_OF below.
     from labeling import batch, fingerprint, ledger
     from labeling._types import Audio, Frame, Picture
+    from labeling.conforming.measure import conformity
     from labeling.errors import (
         InternalError,
         LabelConflict,
@@ -144,6 +146,7 @@ else:
         "labeling.rules": ("PROFILES", "Outcome", "Profile", "Verdict"),
         "labeling.verification.grounds": ("Contradiction", "EvidenceItem"),
         "labeling.verification.inspection": ("inspect",),
+        "labeling.conforming.measure": ("conformity",),
         "labeling.verification.redaction": ("redact",),
         "labeling.verification.report": ("Report",),
         "labeling.verification.verifier": ("verify",),

@@ -49,6 +49,7 @@ TABLES: dict[str, str] = {
     "security": 'Security data: a signature over the label in ReservedCode1. "aigc-label init --test-sm2-key" makes a '
     "key for trying it out.",
     "ledger": "",
+    "system": "",
     "limits": "",
 }
 """The tables of the file and what is said about each; "" is the top level."""

@@ -28,7 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Signing": ("Signer", "SecurityKey", "Sm2Key"),
     "Verifying": (
         "verify", "inspect", "redact", "Report", "Finding", "KINDS", "Status", "Signature", "Defect", "Severity",
-        "Verdict", "Outcome", "Profile", "PROFILES", "Trust", "Limits",
+        "Verdict", "conformity", "Outcome", "Profile", "PROFILES", "Trust", "Limits",
     ),
     "Many files": ("batch", "ledger", "fingerprint"),
     "Types for annotations": ("Picture", "Frame", "Audio", "Source"),

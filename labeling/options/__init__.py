@@ -9,7 +9,7 @@ this package loads no library but the standard one.
 from __future__ import annotations
 
 from labeling.options.declare import Option, options_of
-from labeling.options.files import LedgerFile, SecurityFiles, SignerFiles
+from labeling.options.files import LedgerFile, SecurityFiles, SignerFiles, SystemFacts
 from labeling.options.labeler import LabelerOptions
 from labeling.options.style import Style
 from labeling.options.verifying import Verifying
@@ -23,10 +23,13 @@ __all__ = [
     "SecurityFiles",
     "SignerFiles",
     "Style",
+    "SystemFacts",
     "Verifying",
     "VideoOptions",
     "options_of",
 ]
 
-DECLARING: tuple[type, ...] = (SignerFiles, LabelerOptions, Style, VideoOptions, SecurityFiles, LedgerFile)
+DECLARING: tuple[type, ...] = (
+    *(SignerFiles, LabelerOptions, Style, VideoOptions, SecurityFiles, LedgerFile, SystemFacts),
+)
 """The dataclasses that declare options, in the order in which they share a table of the configuration file."""

@@ -56,6 +56,26 @@ class SecurityFiles:
 
 
 @_declaring
+class SystemFacts:
+    """What a regulator asks about a system, and no label holds."""
+
+    filing: str = field(
+        default="",
+        metadata=Option(
+            help="Filing number of the service or algorithm, for aigc-label conformity", table="system",
+            example="Example-2026-0001", flag="",
+        ).metadata,
+    )  # fmt: skip
+    contact: str = field(
+        default="",
+        metadata=Option(
+            help="Whom a regulator asks, for aigc-label conformity", table="system", example="compliance@example.com",
+            flag="",
+        ).metadata,
+    )  # fmt: skip
+
+
+@_declaring
 class LedgerFile:
     """Where labels are recorded."""
 

@@ -176,6 +176,7 @@ def label_text(value: Any) -> Any:
 
 
 _PLACES_TEXT = """
+    JFIF Adobe ICC_PROFILE MPF ISFT encoder ENCODER TSSE ©too element mdta:AIGC XML:com.adobe.xmp
     PNG JPEG WebP GIF TIFF HEIF AVIF HEIC BMP JXL JPEG-XL SVG PDF MP4 MOV M4A QuickTime Matroska WebM AVI FLV MP3
     WAV AIFF FLAC OGG Ogg Opus Vorbis AAC Markdown RIFF ID3 ID3v2 ID3v1 ID3v2.2 ID3v2.3 ID3v2.4 iTXt tEXt zTXt eXIf
     caBX XMP XML xmp com adobe Exif EXIF IFD IFD0 IFD1 GPS COM APP segment segments chunk chunks packet box boxes

@@ -199,6 +199,19 @@ def redact(found: Report | dict[str, Any], *, name: str = NAME) -> Report | dict
     return _report(found, name) if isinstance(found, Report) else _listing(found, name)
 
 
+def withholds(listing: dict[str, Any]) -> bool:
+    """Return whether a listing of a file's metadata holds anything that :func:`redact` takes out, but file names."""
+    return _holds(_listing(listing, NAME)["blocks"]) or _holds(_listing(listing, NAME).get("history", []))
+
+
+def _holds(value: Any) -> bool:
+    if isinstance(value, dict):
+        return REST in value or any(_holds(each_one) for each_one in value.values())
+    if isinstance(value, list):
+        return any(_holds(each_one) for each_one in value)
+    return isinstance(value, str) and value == WITHHELD
+
+
 def _report(report: Report, name: str) -> Report:
     verdicts = {
         profile: replace(verdict, failed=_defects(verdict.failed), warnings=_defects(verdict.warnings))
@@ -266,6 +279,9 @@ _KNOWN: Fields = {
 }
 """Properties of XMP and tags of EXIF by their local names."""
 
+_ENCODERS = frozenset(("software", "isft", "encoder", "tsse", "\u00a9too", "\u00a9swr"))
+"""Names of texts in which the program that wrote a file names itself."""
+
 _BLOCK = ("kind", "offset", "length", "behind_the_picture", "payload_bytes")
 _PLAIN = ("format", "media_type", "bytes", "width", "height", "frames", "seconds", "coded_bytes")
 
@@ -293,6 +309,8 @@ def _block(block: dict[str, Any]) -> dict[str, Any]:
             shown[key] = _named(block[key])
     if "text" in block:
         held = _label(block["text"])
+        if held is None and str(block.get("keyword", "")).lower() in _ENCODERS:
+            held = system(block["text"].strip("\0 "))
         shown["text"] = WITHHELD if held is None else held
     if "problem" in block:
         shown["problem"] = _UNREAD

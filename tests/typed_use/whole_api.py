@@ -61,6 +61,7 @@ from labeling import (
     WriteError,
     batch,
     classify,
+    conformity,
     convert,
     fingerprint,
     inspect,
@@ -160,6 +161,7 @@ def judge(source: Source, image: Image.Image, roots: bytes) -> list[str]:
         lines.append(visible.where)
     profile: Profile = PROFILES["cn"]
     assert_type(inspect("in.png"), dict[str, Any])
+    assert_type(conformity("samples", "eu"), dict[str, Any])
     assert_type(redact(inspect("in.png"), name="x"), dict[str, Any])
     assert_type(redact(verify("in.png")), Report)
     return [*lines, profile.title, *KINDS]
