@@ -70,11 +70,14 @@ def test_every_wording_is_drawn_and_its_letters_are_read(source_type: str) -> No
      ("da", SOURCE_TYPES[1])],
 )  # fmt: skip
 def test_the_verifier_finds_it(language: str, source_type: str) -> None:
-    report = labeling.verify(labelled(language, source_type).data, ["eu", "cn"])
-    found = visible(report)
+    made = labelled(language, source_type)
+    report = labeling.verify(made.data, ["eu", "cn"])
+    found, written = visible(report), visible(made.report).value
     assert found.value["languages"] == [language]
     assert read(found.value["text"]).complies((language,))
-    assert 0.05 < found.value["height_ratio"] < 0.08
+    capital = fonts.unit_height(written["text"], fonts.suited(written["text"]))  # in em
+    assert found.value["height_ratio"] == pytest.approx(written["height_ratio"] / capital, rel=0.1)
+    assert found.value["measured"] == "letters"
     assert not {"EU-VISIBLE", "EU-ELEMENT"} & {each.rule for each in report.verdicts["eu"].warnings}
     assert "CN-VISIBLE-WORDING" in {each.rule for each in report.verdicts["cn"].failed}
 
