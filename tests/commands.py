@@ -26,7 +26,8 @@ with warnings.catch_warnings():
     for each in pkgutil.walk_packages(labeling.__path__, "labeling."):
         if not each.name.startswith(("labeling.batch", "labeling.cli", "labeling.isolation")):
             importlib.import_module(each.name)
-    for name in ("add", "verify", "inspect", "propagate", "transplant", "convert", "ledger", "trust", "init"):
+    names = "add verify inspect propagate classify transplant convert ledger trust init"
+    for name in names.split():
         importlib.import_module("labeling.cli." + name)
 gc.freeze()  # what is here now is no concern of a child's collector
 requests, replies = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")

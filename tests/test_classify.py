@@ -203,6 +203,8 @@ def test_contradictions_are_shown_beside_the_decision(desk: Path, tmp_path: Path
     assert kinds("plain.png", "trainedAlgorithmicMedia", True) == set()
     labeling.classify(desk / "plain.png", desk / "two.png", declared=True, write=True, visible=False, **HALF)
     assert kinds("two.png", "trainedAlgorithmicMedia", None) == {"certainty"}
+    judged = labeling.verify(tmp_path / "copy.png", "cn", visible=False).verdicts["cn"]  # its finding may rest on that
+    assert "MARKS-CONTRADICT" in {each.rule for each in judged.warnings} - {each.rule for each in judged.failed}
     assert labeling.classify(desk / "generated.png", visible=False).contradictions == ()
 
 
@@ -304,3 +306,7 @@ def test_video_and_audio_get_the_platforms_label(tmp_path: Path) -> None:
         tags = {key.upper(): value for key, value in json.loads(probe.stdout)["format"]["tags"].items()}
         assert json.loads(tags["AIGC"]) == {"Label": "2", "ReservedCode1": "", "ReservedCode2": ""} | PLATFORM
     assert labeling.classify(tmp_path / "a.flac").decision == "none"  # a spoken label that nobody hears is no doubt
+    loud = labeling.classify(tmp_path / "a.flac", tmp_path / "b.flac", declared=True, write=True, notice=True, **HALF)
+    assert loud.labeled is not None and any("beside the content" in said for said in loud.labeled.how)
+    made = [["ffmpeg", "-v", "error", "-i", str(tmp_path / name), "-f", "md5", "-"] for name in ("a.flac", "b.flac")]
+    assert len({subprocess.run(each, capture_output=True, check=True).stdout for each in made}) == 1

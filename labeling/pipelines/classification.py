@@ -33,6 +33,7 @@ from labeling.verification.grounds import (
     contradictions_of,
     evidence_of,
     is_open,
+    is_sound,
     unread_of,
 )
 from labeling.verification.report import ORIGINS, Report
@@ -52,6 +53,11 @@ _CHANGES = {
     Origin.POSSIBLE: "labelled by the platform as possibly AI-generated (Labelling Measures Art. 6(2))",
     Origin.SUSPECTED: "labelled by the platform as suspected to be AI-generated (Labelling Measures Art. 6(3))",
 }
+
+_BESIDE_SOUND = (
+    "no notice was put into the sound, whose rhythm cannot say how sure it is: show it beside the content (Labelling "
+    "Measures Art. 6)"
+)
 
 _SHA256_OF = 1 << 20
 MAX_SAID = 2000
@@ -370,6 +376,8 @@ def _with_notice(
     there = found.report.find("visible")
     if there is not None and there.status is Status.PRESENT:
         return options, ("the visible label is there already",)
+    if is_sound(found.report):
+        return options, (_BESIDE_SOUND,)
     from labeling.marks.visible import LabelPainter
 
     style = notice if isinstance(notice, Style) else Style()
@@ -387,6 +395,7 @@ def _written(
         from labeling.pipelines.video import label_video
 
         with data if isinstance(data, FileBytes) else nullcontext():
-            return label_video(data, name, chosen, label_for, options, VideoOptions(), dry_run=dry_run)
+            video = VideoOptions(audio_cue="none")
+            return label_video(data, name, chosen, label_for, options, video, dry_run=dry_run)
     made = image.label_bytes(data, name, label_for, options)
     return write_result(made, source, chosen, dry_run=dry_run, times=options.times)

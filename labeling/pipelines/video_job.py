@@ -209,9 +209,8 @@ def _signer(job: VideoJob, options: LabelingOptions) -> Signer | None:
         return None
     if options.signer is not None and row.manifest == "beside":
         if not options.sidecar and job.before.manifest is None:
-            job.how.append(
-                f"not signed: {row.title} has no place for a C2PA manifest; `sidecar=True` puts one beside the file"
-            )
+            way_out = "" if options.change else "; `sidecar=True` puts one beside the file"
+            job.how.append(f"not signed: {row.title} has no place for a C2PA manifest{way_out}")
         return None
     return options.signer
 

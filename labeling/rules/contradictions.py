@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from labeling.findings import Defect, Finding, Severity
 from labeling.label import Origin, term_of
@@ -31,7 +32,8 @@ def contradictions(evidence: Evidence) -> Iterator[Defect]:
     for value in (Origin.POSSIBLE, Origin.SUSPECTED):
         if value in labels:
             for each in certain:
-                yield _defect(evidence, each, f"the AIGC field says {_LABELS[value]}, but {_says(each)}")
+                found = _defect(evidence, each, f"the AIGC field says {_LABELS[value]}, but {_says(each)}")
+                yield replace(found, severity=Severity.WARNING) if _by_platform(labels[value]) else found
     for one in certain:
         for other in human:
             if one.kind != other.kind:
@@ -43,6 +45,15 @@ _LABELS: dict[str, str] = {
     Origin.POSSIBLE: "that it may be AI-generated (Label 2)",
     Origin.SUSPECTED: "that it is suspected to be AI-generated (Label 3)",
 }
+
+
+def _by_platform(label: Finding) -> bool:
+    """Say whether a platform wrote the whole label, which names no producer: what its finding rests on must stay.
+
+    Labelling Measures Art. 6(3) has it suspect what others' marks say, and Art. 10 has it leave them in the file.
+    """
+    values = {key.lower(): each for key, each in label.value.items()}
+    return not (values.get("contentproducer") or values.get("produceid")) and bool(values.get("contentpropagator"))
 
 
 def _says(finding: Finding) -> str:

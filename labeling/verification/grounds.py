@@ -154,10 +154,11 @@ def is_open(report: Report) -> bool:
         return True
     row = containers.formats.find(report.media_type)
     rendered = row is not None and row.drawable
-    return "visible" in unread and rendered and not _is_sound(report)
+    return "visible" in unread and rendered and not is_sound(report)
 
 
-def _is_sound(report: Report) -> bool:
+def is_sound(report: Report) -> bool:
+    """Say whether a file is sound alone, so that its explicit label is to be heard."""
     finding = report.find("visible")
     rules = [each.rule for each in finding.defects] if finding is not None else []
     return report.media_type.startswith("audio/") or any(rule.startswith("CN-AUDIBLE-") for rule in rules)
