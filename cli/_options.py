@@ -81,6 +81,8 @@ def destination(option: Option) -> str:
 def _type_of(option: Option) -> click.ParamType[Any]:
     if option.is_file:
         return click.Path(path_type=Path)
+    if option.or_file:
+        return click.STRING
     if option.choices:
         return click.Choice(option.choices)
     default = option.default if option.example is None else option.example

@@ -151,7 +151,7 @@ def _references(config: Config) -> Iterator[tuple[str, str]]:
             shown = f"{option.table}.{option.key}" if option.table else option.key
             if value is None:
                 continue
-            if option.is_file or name in _ADDRESSES or (name == "profile" and str(value).endswith(".toml")):
+            if option.names_file(value) or name in _ADDRESSES or (name == "profile" and str(value).endswith(".toml")):
                 yield shown, str(value)
             elif name == "pinned":
                 yield from ((shown, entry) for entry in value if not _is_hexadecimal(entry))
@@ -175,7 +175,7 @@ def load(path: Path) -> Config:
         for table, key, value in _entries(values):
             shown = f"{table}.{key}" if table else key
             declaring, option = _declared(table, key, shown)
-            if option.is_file:
+            if option.names_file(value):
                 _check_text(value, shown)
                 value = path.parent / value
             else:
@@ -272,10 +272,16 @@ def _style(look: dict[str, Any]) -> Style:
     from labeling.marks.visible import check_asset
 
     for name, option in options_of(Style).items():
-        if option.is_file and name in look:
+        if name in look and option.names_file(look[name]):
             path = Path(look[name])
             look[name] = read_file(path, f"the {name}")
             with error_context(path):
+                if option.or_file and not look[name].startswith(option.or_file):
+                    svg = path.suffix.lower() == ".svg"
+                    raise LabelingError(
+                        f"`{name}` is no PNG file",
+                        hint="convert the SVG to PNG first, about 512 pixels high" if svg else "give a PNG file",
+                    )
                 check_asset(name, look[name])
     return Style(**look)
 

@@ -119,6 +119,9 @@ def test_a_tone_or_metadata_alone_are_no_disclosure(name: str) -> None:
         assert part in message
     unseen = judged(manifest(), name=name, skipped=("visible", "watermark"))
     assert "was looked for" in next(each.message for each in unseen.warnings if each.rule == "EU-VISIBLE")
+    for spoken in ({"recording": "own.wav"}, {"text": "本音频由人工智能生成", "languages": ["zh"]}):
+        heard = Finding("visible", Status.PRESENT, "start", {"kind": "spoken"} | spoken)
+        assert not {"EU-VISIBLE", "EU-ELEMENT"} & rules(judged(heard, name=name))[1]
     for text, language in (("AI GENERATED", "en"), ("AI生成", "zh"), ("KI-generiert", "de")):
         assert "EU-VISIBLE" not in rules(judged(words(text, language), name=name))[1]
 

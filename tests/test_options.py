@@ -234,7 +234,7 @@ def test_the_flags_are_those_that_scripts_use() -> None:
         "--no-visible", "--text", "--position", "--height", "--opacity", "--plate", "--color", "--font", "--logo",
         "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--audio-cue-at",
         "--crf", "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict",
-        "--lang",
+        "--lang", "--icon",
         "--keep-times",
     }  # fmt: skip
 

@@ -47,6 +47,7 @@ class Option(NamedTuple):
         flag: Its option on the command line, if that is not its name; "" if it has none.
         unset: What its default ``None`` or "" stands for, in words.
         metavar: What stands for the value in ``--help``.
+        or_file: What a file begins with whose content may be the value as well, where it is none of the choices.
         is_file: Whether configuration file and command line give the path of a file, whose content is the value.
         set_by: The options or the key that the value is made from, for messages, where it has no ``flag``.
         name: The parameter's name (from the field).
@@ -71,12 +72,17 @@ class Option(NamedTuple):
     flag: str | None = None
     unset: str = ""
     metavar: str = ""
+    or_file: bytes = b""
     is_file: bool = False
     set_by: str = ""
     name: str = ""
     types: tuple[type, ...] = ()
     default: Any = None
     optional: bool = False
+
+    def names_file(self, value: object) -> bool:
+        """Return whether a value of the configuration file or the command line is the path of a file."""
+        return self.is_file or bool(self.or_file and not isinstance(value, bytes) and value not in self.choices)
 
     @property
     def metadata(self) -> dict[str, Option]:
@@ -105,7 +111,7 @@ class Option(NamedTuple):
         if self.wanted:
             return self.wanted
         if self.choices:
-            return f"one of {', '.join(self.choices)}"
+            return f"one of {', '.join(self.choices)}{', or a PNG file' if self.or_file else ''}"
         if bool in self.types:
             return "true or false"
         if Integral in self.types or Real in self.types:
@@ -139,6 +145,8 @@ class Option(NamedTuple):
         return isinstance(value, self.types)
 
     def _fits(self, value: Any) -> bool:
+        if self.or_file and isinstance(value, bytes):
+            return value.startswith(self.or_file)
         if self.choices:
             return value in self.choices
         if isinstance(value, Real) and not isinstance(value, bool):

@@ -13,6 +13,14 @@ POSITIONS = ("top-left", "top", "top-right", "right", "bottom-right", "bottom", 
 
 PLATES = ("auto", "on", "off")
 
+ICONS = ("none", "basic", "generated", "modified")
+
+PNG = b"\x89PNG\r\n\x1a\n"
+"""What a PNG file begins with."""
+
+MAX_ICON = 4 << 20
+"""Bytes of an icon's file."""
+
 LANGUAGES = (
     "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr", "hu", "it", "lt", "lv", "mt", "nl", "pl",
     "pt", "ro", "sk", "sl", "sv",
@@ -41,6 +49,8 @@ class Style:
         color: Colour of the text as "#rrggbb"; "" is white or black, as the picture needs.
         font: A font file's bytes; ``None`` is the font that comes with the package.
         logo: A picture file's bytes, set beside the text.
+        icon: The capitals "AI" in a rounded frame beside the text, in its colour and opacity: one of :data:`ICONS`; or
+            a PNG file's bytes, an icon of your own.
 
     Raises:
         LabelingError: A value is of a wrong type or out of bounds.
@@ -121,8 +131,20 @@ asks for at least 0.05)
         ).metadata,
     )
 
+    icon: str | bytes = field(
+        default="none",
+        metadata=Option(
+            help='Icon beside the text, "AI" in a rounded frame: none, basic, generated or modified; or a PNG file',
+            choices=ICONS, or_file=PNG, table=_TABLE, metavar="ICON",
+        ).metadata,
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         check_options(self)
+        if isinstance(self.icon, bytes) and len(self.icon) > MAX_ICON:
+            raise LabelingError("the file given as `icon` has more than 4 MiB", hint="give a smaller picture")
+        if self.logo is not None and self.icon != "none":
+            raise LabelingError("`logo` and `icon` exclude each other: there is one place beside the text")
         if self.language and self.text != _WORDING:
             raise LabelingError("`text` and `language` exclude each other: a language brings its own wording")
 

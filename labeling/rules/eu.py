@@ -141,13 +141,18 @@ def _not_robust(evidence: Evidence) -> str | None:
     return f"the mark is in the metadata alone, and is lost with them; {_no_watermark(evidence)}"
 
 
+def _spoken(finding: Finding) -> bool:
+    """Return whether a label is spoken: our own sentence, or a recording that the user has declared to be one."""
+    return finding.value.get("kind") == "spoken"
+
+
 def _no_visible(evidence: Evidence) -> str | None:
     if "visible" in evidence.skipped:
         return "no disclosure in words was looked for; deployers of deep fakes must make one, and metadata are none"
     if evidence.lacks("visible"):
         return f"{not_found(evidence)}; deployers of deep fakes must disclose them, and metadata alone do not"
     found = evidence.of("visible")
-    if not found or any(said_in(finding, LANGUAGES) for finding in found):
+    if not found or any(said_in(finding, LANGUAGES) or _spoken(finding) for finding in found):
         return None
     if all(finding.value.get("kind") == "rhythm" for finding in found):
         return "a rhythm says nothing in words: deployers of deep fakes must speak a short disclaimer in plain language"
@@ -158,7 +163,8 @@ _CAPITALS = re.compile(r"(?<![A-Za-z])AI(?![a-z])")
 
 
 def _other_element(evidence: Evidence) -> str | None:
-    said = [finding.value.get("text") for finding in evidence.of("visible") if said_in(finding, LANGUAGES)]
+    seen = [finding for finding in evidence.of("visible") if not _spoken(finding)]
+    said = [finding.value.get("text") for finding in seen if said_in(finding, LANGUAGES)]
     texts = [text for text in said if isinstance(text, str)]
     if not texts or any(_CAPITALS.search(text) for text in texts):
         return None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from PIL import Image
-
 from labeling.errors import LabelingError
 from labeling.limits import MIN_HEIGHT_RATIO
 from labeling.marks.visible import font as fonts
+from labeling.marks.visible import icon as icons
 from labeling.marks.wording import judge
 from labeling.options.style import Style
 
@@ -26,13 +24,13 @@ _SHORTER = ("AI生成", "AI合成")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A label that fits: its lines, pixels per em, inner padding, and the box, all in displayed pixels."""
+    """A label that fits: its lines, pixels per em, padding, what is beside them, and the box, in displayed pixels."""
 
     lines: tuple[str, ...]
     size: int
     ink_height: float
     padding: tuple[int, int]
-    logo: tuple[int, int]
+    beside: tuple[int, int]
     box: tuple[int, int, int, int]
 
 
@@ -94,16 +92,16 @@ def _laid(request: _Request, lines: tuple[str, ...], target: float) -> Layout | 
     if size > 4 * max(request.width, request.height) or size > 20_000:
         return None
     padding = max(2, round(target * 0.42)), max(1, round(target * 0.34))
-    logo = _logo_size(style.logo, target)
+    beside = icons.size_beside(style, target)
     inner_width, inner_height = measure(lines, size, style.font)
-    inner_width += logo[0] + round(target * 0.4) if logo[0] else 0
-    box_width, box_height = inner_width + 2 * padding[0], max(inner_height, logo[1]) + 2 * padding[1]
+    inner_width += beside[0] + round(target * 0.4) if beside[0] else 0
+    box_width, box_height = inner_width + 2 * padding[0], max(inner_height, beside[1]) + 2 * padding[1]
     if box_width > request.width or box_height > request.height:
         return None
     margin = round(style.margin_ratio * request.shortest)
     left = _along(style.position, "left", "right", request.width, box_width, margin)
     top = _along(style.position, "top", "bottom", request.height, box_height, margin)
-    return Layout(lines, size, size * unit, padding, logo, (left, top, left + box_width, top + box_height))
+    return Layout(lines, size, size * unit, padding, beside, (left, top, left + box_width, top + box_height))
 
 
 def _along(position: str, start: str, end: str, whole: int, part: int, margin: int) -> int:
@@ -125,23 +123,3 @@ def measure(lines: tuple[str, ...], size: int, font: bytes | None) -> tuple[int,
     width = max(math.ceil(right - left) for left, _, right, _ in boxes)
     height = sum(math.ceil(bottom - top) for _, top, _, bottom in boxes) + line_gap(size) * (len(lines) - 1)
     return width, height
-
-
-def _logo_size(logo: bytes | None, target: float) -> tuple[int, int]:
-    if logo is None:
-        return 0, 0
-    width, height = open_logo(logo).size
-    tall = max(1, round(target * 1.25))
-    return max(1, min(round(width * tall / height), 8 * tall)), tall
-
-
-@lru_cache(maxsize=4)
-def open_logo(logo: bytes) -> Image.Image:
-    """Decode the logo to RGBA. Raises :class:`LabelingError` if it is not a picture, or a very large one."""
-    try:
-        with Image.open(io.BytesIO(logo)) as image:
-            if image.width * image.height > 16_000_000:
-                raise LabelingError("`logo` has more than 16 million pixels", hint="give a smaller picture")
-            return image.convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise LabelingError(f"the picture given as `logo` cannot be read ({error})", hint="give a PNG file") from error

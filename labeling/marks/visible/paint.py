@@ -21,7 +21,8 @@ from labeling.errors import LabelingError
 from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
-from labeling.marks.visible.layout import Layout, line_gap, open_logo, plan
+from labeling.marks.visible import icon as icons
+from labeling.marks.visible.layout import Layout, line_gap, plan
 from labeling.marks.wording import judge
 from labeling.options.style import Style
 
@@ -61,8 +62,7 @@ class LabelPainter:
                 hint="change `text`",
             )
         fonts.require_glyphs(self.style.text, self.style.font)
-        if self.style.logo is not None:
-            check_asset("logo", self.style.logo)
+        icons.picture_of(self.style)
         self._measured = threading.local()
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
@@ -112,11 +112,11 @@ class LabelPainter:
 
 
 def check_asset(kind: str, data: bytes) -> None:
-    """Raise :class:`LabelingError` if a "font" or "logo" file's bytes cannot be used."""
+    """Raise :class:`LabelingError` if a "font", "logo" or "icon" file's bytes cannot be used."""
     if kind == "font":
         fonts.face(data, 16)
     else:
-        open_logo(data)
+        icons.opened(data, kind)
 
 
 SAMPLED = 32
@@ -183,6 +183,9 @@ def _drawn(style: Style, layout: Layout, look: _Look) -> NDArray[np.uint8]:
     left, top, right, bottom = layout.box
     size = right - left, bottom - top
     mask = _text_mask(style, layout, size)
+    place = layout.padding[0], _top_beside(style, layout, size)
+    if icons.is_drawn(style):
+        mask.paste(icons.drawn(str(style.icon), layout.beside), place)
     image = Image.new("RGBA", size, (*look.ground, 0))
     if look.plate:
         image.putalpha(_plate(size, look.plate))
@@ -191,13 +194,23 @@ def _drawn(style: Style, layout: Layout, look: _Look) -> NDArray[np.uint8]:
     ink = Image.new("RGBA", size, (*look.ink, 0))
     ink.putalpha(mask.point(lambda value: round(value * look.opacity)))
     image.alpha_composite(ink)
-    if style.logo is not None:
-        logo = open_logo(style.logo).resize(layout.logo, Image.Resampling.LANCZOS)
-        image.alpha_composite(logo, (layout.padding[0], (size[1] - layout.logo[1]) // 2))
+    if (picture := icons.picture_of(style)) is not None:
+        image.alpha_composite(picture.resize(layout.beside, Image.Resampling.LANCZOS), place)
     pixels = np.array(image)
     pixels[pixels[..., 3] == 0, :3] = look.ink  # no dark fringe where alpha is averaged down for chroma
     pixels.setflags(write=False)
     return pixels
+
+
+def _top_beside(style: Style, layout: Layout, size: tuple[int, int]) -> int:
+    """Return where what is beside the text begins: in the middle of the capitals, whatever accents they have."""
+    room = size[1] - layout.beside[1]
+    if len(layout.lines) > 1:
+        return room // 2
+    drawer = fonts.face(style.font, layout.size)
+    _, top, _, bottom = drawer.getbbox(layout.lines[0])
+    _, cap, _, base = drawer.getbbox("A")
+    return max(0, min(room, round((room + cap + base - top - bottom) / 2)))
 
 
 def _text_mask(style: Style, layout: Layout, size: tuple[int, int]) -> Image.Image:
@@ -208,9 +221,9 @@ def _text_mask(style: Style, layout: Layout, size: tuple[int, int]) -> Image.Ima
     heights = [bottom - top for _, top, _, bottom in boxes]
     gap = line_gap(layout.size)
     y = (size[1] - sum(heights) - gap * (len(boxes) - 1)) / 2
-    start = size[0] - layout.padding[0] if layout.logo[0] else 0
+    start = size[0] - layout.padding[0] if layout.beside[0] else 0
     for line, (left, top, right, _), height in zip(layout.lines, boxes, heights, strict=True):
-        x = start - (right - left) if layout.logo[0] else (size[0] - (right - left)) / 2
+        x = start - (right - left) if layout.beside[0] else (size[0] - (right - left)) / 2
         draw.text((round(x - left), round(y - top)), line, fill=255, font=drawer)
         y += height + gap
     return mask

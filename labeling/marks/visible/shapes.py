@@ -7,6 +7,7 @@ what follows is compared with the known words as they are drawn. What fits none,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,8 +19,11 @@ from labeling.marks.visible.lines import Line, at_edge, crop
 from labeling.marks.visible.measure import likeness
 from labeling.marks.wording import basic
 
-MOST = 3
+MOST = 2
 """Lines that are looked at."""
+
+STARTS = (0.0, 0.5, 1.0, 1.4)
+"""Where "AI" may begin, in heights of the line: at its start, or behind an icon of which the line holds a part."""
 
 ALIKE = 0.8
 """Correlation from which a line shows a wording: it is above 0.9 for the same font, and at most 0.75 for like words."""
@@ -28,7 +32,7 @@ _ASPECT = 3.2, 16
 _LETTERS = 0.8
 """Letters that are read of a line, for each of its heights in width, below which it was not read; text has 1.6."""
 
-_AI = ("AI", "Al", "AL", "A1", "A|")
+_AI = re.compile(r"(?<!\w)A[IlL1|](?!\w)")
 
 Pixels = NDArray[np.uint8]
 
@@ -62,7 +66,12 @@ def _begun(pixels: Pixels, lines: Sequence[Line]) -> Iterator[Line]:
     height, width = pixels.shape[:2]
     least, most = _ASPECT
     long = [line for line in lines if least < line.width / line.height < most and at_edge(line, width, height)]
-    starts = [crop(pixels, replace(line, right=line.left + line.height)) for line in long[:MOST]]
-    for line, (text, _) in zip(long, engine.recognise(starts), strict=False):
-        if text.strip() in _AI:
+    starts = [
+        crop(pixels, replace(line, left=left, right=left + line.height))
+        for line in long[:MOST]
+        for left in (line.left + start * line.height for start in STARTS)
+    ]
+    read = [_AI.search(text) is not None for text, _ in engine.recognise(starts)]
+    for at, line in enumerate(long[:MOST]):
+        if any(read[at * len(STARTS) : (at + 1) * len(STARTS)]):
             yield line

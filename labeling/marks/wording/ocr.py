@@ -41,7 +41,10 @@ _MADE = re.compile(r"(?<=AI)(\s?)(?:生[咸戌威戍]|牛成)|(?<=智[能慧])(\
 _SPACED = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
-_BESIDE_AI = re.compile(r"(?<![A-Za-z])A\s?[IlL1|]\s*([^\W\d_]{5,18})$")
+_BESIDE_AI = re.compile(r"(?:(?<![A-Za-z])|(?<=AI))A\s?[IlL1|]\s*([^\W\d_]{5,18})$")
+_ICON = re.compile(r"\s*A\s?[DIlL1|O]?\s*\Z")
+"""What OCR makes of "AI" in a frame before it."""
+
 _TWINS = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧΓΠΞ三∆" + "АВГЕИКМНОПРСТУХ", "ABEZHIKMNOPTYXTNEEΔ" + "ABTEEKMHONPCTYX")
 """Greek and Cyrillic capitals and the letters that OCR takes them for."""
 
@@ -54,7 +57,7 @@ def _basic(text: str) -> str:
     match = _BESIDE_AI.search(text)
     if match is None:
         return text
-    word, head = match[1], text[: match.start()]
+    word, head = match[1], _ICON.sub("", text[: match.start()])
     if plain(word) in _basic_words():
         return f"{head}AI {word}"
     if len(word) >= _SHORTEST:
