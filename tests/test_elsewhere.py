@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image, ImageDraw
 
 import labeling
-from labeling import LabelingError
+from labeling import Labeler, LabelingError
 from labeling.cli import group
 from labeling.findings import Finding, Signature, Status
+from labeling.marks.visible import font
 from labeling.reports.html import to_html
 from labeling.rules import PROFILES, Evidence, evaluate, profiles
 
 from .marks.signing import picture
+from .pictures import rgb
 from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, signed
 
 
@@ -120,6 +123,29 @@ def test_india_leaves_open_what_was_not_looked_for() -> None:
 )
 def test_korea(findings: list[Finding], outcome: str, rules: set[str]) -> None:
     assert judged("kr", *findings) == (outcome, rules)
+
+
+@pytest.mark.parametrize("size", [(300, 220), (220, 300)])
+def test_the_korean_wording_is_drawn_and_read_back(size: tuple[int, int]) -> None:
+    made = Labeler(CODE, "kr", generator="Painter").label_image(rgb(*size), "jpeg")
+    report = labeling.verify(made.data, ["kr", "in", "cn"])
+    label = report.find("visible")
+    assert label is not None
+    assert (label.value["text"], label.value["languages"]) == ("AI 생성", ["ko"])
+    assert label.value["height_ratio"] >= 0.05
+    assert str(report.verdicts["kr"].outcome) == "compliant"
+    assert not report.verdicts["kr"].warnings
+    assert "IN-VISIBLE" in [each.rule for each in report.verdicts["in"].failed]
+    assert "CN-VISIBLE-WORDING" in [each.rule for each in report.verdicts["cn"].failed]
+
+
+@pytest.mark.parametrize("text", ["AI 영상", "AI 음성", "AI 인공지능", "AI"])
+def test_another_korean_word_beside_ai_is_no_label(text: str) -> None:
+    picture = Image.new("RGB", (300, 220), (70, 96, 120))
+    ImageDraw.Draw(picture).text((12, 180), text, fill="white", font=font.face(None, 20))
+    finding = labeling.verify(picture, "kr").find("visible")
+    assert finding is not None
+    assert finding.status in (Status.ABSENT, Status.UNREADABLE)
 
 
 def test_every_profile_says_from_when_on_it_applies_and_what_it_rests_on() -> None:

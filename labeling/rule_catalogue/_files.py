@@ -145,7 +145,7 @@ RULES = (
         "文件中的各标记对内容来源的说法相互矛盾。",
         either=True,
         other_clauses=("C2PA 2.2 §18.14.2; IPTC Photo Metadata 2025.1, Digital Source Type",),
-        chinese_warning="文件中的各标记对内容来源的说法相互矛盾，其中的 C2PA 清单未通过核验，本身不作数。",
+        chinese_warning="文件中的各标记对内容来源的说法不一致，请人工核对。",
     ),
     # --- the file
     Rule(

@@ -182,7 +182,9 @@ def _not_read(line: Line, pixels: NDArray[np.uint8], scale: int) -> Finding:
     """Return the finding on "AI" with letters that the engine does not know: nobody knows what they say."""
     where = _position(line, pixels.shape[1], pixels.shape[0])
     value = {"box": _box(line, scale), "position": where}
-    message = 'beside the letters "AI" there are others that OCR cannot read, as it knows no Cyrillic ones'
+    message = (
+        'beside the letters "AI" there are others that OCR cannot read, as it knows no Cyrillic and no Korean ones'
+    )
     return Finding("visible", Status.UNREADABLE, where, value, Signature.NONE, (defect("FILE-LETTERS", message),))
 
 

@@ -6,13 +6,14 @@ has the elements that a regime accepts.
 
 from __future__ import annotations
 
-from labeling.marks.wording.basic import BASIC, basic
+from labeling.marks.wording.basic import BASIC, KOREAN, basic
 from labeling.marks.wording.grammar import MAX_TEXT, Certainty, Kind, Reading, read
 from labeling.marks.wording.judge import Wording, judge
 from labeling.marks.wording.ocr import joins, mended
 
 __all__ = [
     "BASIC",
+    "KOREAN",
     "MAX_TEXT",
     "Certainty",
     "Kind",

@@ -35,6 +35,10 @@ BASIC: dict[str, tuple[str, str]] = {
 """GENERATED and MODIFIED by language (ISO 639-1)."""
 
 
+KOREAN = "AI 생성"
+"""The usual wording in Korea (AI Basic Act Art. 31)."""
+
+
 def basic(language: str, *, modified: bool = False) -> str:
     """Return the basic wording in a language, one of :data:`BASIC`: for content that is generated, or modified."""
     return f"AI {BASIC[language][modified]}"
