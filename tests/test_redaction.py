@@ -211,6 +211,7 @@ def test_values_that_may_name_somebody_are_withheld() -> None:
         ("13800138000", False), ("+498912345678", False), ("陈小明1", False), ("zoequux", False),
         ("7yXkQpR2mV9cT4bA", True),
         ("Smith-1234567890AbC", False),
+        ("33aAROBAQOOK4K6FXe9TNg", True), ("R-WECeL3DtSUm1rAVB88_Yuw", True), ("SMITH-12345678901-aBc", False),
     ],
 )  # fmt: skip
 def test_numbers_of_content(text: str, stays: bool) -> None:
@@ -224,4 +225,6 @@ def test_the_code_of_a_person_is_withheld() -> None:
 
     assert code(PRODUCER) == PRODUCER
     assert code("doubao") == "doubao"
+    assert code("91110105MACJ6K1C8ABJJDXY") == "91110105MACJ6K1C8ABJJDXY"
+    assert code("110101199003074514") == code("911101199003074514") == "withheld"
     assert code("002" + PRODUCER[3:]) == "withheld"  # a natural person's: TC260-PG-20252A

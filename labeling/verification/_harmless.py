@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
-from labeling.label import ProviderCode
+from labeling.label import ProviderCode, uscc_is_valid
 from labeling.marks import wording
 from labeling.marks.wording.vendors import by_alias
 
@@ -55,7 +56,13 @@ def code(value: Any) -> Any:
     parsed = ProviderCode.parse(text)
     if parsed is not None:
         return text if parsed.subject == "1" and parsed.binding in "01" else WITHHELD
+    if _DRAFT_CODE.fullmatch(text) and not text.isdigit() and uscc_is_valid(text[:18]):
+        return text
     return text if text == "" or text.lower() in _vendors() else WITHHELD
+
+
+_DRAFT_CODE = re.compile(r"9[0-9A-Z]{17,31}", re.ASCII)
+"""A unified social credit code of an organisation, alone or with what drafts of the guide put behind it."""
 
 
 @cache
@@ -64,6 +71,7 @@ def _vendors() -> frozenset[str]:
 
 
 _WORDS_TEXT = """
+    reference text image2image text2image web prod server cn tos ai
     aigc asset audio batch c2pa clip content demo did doc file frame gen id iid image img instance item job oid
     photo pic picture process req request run sample self task test tmp uri urn uuid video vid work xmp
 """
@@ -85,9 +93,18 @@ def number_of_content(value: Any) -> Any:
         return WITHHELD
     if re.fullmatch(r"\+?[\d-]{9,14}", text) or re.fullmatch(r"\d{17}[\dXx]", text):
         return WITHHELD
+    if _is_random(text):
+        return text
     runs = re.findall(r"[A-Za-z]+", text)
     long = len(text) >= 16 and len(re.findall(r"\d", text)) >= 4
     return text if all(_is_no_name(run, long=long) for run in runs) else WITHHELD
+
+
+def _is_random(text: str) -> bool:
+    """Whether a text changes between digits, capitals and small letters as often as random numbers in base 64 do."""
+    kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" if c.islower() else "" for c in text]
+    changes = sum(one != other for one, other in pairwise(kinds) if one and other)
+    return len(text) >= 16 and kinds.count("d") >= 2 and changes >= 0.4 * len(text)
 
 
 def _is_no_name(run: str, *, long: bool) -> bool:
