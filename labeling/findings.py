@@ -128,6 +128,31 @@ def technique_of(finding: Finding, media_type: str = "") -> Technique:
     return Technique.METADATA
 
 
+_RULES: tuple[tuple[tuple[str, ...], Technique], ...] = (
+    (("-WATERMARK",), Technique.WATERMARK),
+    (("-RECORDED-",), Technique.LOG),
+    (("-VISIBLE", "-AUDIBLE", "-ELEMENT", "-DENIAL", "-PIXELS"), Technique.VISIBLE),
+    (("C2PA-", "-SIGNED", "-TRUSTED", "-TIME-STAMP", "-STAMP-"), Technique.SIGNED),
+    (("-IMPLICIT-", "IPTC-", "XMP-", "EXIF-", "-MARKED", "CN-PROVIDER-", "US-CA-"), Technique.METADATA),
+)
+"""Parts of the ids of rules, with what a breach of the rule rests on; the first that fits counts."""
+
+
+def technique_of_rule(rule: str, media_type: str = "") -> Technique | None:
+    """Return the technique that a breach of a rule rests on, such as a mark that is missing.
+
+    Args:
+        rule: The rule's id.
+        media_type: The file's media type.
+
+    Returns:
+        The technique; ``None`` for rules about the file itself, or about several marks.
+    """
+    found = next((each for parts, each in _RULES if any(part in rule for part in parts)), None)
+    heard = found is Technique.VISIBLE and (media_type.startswith("audio/") or "-AUDIBLE" in rule)
+    return Technique.AUDIBLE if heard else found
+
+
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings in the order of :data:`KINDS`; those of one kind stay in the order they have."""
     return tuple(sorted(findings, key=lambda finding: KINDS.index(finding.kind)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
-from labeling.findings import LEDGER, Defect, Finding, Signature, Status, technique_of
+from labeling.findings import LEDGER, Defect, Finding, Signature, Status, Technique, technique_of
 from labeling.reports import credentials
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.file_evidence import FileEvidence
 from labeling.reports.messages import clause, sentence, word
 from labeling.rules import Outcome
-from labeling.verification.report import Report
+from labeling.verification.report import Report, technique_of_defect
 
 MAX_FIELDS = 64
 """Raw fields of a mark that are shown."""
@@ -145,7 +145,8 @@ def _findings(report: Report, language: str) -> Html:
             el("td", chip(severity, word(severity, language))),
             el("td", el("span", text, class_="sentence"),
                el("small", el("bdi", detail), lang="en") if detail else None),
-            el("td", el("code", defect.rule), el("small", clause(defect.clause, language))),
+            el("td", el("code", defect.rule), el("small", clause(defect.clause, language)),
+               _rests_on(technique_of_defect(defect, report), language)),
             el("td", ", ".join(name for name, other in profiles.items() if other == severity),
                *lighter),
         ))  # fmt: skip
@@ -171,7 +172,7 @@ def _marks(report: Report, language: str) -> Html:
             "tr",
             el("th", word(f"long:{finding.kind}", language), scope="row"),
             el("td", chip(str(finding.status), word(str(finding.status), language))),
-            el("td", _says(finding, language), where, _technique(report, finding, language)),
+            el("td", _says(finding, language), where, _rests_on(technique_of(finding, report.media_type), language)),
             el("td", signed or el("span", "–", class_="aside")),
         ))  # fmt: skip
     absent = word("comma", language).join(missing)
@@ -183,10 +184,13 @@ def _marks(report: Report, language: str) -> Html:
     )
 
 
-def _technique(report: Report, finding: Finding, language: str) -> Html:
+def _rests_on(technique: Technique | None, language: str) -> Html | None:
     """Say which technique a finding rests on (Code of Practice 2.1.2)."""
-    words = word(f"technique:{technique_of(finding, report.media_type)}", language)
-    return el("small", el("span", word("technique", language), class_="key"), " ", words)
+    if technique is None:
+        return None
+    return el(
+        "small", el("span", word("technique", language), class_="key"), " ", word(f"technique:{technique}", language)
+    )
 
 
 def _says(finding: Finding, language: str) -> Html | None:

@@ -134,7 +134,8 @@ def _defect() -> dict[str, Any]:
             "rule": _one_of(RULES, "Stable id of the rule; see docs/rules.md."),
             "clause": _TEXT | {"description": "Where the rule comes from."},
             "message": _TEXT | {"description": "What this file says or lacks, in one sentence."},
-        }
+        },
+        {"technique": _one_of(Technique, "In verdicts: what it rests on, if that is one technique.")},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from labeling.findings import KINDS, Defect, Finding, Severity, Status, technique_of
+from labeling.findings import KINDS, Defect, Finding, Severity, Status, Technique, technique_of, technique_of_rule
 from labeling.rules import Outcome, Verdict
 from labeling.rules.platform import NOTICES
 
@@ -100,7 +100,7 @@ class Report:
             "readable": self.readable,
             "origin": self.origin,
             "marks": [_finding(finding, self.media_type) for finding in self.findings],
-            "verdicts": {name: _verdict(verdict) for name, verdict in self.verdicts.items()},
+            "verdicts": {name: _verdict(verdict, self) for name, verdict in self.verdicts.items()},
         }
         if "platform" in self.verdicts and self.origin in NOTICES:
             result["notice"] = NOTICES[self.origin]
@@ -131,11 +131,25 @@ def _defect(defect: Defect) -> dict[str, str]:
     return {"rule": defect.rule, "clause": defect.clause, "message": defect.message}
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _with_technique(defect: Defect, report: Report) -> dict[str, str]:
+    technique = technique_of_defect(defect, report)
+    return _defect(defect) | ({"technique": str(technique)} if technique is not None else {})
+
+
+def technique_of_defect(defect: Defect, report: Report) -> Technique | None:
+    """Return the technique that a defect rests on: that of the finding which has it, or that of its rule."""
+    holder = next((finding for finding in report.findings if defect in finding.defects), None)
+    if holder is not None:
+        return technique_of(holder, report.media_type)
+    return technique_of_rule(defect.rule, report.media_type)
+
+
+def _verdict(verdict: Verdict, report: Report) -> dict[str, Any]:
+    failed, warnings = ([_with_technique(d, report) for d in some] for some in (verdict.failed, verdict.warnings))
     return {
         "verdict": str(verdict.outcome),
-        "failed": [_defect(d) for d in verdict.failed],
-        "warnings": [_defect(d) for d in verdict.warnings],
+        "failed": failed,
+        "warnings": warnings,
         **({"since": verdict.since, "in_force": verdict.in_force} if verdict.since else {}),
         **({"sources": list(verdict.sources)} if verdict.sources else {}),
     }

@@ -192,6 +192,12 @@ def test_every_mark_says_which_technique_it_rests_on(desk: Path) -> None:
     assert said == {
         "aigc": "metadata", "visible": "visible mark", "c2pa": "signed metadata", "iptc": "metadata",
     }  # fmt: skip
+    bare = labeling.verify("photo.png", ["cn", "eu"], visible=True).to_dict()
+    rests = {each["rule"]: each.get("technique") for v in bare["verdicts"].values() for each in v["failed"]}
+    assert rests["CN-IMPLICIT-MISSING"] == rests["EU-MARKED"] == "metadata"
+    assert rests["CN-VISIBLE-MISSING"] == "visible mark"
+    assert rests["EU-SIGNED"] == "signed metadata"
+    assert rests["EU-WATERMARK"] == "watermark"
     from labeling.reports import render
 
     page = render("html", [report], language="zh")
