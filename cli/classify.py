@@ -115,6 +115,8 @@ def _arguments(options: dict[str, Any], *, single: bool) -> dict[str, Any]:
         raise LabelingError("--propagate-id numbers one file", hint=hint)
     if (options["reviewer"] or options["reason"]) and not (options["decision"] or options["listed"]):
         raise LabelingError("--reviewer and --reason are about a decision", hint="give --decision as well")
+    if options["write"] and not options["propagator"].strip():
+        raise LabelingError("--write needs the platform's own code or name", hint="give --propagator CODE")
     if not options["write"] and (options["notice"] or options["security"]):
         raise LabelingError("--notice and --security are for labels that are written", hint="give --write as well")
     if (options["text"] or options["position"]) and not options["notice"]:

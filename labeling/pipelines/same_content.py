@@ -57,6 +57,9 @@ SAMPLES = 8
 NEIGHBOURS = 0.12
 """Seconds around such a time in which the copy may show the picture: other frame rates round."""
 
+MAX_BEFORE = 3000
+"""Frames that are decoded at most to reach such a time from the key frame before it: two minutes at 25 a second."""
+
 LONGER = (0.25, 0.01)
 """How much durations may differ: seconds, and a part of the duration."""
 
@@ -193,45 +196,35 @@ def _require_same_time(one: float, other: float, name: str) -> None:
 
 
 def _require_same_pictures(one: Sampler, other: Sampler, name: str) -> None:
-    end = min(one.seconds, other.seconds)
+    end, compared = min(one.seconds, other.seconds), 0
     for number in range(SAMPLES):
         at = end * (number + 0.5) / SAMPLES
-        wanted = _picture_at(one, at)
-        if wanted is None:
-            continue
-        said = "nothing was decoded there"
-        for picture in _pictures_around(other, at):
-            difference = _difference(wanted, picture)
-            if difference is None:
-                break
-            said = difference
-        else:
+        wanted = next(_pictures_around(one, at, 0.0), None)
+        pictures = _pictures_around(other, at, NEIGHBOURS)
+        if wanted is None or (first := next(pictures, None)) is None:
+            continue  # it is too far behind the last key frame
+        said = _difference(wanted, first)
+        while said is not None and (picture := next(pictures, None)) is not None:
+            said = _difference(wanted, picture)
+        if said is not None:
             raise LabelConflict(f"does not show the same picture as {name} at {at:.2f} s ({said})", hint=_HINT)
+        compared += 1
+    if compared <= SAMPLES // 2:
+        raise LabelConflict(
+            f"could be compared with {name} at {compared} of {SAMPLES} times only: the others are too far "
+            "behind a key frame",
+            hint="copy it with more of them (ffmpeg -i OLD -g 250 NEW)",
+        )
 
 
-def _picture_at(video: Sampler, at: float) -> Any:
-    found = None
-    with closing(video.frames_from(at)) as frames:
-        for found in frames:
-            if found.end > at:
-                break
-    return None if found is None else found.rgb()
-
-
-def _pictures_around(video: Sampler, at: float) -> Iterator[Any]:
-    """Yield the picture at a time, and those shown a little earlier or later."""
-    last = None
-    with closing(video.frames_from(max(0.0, at - NEIGHBOURS))) as frames:
+def _pictures_around(video: Sampler, at: float, within: float) -> Iterator[Any]:
+    """Yield the pictures shown at a time and a little earlier or later; none if that place is not reached."""
+    with closing(video.frames_from(max(0.0, at - within), limit=MAX_BEFORE)) as frames:
         for frame in frames:
-            if frame.seconds > at + NEIGHBOURS:
+            if frame.seconds > at + within:
                 break
-            if frame.end >= at - NEIGHBOURS:
-                last = None
+            if frame.end >= at - within or frame.last:
                 yield frame.rgb()
-            else:
-                last = frame
-    if last is not None:
-        yield last.rgb()
 
 
 def _require_same_sound(one: Sampler, other: Sampler, name: str) -> None:

@@ -224,8 +224,8 @@ class Sampler:
         """
         return self._frames(0.0, ahead=ahead, limit=limit)
 
-    def frames_from(self, seconds: float) -> Generator[Frame]:
-        """Yield the frames from the key frame before ``seconds`` on, :data:`MAX_FRAMES` at most.
+    def frames_from(self, seconds: float, *, limit: int = MAX_FRAMES) -> Generator[Frame]:
+        """Yield the frames from the key frame before ``seconds`` on, ``limit`` at most.
 
         Raises:
             UnreadableFile: There is no frame at all.
@@ -234,7 +234,7 @@ class Sampler:
             first = self._frames(0.0, ahead=False)
             next(first, None)
             first.close()
-        return self._frames(seconds, ahead=False)
+        return self._frames(seconds, ahead=False, limit=limit)
 
     def frame_at(self, seconds: float) -> Frame | None:
         """Return the frame shown ``seconds`` after the first one, or the last one before it that decodes."""
