@@ -95,6 +95,7 @@ def conformity(
         "version": VERSION,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "profile": {"name": judging.name, "title": judging.title, "since": judging.since,
+                    "in_force": not judging.since or judging.since <= f"{datetime.now(UTC):%Y-%m-%d}",
                     "sources": list(judging.sources)},
         "tool": {"id": "aigc-label", "version": __version__},
         "system": _system(config, reports),

@@ -63,7 +63,7 @@ def _header(found: Mapping[str, Any], title: str, language: str) -> Html:
     name = profile_title(profile["name"], language)
     rows: list[tuple[str, object]] = [
         ("profile", joined(el("code", profile["name"]), " ", profile["title"] if name == profile["name"] else name)),
-        ("since", profile["since"] or text("not said", language)),
+        ("since", _since(profile, language)),
         ("sources", el("ul", *(el("li", source) for source in profile["sources"])) if profile["sources"] else None),
         ("date", el("time", found["created"].replace("T", " ").replace("Z", " UTC"), datetime=found["created"])),
         ("tool", f"{found['tool']['id']} {found['tool']['version']}"),
@@ -77,6 +77,13 @@ def _header(found: Mapping[str, Any], title: str, language: str) -> Html:
         el("dl", *facts, class_="facts"),
         class_="page",
     )
+
+
+def _since(profile: Mapping[str, Any], language: str) -> str:
+    """Return from when the rules apply, and whether that day is to come."""
+    if not profile["since"]:
+        return text("not said", language)
+    return str(profile["since"]) if profile["in_force"] else f"{profile['since']} ({text('not in force', language)})"
 
 
 def _section(key: str, language: str, *content: object) -> Html:

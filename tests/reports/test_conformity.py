@@ -173,6 +173,13 @@ def test_what_is_no_sample_folder_is_refused(tmp_path: Path) -> None:
     assert found["clauses"][0]["not_judged"] == 1
 
 
+def test_rules_to_come_are_said_to_be(found: dict[str, Any]) -> None:
+    later = found | {"profile": found["profile"] | {"since": "2999-01-01", "in_force": False}}
+    assert "2999-01-01 (not in force on the day of this file)" in to_html(later)
+    assert found["profile"]["in_force"] is True
+    assert "not in force" not in to_html(found)
+
+
 def test_the_words_have_both_languages() -> None:
     for key, (english, chinese) in TEXTS.items():
         assert sorted(re.findall(r"\{\w+\}", english)) == sorted(re.findall(r"\{\w+\}", chinese)), key
