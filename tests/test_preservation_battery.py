@@ -61,13 +61,18 @@ def test_what_witnesses_miss_is_named(name: str, visible: bool, signed: bool, si
     assert not missing or done.lost, missing
     if name in MEDIA:
         before, after = ffprobe(source), ffprobe(done.path)
-        same = before["streams"] == after["streams"] and before["chapters"] == after["chapters"]
+        same = before["streams"] == after["streams"] and _spaced(before["chapters"]) == _spaced(after["chapters"])
         assert done.lost or (same and before["tags"] <= after["tags"])
     for loss in done.lost:
         assert loss.what and loss.why
     # Once labelled, a further labelling loses nothing: the copy holds what it says.
     again = labeler.label_file(done.path, tmp_path / f"again-{name}", content_id=done.label.content_id)
     assert again.lost == () or visible
+
+
+def _spaced(chapters: list[tuple[str, str]]) -> list[tuple[float, str]]:
+    """Chapters with their times from the first one on: an audible label in front of the sound moves all of them."""
+    return [(round(float(start) - float(chapters[0][0]), 2), title) for start, title in chapters]
 
 
 @every_file

@@ -37,8 +37,9 @@ class VideoOptions:
         crf: The encoder's quality, 0 (best) to 63; ``None`` is the codec's stated one, which is visually lossless.
         audio_cue: The audible label of an audio file (GB 45438-2025 5.3): "rhythm", short-long-short-short; "spoken", a
             sentence in the profile's language, spoken by a machine; the path of a recording of 0.8 to 20 s; "none"; or
-            "auto", what the profile asks for, which is the rhythm under cn, where it can be put into the file. ``True``
-            is "rhythm", and ``False`` "none". It is new sound in front of the content, whose coded sound stays.
+            "auto", what the profile asks for, where it can be put into the file: the rhythm under cn, the sentence
+            under in, nothing under others. ``True`` is "rhythm", and ``False`` "none". It is new sound in front of the
+            content, whose coded sound stays.
         audio_cue_at: Where it is put: one of :data:`CUE_AT`. The start is before the content begins, the end behind it.
         progress: Is called with the seconds done and the seconds in all while pictures are re-encoded.
 
@@ -90,7 +91,7 @@ class VideoOptions:
         default=AUTO,
         metadata=Option(
             help="The audible label of an audio file (GB 45438-2025 5.3): rhythm; spoken, a sentence; the path of a "
-            "recording; none; or auto, which is the rhythm under cn where the file can take it, else none",
+            "recording; none; or auto: what the profile asks for where the file can take it, the rhythm under cn",
             longest=4096, wanted=f"one of {', '.join(CUES)}, or the path of a recording", table=_TABLE,
             metavar="|".join((*CUES, "FILE")),
         ).metadata,

@@ -107,7 +107,7 @@ class Profile:
         judged: Kinds of marks whose errors count as its own. Those of other marks become warnings.
         languages: Languages in which the wording of a visible label is accepted, such as ``zh``.
         text: The default wording of a visible label.
-        cue: The audible label that audio gets unless another is asked for: "rhythm", or "none".
+        cue: The audible label that audio gets unless another is asked for: "rhythm", "spoken" or "none".
         ignore: Ids of rules that do not count.
         errors: Ids of rules that count as errors although they are warnings.
         since: The day, YYYY-MM-DD, from which its rules apply; "" if it has none.

@@ -66,6 +66,7 @@ PROFILE = Profile(
     judged=frozenset(),
     languages=LANGUAGES,
     text="AI GENERATED",
+    cue="spoken",
     since="2026-02-20",
     sources=("IT (Intermediary Guidelines and Digital Media Ethics Code) Rules 2021, amendment G.S.R. 120(E)",),
 )

@@ -7,7 +7,7 @@ Between them, a decoder has to forget what it heard: it does so where packets ch
 is made of, SILK and CELT (RFC 6716, 4.5.2). So the last new packets are silence in the one that the content does not
 begin with.
 
-A stream of Vorbis takes only packets that fit the code books in its header, which are those of its own encoder.
+Vorbis is in :mod:`labeling.codecs.cue.vorbis`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.codecs.cue import comments
+from labeling.codecs.cue import comments, vorbis
 from labeling.codecs.cue.base import CannotPut, CueOf, Ends, Placed, with_pause
 from labeling.codecs.cue.encoder import encoded
 from labeling.containers import Media
@@ -52,8 +52,9 @@ def put(data: Media, cue_of: CueOf, ends: Ends) -> Placed:
         raise UnreadableFile("it does not begin with a whole OGG page")
     ident = data[head.body : head.end]
     if not ident.startswith(b"OpusHead"):
-        name = {b"\1vorbis": "Vorbis", b"\x7fFLAC": "FLAC in OGG", b"Speex  ": "Speex"}.get(ident[:7], "other sound")
-        name = name if not ident.startswith(b"\x7fFLAC") else "FLAC in OGG"
+        if ident.startswith(b"\1vorbis"):
+            return vorbis.put(data, head, cue_of, ends)
+        name = {b"\x7fFLAC": "FLAC in OGG", b"Speex": "Speex"}.get(ident[:5], "other sound")
         raise CannotPut(f"it is {name}, into whose stream nothing can be put without encoding all of it again")
     channels, family = ident[9], ident[18] if len(ident) > 18 else 255
     if family or channels not in (1, 2):
