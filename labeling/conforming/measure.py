@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from labeling._version import __version__
 from labeling.conforming.gaps import gap_analysis
 from labeling.errors import LabelingError, UnreadableFile
-from labeling.findings import MARKS, Finding, Status, technique_of
+from labeling.findings import MARKS, Finding, Status, Technique, technique_of, technique_of_rule
 from labeling.options import LabelerOptions, SystemFacts
 from labeling.reports.file_evidence import gather_evidence
 from labeling.rule_catalogue import RULES
@@ -176,34 +176,42 @@ def _state(found: list[Finding], kind: str) -> str:
     return next((word for word in ("unreadable", "present", "absent") if word in states), "unchecked")
 
 
+_KIND_OF = {
+    Technique.VISIBLE: "visible", Technique.AUDIBLE: "visible", Technique.SIGNED: "c2pa", Technique.METADATA: "aigc",
+    Technique.WATERMARK: "watermark",
+}  # fmt: skip
+"""Which mark has to be readable for a rule that rests on a technique to be judged."""
+
+
 def _clauses(reports: list[Report], judging: Profile) -> Iterator[dict[str, Any]]:
     """Count, for each rule that the profile checks and each other that was broken, what it said of the samples."""
     rules = dict.fromkeys(check.rule for check in judging.every_check)
     cited: dict[str, str] = {}
-    failed: Counter[str] = Counter()
-    warned: Counter[str] = Counter()
-    unread = 0
+    said: list[dict[str, str]] = []
     for report in reports:
         verdict = report.verdicts[judging.name]
-        unread += not report.readable
-        for counter, defects in ((failed, verdict.failed), (warned, verdict.warnings)):
-            counter.update({defect.rule for defect in defects})
-            cited |= {defect.rule: defect.clause for defect in defects}
-    others = [rule for rule in (*failed, *warned) if rule not in rules]
-    for number, rule in enumerate(dict.fromkeys((*rules, *others)), 1):
+        said.append(
+            {each.rule: "warned" for each in verdict.warnings} | {each.rule: "failed" for each in verdict.failed}
+        )
+        cited |= {each.rule: each.clause for each in (*verdict.warnings, *verdict.failed)}
+    for number, rule in enumerate(dict.fromkeys((*rules, *(rule for each in said for rule in each))), 1):
         row = RULES.get(rule)
-        unsaid = len(reports) - failed[rule] - warned[rule]
-        unjudged = min(unread, unsaid)
+        counts = Counter(each.get(rule) or _unsaid(rule, report) for each, report in zip(said, reports, strict=True))
         yield {
             "row": f"C{number}",
             "rule": rule,
             "clause": cited.get(rule, row.clause if row else ""),
             "asks": {"en": row.english, "zh": row.chinese} if row else {"en": rule, "zh": rule},
-            "no_breach": unsaid - unjudged,
-            "failed": failed[rule],
-            "warned": warned[rule],
-            "not_judged": unjudged,
+            **{name: counts[name] for name in ("no_breach", "failed", "warned", "not_judged")},
         }
+
+
+def _unsaid(rule: str, report: Report) -> str:
+    """Return what it means that a verdict does not speak of a rule: it was not broken, or could not be judged."""
+    technique = technique_of_rule(rule, report.media_type)
+    kind = None if technique is None else _KIND_OF.get(technique)
+    states = {finding.status for finding in report.findings if finding.kind == kind}
+    return "not_judged" if not report.readable or states == {Status.UNREADABLE} else "no_breach"
 
 
 def _system(config: Config | None, reports: list[Report]) -> list[dict[str, Any]]:

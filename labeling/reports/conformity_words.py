@@ -53,9 +53,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "clauses": ("Clause by clause", "逐条结果"),
     "clauses:about": (
         "Number of samples in which a rule was not broken, was broken, or gave rise to a warning. A rule about a mark "
-        "that a sample lacks is not broken by that. Samples that could not be read to their end are not judged.",
+        "that a sample lacks is not broken by that. Not judged: what could not be read, or not well enough.",
         "按规则统计：未发现违反、违反、提示的样本数。样本缺少某一标记时，针对该标记内容的规则不计为违反。"
-        "无法完整读取的样本不作判断。",
+        "无法读取或读取不足以判断的，计入“未判断”。",
     ),
     "column:clause": ("Rule and clause", "规则与条款"),
     "column:asks": ("What it asks", "要求或问题"),
