@@ -24,8 +24,8 @@ class LabelerOptions:
     profile: str = field(
         default="cn",
         metadata=Option(
-            help="Which rules apply: cn (GB 45438-2025), eu (AI Act Art. 50), us-ca (California), us-wa (Washington), "
-            "in (India), kr (Korea), or a file of your own",
+            help="Which rules apply: cn (GB 45438-2025), eu (AI Act Art. 50 and its Code of Practice), eu-art50 "
+            "(the Act alone), us-ca (California), us-wa (Washington), in (India), kr (Korea), or a file of your own",
             table="", flag="--profile",
         ).metadata,
     )  # fmt: skip

@@ -69,7 +69,7 @@ RULES = (
         "EU-VISIBLE",
         _DEPLOYERS,
         "Deployers of deep fakes must disclose them so that people see or hear it in words.",
-        "未检出以文字或者语音表明内容由人工智能生成的披露：深度伪造内容的部署者负有披露义务，"
+        "未检出或者未检查以文字、语音表明内容由人工智能生成的披露：深度伪造内容的部署者负有披露义务，"
         "仅有元数据或者仅有提示音均不够。",
         Severity.WARNING,
         general=True,

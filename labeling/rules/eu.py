@@ -172,7 +172,10 @@ def _other_element(evidence: Evidence) -> str | None:
 
 
 _CODE = "Code of Practice on marking and labelling of AI-generated content, final, 2026-06-10"
-_ACT = "Regulation (EU) 2024/1689 (AI Act), Art. 50"
+_ACT = (
+    "Regulation (EU) 2024/1689 (AI Act), Art. 50 (paragraph 2 from 2026-12-02 on for systems that were on the market "
+    "before 2026-08-02)"
+)
 _GUIDELINES = "Commission Guidelines on Art. 50, 2026-07-20"
 
 PROFILE = Profile(
