@@ -42,7 +42,7 @@ _SPACED = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 
 
 _BESIDE_AI = re.compile(r"(?:(?<![A-Za-z])|(?<=AI))A\s?[IlL1|]\s*([^\W\d_]{5,18})$")
-_ICON = re.compile(r"\s*A\s?[DIlL1|O]?\s*\Z")
+_ICON = re.compile(r"A\s?[DIlL1|O]?")
 """What OCR makes of "AI" in a frame before it."""
 
 _TWINS = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧΓΠΞ三∆" + "АВГЕИКМНОПРСТУХ", "ABEZHIKMNOPTYXTNEEΔ" + "ABTEEKMHONPCTYX")
@@ -57,7 +57,8 @@ def _basic(text: str) -> str:
     match = _BESIDE_AI.search(text)
     if match is None:
         return text
-    word, head = match[1], _ICON.sub("", text[: match.start()])
+    word, head = match[1], text[: match.start()]
+    head = "" if _ICON.fullmatch(head.strip()) else head
     if plain(word) in _basic_words():
         return f"{head}AI {word}"
     if len(word) >= _SHORTEST:
