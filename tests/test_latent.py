@@ -12,7 +12,7 @@ import labeling
 from labeling import Labeler
 from labeling.findings import Finding, Signature, Status
 from labeling.rules import PROFILES, Evidence, evaluate
-from labeling.rules.latent import is_moment, is_name, is_system, names_tool
+from labeling.rules.latent import is_moment, is_name, is_set, is_system, names_tool
 
 from .marks.signing import picture, witness
 from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, signed, signed_raw, signer_of_tests
@@ -221,6 +221,8 @@ def test_names_systems_and_times() -> None:
     assert not any(map(is_name, (*ids, "", "7", "aigc-labeling", "TEST ONLY - NOT TRUSTED", "unknown")))
     assert all(map(names_tool, ("aigc-labeling", "aigc-labeling/0.2.0", "aigc_labeling 1.0", "c2patool 0.9", "c2pa-rs",
                                 "ExifTool 12.76", "Lavf61.7.100", "Adobe XMP Core", "")))  # fmt: skip
+    assert all(map(names_tool, ("AIGC Labeling Tool v1", "AI content labeler", "Watermarker 2", "XMP writer")))
+    assert not any(map(is_set, ("", " - ", "N/A", "unknown", "null", "(none)")))
     assert all(map(is_system, ("Painter", "GPT-4o", "DALL·E 3", "Firefly", "aiMotion", "Pillow Talk Diffusion")))
     assert all(map(is_moment, ("2026-11-30T10:11", "2026-11-30T10:11:12.5Z", "2026:11:30 10:11:12+08:00")))
     assert not any(map(is_moment, ("2026-11-30T", "2026-13-01T00:00Z", "2026-02-30T10:00:00Z", "T10:00", "20261130")))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,6 +62,7 @@ class Check:
     everywhere: bool = False
     min_confidence: float = 0.0
     isolate: bool | Limits | None = None
+    as_of: date | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments for :func:`labeling.verify`."""

@@ -29,10 +29,17 @@ _TOOLS = (
     "exiftool", "imageexiftool", "exiv2", "pyexiv2", "piexif", "libxmp", "pythonxmptoolkit", "xmpcore",
     "adobexmpcore", "xmptoolkit", "ffmpeg", "lavf", "lavc", "libav", "pyav", "imagemagick", "graphicsmagick", "pillow",
     "mutagen", "taglib", "mp4box", "gpac", "mkvtoolnix", "mkvmerge", "mkvpropedit", "handbrake", "libvips", "sharp",
-    "opencv", "ghostscript", "qpdf", "unknown", "none", "na", "null", "undefined", "default", "system", "model", "ai",
-    "test",
+    "opencv", "ghostscript", "qpdf",
 )  # fmt: skip
-"""Tools that write labels and other metadata, and words that name nothing; without blanks and signs."""
+"""Tools that write labels and other metadata; without blanks and signs."""
+
+_TOOL = re.compile(r"\b(label(l?er|l?ing)|watermark(er|ing)?|metadata|c2pa|exif|xmp)\b|aigc[ _-]?label", re.IGNORECASE)
+"""What says of itself that it labels, and not that it generates."""
+
+_NOTHING = frozenset(
+    ("unknown", "none", "na", "null", "nil", "undefined", "default", "tbd", "todo", "system", "model", "ai", "test")
+)
+"""Words that stand where nothing is known; without blanks and signs."""
 
 _VERSION_BEHIND = re.compile(r"[\s/_-]*v?\.?\d[\w.+-]*$", re.IGNORECASE)
 _CODE = re.compile(r"[0-9A-Z]{12,}", re.IGNORECASE)
@@ -46,7 +53,8 @@ def names_tool(text: str) -> bool:
     """Return whether a text is the name of a tool that writes metadata, with or without its version, or no name."""
     words = [_VERSION_BEHIND.sub("", text.strip()) or text, re.split(r"[\s/(]", text.strip(), maxsplit=1)[0]]
     plain = ["".join(c for c in each.lower() if c.isalnum()) for each in words]
-    return plain[0] in _TOOLS or plain[1].startswith(("aigclabel", "c2pa", "exiftool", "lavf")) or not plain[0]
+    known = plain[0] in _TOOLS or plain[1].startswith(("aigclabel", "c2pa", "exiftool", "lavf"))
+    return known or not is_set(text) or _TOOL.search(text) is not None
 
 
 def is_name(text: str) -> bool:
@@ -65,14 +73,15 @@ def is_moment(text: str) -> bool:
         return False
     year, month, day, hour, minute = (int(part) for part in found.groups()[:5])
     try:
-        return datetime(year, month, day, hour, minute).year > 1900
+        return 1900 < datetime(year, month, day, hour, minute).year < 2200
     except ValueError:
         return False
 
 
 def is_set(text: str) -> bool:
     """Return whether a text says anything."""
-    return any(c.isalnum() for c in text)
+    plain = "".join(c for c in text.lower() if c.isalnum())
+    return bool(plain) and plain not in _NOTHING
 
 
 def is_system(text: str) -> bool:
