@@ -204,6 +204,20 @@ def test_a_file_is_labelled_by_one_profile(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("height", [22, 9])
+def test_two_labels_are_judged_as_each_profile_alone_judges_them(height: int) -> None:
+    image = Image.new("RGB", (300, 220), (70, 96, 120))
+    draw = ImageDraw.Draw(image)
+    draw.text((12, 12), "AI GENERATED", fill="white", font=font.face(None, 22))
+    draw.text((200, 190), "AI生成", fill="white", font=font.face(None, height))
+    alone = {name: labeling.verify(image, name).verdicts[name] for name in ("cn", "in")}
+    assert "IN-VISIBLE" not in [each.rule for each in alone["in"].failed]
+    assert any(each.rule.startswith("CN-VISIBLE") for each in alone["cn"].failed) is (height == 9)
+    together = labeling.verify(image, ("in", "cn")).verdicts
+    assert "IN-VISIBLE" not in [each.rule for each in together["in"].failed]
+    assert any(each.rule.startswith("CN-VISIBLE") for each in together["cn"].failed) is (height == 9)
+
+
 def test_no_verdict_depends_on_the_order_of_profiles() -> None:
     files = [picture(), jpeg(LABEL, FIELDS), signed(jpeg(LABEL, FIELDS)), changed(signed(picture())),
              jpeg(LABEL | {"Label": "3"}, FIELDS)]  # fmt: skip

@@ -23,7 +23,7 @@ RULES = (
         "CN-VISIBLE-MISSING",
         f"{_EXPLICIT}; {_PICTURES}",
         "An explicit label with both an AI and a generation element must be there: on a picture at an edge or corner.",
-        "未检出显式标识：没有同时包含“人工智能/AI”和“生成/合成”要素的提示。",
+        "OCR 未检出显式标识（音频则未检出声音标识）：没有同时包含“人工智能/AI”和“生成/合成”要素的提示。",
         other_clauses=tuple(f"{_EXPLICIT}; {each}" for each in (_VIDEOS, _SOUNDS, _TEXTS)),
         general=True,
     ),

@@ -191,8 +191,9 @@ def _layered(evidence: Evidence, profile: Profile) -> tuple[list[tuple[Defect, b
 
 
 def said_in(finding: Finding, languages: Iterable[str]) -> bool:
-    """Return whether a visible label says in one of these languages that AI made the content."""
-    return not set(languages).isdisjoint(finding.value.get("languages", ()))
+    """Return whether a visible label, or one beside it, says in one of these languages that AI made the content."""
+    labels = (finding.value, *finding.value.get("beside", ()))
+    return any(not set(languages).isdisjoint(each.get("languages", ())) for each in labels)
 
 
 def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, bool | None]]:

@@ -83,6 +83,11 @@ def read_visible(
     if not found and thorough:
         texts = detected_texts(pixels)
         found = _said(pixels, texts)
+    elif thorough and not any(reading.complies(languages) for _, reading in found):
+        # Another label may say it in words that are accepted: the fast detector need not find both.
+        known = frozenset[str]().union(*(reading.languages for _, reading in found))
+        further = _said(pixels, detected_texts(pixels))
+        found += [each for each in further if each[1].kind is Kind.STATEMENT and each[1].languages - known]
     if not found and thorough and is_dithered(pixels):
         melted = _smoothed(pixels)
         found = _said(melted, detected(melted)) or _said(melted, detected_texts(melted))
@@ -99,7 +104,28 @@ def read_visible(
     line, reading = max(found, key=rank)
     if reading.kind is Kind.DENIAL:
         return _denial(line, pixels.shape[1], pixels.shape[0], scale)
-    return _finding(pixels, others, line, reading, languages, scale, anywhere=anywhere)
+    finding = _finding(pixels, others, line, reading, languages, scale, anywhere=anywhere)
+    beside = [] if anywhere else _beside(pixels, others, finding, found, scale)  # a video follows one label
+    return replace(finding, value=finding.value | {"beside": beside}) if beside else finding
+
+
+def _beside(
+    pixels: NDArray[np.uint8],
+    others: Sequence[NDArray[np.uint8]],
+    finding: Finding,
+    found: list[tuple[Line, Reading]],
+    scale: int,
+) -> list[dict[str, Any]]:
+    """Return labels beside the one that is reported that are sound by themselves, and say it in other languages."""
+    known = set(finding.value["languages"])
+    beside: list[dict[str, Any]] = []
+    for line, reading in found:
+        if reading.kind is Kind.STATEMENT and reading.languages - known:
+            own = _finding(pixels, others, line, reading, tuple(reading.languages), scale, anywhere=False)
+            if own.status is Status.PRESENT:
+                beside.append({key: own.value[key] for key in ("text", "languages", "box")})
+                known |= reading.languages
+    return beside
 
 
 _KINDS = (Kind.NONE, Kind.DENIAL, Kind.BRAND, Kind.STATEMENT)
