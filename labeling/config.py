@@ -242,7 +242,8 @@ def labeler_arguments(given: Given) -> dict[str, Any]:
             look.setdefault("text", wording(arguments.get("profile", "cn"), str(arguments.get("source_type", ""))))
         arguments["style"] = _style(look)
     if video := given.get(VideoOptions):
-        arguments["video"] = VideoOptions(**video)
+        paths = {name: str(value) for name, value in video.items() if isinstance(value, Path)}
+        arguments["video"] = VideoOptions(**video | paths)
     if files := given.get(SignerFiles):
         arguments["signer"] = signer(**files)
     if "sm2_key" in (keys := given.get(SecurityFiles, {})):

@@ -49,6 +49,7 @@ class Option(NamedTuple):
         metavar: What stands for the value in ``--help``.
         or_file: What a file begins with whose content may be the value as well, where it is none of the choices.
         is_file: Whether configuration file and command line give the path of a file, whose content is the value.
+        or_path: Words beside which any other text is the path of a file, which is read when it is used.
         set_by: The options or the key that the value is made from, for messages, where it has no ``flag``.
         name: The parameter's name (from the field).
         types: Types of its values, empty if they are not checked here (from the field).
@@ -73,6 +74,7 @@ class Option(NamedTuple):
     unset: str = ""
     metavar: str = ""
     or_file: bytes = b""
+    or_path: tuple[str, ...] = ()
     is_file: bool = False
     set_by: str = ""
     name: str = ""
@@ -82,6 +84,8 @@ class Option(NamedTuple):
 
     def names_file(self, value: object) -> bool:
         """Return whether a value of the configuration file or the command line is the path of a file."""
+        if self.or_path:
+            return not isinstance(value, bool) and value not in self.or_path
         return self.is_file or bool(self.or_file and not isinstance(value, bytes) and value not in self.choices)
 
     @property

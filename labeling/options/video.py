@@ -93,7 +93,7 @@ class VideoOptions:
             help="The audible label of an audio file (GB 45438-2025 5.3): rhythm; spoken, a sentence; the path of a "
             "recording; none; or auto: what the profile asks for where the file can take it, the rhythm under cn",
             longest=4096, wanted=f"one of {', '.join(CUES)}, or the path of a recording", table=_TABLE,
-            metavar="|".join((*CUES, "FILE")),
+            metavar="|".join((*CUES, "FILE")), or_path=CUES,
         ).metadata,
     )  # fmt: skip
     audio_cue_at: str = field(

@@ -168,3 +168,22 @@ def test_what_is_no_recording_is_refused(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(LabelingError, match=r"it has to be 0\.8 to 20 s"):
             labelled(folder / "a.wav", tmp_path / "never.wav", str(path))
     assert not (tmp_path / "never.wav").exists()
+
+
+def test_a_configuration_names_a_recording_beside_it_and_none_elsewhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labeling import config
+
+    (tmp_path / "own.wav").write_bytes((folder / "own.wav").read_bytes())
+    file = tmp_path / config.NAME
+    file.write_text(f'producer = "{PRODUCER}"\n[video]\naudio_cue = "own.wav"\n')
+    video = Labeler.from_config(file).video
+    assert video is not None and video.audio_cue == str(tmp_path / "own.wav")
+    monkeypatch.chdir(tmp_path)
+    assert config.chosen(None) is not None
+    file.write_text(f'producer = "{PRODUCER}"\n[video]\naudio_cue = "{folder / "own.wav"}"\n')
+    with pytest.raises(LabelingError, match=r"video\.audio_cue leads out of the folder"):
+        config.chosen(None)
+    file.write_text(f'producer = "{PRODUCER}"\n[video]\naudio_cue = "spoken"\n')
+    assert config.chosen(None) is not None
