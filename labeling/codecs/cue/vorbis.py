@@ -22,7 +22,9 @@ from labeling.containers.ogg.pages import Page
 MAX_PAGES = 1 << 18
 """Limit on the pages of a file."""
 
-MAX_CHANNELS = 8
+MAX_CHANNELS, MAX_BLOCK = 8, 4096
+"""Limits on channels and on the samples of a block, for which there is a matrix in memory."""
+
 _PER_PAGE = 16
 _HEADERS = 2  # behind the first one: comments and setup
 
@@ -36,8 +38,8 @@ def put(data: Media, head: Page, cue_of: CueOf, ends: Ends) -> Placed:
         raise CannotPut("its first header is cut off")
     channels, rate = ident[11], int.from_bytes(ident[12:16], "little")
     sizes = 1 << (ident[28] & 15), 1 << (ident[28] >> 4)
-    if not (64 <= sizes[0] <= sizes[1] <= 8192 and 1 <= channels <= MAX_CHANNELS):
-        raise CannotPut("its first header is damaged")
+    if not (64 <= sizes[0] <= sizes[1] <= MAX_BLOCK and 1 <= channels <= MAX_CHANNELS):
+        raise CannotPut("its first header is damaged, or its blocks are longer than any encoder makes them")
     headers, sound = _all(data, head)
     raw = b"".join(data[page.body : page.end] for page in headers)
     if len(raw) > MAX_TOTAL:

@@ -22,6 +22,9 @@ _TABLE = 1.0649863e-07 * np.exp(0.06296 * np.arange(256))
 _QUIET, _DEAR = 0.25, 1e6
 """What is below that is silence in a residue, and what it costs to code that as something else."""
 
+MAX_WORK, MAX_GROUPS = 1 << 15, 1 << 12
+"""Limits on the partitions of a block, times their classes and passes, and on the groups of classes compared."""
+
 _TRIED = (2, 4, 8, 16, 32, 64, 128)
 """How many times the floor the highest line may be."""
 
@@ -183,6 +186,8 @@ class Encoder:
         end = min(residue.end, len(vectors[0]))
         begin = min(residue.begin, end)
         count = (end - begin) // residue.partition
+        if count * residue.classes * sum(max(books) >= 0 for books in residue.books) > MAX_WORK:
+            raise CannotPut("its residues are divided more finely than any encoder does it")
         parts = [vector[begin : begin + count * residue.partition].reshape(count, -1) for vector in vectors]
         tried = [[self._by_class(residue, part) for part in vector] for vector in parts]
         words = self._setup.books[residue.book]
@@ -236,7 +241,7 @@ class Encoder:
             entry = _entry(best, residue.classes)
             if not (entry < words.entries and words.lengths[entry]):
                 options = itertools.product(range(residue.classes), repeat=words.size)
-                usable = [each for each in itertools.islice(options, 1 << 16)
+                usable = [each for each in itertools.islice(options, MAX_GROUPS)
                           if (e := _entry(each, residue.classes)) < words.entries and words.lengths[e]]  # fmt: skip
                 if not usable:
                     raise CannotPut("its residues have no class words")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labeling.codecs.cue.base import CannotPut
 
 MAX_ENTRIES = 1 << 16
-MAX_VALUES = 1 << 20
+MAX_VALUES = 1 << 18
 """Limits on the entries of a code book, and on the numbers in one."""
 
 _RANGES = (256, 128, 86, 64)
