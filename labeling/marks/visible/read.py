@@ -22,7 +22,7 @@ from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, parted, readings
 from labeling.marks.visible.measure import Measure, measure
 from labeling.marks.visible.shapes import by_shape
-from labeling.marks.wording import Certainty, Kind, Reading, joins, mended, read
+from labeling.marks.wording import Certainty, Kind, Reading, is_unfinished, joins, mended, read
 from labeling.rule_catalogue import defect
 
 SMALLEST = 0.012
@@ -135,7 +135,8 @@ _KINDS = (Kind.NONE, Kind.DENIAL, Kind.BRAND, Kind.STATEMENT)
 def _said(pixels: NDArray[np.uint8], boxes: list[Line]) -> list[tuple[Line, Reading]]:
     """Return the lines that say who made the picture, and what they say; those away from the edges if no others do."""
     height, width = pixels.shape[:2]
-    every = [(line, read(line.text)) for line in _read(pixels, boxes)]
+    lines = [_whole(pixels, each) if is_unfinished(each.text) else each for each in _read(pixels, boxes)]
+    every = [(line, read(line.text)) for line in lines]
     some = [(line, reading) for line, reading in every if reading.kind is not Kind.NONE]
     outer = [_whole(pixels, line) for line, _ in some if at_edge(line, width, height)]
     found = [(line, reading) for line in outer if (reading := read(line.text)).kind is not Kind.NONE]
@@ -160,10 +161,10 @@ def _whole(pixels: NDArray[np.uint8], line: Line) -> Line:
         longer = replace(line, left=line.left - around, right=line.right + around)
         [(text, score)] = engine.recognise([_cut(pixels, longer)])
         before, after = ("".join(each.split()) for each in (line.text, mended(text)))
-        more = [c for c in after.replace(before, "", 1) if c.isalnum()] if before in after else []
-        if score >= CLEAR and not more and after == before + ">":  # which leads on: it is a button
+        ends = ["".join(filter(str.isalnum, end)) for end in after.split(before, 1)] if before in after else []
+        if score >= CLEAR and after == before + ">":  # which leads on: it is a button
             return replace(longer, text=after, score=score)
-        if score < CLEAR or not more or (len(more) == 1 and more[0].isascii()):  # a round logo reads as a letter
+        if score < CLEAR or all(end.isascii() and len(end) < 2 for end in ends):  # a round logo reads as a letter
             break
         line = replace(
             longer,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from labeling.marks.wording.basic import BASIC, KOREAN, basic
 from labeling.marks.wording.grammar import MAX_TEXT, Certainty, Kind, Reading, read
 from labeling.marks.wording.judge import Wording, judge
-from labeling.marks.wording.ocr import joins, mended
+from labeling.marks.wording.ocr import is_unfinished, joins, mended
 
 __all__ = [
     "BASIC",
@@ -20,6 +20,7 @@ __all__ = [
     "Reading",
     "Wording",
     "basic",
+    "is_unfinished",
     "joins",
     "judge",
     "mended",

@@ -35,7 +35,11 @@ _JOINED = re.compile(
     r"(?<![A-Za-z])(A[Il1])(?=generated)|(?<=generated)(?=image|content|video|photo|picture|by)", re.IGNORECASE
 )
 _TURNED = re.compile(r"(?<![A-Za-z])A\s?[-一—\-_~]?\s?(?=生成|合成)")
-_BEHEADED = re.compile(r"^工智(?=[能慧](?:生成|合成))")
+_BEHEADED = re.compile(r"^[太入八大]?工智(?=[能慧](?:生成|合成))")
+_LOGO = re.compile(rf"^(?:[1-9]?[OQ©®@]|[○◯⊙◎]\s?)(?=A[{_I}]{{0,2}}\s?(?:生成|合成))")
+_WHOLE = "generated"
+_NEARLY = "|".join(f"{_WHOLE[:n]}[a-z]{rest}" for n in range(9) for rest in (f"?{_WHOLE[n + 1 :]}", _WHOLE[n:]))
+_MISSPELT = re.compile(rf"^(?:A[Il1|]-?(?!generates?$)(?:{_NEARLY})|A[t-]generated)$")
 _RUN_ON = re.compile(r"(?<=[a-z])AI(?=\s?(?:生成|合成))")
 _MADE = re.compile(r"(?<=AI)(\s?)(?:生[咸戌威戍]|牛成)|(?<=智[能慧])(\s?)(?:生[咸戌威戍]|牛成)")
 _SPACED = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
@@ -82,13 +86,14 @@ def _basic_words() -> frozenset[str]:
 
 
 def mended(text: str, *, turned: bool = False) -> str:
-    """Correct what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, spaces, the 人 of 人工智能.
+    """Correct what OCR confuses or loses: I with l, 1, T or a bar, 成 with 咸 or 戌, spaces, the 人 of 人工智能, a
+    letter of "generated". A round logo before AI is read as an O: it is left off.
 
     It corrects only beside the other element, so it never adds one. In ``turned`` text an I is on its side: it is lost
     or read as a dash.
     """
     text = unicodedata.normalize("NFKC", text.strip())
-    text = _RUN_ON.sub(" AI", _BEHEADED.sub("人工智", text))
+    text = _RUN_ON.sub(" AI", _BEHEADED.sub("人工智", _LOGO.sub("", text)))
     if turned:
         text = _TURNED.sub("AI", text)
     text = _AFTER_NAME.sub("AI", _BEFORE_VERB.sub("AI", text))
@@ -96,7 +101,8 @@ def mended(text: str, *, turned: bool = False) -> str:
     text = _AFTER_BY.sub("AI", _ENGLISH.sub("AI", text))
     text = _ROMANCE.sub("IA", _GERMAN.sub("KI", text))
     text = _basic(_JOINED.sub(lambda match: f"{match[1] or ''} ", text))
-    return _MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
+    text = _MADE.sub(lambda match: f"{match[1] or match[2] or ''}生成", text)
+    return "AI generated" if _MISSPELT.match(text.replace(" ", "")) else text
 
 
 _CUT = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\Z")
@@ -104,6 +110,14 @@ _CUT_OFF = re.compile(r"A\s?[IlL1|]")
 _CONTINUED = re.compile(r"(?:A?I )?generated\b", re.IGNORECASE)
 _LONGEST_REST = 30
 _SHARED = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\s?(?:A?I )?(?=generated\b)")
+
+
+_UNFINISHED = re.compile(r"(?<![A-Za-z])(?:A[Il1|]\s?[生合]?|人工智[能慧]?[生合]?|A[Il1|][\s-]?g[a-z]{2,7})$")
+
+
+def is_unfinished(text: str) -> bool:
+    """Return whether a text ends where a label may go on: the box that it was read from may be too short."""
+    return bool(_UNFINISHED.search(text))
 
 
 def joins(one: str, other: str) -> bool:

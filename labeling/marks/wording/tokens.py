@@ -27,7 +27,7 @@ class Token(NamedTuple):
 _CJK = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _HANGUL = "\uac00-\ud7a3"
 _PIECES = re.compile(
-    rf"(?P<handle>[@＠]\S*)|(?P<number>[vV]?\d[\d.,:/\-年月日%]*)|(?P<cjk>[{_CJK}]+)|(?P<hangul>[{_HANGUL}]+)"
+    rf"(?P<handle>[@＠]\S*)|(?P<number>[vV]?\d(?:[.,:/\-]?[\d年月日%])*)|(?P<cjk>[{_CJK}]+)|(?P<hangul>[{_HANGUL}]+)"
     rf"|(?P<word>[^\W\d_{_CJK}{_HANGUL}]+)|(?P<space>\s+)|(?P<sign>.)",
     re.DOTALL,
 )
