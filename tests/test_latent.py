@@ -101,6 +101,14 @@ def test_a_broken_manifest_says_nothing_and_what_stands_beside_it_does() -> None
     assert failed(changed(signed(jpeg(LABEL, NONE)))) == {"US-CA-SYSTEM", "US-CA-VERSION", "US-CA-TIME"}
 
 
+def test_a_malformed_manifest_carries_no_disclosure() -> None:
+    malformed = signed(picture()).replace(b"jumdc2ma", b"jumdc2mb")
+    assert len(failed(malformed)) == 6
+    assert "US-WA-PROVENANCE" in failed(malformed, "us-wa")
+    beside = signed(jpeg(LABEL, FIELDS)).replace(b"jumdc2ma", b"jumdc2mb")
+    assert failed(beside) == set()
+
+
 def test_the_manifest_that_we_write_never_names_this_tool_as_the_system() -> None:
     unnamed = Labeler(CODE, "us-ca", visible=False, signer=signer_of_tests(), provider_name="Example AI Ltd.")
     made = unnamed.label_image(picture())

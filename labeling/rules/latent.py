@@ -147,10 +147,16 @@ def _organisation(finding: Finding) -> str:
 
 
 def unsure(evidence: Evidence, *kinds: str) -> bool:
-    """Return whether a mark of these kinds could not be read, or the signature of a manifest not be checked."""
-    kinds = kinds or CARRIERS
-    unchecked = any(each.signature is Signature.UNSUPPORTED for each in evidence.of("c2pa"))
-    return ("c2pa" in kinds and unchecked) or evidence.unread(*kinds)
+    """Return whether a mark of these kinds could not be read, or the signature of a manifest not be checked.
+
+    A malformed manifest is not in doubt: whoever reads the file finds no disclosure in it.
+    """
+    return any(
+        each.kind in (kinds or CARRIERS)
+        and (each.status is Status.UNREADABLE or (each.kind == "c2pa" and each.signature is Signature.UNSUPPORTED))
+        and not each.value.get("malformed")
+        for each in evidence.findings
+    )
 
 
 def missing(fact: str, words: str) -> Callable[[Evidence], str | None]:

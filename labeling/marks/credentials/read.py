@@ -150,7 +150,8 @@ def _stream(data: Buffer | FileBytes) -> Any:
 def _unreadable(problem: str) -> Finding:
     kind = Signature.UNSUPPORTED if "prerelease" in problem else Signature.NONE
     why = defect("C2PA-MALFORMED", f"the manifest store cannot be read: {problem}")
-    return Finding(MARK, Status.UNREADABLE, WHERE, {}, kind, (why,))
+    value = {"malformed": True} if kind is Signature.NONE else {}  # nobody reads it, and it carries nothing
+    return Finding(MARK, Status.UNREADABLE, WHERE, value, kind, (why,))
 
 
 def _judge(found: Facts, lists: Asked = Asked()) -> Finding:  # noqa: B008 - it is never changed
