@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labeling.verification.spoken_label import Known
 
 NONE = "none"
+NOT_PUT = "no audible label (GB 45438-2025 5.3) was put into the sound"
 
 
 def is_audio(job: VideoJob) -> bool:
@@ -47,7 +48,7 @@ def put_cue(
         if asked and cue != NONE:
             pyav.require("an audible label", instead='give `audio_cue="none"`')
         job.visible = _found(job, options)
-        job.how.append("no audible label (GB 45438-2025 5.3) was put into the sound: that needs PyAV")
+        job.how.append(f"{NOT_PUT}: that needs PyAV")
         return
     known = _recording(cue, options)
     job.recordings = (known,) if known is not None else ()
@@ -59,7 +60,7 @@ def put_cue(
         why = (
             ", as asked" if asked or options.painter is None else f": the profile {options.profile.name} asks for none"
         )
-        job.how.append(f"no audible label (GB 45438-2025 5.3) was put into the sound{why}")
+        job.how.append(f"{NOT_PUT}{why}")
         return
     try:
         _put(job, target, known, video.audio_cue_at, stack)
@@ -69,10 +70,7 @@ def put_cue(
                 f"an audible label cannot be put into this file: {error.message}",
                 hint='convert it to WAV or FLAC first, or give `audio_cue="none"`',
             ) from error
-        job.how.append(
-            f"no audible label (GB 45438-2025 5.3) was put into the sound: {error.message}. "
-            "Convert the file to WAV or FLAC first to get one"
-        )
+        job.how.append(f"{NOT_PUT}: {error.message}. Convert the file to WAV or FLAC first to get one")
 
 
 def _put(job: VideoJob, target: Path, known: Known | None, at: str, stack: contextlib.ExitStack) -> None:

@@ -16,8 +16,12 @@ from labeling.gates import gate
 from labeling.rules.engine import FOUND
 from labeling.verification.spoken_label import Known
 
-_REPORT = "please report this file"
+_REPORT = 'label it with `audio_cue="none"`, and please report this file'
 _PART = 1 << 20
+
+
+class BrokenCue(WriteError):
+    """An audible label was put into a file, and that does not read back as it should."""
 
 
 def check_cue(
@@ -42,19 +46,19 @@ def check_cue(
         The finding on the audible label.
 
     Raises:
-        WriteError: The cue is not heard, or the content is not what it was.
+        BrokenCue: The cue is not heard, or the content is not what it was.
     """
     from labeling.verification import visible_video
 
     finding = visible_video.find_explicit_label(result, format, languages=languages, recordings=recordings)
     if finding.status not in FOUND:
-        raise WriteError("the audible label is not heard in the new file", hint=_REPORT)
+        raise BrokenCue("the audible label is not heard in the new file", hint=_REPORT)
     skip = placed.skip
     if placed.unit == "samples":
         skip *= _width(source, format)
     before, after = (_units(data, format, placed.unit) for data in (source, result))
     if not _holds(before, after, skip, to_end=not placed.behind):
-        raise WriteError("the content is not the same behind the audible label", hint=_REPORT)
+        raise BrokenCue("the content is not the same behind the audible label", hint=_REPORT)
     return finding
 
 
@@ -110,4 +114,4 @@ def _stream(data: Media) -> Any:
 
 
 def _broken(why: str) -> LabelingError:
-    return WriteError(f"the new file does not read back ({why})", hint=_REPORT)
+    return BrokenCue(f"the new file does not read back ({why})", hint=_REPORT)

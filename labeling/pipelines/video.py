@@ -17,7 +17,9 @@ from labeling.containers import Media
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
 from labeling.options import VideoOptions
-from labeling.pipelines.audible import is_audio, put_cue
+from labeling.options.video import AUTO
+from labeling.pipelines.audible import NOT_PUT, is_audio, put_cue
+from labeling.pipelines.cue_check import BrokenCue
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.join_check import BrokenJoin
 from labeling.pipelines.output import LabeledFile
@@ -59,6 +61,12 @@ def label_video(
     arguments = data, name, target, label_for, options
     try:
         return _labelled(*arguments, video, dry_run=dry_run)
+    except BrokenCue as error:
+        if video.audio_cue != AUTO:
+            raise
+        done = _labelled(*arguments, replace(video, audio_cue="none"), dry_run=dry_run)
+        said = f"{NOT_PUT}: {error.message} when that was tried"
+        return replace(done, how=(said, *(words for words in done.how if not words.startswith(NOT_PUT))))
     except BrokenJoin:
         if video.reencode != "auto":
             raise

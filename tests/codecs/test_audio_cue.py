@@ -343,3 +343,18 @@ def test_flac_in_ogg_is_said_not_to_take_a_cue(folder: Path) -> None:
 def test_a_checksum_moves_over_zeros() -> None:
     assert crc16(b"123456789") == 0xFEE8  # CRC-16/UMTS, catalogue of parametrised CRC algorithms
     assert all(moved(crc16(b"abc"), count) == crc16(b"abc" + bytes(count)) for count in (0, 1, 7, 300))
+
+
+def test_what_does_not_read_back_is_labelled_without_a_cue(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cue that nobody hears: the label is written all the same where nobody asked for a cue by name."""
+    source = made(folder, *PCM[1])
+    monkeypatch.setattr(audible, "cue", lambda rate, channels: np.zeros((rate, channels), np.float32))
+    done = labelled(source, tmp_path / "a.wav", audio_cue="auto")
+    assert "not heard in the new file when that was tried" in done.how[0]
+    assert done.report.verdicts["cn"].outcome == "inconclusive"
+    assert np.array_equal(pcm(source), pcm(done.path))
+    with pytest.raises(labeling.WriteError, match="not heard"):
+        labelled(source, tmp_path / "b.wav", audio_cue="rhythm")
+    assert not (tmp_path / "b.wav").exists()

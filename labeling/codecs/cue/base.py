@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.containers.edits import Edit
-from labeling.errors import LabelingError, UnsupportedFormat
+from labeling.errors import UnsupportedFormat
 from labeling.losses import Loss
 
 PAUSE = 0.48
@@ -94,6 +94,6 @@ def moved_times(what: str, where: str) -> Loss:
     return Loss(what, where, "its times count from the old start of the sound; they were kept, and are too early now")
 
 
-def too_large(what: str) -> LabelingError:
+def too_large(what: str) -> CannotPut:
     """Return the error for a file that would not fit its format any more."""
-    return LabelingError(f"with a cue the file would be larger than {what}", hint='label it with `audio_cue="none"`')
+    return CannotPut(f"with a cue the file would be larger than {what}")
