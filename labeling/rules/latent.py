@@ -41,7 +41,6 @@ _NOTHING = frozenset(
 )
 """Words that stand where nothing is known; without blanks and signs."""
 
-_VERSION_BEHIND = re.compile(r"[\s/_-]*v?\.?\d[\w.+-]*$", re.IGNORECASE)
 _CODE = re.compile(r"[0-9A-Z]{12,}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9A-F{}:-]{8,}", re.IGNORECASE)
 _MOMENT = re.compile(
@@ -51,10 +50,21 @@ _MOMENT = re.compile(
 
 def names_tool(text: str) -> bool:
     """Return whether a text is the name of a tool that writes metadata, with or without its version, or no name."""
-    words = [_VERSION_BEHIND.sub("", text.strip()) or text, re.split(r"[\s/(]", text.strip(), maxsplit=1)[0]]
+    words = [_without_version(text.strip()) or text, re.split(r"[\s/(]", text.strip(), maxsplit=1)[0]]
     plain = ["".join(c for c in each.lower() if c.isalnum()) for each in words]
     known = plain[0] in _TOOLS or plain[1].startswith(("aigclabel", "c2pa", "exiftool", "lavf"))
     return known or not is_set(text) or _TOOL.search(text) is not None
+
+
+def _without_version(text: str) -> str:
+    """Return a text without the version at its end: a digit, "v" before it, and what follows without a blank."""
+    start = len(text)
+    while start and (text[start - 1].isalnum() or text[start - 1] in "_.+-"):
+        start -= 1
+    digit = next((at for at in range(start, len(text)) if text[at].isdecimal()), None)
+    if digit is None:
+        return text
+    return text[:digit].removesuffix(".").removesuffix("v").removesuffix("V").rstrip(" \t/_-")
 
 
 def is_name(text: str) -> bool:

@@ -151,7 +151,7 @@ def system(value: Any) -> Any:
     """The name of a program, a model, a device or the company behind it, from a field that is for that alone."""
     if not isinstance(value, str):
         return WITHHELD
-    text = re.sub(r"\s*\([^()]*\)", "", value)  # comments, as in a user agent: the system it ran on, or whose it was
+    text = re.sub(r"\s?\([^()]*\)", "", value)  # comments, as in a user agent: the system it ran on, or whose it was
     if len(text) > 120 or _NAMES_SOMEBODY.search(text) or not text.isprintable():
         return WITHHELD
     return text
