@@ -90,7 +90,6 @@ def _put(job: VideoJob, target: Path, known: Known | None, at: str, stack: conte
         f"{what} was put {' and '.join(places)} the sound, which is "
         f"{placed.front + placed.behind:.2f} s longer; the content's own coded sound is as before"
     )
-    job.how += placed.how
 
 
 def _recording(cue: str, options: LabelingOptions) -> Known | None:

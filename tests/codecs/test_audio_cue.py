@@ -284,6 +284,18 @@ def test_what_cannot_take_a_cue_says_so_and_is_not_called_compliant(folder: Path
         assert not (tmp_path / f"never-{name}").exists()
 
 
+def test_a_cue_gives_no_bits_to_frames_that_miss_those_before_them(folder: Path, tmp_path: Path) -> None:
+    """Decoders leave such frames silent at the start of a file; behind other frames they make noise of them."""
+    source, name = made(folder, "cbr.mp3", "libmp3lame", 44100, 2), tmp_path / "cut.mp3"
+    subprocess.run(["ffmpeg", "-v", "error", "-ss", "0.5", "-i", source, "-c", "copy", name], check=True)
+    result = Labeler(PRODUCER).label_file(name, tmp_path / "labelled.mp3")
+    assert any("its first frames need sound that is not in the file" in line for line in result.how)
+    assert np.array_equal(pcm(name), pcm(result.path))
+    behind = Labeler(PRODUCER, video=VideoOptions(audio_cue="rhythm", audio_cue_at="end"))
+    heard = behind.label_file(name, tmp_path / "behind.mp3")
+    assert str(heard.report.verdicts["cn"].outcome) == "compliant"
+
+
 def test_without_a_cue_nobody_is_told_that_it_complies(folder: Path, tmp_path: Path) -> None:
     source = made(folder, "s16.wav", "pcm_s16le", 16000, 2)
     asked = labelled(source, tmp_path / "a.wav", audio_cue="none")

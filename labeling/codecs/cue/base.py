@@ -55,7 +55,6 @@ class Placed:
             returns them ("packets"), or decoded samples ("samples").
         meant: Keys of entries of the inventory that change with it, as they have to: times and counts.
         lost: What is not right any more in the new file.
-        how: What is worth saying.
     """
 
     edits: list[Edit]
@@ -65,7 +64,6 @@ class Placed:
     unit: Literal["coded", "packets", "samples"] = "coded"
     meant: frozenset[str] = frozenset()
     lost: tuple[Loss, ...] = ()
-    how: tuple[str, ...] = ()
 
 
 def with_pause(cue_of: CueOf, rate: int, channels: int, *, behind: bool = False) -> NDArray[np.float32]:

@@ -28,6 +28,9 @@ MAX_FRAMES = 1 << 22
 """Limit on the frames of a file: more than a day of them."""
 
 _SILENT = 2
+_RESERVOIR = 511
+"""Bytes of earlier frames that a frame can use at most."""
+
 _PART = 1 << 20
 _TOC = 100
 _number = Struct(">I")
@@ -61,6 +64,11 @@ def put(data: Media, cue_of: CueOf, ends: Ends) -> Placed:
     frame = container.parse_frame(head)
     if frame is None or not frame.length:
         raise CannotPut("its frames are in free format, whose length only decoding finds")
+    if ends.start and _layer(head) == 3 and _reaches_back(data, sound.offsets):
+        raise CannotPut(
+            "its first frames need sound that is not in the file, as after cutting: decoders leave them silent, and "
+            "would make noise of what is put in front of them"
+        )
     new_front, new_behind = (
         _frames(cue_of, head, frame, _kbits(data, sound, frame), behind=behind) if wanted else b""
         for wanted, behind in ((ends.start, False), (ends.end, True))
@@ -71,20 +79,27 @@ def put(data: Media, cue_of: CueOf, ends: Ends) -> Placed:
     if sound.header >= 0:
         edits.append(_header(data, sound, new_front, new_behind, sum(count), frame))
     times, meant, lost = id3_times.moved(found.tags, front, front + behind, "MP3 ID3v2")
-    how: tuple[str, ...] = ()
-    if _layer(head) == 3 and _reaches_back(data[sound.start : sound.start + 8], frame):
-        how = ("the content's first frame needs sound that is not in the file, as after cutting; that stays silent",)
-    return Placed([*edits, *times], front, behind, len(new_front), "packets", meant, lost, how)
+    return Placed([*edits, *times], front, behind, len(new_front), "packets", meant, lost)
 
 
 def _layer(head: bytes) -> int:
     return 4 - (head[1] >> 1 & 3)
 
 
-def _reaches_back(head: bytes, frame: container.Frame) -> bool:
-    """Return whether a frame needs bytes of those before it (main_data_begin; ISO/IEC 11172-3, 2.4.1.7)."""
-    at = 4 if head[1] & 1 else 6
-    return bool(head[at] or (frame.samples == 1152 and head[at + 1] & 0x80))
+def _reaches_back(data: Media, offsets: list[int]) -> bool:
+    """Return whether a frame needs bytes from before the first one (main_data_begin; ISO/IEC 11172-3, 2.4.1.7)."""
+    there = 0
+    for at in offsets:
+        head = data[at : at + 8]
+        frame = container.parse_frame(head)
+        if there >= _RESERVOIR or frame is None:
+            break
+        begin = 4 if head[1] & 1 else 6
+        back = head[begin] << 1 | head[begin + 1] >> 7 if frame.samples == 1152 else head[begin]
+        if back > there:
+            return True
+        there += max(0, frame.length - frame.side - (0 if head[1] & 1 else 2))
+    return False
 
 
 def _sound(data: Media, found: container.Walk) -> _Sound:
