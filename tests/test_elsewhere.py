@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import c2pa
 import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
@@ -17,9 +20,10 @@ from labeling.cli import group
 from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import font
 from labeling.reports.html import to_html
-from labeling.rules import PROFILES, Evidence, evaluate, profiles
+from labeling.rule_catalogue import defect
+from labeling.rules import PROFILES, Evidence, custom, evaluate, profiles
 
-from .marks.signing import picture
+from .marks.signing import chain, picture
 from .pictures import rgb
 from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, signed
 
@@ -72,7 +76,37 @@ def test_washington_takes_a_watermark_and_does_not_call_missing_what_was_not_rea
     assert judged("us-wa", *NONE, other)[0] == "noncompliant"
 
 
+def _from(relationship: str, created: str) -> bytes:
+    """A picture whose manifest names one that AI made among those that it was made from."""
+    made = chain()
+    actions = [{"action": "c2pa.created", "digitalSourceType": TERMS + created}]
+    named = {"title": "part", "relationship": relationship}
+    if relationship == "parentOf":
+        named["instance_id"] = "part"
+        actions = [{"action": "c2pa.opened", "parameters": {"ingredientIds": ["part"]}}]  # type: ignore[dict-item]
+    definition = {"assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}]}
+    info, out = c2pa.C2paSignerInfo(b"es256", made.cert_pem, made.key_pem, None), io.BytesIO()
+    with c2pa.Builder.from_json(json.dumps(definition)) as builder:
+        builder.add_ingredient(json.dumps(named), "image/jpeg", io.BytesIO(signed(picture())))
+        builder.sign(c2pa.Signer.from_info(info), "image/jpeg", io.BytesIO(picture()), out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("relationship", "created", "said"),
+    [("parentOf", "", True), ("componentOf", "digitalCapture", False), ("inputTo", "composite", False)],
+)
+def test_a_manifest_speaks_of_its_content_and_of_the_parent_but_not_of_other_ingredients(
+    relationship: str, created: str, said: bool
+) -> None:
+    verdicts = labeling.verify(_from(relationship, created), ["us-wa", "eu-art50", "eu"], visible=False).verdicts
+    assert ("US-WA-PROVENANCE" not in [each.rule for each in verdicts["us-wa"].failed]) is said
+    assert (str(verdicts["eu-art50"].outcome) == "compliant") is said
+    assert ("EU-SIGNED" not in [each.rule for each in verdicts["eu"].failed]) is said
+
+
 IDENTIFIED = Finding("aigc", Status.PRESENT, "", LABEL | {"ContentProducer": CODE}, Signature.NONE)
+SMALL = replace(shown("en"), status=Status.DEFECTIVE, defects=(defect("CN-VISIBLE-SIZE", "too small"),))
 NAMED = Finding("iptc", Status.ABSENT, "", {"AISystemUsed": "Painter"})
 
 
@@ -82,6 +116,7 @@ NAMED = Finding("iptc", Status.ABSENT, "", {"AISystemUsed": "Painter"})
         ([shown("en"), IDENTIFIED], "image", "compliant", {"IN-PERMANENT"}),
         ([shown("en"), NAMED], "video", "compliant", {"IN-PERMANENT"}),
         ([shown("en"), NAMED, WATERMARK], "video", "compliant", set()),
+        ([SMALL, IDENTIFIED], "image", "inconclusive", {"CN-VISIBLE-SIZE", "IN-VISIBLE", "IN-PERMANENT"}),
         ([shown("zh"), IDENTIFIED], "image", "noncompliant", {"IN-VISIBLE", "IN-PERMANENT"}),
         ([BARE, IDENTIFIED], "image", "noncompliant", {"IN-VISIBLE", "IN-PERMANENT"}),
         ([shown("en"), *NONE], "image", "noncompliant", {"IN-IDENTIFIER", "IN-PERMANENT"}),
@@ -99,6 +134,12 @@ NAMED = Finding("iptc", Status.ABSENT, "", {"AISystemUsed": "Painter"})
 )  # fmt: skip
 def test_india(findings: list[Finding], medium: str, outcome: str, rules: set[str]) -> None:
     assert judged("in", *findings, medium=medium) == (outcome, rules)
+
+
+def test_the_languages_of_a_custom_profile_are_those_of_its_label() -> None:
+    german = custom.build({"extends": "in", "languages": ["de"]}, "german", PROFILES)
+    for language, outcome in (("de", "compliant"), ("en", "noncompliant")):
+        assert str(evaluate(Evidence((shown(language), IDENTIFIED)), german).outcome) == outcome
 
 
 def test_india_leaves_open_what_was_not_looked_for() -> None:

@@ -50,6 +50,14 @@ def test_the_disclosure_may_stand_in_metadata_or_in_a_manifest() -> None:
         (LABEL | {"ContentProducer": "0011DEMOAI00000"}, FIELDS, {"US-CA-PROVIDER"}),
         (LABEL | {"ContentProducer": " - "}, FIELDS, {"US-CA-PROVIDER"}),
         (LABEL | {"ContentProducer": "示例智能科技有限公司"}, FIELDS, set()),
+        (LABEL | {"ContentProducer": "0011 9111 0102 MACQ D9K6 4010000"}, FIELDS, {"US-CA-PROVIDER"}),
+        (LABEL | {"ContentProducer": "未知"}, FIELDS, {"US-CA-PROVIDER"}),
+        (LABEL, FIELDS | {"CreateDate": "2999-01-01T00:00:00Z"}, {"US-CA-TIME"}),
+        (LABEL | {"ProduceID": "00000000-0000-0000-0000-000000000000"}, FIELDS, {"US-CA-ID"}),
+        ({key: value for key, value in LABEL.items() if key != "Label"}, without("DigitalSourceType"),
+         {"US-CA-CREATED"}),
+        (LABEL | {"label": "3"}, without("DigitalSourceType"), {"US-CA-CREATED"}),
+        ({}, FIELDS, {"US-CA-PROVIDER", "US-CA-ID"}),
         (LABEL, without("AISystemUsed", "AISystemVersionUsed"), {"US-CA-SYSTEM", "US-CA-VERSION"}),
         (LABEL, without("AISystemVersionUsed"), {"US-CA-VERSION"}),
         (LABEL, FIELDS | {"AISystemUsed": "aigc-labeling 0.2.0"}, {"US-CA-SYSTEM", "US-CA-VERSION"}),
@@ -230,9 +238,13 @@ def test_names_systems_and_times() -> None:
     assert all(map(names_tool, ("aigc-labeling", "aigc-labeling/0.2.0", "aigc_labeling 1.0", "c2patool 0.9", "c2pa-rs",
                                 "ExifTool 12.76", "Lavf61.7.100", "Adobe XMP Core", "")))  # fmt: skip
     assert all(map(names_tool, ("AIGC Labeling Tool v1", "AI content labeler", "Watermarker 2", "XMP writer")))
-    assert not any(map(is_set, ("", " - ", "N/A", "unknown", "null", "(none)")))
+    assert not any(map(is_name, ("anonymous", "Unknown provider", "your company name", "ｕｎｋｎｏｗｎ", "示例")))
+    assert not any(map(is_set, ("", " - ", "N/A", "unknown", "null", "(none)", "0", "0.0", "00-00", "无", "xxx", "v")))
+    assert not any(map(is_system, ("0", "AI model", "Generator", "未知")))
     assert all(map(is_system, ("Painter", "GPT-4o", "DALL·E 3", "Firefly", "aiMotion", "Pillow Talk Diffusion")))
     assert all(map(is_moment, ("2026-11-30T10:11", "2026-11-30T10:11:12.5Z", "2026:11:30 10:11:12+08:00")))
+    unset = ("1970-01-01T00:00:00Z", "1904-01-01T00:00:00", "2026-11-30T10:11:99", "2026-11-30T10:11:12+99:99")
+    assert not any(map(is_moment, unset))
     assert not any(map(is_moment, ("2026-11-30T", "2026-13-01T00:00Z", "2026-02-30T10:00:00Z", "T10:00", "20261130")))
 
 

@@ -194,9 +194,12 @@ def _cleaned(value: Any, notes: set[str]) -> Any:
 
 def _json(text: str, notes: set[str]) -> Any:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(items)) < len(items):
-            notes.add("a key of the JSON object occurs twice")
-        return dict(items)
+        if len(dict(items)) == len(items):
+            return dict(items)
+        notes.add("a key of the JSON object occurs twice")
+        # Readers take the first or the last: of two Labels the one counts that claims less.
+        doubts = [item for item in items if item[0] == "Label" and str(item[1]) != "1"]
+        return dict([*items, *doubts])
 
     def constant(name: str) -> None:
         notes.add(f"the JSON holds {name}, which is not a JSON value")

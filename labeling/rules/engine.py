@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -143,6 +143,7 @@ def evaluate(evidence: Evidence, profile: Profile, as_of: date | None = None) ->
         profile: What is asked for.
         as_of: The day of the check, if it matters whether the profile's law is in force.
     """
+    evidence = replace(evidence, languages=profile.languages)
     failed: list[Defect] = []
     warnings: list[Defect] = []
     layers, open_questions = _layered(evidence, profile)

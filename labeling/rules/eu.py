@@ -14,7 +14,7 @@ from labeling.findings import Finding, Signature
 from labeling.label import Origin
 from labeling.options.style import LANGUAGES as OFFICIAL
 from labeling.rules.engine import Check, Evidence, Layer, Profile, manifest_broken, not_found, said_in
-from labeling.rules.evidence import SIGNED, label_value
+from labeling.rules.evidence import SIGNED, label_value, says_generated, says_of_content
 
 LANGUAGES = ("en", "zh", *(language for language in OFFICIAL if language != "en"))
 """The official languages of the Union, and Chinese: Art. 50(5) asks for a clear disclosure, in no language."""
@@ -43,21 +43,18 @@ def _watermarked(evidence: Evidence) -> bool:
 
 def _says_so(finding: Finding) -> bool:
     """Return whether metadata say for certain that AI made the content: neither "may be" nor "suspected"."""
-    if finding.kind == "aigc":
-        return label_value(finding) not in (Origin.POSSIBLE, Origin.SUSPECTED)
-    return bool(finding.value.get("ai")) and finding.signature is not Signature.FAILED
+    return says_generated(finding) if finding.kind == "aigc" else says_of_content(finding)
 
 
 def _unmarked(evidence: Evidence) -> str | None:
-    found = [finding for kind in _METADATA for finding in evidence.of(kind)]
+    found = [finding for kind in _METADATA for finding in evidence.intact(kind)]
     if _watermarked(evidence) or any(_says_so(finding) for finding in found):
         return None
-    if any(finding.kind == "aigc" for finding in found):
-        return (
-            "no machine-readable mark says that the content is generated or manipulated: "
-            "the AIGC field only says that it may be, or is suspected to be (Label 2 or 3)"
-        )
-    return "no machine-readable mark says that the content is generated or manipulated"
+    message = "no machine-readable mark says that the content is generated or manipulated"
+    labels = {str(label_value(finding)) for finding in evidence.intact("aigc")}
+    if labels and labels <= {Origin.POSSIBLE, Origin.SUSPECTED}:
+        return f"{message}: the AIGC field only says that it may be, or is suspected to be (Label 2 or 3)"
+    return f"{message}: the AIGC field does not say it, or cannot be relied on" if evidence.of("aigc") else message
 
 
 def _not_marked(evidence: Evidence) -> str | None:
@@ -66,14 +63,16 @@ def _not_marked(evidence: Evidence) -> str | None:
 
 
 def _signed_for_ai(evidence: Evidence) -> list[Finding]:
-    return [m for m in evidence.of("c2pa") if m.signature in SIGNED and m.value.get("ai")]
+    return [m for m in evidence.of("c2pa") if m.signature in SIGNED and says_of_content(m)]
 
 
 def _not_signed(evidence: Evidence) -> str | None:
     if _signed_for_ai(evidence):
         return None
     if any(m.signature in SIGNED for m in evidence.of("c2pa")):
-        return "the C2PA manifest does not say that the content is generated or manipulated (digitalSourceType)"
+        values = [m.value for m in evidence.of("c2pa") if m.value.get("ai") and not m.value.get("ai_disclosure")]
+        only = "; it says so of an ingredient alone" if values else ""
+        return f"the C2PA manifest does not say that the content is generated or manipulated (digitalSourceType){only}"
     for finding in evidence.of("c2pa"):
         state = finding.value.get("signer", {}).get("certificate")
         if finding.value.get("integrity", {}).get("state") == "intact" and state in _UNFIT:
@@ -152,7 +151,7 @@ def _no_visible(evidence: Evidence) -> str | None:
     if evidence.lacks("visible"):
         return f"{not_found(evidence)}; deployers of deep fakes must disclose them, and metadata alone do not"
     found = evidence.of("visible")
-    if not found or any(said_in(finding, LANGUAGES) or _spoken(finding) for finding in found):
+    if not found or any(said_in(finding, evidence.languages) or _spoken(finding) for finding in found):
         return None
     if all(finding.value.get("kind") == "rhythm" for finding in found):
         return "a rhythm says nothing in words: deployers of deep fakes must speak a short disclaimer in plain language"
@@ -164,7 +163,7 @@ _CAPITALS = re.compile(r"(?<![A-Za-z])AI(?![a-z])")
 
 def _other_element(evidence: Evidence) -> str | None:
     seen = [finding for finding in evidence.of("visible") if not _spoken(finding)]
-    said = [finding.value.get("text") for finding in seen if said_in(finding, LANGUAGES)]
+    said = [finding.value.get("text") for finding in seen if said_in(finding, evidence.languages)]
     texts = [text for text in said if isinstance(text, str)]
     if not texts or any(_CAPITALS.search(text) for text in texts):
         return None

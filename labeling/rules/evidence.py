@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from labeling.findings import Finding, Signature, Status
@@ -19,12 +21,20 @@ _IGNORED_BY_READERS = "XMP-EXTENDED"
 _AI = frozenset(term.lower() for term in AI_TERMS)
 _HUMAN = frozenset(term.lower() for term in HUMAN_TERMS)
 
+_LEGACY = frozenset(("serviceprovider", "serviceuser", "contentid"))
+"""Keys of the practice guide of 2023, whose labels have no ``Label``: having one says that AI made the content."""
+
+_YES = re.compile(r"1|(AIGCLABELTYPE\.)?(IS[_ ]?)?(AIGC|AI|TRUE|YES|(AI|AIGC)?[_ -]?GENERATED)", re.IGNORECASE)
+"""What labels in other forms than the standard's have for its "1"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What checks look at: the findings, whether the file was readable, and which kinds were skipped on request.
 
     ``looked`` says in words where a visible label was looked for. ``medium`` is image, video, audio or text.
+    ``languages`` are those in which the profile that is judged by accepts a visible label, and ``today`` is a day after
+    which nothing can have been made yet.
     """
 
     findings: tuple[Finding, ...]
@@ -32,6 +42,8 @@ class Evidence:
     skipped: frozenset[str] = frozenset()
     looked: str = "text on the whole picture"
     medium: str = "image"
+    languages: tuple[str, ...] = ()
+    today: date | None = None
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """Return the findings of one kind that found something, however defective."""
@@ -53,7 +65,11 @@ class Evidence:
 
     def unread(self, *kinds: str) -> bool:
         """Return whether something of these kinds could not be read: whether the mark is there is not known."""
-        return any(m.kind in kinds and m.status is Status.UNREADABLE for m in self.findings)
+        return any(m.kind in kinds and (m.status is Status.UNREADABLE or _unchecked(m)) for m in self.findings)
+
+
+def _unchecked(finding: Finding) -> bool:
+    return finding.kind == "c2pa" and finding.signature is Signature.UNSUPPORTED
 
 
 def _intact(finding: Finding) -> bool:
@@ -79,11 +95,59 @@ def label_value(finding: Finding) -> Any:
 
     Names of the values, such as ``AIGCLabelType.AI_SUSPECTED``, are a defect, and are understood.
     """
-    value = next((value for key, value in finding.value.items() if key.lower() == "label"), Origin.GENERATED)
+    values = [_origin(value) for key, value in finding.value.items() if key.lower() == "label"]
+    doubts = [value for value in values if str(value) in (Origin.POSSIBLE, Origin.SUSPECTED)]
+    return next(iter([*doubts, *values]), Origin.GENERATED)
+
+
+def _origin(value: Any) -> Any:
     name = str(value).upper()
     if "SUSPECT" in name:
         return Origin.SUSPECTED
     return Origin.POSSIBLE if "POSSIBL" in name else value
+
+
+def says_generated(finding: Finding) -> bool:
+    """Return whether an AIGC field says for certain that its content is generated, in the standard's form or another.
+
+    One without ``Label`` does so in the form of 2023. A field that is empty or no object says nothing.
+    """
+    keys = {key.lower() for key in finding.value}
+    if "label" not in keys:
+        return not keys.isdisjoint(_LEGACY)
+    return _YES.fullmatch(str(label_value(finding)).strip()) is not None
+
+
+def says_of_content(finding: Finding) -> bool:
+    """Return whether an IPTC mark or a manifest says that AI made the content itself, or what it was made from.
+
+    In a manifest that is its own source type, its AI disclosure, or what it says of its parent. Of other ingredients it
+    says how they were made, and not how the whole was. A mark that also gives another source type leaves it open.
+    """
+    if finding.kind == "iptc":
+        return bool(finding.value.get("ai")) and finding.status is not Status.CONFLICT
+    value = finding.value
+    if says_ai(finding):
+        return True
+    if says_human(finding) or not value.get("ai"):
+        return False
+    return bool(value.get("ai_disclosure")) or not value.get("ingredient_digital_source_types") or _ai_parent(value)
+
+
+def _ai_parent(value: dict[str, Any]) -> bool:
+    """Return whether a manifest that the active one descends from, parent by parent, says that AI made it."""
+    if value.get("ingredient_validation_codes"):
+        return False
+    steps = {step.get("manifest"): step for step in value.get("history", ()) if isinstance(step, dict)}
+    at, seen = value.get("active_manifest"), set()
+    while at in steps and at not in seen:
+        seen.add(at)
+        step = steps[at]
+        if any(term_of(str(each.get("source_type", ""))).lower() in _AI for each in step.get("actions", ())):
+            return True
+        parents = [each for each in step.get("ingredients", ()) if each.get("relationship") == "parentOf"]
+        at = next((each.get("manifest") for each in parents), None)
+    return False
 
 
 def source_types(finding: Finding) -> Iterator[str]:

@@ -19,13 +19,28 @@ FIRST = 1.0
 def _no_visible(evidence: Evidence) -> str | None:
     if evidence.medium == "audio":
         return None
-    if any(said_in(each, LANGUAGES) for each in evidence.of("visible")):
-        return None
+    if found := [each for each in evidence.of("visible") if said_in(each, evidence.languages)]:
+        if any(_stands_out(each, evidence) for each in found):
+            return None
+        return Undecided("a label was found, and whether it is prominent is not known: it is very small or faint")
     if "visible" in evidence.skipped or evidence.unread("visible"):
         return Undecided("whether there is a prominent visible label is not known: it was not looked for, or not read")
     if evidence.of("visible"):
-        return "the visible label does not say in English that the content is synthetically or AI-generated"
+        return "no visible label says in an accepted language that the content is synthetically or AI-generated"
     return f"{not_found(evidence)}; generated content must carry a prominent visible label"
+
+
+def _stands_out(finding: Finding, evidence: Evidence) -> bool:
+    """Return whether neither height nor contrast of a label makes it doubtful that it is prominent.
+
+    The Rules give no numbers. Those are the measures of GB 45438-2025 5.2. Labels beside the one that the finding is on
+    meet them.
+    """
+    if any(
+        not set(evidence.languages).isdisjoint(each.get("languages", ())) for each in finding.value.get("beside", ())
+    ):
+        return True
+    return not any(each.rule in ("CN-VISIBLE-SIZE", "CN-VISIBLE-CONTRAST") for each in finding.defects)
 
 
 def _no_audible(evidence: Evidence) -> str | None:

@@ -7,6 +7,7 @@ hard to tell from reality is labelled clearly. The usual wording is "AI 생성".
 from __future__ import annotations
 
 from labeling.rules.engine import Check, Evidence, Profile, Undecided, said_in
+from labeling.rules.evidence import says_of_content
 from labeling.rules.latent import created_or_altered, unsure, watermarked
 
 KOREAN = ("ko",)
@@ -16,11 +17,12 @@ LANGUAGES = (*KOREAN, "en")
 def _for_people(evidence: Evidence) -> bool:
     """Return whether people see or hear that AI made the content."""
     heard = ("rhythm", "spoken")
-    return any(said_in(each, LANGUAGES) or each.value.get("kind") in heard for each in evidence.of("visible"))
+    return any(said_in(each, evidence.languages) or each.value.get("kind") in heard for each in evidence.of("visible"))
 
 
 def _for_machines(evidence: Evidence) -> bool:
-    return watermarked(evidence) or any(True for _ in created_or_altered(evidence))
+    said = any(map(says_of_content, evidence.intact("c2pa")))
+    return said or watermarked(evidence) or any(True for _ in created_or_altered(evidence))
 
 
 def _not_marked(evidence: Evidence) -> str | None:

@@ -7,19 +7,22 @@ manifest, as long as its carrier is intact. What names a tool that writes labels
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from labeling.findings import Finding, Signature, Status
 from labeling.label import Origin, ProviderCode
 from labeling.rules.contradictions import contradictions
 from labeling.rules.engine import Undecided
-from labeling.rules.evidence import Evidence, label_value, says_ai
+from labeling.rules.evidence import Evidence, label_value, says_ai, says_generated
 
 CARRIERS = ("aigc", "iptc", "c2pa")
 
 _VOUCHED = ("listed", "interim")
 """States of a signer on a list. Whoever makes a certificate for himself writes any organisation into it."""
+
+FIRST_YEAR = 2000
 
 _TEST = re.compile(r"\b(tests?|testing|demo|dummy|self-signed|not trusted|localhost)\b", re.IGNORECASE)
 
@@ -37,14 +40,38 @@ _TOOL = re.compile(r"\b(label(l?er|l?ing)|watermark(er|ing)?|metadata|c2pa|exif|
 """What says of itself that it labels, and not that it generates."""
 
 _NOTHING = frozenset(
-    ("unknown", "none", "na", "null", "nil", "undefined", "default", "tbd", "todo", "system", "model", "ai", "test")
+    (
+        *("unknown", "none", "na", "null", "nil", "undefined", "default", "tbd", "todo", "system", "model", "ai"),
+        *("test", "v", "version", "latest", "generator", "aimodel", "aisystem", "aigenerator", "genai", "generativeai"),
+        *("无", "没有", "未知", "不详", "暂无", "待定", "空", "未设置", "测试", "系统", "模型", "版本"),
+    )
 )
 """Words that stand where nothing is known; without blanks and signs."""
+
+_NOBODY = frozenset(
+    (
+        *(
+            "anonymous",
+            "user",
+            "username",
+            "name",
+            "company",
+            "companyname",
+            "yourcompany",
+            "yourcompanyname",
+            "vendor",
+        ),
+        *("provider", "providername", "yourname", "producer", "organisation", "organization", "example"),
+        *("匿名", "示例", "用户", "公司", "企业", "名称", "提供者", "服务提供者"),
+    )
+)
+"""Words that stand in the place of a name."""
 
 _CODE = re.compile(r"[0-9A-Z]{12,}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9A-F{}:-]{8,}", re.IGNORECASE)
 _MOMENT = re.compile(
-    r"(\d{4})[-:](\d\d)[-:](\d\d)[T ](\d\d):(\d\d)(:\d\d)?(\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?", re.IGNORECASE
+    r"(\d{4})[-:](\d\d)[-:](\d\d)[T ](\d\d):(\d\d)(:[0-5]\d|:60)?(\.\d+)?\s?(Z|UTC|[+-](0\d|1[0-4]):?[0-5]\d)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -69,29 +96,38 @@ def _without_version(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Return whether a text may be somebody's name, and not a code, an identifier or a tool."""
-    text = text.strip()
+    text = unicodedata.normalize("NFKC", text).strip()
     letters = sum(c.isalpha() for c in text)
     digits = sum(c.isdigit() for c in text)
-    code = ProviderCode.parse(text) is not None or (_CODE.fullmatch(text) and digits >= 5) or _HEX.fullmatch(text)
-    return letters > 0 and len(text) > 1 and not code and not names_tool(text) and "NOT TRUSTED" not in text.upper()
+    plain = _plain(text)
+    code = ProviderCode.parse(text) is not None or (_CODE.fullmatch(plain) and digits >= 5) or _HEX.fullmatch(text)
+    nobody = plain in _NOBODY or plain.startswith("unknown") or "NOT TRUSTED" in text.upper()
+    return letters > 0 and len(text) > 1 and not code and not names_tool(text) and not nobody
 
 
 def is_moment(text: str) -> bool:
-    """Return whether a text is a date with a time of day, to the minute at least (ISO 16684-1, 8.2.2.1; RFC 3339)."""
+    """Return whether a text is a date with a time of day, to the minute at least (ISO 16684-1, 8.2.2.1; RFC 3339).
+
+    Clocks that were never set give years in which no system made pictures: 1904, 1970, 1980.
+    """
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
         return False
     year, month, day, hour, minute = (int(part) for part in found.groups()[:5])
     try:
-        return 1900 < datetime(year, month, day, hour, minute).year < 2200
+        return FIRST_YEAR <= datetime(year, month, day, hour, minute).year < 2200
     except ValueError:
         return False
 
 
 def is_set(text: str) -> bool:
     """Return whether a text says anything."""
-    plain = "".join(c for c in text.lower() if c.isalnum())
-    return bool(plain) and plain not in _NOTHING
+    plain = _plain(text)
+    return plain.strip("0") not in ("", "x", "xx", "xxx", "xxxx") and plain not in _NOTHING
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKC", text).lower() if c.isalnum())
 
 
 def is_system(text: str) -> bool:
@@ -129,10 +165,18 @@ def carriers_of(evidence: Evidence, fact: str) -> Iterator[Finding]:
     for kind, key, fits in FACTS[fact]:
         for finding in evidence.intact(kind):
             value = _field(finding, key)
-            if value and fits(value) and not (fact == "version" and not _has_system(finding)):
+            if not value or not fits(value) or (fact == "version" and not _has_system(finding)):
+                continue
+            if fact != "time" or not _to_come(value, evidence):
                 yield finding
     if fact == "provider":
         yield from (each for each in evidence.intact("c2pa") if is_name(_organisation(each)))
+
+
+def _to_come(moment: str, evidence: Evidence) -> bool:
+    """Return whether a moment has not come yet anywhere on earth."""
+    last = evidence.today and evidence.today + timedelta(days=1)
+    return last is not None and moment.strip()[:10].replace(":", "-") > last.isoformat()
 
 
 def _field(finding: Finding, key: str) -> str:
@@ -187,7 +231,8 @@ def created_or_altered(evidence: Evidence) -> Iterator[Finding]:
     for kind in ("iptc", "c2pa"):
         one = (each for each in evidence.intact(kind) if each.status is not Status.CONFLICT)
         yield from (each for each in one if says_ai(each))
-    yield from (each for each in evidence.intact("aigc") if str(label_value(each)) == Origin.GENERATED)
+    labels = (each for each in evidence.intact("aigc") if str(label_value(each)) == Origin.GENERATED)
+    yield from (each for each in labels if says_generated(each))
 
 
 def origin_not_said(evidence: Evidence) -> str | None:
@@ -200,9 +245,10 @@ def origin_not_said(evidence: Evidence) -> str | None:
         return Undecided(
             "no latent disclosure that could be read says whether the system created or altered the content"
         )
-    doubts = [str(label_value(each)) for each in evidence.intact("aigc")]
-    if doubts:
-        return f"the AIGC field leaves open whether a system made the content (Label {doubts[0][:20]})"
+    if labels := evidence.intact("aigc"):
+        has = any(key.lower() == "label" for key in labels[0].value)
+        label = f"Label {str(label_value(labels[0]))[:20]}" if has else "it has no Label"
+        return f"the AIGC field leaves open whether a system made the content ({label})"
     return "no latent disclosure says whether the system created or altered the content"
 
 

@@ -6,11 +6,12 @@ It asks for provenance data in image, video and audio, and deems C2PA or a commo
 from __future__ import annotations
 
 from labeling.rules.engine import Check, Evidence, Profile, Undecided
+from labeling.rules.evidence import says_of_content
 from labeling.rules.latent import unsure, watermarked
 
 
 def _no_provenance(evidence: Evidence) -> str | None:
-    if watermarked(evidence) or any(each.value.get("ai") for each in evidence.intact("c2pa")):
+    if watermarked(evidence) or any(map(says_of_content, evidence.intact("c2pa"))):
         return None
     if unsure(evidence, "c2pa", "watermark"):
         return Undecided("no provenance data that could be read say that AI made the content: C2PA, or a watermark")

@@ -323,8 +323,10 @@ def conclude(
     skipped = set() if visible else {"visible"}
     if not any(finding.kind == "watermark" for finding in findings):
         skipped.add("watermark")  # nobody looked: whoever reads watermarks says so when there is none
-    evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents), medium_of(contents.media_type))
-    as_of = as_of or datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
+    as_of = as_of or today
+    medium = medium_of(contents.media_type)
+    evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents), medium, today=max(as_of, today))
     verdicts = {profile.name: evaluate(evidence, profile, as_of) for profile in profiles}
     said = {each.message for each in (*notes, *(each for finding in findings for each in finding.defects))}
     messages = (*contents.notes, *_unread_blocks(contents))
