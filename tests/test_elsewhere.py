@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from PIL import Image, ImageDraw
 
 import labeling
-from labeling import Labeler, LabelingError
+from labeling import Labeler, LabelingError, containers
 from labeling.cli import group
+from labeling.containers import Changes
 from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import font
 from labeling.reports.html import to_html
@@ -25,7 +26,7 @@ from labeling.rules import PROFILES, Evidence, custom, evaluate, profiles
 
 from .marks.signing import chain, picture
 from .pictures import rgb
-from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, signed
+from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, packet, signed
 
 
 def told_by(*arguments: str | Path, code: int | None = None) -> str:
@@ -257,6 +258,30 @@ def test_two_labels_are_judged_as_each_profile_alone_judges_them(height: int) ->
     together = labeling.verify(image, ("in", "cn")).verdicts
     assert "IN-VISIBLE" not in [each.rule for each in together["in"].failed]
     assert any(each.rule.startswith("CN-VISIBLE") for each in together["cn"].failed) is (height == 9)
+
+
+def _jpeg_of(image: Image.Image) -> bytes:
+    """The picture as a JPEG file with data that meet India's rules but for the label."""
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=95)
+    source = out.getvalue()
+    return b"".join(containers.rewrite(source, containers.read(source), Changes(packet(LABEL, FIELDS))))
+
+
+@pytest.mark.parametrize(("english", "chinese"), [(9, 26), (26, 9)])
+def test_a_label_that_is_too_small_alone_is_so_beside_another(english: int, chinese: int) -> None:
+    image = Image.new("RGB", (300, 220), (40, 56, 70))
+    draw = ImageDraw.Draw(image)
+    draw.text((12, 12), "AI GENERATED", fill="white", font=font.face(None, english))
+    draw.text((190, 185), "AI生成", fill="white", font=font.face(None, chinese))
+    source = _jpeg_of(image)
+    alone = {name: labeling.verify(source, name).verdicts[name] for name in ("cn", "in", "kr")}
+    together = labeling.verify(source, ("cn", "kr", "in")).verdicts
+    for name, verdict in alone.items():
+        assert str(together[name].outcome) == str(verdict.outcome)
+        assert {each.rule for each in together[name].failed} == {each.rule for each in verdict.failed}
+    assert ("CN-VISIBLE-SIZE" in {each.rule for each in together["cn"].failed}) is (chinese == 9)
+    assert ("IN-VISIBLE" in {each.rule for each in together["in"].warnings}) is (english == 9)
 
 
 def test_no_verdict_depends_on_the_order_of_profiles() -> None:

@@ -191,6 +191,25 @@ def _layered(evidence: Evidence, profile: Profile) -> tuple[list[tuple[Defect, b
     return [(check.row.defect(message, severity=severity), True) for check, message in lacking], missing > 0
 
 
+_OF_ONE_LABEL = ("CN-VISIBLE-WORDING", "CN-VISIBLE-SIZE", "CN-VISIBLE-POSITION", "CN-VISIBLE-CONTRAST")
+
+
+def defects_for(finding: Finding, languages: Iterable[str]) -> tuple[Defect, ...]:
+    """Return what is wrong with a mark for a profile that accepts a visible label in these languages.
+
+    Which of several labels on a picture the finding is on depends on all the profiles that were asked for. Where it is
+    in no language of this profile and another one is, the verdict is on that one.
+    """
+    wanted = set(languages)
+    if finding.kind != "visible" or not wanted.isdisjoint(finding.value.get("languages", ())):
+        return tuple(each for each in finding.defects if each.rule != "CN-VISIBLE-WORDING")
+    for label in finding.value.get("beside", ()):
+        if not wanted.isdisjoint(label.get("languages", ())):
+            own = [rule_named(each["rule"]).defect(each["message"]) for each in label.get("defects", ())]
+            return (*(each for each in finding.defects if each.rule not in _OF_ONE_LABEL), *own)
+    return finding.defects
+
+
 def said_in(finding: Finding, languages: Iterable[str]) -> bool:
     """Return whether a visible label, or one beside it, says in one of these languages that AI made the content."""
     labels = (finding.value, *finding.value.get("beside", ()))
@@ -209,9 +228,7 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
     for defect in contradictions(evidence):
         yield defect, True
     for finding in evidence.findings:
-        for defect in finding.defects:
-            if defect.rule == "CN-VISIBLE-WORDING" and said_in(finding, profile.languages):
-                continue  # another profile that was asked for does not accept these words; this one does
+        for defect in defects_for(finding, profile.languages):
             yield defect, finding.kind in profile.judged and finding.status is not Status.UNREADABLE
 
 

@@ -7,7 +7,7 @@ front of the content, and permanent metadata with a unique identifier of the com
 from __future__ import annotations
 
 from labeling.findings import Finding
-from labeling.rules.engine import Check, Evidence, Profile, Undecided, not_found, said_in
+from labeling.rules.engine import Check, Evidence, Profile, Undecided, defects_for, not_found, said_in
 from labeling.rules.latent import identifies_system, not_permanent, unsure
 
 LANGUAGES = ("en",)
@@ -33,14 +33,10 @@ def _no_visible(evidence: Evidence) -> str | None:
 def _stands_out(finding: Finding, evidence: Evidence) -> bool:
     """Return whether neither height nor contrast of a label makes it doubtful that it is prominent.
 
-    The Rules give no numbers. Those are the measures of GB 45438-2025 5.2. Labels beside the one that the finding is on
-    meet them.
+    The Rules give no numbers. Those are the measures of GB 45438-2025 5.2.
     """
-    if any(
-        not set(evidence.languages).isdisjoint(each.get("languages", ())) for each in finding.value.get("beside", ())
-    ):
-        return True
-    return not any(each.rule in ("CN-VISIBLE-SIZE", "CN-VISIBLE-CONTRAST") for each in finding.defects)
+    doubts = ("CN-VISIBLE-SIZE", "CN-VISIBLE-CONTRAST")
+    return not any(each.rule in doubts for each in defects_for(finding, evidence.languages))
 
 
 def _no_audible(evidence: Evidence) -> str | None:

@@ -116,15 +116,20 @@ def _beside(
     found: list[tuple[Line, Reading]],
     scale: int,
 ) -> list[dict[str, Any]]:
-    """Return labels beside the one that is reported that are sound by themselves, and say it in other languages."""
+    """Return labels beside the one that is reported that say it in other languages: of each the tallest.
+
+    Which label is reported depends on the languages that were asked for. With what each of the others breaks by itself,
+    every verdict can rest on the one that it would rest on alone.
+    """
     known = set(finding.value["languages"])
     beside: list[dict[str, Any]] = []
-    for line, reading in found:
+    for line, reading in sorted(found, key=lambda each: each[0].thickness, reverse=True):
         if reading.kind is Kind.STATEMENT and reading.languages - known:
             own = _finding(pixels, others, line, reading, tuple(reading.languages), scale, anywhere=False)
-            if own.status is Status.PRESENT:
-                beside.append({key: own.value[key] for key in ("text", "languages", "box")})
-                known |= reading.languages
+            shown = {key: own.value[key] for key in ("text", "languages", "box", "height_ratio", "contrast")}
+            faults = [{"rule": each.rule, "message": each.message} for each in own.defects]
+            beside.append(shown | ({"defects": faults} if faults else {}))
+            known |= reading.languages
     return beside
 
 

@@ -178,8 +178,18 @@ def _clause(clause: list[Token], kana: bool) -> Reading:
         return Reading(Kind.DENIAL, ai_element=_first_ai(clause))
     for ai, made in _pairs(clause):
         if (reading := _statement(clause, ai, made, kana)).kind is not Kind.NONE:
-            return reading
+            return _with_next(reading, clause[max(ai, made) + 1 :], kana)
     return _brand(clause)
+
+
+def _with_next(reading: Reading, rest: list[Token], kana: bool) -> Reading:
+    """Return a statement with the one that follows it in the words of another language: "AI GENERATED 人工智能生成"."""
+    if reading.kind is Kind.STATEMENT:
+        for ai, made in _pairs(rest):
+            following = _statement(rest, ai, made, kana)
+            if following.kind is Kind.STATEMENT and following.languages - reading.languages:
+                return _together([reading, following], "")
+    return reading
 
 
 def _pairs(clause: list[Token]) -> list[tuple[int, int]]:
