@@ -127,6 +127,8 @@ def _in_list(listed: str) -> Iterator[Upload]:
         raise LabelingError(
             f"has the columns {', '.join(sorted(unknown))[:80]}", path=name, hint=f"known are {', '.join(GIVEN)}"
         )
+    if twice := [head for head in dict.fromkeys(heads) if heads.count(head) > 1]:
+        raise LabelingError(f"has the column {twice[0]} twice", path=name, hint="leave one")
     rows = csv.DictReader(io.StringIO(text), heads, delimiter=separator, restval="")
     try:
         next(rows, None)

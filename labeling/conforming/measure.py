@@ -135,12 +135,13 @@ def _paths(folder: Path, leave_out: Path | None) -> list[Path]:
 
 def _examined(path: Path, judging: Profile, name: str, trust: TrustChoice, max_pixels: int | None) -> Item:
     evidence = gather_evidence(path, pixels=False)
+    digest, size = (evidence.sha256, evidence.size) if evidence else ("", 0)
     try:
         report = verify(path, name, trust=trust, max_pixels=max_pixels)
         private = withholds(inspect(path))
     except LabelingError as error:
-        return path, unreadable(str(path), error.reason, [judging]), evidence.sha256 if evidence else "", 0, False
-    return path, report, evidence.sha256 if evidence else "", evidence.size if evidence else 0, private
+        return path, unreadable(str(path), error.reason, [judging]), digest, size, False
+    return path, report, digest, size, private
 
 
 def _counts(reports: list[Report], judging: Profile) -> dict[str, int]:
@@ -153,7 +154,7 @@ def _marks(reports: list[Report]) -> Iterator[dict[str, Any]]:
     """Say for each kind of mark in how many samples it is there, where, and what that rests on."""
     for number, kind in enumerate(KINDS, 1):
         held = [[finding for finding in report.findings if finding.kind == kind] for report in reports]
-        states = Counter(_state(found, kind) for found in held)
+        states = Counter(_state(found, kind, each.readable) for found, each in zip(held, reports, strict=True))
         there = [(f, r) for found, r in zip(held, reports, strict=True) for f in found if f.status not in _GONE]
         places = Counter(finding.where for finding, _ in there if finding.where)
         techniques = dict.fromkeys(str(technique_of(finding, report.media_type)) for finding, report in there)
@@ -166,11 +167,11 @@ def _marks(reports: list[Report]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _state(found: list[Finding], kind: str) -> str:
+def _state(found: list[Finding], kind: str, readable: bool) -> str:
     """Return in one word what a sample has of a kind: of several findings the worst."""
     states = {str(finding.status) for finding in found}
     if not states:  # traces are looked for always, and reported only where there are any
-        return "absent" if kind == "generator" else "unchecked"
+        return ("absent" if readable else "unreadable") if kind == "generator" else "unchecked"
     if states & {"defective", "duplicate", "conflict"}:
         return "defective"
     return next((word for word in ("unreadable", "present", "absent") if word in states), "unchecked")

@@ -36,6 +36,7 @@ CODED = [("s16.flac", "flac", 16000, 2), ("six.flac", "flac", 8000, 6), ("cbr.mp
 EXTRA = {
     "voice.opus": ("-application", "voip", "-b:a", "16k"),
     "cbr.mp3": ("-q:a", "4"),
+    "bare.mp3": ("-write_xing", "0"),
     "s24.wav": ("-rf64", "always"),
 }
 FRAMES = {"mp3": 1152, "aac": 1024, "m4a": 1024, "opus": 960, "flac": 4608, "ogg": 1024}
@@ -294,6 +295,21 @@ def test_a_cue_gives_no_bits_to_frames_that_miss_those_before_them(folder: Path,
     behind = Labeler(PRODUCER, video=VideoOptions(audio_cue="rhythm", audio_cue_at="end"))
     heard = behind.label_file(name, tmp_path / "behind.mp3")
     assert str(heard.report.verdicts["cn"].outcome) == "compliant"
+
+
+@pytest.mark.parametrize(("name", "codec"), [("bare.mp3", "libmp3lame"), ("whole.aac", "aac")])
+def test_a_last_frame_that_is_cut_off_does_not_keep_a_cue_from_the_start(
+    folder: Path, tmp_path: Path, name: str, codec: str
+) -> None:
+    cut = tmp_path / name
+    cut.write_bytes(made(folder, name, codec, 16000, 1).read_bytes()[:-60])
+    before = packets(cut)
+    result = Labeler(PRODUCER).label_file(cut, tmp_path / f"labelled_{name}")
+    assert str(result.report.verdicts["cn"].outcome) == "compliant", result.how
+    assert packets(result.path)[-len(before) :] == before
+    behind = Labeler(PRODUCER, video=VideoOptions(audio_cue="rhythm", audio_cue_at="both"))
+    with pytest.raises(LabelingError, match="not in one run"):
+        behind.label_file(cut, tmp_path / f"behind_{name}")
 
 
 def test_without_a_cue_nobody_is_told_that_it_complies(folder: Path, tmp_path: Path) -> None:

@@ -178,6 +178,8 @@ def test_what_is_no_sample_folder_is_refused(tmp_path: Path) -> None:
     found = labeling.conformity(tmp_path)
     assert found["counts"]["unreadable"] == found["counts"]["inconclusive"] == 1
     assert found["clauses"][0]["not_judged"] == 1
+    assert found["samples"][0]["size"] == 32
+    assert not any(row["absent"] for row in found["marks"])
 
 
 def test_rules_to_come_are_said_to_be(found: dict[str, Any]) -> None:

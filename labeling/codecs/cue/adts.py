@@ -23,7 +23,7 @@ def put(data: Media, cue_of: CueOf, ends: Ends) -> Placed:
         raise CannotPut("it is AAC of another profile than LC, which alone can be encoded here")
     config = aac.checked(aac.RATES[head[2] >> 2 & 15], (head[2] & 1) << 2 | head[3] >> 6)
     aac.refuse_spectral_band_replication(data, "aac", config)
-    end, count = _end(data, found.start, found.end, head)
+    end, count = _end(data, found.start, found.end, head, cut=not ends.end)
     bit_rate = round((end - found.start) * 8 / (count * aac.FRAME / config.rate))
     new = [
         aac.packets(cue_of, config, bit_rate, behind=behind) if wanted else []
@@ -49,20 +49,21 @@ def _framed(packet: bytes, like: bytes) -> bytes:
     )) + packet  # fmt: skip
 
 
-def _end(data: Media, at: int, stop: int, head: bytes) -> tuple[int, int]:
-    """Walk over the frames; return where they end, and how many blocks they have."""
-    part, begin, blocks = b"", at, 0
+def _end(data: Media, at: int, stop: int, head: bytes, *, cut: bool) -> tuple[int, int]:
+    """Walk over the whole frames; return where they end, and how many blocks they have. The last may be cut off."""
+    part, begin, blocks, rest = b"", at, 0, False
     while at + _HEADER <= stop:
         if at + _HEADER > begin + len(part):
             begin, part = at, data[at : min(at + _PART, stop)]
         each = part[at - begin : at - begin + _HEADER]
         length = (each[3] & 3) << 11 | each[4] << 3 | each[5] >> 5
         if not container.is_frame(each) or at + length > stop:
+            rest = cut and container.is_frame(each) and each[2:3] == head[2:3]
             break
         if (each[2], each[3] & 0xC0) != (head[2], head[3] & 0xC0):
             raise CannotPut("its rate or its channels change on the way")
         blocks += 1 + (each[6] & 3)
         at += length
-    if any(data[at : min(stop, at + _PART)]):
+    if not rest and any(data[at : min(stop, at + _PART)]):
         raise CannotPut(f"its frames are not in one run: something else is at offset {at}")
     return at, blocks

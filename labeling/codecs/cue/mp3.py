@@ -59,7 +59,7 @@ def put(data: Media, cue_of: CueOf, ends: Ends) -> Placed:
     found = container.lay_out(data)
     if found.collector.problems:
         raise UnreadableFile(found.collector.problems[0])
-    sound = _sound(data, found)
+    sound = _sound(data, found, cut=not ends.end)
     head = data[sound.start : sound.start + 8]
     frame = container.parse_frame(head)
     if frame is None or not frame.length:
@@ -102,11 +102,20 @@ def _reaches_back(data: Media, offsets: list[int]) -> bool:
     return False
 
 
-def _sound(data: Media, found: container.Walk) -> _Sound:
-    """Walk over the frames. Raises :class:`CannotPut` if they do not reach to the end of the sound."""
+def _sound(data: Media, found: container.Walk, *, cut: bool) -> _Sound:
+    """Walk over the frames.
+
+    Args:
+        data: The file.
+        found: Its layout.
+        cut: Whether the last frame may be cut off.
+
+    Raises:
+        CannotPut: They do not reach to the end of the sound.
+    """
     first = container.parse_frame(data[found.audio : found.audio + 4])
     header = -1
-    offsets = list(_offsets(data, found.audio, found.audio_end))
+    offsets = list(_offsets(data, found.audio, found.audio_end, cut=cut))
     if first is not None:
         raw = data[found.audio : found.audio + max(first.side + 4, 40)]
         if raw[first.side : first.side + 4] in (b"Xing", b"Info") or raw[36:40] == b"VBRI":
@@ -117,8 +126,8 @@ def _sound(data: Media, found: container.Walk) -> _Sound:
     return _Sound(header, offsets[0], end, offsets)
 
 
-def _offsets(data: Media, at: int, stop: int) -> Iterator[int]:
-    """Yield the offsets of frames, and at last where they end."""
+def _offsets(data: Media, at: int, stop: int, *, cut: bool) -> Iterator[int]:
+    """Yield the offsets of whole frames, and at last where they end."""
     part, begin = b"", at
     kind = data[at + 1 : at + 2]
     for _ in range(MAX_FRAMES):
@@ -127,7 +136,8 @@ def _offsets(data: Media, at: int, stop: int) -> Iterator[int]:
         head = part[at - begin : at - begin + 4]
         frame = container.parse_frame(head) if head[1:2] == kind else None
         if frame is None or not frame.length or at + frame.length > stop:
-            if any(data[at : min(stop, at + _PART)]):
+            last = frame is not None and frame.length > 0 and cut
+            if not last and any(data[at : min(stop, at + _PART)]):
                 raise CannotPut(f"its frames are not in one run: something else is at offset {at}")
             yield at
             return
