@@ -186,7 +186,7 @@ def rules_page() -> str:
 
 def depicted() -> str:
     """The section of docs/rules.md on what is a label and what belongs to the picture, with the limits of the code."""
-    from labeling.marks.visible import lines, read
+    from labeling.marks.visible import lines, page, read
 
     return (
         "\n## Which text is a visible label\n\n"
@@ -200,9 +200,10 @@ def depicted() -> str:
         "  screenshot of an app. It is a label only if it is a statement (a brand mark is none there), runs\n"
         f"  horizontally, is no higher than {read.LARGEST:.0%} of the shortest side, does not go on at either end\n"
         "  of its line, and has no other text within one and a half of its height above or below, that is,\n"
-        f"  none that OCR reads with a confidence of {read.CLEAR:.0%} or more. Then a picture is *defective* by\n"
-        "  `CN-VISIBLE-POSITION`, and *suspected*. In a video the label is *present*, since GB 45438-2025 5.4\n"
-        "  asks for no edge.\n\n"
+        f"  none that OCR reads with a confidence of {page.CLEAR:.0%} or more. Text of a page around a picture, as\n"
+        "  in a screenshot, does not count: it stands on a plain ground, and the line on another. Then a picture\n"
+        "  is *defective* by `CN-VISIBLE-POSITION`, and *suspected*. In a video the label is *present*, since\n"
+        "  GB 45438-2025 5.4 asks for no edge.\n\n"
         "So a poster with nothing on it but these words is taken for a label, and a label among other text\n"
         "is missed. `python -m benchmarks.realistic` measures both sides: `--inside` how many labels inside\n"
         "photographs are found, and how many lines of notices are taken for labels; `--ordinary` counts\n"

@@ -21,6 +21,7 @@ from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected, detected_texts, parted, readings
 from labeling.marks.visible.measure import Measure, measure
+from labeling.marks.visible.page import CLEAR, cut, in_block
 from labeling.marks.visible.shapes import by_shape
 from labeling.marks.wording import Certainty, Kind, Reading, is_unfinished, joins, mended, read
 from labeling.rule_catalogue import defect
@@ -36,9 +37,6 @@ LARGEST = 0.13
 
 WIDER, MAX_LONGER = 1.3, 3
 """By how much of its height a line is read on at either end, and how often."""
-
-CLEAR = 0.75
-"""Confidence of the recogniser from which there is text beside a line, above or below it."""
 
 INSIDE = "inside"
 """The position of a label that is at no edge."""
@@ -149,7 +147,7 @@ def _said(pixels: NDArray[np.uint8], boxes: list[Line]) -> list[tuple[Line, Read
     found = [
         (line, reading)
         for line, reading in found
-        if line.turn or line.top <= reach or height - line.bottom <= reach or not _in_block(pixels, line)
+        if line.turn or line.top <= reach or height - line.bottom <= reach or not in_block(pixels, line)
     ]
     if found or outer:
         return found
@@ -164,12 +162,13 @@ def _whole(pixels: NDArray[np.uint8], line: Line) -> Line:
             break
         around = WIDER * line.height
         longer = replace(line, left=line.left - around, right=line.right + around)
-        [(text, score)] = engine.recognise([_cut(pixels, longer)])
+        [(text, score)] = engine.recognise([cut(pixels, longer)])
         before, after = ("".join(each.split()) for each in (line.text, mended(text)))
         ends = ["".join(filter(str.isalnum, end)) for end in after.split(before, 1)] if before in after else []
         if score >= CLEAR and after == before + ">":  # which leads on: it is a button
             return replace(longer, text=after, score=score)
-        if score < CLEAR or all(end.isascii() and len(end) < 2 for end in ends):  # a round logo reads as a letter
+        least = 1 if is_unfinished(line.text) else 2  # a round logo reads as a letter
+        if score < CLEAR or all(end.isascii() and len(end) < least for end in ends):
             break
         line = replace(
             longer,
@@ -185,21 +184,7 @@ def _stands_alone(pixels: NDArray[np.uint8], line: Line) -> bool:
     """Return whether a line away from the edges is small, and no part of a longer one or of a block of lines."""
     if line.turn or line.thickness > LARGEST * min(pixels.shape[:2]) or _whole(pixels, line) is not line:
         return False
-    return not _in_block(pixels, line)
-
-
-def _in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
-    """Return whether there is text close above or below a line: it belongs to a page, and is no label on it."""
-    tall = line.height
-    above = replace(line, top=line.top - 1.5 * tall, bottom=line.top - 0.1 * tall)
-    below = replace(line, top=line.bottom + 0.1 * tall, bottom=line.bottom + 1.5 * tall)
-    beside = engine.recognise([crop for each in (above, below) if (crop := _cut(pixels, each)).size])
-    return any(len(text) > 1 and score > CLEAR for text, score in beside)
-
-
-def _cut(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:
-    top, bottom, left, right = (max(0, round(edge)) for edge in (line.top, line.bottom, line.left, line.right))
-    return pixels[top:bottom, left:right]
+    return not in_block(pixels, line)
 
 
 def _denial(line: Line, width: int, height: int, scale: int) -> Finding:

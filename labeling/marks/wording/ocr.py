@@ -39,7 +39,7 @@ _BEHEADED = re.compile(r"^[太入八大]?工智(?=[能慧](?:生成|合成))")
 _LOGO = re.compile(rf"^(?:[1-9]?[OQ©®@]|[○◯⊙◎]\s?)(?=A[{_I}]{{0,2}}\s?(?:生成|合成))")
 _WHOLE = "generated"
 _NEARLY = "|".join(f"{_WHOLE[:n]}[a-z]{rest}" for n in range(9) for rest in (f"?{_WHOLE[n + 1 :]}", _WHOLE[n:]))
-_MISSPELT = re.compile(rf"^(?:A[Il1|]-?(?!generates?$)(?:{_NEARLY})|A[t-]generated)$")
+_MISSPELT = re.compile(rf"^(?:A[Il1|]-?(?!generates?$)(?:{_NEARLY})|A[tr-]{{1,2}}generated)$")
 _RUN_ON = re.compile(r"(?<=[a-z])AI(?=\s?(?:生成|合成))")
 _MADE = re.compile(r"(?<=AI)(\s?)(?:生[咸戌威戍]|牛成)|(?<=智[能慧])(\s?)(?:生[咸戌威戍]|牛成)")
 _SPACED = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
@@ -112,11 +112,13 @@ _LONGEST_REST = 30
 _SHARED = re.compile(r"(?<![A-Za-z])A[Il1|]\s?(?:g|ge|gen)?\s?(?:A?I )?(?=generated\b)")
 
 
-_UNFINISHED = re.compile(r"(?<![A-Za-z])(?:A[Il1|]\s?[生合]?|人工智[能慧]?[生合]?|A[Il1|][\s-]?g[a-z]{2,7})$")
+_UNFINISHED = re.compile(
+    r"(?<![A-Za-z])(?:A[Il1|]\s?[生合]?|人工智[能慧]?[生合]?|A[Il1|][\s-]?g[a-z]{2,7})$|^[Il1|]?[\s-]?(?:gen[a-z]{2,6}|生成|合成)$"
+)
 
 
 def is_unfinished(text: str) -> bool:
-    """Return whether a text ends where a label may go on: the box that it was read from may be too short."""
+    """Return whether a text begins or ends within a label: the box that it was read from may be too short."""
     return bool(_UNFINISHED.search(text))
 
 

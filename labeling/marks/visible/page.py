@@ -1,0 +1,63 @@
+"""Whether a line of text belongs to a page that is depicted, a document or the screen of a program, and is no label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.marks.visible import engine
+from labeling.marks.visible.lines import Line
+
+CLEAR = 0.75
+"""Confidence of the recogniser from which there is text beside a line, above or below it."""
+
+NEAREST, NEXT = 0.8, 1.5
+"""How far above and below a line the next ones of its block are looked for, in the height of its box, which may be
+twice that of its text."""
+
+ALIKE, PLAIN, STRANGE = 6, 0.6, 0.4
+"""Difference from a ground's colour up to which a pixel belongs to it; the least share of them around the text of a
+page, and the largest under a line, and beside it, that stands on another ground."""
+
+
+def in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
+    """Return whether there is text close above or below a line, on the same ground: then it is part of a page.
+
+    A picture within a page, such as one in a screenshot, has another ground than the text of the page around it.
+    """
+    tall, bands = line.height, []
+    for reach in (NEAREST, NEXT):
+        bands.append(replace(line, top=line.top - reach * tall, bottom=line.top - 0.1 * tall))
+        bands.append(replace(line, top=line.bottom + 0.1 * tall, bottom=line.bottom + reach * tall))
+    crops = [crop for band in bands if (crop := cut(pixels, band)).size]
+    said = engine.recognise(crops)
+    texts = [crop for crop, (text, score) in zip(crops, said, strict=True) if len(text) > 1 and score > CLEAR]
+    return any(not _on_a_page_around(pixels, line, text) for text in texts)
+
+
+def cut(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:
+    """Return the pixels in the box of a line, as far as the picture reaches."""
+    top, bottom, left, right = (max(0, round(edge)) for edge in (line.top, line.bottom, line.left, line.right))
+    return pixels[top:bottom, left:right]
+
+
+def _on_a_page_around(pixels: NDArray[np.uint8], line: Line, text: NDArray[np.uint8]) -> bool:
+    """Return whether a text stands on a plain ground, and a line not on the same, which would go on beside it."""
+    colours = text.reshape(-1, 3)
+    ground = np.median(colours, axis=0)
+    if _share(colours, ground) < PLAIN:
+        return False
+    reach = NEXT * line.height
+    left = replace(line, left=line.left - reach, right=line.left)
+    right = replace(line, left=line.right, right=line.right + reach)
+    beside = np.concatenate([cut(pixels, side).reshape(-1, 3) for side in (left, right)])
+    return all(_share(each, ground) < STRANGE for each in (cut(pixels, line).reshape(-1, 3), beside))
+
+
+def _share(colours: NDArray[np.uint8], ground: NDArray[np.floating[Any]]) -> float:
+    if not colours.size:
+        return 1.0
+    return float((np.abs(colours - ground).max(axis=1) <= ALIKE).mean())
