@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from labeling.codecs.cue import recording
 from labeling.findings import Status
-from labeling.marks import audible
+from labeling.marks import audible, spoken
 from labeling.marks.visible import LabelPainter
 
 from .video_files import labelled, look, make_video, rules, scene, shots
@@ -39,6 +40,19 @@ def quiet_music(rate: int, seconds: float) -> NDArray[np.float32]:
     at = np.arange(round(rate * seconds)) / rate
     chord = sum(np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392)) * np.exp(-(at % 0.5) * 3)
     return (0.1 * chord).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["rhythm", "spoken"])
+def test_what_nobody_hears_is_no_label(tmp_path: Path, kind: str) -> None:
+    """Neither one 60 dB below full scale, nor one 40 dB below what follows it."""
+    rate = 48000
+    cue = audible.cue(rate, 1)[:, 0] if kind == "rhythm" else recording.decoded(spoken.recording("zh"))
+    pause, loud = np.zeros(rate // 2, np.float32), quiet_music(rate, 4) * 4
+    for part, factor, status in ((loud / 1e4, 1e-3, Status.UNREADABLE), (loud, 6e-3, Status.UNREADABLE),
+                                 (loud, 0.1, Status.PRESENT)):  # fmt: skip
+        sound = np.concatenate([cue * np.float32(factor), pause, part]).astype(np.float32)
+        finding = look(audio(tmp_path / "a.wav", sound, "pcm_f32le", rate))
+        assert (finding.status, finding.value.get("kind", kind)) == (status, kind), factor
 
 
 @pytest.mark.parametrize(("name", "codec", "rate"), KINDS)

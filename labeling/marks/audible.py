@@ -3,7 +3,7 @@
 The standard gives neither lengths nor pitch. We write a unit of 0.12 s; a short tone of 1 unit and a long one of 3;
 silence of 1 unit between tones and of 3 between the letters; a sine of 880 Hz with edges of 6 ms that peaks at half of
 full scale. The reader accepts other speeds, pitches and proportions, but requires one steady pitch, even levels and
-quiet around the rhythm. Spoken labels are not recognised.
+quiet around the rhythm.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ _WINDOW, _HOP = 0.032, 0.008
 _MAX_LINES = 12
 _DEPTH, _STEP = 36, 3
 """Lowest threshold in dB below a line's loudest moment, and the step between thresholds."""
+
+QUIETEST = 1e-3
+"""Least level of a label, as the root mean square, of full scale: nobody hears what is 60 dB below it."""
+
+BELOW = 1e-2
+"""Least level of a label against the loudest second near it: 40 dB below that it is not heard beside it."""
 
 _FLOOR = 1e-9
 _CLIP = 100.0
@@ -97,6 +103,14 @@ def find(samples: NDArray[np.float32], rate: int) -> list[Rhythm]:
         if all(one.end <= other.start or one.start >= other.end for other in chosen):
             chosen.append(one)
     return sorted(chosen, key=lambda rhythm: rhythm.start)
+
+
+def is_heard(samples: NDArray[np.float32], rate: int, start: float, end: float) -> bool:
+    """Return whether a label from ``start`` to ``end``, in seconds, is loud enough in mono samples, (n,) float32."""
+    power = np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -_CLIP, _CLIP).astype(np.float64) ** 2
+    label = power[int(start * rate) : int(end * rate)]
+    loudest = max((float(power[at : at + rate].mean()) for at in range(0, power.size, rate)), default=0.0)
+    return bool(label.size) and float(label.mean()) >= max(QUIETEST**2, BELOW**2 * loudest)
 
 
 @dataclass(frozen=True, slots=True)

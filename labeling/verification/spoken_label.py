@@ -20,7 +20,7 @@ from labeling import files
 from labeling.codecs.cue import recording
 from labeling.codecs.cue.base import CueOf
 from labeling.errors import LabelingError, error_context
-from labeling.marks import spoken
+from labeling.marks import audible, spoken
 from labeling.marks.spoken import match
 
 MAX_RECORDINGS = 32
@@ -108,5 +108,9 @@ def heard(samples: NDArray[np.float32], known: Sequence[Known]) -> tuple[Known, 
         samples: (n,) float32 mono, :data:`labeling.marks.spoken.match.RATE` samples per second.
         known: The recordings.
     """
-    found = [(each, where) for each in known if (where := match.find(samples, each.heard)) is not None]
+    found = [
+        (each, where) for each in known
+        if (where := match.find(samples, each.heard)) is not None
+        and audible.is_heard(samples, match.RATE, where.start, where.end)
+    ]  # fmt: skip
     return max(found, key=lambda each: each[1].confidence, default=None)

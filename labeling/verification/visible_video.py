@@ -378,7 +378,12 @@ def _find_rhythm(media: Sampler, start: float, seconds: float) -> dict[str, Any]
     begin, samples = media.audio(start, seconds)
     if not samples.size:
         raise UnreadableFile("no sound could be decoded: the file is damaged, or its codec is not known")
-    found = max(audible.find(samples, AUDIO_RATE), key=lambda rhythm: rhythm.confidence, default=None)
+    there = [
+        each
+        for each in audible.find(samples, AUDIO_RATE)
+        if audible.is_heard(samples, AUDIO_RATE, each.start, each.end)
+    ]
+    found = max(there, key=lambda rhythm: rhythm.confidence, default=None)
     if found is None:
         return None
     return {
