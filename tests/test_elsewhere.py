@@ -41,7 +41,8 @@ NONE = [Finding("aigc", Status.ABSENT), Finding("iptc", Status.ABSENT), Finding(
 
 
 def shown(*languages: str, **value: Any) -> Finding:
-    return Finding("visible", Status.PRESENT, "bottom", {"languages": list(languages)} | value, Signature.NONE)
+    said = {"languages": list(languages)} if languages else {}
+    return Finding("visible", Status.PRESENT, "bottom", said | value, Signature.NONE)
 
 
 def judged(name: str, *findings: Finding, **more: Any) -> tuple[str, set[str]]:
@@ -124,6 +125,11 @@ NAMED = Finding("iptc", Status.ABSENT, "", {"AISystemUsed": "Painter"})
         ([shown("en"), Finding("aigc", Status.PRESENT, "", LABEL)], "image", "noncompliant",
          {"IN-IDENTIFIER", "IN-PERMANENT"}),
         ([IDENTIFIED, shown(kind="spoken", seconds=[0.0, 2.0])], "audio", "compliant", {"IN-PERMANENT"}),
+        ([IDENTIFIED, shown("en", kind="spoken", seconds=[0.0, 2.0])], "audio", "compliant", {"IN-PERMANENT"}),
+        ([IDENTIFIED, replace(BARE, status=Status.PRESENT, value={"kind": "rhythm", "seconds": [9.0, 10.3], "beside": [
+            {"kind": "spoken", "languages": ["en"], "seconds": [0.0, 2.0]}]})], "audio", "compliant", {"IN-PERMANENT"}),
+        ([IDENTIFIED, shown("zh", kind="spoken", seconds=[0.0, 2.0])], "audio", "noncompliant",
+         {"IN-AUDIBLE", "IN-PERMANENT"}),
         ([IDENTIFIED, shown(kind="spoken", seconds=[9.0, 11.0])], "audio", "noncompliant",
          {"IN-AUDIBLE", "IN-PERMANENT"}),
         ([IDENTIFIED, shown(kind="rhythm", seconds=[0.0, 2.0])], "audio", "noncompliant",

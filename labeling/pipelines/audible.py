@@ -53,7 +53,7 @@ def put_cue(
     known = _recording(cue, options)
     job.recordings = (known,) if known is not None else ()
     job.visible = finding = _found(job, options)
-    if finding.status is Status.PRESENT:
+    if finding.status is Status.PRESENT and (known is None or not _asks_for_words(finding, options)):
         job.how.append("the audible label is there already")
         return
     if cue == NONE:
@@ -90,6 +90,16 @@ def _put(job: VideoJob, target: Path, known: Known | None, at: str, stack: conte
         f"{what} was put {' and '.join(places)} the sound, which is "
         f"{placed.front + placed.behind:.2f} s longer; the content's own coded sound is as before"
     )
+
+
+def _asks_for_words(finding: Finding, options: LabelingOptions) -> bool:
+    """Return whether the profile asks for a spoken label, and the audible label that was found is a rhythm alone."""
+    if options.profile.cue != "spoken":
+        return False
+    labels = (finding.value, *finding.value.get("beside", ()))
+    wanted = set(options.profile.languages)
+    said = [each.get("languages", wanted) for each in labels if each.get("kind") == "spoken"]
+    return all(wanted.isdisjoint(each) for each in said)
 
 
 def _recording(cue: str, options: LabelingOptions) -> Known | None:

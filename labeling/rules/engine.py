@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from labeling.findings import Defect, Finding, Severity, Status
 from labeling.rule_catalogue import Rule, rule_named
@@ -208,6 +209,18 @@ def defects_for(finding: Finding, languages: Iterable[str]) -> tuple[Defect, ...
             own = [rule_named(each["rule"]).defect(each["message"]) for each in label.get("defects", ())]
             return (*(each for each in finding.defects if each.rule not in _OF_ONE_LABEL), *own)
     return finding.defects
+
+
+def spoken_labels(evidence: Evidence) -> list[dict[str, Any]]:
+    """Return what is known of each spoken label, alone or beside a rhythm, in a language that the profile accepts.
+
+    Of a recording of the user's the language is not known, and counts as accepted.
+    """
+    labels = [each for finding in evidence.of("visible") for each in (finding.value, *finding.value.get("beside", ()))]
+    spoken = [each for each in labels if each.get("kind") == "spoken"]
+    return [
+        each for each in spoken if not set(evidence.languages).isdisjoint(each.get("languages", evidence.languages))
+    ]
 
 
 def said_in(finding: Finding, languages: Iterable[str]) -> bool:

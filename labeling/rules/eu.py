@@ -13,7 +13,7 @@ import re
 from labeling.findings import Finding, Signature
 from labeling.label import Origin
 from labeling.options.style import LANGUAGES as OFFICIAL
-from labeling.rules.engine import Check, Evidence, Layer, Profile, manifest_broken, not_found, said_in
+from labeling.rules.engine import Check, Evidence, Layer, Profile, manifest_broken, not_found, said_in, spoken_labels
 from labeling.rules.evidence import SIGNED, label_value, says_generated, says_of_content
 
 LANGUAGES = ("en", "zh", *(language for language in OFFICIAL if language != "en"))
@@ -151,7 +151,7 @@ def _no_visible(evidence: Evidence) -> str | None:
     if evidence.lacks("visible"):
         return f"{not_found(evidence)}; deployers of deep fakes must disclose them, and metadata alone do not"
     found = evidence.of("visible")
-    if not found or any(said_in(finding, evidence.languages) or _spoken(finding) for finding in found):
+    if not found or spoken_labels(evidence) or any(said_in(finding, evidence.languages) for finding in found):
         return None
     if all(finding.value.get("kind") == "rhythm" for finding in found):
         return "a rhythm says nothing in words: deployers of deep fakes must speak a short disclaimer in plain language"

@@ -7,7 +7,7 @@ front of the content, and permanent metadata with a unique identifier of the com
 from __future__ import annotations
 
 from labeling.findings import Finding
-from labeling.rules.engine import Check, Evidence, Profile, Undecided, defects_for, not_found, said_in
+from labeling.rules.engine import Check, Evidence, Profile, Undecided, defects_for, not_found, said_in, spoken_labels
 from labeling.rules.latent import identifies_system, not_permanent, unsure
 
 LANGUAGES = ("en",)
@@ -40,20 +40,26 @@ def _stands_out(finding: Finding, evidence: Evidence) -> bool:
 
 
 def _no_audible(evidence: Evidence) -> str | None:
-    if evidence.medium != "audio" or any(_prefixed(each) for each in evidence.of("visible")):
+    spoken = spoken_labels(evidence)
+    content = FIRST + max((_end_of_prefix(each) for each in evidence.of("visible")), default=0.0)
+    if evidence.medium != "audio" or any((each.get("seconds") or [content + 1])[0] <= content for each in spoken):
         return None
-    if any(each.value.get("kind") == "spoken" for each in evidence.of("visible")):
+    if spoken:
         return "the spoken disclosure is not in front of the content"
     if "visible" in evidence.skipped or evidence.unread("visible"):
         return Undecided("whether a spoken disclosure stands in front of the content is not known; listen to the file")
-    if evidence.of("visible"):
-        return "the label in front of the content is a rhythm, and no spoken disclosure"
+    kinds = {each.value.get("kind") for each in evidence.of("visible")}
+    if "spoken" in kinds:
+        return "the spoken disclosure is not in a language that is accepted"
+    if kinds:
+        return "the audible label is a rhythm, and no spoken disclosure"
     return "no spoken disclosure was found in front of the content"
 
 
-def _prefixed(finding: Finding) -> bool:
-    seconds = finding.value.get("seconds") or [FIRST + 1]
-    return finding.value.get("kind") == "spoken" and seconds[0] <= FIRST
+def _end_of_prefix(finding: Finding) -> float:
+    """Return when a rhythm ends that stands in front of all else: the content begins behind it."""
+    start, end = (finding.value.get("seconds") or [FIRST + 1, 0.0])[:2]
+    return float(end) if finding.value.get("kind") == "rhythm" and start <= FIRST else 0.0
 
 
 def _no_identifier(evidence: Evidence) -> str | None:

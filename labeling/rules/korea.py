@@ -6,7 +6,7 @@ hard to tell from reality is labelled clearly. The usual wording is "AI 생성".
 
 from __future__ import annotations
 
-from labeling.rules.engine import Check, Evidence, Profile, Undecided, said_in
+from labeling.rules.engine import Check, Evidence, Profile, Undecided, said_in, spoken_labels
 from labeling.rules.evidence import says_of_content
 from labeling.rules.latent import created_or_altered, unsure, watermarked
 
@@ -16,8 +16,9 @@ LANGUAGES = (*KOREAN, "en")
 
 def _for_people(evidence: Evidence) -> bool:
     """Return whether people see or hear that AI made the content."""
-    heard = ("rhythm", "spoken")
-    return any(said_in(each, evidence.languages) or each.value.get("kind") in heard for each in evidence.of("visible"))
+    seen = evidence.of("visible")
+    heard = spoken_labels(evidence) or any(each.value.get("kind") == "rhythm" for each in seen)
+    return bool(heard) or any(said_in(each, evidence.languages) for each in seen)
 
 
 def _for_machines(evidence: Evidence) -> bool:
@@ -46,7 +47,7 @@ def _wording(evidence: Evidence) -> str | None:
     found = [each for each in evidence.of("visible") if each.value.get("languages")]
     if not found or any(said_in(each, KOREAN) for each in found):
         return None
-    return "the visible label is not in Korean; the usual wording is AI 생성"
+    return "the label that was found is not in Korean; the usual wording is AI 생성"
 
 
 PROFILE = Profile(

@@ -336,25 +336,24 @@ def _judge_audio(media: Sampler, languages: tuple[str, ...], recordings: Sequenc
 
     if not media.has_audio:
         raise UnreadableFile("the file has neither video nor audio")
+    known = spoken_label.everything(recordings)
     for start in (0.0, media.seconds - ENDS) if media.seconds > ENDS else (0.0,):
         if (rhythm := _find_rhythm(media, start, ENDS)) is not None:
-            return _in_audio({"kind": "rhythm", **rhythm}, media)
-    known = spoken_label.everything(recordings)
-    span = max(ENDS, spoken_label.longest(known) + ENDS / 2)
-    for start in (0.0, media.seconds - span) if media.seconds > span else (0.0,):
-        begin, samples = media.audio(start, span)
-        if (heard := spoken_label.heard(samples, known)) is not None:
-            which, where = heard
-            seconds = [round(begin + where.start, 2), round(begin + where.end, 2)]
-            finding = _in_audio(which.value() | {"seconds": seconds, "confidence": where.confidence}, media)
-            if not which.language:
-                message = "a recording that the caller calls a spoken label is heard; what it says was not judged"
-                return replace(finding, defects=(defect("CN-AUDIBLE-SPEECH", message),))
-            if which.language in languages or not languages:
-                return finding
-            message = f'the spoken label "{which.text}" is in a language whose words do not count here'
-            why = defect("CN-VISIBLE-WORDING", message, clause=_SOUND)
-            return replace(finding, status=Status.DEFECTIVE, defects=(why,))
+            value = {"kind": "rhythm", **rhythm}
+            if (spoken := _find_spoken(media, known)) is not None:
+                value["beside"] = [spoken[1]]
+            return _in_audio(value, media)
+    if (spoken := _find_spoken(media, known)) is not None:
+        which, value = spoken
+        finding = _in_audio(value, media)
+        if not which.language:
+            message = "a recording that the caller calls a spoken label is heard; what it says was not judged"
+            return replace(finding, defects=(defect("CN-AUDIBLE-SPEECH", message),))
+        if which.language in languages:
+            return finding
+        message = f'the spoken label "{which.text}" is in a language whose words do not count here'
+        why = defect("CN-VISIBLE-WORDING", message, clause=_SOUND)
+        return replace(finding, status=Status.DEFECTIVE, defects=(why,))
     message = (
         "the rhythm short-long-short-short was not found at the start or the end, nor a spoken label that is known "
         f"here ({len(known)} recordings); other spoken labels are not recognised, so the label is not reported as "
@@ -362,6 +361,20 @@ def _judge_audio(media: Sampler, languages: tuple[str, ...], recordings: Sequenc
     )
     why = defect("CN-AUDIBLE-SPEECH", message)
     return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
+
+
+def _find_spoken(media: Sampler, known: Sequence[Known]) -> tuple[Known, dict[str, Any]] | None:
+    """Return the recording that is heard at the start or the end, and what a finding says of it."""
+    from labeling.verification import spoken_label
+
+    span = max(ENDS, spoken_label.longest(known) + ENDS / 2)
+    for start in (0.0, media.seconds - span) if media.seconds > span else (0.0,):
+        begin, samples = media.audio(start, span)
+        if (heard := spoken_label.heard(samples, known)) is not None:
+            which, where = heard
+            seconds = [round(begin + where.start, 2), round(begin + where.end, 2)]
+            return which, which.value() | {"seconds": seconds, "confidence": where.confidence}
+    return None
 
 
 def _in_audio(value: dict[str, Any], media: Sampler) -> Finding:
