@@ -297,6 +297,20 @@ def test_a_cue_gives_no_bits_to_frames_that_miss_those_before_them(folder: Path,
     assert str(heard.report.verdicts["cn"].outcome) == "compliant"
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "mark", "at", "field"),
+    [("a.m4a", "aac", b"elst", 16, b"\0\0\x1f\x40"), ("low.mp3", "libmp3lame", b"Lavc", 21, b"\xdb\xb0\0")],
+)
+def test_no_cue_uncovers_what_a_header_hides_at_the_start(
+    folder: Path, name: str, codec: str, mark: bytes, at: int, field: bytes
+) -> None:
+    data = bytearray(made(folder, name, codec, 16000, 1).read_bytes())
+    place = data.index(mark, data.find(b"Info") if codec != "aac" else 0) + at
+    data[place : place + len(field)] = field
+    with pytest.raises(CannotPut, match=r"hides the first (8000|3515) samples"):
+        put(bytes(data), name.rpartition(".")[2], audible.cue, Ends())
+
+
 @pytest.mark.parametrize(("name", "codec"), [("bare.mp3", "libmp3lame"), ("whole.aac", "aac")])
 def test_a_last_frame_that_is_cut_off_does_not_keep_a_cue_from_the_start(
     folder: Path, tmp_path: Path, name: str, codec: str

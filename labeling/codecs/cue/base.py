@@ -42,6 +42,10 @@ class CannotPut(UnsupportedFormat):
     """A cue cannot be put into this file without encoding its sound again."""
 
 
+MAX_HIDDEN = 3072
+"""Samples at the start that players may skip: encoders need up to 2112 to begin with, which hold no sound yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A cue that has been put into a file.
@@ -90,6 +94,11 @@ def with_pause(cue_of: CueOf, rate: int, channels: int, *, behind: bool = False)
 def moved_times(what: str, where: str) -> Loss:
     """Return the loss of something that counts from the old start of the sound and could not be moved with it."""
     return Loss(what, where, "its times count from the old start of the sound; they were kept, and are too early now")
+
+
+def hides(samples: int) -> str:
+    """Return why nothing is put in front of sound whose header hides more of its start than encoders need."""
+    return f"its header hides the first {samples} samples, as after cutting, and they would be heard behind a cue"
 
 
 def too_large(what: str) -> CannotPut:

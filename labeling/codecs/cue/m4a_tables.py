@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator
 from struct import Struct
 
-from labeling.codecs.cue.base import CannotPut
+from labeling.codecs.cue.base import MAX_HIDDEN, CannotPut, hides
 from labeling.containers.mp4.movie_box import MoovEdit
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import Box, box, children, first_at, full_box, rows_of, table_bytes
@@ -213,6 +213,8 @@ def _own_edits(view: memoryview, elst: Box, around: tuple[Box, ...], front: int,
     """
     entries = _entries(view, elst)
     if len(entries) == 1 and entries[0][1] >= 0:
+        if later and entries[0][1] > MAX_HIDDEN:
+            raise CannotPut(hides(entries[0][1]))
         new = [(entries[0][0] + added, *entries[0][1:])] if entries[0][0] else entries
     else:
         if added != later:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from labeling.codecs.cue import checksums, id3_times
-from labeling.codecs.cue.base import CannotPut, CueOf, Ends, Placed, with_pause
+from labeling.codecs.cue.base import MAX_HIDDEN, CannotPut, CueOf, Ends, Placed, hides, with_pause
 from labeling.codecs.cue.encoder import encoded
 from labeling.containers import Media
 from labeling.containers import mp3 as container
@@ -234,6 +234,9 @@ def _starts(raw: bytes) -> Iterator[int]:
 
 def _extension(raw: bytearray, at: int, sound: _Sound, front: bytes, behind: bytes, data: Media) -> None:
     """Update LAME's extension: the length of the music, its checksum, and that of the header."""
+    hidden = int.from_bytes(raw[at + 21 : at + 24], "big") >> 12
+    if front and hidden > MAX_HIDDEN:
+        raise CannotPut(hides(hidden))
     own = checksums.crc16_mirrored(bytes(data[sound.header : sound.header + at + 34]))
     right = own == int.from_bytes(raw[at + 34 : at + 36], "big")
     if (length := _number.unpack_from(raw, at + 28)[0]) != 0:
