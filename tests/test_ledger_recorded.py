@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_the_very_copy_is_neither_compliant_nor_a_breach(desk: Path) -> None:
     assert (found.value["by"], found.value["copy"], found.value["agreement"]) == ("sha256", True, "2026-17")
     assert abs(date.fromisoformat(found.value["kept_until"]) - today - RETENTION) <= timedelta(days=1)
     assert "Zoe" not in json.dumps(report.to_dict())
+
+
+def test_a_copy_of_audio_in_which_no_label_is_recognised(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        unlabelled = labeling.Labeler(producer=PRODUCER, visible=False)
+        given = unlabelled.label_file(tmp_path / "a.wav", tmp_path / "given.wav", content_id="job-2")
+        ledger.record(given, recipient="Zoe Quux", agreement="2026-18", profile="cn")
+    report = verified(tmp_path, given.path, "cn", "eu")
+    assert str(report.verdicts["cn"].outcome) == "inconclusive"
+    note = next(each for each in report.verdicts["cn"].warnings if each.rule == "CN-RECORDED-COPY")
+    assert "that very file; no label is recognised in it" in note.message and "2026-18" in note.message
+    assert not any(each.rule == "CN-RECORDED-COPY" for each in report.verdicts["eu"].warnings)
 
 
 def test_other_files_of_the_same_content_stay_what_they_are(desk: Path, tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 RULE = "CN-RECORDED-COPY"
 _MISSING = "CN-VISIBLE-MISSING"
+_UNHEARD = "CN-AUDIBLE-SPEECH"
+"""Of audio in which no label was recognised, which is not to say that none is there; in several profiles' verdicts."""
+
+_STATES = {Status.ABSENT: "the label is missing", Status.UNREADABLE: "no label is recognised in it"}
+_UNSEEN = "the label was not looked for here"
 
 
 def recognise(report: Report, source: files.Source, ledger: Ledger, *, max_pixels: int | None = None) -> Report:
@@ -62,11 +67,11 @@ def recognise(report: Report, source: files.Source, ledger: Ledger, *, max_pixel
         best = matches[0]  # these very bytes were recorded as something else
     is_copy = best.record.recipient is not None
     found = Finding(LEDGER, Status.PRESENT, f"record {best.record.seq}", _value(best, is_copy=is_copy))
-    lacks_label = any(f.kind == "visible" and f.status is Status.ABSENT for f in report.findings)
-    unseen = not any(f.kind == "visible" for f in report.findings)
-    if not is_copy or not (lacks_label or unseen):
+    visible = report.find("visible")
+    label = _UNSEEN if visible is None else _STATES.get(visible.status)
+    if not is_copy or label is None:
         return _with(report, found)
-    note = _note(best, unseen=unseen)
+    note = _note(best, label)
     found = replace(found, defects=(note,))
     return _with(report, found, note, excused=best.by == "sha256")
 
@@ -95,7 +100,7 @@ def _kept_until(match: Match) -> str:
         return ""
 
 
-def _note(match: Match, *, unseen: bool) -> Defect:
+def _note(match: Match, label: str) -> Defect:
     record = match.record
     day = record.time[:10]
     agreed = f"agreement {record.agreement!r}" if record.agreement else "no agreement was recorded"
@@ -105,7 +110,6 @@ def _note(match: Match, *, unseen: bool) -> Defect:
         "content id": "this file names the same content, and is not that very file",
         "fingerprint": f"this looks like that content ({match.distance} of {fingerprint.BITS} bits differ)",
     }[match.by]
-    label = "the label was not looked for here" if unseen else "the label is missing"
     until = _kept_until(match)
     kept = f"; the record is kept until {until} at least" if until else ""
     return defect(RULE, f"{given}: {same}; {label}, and whoever publishes it has to add it{kept}")
@@ -114,14 +118,15 @@ def _note(match: Match, *, unseen: bool) -> Defect:
 def _with(report: Report, found: Finding, note: Defect | None = None, *, excused: bool = False) -> Report:
     verdicts = report.verdicts
     if note is not None:
-        verdicts = {name: _verdict(verdict, note, excused=excused) for name, verdict in verdicts.items()}
+        verdicts = {name: _verdict(name, verdict, note, excused=excused) for name, verdict in verdicts.items()}
     return replace(report, findings=in_order((*report.findings, found)), verdicts=verdicts)
 
 
-def _verdict(verdict: Verdict, note: Defect, *, excused: bool) -> Verdict:
+def _verdict(name: str, verdict: Verdict, note: Defect, *, excused: bool) -> Verdict:
     """Return a verdict of a profile that asks for China's explicit label; others stay as they are."""
     rules: Sequence[str] = [each.rule for each in (*verdict.failed, *verdict.warnings)]
-    if _MISSING not in rules and "CN-VISIBLE-SKIPPED" not in rules:
+    unheard = name == "cn" and _UNHEARD in rules
+    if _MISSING not in rules and "CN-VISIBLE-SKIPPED" not in rules and not unheard:
         return verdict
     warnings = (note, *verdict.warnings)
     failed = tuple(each for each in verdict.failed if not (excused and each.rule == _MISSING))
