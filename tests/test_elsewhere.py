@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,7 @@ from labeling.rules import PROFILES, Evidence, custom, evaluate, profiles
 
 from .marks.signing import chain, picture
 from .pictures import rgb
+from .programs import require
 from .rule_files import CODE, FIELDS, LABEL, TERMS, changed, jpeg, packet, signed
 
 
@@ -288,6 +290,33 @@ def test_a_label_that_is_too_small_alone_is_so_beside_another(english: int, chin
         assert {each.rule for each in together[name].failed} == {each.rule for each in verdict.failed}
     assert ("CN-VISIBLE-SIZE" in {each.rule for each in together["cn"].failed}) is (chinese == 9)
     assert ("IN-VISIBLE" in {each.rule for each in together["in"].warnings}) is (english == 9)
+
+
+@pytest.mark.parametrize("kind", ["video", "animation"])
+def test_labels_in_two_languages_in_what_moves(kind: str, tmp_path: Path) -> None:
+    image = Image.new("RGB", (300, 220), (40, 56, 70))
+    bare = image.copy()
+    draw = ImageDraw.Draw(image)
+    draw.text((110, 180), "AI GENERATED", fill="white", font=font.face(None, 22))
+    path = tmp_path / "a.gif"
+    if kind == "video":
+        draw.text((12, 12), "AI生成", fill="white", font=font.face(None, 26))
+        image.save(tmp_path / "a.png")
+        require("ffmpeg")
+        path = tmp_path / "a.mp4"
+        still = ["-loop", "1", "-i", str(tmp_path / "a.png"), "-t", "2.5", "-r", "5", "-pix_fmt", "yuv420p"]
+        subprocess.run(["ffmpeg", "-v", "error", *still, str(path)], check=True)
+    else:
+        bare.save(path, save_all=True, append_images=[image], duration=500)
+    together = labeling.verify(path, ("cn", "kr", "in")).verdicts
+    for name, verdict in together.items():
+        alone = labeling.verify(path, name).verdicts[name]
+        assert str(alone.outcome) == str(verdict.outcome)
+        rules = [{each.rule for each in one.failed if not each.rule.startswith("CN-")} for one in (alone, verdict)]
+        assert rules[0] == rules[1]
+    assert "KR-MARKED" not in {each.rule for each in together["kr"].failed}
+    assert ("CN-VISIBLE-WORDING" in {each.rule for each in together["cn"].failed}) is (kind == "animation")
+    assert ("IN-VISIBLE" in {each.rule for each in together["in"].warnings}) is (kind == "animation")
 
 
 def test_no_verdict_depends_on_the_order_of_profiles() -> None:

@@ -25,7 +25,7 @@ RULES = (
         "Generated pictures and video must carry a prominent visible label.",
         "未检出醒目的可见标识：生成的图片和视频应当带有该标识。",
         either=True,
-        chinese_warning="可见标识未检查、无法读取，或者过小、过淡，不能确定是否有醒目的标识。",
+        chinese_warning="可见标识未检查、无法读取，或者过小、过淡、未始终显示，不能确定是否有醒目的标识。",
     ),
     Rule(
         "IN-AUDIBLE",

@@ -195,7 +195,10 @@ def _layered(evidence: Evidence, profile: Profile) -> tuple[list[tuple[Defect, b
 _OF_ONE_LABEL = ("CN-VISIBLE-WORDING", "CN-VISIBLE-SIZE", "CN-VISIBLE-POSITION", "CN-VISIBLE-CONTRAST")
 
 
-def defects_for(finding: Finding, languages: Iterable[str]) -> tuple[Defect, ...]:
+_OF_ONE_SEARCH = (*_OF_ONE_LABEL, "CN-VISIBLE-TIME")
+
+
+def defects_for(finding: Finding, languages: Iterable[str], medium: str = "image") -> tuple[Defect, ...]:
     """Return what is wrong with a mark for a profile that accepts a visible label in these languages.
 
     Which of several labels on a picture the finding is on depends on all the profiles that were asked for. Where it is
@@ -207,7 +210,9 @@ def defects_for(finding: Finding, languages: Iterable[str]) -> tuple[Defect, ...
     for label in finding.value.get("beside", ()):
         if not wanted.isdisjoint(label.get("languages", ())):
             own = [rule_named(each["rule"]).defect(each["message"]) for each in label.get("defects", ())]
-            return (*(each for each in finding.defects if each.rule not in _OF_ONE_LABEL), *own)
+            own = [replace(each, clause=rule_named(each.rule).clause_for(medium)) for each in own]
+            others = _OF_ONE_SEARCH if "seconds" in label else _OF_ONE_LABEL
+            return (*(each for each in finding.defects if each.rule not in others), *own)
     return finding.defects
 
 
@@ -241,7 +246,7 @@ def _defects(evidence: Evidence, profile: Profile) -> Iterator[tuple[Defect, boo
     for defect in contradictions(evidence):
         yield defect, True
     for finding in evidence.findings:
-        for defect in defects_for(finding, profile.languages):
+        for defect in defects_for(finding, profile.languages, evidence.medium):
             yield defect, finding.kind in profile.judged and finding.status is not Status.UNREADABLE
 
 

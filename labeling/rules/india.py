@@ -22,7 +22,10 @@ def _no_visible(evidence: Evidence) -> str | None:
     if found := [each for each in evidence.of("visible") if said_in(each, evidence.languages)]:
         if any(_stands_out(each, evidence) for each in found):
             return None
-        return Undecided("a label was found, and whether it is prominent is not known: it is very small or faint")
+        return Undecided(
+            "a label was found, and whether it is prominent is not known: it is very small, faint, "
+            "or not shown throughout"
+        )
     if "visible" in evidence.skipped or evidence.unread("visible"):
         return Undecided("whether there is a prominent visible label is not known: it was not looked for, or not read")
     if evidence.of("visible"):
@@ -31,12 +34,12 @@ def _no_visible(evidence: Evidence) -> str | None:
 
 
 def _stands_out(finding: Finding, evidence: Evidence) -> bool:
-    """Return whether neither height nor contrast of a label makes it doubtful that it is prominent.
+    """Return whether neither height, contrast nor time of a label makes it doubtful that it is prominent.
 
-    The Rules give no numbers. Those are the measures of GB 45438-2025 5.2.
+    The Rules give no numbers. Those are the measures of GB 45438-2025 5.2 and 5.4.
     """
-    doubts = ("CN-VISIBLE-SIZE", "CN-VISIBLE-CONTRAST")
-    return not any(each.rule in doubts for each in defects_for(finding, evidence.languages))
+    doubts = ("CN-VISIBLE-SIZE", "CN-VISIBLE-CONTRAST", "CN-VISIBLE-FRAMES", "CN-VISIBLE-TIME")
+    return not any(each.rule in doubts for each in defects_for(finding, evidence.languages, evidence.medium))
 
 
 def _no_audible(evidence: Evidence) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
@@ -57,15 +58,18 @@ def visible_of(
     if contents.format and containers.format_named(contents.format).media:
         from labeling.verification import visible_video
 
-        return visible_video.find_explicit_label(
-            source,
-            contents.format,
-            languages=languages,
-            everywhere=everywhere,
-            max_pixels=max_pixels,
-            contents=contents,
-            recordings=recordings,
-        )
+        def search(accepted: tuple[str, ...]) -> Finding:
+            return visible_video.find_explicit_label(
+                source,
+                contents.format,
+                languages=accepted,
+                everywhere=everywhere,
+                max_pixels=max_pixels,
+                contents=contents,
+                recordings=recordings,
+            )
+
+        return _with_others(search(languages), profiles, search) if contents.width else search(languages)
     from labeling.verification import visible_still
 
     return visible_still.find_visible_label(
@@ -76,6 +80,34 @@ def visible_of(
         max_pixels=max_pixels,
         traces=traces,
     )
+
+
+_MAX_SEARCHES = 3
+
+
+def _with_others(
+    finding: Finding, profiles: Sequence[Profile], search: Callable[[tuple[str, ...]], Finding]
+) -> Finding:
+    """Return the finding on a video's label with those in the languages of profiles that do not accept it.
+
+    A search follows one label. Without this, a verdict would depend on which other profiles were asked for.
+    """
+    beside: list[dict[str, Any]] = []
+    known = set(finding.value.get("languages", ()))
+    others = dict.fromkeys(profile.languages for profile in profiles) if len(profiles) > 1 else {}
+    searches = 0
+    for accepted in others:
+        if finding.status not in FOUND or not known.isdisjoint(accepted) or searches == _MAX_SEARCHES:
+            continue
+        searches += 1
+        other = search(accepted)
+        if other.status in FOUND and not set(accepted).isdisjoint(other.value.get("languages", ())):
+            shown = {key: other.value[key] for key in ("text", "languages", "box", "seconds") if key in other.value}
+            rules = [each for each in other.defects if each.rule.startswith("CN-VISIBLE-")]
+            faults = [{"rule": each.rule, "message": each.message} for each in rules]
+            beside.append(shown | ({"defects": faults} if faults else {}))
+            known |= set(other.value["languages"])
+    return replace(finding, value=finding.value | {"beside": beside}) if beside else finding
 
 
 def looked_at(contents: Contents) -> str:

@@ -113,8 +113,10 @@ def _looked_for(
         if not isinstance(source, bytes | bytearray | memoryview):
             return finding
         file = _Source(source, format, orientation, max_pixels)
-        worded = finding.status not in NOT_SEEN and not any(d.rule == "CN-VISIBLE-WORDING" for d in finding.defects)
-        if not worded and (later := _found_later(finding, grounds[0], scale, file, languages)) is not None:
+        if (
+            not _worded(finding, languages)
+            and (later := _found_later(finding, grounds[0], scale, file, languages)) is not None
+        ):
             return later
         if finding.status not in NOT_SEEN:
             return _in_all(finding, read, scale, ground, file, languages)
@@ -123,6 +125,14 @@ def _looked_for(
         raise
     except LabelingError as error:
         return undecoded(error, _PICTURE, "image")
+
+
+def _worded(finding: Finding, languages: tuple[str, ...]) -> bool:
+    """Return whether a label is there in accepted words; in those of any language, if profiles have none in common."""
+    if finding.status in NOT_SEEN:
+        return False
+    anyhow = not languages and bool(finding.value.get("languages"))
+    return anyhow or all(each.rule != "CN-VISIBLE-WORDING" for each in finding.defects)
 
 
 class _Known:
@@ -160,7 +170,7 @@ def _found_later(
             continue
         before = small
         there = read_visible(small, languages=languages, scale=scale, thorough=number == 2)
-        if there.status in NOT_SEEN or any(each.rule == "CN-VISIBLE-WORDING" for each in there.defects):
+        if not _worded(there, languages):
             continue
         bare = f"{further.called(1)} lacks the label that {further.called(number)} has: every frame must carry it"
         breach = defect("CN-VISIBLE-FRAMES", bare)

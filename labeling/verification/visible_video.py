@@ -118,7 +118,10 @@ class _Reader:
         self.count += 1
         pixels = frame.rgb()
         finding = read_visible(pixels, languages=self._languages, anywhere=True, thorough=thorough)
-        return _Reading(frame, finding, (pixels.shape[1], pixels.shape[0]))
+        reading = _Reading(frame, finding, (pixels.shape[1], pixels.shape[0]))
+        # Profiles that have no language in common accept different labels: one in any language is not passed over.
+        reading.worded |= reading.there and not self._languages and bool(finding.value.get("languages"))
+        return reading
 
 
 class _Reading:
