@@ -49,7 +49,6 @@ def verify(report: Path, others: tuple[Path, ...], trust: tuple[str, ...], no_st
 
     Exit codes: 0 all of it holds; 1 something does not, and it says what; 2 wrong usage; 3 a file could not be read.
     """
-    from labeling.files import read_file
     from labeling.reports import signed
     from labeling.reports.file_evidence import gather_evidence
     from labeling.trust import load as load_trust
@@ -65,8 +64,7 @@ def verify(report: Path, others: tuple[Path, ...], trust: tuple[str, ...], no_st
             if evidence is None:
                 raise UnreadableFile("cannot be read", path=path)
             hashes.append((str(path), evidence.sha256))
-        held = read_file(report, "the report", signed.MAX_JWS)
-        signature = read_file(jws, "the signature of the report", signed.MAX_JWS)
+        held, signature = _read(report, "the report"), _read(jws, "the signature of the report")
         lists = load_trust(trust, use_stored=not no_stored_trust, note=_common.complain)
         try:
             found = signed.check(held, signature, hashes, trust=lists)
@@ -79,6 +77,16 @@ def verify(report: Path, others: tuple[Path, ...], trust: tuple[str, ...], no_st
     else:
         _show(found)
     raise SystemExit(0 if found.holds else 1)
+
+
+def _read(path: Path, what: str) -> bytes:
+    from labeling.files import read_file
+    from labeling.reports.signed import MAX_JWS
+
+    try:
+        return read_file(path, what, MAX_JWS)
+    except LabelingError as error:
+        raise UnreadableFile(error.message, path=path) from error
 
 
 def _head(path: Path) -> bytes:
