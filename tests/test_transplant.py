@@ -130,6 +130,14 @@ def test_two_stretches_of_noise_are_not_one_sound(tmp_path: Path) -> None:
         labeling.transplant(tmp_path / "l.wav", tmp_path / "2.wav")
 
 
+def test_sounds_that_are_too_high_to_be_compared_are_not_called_one(tmp_path: Path) -> None:
+    for pitch in (6000, 7500):
+        ffmpeg("-f", "lavfi", "-i", f"sine=f={pitch}:d=1:r=32000", tmp_path / f"{pitch}.wav")
+    Labeler(PRODUCER, visible=False).label_file(tmp_path / "6000.wav", tmp_path / "l.wav")
+    with pytest.raises(LabelConflict, match="holds no sound from 62 to 3440 Hz"):
+        labeling.transplant(tmp_path / "l.wav", tmp_path / "7500.wav")
+
+
 def test_the_original_s_manifest_becomes_the_parent_or_is_named(desk: Path, tmp_path: Path) -> None:
     chain = make_test_chain()
     signer = Signer.from_pem(chain.cert_pem, chain.key_pem)

@@ -233,6 +233,9 @@ def _require_same_sound(one: Sampler, other: Sampler, name: str) -> None:
     if not all(lengths):
         raise LabelConflict(f"its sound cannot be compared with that of {name}: it is too short", hint=_HINT)
     _require_same_time(lengths[0], lengths[1], name)
+    if not one.has_video and all(float(each.max()) < SILENT for each in spectra):
+        between = f"from {EDGES[0]} to {EDGES[1]} Hz"
+        raise LabelConflict(f"holds no sound {between} by which it could be compared with {name}", hint=_HINT)
     mean, worst = min(_apart(spectra[0], spectra[1], lag) for lag in range(-LAG, LAG + 1))
     if mean > SOUND_ALIKE or worst > PART_ALIKE:
         where = f"{mean:.1f} dB apart on average, {worst:.1f} in one second"
