@@ -91,7 +91,7 @@ def test_a_verdict_says_whether_a_technique_is_missing_or_was_not_looked_for() -
         ([IPTC], "compliant", set()),
         ([aigc("1")], "compliant", set()),
         ([WATERMARK], "compliant", set()),
-        *(([aigc(label)], "compliant", set()) for label in ("AIGC", "AI_GENERATED", "true", " 1")),
+        *(([aigc(label)], "compliant", set()) for label in ("AIGC", "AI_GENERATED", "true", " 1", "AI生成")),
         *(([aigc(label)], "noncompliant", {MARKED}) for label in ("0", "", "4", "human", "NOT_AI_GENERATED")),
         ([Finding("aigc", Status.DEFECTIVE, "", {"raw": "hello"})], "noncompliant", {MARKED}),
         ([Finding("aigc", Status.DEFECTIVE, "", {"ContentProducer": "Example"})], "noncompliant", {MARKED}),

@@ -251,3 +251,9 @@ def test_names_systems_and_times() -> None:
 def test_a_picture_in_memory_is_an_image() -> None:
     verdict = labeling.verify(Image.new("RGB", (64, 64)), "us-ca", visible=False).verdicts["us-ca"]
     assert len(verdict.failed) == 6
+
+
+@pytest.mark.parametrize(("label", "origin"), [("1", "confirmed"), ("AIGC", "confirmed"), ("2", "possible"),
+                                               ("0", "suspected"), ("human", "suspected")])  # fmt: skip
+def test_a_label_that_says_something_else_confirms_nothing(label: str, origin: str) -> None:
+    assert labeling.verify(jpeg(LABEL | {"Label": label}, NONE), visible=False).origin == origin

@@ -24,7 +24,10 @@ _HUMAN = frozenset(term.lower() for term in HUMAN_TERMS)
 _LEGACY = frozenset(("serviceprovider", "serviceuser", "contentid"))
 """Keys of the practice guide of 2023, whose labels have no ``Label``: having one says that AI made the content."""
 
-_YES = re.compile(r"1|(AIGCLABELTYPE\.)?(IS[_ ]?)?(AIGC|AI|TRUE|YES|(AI|AIGC)?[_ -]?GENERATED)", re.IGNORECASE)
+_YES = re.compile(
+    r"1|(AIGCLABELTYPE\.)?(IS[_ ]?)?(AIGC|AI|TRUE|YES|(AI|AIGC)?[_ -]?GENERATED|(AI|人工智能)(生成|合成)+|是)",
+    re.IGNORECASE,
+)
 """What labels in other forms than the standard's have for its "1"."""
 
 

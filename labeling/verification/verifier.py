@@ -27,7 +27,7 @@ from labeling.options import Verifying, options_of
 from labeling.rule_catalogue import defect
 from labeling.rules import Evidence, Profile, evaluate
 from labeling.rules import profiles as profiles_named
-from labeling.rules.evidence import label_value, medium_of
+from labeling.rules.evidence import label_value, medium_of, says_generated
 from labeling.verification import metadata
 from labeling.verification.report import Report
 from labeling.verification.shortened import shortened
@@ -381,7 +381,9 @@ def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
         values = {str(label_value(finding)) for finding in labels}
         if values == {Origin.POSSIBLE}:
             return "possible"
-        return "suspected" if values == {Origin.SUSPECTED} else "confirmed"
+        # A field whose Label says something else, such as "0", is a trace; one that cannot be parsed is a label.
+        sure = any(says_generated(each) or str(label_value(each)) in ("", "None", Origin.GENERATED) for each in labels)
+        return "confirmed" if sure else "suspected"
     if declared_ai:
         return "possible"
     ai = any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc")))
