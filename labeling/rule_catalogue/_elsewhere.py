@@ -72,8 +72,8 @@ RULES = (
     Rule(
         "KR-WORDING",
         _KOREA,
-        "A visible label should say so in Korean.",
-        "可见标识不是韩文；通常的用语为“AI 생성”。",
+        "A label should say so in Korean.",
+        "检出的标识不是韩文；通常的用语为“AI 생성”。",
         Severity.WARNING,
         general=True,
     ),
