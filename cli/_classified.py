@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labeling.reports.messages import word
+from labeling.reports.messages import WORDS, word
 from labeling.reports.plain import FORMULA
 
 if TYPE_CHECKING:
@@ -88,10 +88,12 @@ def lines(found: Classification, language: str = "en") -> list[str]:
         said.append(_entry("declared", word("declared:no", language), language))
     for item in found.evidence:
         signature = word(f"signature:{item.signature}", language)
-        place = f" ({item.where})" if item.where else ""
-        signed = f" [{word('column:signature', language)}: {signature}]" if item.signature != "none" else ""
+        colon = word("colon", language)
+        where = word(f"at:{item.where}", language) if f"at:{item.where}" in WORDS else item.where
+        place = word("in brackets", language).format(where) if where else ""
+        signed = f" [{word('column:signature', language)}{colon}{signature}]" if item.signature != "none" else ""
         says = word("declared:yes", language) if item.mark == "declaration" else item.says
-        said.append(_entry("rests on", f"{word(f'long:{item.mark}', language)}{place}: {says}{signed}", language))
+        said.append(_entry("rests on", f"{word(f'long:{item.mark}', language)}{place}{colon}{says}{signed}", language))
     said += [
         _entry("contradiction", f"{word(f'contradiction:{each.kind}', language)} — {each.says}", language)
         for each in found.contradictions

@@ -194,7 +194,8 @@ def _lines(report: Report, language: str) -> Iterator[Line]:
 
 def _techniques(report: Report, language: str) -> str:
     """Say which technique each mark that was found rests on (Code of Practice 2.1.2)."""
-    found = ((f.kind, technique_of(f, report.media_type)) for f in report.findings if f.status is not Status.ABSENT)
+    not_found = (Status.ABSENT, Status.UNREADABLE)
+    found = ((f.kind, technique_of(f, report.media_type)) for f in report.findings if f.status not in not_found)
     words = (f"{word(kind, language)}: {word(f'technique:{rests_on}', language)}" for kind, rests_on in found)
     return word("comma", language).join(dict.fromkeys(words))
 

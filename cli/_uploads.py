@@ -78,6 +78,8 @@ def uploads(patterns: tuple[str, ...], listed: str | None, out: Path | None) -> 
         if in_list.setdefault(_place(upload.path), upload) is not upload:
             raise LabelingError("is named twice in the list", path=upload.path, hint="leave one line")
     found |= in_list
+    if not found and (empty := listed or next(iter(patterns), None)):
+        raise LabelingError("names no file to classify" if listed else "holds no file to classify", path=empty)
     if not found:
         raise LabelingError("there is no file to classify", hint="name files, folders, or a list with --files")
     return list(found.values())
@@ -119,6 +121,9 @@ def _in_list(listed: str) -> Iterator[Upload]:
     separator = next((each for each in (",", ";", "\t") if each in first), ",")
     heads = [head.strip().strip('"').lower() for head in first.rstrip("\r").split(separator)]
     if "path" not in heads:
+        if len(heads) > 1 and (known := set(heads) & (set(GIVEN) | set(COLUMNS))):
+            named = f"has the column {min(known)}, and none that is called path"
+            raise LabelingError(named, path=name, hint="name the column of the files path")
         for line in text.splitlines():
             if line.strip():
                 yield _upload({"path": line})

@@ -274,7 +274,8 @@ def test_a_table_goes_out_and_comes_back_with_a_reviewers_decisions(desk: Path, 
         ("path\na.png,b.png\n", 2, "more cells"),
         ("path,declared,declared\na.png,yes,no\n", 2, "the column declared twice"),
         ("a.png\nmissing.png\n", 3, "missing.png"),
-        ("\n", 2, "no file"),
+        ("\n", 2, "names no file"),
+        ("file,declared\na.png,yes\n", 2, "none that is called path"),
     ],
 )
 def test_a_bad_list_is_one_line_that_says_why(desk: Path, tmp_path: Path, listed: str, code: int, words: str) -> None:
@@ -288,6 +289,7 @@ def test_a_bad_list_is_one_line_that_says_why(desk: Path, tmp_path: Path, listed
 def test_the_command_in_both_languages_and_the_hint_of_propagate(desk: Path, tmp_path: Path) -> None:
     done = run("classify", desk / "generated.png", "--no-visible", "--declared", "no", "--lang", "zh")
     assert done.returncode == 0 and "疑似" in done.stdout and "相互矛盾" in done.stdout
+    assert "生成工具痕迹（PNG tEXt parameters）：Stable" in done.stdout
     english = run("classify", desk / "generated.png", "--no-visible")
     assert "suspected" in english.stdout and "rests on: Generator trace" in english.stdout
     hint = run("propagate", desk / "plain.png", "--propagator", "p", "--propagate-id", "1", "-o", tmp_path / "x.png")

@@ -175,6 +175,24 @@ def test_korea(findings: list[Finding], outcome: str, rules: set[str]) -> None:
     assert judged("kr", *findings) == (outcome, rules)
 
 
+@pytest.mark.parametrize("profile", ["in", "eu", "us-ca", "cn"])
+def test_what_add_says_of_the_label_that_it_drew_is_what_verify_reads(profile: str) -> None:
+    made = Labeler(CODE, profile, generator="Painter").label_image(rgb(300, 220), "png")
+    drawn, seen = made.report.find("visible"), labeling.verify(made.data, profile).find("visible")
+    assert drawn is not None and seen is not None
+    assert drawn.value["languages"] == seen.value["languages"] != []
+    rules = {each.rule for each in (*made.report.verdicts[profile].failed, *made.report.verdicts[profile].warnings)}
+    assert rules.isdisjoint({"IN-VISIBLE", "EU-VISIBLE", "CN-VISIBLE-WORDING"})
+
+
+def test_a_chinese_label_where_english_is_asked_for_is_not_said_to_lack_the_words_of_the_standard() -> None:
+    made = Labeler(CODE, "cn").label_image(rgb(300, 220), "png")
+    label = labeling.verify(made.data, "in").find("visible")
+    assert label is not None
+    [wording] = [each.message for each in label.defects if each.rule == "CN-VISIBLE-WORDING"]
+    assert "AI生成" in wording and "asked for (en)" in wording and "standard" not in wording
+
+
 @pytest.mark.parametrize("size", [(300, 220), (220, 300)])
 def test_the_korean_wording_is_drawn_and_read_back(size: tuple[int, int]) -> None:
     made = Labeler(CODE, "kr", generator="Painter").label_image(rgb(*size), "jpeg")

@@ -127,7 +127,7 @@ def one_label(found: metadata.Found) -> Label:
     label = own_label(found)
     if label is None:
         raise LabelConflict(
-            "carries no label, so that there is no half to fill or to carry over",
+            "carries no label, so there is no half to fill or to carry over",
             hint="classify says which label a platform writes (Labelling Measures Art. 6); add labels your own content",
         )
     if len({str(finding.value) for finding in found.aigc}) > 1:

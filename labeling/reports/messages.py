@@ -151,6 +151,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # a classification
     "not known": ("not known", "无法判断"),
     "colon": (": ", "："),
+    "in brackets": (" ({})", "（{}）"),
     "automatic": ("automatic decision", "自动判定"),
     "reviewer": ("reviewer", "审核人"),
     "long:declaration": ("Declaration of the uploader", "上传者声明"),

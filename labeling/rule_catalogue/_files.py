@@ -205,8 +205,8 @@ RULES = (
     Rule(
         "FILE-PIXELS",
         _EXPLICIT_LABEL[0],
-        "The picture, video or audio must be decodable.",
-        "图像、视频或音频无法解码，未能检查显式标识。",
+        "The content must be decodable, so that the label can be looked for.",
+        "未能解码或渲染文件内容，因此未检查显式标识。",
         other_clauses=_EXPLICIT_LABEL[1:],
     ),
     Rule(

@@ -38,8 +38,8 @@ def _notice(evidence: Evidence) -> str | None:
     if _for_people(evidence) or not _for_machines(evidence):
         return None
     return Undecided(
-        "the content is marked in a machine-readable way alone: that is enough if users get a notice once, which no "
-        "file shows, and if the content cannot be taken for real"
+        "a machine-readable mark was found, and no visible or audible label in Korean or English: that is enough if "
+        "users get a notice once, which no file shows, and if the content cannot be taken for real"
     )
 
 

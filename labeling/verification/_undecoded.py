@@ -23,7 +23,9 @@ def undecoded(error: LabelingError, what: str, medium: str) -> Finding:
     elif isinstance(error, TooLarge):
         why = _defect("FILE-PIXELS", f"the pixels were not looked at: {error.reason}", medium)
     else:
-        why = _defect("FILE-PIXELS", f"{what} could not be decoded: {error}", medium)
+        said = str(error)
+        fails = said if said.startswith("cannot be decoded") else f"could not be decoded: {said}"
+        why = _defect("FILE-PIXELS", f"{what} {fails}", medium)
     return Finding("visible", Status.UNREADABLE, "", {}, Signature.NONE, (why,))
 
 

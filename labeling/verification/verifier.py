@@ -302,7 +302,9 @@ def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
     claimed = containers.claimed_by(name)
     if claimed is None or claimed[0] == contents.format:
         return ()
-    message = f"the name says {claimed[1]}, but the content is {contents.media_type}; it was read by its content"
+    others, comma, last = claimed[1].rpartition(", ")
+    title = f"{others} or {last}" if comma else last
+    message = f"the name says {title}, but the content is {contents.media_type}; it was read by its content"
     return (defect("FILE-NAME", message),)
 
 

@@ -98,6 +98,7 @@ class LabelPainter:
             "height_ratio": round(layout.ink_height / min(width, height), 4),
             "contrast": round(self._measured.contrast, 2),
             "position": self.style.position,
+            "languages": sorted(judge(self.style.text, self.languages).languages),
         }
         return Finding("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
 

@@ -297,7 +297,7 @@ def _finding(
         value["turned"] = str(line.turn)
     defects: list[Defect] = []
     if not reading.complies(languages):
-        defects.append(defect("CN-VISIBLE-WORDING", _falls_short(line.text, reading)))
+        defects.append(defect("CN-VISIBLE-WORDING", _falls_short(line.text, reading, languages)))
     if where == INSIDE and not anywhere:
         message = "the label is inside the picture and not at an edge or a corner; or it belongs to what is depicted"
         defects.append(defect("CN-VISIBLE-POSITION", message))
@@ -318,9 +318,13 @@ def _element(line: Line, reading: Reading) -> str:
     return reading.generation_element or ideographs[:2] or reading.ai_element or "AI"
 
 
-def _falls_short(text: str, reading: Reading) -> str:
+def _falls_short(text: str, reading: Reading, languages: Sequence[str]) -> str:
     if reading.kind is Kind.BRAND:
         return f'"{text}" is the brand mark of a service: it lacks the generation element (生成 or 合成)'
+    if "zh" not in languages:
+        return (
+            f'"{text}" says that AI made the content, but not in a language that is asked for ({", ".join(languages)})'
+        )
     return (
         f'"{text}" says that AI made the content, but not in the words of the standard: '
         "人工智能 or AI together with 生成 or 合成"

@@ -11,12 +11,21 @@ from labeling.marks.wording.words import Part
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The result for a text: the elements found in it (``""`` if missing), and the service that it names."""
+    """The result for a text.
+
+    Attributes:
+        complies: Whether it has both elements, in the words of a language that is accepted.
+        ai_element: The name of AI in it; ``""`` if there is none.
+        generation_element: The verb in it; ``""`` if there is none.
+        vendor: The service that it names; ``""`` if none is known.
+        languages: Languages in whose words it says that AI made the content.
+    """
 
     complies: bool
     ai_element: str
     generation_element: str
     vendor: str
+    languages: frozenset[str] = frozenset()
 
 
 def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
@@ -30,9 +39,12 @@ def judge(text: str, languages: tuple[str, ...] = ("zh",)) -> Wording:
     """
     reading = read(text)
     if reading.kind is Kind.STATEMENT:
-        return Wording(reading.complies(languages), reading.ai_element, reading.generation_element, reading.vendor)
+        elements = reading.ai_element, reading.generation_element
+        return Wording(reading.complies(languages), *elements, reading.vendor, reading.languages)
     found = tokens(folded(text))
     ai = next((token.text for token in found if token.part is Part.AI), "")
-    made = next((token.text for token in found if token.part is Part.MADE and token.language in languages), "")
+    made = next((token for token in found if token.part is Part.MADE and token.language in languages), None)
     denies = reading.kind is Kind.DENIAL or any(token.part is Part.NOT for token in found)
-    return Wording(bool(ai and made and not denies), ai, made, reading.vendor)
+    complies = bool(ai and made and not denies)
+    said = frozenset({made.language}) if made and complies else frozenset[str]()
+    return Wording(complies, ai, made.text if made else "", reading.vendor, said)
