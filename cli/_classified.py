@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labeling.reports.messages import WORDS, word
+from labeling.reports.messages import placed, word
 from labeling.reports.plain import FORMULA
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def lines(found: Classification, language: str = "en") -> list[str]:
     for item in found.evidence:
         signature = word(f"signature:{item.signature}", language)
         colon = word("colon", language)
-        where = word(f"at:{item.where}", language) if f"at:{item.where}" in WORDS else item.where
-        place = word("in brackets", language).format(where) if where else ""
+        place = word("in brackets", language).format(placed(item.where, language)) if item.where else ""
         signed = f" [{word('column:signature', language)}{colon}{signature}]" if item.signature != "none" else ""
         says = word("declared:yes", language) if item.mark == "declaration" else item.says
         said.append(_entry("rests on", f"{word(f'long:{item.mark}', language)}{place}{colon}{says}{signed}", language))

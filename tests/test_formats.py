@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +29,9 @@ from labeling.labeler import Labeler
 from labeling.reports import render
 from labeling.reports.file_evidence import gather_evidence
 
-from . import toy_format
+from . import programs, toy_format
 from .pictures import rgb
+from .rule_files import signed
 from .test_bad_input import PRODUCER
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -287,3 +289,15 @@ def make_docs() -> ModuleType:
     sys.modules["make_docs"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize(("name", "media_type"), [("a.mp4", "video/mp4"), ("a.wav", "audio/wav")])
+def test_a_signed_file_is_inspected_by_its_path_as_from_memory(tmp_path: Path, name: str, media_type: str) -> None:
+    programs.require("ffmpeg")
+    path = tmp_path / name
+    source = "testsrc=s=64x48:r=5:d=1" if name == "a.mp4" else "sine=d=1:r=8000"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, str(path)], check=True)
+    path.write_bytes(signed(path.read_bytes(), media_type))
+    found = inspect(path)
+    assert "created" in found["history"][0]["actions"][0]["action"]
+    assert found | {"path": ""} == inspect(path.read_bytes()) | {"path": ""}

@@ -14,7 +14,7 @@ from typing import Any
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, el, joined
 from labeling.reports.conformity_words import text
-from labeling.reports.messages import TAGS, clause, profile_title, word
+from labeling.reports.messages import TAGS, clause, placed, profile_title, word
 
 _TONES = {"met": "compliant", "partly": "inconclusive", "gap": "noncompliant", "not measured": "unchecked"}
 """States of a measure, with the status whose colour and sign they share."""
@@ -139,7 +139,7 @@ def _marks(found: Mapping[str, Any], language: str) -> Html:
     rows = []
     for row in found["marks"]:
         techniques = word("comma", language).join(word(f"technique:{each}", language) for each in row["techniques"])
-        places = ", ".join(row["places"])
+        places = ", ".join(placed(each, language) for each in row["places"])
         where = joined(el("bdi", places), el("small", techniques) if techniques else None)
         mark = el("th", word(f"long:{row['mark']}", language), scope="row")
         rows.append(_row(row["row"], mark, el("td", where), *_numbers(row, _STATES, language)))

@@ -261,6 +261,11 @@ def profile_title(name: str, language: str = "en") -> str:
     return PROFILES[name].title if name in PROFILES else name
 
 
+def placed(where: str, language: str = "en") -> str:
+    """Return a finding's place in a language: a position on the picture is translated, a place in the file is not."""
+    return word(f"at:{where}", language) if f"at:{where}" in WORDS else where
+
+
 def sentence(defect: Defect, language: str = "en") -> tuple[str, str]:
     """Return what a defect says in a language: a sentence, and the English original if that says more.
 

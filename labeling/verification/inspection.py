@@ -43,8 +43,7 @@ def inspect(source: files.Source) -> dict[str, Any]:
     with guarded("list the file's metadata", source if isinstance(source, str | os.PathLike) else None):
         name, data = files.open_source(source, containers.is_media)
         with data if isinstance(data, FileBytes) else contextlib.nullcontext():
-            contents = containers.read(data)
-        return _listed(name, data, contents)
+            return _listed(name, data, containers.read(data))
 
 
 def _listed(name: str, data: Media, contents: Contents) -> dict[str, Any]:
