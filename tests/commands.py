@@ -24,7 +24,7 @@ import labeling, labeling.cli
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     for each in pkgutil.walk_packages(labeling.__path__, "labeling."):
-        if not each.name.startswith(("labeling.batch", "labeling.cli", "labeling.isolation")):
+        if each.name.split(".")[1] not in ("batch", "cli", "isolation"):
             importlib.import_module(each.name)
     names = "add verify inspect propagate classify transplant convert ledger trust init"
     for name in names.split():

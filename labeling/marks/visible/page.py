@@ -20,7 +20,7 @@ twice that of its text."""
 
 ALIKE, PLAIN, STRANGE = 6, 0.6, 0.4
 """Difference from a ground's colour up to which a pixel belongs to it; the least share of them around the text of a
-page, and the largest under a line, and beside it, that stands on another ground."""
+page, and the largest under a line that stands on another ground, of which half may be at one of its ends."""
 
 
 def in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
@@ -34,8 +34,13 @@ def in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
         bands.append(replace(line, top=line.bottom + 0.1 * tall, bottom=line.bottom + reach * tall))
     crops = [crop for band in bands if (crop := cut(pixels, band)).size]
     said = engine.recognise(crops)
-    texts = [crop for crop, (text, score) in zip(crops, said, strict=True) if len(text) > 1 and score > CLEAR]
+    texts = [crop for crop, (text, score) in zip(crops, said, strict=True) if _is_text(text) and score > CLEAR]
     return any(not _on_a_page_around(pixels, line, text) for text in texts)
+
+
+def _is_text(said: str) -> bool:
+    """Return whether something says enough to be text: what looks like two letters may be a pattern."""
+    return len(said) > (2 if said.isascii() else 1)
 
 
 def cut(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:
@@ -53,8 +58,8 @@ def _on_a_page_around(pixels: NDArray[np.uint8], line: Line, text: NDArray[np.ui
     reach = NEXT * line.height
     left = replace(line, left=line.left - reach, right=line.left)
     right = replace(line, left=line.right, right=line.right + reach)
-    beside = np.concatenate([cut(pixels, side).reshape(-1, 3) for side in (left, right)])
-    return all(_share(each, ground) < STRANGE for each in (cut(pixels, line).reshape(-1, 3), beside))
+    under, *beside = (_share(cut(pixels, each).reshape(-1, 3), ground) for each in (line, left, right))
+    return under < STRANGE and min(beside) < STRANGE / 2
 
 
 def _share(colours: NDArray[np.uint8], ground: NDArray[np.floating[Any]]) -> float:
