@@ -196,7 +196,8 @@ def _techniques(report: Report, language: str) -> str:
     """Say which technique each mark that was found rests on (Code of Practice 2.1.2)."""
     not_found = (Status.ABSENT, Status.UNREADABLE)
     found = ((f.kind, technique_of(f, report.media_type)) for f in report.findings if f.status not in not_found)
-    words = (f"{word(kind, language)}: {word(f'technique:{rests_on}', language)}" for kind, rests_on in found)
+    colon = word("colon", language)
+    words = (f"{word(kind, language)}{colon}{word(f'technique:{rests_on}', language)}" for kind, rests_on in found)
     return word("comma", language).join(dict.fromkeys(words))
 
 

@@ -275,6 +275,9 @@ def _style(look: dict[str, Any]) -> Style:
     for name, option in options_of(Style).items():
         if name in look and option.names_file(look[name]):
             path = Path(look[name])
+            if option.choices and not path.exists():
+                words = ", ".join(f'"{each}"' for each in option.choices)
+                raise LabelingError("there is no such file", path=path, hint=f"`{name}` is {words}, or a PNG file")
             look[name] = read_file(path, f"the {name}")
             with error_context(path):
                 if option.or_file and not look[name].startswith(option.or_file):

@@ -119,7 +119,7 @@ class Labeler(LabelerOptions):
             raise LabelingError(
                 f"`language`: the wording in {style.language!r} is that of the EU's Code of Practice, and none that "
                 f"the profile {profile.name} accepts",
-                hint="choose the `profile` eu, or give a `text`",
+                hint="choose `profile` eu, or give a `text`",
             )
         return replace(style, language="", text=config.wording(self.profile, self.source_type, style.language))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import c2pa
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
@@ -191,6 +192,16 @@ def test_a_chinese_label_where_english_is_asked_for_is_not_said_to_lack_the_word
     assert label is not None
     [wording] = [each.message for each in label.defects if each.rule == "CN-VISIBLE-WORDING"]
     assert "AI生成" in wording and "asked for (en)" in wording and "standard" not in wording
+
+
+def test_the_korean_wording_is_found_where_its_next_letter_reads_as_nothing() -> None:
+    y, x = np.mgrid[:420, :640]
+    shades = Image.fromarray(np.stack([40 + y // 3, 90 + x // 8, 160 - y // 5], axis=2).astype(np.uint8))
+    draw = ImageDraw.Draw(shades)
+    draw.ellipse((80, 60, 300, 280), fill=(240, 180, 90))
+    draw.rectangle((0, 330, 640, 420), fill=(50, 70, 40))
+    label = labeling.verify(Labeler(CODE, "kr").label_image(shades, "png").data, "kr").find("visible")
+    assert label is not None and (label.status, label.value.get("text")) == (Status.PRESENT, "AI 생성")
 
 
 @pytest.mark.parametrize("size", [(300, 220), (220, 300)])

@@ -24,8 +24,11 @@ from labeling.marks.wording import KOREAN, basic
 MOST = 2
 """Lines that are looked at."""
 
-STARTS = (0.0, 0.5, 1.0, 1.4)
-"""Where "AI" may begin, in heights of the line: at its start, or behind an icon of which the line holds a part."""
+STARTS = ((0.0, 1.0), (0.0, 0.8), (0.5, 1.5), (1.0, 2.0), (1.4, 2.4))
+"""Where "AI" may be, in heights of the line: at its start, or behind an icon of which the line holds a part.
+
+At the start a narrower part is read as well: what is left of the next letter keeps the engine from reading "AI" alone.
+"""
 
 ALIKE = 0.8
 """Correlation from which a line shows a wording: it is above 0.9 for the same font, and at most 0.75 for like words."""
@@ -95,9 +98,9 @@ def _begun(pixels: Pixels, lines: Sequence[Line]) -> Iterator[Line]:
     long = [line for line in lines if least < line.width / line.height < most and at_edge(line, width, height)]
     long.sort(key=lambda line: line.width < _UNREAD * line.height)
     starts = [
-        crop(pixels, replace(line, left=left, right=left + line.height))
+        crop(pixels, replace(line, left=line.left + start * line.height, right=line.left + stop * line.height))
         for line in long[:MOST]
-        for left in (line.left + start * line.height for start in STARTS)
+        for start, stop in STARTS
     ]
     read = [_AI.search(text) is not None for text, _ in engine.recognise(starts)]
     for at, line in enumerate(long[:MOST]):
