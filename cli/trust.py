@@ -41,7 +41,7 @@ def add(source: str, kind: str, name: str) -> None:
         bundle = trust.add(source, kind=kind, name=name)
     except LabelingError as error:
         _common.fail(error)
-    line(f"{bundle.name}: {bundle.certificates} certificates ({bundle.kind}), added {bundle.added}")
+    line(f"{bundle.name}: {_certificates(bundle.certificates)} ({bundle.kind}), added {bundle.added}")
 
 
 @command.command("update")
@@ -59,7 +59,7 @@ def update(source: str, kind: str | None) -> None:
         bundle = trust.update(source, kind=kind or "")
     except LabelingError as error:
         _common.fail(error)
-    line(f"{bundle.renews}: {bundle.certificates} certificates, renewed {bundle.added}")
+    line(f"{bundle.renews}: {_certificates(bundle.certificates)}, renewed {bundle.added}")
 
 
 @command.command("list")
@@ -73,7 +73,7 @@ def list_() -> None:
     except LabelingError as error:
         _common.fail(error)
     for each, source in held:
-        line(f"{each.name}: {len(each.bodies())} certificates ({each.kind}), {each.date}, {source}")
+        line(f"{each.name}: {_certificates(len(each.bodies()))} ({each.kind}), {each.date}, {source}")
         if is_old(each):
             line(f"  more than {OLD_AFTER} days old: aigc-label trust update renews it")
         if is_interim(each):
@@ -90,3 +90,7 @@ def remove(name: str) -> None:
         trust.remove(name)
     except LabelingError as error:
         _common.fail(error)
+
+
+def _certificates(number: int) -> str:
+    return f"{number} certificate{'' if number == 1 else 's'}"

@@ -158,7 +158,7 @@ def test_trust_lists_are_kept_and_used(tmp_path: Path, monkeypatch: pytest.Monke
     assert signature() == "valid"
     added = run("trust", "add", tmp_path / "root.pem")
     assert added.returncode == 0, added.stderr
-    assert "1 certificates (anchors)" in added.stdout
+    assert "1 certificate (anchors)" in added.stdout
     assert "root" in run("trust", "list").stdout
     assert signature() == "trusted"
     assert signature("--no-stored-trust") == "valid"

@@ -191,7 +191,7 @@ def _trust(found: Mapping[str, Any], language: str) -> Html:
     signatures = [f"{word(f'signature:{name}', language)} {n}" for name, n in trust["signatures"].items()]
     lists = [
         el("li", joined(each["name"], f" ({each['date']})" if each["date"] else "", ", "),
-           text("certificates", language, n=each["certificates"]))
+           text("certificate" if each["certificates"] == 1 else "certificates", language, n=each["certificates"]))
         for each in trust["lists"]
     ]  # fmt: skip
     said = word("comma", language).join(signatures) or text("trust:unsigned", language, n=total)

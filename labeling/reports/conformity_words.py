@@ -97,6 +97,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "trust:lists": ("Lists that were asked", "所查询的列表"),
     "trust:nobody": ("none: nobody is trusted", "未查询任何列表，不信任任何签名者"),
     "certificates": ("{n} certificates", "{n} 张证书"),
+    "certificate": ("{n} certificate", "{n} 张证书"),
     "tests": ("Tests of the tool", "工具的测试"),
     "tests:says": (
         "The test suite of {suite} belongs to this version of the tool. It was not run for this file: not measured.",
