@@ -65,7 +65,7 @@ RULES = (
         "KR-NOTICE",
         _KOREA,
         "With a machine-readable mark alone users need a notice, and what looks real a clear label.",
-        "仅有机器可读的标记：还须至少向用户告知一次；与真实难以区分的内容须清晰标注。文件本身无法表明是否已告知。",
+        "检出机器可读的标记，未检出韩文或英文的可见或可听标识：还须至少向用户告知一次；与真实难以区分的内容须清晰标注。文件本身无法表明是否已告知。",
         Severity.WARNING,
         general=True,
     ),
