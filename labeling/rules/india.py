@@ -68,10 +68,10 @@ def _end_of_prefix(finding: Finding) -> float:
 def _no_identifier(evidence: Evidence) -> str | None:
     if any(True for _ in identifies_system(evidence)):
         return None
-    words = "metadata hold a unique identifier of the computer resource that generated the content"
+    words = "unique identifier of the computer resource that generated the content"
     if unsure(evidence):
-        return Undecided(f"it is not known whether the {words}: some could not be read")
-    return f"no {words}: the system's name, its model identifier, or a provider code for generation"
+        return Undecided(f"it is not known whether the metadata hold a {words}: some could not be read")
+    return f"the metadata hold no {words}: the system's name, its model identifier, or a provider code for generation"
 
 
 PROFILE = Profile(
