@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
             print(f"record {record.seq}: {record.output}, content id {record.content_id}")
 
         copy = unmarked.label_file(folder / "picture-0.png", folder / "for-the-customer.png")
-        record = ledger.record(copy, recipient="customer 4711, contract 12")
+        record = ledger.record(copy, recipient="customer 4711, contract 12", agreement="contract 12")
         print(f"record {record.seq}: {record.output} for {record.recipient}")
 
         match = ledger.find(stripped(folder / "labelled-1.png"))[0]

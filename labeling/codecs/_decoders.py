@@ -109,9 +109,8 @@ def displayed_further(
         word, total, pictures = resolve(row.further, "labeling.codecs")(data, orientation, max_pixels)
     elif row.player:
         word = "frame"
-        total, played = resolve(row.player, "labeling.codecs")(data, orientation, max_pixels)
+        total, played, apart = resolve(row.player, "labeling.codecs")(data, orientation, max_pixels)
         pictures = islice(played, 1, None) if total > 1 else iter(())
-        apart = total > 1 and bool(getattr(open_picture(data, format, max_pixels), "default_image", False))
     else:
         word = "frame"
         total, pictures = _frames_of(data, row, orientation, max_pixels)

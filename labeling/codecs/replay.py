@@ -9,7 +9,7 @@ from labeling.codecs.opening import open_picture
 from labeling.codecs.pixels import decoding
 from labeling.errors import LabelingError, WriteError
 
-Player = Callable[[bytes, int, int], tuple[int, Iterator[Pixels]]]
+Player = Callable[[bytes, int, int], tuple[int, Iterator[Pixels], bool]]
 """Plays an animation that Pillow does not play in every case: data, orientation, limit → number of frames, frames."""
 
 _HINT = "nothing was stored; save the animation again with another program first"
@@ -39,7 +39,7 @@ def _played(
     data: bytes, format: str, orientation: int, max_pixels: int, player: Player | None
 ) -> tuple[int, tuple[int, int]]:
     if player is not None:
-        _, frames = player(data, orientation, max_pixels)
+        _, frames, _ = player(data, orientation, max_pixels)
         shapes = [frame.shape[1::-1] for frame in frames]
         return len(shapes), shapes[0] if len(set(shapes)) == 1 else (0, 0)
     image = open_picture(data, format, max_pixels)

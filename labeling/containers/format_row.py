@@ -270,7 +270,8 @@ class Format:
     where the decoder of the row does."""
 
     player: str = ""
-    """The same for the frames of an animation: (data, orientation, max_pixels) → their number, and an iterator."""
+    """The same for the frames of an animation: (data, orientation, max_pixels) → their number, an iterator, and whether
+    the first is a static image apart from the animation."""
 
     further: str = ""
     """The same for pictures behind the first that are no animation, such as pages: (data, orientation, max_pixels) →

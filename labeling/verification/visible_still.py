@@ -24,7 +24,8 @@ MOST = 150_000_000
 
 READ_LATER = 8
 MOST_SEARCHED = 30_000_000
-"""Frames that are read, and limit on the pixels that are decoded, where the first one has no label."""
+"""Frames that are read, and limit on the pixels that are decoded, where the first one has no label. Where one frame has
+more, only that is looked at."""
 
 MAX_READINGS = 6
 """Limit on those that OCR reads, because what is under the label has changed."""
@@ -156,6 +157,8 @@ def _found_later(
     """
     from labeling.marks.visible import read_visible
 
+    if first.shape[0] * first.shape[1] * scale**2 > MOST_SEARCHED:
+        return None
     further = codecs.displayed_further(
         source.data, source.format, orientation=source.orientation, max_pixels=source.max_pixels, most=MOST_SEARCHED
     )

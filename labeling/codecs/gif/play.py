@@ -157,13 +157,13 @@ def _disputed(canvas: Pixels, doubt: NDArray[np.bool_]) -> bool:
     )
 
 
-def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels]]:
-    """Decode an animation: the number of frames, and an iterator over them, (H, W, 4) RGBA."""
+def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels], bool]:
+    """Decode an animation: the number of frames, an iterator over them, (H, W, 4) RGBA, and that none stands apart."""
     del orientation  # GIF has none
     raw = bytes(data)
     gif = blocks.split(raw)
     check_size(gif.width, gif.height, gif.frames, max_pixels=max_pixels)
-    return gif.frames, (canvas.rows(0, gif.height) for canvas in canvases(raw, gif))
+    return gif.frames, (canvas.rows(0, gif.height) for canvas in canvases(raw, gif)), False
 
 
 def beyond_canvas() -> UnsupportedFormat:

@@ -109,7 +109,7 @@ def check(data: bytes, max_pixels: int) -> bool:
     """
     chunks, look, count = opened(data, max_pixels)
     if count:
-        total, every = frames(data, 1, max_pixels)
+        total, every, _ = frames(data, 1, max_pixels)
         return sum(1 for _ in every) == total
     unfilter = Unfilter(look.header)
     for band in bands(look.header, image_bodies(chunks)):
@@ -136,20 +136,21 @@ def still_shown(chunks: Sequence[Chunk], look: Look, frames: int) -> Pixels:
     return shown(look, decode(look.header, image_data(chunks)))
 
 
-def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels]]:
+def frames(data: Buffer, orientation: int, max_pixels: int) -> tuple[int, Iterator[Pixels], bool]:
     """Decode an animation; the still picture comes first if it is not one of the frames.
 
     Returns:
-        The number of frames, and an iterator over them as of :func:`displayed`. A still picture, and an animation whose
-        canvas takes more than :data:`PLAYED` bytes, has one.
+        The number of frames, an iterator over them as of :func:`displayed`, and whether the first is a static image
+        and no part of the animation (PNG 11.2.4). A still picture, and an animation whose canvas takes more than
+        :data:`PLAYED` bytes, has one.
     """
     chunks, look, count = opened(bytes(data), max_pixels)
     header = look.header
     if not count or header.width * header.height * 4 * (2 if header.depth == 16 else 1) > PLAYED:
-        return 1, (displayed(data, orientation, max_pixels) for _ in range(1))
-    first = next((c.kind for c in chunks if c.kind in (b"fcTL", b"IDAT")), b"")
+        return 1, (displayed(data, orientation, max_pixels) for _ in range(1)), False
+    apart = next((c.kind for c in chunks if c.kind in (b"fcTL", b"IDAT")), b"") == b"IDAT"
     played = (upright(frame, orientation) for frame in _played(chunks, look))
-    return count + (first == b"IDAT"), played
+    return count + apart, played, apart
 
 
 def _played(chunks: Sequence[Chunk], look: Look) -> Iterator[Pixels]:
