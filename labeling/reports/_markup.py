@@ -6,7 +6,10 @@ right-to-left override shows ``gpj.exe`` as ``exe.jpg``. They are spelled out.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
+import importlib.resources
 
 from labeling.inert import inert
 
@@ -60,3 +63,24 @@ _VOID = frozenset({"img", "input", "meta", "link"})
 def joined(*parts: object) -> Html:
     """Return several pieces one after the other."""
     return Html("".join(escaped(part) for part in parts if part is not None))
+
+
+def asset(name: str) -> Html:
+    """Return a style sheet or a script that comes with the package."""
+    return Html(importlib.resources.files("labeling.reports").joinpath(name).read_text(encoding="utf-8"))
+
+
+def policy(style: str, script: str = "") -> str:
+    """Return a Content Security Policy (W3C CSP 3) that allows nothing but a page's own style sheet.
+
+    Args:
+        style: The style sheet.
+        script: The page's own script, if it has one; then pictures within the page are allowed too.
+    """
+    own_style, own_script = (
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (style, script)
+    )
+    rules = ["default-src 'none'", f"style-src {own_style}", "base-uri 'none'", "form-action 'none'"]
+    if script:
+        rules[1:2] = ["img-src data:", rules[1], f"script-src {own_script}"]
+    return "; ".join(rules)

@@ -6,9 +6,6 @@ is escaped. Its plots are SVG in the page, each with its numbers as a table.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,7 +15,7 @@ from labeling._version import __version__
 from labeling.reports import _batch_plots as plots
 from labeling.reports import quantities
 from labeling.reports._card import chip
-from labeling.reports._markup import Html, el, joined
+from labeling.reports._markup import Html, asset, el, joined, policy
 from labeling.reports.batch_words import GOOD_STATUSES, good_status, lead, own_key, remedy, word
 from labeling.reports.messages import TAGS, profile_title
 from labeling.rule_catalogue import RULES
@@ -34,11 +31,11 @@ def to_html(summary: Mapping[str, Any], *, language: Literal["en", "zh"] = "en")
         summary: What :meth:`labeling.batch.summary.Summary.to_dict` documents.
         language: The page's language.
     """
-    style = Html("".join(_asset(name) for name in ("page.css", "batch.css")))
+    style = Html("".join(asset(name) for name in ("page.css", "batch.css")))
     title = word(f"title:{summary['mode']}", language)
     head = joined(
         el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
+        el("meta", http_equiv="Content-Security-Policy", content=policy(style)),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
@@ -66,16 +63,6 @@ def attention(summary: Mapping[str, Any]) -> tuple[int, int]:
 def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
     """Return the catalogue's sentence for a rule; ``""`` for an id that it does not have, as of another version."""
     return RULES[rule].sentence(language, warning=warning) if rule in RULES else ""
-
-
-def _asset(name: str) -> str:
-    return importlib.resources.files("labeling.reports").joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(style: str) -> str:
-    """Return a Content Security Policy (W3C CSP 3) that allows nothing but the page's own style sheet."""
-    own = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{own}'; base-uri 'none'; form-action 'none'"
 
 
 def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:

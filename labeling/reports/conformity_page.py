@@ -5,14 +5,11 @@ Every sentence names the row that it rests on, or says that nothing was measured
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labeling.reports._card import chip
-from labeling.reports._markup import Html, el, joined
+from labeling.reports._markup import Html, asset, el, joined, policy
 from labeling.reports.conformity_words import text
 from labeling.reports.messages import TAGS, clause, placed, profile_title, word
 
@@ -30,11 +27,11 @@ def to_html(found: Mapping[str, Any], *, language: str = "en") -> str:
         found: What :func:`labeling.conformity` returned.
         language: en or zh.
     """
-    style = Html("".join(_asset(name) for name in ("page.css", "conformity.css")))
+    style = Html("".join(asset(name) for name in ("page.css", "conformity.css")))
     title = text("title", language)
     head = joined(
         el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
+        el("meta", http_equiv="Content-Security-Policy", content=policy(style)),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
@@ -46,15 +43,6 @@ def to_html(found: Mapping[str, Any], *, language: str = "en") -> str:
     footer = el("footer", el("p", text("footer", language)))
     page = el("html", el("head", head), el("body", _header(found, title, language), main, footer), lang=TAGS[language])
     return f"<!doctype html>\n{page}\n"
-
-
-def _asset(name: str) -> str:
-    return importlib.resources.files("labeling.reports").joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(style: str) -> str:
-    own = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{own}'; base-uri 'none'; form-action 'none'"
 
 
 def _header(found: Mapping[str, Any], title: str, language: str) -> Html:

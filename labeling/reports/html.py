@@ -7,9 +7,6 @@ are pure style sheet.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.resources
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -18,7 +15,7 @@ from datetime import UTC, datetime
 from labeling._version import __version__
 from labeling.findings import REPORTED
 from labeling.reports._card import GLYPHS, card, chip, worst
-from labeling.reports._markup import Html, el, joined
+from labeling.reports._markup import Html, asset, el, joined, policy
 from labeling.reports.file_evidence import FileEvidence
 from labeling.reports.file_names import in_folder
 from labeling.reports.messages import TAGS, profile_title, word
@@ -50,7 +47,7 @@ def to_html(
     order = sorted(range(len(reports)), key=lambda i: VERDICTS.index(worst(reports[i])))
     numbered = [(number, reports[i], shown[i]) for number, i in enumerate(order, 1)]
     profiles = list(dict.fromkeys(name for report in reports for name in report.verdicts))
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     main = el(
         "main",
         _filters(reports, language),
@@ -60,7 +57,7 @@ def to_html(
     body = joined(_header(reports, profiles, folder, created or datetime.now(UTC), language), main, _footer(language))
     head = joined(
         el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
+        el("meta", http_equiv="Content-Security-Policy", content=policy(style, script)),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
@@ -69,18 +66,6 @@ def to_html(
     )
     page = el("html", el("head", head), el("body", body, el("script", script)), lang=TAGS[language])
     return f"<!doctype html>\n{page}\n"
-
-
-def _asset(name: str) -> Html:
-    return Html(importlib.resources.files("labeling.reports").joinpath(name).read_text(encoding="utf-8"))
-
-
-def _policy(style: str, script: str) -> str:
-    """Return a Content Security Policy (W3C CSP 3) that allows nothing but this page's own parts."""
-    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
-    own = [f"'sha256-{value}'" for value in hashes]
-    rules = ("default-src 'none'", "img-src data:", f"style-src {own[0]}", f"script-src {own[1]}")
-    return "; ".join((*rules, "base-uri 'none'", "form-action 'none'"))
 
 
 def _header(reports: list[Report], profiles: list[str], folder: str, created: datetime, language: str) -> Html:
