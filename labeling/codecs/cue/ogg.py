@@ -30,9 +30,6 @@ from labeling.errors import UnreadableFile
 RATE = 48_000
 """Granule positions of Opus count samples at this rate, whatever the source had (RFC 7845, 4)."""
 
-MAX_PAGES = 1 << 18
-"""Limit on the pages of a file: a day of them at one a second."""
-
 _FRAME = 960
 _CELT = 16  # configurations of packets from here on are CELT alone (RFC 6716, table 2)
 _FORGETTING = 5  # packets
@@ -99,7 +96,7 @@ def _header(data: Media, head: Page, seconds: float) -> tuple[list[Edit], frozen
     while (page := pages.page_at(data, at)) is not None and page.end <= len(data):
         found.append(page)
         at = page.end
-        if (page.whole and page.lacing) or len(found) > MAX_PAGES:
+        if (page.whole and page.lacing) or len(found) > vorbis.MAX_PAGES:
             break
     raw = b"".join(data[page.body : page.end] for page in found)
     if len(raw) > MAX_TOTAL or not raw.startswith(b"OpusTags"):
@@ -127,20 +124,12 @@ def _whole_end(data: Media, found: list[Page]) -> int:
 def _all(data: Media, head: Page) -> list[Page]:
     """Return the pages with sound, of which there may be one stream only, and nothing behind it."""
     found: list[Page] = []
-    at, headers = head.end, 0
-    while at < len(data):
-        page = pages.page_at(data, at)
-        if page is None or page.end > len(data):
-            raise CannotPut(f"there is no whole page at offset {at}")
-        if page.flags & pages.BEGINS or page.serial != head.serial:
-            raise CannotPut("it has more than one stream")
+    headers = 0
+    for page in vorbis.of_one_stream(data, head):
         if headers < 1:
             headers += page.whole and bool(page.lacing)
         else:
             found.append(page)
-        if len(found) > MAX_PAGES:
-            raise CannotPut(f"it has more than {MAX_PAGES} pages")
-        at = page.end
     if not found or found[-1].granule == pages.NO_PACKET_ENDS:
         raise CannotPut("it has no sound, or its end is missing")
     return found

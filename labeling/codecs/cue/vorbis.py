@@ -20,7 +20,7 @@ from labeling.containers.ogg import pages
 from labeling.containers.ogg.pages import Page
 
 MAX_PAGES = 1 << 18
-"""Limit on the pages of a file."""
+"""Limit on the pages of a file: a day of them at one a second."""
 
 MAX_CHANNELS, MAX_BLOCK = 8, 4096
 """Limits on channels and on the samples of a block, for which there is a matrix in memory."""
@@ -73,23 +73,32 @@ def put(data: Media, head: Page, cue_of: CueOf, ends: Ends) -> Placed:
     return Placed(edits, shift / rate, 0.0, sum(map(len, packets)), "packets", meant)
 
 
-def _all(data: Media, head: Page) -> tuple[list[Page], list[Page]]:
-    """Return the pages with headers behind the first one, and those with sound."""
-    headers, sound, ended, at = list[Page](), list[Page](), 0, head.end
-    while at < len(data):
+def of_one_stream(data: Media, head: Page) -> Iterator[Page]:
+    """Yield the pages behind the first one, of which there may be one stream only. Raises :class:`CannotPut`."""
+    at = head.end
+    for _ in range(MAX_PAGES):
+        if at >= len(data):
+            return
         page = pages.page_at(data, at)
         if page is None or page.end > len(data):
             raise CannotPut(f"there is no whole page at offset {at}")
         if page.flags & pages.BEGINS or page.serial != head.serial:
             raise CannotPut("it has more than one stream")
+        yield page
+        at = page.end
+    if at < len(data):
+        raise CannotPut(f"it has more than {MAX_PAGES} pages")
+
+
+def _all(data: Media, head: Page) -> tuple[list[Page], list[Page]]:
+    """Return the pages with headers behind the first one, and those with sound."""
+    headers, sound, ended = list[Page](), list[Page](), 0
+    for page in of_one_stream(data, head):
         if ended < _HEADERS:
             headers.append(page)
             ended += sum(length < 255 for length in page.lacing)
         else:
             sound.append(page)
-        if len(headers) + len(sound) > MAX_PAGES:
-            raise CannotPut(f"it has more than {MAX_PAGES} pages")
-        at = page.end
     if not sound or ended != _HEADERS or not headers[-1].whole:
         raise CannotPut("it has no sound, or none of its own page")
     return headers, sound
