@@ -85,7 +85,7 @@ async function watch(name) {
     await ended;
     const quality = video.getVideoPlaybackQuality();
     Object.assign(said, {ended: video.ended, at: video.currentTime, corrupted: quality.corruptedVideoFrames});
-    await on_screen(%(last)s);
+    await seek(%(last)s);  // a slow machine may drop the last pictures while it plays: that they are there is asked apart
     said.last = blocks();
   } catch (error) { said.error = String(error); }
   if (video.error) said.error = `${video.error.code} ${video.error.message}`;
