@@ -75,6 +75,22 @@ def test_by_keys_gives_the_latest_of_each(path: Path) -> None:
         }
 
 
+def test_by_sha256_gives_the_latest_label_of_each_output(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.append([entry(n) for n in range(1200)] + [entry(7, content_id="again")])
+        ledger.append([entry(8, content_id="an upload", kind="decision")])
+        digests = [entry(n).sha256 for n in range(1300)]
+        found = ledger.by_sha256(digests)
+        assert [found[digest].content_id for digest in digests[:1200]] == [
+            "again" if n == 7 else f"id-{n}" for n in range(1200)
+        ]
+        assert len(found) == 1200
+    connection = sqlite3.connect(path)
+    [(*_, plan)] = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM ledger_entries WHERE sha256 IN ('a', 'b')")
+    connection.close()
+    assert "ledger_by_sha256" in plan
+
+
 @pytest.mark.parametrize(
     "wrong", [{"sha256": "A" * 64}, {"sha256": "ab"}, {"fingerprint": b"short"}, {"size": -1}, {"size": 1 << 63}]
 )

@@ -45,6 +45,7 @@ def test_what_goes_in_comes_out_and_an_auditor_can_compute_every_hash(server: po
         recorded = ledger.append([entry(1), entry(2, recipient="客户 'x'; --")]) + ledger.append([entry(3)])
         assert list(ledger.export()) == recorded
         assert ledger.by_keys(["run/1", "run/3", "none"]) == {"run/1": recorded[0], "run/3": recorded[2]}
+        assert ledger.by_sha256([entry(3).sha256, "0" * 64]) == {entry(3).sha256: recorded[2]}
         assert ledger.show("id-2") == [recorded[1]]
         assert ledger.verify(recorded[1].hash).intact
     with pg(server, database) as connection:

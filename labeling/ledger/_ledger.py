@@ -16,6 +16,7 @@ from labeling.ledger._schema import entries
 from labeling.ledger._write import append_rows, days_text, iso_utc, prune_rows, values_of
 from labeling.ledger.chain import ChainChecker, record_of
 from labeling.ledger.entry import (
+    LABEL,
     Entry,
     Match,
     Pruned,
@@ -248,6 +249,29 @@ class Ledger:
             for record in self._records(query):
                 assert record.key is not None
                 found[wanted[record.key]] = record
+        return found
+
+    def by_sha256(self, digests: Sequence[str]) -> dict[str, Record]:
+        """Return the latest label that was recorded of each output; the database has an index for it.
+
+        Args:
+            digests: SHA-256 of files, as 64 hexadecimal digits in lower case; any number of them.
+
+        Returns:
+            Records by SHA-256; one that was never recorded is left out.
+
+        Example:
+            >>> ledger.by_sha256([digest])[digest].content_id  # doctest: +SKIP
+            '0198a3c5-7b1e-7d2a-9c44-1f0e5a6b7c8d'
+        """
+        wanted = list(dict.fromkeys(digests))
+        found: dict[str, Record] = {}
+        for start in range(0, len(wanted), _KEYS_PER_QUERY):
+            some = [storable(digest) for digest in wanted[start : start + _KEYS_PER_QUERY]]
+            query = (
+                select(*ROW_COLUMNS).where(entries.c.sha256.in_(some), entries.c.kind == LABEL).order_by(entries.c.seq)
+            )
+            found |= {record.sha256: record for record in self._records(query)}
         return found
 
     def show(self, content_id: str) -> list[Record]:
