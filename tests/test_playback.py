@@ -85,7 +85,8 @@ async function watch(name) {
     await ended;
     const quality = video.getVideoPlaybackQuality();
     Object.assign(said, {ended: video.ended, at: video.currentTime, corrupted: quality.corruptedVideoFrames});
-    await seek(%(last)s);  // a slow machine may drop the last pictures while it plays: that they are there is asked apart
+    // A slow machine may drop the last pictures while it plays: that they are there is asked apart.
+    await seek(%(last)s);
     said.last = blocks();
   } catch (error) { said.error = String(error); }
   if (video.error) said.error = `${video.error.code} ${video.error.message}`;
