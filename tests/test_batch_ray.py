@@ -25,9 +25,9 @@ import pytest
 from labeling import Labeler, LabelingError
 from labeling._version import __version__
 from labeling.batch import Conversion, run
+from labeling.batch.job import Job
 from labeling.batch.ray_workers import check_node
 from labeling.batch.storage import Folder
-from labeling.batch.work import Job
 from labeling.ledger import Ledger
 
 from .batching import STATE, batch, lines, results, start, statuses, tree, whole

@@ -17,7 +17,7 @@ import fsspec
 import pytest
 
 from labeling import LabelingError
-from labeling.batch.work import Check
+from labeling.batch.job import Check
 
 from .pictures import MAKERS
 from .s3 import KEY, PRODUCER, SECRET, Server, go, proven, results, small_png, statuses

@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 from labeling.batch.conversion import Conversion
-from labeling.batch.run import Finished, run
+from labeling.batch.execution import Finished
+from labeling.batch.job import Check
+from labeling.batch.run import run
 from labeling.batch.session import Progress
-from labeling.batch.work import Check
 
 __all__ = ["Check", "Conversion", "Finished", "Progress", "run"]

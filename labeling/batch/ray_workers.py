@@ -17,11 +17,12 @@ from typing import Any
 
 from labeling._version import __version__
 from labeling.batch import run_lock
+from labeling.batch.job import Job
 from labeling.batch.ray_cluster import connect
 from labeling.batch.resources import default_workers
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import Outcome, Task
-from labeling.batch.work import Job, Worker
+from labeling.batch.work import Worker
 from labeling.batch.workers import THREAD_VARIABLES, WorkerLost, WorkerPool, WorkerSlot
 from labeling.errors import LabelingError
 from labeling.inert import without_secrets

@@ -3,83 +3,22 @@
 from __future__ import annotations
 
 import os
-import secrets
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from types import FrameType
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from labeling.batch import run_lock, setup
-from labeling.batch.conversion import Conversion, OutputNames
-from labeling.batch.journal import FILES, RESULTS, Journal, in_use
-from labeling.batch.listing import (
-    CHUNK_SIZE,
-    OVERRIDE_KEYS,
-    BackgroundCount,
-    BackgroundListing,
-    GlobFilter,
-    list_tree,
-    read_file_list,
-)
+from labeling.batch import setup
+from labeling.batch.conversion import Conversion
+from labeling.batch.execution import Execution, FileList, Finished
+from labeling.batch.job import Check
 from labeling.batch.options import DEFAULT_TIMEOUT, Engine, Language, RunOptions
-from labeling.batch.plan import PlanOptions
-from labeling.batch.resources import default_workers, processors
-from labeling.batch.session import Progress, Session
-from labeling.batch.storage import Folder, Storage
+from labeling.batch.session import Progress
 from labeling.batch.summary import Mode
-from labeling.batch.work import Check, Job
-from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
 from labeling.gates import foreign, guarded
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
     from labeling.ledger import Ledger
-
-FileList = str | os.PathLike[str] | IO[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that has ended.
-
-    Attributes:
-        summary: What :meth:`labeling.batch.summary.Summary.to_dict` documents.
-        folder: The folder with journal.sqlite, results.jsonl, summary.json and report.html.
-        interrupted: Whether a signal ended the run.
-    """
-
-    summary: dict[str, Any]
-    folder: Path
-    interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of ``aigc-label batch``; 130 if the run was interrupted."""
-        return 130 if self.interrupted else int(self.summary["exit_code"])
-
-    @property
-    def results(self) -> Path:
-        """The results: a JSON object on each line, one for each file."""
-        return self.folder / RESULTS
-
-    @property
-    def page(self) -> Path:
-        """The report as an HTML page."""
-        from labeling.batch.report import PAGE
-
-        return self.folder / PAGE
-
-
-GRACE = 60.0
-"""Seconds that a worker has beyond the timeout to report on a file whose isolated process was ended."""
 
 
 def run(
@@ -165,212 +104,7 @@ def run(
     with guarded("carry out the run"):
         opened_source, opened_target = setup.open_storages(source, target, options, mode)
         make, report = setup.labeler_maker(labeler), None if progress is None else foreign(progress)
-        batch_run = _Run(opened_source, opened_target, options, mode, make, verify, convert, ledger, report)
+        batch_run = Execution(opened_source, opened_target, options, mode, make, verify, convert, ledger, report)
         if ledger is not None:
             ledger.require_writable()
         return batch_run.execute(file_list)
-
-
-@dataclass
-class _Run:
-    """One call of :func:`run`, with its storages open."""
-
-    source: Storage
-    target: Storage | None
-    options: RunOptions
-    mode: Mode
-    make_labeler: Callable[[], Labeler] | None
-    check: Check | None
-    conversion: Conversion | None
-    ledger: Ledger | None
-    report_progress: Callable[[Progress], None] | None
-
-    def __post_init__(self) -> None:
-        self.output = self.source if self.target is None else self.target
-        self.folder = setup.state_folder(self.options, self.output)
-        self.engine = self.options.engine
-        if self.source.in_this_process or self.output.in_this_process:
-            self.engine = "inline"  # other processes would see another memory
-        uses_ocr = self.conversion is not None or (self.check is not None and self.check.visible)
-        self.local_workers = self.options.workers or default_workers(uses_ocr=uses_ocr)
-
-    def execute(self, file_list: FileList | None) -> Finished:
-        """Process the files, and report."""
-        started, clock = datetime.now(UTC), time.monotonic()
-        with _open_list(file_list) as opened_list, self._open_journal() as journal:
-            description = setup.description(
-                self.source, self.target, self.options, make_labeler=self.make_labeler, check=self.check,
-                conversion=self.conversion,
-            )  # fmt: skip
-            journal.require_same("options", description)
-            if not journal.meta("run"):
-                journal.set_meta("run", secrets.token_hex(8))
-            job = self._job(journal)
-            _remove_leftovers(job.output, journal)
-            journal.forget_folders()
-            pool = self._start_pool(job)
-            session = self._run_session(journal, job, pool, opened_list)
-            if session.error is not None and not session.progress.done:
-                raise session.error
-            journal.compact()
-            profiles = self.check.profile if self.check is not None else (description["profile"],)
-            summary = self._report(journal, session, profiles, started, time.monotonic() - clock)
-            if session.error is not None:
-                raise session.error
-        return Finished(summary, self.folder, session.progress.stopping)
-
-    @contextmanager
-    def _open_journal(self) -> Iterator[Journal]:
-        """Open the journal, in a folder where no other process is at work."""
-        setup.check_state(self.folder, named=self.options.state is not None)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = run_lock.acquire_exclusive(self.folder, partial(in_use, self.folder))
-        except OSError as error:
-            raise LabelingError(
-                f"the journal cannot be kept there ({error.strerror})", path=self.folder, hint="see `state`"
-            ) from error
-        with lock:
-            if self.options.restart:
-                for stale in FILES:
-                    (self.folder / stale).unlink(missing_ok=True)
-            elif not self.output.local:
-                from labeling.batch.report import fetch_journal
-
-                fetch_journal(self.folder, self.output)
-            journal = Journal(self.folder)
-            try:
-                yield journal
-            finally:
-                journal.close()
-
-    def _job(self, journal: Journal) -> Job:
-        return Job(
-            source=self.source,
-            target=None if self.check is not None else self.target,
-            make_labeler=self.make_labeler,
-            check=self.check and self.check.within(self.options.timeout),
-            conversion=self.conversion,
-            checksum=self.options.checksum,
-            record=self.ledger is not None,
-            run_id=journal.meta("run"),
-            threads=max(1, processors() // self.local_workers),
-            folder=self.folder.absolute(),
-        )
-
-    def _start_pool(self, job: Job) -> WorkerPool[Any]:
-        timeout = self.options.timeout
-        if timeout is not None and job.check is not None and job.check.isolate:
-            timeout += GRACE  # its own process ends first, and what is left of the file is reported
-        if self.engine == "ray":
-            from labeling.batch.ray_workers import RayWorkerPool
-
-            return RayWorkerPool(job, self.options.workers, timeout, self.options.ray_address)
-        if self.engine == "inline":
-            return InlineWorker(job, 1, timeout)
-        return ProcessPool(job, self.local_workers, timeout)
-
-    def _run_session(
-        self, journal: Journal, job: Job, pool: WorkerPool[Any], opened_list: tuple[IO[str], str] | None
-    ) -> Session:
-        """Process the files. The workers have ended when this returns or raises."""
-        completed = False
-        try:
-            listing, count = self._listing(opened_list)
-            session = Session(
-                journal,
-                pool,
-                listing,
-                count,
-                PlanOptions(
-                    retry_failed=self.options.retry_failed, checksum=self.options.checksum,
-                    overwrite=self.options.overwrite, named_once=opened_list is not None, outputs=self._output_names(),
-                ),
-                in_place=self.options.in_place,
-                ledger=self.ledger,
-                run_id=job.run_id,
-                report_progress=self.report_progress,
-            )  # fmt: skip
-            with _stopping_on_signals(session):
-                session.run()
-            completed = True
-        finally:
-            pool.close(kill=not completed)
-        return session
-
-    def _output_names(self) -> OutputNames | None:
-        return OutputNames(self.output, self.conversion.format) if self.conversion is not None else None
-
-    def _listing(self, opened_list: tuple[IO[str], str] | None) -> tuple[BackgroundListing, BackgroundCount | None]:
-        """Return the files to process, and a count of them if progress is reported and they can be counted."""
-        wanted = GlobFilter(self.options.include, self.options.exclude)
-        if opened_list is not None:
-            known = OVERRIDE_KEYS if self.make_labeler is not None or self.check is not None else ()
-            items = read_file_list(*opened_list, self.source, wanted, known)
-            # From a local source, each line at once: another program may be writing them.
-            return BackgroundListing(items, 1 if self.source.local else CHUNK_SIZE), None
-        excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
-        count = None
-        if self.report_progress is not None:
-            count = BackgroundCount(list_tree(self.source, wanted, excluded))
-        return BackgroundListing(list_tree(self.source, wanted, excluded)), count
-
-    def _report(
-        self, journal: Journal, session: Session, profiles: Sequence[str], started: datetime, wall: float
-    ) -> dict[str, Any]:
-        """Sum up the results, and write summary and page."""
-        from labeling.batch.report import summarize, write_report
-
-        sums = summarize(journal, self.mode, profiles, started)
-        summary = sums.to_dict(
-            started=started, wall=wall, interrupted=session.progress.stopping, workers=session.pool.size,
-            engine=self.engine, source=self.source.name, target=self.output.name, resumed=session.progress.before,
-        )  # fmt: skip
-        if session.repeated:
-            summary["repeated"] = session.repeated
-        with suppress(LabelingError) if session.error is not None else nullcontext():
-            write_report(self.folder, self.output, journal, summary, self.options.language)
-        return summary
-
-
-def _remove_leftovers(output: Storage, journal: Journal) -> None:
-    """Remove what killed workers have left beside their outputs."""
-    if isinstance(output, Folder):
-        for folder in {path.rpartition("/")[0] for path in journal.unfinished()}:
-            output.remove_leftovers(f"{folder}/x" if folder else "x")
-
-
-@contextmanager
-def _open_list(file_list: FileList | None) -> Iterator[tuple[IO[str], str] | None]:
-    """Open the file list, if there is one; yield it with its name."""
-    if file_list is None:
-        yield None
-        return
-    if not isinstance(file_list, str | os.PathLike):
-        yield file_list, str(getattr(file_list, "name", "the file list"))
-        return
-    try:
-        with Path(file_list).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            yield file, str(file_list)
-    except OSError as error:
-        raise LabelingError(f"the file list cannot be read ({error.strerror})", path=file_list) from error
-
-
-@contextmanager
-def _stopping_on_signals(session: Session) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the session, and a second one interrupt it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if session.progress.stopping:
-            raise KeyboardInterrupt
-        session.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

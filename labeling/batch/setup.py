@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.batch import run_lock
 from labeling.batch.conversion import Conversion
+from labeling.batch.job import Check
 from labeling.batch.journal import FILES
 from labeling.batch.options import RunOptions
 from labeling.batch.storage import Folder, Storage, open_storage
 from labeling.batch.summary import Mode
 from labeling.batch.task import STATE_FOLDER
-from labeling.batch.work import Check
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.gates import foreign
 

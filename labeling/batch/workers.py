@@ -21,10 +21,11 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
 
 from labeling.batch import run_lock
+from labeling.batch.job import Job
 from labeling.batch.safe_spawn import safe_path
 from labeling.batch.storage import Folder
 from labeling.batch.task import Outcome, Task
-from labeling.batch.work import Job, Worker
+from labeling.batch.work import Worker
 from labeling.errors import LabelingError
 
 QUEUE_DEPTH = 2

@@ -1,0 +1,123 @@
+"""Labelling one file of a run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labeling import containers
+from labeling.batch.job import Attempt, Check, Job
+from labeling.batch.outputs import FOUND_FINISHED, recorded, require_free, short_verdicts, verified
+from labeling.batch.task import Outcome, Overrides, Status, record_key, result_line
+from labeling.errors import error_context
+from labeling.files import sha256
+from labeling.verification.verifier import sidecar_of
+
+if TYPE_CHECKING:
+    from labeling.labeler import Labeler
+
+
+class Labelling:
+    """Labels the files of a run. The labeler is made once.
+
+    Args:
+        job: What is to be done with every file.
+
+    Raises:
+        LabelingError: The labeler cannot be made.
+    """
+
+    def __init__(self, job: Job) -> None:
+        assert job.make_labeler is not None
+        self.job = job
+        self._labeler = job.make_labeler()
+        if self._labeler.visible:
+            import labeling.codecs.jpeg.paint  # noqa: F401 - now, so that the first file takes no longer than others
+
+        self._labeler_for = lru_cache(64)(self._make_labeler_for)
+
+    def process(self, attempt: Attempt) -> Outcome:
+        """Label a file, or adopt the output of a killed run."""
+        return self._adopt(attempt) or self._label(attempt)
+
+    def _label(self, attempt: Attempt) -> Outcome:
+        task, local, job = attempt.task, attempt.local, self.job
+        item = task.item
+        require_free(task, job, self._labeler)
+        overrides = dict(item.overrides)
+        labeler = self._labeler_for(tuple((key, value) for key, value in item.overrides if key != "content_id"))
+        in_place = job.in_place and job.source.local
+        store = job.output.store(item.path, replaces_source=job.in_place)
+        target = local if in_place else attempt.stack.enter_context(store)
+        with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
+            self._fetch_manifest(item.path, local)
+            done = labeler.label_file(local, target, content_id=overrides.get("content_id"), in_place=in_place)
+            self._store_manifest(item.path, target)
+        entry = None
+        if job.record:
+            from labeling.ledger import entry_of
+
+            key = record_key(job.run_id, item, in_place=job.in_place)
+            entry = replace(entry_of(done, key=key, profile=labeler.profile), source=item.path, output=item.path)
+        digest = entry.sha256 if entry is not None else sha256(target)
+        line = result_line(
+            item.path, Status.LABELLED, seconds=attempt.seconds, media_type=done.report.media_type, output=item.path,
+            output_size=done.size, sha256=digest, content_id=done.label.content_id, how=list(done.how),
+            lost=[loss.to_dict() for loss in done.lost] or None, origin=done.report.origin,
+            verdicts=short_verdicts(done.report), **attempt.common,
+        )  # fmt: skip
+        return Outcome(item.path, Status.LABELLED, line, checksum=digest, entry=entry)
+
+    def _fetch_manifest(self, path: str, local: Path) -> None:
+        """Put the C2PA manifest that is beside a remote video beside its local copy."""
+        if self.job.source.local:
+            return
+        with local.open("rb") as file:
+            row = containers.identify(file.read(containers.formats.HEAD))
+        if row is None or row.manifest != "beside" or not self.job.source.exists(str(sidecar_of(path))):
+            return
+        with self.job.source.fetch(str(sidecar_of(path))) as copy:
+            shutil.copyfile(copy, sidecar_of(local))
+
+    def _store_manifest(self, path: str, target: Path) -> None:
+        """Store the C2PA manifest that was made beside a local copy."""
+        if self.job.output.local or not sidecar_of(target).exists():
+            return
+        with self.job.output.store(str(sidecar_of(path)), replaces_source=self.job.in_place) as remote:
+            shutil.copyfile(sidecar_of(target), remote)
+
+    def _adopt(self, attempt: Attempt) -> Outcome | None:
+        """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.
+
+        ``None`` if there is no such output.
+        """
+        path = attempt.task.item.path
+        if (kept := recorded(attempt.task, self.job)) is None:
+            return None
+        digest, size = kept
+        with self.job.output.fetch(path) as local:
+            report = verified(local, Check((self._labeler.profile,), visible=self._labeler.visible, isolate=False))
+        fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
+        line = result_line(
+            path, Status.LABELLED, seconds=attempt.seconds, media_type=report.media_type, output=path, output_size=size,
+            sha256=digest, content_id=fields.get("ProduceID"), how=[FOUND_FINISHED], origin=report.origin,
+            verdicts=short_verdicts(report), **attempt.common,
+        )  # fmt: skip
+        return Outcome(path, Status.LABELLED, line, checksum=digest)
+
+    def _make_labeler_for(self, overrides: Overrides) -> Labeler:
+        """Return the labeler for what a file list says about a file: another wording or generator."""
+        labeler = self._labeler
+        values = dict(overrides)
+        changes: dict[str, Any] = {key: values[key] for key in ("generator", "generator_version") if key in values}
+        if "text" in values:
+            from labeling.marks.visible import Style
+
+            changes["style"] = (
+                replace(labeler.style, text=values["text"]) if labeler.style else Style(text=values["text"])
+            )
+        return replace(labeler, **changes) if changes else labeler
