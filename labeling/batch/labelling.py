@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling import containers
 from labeling.batch.job import Attempt, Check, Job
-from labeling.batch.outputs import FOUND_FINISHED, recorded, require_free, short_verdicts, verified
+from labeling.batch.outputs import (
+    FOUND_FINISHED,
+    fetch_manifest,
+    recorded,
+    require_free,
+    short_verdicts,
+    store_manifest,
+    verified,
+)
 from labeling.batch.task import Outcome, Overrides, Status, record_key, result_line
 from labeling.errors import error_context
 from labeling.files import sha256
-from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -54,9 +58,9 @@ class Labelling:
         store = job.output.store(item.path, replaces_source=job.in_place)
         target = local if in_place else attempt.stack.enter_context(store)
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
-            self._fetch_manifest(item.path, local)
+            fetch_manifest(item.path, local, job)
             done = labeler.label_file(local, target, content_id=overrides.get("content_id"), in_place=in_place)
-            self._store_manifest(item.path, target)
+            store_manifest(item.path, target, job)
         entry = None
         if job.record:
             from labeling.ledger import entry_of
@@ -71,24 +75,6 @@ class Labelling:
             verdicts=short_verdicts(done.report), **attempt.common,
         )  # fmt: skip
         return Outcome(item.path, Status.LABELLED, line, checksum=digest, entry=entry)
-
-    def _fetch_manifest(self, path: str, local: Path) -> None:
-        """Put the C2PA manifest that is beside a remote video beside its local copy."""
-        if self.job.source.local:
-            return
-        with local.open("rb") as file:
-            row = containers.identify(file.read(containers.formats.HEAD))
-        if row is None or row.manifest != "beside" or not self.job.source.exists(str(sidecar_of(path))):
-            return
-        with self.job.source.fetch(str(sidecar_of(path))) as copy:
-            shutil.copyfile(copy, sidecar_of(local))
-
-    def _store_manifest(self, path: str, target: Path) -> None:
-        """Store the C2PA manifest that was made beside a local copy."""
-        if self.job.output.local or not sidecar_of(target).exists():
-            return
-        with self.job.output.store(str(sidecar_of(path)), replaces_source=self.job.in_place) as remote:
-            shutil.copyfile(sidecar_of(target), remote)
 
     def _adopt(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.

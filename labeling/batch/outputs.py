@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeling import containers
 from labeling.batch.job import Check, Job
 from labeling.batch.storage import normalized_path
 from labeling.batch.task import Task
 from labeling.errors import LabelingError
 from labeling.files import sha256
+from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
@@ -66,6 +69,26 @@ def recorded(task: Task, job: Job) -> tuple[str, int] | None:
     with job.output.fetch(task.output_path) as local:
         digest = sha256(local)
         return (digest, local.stat().st_size) if digest == task.recorded_checksum else None
+
+
+def fetch_manifest(path: str, local: Path, job: Job) -> None:
+    """Put the C2PA manifest that is beside a remote video beside its local copy."""
+    if job.source.local:
+        return
+    with local.open("rb") as file:
+        row = containers.identify(file.read(containers.formats.HEAD))
+    if row is None or row.manifest != "beside" or not job.source.exists(str(sidecar_of(path))):
+        return
+    with job.source.fetch(str(sidecar_of(path))) as copy:
+        shutil.copyfile(copy, sidecar_of(local))
+
+
+def store_manifest(path: str, target: Path, job: Job) -> None:
+    """Store the C2PA manifest that was made beside a local copy."""
+    if job.output.local or not sidecar_of(target).exists():
+        return
+    with job.output.store(str(sidecar_of(path)), replaces_source=job.in_place) as remote:
+        shutil.copyfile(sidecar_of(target), remote)
 
 
 def verified(path: Path, check: Check) -> Report:
