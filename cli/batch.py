@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,31 +14,17 @@ import click
 
 from labeling.batch.options import DEFAULT_TIMEOUT, ENGINES, LANGUAGES, RunOptions
 from labeling.errors import LabelingError
-from labeling.options import DECLARING, LabelerOptions, SignerFiles, options_of
+from labeling.options import options_of
 from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
+from ._batch_modes import flag_of, mode_arguments
 from ._wording import PARAMETER
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
-    from labeling.marks.credentials import Signer
 
 _DECLARED = {each.name: each for each in fields(RunOptions)}
-
-_SIGNING = tuple(_options.destination(option) for option in options_of(SignerFiles).values())
-_LABELLING = {_options.destination(option) for each in DECLARING for option in options_of(each).values()}
-_SHARED = ("quality", "profile", "max_pixels", "strict", "keep_times")
-_KEPT = {_options.destination(options_of(LabelerOptions)[name]) for name in _SHARED}
-_NOT_CONVERTING = (_LABELLING - _KEPT - set(_SIGNING)) | {
-    "config",
-    "content_id",
-    "trust",
-    "everywhere",
-    "min_confidence",
-    "no_isolate",
-}
-"""Options that a conversion does not take."""
 
 
 def _option(name: str, flag: str = "", **settings: Any) -> Callable[[Any], Any]:
@@ -49,8 +34,8 @@ def _option(name: str, flag: str = "", **settings: Any) -> Callable[[Any], Any]:
         settings["is_flag"] = True
     elif declared.default == ():
         settings["multiple"] = True
-    help_text = PARAMETER.sub(lambda match: _flag(match[1]), declared.metadata["help"])
-    return click.option(flag or _flag(name), name, help=help_text, **settings)
+    help_text = PARAMETER.sub(lambda match: flag_of(match[1]), declared.metadata["help"])
+    return click.option(flag or flag_of(name), name, help=help_text, **settings)
 
 
 def _conversion_option(name: str) -> Callable[[Any], Any]:
@@ -59,10 +44,6 @@ def _conversion_option(name: str) -> Callable[[Any], Any]:
     help_text = f"With --convert: {declared.help[0].lower()}{declared.help[1:]}"
     unset = declared.unset and "each picture keeps its name and format"
     return _options.click_option(declared._replace(help=help_text, unset=unset))
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 @click.command("batch")
@@ -129,17 +110,12 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     if options["content_id"]:
         _common.fail(LabelingError("--content-id names one file", hint="give each file its own with --files"))
     try:
-        _require_one_mode(options)
         arguments = {name: options[name] for name in _DECLARED}
         arguments["timeout"] = options["timeout"] or None
         arguments["storage_options"] = _json_object(options["storage_options"])
         if options["file_list"]:
             arguments["file_list"] = _standard_input() if options["file_list"] == "-" else options["file_list"]
-        make = (
-            _verify_arguments if options["verifying"] else _convert_arguments if options["converting"]
-            else _label_arguments
-        )  # fmt: skip
-        arguments |= make(options)
+        arguments |= mode_arguments(options)
         with _open_ledger(ledger, options) as opened, progress(quiet=quiet) as report_progress:
             finished = batch.run(source, target, ledger=opened, progress=report_progress, **arguments)
     except LabelingError as error:
@@ -152,76 +128,6 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     if finished.interrupted:
         _common.complain("interrupted after the files in flight; the same command continues from here")
     raise SystemExit(finished.exit_code)
-
-
-def _require_one_mode(options: dict[str, Any]) -> None:
-    """Raise :class:`LabelingError` if options were given that do not belong together."""
-    converts = options["converting"]
-    if converts and options["verifying"]:
-        raise LabelingError("--convert and --verify are two runs", hint="convert first, then verify the target")
-    if not converts:
-        for name in options_of(ConversionOptions):
-            if options[name] is not None:
-                raise LabelingError(f"{_flag(name)} belongs to --convert", hint="add --convert, or leave it out")
-        return
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if given and name in _NOT_CONVERTING:
-            flag = max(parameter.opts, key=len)
-            hint = "a conversion adds no label, and takes the options of aigc-label convert"
-            raise LabelingError(f"{flag} does not go with --convert", hint=hint)
-
-
-def _convert_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return how to convert. Raises :class:`LabelingError`."""
-    from labeling.batch import Conversion
-
-    for name in ("signer_cert", "signer_key"):
-        if options[name] is not None:
-            options[name] = Path(options[name]).absolute()  # a worker may have another working directory
-    keys = {name: options[name] for name in _SIGNING}
-    names = (*options_of(ConversionOptions), *_SHARED)
-    given = {name: options[name] for name in names if options[name] is not None}
-    signer = partial(_signer, keys) if _options.signer(options) is not None else None
-    return {"convert": Conversion(signer=signer, **given)}
-
-
-def _signer(options: dict[str, Any]) -> Signer:
-    """Make the signer that the options name, in the process that uses it. Raises :class:`LabelingError`."""
-    signer = _options.signer(options)
-    assert signer is not None
-    return signer
-
-
-def _label_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return how to label: a function that each worker calls to make its labeler."""
-    from labeling.config import chosen
-
-    for name in ("config", "signer_cert", "signer_key", "font", "logo"):
-        if options[name] is not None:
-            options[name] = Path(options[name]).absolute()  # a worker may have another working directory
-    if options["config"] is None and (found := chosen(None)):
-        options["config"] = found.path.absolute()
-    return {"labeler": partial(_options.labeler, options)}
-
-
-def _verify_arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """Return how to verify. Raises :class:`LabelingError`."""
-    from labeling.batch import Check
-    from labeling.trust import load
-
-    check = Check(
-        profile=(options["profile"] or "cn",),
-        visible=not options["no_visible"],
-        trust=load(options["trust"], note=_common.complain),
-        max_pixels=options["max_pixels"],
-        everywhere=options["everywhere"],
-        min_confidence=options["min_confidence"] or 0.0,
-        isolate=False if options["no_isolate"] else None,
-    )
-    return {"verify": check}
 
 
 def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
