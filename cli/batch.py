@@ -68,6 +68,9 @@ def _conversion_option(name: str) -> Callable[[Any], Any]:
 @_option("retry_failed")
 @_option("checksum")
 @_option("restart")
+@_option("limit", type=click.IntRange(1), metavar="N")
+@_option("shard", metavar="K/N")
+@_option("rate", metavar="N/s")
 @_option("workers", type=click.IntRange(1), metavar="N")
 @_option("engine", type=click.Choice([engine for engine in ENGINES if engine != "inline"]), default="local")
 @_option("ray_address", metavar="ADDRESS")
@@ -97,6 +100,7 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
       aigc-label batch s3://in/photos s3://out/photos --ledger postgresql://host/labels
       find . -name '*.png' | aigc-label batch . ../labelled --files -
       aigc-label batch pictures labelled --retry-failed
+      aigc-label batch s3://in/photos s3://out/photos --shard 3/16 --ledger labels-3.db
 
     Exit codes: 0 all is well; 1 with --verify, some file does not comply; 2 wrong usage, or some file could not be
     labelled or converted as asked; 3 some file could not be read, or is of no kind that can be;

@@ -30,8 +30,10 @@ from labeling.batch.listing import (
     read_file_list,
 )
 from labeling.batch.options import RunOptions
+from labeling.batch.pace import Allowance, TokenBucket, files_per_second
 from labeling.batch.plan import PlanOptions
 from labeling.batch.resources import default_workers, processors
+from labeling.batch.selection import Shard, in_shard
 from labeling.batch.session import Progress, Session
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.summary import Mode
@@ -98,6 +100,7 @@ class Execution:
     def __post_init__(self) -> None:
         self.output = self.source if self.target is None else self.target
         self.folder = setup.state_folder(self.options, self.output)
+        self.shard = None if self.options.shard is None else Shard.parse(self.options.shard)
         self.engine = self.options.engine
         if self.source.in_this_process or self.output.in_this_process:
             self.engine = "inline"  # other processes would see another memory
@@ -147,7 +150,7 @@ class Execution:
             elif not self.output.local:
                 from labeling.batch.report import fetch_journal
 
-                fetch_journal(self.folder, self.output)
+                fetch_journal(self.folder, self.output, setup.remote_folder(self.options))
             journal = Journal(self.folder)
             try:
                 yield journal
@@ -199,6 +202,8 @@ class Execution:
                 in_place=self.options.in_place,
                 ledger=self.ledger,
                 run_id=job.run_id,
+                allowance=Allowance(self.options.limit),
+                bucket=TokenBucket(None if self.options.rate is None else files_per_second(self.options.rate)),
                 report_progress=self.report_progress,
             )  # fmt: skip
             with _stopping_on_signals(session):
@@ -208,22 +213,27 @@ class Execution:
             pool.close(kill=not completed)
         return session
 
+    def _output_name(self, path: str) -> str:
+        names = self._output_names()
+        return path if names is None else names.name_of(path)
+
     def _output_names(self) -> OutputNames | None:
         return OutputNames(self.output, self.conversion.format) if self.conversion is not None else None
 
     def _listing(self, opened_list: tuple[IO[str], str] | None) -> tuple[BackgroundListing, BackgroundCount | None]:
         """Return the files to process, and a count of them if progress is reported and they can be counted."""
         wanted = GlobFilter(self.options.include, self.options.exclude)
+        mine = partial(in_shard, shard=self.shard, output_name=self._output_name)
         if opened_list is not None:
             known = OVERRIDE_KEYS if self.make_labeler is not None or self.check is not None else ()
             items = read_file_list(*opened_list, self.source, wanted, known)
             # From a local source, each line at once: another program may be writing them.
-            return BackgroundListing(items, 1 if self.source.local else CHUNK_SIZE), None
+            return BackgroundListing(mine(items), 1 if self.source.local else CHUNK_SIZE), None
         excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
         count = None
         if self.report_progress is not None:
-            count = BackgroundCount(list_tree(self.source, wanted, excluded))
-        return BackgroundListing(list_tree(self.source, wanted, excluded)), count
+            count = BackgroundCount(mine(list_tree(self.source, wanted, excluded)))
+        return BackgroundListing(mine(list_tree(self.source, wanted, excluded))), count
 
     def _report(
         self, journal: Journal, session: Session, profiles: Sequence[str], started: datetime, wall: float
@@ -238,8 +248,13 @@ class Execution:
         )  # fmt: skip
         if session.repeated:
             summary["repeated"] = session.repeated
+        if self.shard is not None:
+            summary["shard"] = str(self.shard)
+        if session.limited:
+            summary["limited"] = {"limit": self.options.limit, "left": session.left}
         with suppress(LabelingError) if session.error is not None else nullcontext():
-            write_report(self.folder, self.output, journal, summary, self.options.language)
+            place = setup.remote_folder(self.options)
+            write_report(self.folder, self.output, journal, summary, self.options.language, place)
         return summary
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from labeling.batch.pace import files_per_second
+from labeling.batch.selection import Shard
 from labeling.errors import LabelingError
 from labeling.options.declare import options_of
 from labeling.options.isolation import Limits
@@ -48,6 +50,21 @@ class RunOptions:
     restart: bool = field(
         default=False, metadata={"help": "Forget what was done before; with `overwrite=True`, do all of it again."}
     )
+    limit: int | None = field(
+        default=None,
+        metadata={
+            "help": "Process at most so many files now; the next run takes those after them. Done ones do not count."
+        },
+    )
+    shard: str | None = field(
+        default=None,
+        metadata={
+            "help": "Take one of so many parts of SRC, by a hash of each path: 3/16. Run the others anywhere, at once."
+        },
+    )
+    rate: str | float | None = field(
+        default=None, metadata={"help": "Begin at most so many files in a time: 20/s, 300/min, 5000/h."}
+    )
     workers: int | None = field(
         default=None, metadata={"help": "Number of processes (default: by processors and memory)."}
     )
@@ -69,6 +86,12 @@ class RunOptions:
                 raise LabelingError(f"`{name}` must be a sequence of globs, not one text")
         if self.workers is not None and (not _is_int(self.workers) or self.workers < 1):
             raise LabelingError(f"`workers` must be a number of at least 1, not {self.workers!r}")
+        if self.limit is not None and (not _is_int(self.limit) or self.limit < 1):
+            raise LabelingError(f"`limit` must be a number of files of at least 1, not {self.limit!r}")
+        if self.shard is not None:
+            Shard.parse(self.shard)
+        if self.rate is not None:
+            files_per_second(self.rate)
         if self.timeout is not None and not _is_positive(self.timeout):
             raise LabelingError(f"`timeout` must be a number of seconds above 0, or None, not {self.timeout!r}")
         _check_choice("engine", self.engine, ENGINES)

@@ -14,7 +14,6 @@ from labeling.batch.options import Language
 from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.storage import Storage
 from labeling.batch.summary import Mode, Summary, to_json
-from labeling.batch.task import STATE_FOLDER
 from labeling.errors import LabelingError
 from labeling.files import write_atomically
 from labeling.reports.batch_page import to_html
@@ -47,7 +46,9 @@ def summarize(journal: Journal, mode: Mode, profiles: Sequence[str], started: da
     return summary
 
 
-def write_report(folder: Path, output: Storage, journal: Journal, summary: dict[str, Any], language: Language) -> None:
+def write_report(
+    folder: Path, output: Storage, journal: Journal, summary: dict[str, Any], language: Language, place: str
+) -> None:
     """Write the summary and the page, and put copies into a target that is not local.
 
     Args:
@@ -56,6 +57,7 @@ def write_report(folder: Path, output: Storage, journal: Journal, summary: dict[
         journal: The journal.
         summary: What :meth:`Summary.to_dict` gave. The names of the files are added to it.
         language: The language of the page.
+        place: The folder for the copies, in the target.
     """
     summary["files"] = {"results": str(folder / RESULTS), "summary": str(folder / SUMMARY), "page": str(folder / PAGE)}
     write_atomically(folder / SUMMARY, [to_json(summary).encode()])
@@ -65,11 +67,17 @@ def write_report(folder: Path, output: Storage, journal: Journal, summary: dict[
             journal_copy = temporary / JOURNAL
             journal.copy(journal_copy)
             for local in (folder / RESULTS, journal_copy, folder / SUMMARY, folder / PAGE):
-                output.upload(local, f"{STATE_FOLDER}/{local.name}", keep=True)
+                output.upload(local, f"{place}/{local.name}", keep=True)
 
 
-def fetch_journal(folder: Path, output: Storage) -> None:
-    """Fetch journal and results from a target that is not local, unless the folder has a journal."""
+def fetch_journal(folder: Path, output: Storage, place: str) -> None:
+    """Fetch journal and results from a target that is not local, unless the folder has a journal.
+
+    Args:
+        folder: The run's folder.
+        output: The target.
+        place: The folder of the copies, in the target.
+    """
     if isinstance(output, RemoteStorage) and not (folder / JOURNAL).exists():
         for name in (RESULTS, JOURNAL):  # in this order: a journal without its results would be useless
-            output.download(f"{STATE_FOLDER}/{name}", folder / name)
+            output.download(f"{place}/{name}", folder / name)

@@ -36,6 +36,9 @@ def run(
     retry_failed: bool = False,
     checksum: bool = False,
     restart: bool = False,
+    limit: int | None = None,
+    shard: str | None = None,
+    rate: str | float | None = None,
     workers: int | None = None,
     engine: Engine = "local",
     ray_address: str | None = None,
@@ -67,6 +70,14 @@ def run(
         retry_failed: Try again what failed, was refused or was set aside before.
         checksum: Compare contents to see whether a file has changed, not size and date.
         restart: Forget what was done before.
+        limit: Process at most so many files in this session. Those that are done already do not count, so that the
+            next session takes the next ones.
+        shard: Take one of several parts of the source, such as ``"3/16"``, by the hash of each path that
+            :class:`labeling.batch.selection.Shard` documents. Each part is a run of its own, with a folder of its own
+            (by default ``shard-3-of-16`` in the usual one); all may run at once, on any machines. For pictures that
+            are converted, the hash is that of the output's name.
+        rate: Begin at most so many files in a time: ``"20/s"``, ``"300/min"``, ``"5000/h"``, or a number of files a
+            second.
         workers: Number of workers (default: by processors and memory; on Ray, all processors of the cluster).
         engine: Who does the work: "local" for processes of this machine, "ray" for a Ray cluster, "inline" for this
             process, one file after the other.
@@ -98,7 +109,7 @@ def run(
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
         checksum=checksum, restart=restart, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout,
-        state=state, storage_options=storage_options, language=language,
+        limit=limit, shard=shard, rate=rate, state=state, storage_options=storage_options, language=language,
     )  # fmt: skip
     mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"
     with guarded("carry out the run"):

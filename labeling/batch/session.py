@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.batch.journal import Journal
 from labeling.batch.listing import BackgroundCount, BackgroundListing
+from labeling.batch.pace import Allowance, TokenBucket
 from labeling.batch.plan import PlanOptions
 from labeling.batch.task import SUCCESSFUL, Item, Outcome, Problem, Status, StoreDown, Task, problem_outcome, record_key
 from labeling.batch.workers import WorkerLost, WorkerPool
@@ -27,6 +28,9 @@ MAX_WAITING = 256
 
 FLUSH_COUNT, FLUSH_INTERVAL = 64, 0.25
 """Results are written when there are 64 of them, or a quarter of a second after the last time."""
+
+PAUSE = 0.02
+"""Seconds between two looks at whether the rate allows another file."""
 
 PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress."""
@@ -78,6 +82,8 @@ class Session:
         in_place: Files are labelled in place.
         ledger: Where labels are recorded.
         run_id: The run's id, which is part of the keys of its records.
+        allowance: How many files it may process.
+        bucket: How fast the workers get files.
         report_progress: Is called with the progress, several times a second.
         progress: How far the run is.
         repeated: Files that the list named again.
@@ -92,6 +98,8 @@ class Session:
     in_place: bool = False
     ledger: Ledger | None = None
     run_id: str = ""
+    allowance: Allowance = field(default_factory=Allowance)
+    bucket: TokenBucket = field(default_factory=TokenBucket)
     report_progress: Callable[[Progress], None] | None = None
     progress: Progress = field(default_factory=Progress)
     repeated: int = 0
@@ -102,6 +110,7 @@ class Session:
         self._large: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
+        self._held: Sequence[Item] = ()  # listed, and beyond the allowance
         self._store_failures = 0
         self._start = self._last_flush = self._last_report = time.monotonic()
 
@@ -124,6 +133,8 @@ class Session:
                     break
                 for event in self.pool.collect(0.05 if self.pool.pending or self._waiting else 0.01):
                     self._handle(event)
+                if self._waiting and not self.pool.pending and not self.bucket.open:
+                    time.sleep(PAUSE)
                 self._flush()
                 self._report()
         finally:
@@ -139,26 +150,45 @@ class Session:
 
     @property
     def _exhausted(self) -> bool:
-        return self.listing.done and not self._waiting
+        return not self._waiting and (self.limited or (self.listing.done and not self._held))
+
+    @property
+    def limited(self) -> bool:
+        """Whether files were listed that the allowance leaves for another session."""
+        return bool(self._held) and not self.allowance.of(1)
+
+    @property
+    def left(self) -> int | None:
+        """How many files the allowance leaves at most; ``None`` if they were not counted."""
+        if not self.limited:
+            return 0
+        if self.count is None or not self.count.complete:
+            return None
+        return max(len(self._held), self.count.files - self.progress.before - self.progress.done)
 
     def _refill(self) -> None:
         """Take files from the listing while there is room for them."""
-        while not self.progress.stopping and self._waiting < MAX_WAITING:
+        while not self.progress.stopping and self._waiting < MAX_WAITING and not self.limited:
             idle = not self.pool.pending and not self._waiting and not self._finished
             try:
-                items = self.listing.take(0.1 if idle else 0.0)
+                items = self._held or self.listing.take(0.1 if idle else 0.0)
             except LabelingError as error:  # what is listed is processed first
                 self.error = error
                 return
             if not items:
                 return
+            number = self.allowance.of(len(items))  # each is one task at most
+            items, self._held = items[:number], items[number:]
             self._plan(items)
             self._flush()
             self._report()
 
     def _plan(self, items: Sequence[Item]) -> None:
         """Queue the files that are to be processed."""
+        if not items:
+            return
         plan = self.journal.plan(items, self.plan_options)
+        self.allowance.used += len(plan.tasks)
         self.progress.before += plan.done
         self.progress.before_size += plan.done_size
         self.repeated += len(plan.repeated)  # their result is that of the first mention
@@ -184,7 +214,7 @@ class Session:
 
     def _dispatch(self) -> None:
         """Give waiting files to workers while one has room."""
-        while not self.progress.stopping and self._waiting:
+        while not self.progress.stopping and self._waiting and self.bucket.open:
             if self._suspects and self.pool.submit(self._suspects[0], exclusive=True):
                 self._suspects.popleft()
             elif self._large and self._may_start_large() and self.pool.submit(self._large[0], exclusive=True):
@@ -193,6 +223,7 @@ class Session:
                 self._small.popleft()
             else:
                 return
+            self.bucket.take()
 
     def _may_start_large(self) -> bool:
         """Return whether a worker may begin a large file: one worker is left for small files while some wait."""
@@ -201,6 +232,7 @@ class Session:
     def _handle(self, event: Outcome | WorkerLost) -> None:
         if isinstance(event, Outcome):
             self._finished.append(event)
+            self.allowance.used -= event.unchanged
             self._note_store_failure(event)
         else:
             self._requeue(event)

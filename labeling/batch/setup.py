@@ -14,6 +14,7 @@ from labeling.batch.conversion import Conversion
 from labeling.batch.job import Check
 from labeling.batch.journal import FILES
 from labeling.batch.options import RunOptions
+from labeling.batch.selection import Shard
 from labeling.batch.storage import Folder, Storage, open_storage
 from labeling.batch.summary import Mode
 from labeling.batch.task import STATE_FOLDER
@@ -90,10 +91,16 @@ def state_folder(options: RunOptions, output: Storage) -> Path:
     """
     if options.state is not None:
         return Path(options.state)
+    shard = "" if options.shard is None else Shard.parse(options.shard).folder
     if isinstance(output, Folder):
-        return output.root / STATE_FOLDER
+        return output.root / STATE_FOLDER / shard
     name = "".join(c if c.isalnum() or c in "-." else "-" for c in output.name.partition("://")[2])[:60]
-    return Path(STATE_FOLDER) / f"{name}-{hashlib.sha256(output.name.encode()).hexdigest()[:8]}"
+    return Path(STATE_FOLDER) / f"{name}-{hashlib.sha256(output.name.encode()).hexdigest()[:8]}" / shard
+
+
+def remote_folder(options: RunOptions) -> str:
+    """Return where copies of journal and report are in a target that is not local."""
+    return STATE_FOLDER if options.shard is None else f"{STATE_FOLDER}/{Shard.parse(options.shard).folder}"
 
 
 def check_state(folder: Path, *, named: bool) -> None:
@@ -106,7 +113,8 @@ def check_state(folder: Path, *, named: bool) -> None:
     Raises:
         LabelingError: Something is a link.
     """
-    ours = [each for each in (folder.parent, folder) if STATE_FOLDER in (each.name, each.parent.name)]
+    above = (folder.parent.parent, folder.parent, folder)
+    ours = [each for each in above if STATE_FOLDER in (each.name, each.parent.name, each.parent.parent.name)]
     places = [] if named else ours
     places += [folder / name for name in (*FILES, run_lock.LOCK)]
     for place in places:
@@ -169,6 +177,8 @@ def description(
         found |= _check_description(check)
     if target is not None and check is None and (options.state is not None or not target.local):
         found["target"] = full_name(target)  # otherwise the journal is in its target, which may be moved
+    if options.shard is not None:
+        found["shard"] = options.shard
     if options.storage_options and (endpoint := options.storage_options.get("endpoint_url")):
         found["endpoint"] = _short_hash(str(endpoint).encode())
     return found

@@ -81,6 +81,11 @@ class Item:
     problem: Problem | None = None
 
     @property
+    def is_folder(self) -> bool:
+        """Whether this stands for a folder that could not be listed."""
+        return self.problem is not None and self.path.rpartition("/")[2] == "."
+
+    @property
     def key(self) -> bytes:
         """The path as the file system stores it."""
         return path_bytes(self.path)

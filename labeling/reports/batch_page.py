@@ -16,7 +16,7 @@ from labeling.reports import _batch_plots as plots
 from labeling.reports import quantities
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, asset, el, joined, policy
-from labeling.reports.batch_words import GOOD_STATUSES, good_status, lead, own_key, remedy, word
+from labeling.reports.batch_words import GOOD_STATUSES, good_status, lead, limited, own_key, remedy, word
 from labeling.reports.messages import TAGS, profile_title
 from labeling.rule_catalogue import RULES
 
@@ -74,6 +74,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
         ("date", _moment(summary["started"])),
         ("source", el("bdi", summary["source"])),
         ("target", el("bdi", summary["target"]) if summary["target"] else None),
+        ("shard", summary.get("shard")),
         ("profiles", rules if summary["profiles"] else None),
         ("engine", workers.replace("{engine}", str(summary["engine"]))),
         ("tool", f"aigc-label {__version__}"),
@@ -86,6 +87,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
         el("h1", title),
         el("p", lead(summary["total"], good, bad, summary["mode"], language), class_="lead"),
         el("p", word("interrupted", language), class_="notice") if summary["interrupted"] else None,
+        el("p", said, class_="aside") if (said := limited(summary, language)) else None,
         el("p", resumed, class_="aside") if summary["resumed"] else None,
         el("dl", *facts, class_="facts"),
         class_="page",

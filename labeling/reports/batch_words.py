@@ -5,7 +5,10 @@ A parameter of the library stands in backticks: the page shows it as code, the t
 
 from __future__ import annotations
 
-from labeling.reports import messages
+from collections.abc import Mapping
+from typing import Any
+
+from labeling.reports import messages, quantities
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
@@ -43,6 +46,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{n} files were done by an earlier run and left as they are; throughput counts this run only.",
         "{n} 个文件已由先前的任务完成，本次未再处理；吞吐量仅按本次任务计算。",
     ),
+    "limited": (
+        "The limit was reached; the same command takes the next files.",
+        "已达到本次处理数量上限。再次运行同一命令即可处理后续文件。",
+    ),
+    "limited:left": (
+        "The limit was reached; at most {n} files are left for the same command.",
+        "已达到本次处理数量上限，最多还有 {n} 个文件待处理。再次运行同一命令即可继续。",
+    ),
+    "limited:left:1": (
+        "The limit was reached; at most 1 file is left for the same command.",
+        "已达到本次处理数量上限，最多还有 1 个文件待处理。再次运行同一命令即可继续。",
+    ),
+    "shard": ("Shard", "分片"),
     # facts
     "source": ("Source", "来源目录"),
     "target": ("Target", "目标目录"),
@@ -264,3 +280,13 @@ def lead(total: int, well: int, attention: int, mode: str, language: str) -> str
         return first
     second = word("attention:1" if attention == 1 else "attention", language, n=f"{attention:,}")
     return f"{first}{'' if language == 'zh' else ' '}{second}"
+
+
+def limited(summary: Mapping[str, Any], language: str = "en") -> str:
+    """Return what is said of a session that a limit has ended; ``""`` if none has."""
+    found = summary.get("limited")
+    if not found:
+        return ""
+    left = found["left"]
+    key = "limited" if left is None else "limited:left:1" if left == 1 else "limited:left"
+    return word(key, language, n=quantities.count(left or 0))
