@@ -183,7 +183,7 @@ def test_what_cannot_be_opened_is_told_in_one_line(desk: Path) -> None:
     refused(do(desk, "ledger", "verify", ledger="."), 3, "is a folder")
     refused(do(desk, "add", "photo1.png", "--producer", "x", ledger="none/l.db"), 2, "none", "does not exist")
     assert not (desk / "photo1.labeled.png").exists()  # what cannot be recorded does not go out
-    refused(do(desk, "ledger", "verify", ledger="postgresql://me:secret@127.0.0.1:9/x"), 2, "me:***@", "reached")
+    refused(do(desk, "ledger", "verify", ledger="postgresql://me:secret@127.0.0.1:9/x"), 3, "me:***@", "reached")
     (desk / "text.db").write_text("not a database at all\n" * 100, encoding="utf-8")
     refused(do(desk, "ledger", "verify", ledger="text.db"), 3, "is not a ledger")
 

@@ -137,7 +137,7 @@ def test_what_the_server_refuses_is_said_in_one_line_without_the_password(
         server.url("nowhere"): "no database of this name",
         server.url(database, user=f"reader_{database}", password="for tests"): "does not permit",
         server.url(database).replace(str(server.port), "9"): "cannot be reached",
-        server.url(database) + "?sslmode=require": "cannot be reached",
+        server.url(database) + "?sslmode=require": "has no SSL",
     }
     for url, words in wrong.items():
         with pytest.raises(LabelingError, match=words) as caught:

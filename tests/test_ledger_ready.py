@@ -74,7 +74,7 @@ def test_a_server_that_is_away_costs_no_file(desk: Path) -> None:
         url = f"postgresql://u:secret@127.0.0.1:{nobody.getsockname()[1]}/x"
         for command in (("add", "in/photo1.png"), ("batch", "in", "out")):
             done = run(*command, "--producer", PRODUCER, "--ledger", url, cwd=desk)
-            assert (done.returncode, "cannot be reached" in done.stderr) == (2, True), done.stderr
+            assert (done.returncode, "cannot be reached" in done.stderr) == (3, True), done.stderr
             assert "secret" not in done.stderr
     assert files(desk) == before
 

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 from labeling.ledger import _schema
 from labeling.ledger._errors import is_busy, translated_errors
+from labeling.ledger._postgres import Settings, connect, settings_of
 
 Result = TypeVar("Result")
 
@@ -59,9 +60,9 @@ class Database:
     def __init__(self, where: str | os.PathLike[str], *, create: bool, wait: float | None = None) -> None:
         self._patience = _Patience()
         self._patience.seconds = wait
-        self.url = _parsed_url(where)
-        self.is_file = self.url.get_backend_name() == "sqlite"
-        self.display_name = str(self.url.database) if self.is_file else _without_password(self.url)
+        self.place = _place_of(where)
+        self.is_file = isinstance(self.place, Path)
+        self.display_name = self.place.display_name if isinstance(self.place, Settings) else str(self.place)
         self._writer: Connection | None = None
         self._write_lock = threading.Lock()  # threads of one process need not compete for the file
         if self.is_file:
@@ -163,10 +164,11 @@ class Database:
         self.write(lambda c: _schema.upgrade(c, self.display_name))
 
     def _make_engine(self) -> Engine:
-        if not self.is_file:
-            url, arguments = _connect_arguments(self.url)
-            return create_engine(url, connect_args=arguments, pool_pre_ping=True)
-        engine = create_engine(self.url, connect_args={"timeout": 0, "check_same_thread": False})
+        if isinstance(self.place, Settings):
+            settings = self.place
+            return create_engine("postgresql+pg8000://", creator=lambda: connect(settings), pool_pre_ping=True)
+        url = URL.create("sqlite+pysqlite", database=str(self.place))
+        engine = create_engine(url, connect_args={"timeout": 0, "check_same_thread": False})
         event.listen(engine, "connect", lambda connection, _: _on_connect(connection, self._longest_wait()))
         event.listen(engine, "begin", _on_begin)
         return engine
@@ -212,56 +214,37 @@ def _decoded(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _parsed_url(where: str | os.PathLike[str]) -> URL:
-    """Return the URL of a ledger that was given as a path or a URL.
+def _place_of(where: str | os.PathLike[str]) -> Path | Settings:
+    """Return the path of an SQLite file, or how to connect to PostgreSQL.
 
     Raises:
         LabelingError: The URL is not understood. The message does not repeat it: it may contain a password.
     """
     text = os.fspath(where)
-    if "://" not in text:
+    scheme, separator, rest = text.partition("://")
+    if not separator:
         if _SETTINGS.match(text):
             raise LabelingError(
                 "a connection string of libpq is not taken for a ledger",
                 hint="write postgresql://USER:PASSWORD@HOST/DATABASE",
             )
-        return URL.create("sqlite+pysqlite", database=text)
-    try:
-        url = make_url(text)
-        backend = url.get_backend_name()
-    except (exc.ArgumentError, ValueError):
-        raise LabelingError(
-            "the ledger's URL cannot be read", hint="write postgresql://USER:PASSWORD@HOST/DATABASE"
-        ) from None
+        return Path(text)
+    backend = scheme.lower().partition("+")[0]
+    if backend in ("postgresql", "postgres"):
+        return settings_of(rest)
     if backend == "sqlite":
+        try:
+            url = make_url(text)
+        except (exc.ArgumentError, ValueError):
+            url = URL.create("sqlite")
         if not url.database or url.database == ":memory:" or url.query:
             raise LabelingError("a ledger in SQLite is a file", hint="write its path, or sqlite:///PATH")
-        return url.set(drivername="sqlite+pysqlite")
-    if backend in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+pg8000")
-    raise LabelingError(f"a ledger cannot be kept in {backend}", hint="name an SQLite file or a postgresql:// URL")
-
-
-def _without_password(url: URL) -> str:
-    """Return a URL for messages: passwords may be in its query, too, and only one of the keys there is ours."""
-    url = url.set(query={key: value for key, value in url.query.items() if key == "sslmode"})
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
-
-
-def _connect_arguments(url: URL) -> tuple[URL, dict[str, Any]]:
-    """Turn ``?sslmode=`` into the driver's arguments; values as in libpq: disable (default), require, verify-full."""
-    mode = url.query.get("sslmode", "disable")
-    arguments: dict[str, Any] = {"timeout": 30}
-    if mode in ("require", "verify-full"):
-        import ssl
-
-        context = ssl.create_default_context()
-        if mode == "require":
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        arguments["ssl_context"] = context
-    elif mode != "disable":
-        raise LabelingError("sslmode in the ledger's URL must be disable, require or verify-full")
-    return url.difference_update_query(["sslmode"]), arguments
+        return Path(url.database)
+    known = re.fullmatch("[a-z][a-z0-9]{0,30}", backend)
+    raise LabelingError(
+        f"a ledger cannot be kept in {backend}" if known else "the ledger's URL cannot be read",
+        hint="name an SQLite file or a postgresql:// URL",
+    )
 
 
 def _ensure_file(path: Path, *, create: bool) -> None:

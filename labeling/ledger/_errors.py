@@ -14,6 +14,12 @@ from labeling.gates import as_ours, shortage
 from labeling.inert import without_secrets
 
 
+class LedgerUnavailable(LabelingError):
+    """The server cannot be reached, does not admit us, or has no such database: the ledger could not be read."""
+
+    exit_code = 3
+
+
 class _Meaning(NamedTuple):
     """What an error of a database means: the kind of error to raise, what happened, and what to do."""
 
@@ -35,21 +41,23 @@ _SQLITE = {
 """By a part of SQLite's message; the first that fits counts."""
 
 _POSTGRES = {
-    "28P01": _Meaning(LabelingError, "the server does not accept this user and password", "correct the URL"),
+    "28P01": _Meaning(LedgerUnavailable, "the server does not accept this user and password", "correct the URL"),
     "28000": _Meaning(
-        LabelingError, "the server does not admit this user", "correct the URL, or the server's pg_hba.conf"
+        LedgerUnavailable, "the server does not admit this user", "correct the URL, or the server's pg_hba.conf"
     ),
-    "3D000": _Meaning(LabelingError, "the server has no database of this name", "create it first, or correct the URL"),
+    "3D000": _Meaning(
+        LedgerUnavailable, "the server has no database of this name", "create it first, or correct the URL"
+    ),
     "42501": _Meaning(
         WriteError, "the server does not permit this user to do that", "grant it the rights on the tables"
     ),
     "25006": _Meaning(WriteError, "the database is read-only", "connect to the primary server"),
     "53100": _Meaning(WriteError, "the server's disk is full", "nothing was recorded"),
     "53300": _Meaning(
-        LabelingError, "the server has no connection left", "try again later, or raise its max_connections"
+        LedgerUnavailable, "the server has no connection left", "try again later, or raise its max_connections"
     ),
-    "57P03": _Meaning(LabelingError, "the server is starting or stopping", "try again later"),
-    "57P01": _Meaning(LabelingError, "the server was stopped", "try again later"),
+    "57P03": _Meaning(LedgerUnavailable, "the server is starting or stopping", "try again later"),
+    "57P01": _Meaning(LedgerUnavailable, "the server was stopped", "try again later"),
     "42P01": _Meaning(UnreadableFile, "some of the ledger's tables are missing", "restore them from a copy"),
     "22021": _Meaning(LabelingError, "the database cannot hold this text", "create it with the encoding UTF8"),
     "22P05": _Meaning(LabelingError, "the database cannot hold this text", "create it with the encoding UTF8"),
@@ -79,10 +87,11 @@ def translated_errors(display_name: str) -> Iterator[None]:
         if (short := shortage(error, "use the ledger")) is not None:
             short.path = display_name
             raise short from error
-        raise LabelingError(
+        raise LedgerUnavailable(
             f"the connection failed ({_one_line(error)})", path=display_name, hint="is the server running?"
         ) from None
-    except LabelingError:
+    except LabelingError as error:
+        error.path = error.path or display_name
         raise
     except Exception as error:  # such as a number beyond 64 bits, which SQLite's driver does not take
         ours = as_ours(error, "use the ledger")
@@ -96,10 +105,11 @@ def is_busy(error: BaseException | None) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
-    return _postgres_code(error) in ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock_timeout
+    return postgres_code(error) in ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock_timeout
 
 
-def _postgres_code(error: Any) -> str:
+def postgres_code(error: Any) -> str:
+    """Return PostgreSQL's five-character code of an error, or "" if it has none."""
     arguments = getattr(error, "args", ())
     if arguments and isinstance(arguments[0], dict):
         return str(arguments[0].get("C", ""))
@@ -114,7 +124,7 @@ def _translation(display_name: str, error: BaseException | None) -> LabelingErro
         )  # fmt: skip
     error = getattr(error, "orig", error)
     text = _one_line(error)
-    meaning = _POSTGRES.get(_postgres_code(error))
+    meaning = _POSTGRES.get(postgres_code(error))
     for part, found in _SQLITE.items():
         if part in text and hasattr(error, "sqlite_errorcode") | (part == "file is not a database"):
             meaning = found
@@ -122,7 +132,7 @@ def _translation(display_name: str, error: BaseException | None) -> LabelingErro
     if meaning is not None:
         return meaning.kind(meaning.message, path=display_name, hint=meaning.hint)
     if type(error).__name__ == "InterfaceError":
-        return LabelingError(
+        return LedgerUnavailable(
             "the server cannot be reached", path=display_name, hint="check that it is running and that the URL is right"
         )
     return LabelingError(f"the database refused: {text}", path=display_name)
