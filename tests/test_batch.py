@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -48,13 +49,19 @@ def test_what_has_changed_is_done_again_and_nothing_else(tmp_path: Path) -> None
     paths = tree(folder, 6)
     run(folder, target, labeler=LABELER, engine="inline")
     first = results(target)
-    os.utime(folder / paths[0], ns=(1, 1))
+    for path in paths[:3]:
+        os.utime(folder / path, ns=(1, 1))  # another date is no other content
+    Image.new("RGB", (300, 200), "teal").save(folder / paths[0])
     Image.new("RGB", (300, 200), "teal").save(folder / "new.png")
     done = run(folder, target, labeler=LABELER, engine="inline")
     second = results(target)
     whole(target, [*paths, "new.png"])
-    assert done.summary["resumed"] == 5
+    assert done.summary["resumed"] == 3
     assert {path for path in first if first[path] != second[path]} == {paths[0]}
+    assert first[paths[0]]["content_id"] != second[paths[0]]["content_id"]
+    assert run(folder, target, labeler=LABELER, engine="inline").summary["resumed"] == 7  # the new dates are known
+    for path, line in second.items():
+        assert line["source_sha256"] == hashlib.sha256((folder / path).read_bytes()).hexdigest()
 
 
 def test_checksums_see_through_dates(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from labeling.batch.job import Attempt, Job
-from labeling.batch.outputs import FOUND_FINISHED, recorded, require_free, short_verdicts
+from labeling.batch.outputs import FOUND_FINISHED, found_finished, require_free, short_verdicts, shown
 from labeling.batch.task import Outcome, Status, record_key, result_line
 from labeling.errors import error_context
 from labeling.files import sha256
@@ -32,7 +32,7 @@ class Converting:
 
         task, local, job = attempt.task, attempt.local, self.job
         item = task.item
-        kept = recorded(task, job)
+        kept = found_finished(attempt, job)
         if kept is not None:  # all is known but what was lost, which a dry run tells
             target = local.parent / "kept" / PurePath(task.output_path).name
         else:
@@ -45,14 +45,21 @@ class Converting:
             from labeling.ledger.entry import entry_of_copy
 
             entry = entry_of_copy(
-                done, source=item.path, output=task.output_path, key=record_key(job.run_id, item, in_place=False)
-            )
-        digest, size = kept if kept is not None else (entry.sha256 if entry else sha256(target), done.size)
+                done, source=item.path, output=task.output_path,
+                key=record_key(job.run_id, job.generation, item, in_place=False),
+            )  # fmt: skip
+        if kept is not None:
+            digest, size, generation = kept[0].output_sha256, kept[1], kept[0].generation
+        else:
+            digest, size, generation = entry.sha256 if entry else sha256(target), done.size, job.generation
         how = [*done.how, *([FOUND_FINISHED] if kept is not None else [])]
         line = result_line(
             item.path, Status.CONVERTED, seconds=attempt.seconds, media_type=done.report.media_type,
             output=task.output_path, output_size=size, sha256=digest, width=done.width, height=done.height, how=how,
             lost=[loss.to_dict() for loss in done.lost] or None, origin=done.report.origin,
-            verdicts=short_verdicts(done.report), **attempt.common,
+            verdicts=short_verdicts(done.report), generation=shown(generation), **attempt.common,
         )  # fmt: skip
-        return Outcome(item.path, Status.CONVERTED, line, checksum=digest, entry=entry)
+        return Outcome(
+            item.path, Status.CONVERTED, line, output=task.output_path, output_size=size, output_sha256=digest,
+            generation=generation, entry=entry,
+        )  # fmt: skip

@@ -164,9 +164,9 @@ class Execution:
             make_labeler=self.make_labeler,
             check=self.check and self.check.within(self.options.timeout),
             conversion=self.conversion,
-            checksum=self.options.checksum,
             record=self.ledger is not None,
             run_id=journal.meta("run"),
+            generation=journal.generation,
             threads=max(1, processors() // self.local_workers),
             folder=self.folder.absolute(),
         )
@@ -198,6 +198,7 @@ class Execution:
                 PlanOptions(
                     retry_failed=self.options.retry_failed, checksum=self.options.checksum,
                     overwrite=self.options.overwrite, named_once=opened_list is not None, outputs=self._output_names(),
+                    generation=journal.generation,
                 ),
                 in_place=self.options.in_place,
                 ledger=self.ledger,

@@ -62,9 +62,9 @@ class Job:
         make_labeler: Makes the labeler in the process that uses it: keys are never sent to another process.
         check: How to verify, instead of labelling.
         conversion: How to convert pictures, instead of labelling.
-        checksum: Compute the SHA-256 of every source.
         record: Make entries for the ledger.
         run_id: The run's id, which is part of the keys of its records.
+        generation: The number of the run's options among all that its journal has seen.
         threads: Threads that each worker's libraries may use.
         folder: The run's folder, in which workers hold the lock.
     """
@@ -74,9 +74,9 @@ class Job:
     make_labeler: Callable[[], Labeler] | None = None
     check: Check | None = None
     conversion: Conversion | None = None
-    checksum: bool = False
     record: bool = False
     run_id: str = ""
+    generation: int = 1
     threads: int = 1
     folder: Path | None = None
 
@@ -104,13 +104,15 @@ class Attempt:
         task: The file, and what is known of it.
         local: Where its bytes are.
         stack: What is to be closed at the end; an output is stored when it is.
-        common: What every result says: ``attempts`` and ``size``.
+        source_sha256: Of these bytes.
+        common: What every result says: attempts, and what is known of the source.
         start: When work on the file began, by ``time.perf_counter``.
     """
 
     task: Task
     local: Path
     stack: ExitStack
+    source_sha256: str
     common: Mapping[str, Any]
     start: float
 

@@ -18,34 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from labeling.batch.conversion import OutputNames, same_output
+from labeling.batch.journal_schema import digest_bytes, migrate, output_bytes, prepare
 from labeling.batch.plan import Plan, PlanOptions, Row, task_for
 from labeling.batch.task import Item, Outcome, Status, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 from labeling.temporary import PLAIN
 
+FINISHED = (Status.LABELLED, Status.CONVERTED, Status.VERIFIED)
+"""What became of a file of which the journal keeps what was made of which content."""
+
 JOURNAL, RESULTS = "journal.sqlite", "results.jsonl"
 FILES = (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
-VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS item (
-  key BLOB PRIMARY KEY,      -- the path, as bytes
-  status TEXT,               -- NULL: it has no result yet
-  begun INTEGER NOT NULL,    -- 1: handed out, and not back
-  ours INTEGER NOT NULL DEFAULT 0, -- 1: a run of this journal has written its output
-  size INTEGER NOT NULL, stamp TEXT NOT NULL, own TEXT NOT NULL, checksum TEXT NOT NULL DEFAULT '',
-  crashes INTEGER NOT NULL DEFAULT 0,
-  session INTEGER NOT NULL,  -- the start of the run that met it last
-  at INTEGER, length INTEGER -- its line in the results
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS output (
-  name BLOB PRIMARY KEY,     -- of an output whose name is not that of its source, as bytes
-  owner BLOB NOT NULL,       -- the key of the source that was listed first
-  free INTEGER NOT NULL      -- 1: nothing was there when its source was begun
-) WITHOUT ROWID;
-"""
 
 
 def in_use(folder: Path) -> bool:
@@ -76,45 +60,32 @@ class Journal:
         self.folder = folder
         self._path = folder / JOURNAL
         self._results_path = folder / RESULTS
+        self.generation = 1
         with ExitStack() as on_failure:  # closes what was opened until then
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._db = on_failure.enter_context(closing(sqlite3.connect(self._path, timeout=0.5)))
-                self._prepare_database()
+                prepare(self._db, self._path)
                 self._adopt_compacted_results()
                 self._results = on_failure.enter_context(self._open_results())
+                self._cut_results()
+                migrate(self._db, self._results_path)
+                self.session = int(self.meta("session", "0")) + 1
+                self.set_meta("session", str(self.session))
             except sqlite3.Error as error:
                 raise self._explained(error) from error
             except OSError as error:
                 raise LabelingError(f"the journal cannot be kept there ({error.strerror})", path=folder) from error
-            self._begin_session()
             on_failure.pop_all()
 
-    def _begin_session(self) -> None:
-        self.session = int(self.meta("session", "0")) + 1
-        with self._db:
-            self._set("session", str(self.session))
+    def _cut_results(self) -> None:
+        """Cut off what was written and not committed."""
         self._valid = int(self.meta("valid", "0"))
         if self._results.seek(0, os.SEEK_END) < self._valid:
             raise LabelingError(
                 "is shorter than the journal says", path=self._results_path, hint="start over with `restart=True`"
             )
         self._results.truncate(self._valid)
-
-    def _prepare_database(self) -> None:
-        db = self._db
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")  # one run at a time; needs no shared memory, so works on NFS too
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.executescript(_SCHEMA)
-        version = db.execute("SELECT value FROM meta WHERE key='version'").fetchone()
-        if version is None:
-            with db:
-                db.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
-        elif version[0] != str(VERSION):
-            raise LabelingError(
-                f"was written by another version ({version[0]})", path=self._path, hint="use another target"
-            )
 
     def _open_results(self) -> FileIO:
         """Open the results unbuffered: what a full disk did not take must not be written by a later close."""
@@ -196,11 +167,15 @@ class Journal:
                     continue
                 task.may_replace = task.may_replace or options.overwrite
                 plan.tasks.append(task)
-                begun[item.key] = (item.key, item.size, item.stamp, overrides, task.crashes, self.session)
+                begun[item.key] = (
+                    item.key, item.size, item.stamp, overrides, task.crashes, self.session, options.generation,
+                    task.redo,
+                )  # fmt: skip
             self._db.executemany(
-                "INSERT INTO item (key, size, stamp, own, crashes, session, begun) VALUES (?, ?, ?, ?, ?, ?, 1) "
+                "INSERT INTO item (key, size, stamp, own, crashes, session, begun, redo) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (key) DO UPDATE SET size=excluded.size, stamp=excluded.stamp, own=excluded.own, "
-                "session=excluded.session, crashes=excluded.crashes, begun=1",
+                "session=excluded.session, crashes=excluded.crashes, begun=excluded.begun, redo=excluded.redo",
                 begun.values(),
             )
             if options.outputs is not None:
@@ -257,30 +232,41 @@ class Journal:
             superseded = False
             for each in outcomes:
                 key = path_bytes(each.path)
-                if each.unchanged:
-                    self._db.execute("UPDATE item SET begun=0 WHERE key=?", (key,))
-                    continue
                 row = self._db.execute("SELECT at FROM item WHERE key=?", (key,)).fetchone()
-                superseded = superseded or bool(row and row[0] is not None)
-                self._db.execute(
-                    "UPDATE item SET begun=0, status=?, size=?, stamp=?, checksum=?, at=?, length=?, "
-                    "ours=max(ours, ?) WHERE key=?",
-                    (
-                        str(each.status),
-                        each.size,
-                        each.stamp,
-                        each.checksum,
-                        at,
-                        len(each.line),
-                        each.status in (Status.LABELLED, Status.CONVERTED),
-                        key,
-                    ),
-                )
+                superseded = superseded or bool(row and row[0] is not None and not each.unchanged)
+                self._finish_one(key, each, at)
                 at += len(each.line)
             self._set("valid", str(at))
             if superseded:
                 self._set("superseded", "1")
         self._valid = at
+
+    def _finish_one(self, key: bytes, outcome: Outcome, at: int) -> None:
+        source = digest_bytes(outcome.source_sha256)
+        read = (outcome.size, outcome.stamp)
+        if outcome.unchanged:
+            self._db.execute(
+                "UPDATE item SET begun=0, redo=0, size=?, stamp=?, source_sha256=coalesce(source_sha256, ?) "
+                "WHERE key=?",
+                (*read, source, key),
+            )
+            return
+        line = (str(outcome.status), *read, at, len(outcome.line))
+        if outcome.status not in FINISHED:  # what is known of an earlier output stays known
+            self._db.execute(
+                "UPDATE item SET begun=0, redo=0, status=?, size=?, stamp=?, at=?, length=?, "
+                "source_sha256=iif(output_sha256 IS NULL, coalesce(?, source_sha256), source_sha256) WHERE key=?",
+                (*line, source, key),
+            )
+            return
+        generation = self.generation if outcome.generation is None else outcome.generation
+        output = (output_bytes(outcome.output or None, key), outcome.output_size or None)
+        label = (digest_bytes(outcome.output_sha256), outcome.content_id or None, generation)
+        self._db.execute(
+            "UPDATE item SET begun=0, redo=0, status=?, size=?, stamp=?, at=?, length=?, source_sha256=?, output=?, "
+            "output_size=?, output_sha256=?, content_id=?, generation=?, ours=max(ours, ?) WHERE key=?",
+            (*line, source, *output, *label, outcome.status != Status.VERIFIED, key),
+        )
 
     def forget_folders(self) -> None:
         """Drop the results of folders that could not be listed: this session lists them again."""

@@ -11,9 +11,10 @@ from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.outputs import (
     FOUND_FINISHED,
     fetch_manifest,
-    recorded,
+    found_finished,
     require_free,
     short_verdicts,
+    shown,
     store_manifest,
     verified,
 )
@@ -52,29 +53,39 @@ class Labelling:
         task, local, job = attempt.task, attempt.local, self.job
         item = task.item
         require_free(task, job, self._labeler)
-        overrides = dict(item.overrides)
         labeler = self._labeler_for(tuple((key, value) for key, value in item.overrides if key != "content_id"))
         in_place = job.in_place and job.source.local
         store = job.output.store(item.path, replaces_source=job.in_place)
         target = local if in_place else attempt.stack.enter_context(store)
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
             fetch_manifest(item.path, local, job)
-            done = labeler.label_file(local, target, content_id=overrides.get("content_id"), in_place=in_place)
+            done = labeler.label_file(local, target, content_id=self._content_id(attempt), in_place=in_place)
             store_manifest(item.path, target, job)
         entry = None
         if job.record:
             from labeling.ledger import entry_of
 
-            key = record_key(job.run_id, item, in_place=job.in_place)
+            key = record_key(job.run_id, job.generation, item, in_place=job.in_place)
             entry = replace(entry_of(done, key=key, profile=labeler.profile), source=item.path, output=item.path)
         digest = entry.sha256 if entry is not None else sha256(target)
         line = result_line(
             item.path, Status.LABELLED, seconds=attempt.seconds, media_type=done.report.media_type, output=item.path,
             output_size=done.size, sha256=digest, content_id=done.label.content_id, how=list(done.how),
             lost=[loss.to_dict() for loss in done.lost] or None, origin=done.report.origin,
-            verdicts=short_verdicts(done.report), **attempt.common,
+            verdicts=short_verdicts(done.report), generation=shown(job.generation), **attempt.common,
         )  # fmt: skip
-        return Outcome(item.path, Status.LABELLED, line, checksum=digest, entry=entry)
+        return Outcome(
+            item.path, Status.LABELLED, line, output=item.path, output_size=done.size, output_sha256=digest,
+            content_id=done.label.content_id, entry=entry,
+        )  # fmt: skip
+
+    def _content_id(self, attempt: Attempt) -> str | None:
+        """Return the number that the list gives, or that this content has had before."""
+        if listed := dict(attempt.task.item.overrides).get("content_id"):
+            return listed
+        known = attempt.task.known
+        same = attempt.source_sha256 in (known.source_sha256, known.output_sha256 if self.job.in_place else "")
+        return (known.content_id or None) if same else None
 
     def _adopt(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.
@@ -82,18 +93,22 @@ class Labelling:
         ``None`` if there is no such output.
         """
         path = attempt.task.item.path
-        if (kept := recorded(attempt.task, self.job)) is None:
+        if (kept := found_finished(attempt, self.job)) is None:
             return None
-        digest, size = kept
+        known, size = kept
         with self.job.output.fetch(path) as local:
             report = verified(local, Check((self._labeler.profile,), visible=self._labeler.visible, isolate=False))
         fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
+        content_id = known.content_id or fields.get("ProduceID")
         line = result_line(
             path, Status.LABELLED, seconds=attempt.seconds, media_type=report.media_type, output=path, output_size=size,
-            sha256=digest, content_id=fields.get("ProduceID"), how=[FOUND_FINISHED], origin=report.origin,
-            verdicts=short_verdicts(report), **attempt.common,
+            sha256=known.output_sha256, content_id=content_id, how=[FOUND_FINISHED], origin=report.origin,
+            verdicts=short_verdicts(report), generation=shown(known.generation), **attempt.common,
         )  # fmt: skip
-        return Outcome(path, Status.LABELLED, line, checksum=digest)
+        return Outcome(
+            path, Status.LABELLED, line, output=path, output_size=size, output_sha256=known.output_sha256,
+            content_id=content_id or "", generation=known.generation,
+        )  # fmt: skip
 
     def _make_labeler_for(self, overrides: Overrides) -> Labeler:
         """Return the labeler for what a file list says about a file: another wording or generator."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
-from labeling.batch.job import Check, Job
+from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.storage import normalized_path
-from labeling.batch.task import Task
+from labeling.batch.task import Known, Task
 from labeling.errors import LabelingError
 from labeling.files import sha256
 from labeling.verification.verifier import sidecar_of
@@ -62,13 +63,24 @@ def _has_label_of(labeler: Labeler | None, path: str, job: Job) -> bool:
     )
 
 
-def recorded(task: Task, job: Job) -> tuple[str, int] | None:
-    """Return SHA-256 and size of the output that a killed run had finished and recorded in the ledger, if any."""
-    if task.recorded_checksum is None or not job.output.exists(task.output_path):
+def found_finished(attempt: Attempt, job: Job) -> tuple[Known, int] | None:
+    """Return what is known of an output that is there and is the one that journal or ledger tell of, and its size.
+
+    Args:
+        attempt: The attempt at its source. A journal tells of the output of one content, the ledger of a killed run's.
+        job: What the run does.
+    """
+    task, known = attempt.task, attempt.task.known
+    digest = known.output_sha256 if job.in_place else known.source_sha256
+    candidates = [known] if digest == attempt.source_sha256 and not task.redo else []
+    if task.recorded is not None:
+        candidates.append(replace(task.recorded, generation=task.begun_in))
+    wanted = {each.output_sha256: each for each in candidates if each.output_sha256}
+    if not wanted or not job.output.exists(task.output_path):
         return None
     with job.output.fetch(task.output_path) as local:
-        digest = sha256(local)
-        return (digest, local.stat().st_size) if digest == task.recorded_checksum else None
+        found = wanted.get(sha256(local))
+        return None if found is None else (found, local.stat().st_size)
 
 
 def fetch_manifest(path: str, local: Path, job: Job) -> None:
@@ -108,3 +120,8 @@ def short_verdicts(report: Report) -> dict[str, Any]:
         }
         for name, verdict in report.verdicts.items()
     }
+
+
+def shown(generation: int) -> int | None:
+    """Return a generation as the results have it: the first is left out."""
+    return None if generation == 1 else generation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from labeling.batch.conversion import OutputNames
-from labeling.batch.task import SUCCESSFUL, Item, Status, Task
+from labeling.batch.task import SUCCESSFUL, Item, Known, Status, Task
 
 
 class Row(NamedTuple):
@@ -17,11 +17,23 @@ class Row(NamedTuple):
     size: int
     stamp: str
     own: str
-    checksum: str
+    source_sha256: bytes | None
+    output_sha256: bytes | None
+    content_id: str | None
+    generation: int
+    root: int
     crashes: int
     session: int
     begun: int
+    redo: int
     ours: int
+
+    def known(self, item: Item) -> Known:
+        """Return what a worker needs to know of the file's last result."""
+        return Known(
+            (self.source_sha256 or b"").hex(), (self.output_sha256 or b"").hex(), self.content_id or "",
+            self.generation, trusted=(self.size, self.stamp) == (item.size, item.stamp),
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -47,10 +59,11 @@ class PlanOptions:
 
     Attributes:
         retry_failed: Those that failed.
-        checksum: Those whose SHA-256 has changed, whatever their size and date.
+        checksum: Those whose SHA-256 has changed; all are read, whatever their size and date.
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
         outputs: What outputs are called, where that is not what their sources are called.
+        generation: The number of the run's options.
     """
 
     retry_failed: bool = False
@@ -58,6 +71,7 @@ class PlanOptions:
     overwrite: bool = False
     named_once: bool = False
     outputs: OutputNames | None = None
+    generation: int = 1
 
 
 def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions) -> Task | None:
@@ -71,20 +85,18 @@ def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions) 
     """
     if row is None:
         return Task(item)
-    task = Task(item, may_replace=bool(row.ours))
+    task = Task(item, may_replace=bool(row.ours), known=row.known(item))
     if row.begun:  # by a session that was killed
-        task.crashes, task.interrupted = row.crashes, True
+        task.crashes, task.interrupted, task.redo = row.crashes, True, bool(row.redo)
         begun_overrides = tuple((key, value) for key, value in json.loads(row.own))
         task.begun_as = replace(item, size=row.size, stamp=row.stamp, overrides=begun_overrides)
+        task.begun_in = row.begun
+        task.redo = task.redo or row.own != overrides
         return task
     failed = row.status not in SUCCESSFUL
-    if (
-        row.own != overrides
-        or (failed and options.retry_failed)
-        or (row.status == Status.REFUSED and options.overwrite)
-    ):
+    task.redo = row.own != overrides
+    if task.redo or (failed and options.retry_failed) or (row.status == Status.REFUSED and options.overwrite):
         return task
-    if options.checksum and not failed:  # a worker compares: in this process it would take hours
-        task.known_checksum = row.checksum or None
-        return task
-    return task if (row.size, row.stamp) != (item.size, item.stamp) else None
+    task.done = not failed  # a worker compares the contents: in this process it would take hours
+    same = (row.size, row.stamp) == (item.size, item.stamp)
+    return None if same and not (options.checksum and task.done) else task

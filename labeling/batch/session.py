@@ -16,7 +16,18 @@ from labeling.batch.journal import Journal
 from labeling.batch.listing import BackgroundCount, BackgroundListing
 from labeling.batch.pace import Allowance, TokenBucket
 from labeling.batch.plan import PlanOptions
-from labeling.batch.task import SUCCESSFUL, Item, Outcome, Problem, Status, StoreDown, Task, problem_outcome, record_key
+from labeling.batch.task import (
+    SUCCESSFUL,
+    Item,
+    Known,
+    Outcome,
+    Problem,
+    Status,
+    StoreDown,
+    Task,
+    problem_outcome,
+    record_key,
+)
 from labeling.batch.workers import WorkerLost, WorkerPool
 from labeling.errors import LabelingError
 
@@ -204,13 +215,13 @@ class Session:
         if self.ledger is None:
             return
         tasks = {
-            record_key(self.run_id, task.begun_as, in_place=self.in_place): task
+            record_key(self.run_id, task.begun_in, task.begun_as, in_place=self.in_place): task
             for task in begun
             if task.begun_as is not None and (self.in_place or task.begun_as == task.item)
         }
         if tasks:
             for key, record in self.ledger.by_keys(list(tasks)).items():
-                tasks[key].recorded_checksum = record.sha256
+                tasks[key].recorded = Known("", record.sha256, record.content_id)
 
     def _dispatch(self) -> None:
         """Give waiting files to workers while one has room."""

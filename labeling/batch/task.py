@@ -96,15 +96,39 @@ def path_bytes(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def record_key(run: str, item: Item, *, in_place: bool) -> str:
-    """Return the ledger's idempotency key for one version of a file in this run.
+def record_key(run: str, generation: int, item: Item, *, in_place: bool) -> str:
+    """Return the ledger's idempotency key for one version of a file in one generation of this run.
 
     A file that is labelled in place gets another size and stamp with its label. Its key has neither; there the
     SHA-256 of the record identifies the version.
     """
     version = [item.overrides] if in_place else [item.size, item.stamp, item.overrides]
     digest = hashlib.sha256(json.dumps(version).encode()).hexdigest()[:16]
-    return f"{run}/{item.path}@{digest}".encode("utf-8", "backslashreplace").decode()
+    name = run if generation == 1 else f"{run}.{generation}"
+    return f"{name}/{item.path}@{digest}".encode("utf-8", "backslashreplace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal has of a file from an earlier result. A digest or id that is not known is empty.
+
+    Attributes:
+        source_sha256: Of the source that the output was made from.
+        output_sha256: Of the output.
+        content_id: Of the label that was added.
+        generation: The generation in which the output was made; 0 if that is not known.
+        trusted: The source is the same by size and date, and its SHA-256 is not known yet.
+    """
+
+    source_sha256: str = ""
+    output_sha256: str = ""
+    content_id: str = ""
+    generation: int = 0
+    trusted: bool = False
+
+
+NOTHING_KNOWN = Known()
+"""What is known of a file without an earlier result."""
 
 
 @dataclass(slots=True)
@@ -118,9 +142,12 @@ class Task:
         may_replace: The output may be replaced: this run has written it, or the user asked for it.
         interrupted: A worker may have written the output before it died. If the output has our label, it is ours.
         output_was_free: The output was not there when the file was begun: one that an interrupted worker left is ours.
-        known_checksum: The source's SHA-256 of last time, to be compared instead of its date.
+        known: What an earlier result says of it.
+        done: Its last result is a good one, which stays if the content is the same.
+        redo: It is processed even if its content is the same, and keeps its content id then.
         begun_as: The file as it was when a session that was killed began it.
-        recorded_checksum: SHA-256 of the output that the ledger recorded in that session.
+        begun_in: The generation of that session.
+        recorded: What the ledger recorded in that session.
     """
 
     item: Item
@@ -129,9 +156,12 @@ class Task:
     may_replace: bool = False
     interrupted: bool = False
     output_was_free: bool = False
-    known_checksum: str | None = None
+    known: Known = NOTHING_KNOWN
+    done: bool = False
+    redo: bool = False
     begun_as: Item | None = None
-    recorded_checksum: str | None = None
+    begun_in: int = 0
+    recorded: Known | None = None
 
     @property
     def output_path(self) -> str:
@@ -154,7 +184,12 @@ class Outcome:
         line: The result, as a line of JSON.
         size: The source's size when it was read.
         stamp: The source's stamp when it was read.
-        checksum: The source's SHA-256, if it was asked for.
+        source_sha256: Of the source, if it was read.
+        output: The output's path, if there is one.
+        output_size: Its size.
+        output_sha256: Its SHA-256.
+        content_id: Of the label that was added.
+        generation: In which the output was made, if that was not the run's own; 0 if it is not known.
         unchanged: The file has not changed since an earlier result, which stays.
         store_failed: Not the file failed, but the object store.
         entry: What the ledger is to record.
@@ -165,7 +200,12 @@ class Outcome:
     line: bytes = b""
     size: int = 0
     stamp: str = ""
-    checksum: str = ""
+    source_sha256: str = ""
+    output: str = ""
+    output_size: int = 0
+    output_sha256: str = ""
+    content_id: str = ""
+    generation: int | None = None
     unchanged: bool = False
     store_failed: bool = False
     entry: Entry | None = field(default=None, repr=False)
@@ -188,12 +228,15 @@ def result_line(path: str, status: Status, *, attempts: int, seconds: float, **m
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def problem_outcome(item: Item, problem: Problem, *, attempts: int = 0, seconds: float = 0.0) -> Outcome:
+def problem_outcome(
+    item: Item, problem: Problem, *, attempts: int = 0, seconds: float = 0.0, source_sha256: str = ""
+) -> Outcome:
     """Return the outcome of a file that could not be processed, or not completely."""
     error: dict[str, Any] = {"kind": problem.kind, "message": problem.message}
     if problem.names:
         error["names"] = list(problem.names)
     line = result_line(
-        item.path, problem.status, attempts=attempts, seconds=seconds, size=item.size, error=error
+        item.path, problem.status, attempts=attempts, seconds=seconds, size=item.size, stamp=item.stamp,
+        source_sha256=source_sha256, list=dict(item.overrides) or None, error=error,
     )  # fmt: skip
-    return Outcome(item.path, problem.status, line, item.size, item.stamp)
+    return Outcome(item.path, problem.status, line, item.size, item.stamp, source_sha256)

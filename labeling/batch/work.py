@@ -39,6 +39,7 @@ class Worker:
     def __init__(self, job: Job) -> None:
         self.job = job
         self._verb = _verb(job)
+        self._source_sha256 = ""
 
     def run(self, task: Task) -> Outcome:
         """Process a file. Whatever goes wrong with it is in the outcome; nothing is raised."""
@@ -51,7 +52,9 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - a bug with one file is reported, and must not end the run
                 seconds, attempts = time.perf_counter() - start, task.crashes + attempt
                 problem = problem_of(error, task.item.path)
-                outcome = problem_outcome(task.item, problem, attempts=attempts, seconds=seconds)
+                outcome = problem_outcome(
+                    task.item, problem, attempts=attempts, seconds=seconds, source_sha256=self._source_sha256
+                )
                 return replace(outcome, store_failed=isinstance(error, StoreDown))
         message = f"it changed while it was read, {MAX_ATTEMPTS} times; run again later"
         return problem_outcome(
@@ -61,19 +64,36 @@ class Worker:
 
     def _attempt(self, task: Task, start: float) -> Outcome:
         item, job = task.item, self.job
+        self._source_sha256 = ""
         size, stamp = job.source.version(item.path)
         with ExitStack() as stack:
             local = stack.enter_context(job.source.fetch(item.path))
-            checksum = sha256(local) if job.checksum else ""
-            if task.known_checksum is not None and task.known_checksum == checksum:
-                return Outcome(item.path, Status.LABELLED, size=size, unchanged=True)
-            common = {"attempts": task.crashes + 1, "size": size}
-            outcome = self._verb.process(Attempt(task, local, stack, common, start))
+            digest = self._source_sha256 = sha256(local)
+            if self._is_done(task, digest):
+                return Outcome(item.path, Status.LABELLED, b"", size, stamp, digest, unchanged=True)
+            source_sha256 = self._of_source(task, digest)
+            common = {
+                "attempts": task.crashes + 1, "size": size, "stamp": None if job.in_place else stamp,
+                "source_sha256": source_sha256, "list": dict(item.overrides) or None,
+            }  # fmt: skip
+            outcome = self._verb.process(Attempt(task, local, stack, digest, common, start))
             self._check_unchanged(task, size, stamp)
         if job.in_place:
             size, stamp = job.source.version(item.path)
-            checksum = outcome.checksum if job.checksum else ""  # of the file as it is now
-        return replace(outcome, size=size, stamp=stamp, checksum=checksum)
+        return replace(outcome, size=size, stamp=stamp, source_sha256=source_sha256)
+
+    def _is_done(self, task: Task, digest: str) -> bool:
+        """Return whether a file still has the content that its last result is about, whatever its date says."""
+        if task.redo or not task.done:
+            return False
+        expected = task.known.output_sha256 if self.job.in_place else task.known.source_sha256
+        return digest == expected if expected else task.known.trusted
+
+    def _of_source(self, task: Task, digest: str) -> str:
+        """Return the SHA-256 of the source: in place, what we have labelled before is not the source any more."""
+        known = task.known
+        labelled = self.job.in_place and digest == known.output_sha256
+        return known.source_sha256 if labelled and known.source_sha256 else digest
 
     def _check_unchanged(self, task: Task, size: int, stamp: str) -> None:
         """Raise :class:`Changed` if the source has changed since it was read, unless we have changed it ourselves."""
