@@ -29,14 +29,14 @@ def _run(*arguments: str | Path) -> dict[str, Any]:
     return found
 
 
-def pictures(folder: Path, count: int) -> Path:
+def pictures(folder: Path, count: int, *, side: int = SIDE) -> Path:
     """Make a folder of ``count`` JPEG files, once: ten that differ, and copies of them."""
     if not folder.exists():
         folder.mkdir()
         for number in range(count):
             path = folder / f"{number:05}.jpg"
             if number < DIFFERENT:
-                _pictures.photo(SIDE, SIDE, seed=number).save(path, "JPEG", quality=92)
+                _pictures.photo(side, side, seed=number).save(path, "JPEG", quality=92)
             else:
                 shutil.copyfile(folder / f"{number % DIFFERENT:05}.jpg", path)
     return folder

@@ -66,6 +66,7 @@ class Poisoned(Labeler):
     def label_file(self, source, goal, **more):
         if "0007" in str(source):
             goal.with_name(f".aigc-{os.getpid():x}-{'0' * 12}.tmp").write_bytes(b"a write that was killed")
+            Path(os.environ["AIGC_TEST_DIED"], str(os.getpid())).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if "0009" in str(source):
             time.sleep(1000)
@@ -82,6 +83,7 @@ class Nodes:
 
     process: subprocess.Popen[str]
     seen: Path
+    died: Path
     labelers: Any
     address: str = ""
     raylets: tuple[int, ...] = ()
@@ -109,11 +111,13 @@ class Nodes:
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     folder = tmp_path_factory.mktemp("nodes")
-    (folder / "seen").mkdir()
+    for name in ("seen", "died"):
+        (folder / name).mkdir()
     (folder / "ray_test_labelers.py").write_text(LABELERS)
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     patch.setenv("AIGC_TEST_SEEN", str(folder / "seen"))
+    patch.setenv("AIGC_TEST_DIED", str(folder / "died"))
     patch.setenv("PYTHONPATH", str(folder))
     patch.syspath_prepend(folder)
     ray_test_labelers = importlib.import_module("ray_test_labelers")
@@ -122,7 +126,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
         [sys.executable, "-c", CLUSTER], text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    found = Nodes(process, folder / "seen", ray_test_labelers)
+    found = Nodes(process, folder / "seen", folder / "died", ray_test_labelers)
     try:
         assert process.stdout is not None
         found.address, head = process.stdout.readline().split()
@@ -239,6 +243,30 @@ def test_a_file_that_kills_its_worker_twice_is_set_aside(nodes: Nodes, tmp_path:
     whole(target, paths)
 
 
+def test_files_that_shared_a_call_with_one_that_kills_are_not_charged(
+    nodes: Nodes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    tree(folder, 120, size=(16, 16))
+    poison = folder / "z" / "later0007.png"  # listed last, when calls have several files
+    poison.parent.mkdir()
+    shutil.copy(folder / "b" / "0001.png", poison)
+    for path in folder.rglob("000[79].*"):
+        path.unlink()
+    before = set(nodes.died.iterdir())
+    labeler = partial(nodes.labelers.Poisoned, producer=PRODUCER, visible=False)
+    done = run(folder, target, labeler=labeler, engine="ray", ray_address=nodes.address, workers=2)
+    assert done.exit_code == 2
+    assert len(set(nodes.died.iterdir()) - before) == 3  # one with others in its call, and two with this file alone
+    found = results(target)
+    bad = found.pop("z/later0007.png")
+    assert (bad["status"], bad["attempts"]) == ("poison", 2)
+    assert {(line["status"], line["attempts"]) for line in found.values()} == {("labelled", 1)}
+    assert len(found) == outputs(target) == 118
+    assert not leftovers(target)
+    assert capfd.readouterr() == ("", "")  # Ray has a paragraph for each process that died
+
+
 def test_a_labeler_that_no_node_can_make_ends_the_run(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,13 +381,14 @@ def test_the_node_that_the_run_itself_is_on_is_lost_and_the_local_pool_goes_on(n
         os.kill(pid, signal.SIGSTOP)
     nodes.lose(head)
     try:
-        _, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     finally:
         for pid in stopped:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
     assert process.returncode == 2, err
-    assert "this run was connected to is lost; run again, by way of another node" in err.splitlines()[-1]
+    assert "this run was connected to is lost; run again, by way of another node" in err
+    assert (out, err.count("\n")) == ("", 1)
     assert 6 <= outputs(target) < 100
     done = batch(folder, target, "--workers", "2", "-q")
     assert done.returncode == 0, done.stderr

@@ -67,7 +67,25 @@ def connect(address: str | None, size: int) -> tuple[Any, bool]:
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # of many kinds, all with the same meaning
         raise _unreachable(address, error) from error
+    _print_events(ray, wanted=False)
     return ray, True
+
+
+def disconnect(ray: Any) -> None:
+    """End a connection that :func:`connect` has made, and the cluster that it has started."""
+    ray.shutdown()
+    _print_events(ray, wanted=True)
+
+
+def _print_events(ray: Any, *, wanted: bool) -> None:
+    """Set whether Ray prints what happens on the cluster.
+
+    It would print a paragraph for each worker and node that dies, on standard output and whatever ``log_to_driver`` is.
+    The pool hears of them itself, and says what follows for the run. There is no public setting, and no harm without.
+    """
+    with contextlib.suppress(AttributeError):
+        if isinstance(ray._private.worker._worker_logs_enabled, bool):
+            ray._private.worker._worker_logs_enabled = wanted
 
 
 def _job_config() -> Any:

@@ -28,7 +28,7 @@ from labeling.batch.task import (
     problem_outcome,
     record_key,
 )
-from labeling.batch.workers import WorkerLost, WorkerPool
+from labeling.batch.workers import Event, GivenBack, WorkerLost, WorkerPool
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
@@ -240,11 +240,13 @@ class Session:
         """Return whether a worker may begin a large file: one worker is left for small files while some wait."""
         return not self._small or self.pool.size == 1 or self.pool.exclusive_workers < self.pool.size - 1
 
-    def _handle(self, event: Outcome | WorkerLost) -> None:
+    def _handle(self, event: Event) -> None:
         if isinstance(event, Outcome):
             self._finished.append(event)
             self.allowance.used -= event.unchanged
             self._note_store_failure(event)
+        elif isinstance(event, GivenBack):
+            self._small.extendleft(reversed(event.tasks))
         else:
             self._requeue(event)
 

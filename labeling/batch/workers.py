@@ -53,6 +53,17 @@ class WorkerLost:
     exit_reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Tasks that a worker has not begun, and that another may do sooner."""
+
+    tasks: tuple[Task, ...]
+
+
+Event = Outcome | WorkerLost | GivenBack
+"""What a pool reports."""
+
+
 @dataclass(eq=False, slots=True)
 class WorkerSlot:
     """A worker and its queue.
@@ -62,23 +73,25 @@ class WorkerSlot:
         ready: The worker has started and takes tasks.
         exclusive: It takes nothing else until its task is done.
         since: When it began its current task (monotonic clock).
+        depth: How many small files it may have at a time.
     """
 
     tasks: deque[Task] = field(default_factory=deque)
     ready: bool = False
     exclusive: bool = False
     since: float = 0.0
+    depth: int = QUEUE_DEPTH
 
     def has_room(self, *, exclusive: bool) -> bool:
         """Return whether another task may be put in the queue."""
-        return self.ready and not self.exclusive and len(self.tasks) < (1 if exclusive else QUEUE_DEPTH)
+        return self.ready and not self.exclusive and len(self.tasks) < (1 if exclusive else self.depth)
 
 
 Slot = TypeVar("Slot", bound=WorkerSlot)
 
 
 class WorkerPool(ABC, Generic[Slot]):
-    """What every engine provides. ``collect`` returns outcomes and lost workers; a lost worker is replaced.
+    """What every engine provides. ``collect`` returns outcomes and lost workers, which are replaced.
 
     Args:
         job: What is to be done with every file.
@@ -101,7 +114,7 @@ class WorkerPool(ABC, Generic[Slot]):
         """Hand a task to a slot's worker."""
 
     @abstractmethod
-    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+    def collect(self, timeout: float) -> list[Event]:
         """Wait up to ``timeout`` seconds, and return what is finished or lost. Raises :class:`LabelingError`."""
 
     @abstractmethod
@@ -176,7 +189,7 @@ class InlineWorker(WorkerPool[WorkerSlot]):
     def send(self, slot: WorkerSlot, task: Task) -> None:
         """Do nothing: ``collect`` does the work."""
 
-    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+    def collect(self, timeout: float) -> list[Event]:
         """Process the next task."""
         slot = self.slots[0]
         return [self._finished(slot, self._worker.run(slot.tasks[0]))] if slot.tasks else []
@@ -209,9 +222,9 @@ class ProcessPool(WorkerPool[_ProcessSlot]):
         with contextlib.suppress(OSError):  # the process is dead; collect will notice
             slot.pipe.send(task)
 
-    def collect(self, timeout: float) -> list[Outcome | WorkerLost]:
+    def collect(self, timeout: float) -> list[Event]:
         """Wait up to ``timeout`` seconds, and return what is finished or lost. Raises :class:`LabelingError`."""
-        events: list[Outcome | WorkerLost] = []
+        events: list[Event] = []
         by_handle: dict[Any, _ProcessSlot] = {}
         for slot in self.slots:
             by_handle[slot.pipe] = by_handle[slot.process.sentinel] = slot
