@@ -43,7 +43,10 @@ _CODES = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}
 
 @dataclass
 class Fault:
-    """Spoils the first ``times`` requests of a method whose path (``/bucket/key``) matches; ``None``: all of them."""
+    """Spoils the first ``times`` requests of a method whose path (``/bucket/key``) matches; ``None``: all of them.
+
+    With ``header``, only those that have it; ``code`` is the error's code, if not that of its kind.
+    """
 
     kind: Kind
     path: str = ""
@@ -51,12 +54,16 @@ class Fault:
     times: int | None = None
     seconds: float = 60.0
     query: str = ""
+    header: str = ""
+    code: str = ""
     then: Callable[[], object] = bool
     """Called as well, before the request is answered."""
     met: int = 0
 
-    def takes(self, method: str, path: str, query: str) -> bool:
+    def takes(self, method: str, path: str, query: str, environ: dict[str, Any]) -> bool:
         """Whether this request is to be spoilt; counts it."""
+        if self.header and f"HTTP_{self.header.upper().replace('-', '_')}" not in environ:
+            return False
         wanted = method == (self.method or method) and re.search(self.path, path) and self.query in query
         if not wanted or (self.times is not None and self.met >= self.times):
             return False
@@ -89,7 +96,9 @@ class Proxy:
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
         with self._lock:
-            fault = next((each for each in self.faults if each.takes(method, path, environ["QUERY_STRING"])), None)
+            fault = next(
+                (each for each in self.faults if each.takes(method, path, environ["QUERY_STRING"], environ)), None
+            )
         kind = fault.kind if fault else None
         if fault is not None:
             fault.then()
@@ -98,7 +107,7 @@ class Proxy:
         elif len(path.encode().split(b"/", 2)[-1]) > LONGEST_KEY:  # moto takes it
             status, headers, body = _refusal("400", "KeyTooLongError")
         elif kind in ("500", "503", "403"):
-            status, headers, body = _refusal(kind, _CODES[kind])
+            status, headers, body = _refusal(kind, fault.code if fault and fault.code else _CODES[kind])
         elif fault is not None and kind == "hang":
             self._closing.wait(fault.seconds)
             self._note(method, path, environ, 0)
@@ -236,6 +245,10 @@ class Server:
         fault = Fault(kind, path, method, **more)
         self.proxy.faults.append(fault)
         return fault
+
+    def refuse_header(self, header: str, code: str, path: str = "") -> Fault:
+        """Refuse to store what has a header, for good."""
+        return self.spoil("403", path, header=header, code=code)
 
     def asked(self, method: str, path: str = "") -> list[Request]:
         """The requests of a method so far, of paths that match."""

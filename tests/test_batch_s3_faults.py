@@ -134,7 +134,7 @@ def test_a_source_that_arrives_otherwise_than_it_is_stored(store: Server) -> Non
     done = go(f"s3://{source}", f"s3://{target}")
     assert proven(store, target, done) == {"a.png"}
     assert fault.met == 2
-    assert len(store.asked("GET", f"^/{source}/a")) == 3
+    assert len([each for each in store.asked("GET", f"^/{source}/a") if not each.query]) == 3
 
 
 def test_the_source_changes_while_it_is_read(store: Server) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from labeling.batch.job import Attempt, Job
-from labeling.batch.outputs import FOUND_FINISHED, found_finished, require_free, short_verdicts, shown
+from labeling.batch.outputs import FOUND_FINISHED, carried, found_finished, require_free, short_verdicts, shown
 from labeling.batch.task import Outcome, Status, record_key, result_line
 from labeling.errors import error_context
 from labeling.files import sha256
@@ -37,7 +37,8 @@ class Converting:
             target = local.parent / "kept" / PurePath(task.output_path).name
         else:
             require_free(task, job)
-            target = attempt.stack.enter_context(job.output.store(task.output_path))
+            properties = carried(attempt, job, strict=self._how.strict, format=self._how.format)
+            target = attempt.stack.enter_context(job.output.store(task.output_path, carried=properties))
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
             done = convert(local, target, signer=self._signer, dry_run=kept is not None, **self._how.arguments())
         entry = None

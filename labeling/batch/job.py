@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -14,6 +14,7 @@ from labeling import isolation
 from labeling.batch.conversion import Conversion
 from labeling.batch.storage import Storage
 from labeling.batch.task import Outcome, Task
+from labeling.losses import Loss
 from labeling.options.isolation import LONGEST, Limits
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class Attempt:
         source_sha256: Of these bytes.
         common: What every result says: attempts, and what is known of the source.
         start: When work on the file began, by ``time.perf_counter``.
+        details: What the source's store says about the file.
+        lost: What the output lacks of the file's properties; complete when the output is stored.
     """
 
     task: Task
@@ -115,6 +118,8 @@ class Attempt:
     source_sha256: str
     common: Mapping[str, Any]
     start: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+    lost: list[Loss] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.outputs import (
     FOUND_FINISHED,
+    carried,
     fetch_manifest,
     found_finished,
     require_free,
@@ -55,12 +56,13 @@ class Labelling:
         require_free(task, job, self._labeler)
         labeler = self._labeler_for(tuple((key, value) for key, value in item.overrides if key != "content_id"))
         in_place = job.in_place and job.source.local
-        store = job.output.store(item.path, replaces_source=job.in_place)
+        properties = carried(attempt, job, strict=labeler.strict)
+        store = job.output.store(item.path, replaces_source=job.in_place, carried=properties)
         target = local if in_place else attempt.stack.enter_context(store)
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
             fetch_manifest(item.path, local, job)
             done = labeler.label_file(local, target, content_id=self._content_id(attempt), in_place=in_place)
-            store_manifest(item.path, target, job)
+            store_manifest(item.path, target, job, properties)
         entry = None
         if job.record:
             from labeling.ledger import entry_of

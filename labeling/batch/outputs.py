@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling import containers
 from labeling.batch.job import Attempt, Check, Job
+from labeling.batch.object_properties import Carried
 from labeling.batch.storage import normalized_path
 from labeling.batch.task import Known, Task
 from labeling.errors import LabelingError
@@ -63,6 +64,24 @@ def _has_label_of(labeler: Labeler | None, path: str, job: Job) -> bool:
     )
 
 
+def carried(attempt: Attempt, job: Job, *, strict: bool, format: str | None = None) -> Carried | None:
+    """Return what the output is to have of the properties of its source, if both are objects that have any.
+
+    Args:
+        attempt: The attempt at the file.
+        job: What the run does.
+        strict: Refuse to store an output that would lack any.
+        format: The output's format, if that may be another one than the source's.
+
+    Raises:
+        LabelingError: The store does not say what the source has.
+    """
+    if not job.output.keeps_properties:
+        return None
+    properties = job.source.properties(attempt.task.item.path, attempt.details)
+    return None if properties is None else Carried(properties, format or "", strict, attempt.lost)
+
+
 def found_finished(attempt: Attempt, job: Job) -> tuple[Known, int] | None:
     """Return what is known of an output that is there and is the one that journal or ledger tell of, and its size.
 
@@ -95,11 +114,13 @@ def fetch_manifest(path: str, local: Path, job: Job) -> None:
         shutil.copyfile(copy, sidecar_of(local))
 
 
-def store_manifest(path: str, target: Path, job: Job) -> None:
-    """Store the C2PA manifest that was made beside a local copy."""
+def store_manifest(path: str, target: Path, job: Job, properties: Carried | None = None) -> None:
+    """Store the C2PA manifest that was made beside a local copy, with some of the ``properties`` of its video."""
     if job.output.local or not sidecar_of(target).exists():
         return
-    with job.output.store(str(sidecar_of(path)), replaces_source=job.in_place) as remote:
+    companion = None if properties is None else properties.for_sidecar()
+    name = str(sidecar_of(path))
+    with job.output.store(name, replaces_source=job.in_place, carried=companion) as remote:
         shutil.copyfile(sidecar_of(target), remote)
 
 

@@ -7,12 +7,11 @@ written. Whatever a store's library raises becomes a :class:`LabelingError`; tem
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -20,8 +19,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labeling.batch import local_copies
+from labeling.batch.object_properties import Carried, Properties
+from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore
+from labeling.batch.object_stores import Upload, store_of
 from labeling.batch.store_errors import StoreErrors, error_code
-from labeling.batch.task import STATE_FOLDER, Item, Problem, Status, StoreDown
+from labeling.batch.task import STATE_FOLDER, Item, Problem, Seen, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.files import sha256, temp_beside
 from labeling.inert import without_secrets
@@ -36,18 +38,6 @@ Together with ``_TIMEOUTS``, a dead store costs a file less than a minute.
 
 MAX_UPLOADS = 2
 """How often a file is uploaded if it does not read back the same."""
-
-READ_SIZE = 4 << 20
-"""Bytes that are read back at a time."""
-
-PART_SIZE, MAX_PARTS, PARALLEL_PARTS = 16 << 20, 10_000, 4
-"""S3: bytes of the parts of large objects, the greatest number of parts, and how many are in memory at a time."""
-
-UPLOAD_GRACE, MIN_UPLOAD_RATE = 2.0, 64 << 10
-"""Seconds that an upload may take beyond the read timeout, and bytes for which it may take a second more.
-
-None of botocore's own timeouts runs while a store does not read what it is sent.
-"""
 
 PARALLEL_STATS = 16
 """Objects of a file list that are asked about at a time."""
@@ -87,12 +77,12 @@ class RemoteStorage:
         return self._url.startswith("memory://")
 
     @cached_property
-    def _opened(self) -> tuple[Any, str]:
+    def _opened(self) -> tuple[ObjectStore, str]:
         import fsspec
 
         protocol = self._url.partition("://")[0].rpartition("::")[2]
         options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False} | self._options
-        if s3 := protocol in ("s3", "s3a"):
+        if protocol in ("s3", "s3a"):
             options = {"default_block_size": PART_SIZE, "max_concurrency": PARALLEL_PARTS} | options
             options["config_kwargs"] = _TIMEOUTS | options.get("config_kwargs", {})
         if self.in_this_process:
@@ -108,28 +98,18 @@ class RemoteStorage:
             raise LabelingError(
                 f"cannot be opened ({self._errors.describe(error)})", path=self.name
             ) from self._errors.cause(error)
-        if s3:
-            fs.retries = 1  # botocore retries requests, and we retry whole files; a third level would multiply the wait
-        return fs, path.rstrip("/")
+        return store_of(fs, self.name), path.rstrip("/")
 
     def open(self) -> None:
         """Load the store's library and open the store. Raises :class:`LabelingError`."""
         _ = self._opened
 
     @property
-    def _fs(self) -> Any:
+    def _store(self) -> ObjectStore:
         return self._opened[0]
-
-    @property
-    def _s3(self) -> bool:
-        return hasattr(self._fs, "call_s3")
 
     def _full(self, path: str) -> str:
         return f"{self._opened[1]}/{path}"
-
-    def _object(self, path: str) -> dict[str, str]:
-        bucket, key, _ = self._fs.split_path(self._full(path))
-        return {"Bucket": bucket, "Key": key}
 
     def _call(self, path: str, kind: type[LabelingError], call: Callable[..., Result], *arguments: Any) -> Result:
         """Call the store; try again after a temporary error.
@@ -147,6 +127,8 @@ class RemoteStorage:
         for number in itertools.count(1):
             try:
                 return call(*arguments)
+            except LabelingError:
+                raise
             except Exception as error:  # noqa: BLE001 - it is raised as ours
                 if (permanent := self._errors.permanent(path, kind, error)) is not None:
                     raise permanent from self._errors.cause(error)
@@ -164,15 +146,14 @@ class RemoteStorage:
         """Yield every object in listing order; those that cannot be processed carry a ``problem``."""
         base = self._opened[1]
         try:
-            objects = self._list_s3() if self._s3 else self._list_tree()
-            for name, size, stamp in objects:
+            for name, size, stamp in self._store.walk(base, partial(self._call, "the listing", UnreadableFile)):
                 path = name.removeprefix(f"{base}/")
                 if STATE_FOLDER not in path.split("/")[:-1]:
                     yield Item(path, size, stamp, problem=self._name_problem(path))
         except LabelingError:
             raise
         except FileNotFoundError:
-            raise UnreadableFile("there is no such place", path=self.name, hint="correct the URL") from None
+            raise UnreadableFile(self._store.nothing, path=self.name, hint="correct the URL") from None
         except Exception as error:  # noqa: BLE001 - it is raised as ours
             problem = f"cannot be listed ({self._errors.describe(error)})"
             raise UnreadableFile(problem, path=self.name) from self._errors.cause(error)
@@ -186,40 +167,11 @@ class RemoteStorage:
             return Problem(
                 Status.SKIPPED, "Name", "the name ends with '/', like a folder's; rename it to have it labelled"
             )
-        if self._s3 and "?versionId=" in path:  # s3fs would cut the name there, and give us another object
+        if (
+            self._store.kind == "s3" and "?versionId=" in path
+        ):  # s3fs would cut the name there, and give us another object
             return Problem(Status.REFUSED, "Name", "'?versionId=' in the name would be taken for a version; rename it")
         return None
-
-    def _list_s3(self) -> Iterator[tuple[str, int, str]]:
-        """Yield name, size and stamp of the objects of a bucket, a thousand at a time.
-
-        fsspec's own listing would hold all of them in memory.
-        """
-        bucket, _, prefix = self._opened[1].partition("/")
-        request: dict[str, str] = {"Prefix": f"{prefix}/"} if prefix else {}
-        found = not prefix  # a bucket may be empty, but an empty prefix is most likely a mistake
-        while True:
-            call = partial(self._fs.call_s3, "list_objects_v2", Bucket=bucket, **request)
-            page = self._call("the listing", UnreadableFile, call)
-            for each in page.get("Contents", ()):
-                found = True
-                if each["Size"] or not each["Key"].endswith("/"):  # consoles create such objects to show a folder
-                    yield f"{bucket}/{each['Key']}", int(each["Size"]), str(each["ETag"]).strip('"')
-            if not page.get("IsTruncated"):
-                break
-            request = request | {"ContinuationToken": page["NextContinuationToken"]}
-        if not found:
-            raise UnreadableFile("there are no objects whose names begin so", path=self.name, hint="correct the URL")
-
-    def _list_tree(self) -> Iterator[tuple[str, int, str]]:
-        """Yield name, size and stamp of all files below the URL."""
-        found = False
-        for _, _, files in self._fs.walk(self._opened[1], detail=True, on_error="raise"):
-            for each in files.values():
-                found = True
-                yield each["name"], int(each["size"] or 0), _stamp(each)
-        if not found and not self._fs.exists(self._opened[1]):
-            raise FileNotFoundError(self._opened[1])
 
     def stat(self, paths: list[str]) -> list[Item]:
         """Return the items of these paths, with size and stamp, or with a ``problem``."""
@@ -234,65 +186,80 @@ class RemoteStorage:
         except LabelingError as error:
             return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", error.reason))
 
-    def _info(self, path: str) -> dict[str, Any]:
-        """Return what the store says about an object; of S3 with one request, where fsspec also looks for a folder."""
-        if not self._s3:
-            return dict(self._fs.info(self._full(path)))
-        found = self._fs.call_s3("head_object", **self._object(path))
-        return {"size": found["ContentLength"], "ETag": found.get("ETag", "")}
-
     def exists(self, path: str) -> bool:
         """Return whether there is an object. Raises :class:`LabelingError`."""
         return self._call(path, UnreadableFile, self._exists, path)
 
     def _exists(self, path: str) -> bool:
         try:
-            return bool(self._info(path))
+            return bool(self._store.details(self._full(path)))
         except FileNotFoundError:
             return False
 
     def version(self, path: str) -> tuple[int, str]:
         """Return the object's current size and stamp. Raises :class:`LabelingError`."""
-        found = self._call(path, UnreadableFile, self._info, path)
-        return int(found["size"] or 0), _stamp(found)
+        return self.look(path)[:2]
+
+    def look(self, path: str) -> Seen:
+        """Return the object's current size and stamp, and all else that the store says. Raises LabelingError."""
+        details = self._call(path, UnreadableFile, self._store.details, self._full(path))
+        return Seen(*self._store.version(details), details)
+
+    @property
+    def keeps_properties(self) -> bool:
+        """Whether objects have properties of which we know."""
+        return bool(self._store.known)
+
+    def properties(self, path: str, details: Mapping[str, Any]) -> Properties | None:
+        """Return the object's properties. Raises :class:`LabelingError`.
+
+        Args:
+            path: The object.
+            details: What :meth:`look` has told of it.
+        """
+        return self._store.properties(self._full(path), details, partial(self._call, path, UnreadableFile))
 
     @contextmanager
     def fetch(self, path: str) -> Iterator[Path]:
         """Download the object to a temporary file, which is removed when the block ends."""
         with local_copies.temporary_folder() as folder:
             local = folder / _local_name(path)
-            self._call(path, UnreadableFile, self._fs.get_file, self._full(path), str(local))
+            self._call(path, UnreadableFile, self._store.get, self._full(path), local)
             yield local
 
     @contextmanager
-    def store(self, path: str, *, replaces_source: bool = False) -> Iterator[Path]:
+    def store(self, path: str, *, replaces_source: bool = False, carried: Carried | None = None) -> Iterator[Path]:
         """Return a temporary path to write to, and upload the file when the block ends without an error."""
         with local_copies.temporary_folder() as folder:
             local = folder / _local_name(path)
             yield local
-            self.upload(local, path, keep=replaces_source)
+            self.upload(local, path, keep=replaces_source, carried=carried)
 
-    def upload(self, local: Path, path: str, *, keep: bool = False) -> None:
+    def upload(self, local: Path, path: str, *, keep: bool = False, carried: Carried | None = None) -> None:
         """Upload a file and read it back.
 
         Args:
             local: The file.
             path: The object.
             keep: Never remove the object, even if it does not read back the same.
+            carried: The properties that it is to have. What it does not get is added to ``carried.lost``.
 
         Raises:
             WriteError: The object could not be written, or does not read back the same.
+            WouldLose: It would lack properties, and ``carried.strict`` forbids that.
         """
-        if not self._s3 and "/" in path:  # S3 has no folders, and s3fs would create the bucket
+        if self._store.has_folders and "/" in path:
             parent = self._full(path).rpartition("/")[0]
-            self._call(path, WriteError, lambda: self._fs.makedirs(parent, exist_ok=True))
+            self._call(path, WriteError, lambda: self._store.fs.makedirs(parent, exist_ok=True))
+        upload = Upload(self._store, local, self._full(path), carried)
         digest = sha256(local)
-        written = not self._s3  # other stores may keep a part of an upload that was interrupted
+        written = self._store.has_folders  # such stores may keep a part of an upload that was interrupted
         try:
             for _ in range(MAX_UPLOADS):
-                self._call(path, WriteError, self._put, local, path)
+                self._call(path, WriteError, upload.put)
                 written = True
-                if self._call(path, WriteError, self._read_back, path) == digest:
+                if self._call(path, WriteError, upload.read_back) == digest:
+                    upload.finish(partial(self._call, path, WriteError))
                     return
         except LabelingError:
             if written and not keep:
@@ -304,25 +271,10 @@ class RemoteStorage:
             path=path, hint="check the network and the store",
         )  # fmt: skip
 
-    def _put(self, local: Path, path: str) -> None:
-        more: dict[str, Any] = {}
-        if self._s3:
-            size = local.stat().st_size
-            grace = UPLOAD_GRACE + float(self._fs.config_kwargs["read_timeout"])
-            more = {"chunksize": max(PART_SIZE, -(-size // MAX_PARTS)), "timeout": grace + size / MIN_UPLOAD_RATE}
-        self._fs.put_file(str(local), self._full(path), **more)
-
-    def _read_back(self, path: str) -> str:
-        digest = hashlib.sha256()
-        with self._fs.open(self._full(path), "rb", block_size=PART_SIZE) as file:
-            while piece := file.read(READ_SIZE):
-                digest.update(piece)
-        return digest.hexdigest()
-
     def _try_remove(self, path: str) -> bool:
         """Remove an object that is not as it should be; return whether that succeeded."""
         with contextlib.suppress(Exception):
-            self._fs.rm_file(self._full(path))
+            self._store.fs.rm_file(self._full(path))
             return True
         return False
 
@@ -336,7 +288,7 @@ class RemoteStorage:
 
     def _get(self, path: str, local: Path) -> bool:
         try:
-            self._fs.get_file(self._full(path), str(local))
+            self._store.get(self._full(path), local)
         except FileNotFoundError as error:
             if error_code(error) == "NoSuchBucket":
                 raise
@@ -348,14 +300,3 @@ def _local_name(path: str) -> str:
     """Return a local name that keeps the extension: an object's own name may be longer than a file's may be."""
     extension = Path(path).suffix
     return f"file{extension}" if _EXTENSION.fullmatch(extension) else "file"
-
-
-def _stamp(info: dict[str, Any]) -> str:
-    """Return what changes with an object: its ETag, or the time that the store gives."""
-    for key in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "created"):
-        if info.get(key):
-            value = info[key]
-            if hasattr(value, "timestamp"):  # some stores give a number in the listing, and a date for one file
-                value = value.timestamp()
-            return f"{value:.6f}" if isinstance(value, float) else str(value).strip('"')
-    return ""

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labeling import temporary
-from labeling.batch.task import STATE_FOLDER, Item, Problem, Status
+from labeling.batch.task import STATE_FOLDER, Item, Problem, Seen, Status
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.files import explained
+
+if TYPE_CHECKING:
+    from labeling.batch.object_properties import Carried, Properties
 
 
 class ThroughLink(LabelingError):
@@ -69,12 +72,15 @@ class Storage(Protocol):
         """Make the file available on a local disk until the block ends. Raises :class:`LabelingError`."""
         ...
 
-    def store(self, path: str, *, replaces_source: bool = False) -> AbstractContextManager[Path]:
+    def store(
+        self, path: str, *, replaces_source: bool = False, carried: Carried | None = None
+    ) -> AbstractContextManager[Path]:
         """Return a local path to write the file to. When the block ends without an error, the file is at ``path``.
 
         Args:
             path: Where the file is to be stored. It is read back.
             replaces_source: The source itself is there. It is never removed, whatever goes wrong.
+            carried: The properties that an object is to have; what it does not get is added to ``carried.lost``.
 
         Raises:
             LabelingError: The file cannot be stored.
@@ -83,6 +89,19 @@ class Storage(Protocol):
 
     def version(self, path: str) -> tuple[int, str]:
         """Return the file's current size and stamp. Raises :class:`LabelingError`."""
+        ...
+
+    def look(self, path: str) -> Seen:
+        """Return the file's current size and stamp, and what else comes with them. Raises :class:`LabelingError`."""
+        ...
+
+    @property
+    def keeps_properties(self) -> bool:
+        """Whether its files have properties beside their bytes, as objects have."""
+        ...
+
+    def properties(self, path: str, details: Mapping[str, Any]) -> Properties | None:
+        """Return the properties of a file of which :meth:`look` has told details. Raises :class:`LabelingError`."""
         ...
 
 
@@ -129,6 +148,7 @@ class Folder:
 
     local = True
     in_this_process = False
+    keeps_properties = False
 
     @property
     def name(self) -> str:
@@ -202,7 +222,9 @@ class Folder:
         """Return the file's own path."""
         return nullcontext(self.root / path)
 
-    def store(self, path: str, *, replaces_source: bool = False) -> AbstractContextManager[Path]:
+    def store(
+        self, path: str, *, replaces_source: bool = False, carried: Carried | None = None
+    ) -> AbstractContextManager[Path]:
         """Return the file's own path: the pipelines write to a temporary file beside it and read that back.
 
         The root may be a symbolic link, which the user has named; no folder below it may. A link that has the file's
@@ -232,6 +254,14 @@ class Folder:
         except OSError as error:
             raise UnreadableFile(f"vanished while it was processed ({error.strerror})", path=path) from None
         return status.st_size, str(status.st_mtime_ns)
+
+    def look(self, path: str) -> Seen:
+        """Return the file's current size and time of modification."""
+        return Seen(*self.version(path), {})
+
+    def properties(self, path: str, details: Mapping[str, Any]) -> Properties | None:
+        """Return nothing: a file in a folder has no such properties."""
+        return None
 
     def remove(self, path: str) -> None:
         """Remove a file that this run has written."""

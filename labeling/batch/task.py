@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labeling.errors import LabelingError
 from labeling.inert import to_json
+from labeling.losses import Loss
 
 if TYPE_CHECKING:
     from labeling.ledger import Entry
@@ -89,6 +91,20 @@ class Item:
     def key(self) -> bytes:
         """The path as the file system stores it."""
         return path_bytes(self.path)
+
+
+class Seen(NamedTuple):
+    """What a storage says of a file.
+
+    Attributes:
+        size: In bytes.
+        stamp: Changes whenever the file does.
+        details: All else that an object store says, in its own words.
+    """
+
+    size: int
+    stamp: str
+    details: Mapping[str, Any]
 
 
 def path_bytes(path: str) -> bytes:
@@ -226,6 +242,13 @@ def result_line(path: str, status: Status, *, attempts: int, seconds: float, **m
     record |= {key: value for key, value in more.items() if value not in (None, "")}
     text = to_json(record, separators=(",", ":"), default=str)
     return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def with_losses(line: bytes, lost: Sequence[Loss]) -> bytes:
+    """Return a line of the results with more things that the output lacks."""
+    record = json.loads(line)
+    record["lost"] = [*record.get("lost", ()), *(loss.to_dict() for loss in dict.fromkeys(lost))]
+    return to_json(record, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def problem_outcome(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from labeling.batch.job import Attempt, Job, Verb
 from labeling.batch.outputs import Taken, Unnameable
 from labeling.batch.storage import Folder, ThroughLink
-from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, problem_outcome
+from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, problem_outcome, with_losses
 from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
@@ -65,7 +65,7 @@ class Worker:
     def _attempt(self, task: Task, start: float) -> Outcome:
         item, job = task.item, self.job
         self._source_sha256 = ""
-        size, stamp = job.source.version(item.path)
+        size, stamp, details = job.source.look(item.path)
         with ExitStack() as stack:
             local = stack.enter_context(job.source.fetch(item.path))
             digest = self._source_sha256 = sha256(local)
@@ -76,8 +76,11 @@ class Worker:
                 "attempts": task.crashes + 1, "size": size, "stamp": None if job.in_place else stamp,
                 "source_sha256": source_sha256, "list": dict(item.overrides) or None,
             }  # fmt: skip
-            outcome = self._verb.process(Attempt(task, local, stack, digest, common, start))
+            attempt = Attempt(task, local, stack, digest, common, start, details)
+            outcome = self._verb.process(attempt)
             self._check_unchanged(task, size, stamp)
+        if attempt.lost:
+            outcome = replace(outcome, line=with_losses(outcome.line, attempt.lost))
         if job.in_place:
             size, stamp = job.source.version(item.path)
         return replace(outcome, size=size, stamp=stamp, source_sha256=source_sha256)
