@@ -64,6 +64,8 @@ def _print(summary: Mapping[str, Any], console: Console) -> None:
 
 def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableType]:
     yield _head(summary)
+    if warnings := summary.get("warnings"):
+        yield Group(*(line for row in warnings for line in _warning(row, console)))
     if summary["total"]:
         yield _statuses(summary)
     if verdicts := _verdicts(summary):
@@ -99,6 +101,11 @@ def _head(summary: Mapping[str, Any]) -> Text:
     if summary["resumed"]:
         text.append(f"\n{quantities.count(summary['resumed'])} were done by an earlier run and left as they are", "dim")
     return text
+
+
+def _warning(row: Mapping[str, Any], console: Console) -> Iterator[Text]:
+    yield Text(inert(row["message"]), "yellow")
+    yield from (Text("  ").append_text(_path(each, console)) for each in row["examples"])
 
 
 def _statuses(summary: Mapping[str, Any]) -> RenderableType:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import click
 
@@ -18,11 +15,10 @@ from labeling.options import options_of
 from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
+from ._batch_arguments import json_object, open_ledger, standard_input
+from ._batch_merge import merge
 from ._batch_modes import flag_of, mode_arguments
 from ._wording import PARAMETER
-
-if TYPE_CHECKING:
-    from labeling.ledger import Ledger
 
 _DECLARED = {each.name: each for each in fields(RunOptions)}
 
@@ -46,7 +42,21 @@ def _conversion_option(name: str) -> Callable[[Any], Any]:
     return _options.click_option(declared._replace(help=help_text, unset=unset))
 
 
-@click.command("batch")
+class _Batch(click.Command):
+    """The command, which is another one if its first argument is one of :attr:`commands`."""
+
+    commands: ClassVar[dict[str, click.Command]] = {"merge": merge}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context of this command, or of the one that the first argument names."""
+        if args and (command := self.commands.get(args[0])) is not None:
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command("batch", cls=_Batch)
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="[DST]", required=False)
 @click.option("--verify", "verifying", is_flag=True, help="Verify the files; DST only gets the report.")
@@ -90,7 +100,8 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
 
     SRC and DST are folders or URLs (s3://, gs://, …). The tree is kept. DST/.aigc-label gets the journal, a line
     for each file in results.jsonl, summary.json and report.html. Ctrl-C ends the run after the files in flight.
-    With --verify, --max-pixels is 100 million if it is not given.
+    With --verify, --max-pixels is 100 million if it is not given. "aigc-label batch merge" puts the results of several
+    runs together.
 
     \b
     Examples:
@@ -101,6 +112,7 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
       find . -name '*.png' | aigc-label batch . ../labelled --files -
       aigc-label batch pictures labelled --retry-failed
       aigc-label batch s3://in/photos s3://out/photos --shard 3/16 --ledger labels-3.db
+      aigc-label batch merge labelled -o report
 
     Exit codes: 0 all is well; 1 with --verify, some file does not comply; 2 wrong usage, or some file could not be
     labelled or converted as asked; 3 some file could not be read, or is of no kind that can be;
@@ -116,11 +128,11 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     try:
         arguments = {name: options[name] for name in _DECLARED}
         arguments["timeout"] = options["timeout"] or None
-        arguments["storage_options"] = _json_object(options["storage_options"])
+        arguments["storage_options"] = json_object(options["storage_options"])
         if options["file_list"]:
-            arguments["file_list"] = _standard_input() if options["file_list"] == "-" else options["file_list"]
+            arguments["file_list"] = standard_input() if options["file_list"] == "-" else options["file_list"]
         arguments |= mode_arguments(options)
-        with _open_ledger(ledger, options) as opened, progress(quiet=quiet) as report_progress:
+        with open_ledger(ledger, options) as opened, progress(quiet=quiet) as report_progress:
             finished = batch.run(source, target, ledger=opened, progress=report_progress, **arguments)
     except LabelingError as error:
         _common.fail(error)
@@ -132,36 +144,3 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     if finished.interrupted:
         _common.complain("interrupted after the files in flight; the same command continues from here")
     raise SystemExit(finished.exit_code)
-
-
-def _open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
-    """Open the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
-    if options["verifying"]:
-        return nullcontext()
-    # A conversion takes nothing from the configuration file, not even the ledger.
-    where = ledger if options["converting"] else _options.configured_ledger(ledger, options["config"])
-    if not where:
-        return nullcontext()
-    from labeling.ledger import READY_WITHIN, Ledger
-
-    return Ledger.open(where, wait=READY_WITHIN)
-
-
-def _json_object(text: str | None) -> dict[str, Any] | None:
-    if not text:
-        return None
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise LabelingError(f"--storage-options is not JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise LabelingError('--storage-options must be an object, such as {"endpoint_url": "http://…"}')
-    return values
-
-
-def _standard_input() -> IO[str]:
-    stream: Any = sys.stdin
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    opened: IO[str] = stream
-    return opened

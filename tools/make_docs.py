@@ -285,7 +285,7 @@ def cli_page() -> str:
         own = click.Context(command, info_name=name, parent=context, **width)
         parts.append(f"\n## aigc-label {name}\n\n```text\n{command.get_help(own)}\n```\n")
         for verb, inner in sorted(getattr(command, "commands", {}).items()):
-            below = click.Context(inner, info_name=verb, parent=own, **width)
+            below = click.Context(inner, info_name=f"{name} {verb}", parent=context, **width)
             parts.append(f"\n### aigc-label {name} {verb}\n\n```text\n{inner.get_help(below)}\n```\n")
     return "".join(parts)
 

@@ -75,6 +75,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
         ("source", el("bdi", summary["source"])),
         ("target", el("bdi", summary["target"]) if summary["target"] else None),
         ("shard", summary.get("shard")),
+        ("merged", word("merged:runs", language, n=len(runs)) if (runs := summary.get("merged")) else None),
         ("profiles", rules if summary["profiles"] else None),
         ("engine", workers.replace("{engine}", str(summary["engine"]))),
         ("tool", f"aigc-label {__version__}"),
@@ -100,6 +101,8 @@ def _moment(text: str) -> Html:
 
 def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
     sections = [_numbers(summary, language)]
+    if warnings := summary.get("warnings"):
+        sections.append(_panel("merged:warnings", language, _warnings(warnings, language)))
     if not summary["total"]:
         return sections
     sections.append(_panel("outcome", language, plots.statuses(summary, language)))
@@ -134,6 +137,18 @@ def _sections(summary: Mapping[str, Any], language: str) -> list[Html]:
         )
     )
     return sections
+
+
+def _warnings(rows: Sequence[Mapping[str, Any]], language: str) -> Html:
+    items = [
+        el(
+            "li",
+            el("bdi", word(f"merged:{row['kind']}", language, **row["values"])),
+            *(el("span", el("bdi", each), class_="remedy") for each in row["examples"]),
+        )
+        for row in rows
+    ]
+    return el("ul", *items)
 
 
 def _judged(summary: Mapping[str, Any]) -> list[int]:

@@ -59,6 +59,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         "已达到本次处理数量上限，最多还有 1 个文件待处理。再次运行同一命令即可继续。",
     ),
     "shard": ("Shard", "分片"),
+    # several runs put together
+    "merged": ("Put together from", "合并自"),
+    "merged:runs": ("{n} runs", "{n} 个任务"),
+    "merged:warnings": ("What to know about the runs that were put together", "关于所合并任务的提示"),
+    "merged:missing": ("Shards are missing: {shown} of {total}.", "缺少分片：{shown}（共 {total} 个）。"),
+    "merged:twice": ("Shards occur more than once: {shown} of {total}.", "分片重复：{shown}（共 {total} 个）。"),
+    "merged:divided": (
+        "The runs divided one source in different ways: files may be missing or have several results.",
+        "各任务对同一来源的划分方式不同，可能有文件遗漏或重复处理。",
+    ),
+    "merged:options": ("The runs had different options: {names}.", "各任务的选项不同：{names}。"),
+    "merged:sources": (
+        "The runs had different sources; each result in results.jsonl names its own.",
+        "各任务的来源不同，results.jsonl 中每条结果均注明其来源。",
+    ),
+    "merged:unfinished": (
+        "Runs that have not come to their end: {n}. Run them again, then put them together again.",
+        "有 {n} 个任务尚未完成。请先运行完毕，再重新合并。",
+    ),
+    "merged:overlap": (
+        "Files with results of several runs: {n}. The latest one counts.",
+        "有 {n} 个文件在多个任务中都有结果，以最新的为准。",
+    ),
+    "merged:outputs": (
+        "Outputs that belong to several sources: {n}. Each can hold only one of them.",
+        "有 {n} 个输出文件对应多个来源文件，每个输出只能保存其中之一。",
+    ),
+    "unfinished:begun": ("files were begun and not finished", "有文件已开始处理但未完成"),
+    "unfinished:summary": ("there is no summary", "缺少汇总文件"),
+    "unfinished:interrupted": ("its last session was interrupted", "最近一次运行被中断"),
+    "unfinished:limited": ("its last session ended at a limit", "最近一次运行因达到数量上限而结束"),
     # facts
     "source": ("Source", "来源目录"),
     "target": ("Target", "目标目录"),
