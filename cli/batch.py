@@ -81,6 +81,7 @@ class _Batch(click.Command):
 @_option("limit", type=click.IntRange(1), metavar="N")
 @_option("shard", metavar="K/N")
 @_option("rate", metavar="N/s")
+@_option("allow_empty")
 @_option("workers", type=click.IntRange(1), metavar="N")
 @_option("engine", type=click.Choice([engine for engine in ENGINES if engine != "inline"]), default="local")
 @_option("ray_address", metavar="ADDRESS")

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import run_lock, setup
 from labeling.batch.conversion import Conversion, OutputNames
+from labeling.batch.coverage import Coverage, Scope
 from labeling.batch.job import Check, Job
 from labeling.batch.journal import FILES, RESULTS, Journal, in_use
 from labeling.batch.listing import (
@@ -37,6 +38,7 @@ from labeling.batch.selection import Shard, in_shard
 from labeling.batch.session import Progress, Session
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.summary import Mode
+from labeling.batch.task import EmptySource
 from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
 
@@ -189,7 +191,11 @@ class Execution:
         """Process the files. The workers have ended when this returns or raises."""
         completed = False
         try:
-            listing, count = self._listing(opened_list)
+            wanted = GlobFilter(self.options.include, self.options.exclude)
+            globs = self.options.include or self.options.exclude
+            scope: Scope = "list" if opened_list is not None else "globs" if globs else "all"
+            coverage = Coverage(scope, journal.count() if self.shard is None else 0)  # a shard may lose all it has
+            listing, count = self._listing(opened_list, wanted, coverage)
             session = Session(
                 journal,
                 pool,
@@ -200,6 +206,7 @@ class Execution:
                     overwrite=self.options.overwrite, named_once=opened_list is not None, outputs=self._output_names(),
                     generation=journal.generation,
                 ),
+                coverage,
                 in_place=self.options.in_place,
                 ledger=self.ledger,
                 run_id=job.run_id,
@@ -210,6 +217,7 @@ class Execution:
             with _stopping_on_signals(session):
                 session.run()
             completed = True
+            self._require_files(session, left_out=wanted.left_out)
         finally:
             pool.close(kill=not completed)
         return session
@@ -218,23 +226,37 @@ class Execution:
         names = self._output_names()
         return path if names is None else names.name_of(path)
 
+    def _require_files(self, session: Session, *, left_out: bool) -> None:
+        """Give the session an error if its source was empty, or take that error away if an empty one is accepted."""
+        if isinstance(session.error, EmptySource) and (self.options.allow_empty or session.coverage.known_before):
+            session.error = None
+        complete = session.error is None and not session.progress.stopping and not session.limited
+        if self.options.allow_empty or not complete:
+            return
+        try:
+            session.coverage.require_files(self.source, left_out=left_out)
+        except EmptySource as error:
+            session.error = error
+
     def _output_names(self) -> OutputNames | None:
         return OutputNames(self.output, self.conversion.format) if self.conversion is not None else None
 
-    def _listing(self, opened_list: tuple[IO[str], str] | None) -> tuple[BackgroundListing, BackgroundCount | None]:
+    def _listing(
+        self, opened_list: tuple[IO[str], str] | None, wanted: GlobFilter, coverage: Coverage
+    ) -> tuple[BackgroundListing, BackgroundCount | None]:
         """Return the files to process, and a count of them if progress is reported and they can be counted."""
-        wanted = GlobFilter(self.options.include, self.options.exclude)
         mine = partial(in_shard, shard=self.shard, output_name=self._output_name)
         if opened_list is not None:
             known = OVERRIDE_KEYS if self.make_labeler is not None or self.check is not None else ()
             items = read_file_list(*opened_list, self.source, wanted, known)
             # From a local source, each line at once: another program may be writing them.
-            return BackgroundListing(mine(items), 1 if self.source.local else CHUNK_SIZE), None
+            return BackgroundListing(mine(coverage.counted(items)), 1 if self.source.local else CHUNK_SIZE), None
         excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
         count = None
         if self.report_progress is not None:
-            count = BackgroundCount(mine(list_tree(self.source, wanted, excluded)))
-        return BackgroundListing(mine(list_tree(self.source, wanted, excluded))), count
+            also_wanted = GlobFilter(self.options.include, self.options.exclude)
+            count = BackgroundCount(mine(list_tree(self.source, also_wanted, excluded)))
+        return BackgroundListing(mine(coverage.counted(list_tree(self.source, wanted, excluded)))), count
 
     def _report(
         self, journal: Journal, session: Session, profiles: Sequence[str], started: datetime, wall: float

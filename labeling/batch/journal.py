@@ -151,6 +151,7 @@ class Journal:
         plan = Plan()
         with self._transaction():
             rows = self._rows([item.key for item in items])
+            plan.known = len(rows)
             begun: dict[bytes, tuple[Any, ...]] = {}
             for item in items:
                 row, overrides = rows.get(item.key), json.dumps(item.overrides)
@@ -274,6 +275,10 @@ class Journal:
             removed = self._db.execute("DELETE FROM item WHERE key=x'2e' OR substr(key, -2)=x'2f2e'").rowcount
             if removed:
                 self._set("superseded", "1")
+
+    def count(self) -> int:
+        """Return how many files the journal knows."""
+        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
 
     def unfinished(self) -> Iterator[str]:
         """Yield the files that a killed worker may have been writing.

@@ -50,15 +50,24 @@ class GlobFilter:
     Args:
         include: Globs of which a path must match one; none to take every path.
         exclude: Globs of which a path must match none.
+
+    Attributes:
+        left_out: Whether any path was left out so far.
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         self._include, self._exclude = glob_expression(include), glob_expression(exclude)
+        self.left_out = False
 
     def __call__(self, path: str) -> bool:
         """Return whether the path is to be processed."""
         if self._include is None and self._exclude is None:
             return True
+        wanted = self._matches(path)
+        self.left_out = self.left_out or not wanted
+        return wanted
+
+    def _matches(self, path: str) -> bool:
         text = path.lower()
         rooted = f"/{text}"
 

@@ -65,6 +65,9 @@ class RunOptions:
     rate: str | float | None = field(
         default=None, metadata={"help": "Begin at most so many files in a time: 20/s, 300/min, 5000/h."}
     )
+    allow_empty: bool = field(
+        default=False, metadata={"help": "A source without files, or without all that were there before, is no error."}
+    )
     workers: int | None = field(
         default=None, metadata={"help": "Number of processes (default: by processors and memory)."}
     )

@@ -43,12 +43,14 @@ class Plan:
     Attributes:
         tasks: Files to process.
         repeated: Files that a list names more than once.
+        known: How many of the files the journal knew.
         done: How many files were done before.
         done_size: Their bytes.
     """
 
     tasks: list[Task] = field(default_factory=list)
     repeated: list[Item] = field(default_factory=list)
+    known: int = 0
     done: int = 0
     done_size: int = 0
 

@@ -23,7 +23,7 @@ from labeling.batch.object_properties import Carried, Properties
 from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore
 from labeling.batch.object_stores import Upload, store_of
 from labeling.batch.store_errors import StoreErrors, error_code
-from labeling.batch.task import STATE_FOLDER, Item, Problem, Seen, Status, StoreDown
+from labeling.batch.task import STATE_FOLDER, EmptySource, Item, Problem, Seen, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.files import sha256, temp_beside
 from labeling.inert import without_secrets
@@ -50,6 +50,7 @@ _TIMEOUTS: dict[str, Any] = {
     "read_timeout": 20,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
+_IF_EMPTY = "check the bucket and the prefix; `allow_empty=True` accepts it"
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
 
@@ -153,7 +154,7 @@ class RemoteStorage:
         except LabelingError:
             raise
         except FileNotFoundError:
-            raise UnreadableFile(self._store.nothing, path=self.name, hint="correct the URL") from None
+            raise EmptySource(self._store.nothing, path=self.name, hint=_IF_EMPTY) from None
         except Exception as error:  # noqa: BLE001 - it is raised as ours
             problem = f"cannot be listed ({self._errors.describe(error)})"
             raise UnreadableFile(problem, path=self.name) from self._errors.cause(error)

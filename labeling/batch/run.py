@@ -39,6 +39,7 @@ def run(
     limit: int | None = None,
     shard: str | None = None,
     rate: str | float | None = None,
+    allow_empty: bool = False,
     workers: int | None = None,
     engine: Engine = "local",
     ray_address: str | None = None,
@@ -78,6 +79,8 @@ def run(
             are converted, the hash is that of the output's name.
         rate: Begin at most so many files in a time: ``"20/s"``, ``"300/min"``, ``"5000/h"``, or a number of files a
             second.
+        allow_empty: Accept a source in which there is no file, or none of those that earlier runs found. Otherwise that
+            is an error: its disk may not be mounted, or its prefix mistyped.
         workers: Number of workers (default: by processors and memory; on Ray, all processors of the cluster).
         engine: Who does the work: "local" for processes of this machine, "ray" for a Ray cluster, "inline" for this
             process, one file after the other.
@@ -108,8 +111,9 @@ def run(
         )
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
-        checksum=checksum, restart=restart, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout,
-        limit=limit, shard=shard, rate=rate, state=state, storage_options=storage_options, language=language,
+        checksum=checksum, restart=restart, limit=limit, shard=shard, rate=rate, allow_empty=allow_empty,
+        workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
+        storage_options=storage_options, language=language,
     )  # fmt: skip
     mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"
     with guarded("carry out the run"):

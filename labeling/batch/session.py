@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from labeling.batch.coverage import Coverage
 from labeling.batch.journal import Journal
 from labeling.batch.listing import BackgroundCount, BackgroundListing
 from labeling.batch.pace import Allowance, TokenBucket
@@ -90,6 +91,7 @@ class Session:
         listing: The files of the source.
         count: Counts them ahead, to estimate the remaining time; ``None`` if nobody asks for it.
         plan_options: Which files are processed again.
+        coverage: What was listed so far.
         in_place: Files are labelled in place.
         ledger: Where labels are recorded.
         run_id: The run's id, which is part of the keys of its records.
@@ -106,6 +108,7 @@ class Session:
     listing: BackgroundListing
     count: BackgroundCount | None
     plan_options: PlanOptions
+    coverage: Coverage
     in_place: bool = False
     ledger: Ledger | None = None
     run_id: str = ""
@@ -200,6 +203,7 @@ class Session:
             return
         plan = self.journal.plan(items, self.plan_options)
         self.allowance.used += len(plan.tasks)
+        self.coverage.known += plan.known
         self.progress.before += plan.done
         self.progress.before_size += plan.done_size
         self.repeated += len(plan.repeated)  # their result is that of the first mention

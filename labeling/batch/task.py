@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, UnreadableFile
 from labeling.inert import to_json
 from labeling.losses import Loss
 
@@ -45,6 +45,10 @@ class StoreDown(LabelingError):
     """An object store did not respond, or reported that it was unavailable, in several attempts."""
 
     exit_code = 3
+
+
+class EmptySource(UnreadableFile):
+    """The source has no file to process: perhaps its disk is not mounted, or its prefix is mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
