@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labeling.batch.object_properties import Properties, Refusals
+from labeling.batch.task import EmptySource
 from labeling.losses import Loss
 
 Ask = Callable[..., Any]
@@ -61,8 +62,19 @@ class ObjectStore:
             for each in files.values():
                 found = True
                 yield each["name"], int(each["size"] or 0), stamp(each)
+        if not found and "http" in str(self.fs.protocol):  # a server that answers is no folder
+            hint = "name them with `file_list`"
+            raise EmptySource("the server lists no files there", path=self.name, hint=hint)
         if not found and not self.fs.exists(base):
             raise FileNotFoundError(base)
+
+    def is_object(self, path: str) -> bool:
+        """Return whether there is an object of this name; there may be a folder as well."""
+        try:
+            found = self.details(path)
+            return found.get("type", "file") == "file" and found.get("mimetype") != "text/html"  # a list, over HTTP
+        except FileNotFoundError:
+            return False
 
     def get(self, path: str, local: Path) -> None:
         """Download an object."""

@@ -23,6 +23,7 @@ from labeling.batch.object_properties import Carried, Properties
 from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore
 from labeling.batch.object_stores import Upload, store_of
 from labeling.batch.store_errors import StoreErrors, error_code
+from labeling.batch.store_packages import install_hint
 from labeling.batch.task import STATE_FOLDER, EmptySource, Item, Problem, Seen, Status, StoreDown
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
 from labeling.files import sha256, temp_beside
@@ -42,9 +43,6 @@ MAX_UPLOADS = 2
 PARALLEL_STATS = 16
 """Objects of a file list that are asked about at a time."""
 
-PACKAGES = {"s3": "aigc-labeling[s3]", "s3a": "aigc-labeling[s3]", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs"}
-"""What to install for the URLs of a protocol."""
-
 _TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 20,
@@ -60,28 +58,33 @@ class RemoteStorage:
     Args:
         url: The URL, perhaps with credentials.
         options: Passed to fsspec.
+        only: The path of the only object that is listed; empty for all.
     """
 
     local = False
 
-    def __init__(self, url: str, options: dict[str, Any]) -> None:
-        self._url, self._options = url, options
+    def __init__(self, url: str, options: dict[str, Any], only: str = "") -> None:
+        self._url, self._options, self.only = url, options, only
         self.name = without_secrets(url)
         self._errors = StoreErrors(url, options)
 
-    def __reduce__(self) -> tuple[type[RemoteStorage], tuple[str, dict[str, Any]]]:
-        return RemoteStorage, (self._url, self._options)
+    def __reduce__(self) -> tuple[type[RemoteStorage], tuple[str, dict[str, Any], str]]:
+        return RemoteStorage, (self._url, self._options, self.only)
 
     @property
     def in_this_process(self) -> bool:
         """Whether only this process can see the content, because it is kept in memory."""
         return self._url.startswith("memory://")
 
+    @property
+    def _protocol(self) -> str:
+        return self._url.partition("://")[0].rpartition("::")[2]
+
     @cached_property
     def _opened(self) -> tuple[ObjectStore, str]:
         import fsspec
 
-        protocol = self._url.partition("://")[0].rpartition("::")[2]
+        protocol = self._protocol
         options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False} | self._options
         if protocol in ("s3", "s3a"):
             options = {"default_block_size": PART_SIZE, "max_concurrency": PARALLEL_PARTS} | options
@@ -91,10 +94,8 @@ class RemoteStorage:
         try:
             fs, path = fsspec.url_to_fs(self._url, **options)
         except (ImportError, ModuleNotFoundError) as error:
-            package = PACKAGES.get(protocol, "the package that fsspec names")
-            raise MissingDependency(
-                f"pip install '{package}' ({self._errors.describe(error)})", path=self.name
-            ) from None
+            message = f"{install_hint(protocol)} ({self._errors.describe(error)})"
+            raise MissingDependency(message, path=self.name) from None
         except Exception as error:  # noqa: BLE001 - it is raised as ours
             raise LabelingError(
                 f"cannot be opened ({self._errors.describe(error)})", path=self.name
@@ -104,6 +105,30 @@ class RemoteStorage:
     def open(self) -> None:
         """Load the store's library and open the store. Raises :class:`LabelingError`."""
         _ = self._opened
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What tells two storages apart: the system with its host, and the path in it."""
+        protocol = _ALIASES.get(self._protocol, self._protocol)
+        host = self.name.partition("://")[2].partition("/")[0].rpartition("@")[2]
+        path = self._opened[1].lstrip("/")
+        return (f"{protocol}://" if f"{path}/".startswith(f"{host}/") else f"{protocol}://{host}"), path
+
+    def single(self) -> RemoteStorage | None:
+        """Return the storage of the one object that the URL names, or ``None`` if it names a folder, or nothing.
+
+        One request tells; if it fails, the listing says why.
+        """
+        store, path = self._opened
+        above, _, name = self._url.rstrip("/").rpartition("/")
+        if "://" not in above or "/" not in path or path.rpartition("/")[2] != name or "?" in name:
+            return None
+        try:
+            found = store.is_object(path)
+            is_one = found and (store.has_folders or not _has_any(store, path))
+        except Exception:  # noqa: BLE001 - the listing says what is wrong
+            return None
+        return RemoteStorage(above, self._options, name) if is_one else None
 
     @property
     def _store(self) -> ObjectStore:
@@ -146,6 +171,9 @@ class RemoteStorage:
     def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
         """Yield every object in listing order; those that cannot be processed carry a ``problem``."""
         base = self._opened[1]
+        if self.only:
+            yield self._stat(self.only)
+            return
         try:
             for name, size, stamp in self._store.walk(base, partial(self._call, "the listing", UnreadableFile)):
                 path = name.removeprefix(f"{base}/")
@@ -295,6 +323,17 @@ class RemoteStorage:
                 raise
             return False
         return True
+
+
+_ALIASES = {"s3a": "s3", "gcs": "gs", "az": "abfs", "abfss": "abfs", "ssh": "sftp"}
+
+
+def _has_any(store: ObjectStore, path: str) -> bool:
+    """Return whether there are objects below a path, in a store that may have an object of that name as well."""
+    try:
+        return next(store.walk(path, lambda call, *arguments: call(*arguments)), None) is not None
+    except FileNotFoundError:
+        return False
 
 
 def _local_name(path: str) -> str:

@@ -56,7 +56,7 @@ def run(
     the calling program needs the usual ``if __name__ == "__main__":``, because workers are spawned.
 
     Args:
-        source: A folder, or a URL that fsspec knows.
+        source: A folder, or a URL that fsspec knows; or a single file or object.
         target: Where the outputs go, or the report if files are verified: a folder, or a URL that fsspec knows.
         labeler: How to label: a labeler, or a function that makes one in each worker. A labeler with a signer or
             another key needs such a function: ``functools.partial(Labeler.from_config, "aigc-label.toml")``.
@@ -117,7 +117,7 @@ def run(
     )  # fmt: skip
     mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"
     with guarded("carry out the run"):
-        opened_source, opened_target = setup.open_storages(source, target, options, mode)
+        opened_source, opened_target = setup.open_storages(source, target, options, mode, listed=file_list is None)
         make, report = setup.labeler_maker(labeler), None if progress is None else foreign(progress)
         batch_run = Execution(opened_source, opened_target, options, mode, make, verify, convert, ledger, report)
         if ledger is not None:

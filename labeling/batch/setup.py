@@ -30,7 +30,12 @@ _SECRETS = ("signer", "security_key")
 
 
 def open_storages(
-    source: str | os.PathLike[str], target: str | os.PathLike[str] | None, options: RunOptions, mode: Mode
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None,
+    options: RunOptions,
+    mode: Mode,
+    *,
+    listed: bool = True,
 ) -> tuple[Storage, Storage | None]:
     """Open source and target; the target is ``None`` if files are labelled in place.
 
@@ -39,6 +44,7 @@ def open_storages(
         target: The target.
         options: The options of the run.
         mode: What the run does with its files.
+        listed: The source is listed; there is no file list.
 
     Raises:
         LabelingError: One of them cannot be opened, or they do not fit together.
@@ -50,9 +56,14 @@ def open_storages(
             hint="name a target",
         )
     opened = open_storage(source, options.storage_options)
+    opened.open()
+    if listed:
+        opened = opened.single() or opened
     if isinstance(opened, Folder) and not opened.root.is_dir():
         raise UnreadableFile("there is no such folder", path=opened.name)
-    opened.open()
+    if options.state is not None and not opened.only and opened.place == ("", os.path.realpath(options.state)):
+        hint = "name another folder with `state`"
+        raise LabelingError("is the source: the run's own files would be listed", path=options.state, hint=hint)
     if options.in_place:
         if target is not None or verifying:
             raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
@@ -62,26 +73,35 @@ def open_storages(
         raise LabelingError("no target", hint=hint)
     opened_target = open_storage(target, options.storage_options)
     opened_target.open()
-    _check_distinct(opened, opened_target, mode)
+    _check_distinct(opened, opened_target, mode, listed=listed)
     return opened, opened_target
 
 
-def _check_distinct(source: Storage, target: Storage, mode: Mode) -> None:
+def _check_distinct(source: Storage, target: Storage, mode: Mode, *, listed: bool) -> None:
     """Raise :class:`LabelingError` if outputs would replace their sources, or be listed among them."""
-    verifying = mode == "verify"
-    hint = (
-        "pass `in_place=True` if that is meant" if mode == "label" else "name a target elsewhere, or below the source"
-    )
-    if isinstance(source, Folder) and isinstance(target, Folder):
-        real_source, real_target = os.path.realpath(source.root), os.path.realpath(target.root)
-        if real_source == real_target and not verifying:
-            raise LabelingError("source and target are one folder", path=source.name, hint=hint)
-        if real_source != real_target and real_source.startswith(os.path.join(real_target, "")):  # noqa: PTH118
-            raise LabelingError(
-                "is inside the target", path=source.name, hint="name a target elsewhere, or below the source"
-            )
-    elif source.name.rstrip("/") == target.name.rstrip("/") and not verifying:
-        raise LabelingError("source and target are one place", path=source.name, hint=hint)
+    (system, place), (target_system, target_place) = source.place, target.place
+    if STATE_FOLDER in target_place.split("/"):
+        raise LabelingError("is in the folder of a run's own files", path=target.name, hint="name a target elsewhere")
+    if system != target_system:
+        return
+    verifying, elsewhere = mode == "verify", "name a target elsewhere" + (", or below the source" if not system else "")
+    if place == target_place:
+        if not verifying:
+            word = "place" if system else "folder"
+            hint = "pass `in_place=True` if that is meant" if mode == "label" else elsewhere
+            raise LabelingError(f"source and target are one {word}", path=source.name, hint=hint)
+    elif source.only or (system and verifying):
+        return
+    elif _is_below(place, target_place):
+        raise LabelingError("is inside the target", path=source.name, hint=elsewhere)
+    elif system and listed and _is_below(target_place, place):  # folders leave out the target when they are listed
+        raise LabelingError(
+            "is below the source, and its outputs would be listed as sources", path=target.name, hint=elsewhere
+        )
+
+
+def _is_below(place: str, other: str) -> bool:
+    return place.startswith(f"{other.rstrip('/')}/")
 
 
 def state_folder(options: RunOptions, output: Storage) -> Path:

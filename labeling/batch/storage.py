@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,12 +41,26 @@ class Storage(Protocol):
         ...
 
     @property
+    def place(self) -> tuple[str, str]:
+        """What tells two storages apart: the system, and the path in it."""
+        ...
+
+    @property
+    def only(self) -> str:
+        """The path of the only file that is listed; empty for all."""
+        ...
+
+    @property
     def in_this_process(self) -> bool:
         """Whether only this process can see its content, because it is kept in memory."""
         ...
 
     def open(self) -> None:
         """Check that the storage can be used at all. Raises :class:`LabelingError`."""
+        ...
+
+    def single(self) -> Storage | None:
+        """Return the storage of the one file that was named instead of a folder; ``None`` if none was."""
         ...
 
     def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
@@ -141,10 +155,12 @@ class Folder:
     Args:
         root: The folder.
         follow_links: Whether links to files inside are followed. In place they are not: the link would be replaced.
+        only: The name of the only file that is listed; empty for all.
     """
 
     root: Path
     follow_links: bool = True
+    only: str = ""
 
     local = True
     in_this_process = False
@@ -154,6 +170,15 @@ class Folder:
     def name(self) -> str:
         """The folder's path."""
         return str(self.root)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The folder's path, wherever links lead."""
+        return "", os.path.realpath(self.root)
+
+    def single(self) -> Folder | None:
+        """Return the storage of the one file that the path names, or ``None`` if it names none."""
+        return replace(self, root=self.root.parent, only=self.root.name) if self.root.is_file() else None
 
     def open(self) -> None:
         """Do nothing: a folder needs no connection."""
@@ -167,6 +192,9 @@ class Folder:
         Args:
             excluded: Folders that are left out.
         """
+        if self.only:
+            yield self._stat(self.only)
+            return
         real_root = os.path.realpath(self.root)
         left_out = {os.path.realpath(folder) for folder in excluded}
         folders = [""]
@@ -204,7 +232,7 @@ class Folder:
     def _stat(self, path: str) -> Item:
         real_root, full = os.path.realpath(self.root), self.root / path
         try:
-            if os.path.commonpath([real_root, os.path.realpath(full)]) != real_root:
+            if path != self.only and os.path.commonpath([real_root, os.path.realpath(full)]) != real_root:
                 return Item(path, problem=_OUTSIDE)
             if full.is_symlink() and not self.follow_links:
                 return Item(path, problem=_LINK)
