@@ -192,7 +192,7 @@ class Execution:
         completed = False
         try:
             wanted = GlobFilter(self.options.include, self.options.exclude)
-            globs = self.options.include or self.options.exclude
+            globs = self.options.include or self.options.exclude or self.source.only
             scope: Scope = "list" if opened_list is not None else "globs" if globs else "all"
             coverage = Coverage(scope, journal.count() if self.shard is None else 0)  # a shard may lose all it has
             listing, count = self._listing(opened_list, wanted, coverage)
