@@ -12,7 +12,7 @@ from rich.text import Text
 from labeling.inert import inert
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
-from labeling.reports.batch_words import lead, limited, own_key, remedy, word
+from labeling.reports.batch_words import earlier_options, lead, limited, own_key, remedy, word
 
 from ._terminal import elide, make_console
 from ._wording import in_options
@@ -87,6 +87,8 @@ def _head(summary: Mapping[str, Any]) -> Text:
     text = Text().append(lead(summary["total"], good, bad, summary["mode"], "en"), "bold")
     if summary["interrupted"]:
         text.append(f"\n{word('interrupted')}", "yellow")
+    if said := earlier_options(summary):
+        text.append(f"\n{inert(in_options(said))}", "yellow")
     if said := limited(summary):
         text.append(f"\n{said}", "yellow")
     throughput = summary["throughput"]

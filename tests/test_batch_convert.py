@@ -304,12 +304,16 @@ def test_options_of_a_conversion_need_it(tmp_path: Path) -> None:
         refused(batch(tmp_path / "in", tmp_path / "out", *given), 2, f"{given[0]} belongs to --convert")
 
 
-def test_the_options_stay_the_same_within_a_run_and_a_list_names_paths_alone(tmp_path: Path) -> None:
+def test_other_options_begin_a_generation_and_a_list_names_paths_alone(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     rgb(60, 40).save(folder / "a.png")
     assert convert(folder, target, "--resize", "30", "-q").returncode == 0
-    refused(convert(folder, target, "--resize", "20"), 2, "other options (resize)", "--restart")
+    done = convert(folder, target, "--resize", "20")
+    assert "1 file was converted with earlier options (resize); --restart converts it again" in done.stdout
+    assert opened(target / "a.png").size == (30, 20)
+    assert convert(folder, target, "--resize", "20", "--restart", "-q").returncode == 0
+    assert opened(target / "a.png").size == (20, 13)
     refused(batch(folder, target), 2, "other options (mode")
     (tmp_path / "list.csv").write_text("path,text\na.png,AI\n")
     listed = ("--files", tmp_path / "list.csv")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from labeling import Labeler, LabelingError
 from labeling.batch import run
+from labeling.batch.generations import options_of_run
 
 from .batching import STATE, results, tree, whole
 from .test_bad_input import PRODUCER
@@ -49,8 +50,11 @@ def rows(state: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def as_of_version_1(state: Path) -> None:
+def as_of_version_1(state: Path, source: Path) -> None:
     """Give journal and results the form that version 1 wrote: without what only version 2 knows."""
+    (state / "run.json").unlink()
+    _, described = options_of_run(lambda: LABELER, None, None)
+    options = {"mode": "label", "source": str(source), "in place": False} | described
     db = sqlite3.connect(state / "journal.sqlite")
     lines, at = [], 0
     for line in map(json.loads, (state / "results.jsonl").read_bytes().splitlines()):
@@ -62,6 +66,8 @@ def as_of_version_1(state: Path) -> None:
         at += len(lines[-1])
     with db:
         db.execute("UPDATE meta SET value=? WHERE key='valid'", (at,))
+        db.execute("DELETE FROM meta WHERE key NOT IN ('version', 'run', 'session', 'valid')")
+        db.execute("INSERT INTO meta VALUES ('options', ?)", (json.dumps(options),))
     db.executescript(f"DROP TABLE output; ALTER TABLE item RENAME TO now; DROP INDEX item_by_source; {VERSION_1}")
     db.close()
     (state / "results.jsonl").write_bytes(b"".join(lines))
@@ -136,7 +142,7 @@ def test_a_source_that_comes_back_keeps_its_content_id(in_place: bool, tmp_path:
 def test_a_journal_of_version_1_is_taken_over(checksum: bool, labelled: tuple[Path, Path, list[str]]) -> None:
     folder, target, paths = labelled
     before = results(target)
-    as_of_version_1(target / STATE)
+    as_of_version_1(target / STATE, folder)
     done = label(folder, target, checksum=checksum)
     assert done.summary["resumed"] == (0 if checksum else 3)  # with it, they are read, and their digests kept
     whole(target, paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -18,7 +19,7 @@ from labeling.batch import run
 from labeling.batch.options import RunOptions
 from labeling.marks.credentials import Signer, make_test_chain
 
-from .batching import STATE, batch, tree, whole
+from .batching import STATE, batch, results, tree, whole
 from .test_bad_input import PRODUCER, refused
 
 LABELER = Labeler(producer=PRODUCER)
@@ -38,14 +39,25 @@ def test_the_command_refuses_what_cannot_be_meant(tmp_path: Path) -> None:
     refused(batch(tmp_path / "in", tmp_path / "out", "--storage-options", "[1]"), 2, "must be an object")
 
 
-def test_options_must_stay_the_same_within_a_run(tmp_path: Path) -> None:
+def test_options_that_change_begin_a_generation_and_keep_what_is_done(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 2)
     assert batch(folder, target).returncode == 0
-    refused(batch(folder, target, "--text", "由AI生成"), 2, "other options (style)", "--restart")
-    assert batch(folder, target, "--text", "由AI生成", "--restart", "--overwrite").returncode == 0
+    first = results(target)
+    done = batch(folder, target, "--text", "由AI生成")
+    assert done.returncode == 0
+    assert "2 files were labelled with earlier options (style); --restart labels them again" in done.stdout
+    assert results(target) == first
+    done = batch(folder, target, "--text", "由AI生成", "--restart")
+    assert done.returncode == 0
+    assert "earlier options" not in done.stdout
     whole(target, paths)
+    assert {path: line["content_id"] for path, line in results(target).items()} == {
+        path: line["content_id"] for path, line in first.items()
+    }
     assert labeling.verify(target / paths[0]).findings[1].value["text"] == "由AI生成"
+    replaced = [json.loads(line) for line in (target / STATE / "history.jsonl").read_text().splitlines()]
+    assert {line["path"]: line for line in replaced} == first
 
 
 def test_a_signer_is_made_in_each_worker(tmp_path: Path) -> None:
@@ -96,10 +108,14 @@ def test_a_journal_that_is_damaged_or_of_the_future(tmp_path: Path) -> None:
     refused(batch(folder, target), 2, "journal", "--restart")
     journal.write_bytes(sound)
     results_file = target / STATE / "results.jsonl"
-    results_file.write_bytes(results_file.read_bytes()[:40])
+    numbers = {path: line["content_id"] for path, line in results(target).items()}
+    sound_results = results_file.read_bytes()
+    results_file.write_bytes(sound_results[:40])
     refused(batch(folder, target), 2, "shorter", "--restart")
-    assert batch(folder, target, "--restart", "--overwrite").returncode == 0
+    results_file.write_bytes(sound_results)
+    assert batch(folder, target, "--restart").returncode == 0
     whole(target, paths)
+    assert {path: line["content_id"] for path, line in results(target).items()} == numbers
 
 
 def test_the_library_needs_no_more_than_a_folder(tmp_path: Path) -> None:

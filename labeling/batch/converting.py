@@ -36,7 +36,7 @@ class Converting:
         if kept is not None:  # all is known but what was lost, which a dry run tells
             target = local.parent / "kept" / PurePath(task.output_path).name
         else:
-            require_free(task, job)
+            require_free(attempt, job)
             properties = carried(attempt, job, strict=self._how.strict, format=self._how.format)
             target = attempt.stack.enter_context(job.output.store(task.output_path, carried=properties))
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):

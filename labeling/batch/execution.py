@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import threading
 import time
@@ -16,11 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from labeling.batch import run_lock, setup
+from labeling.batch import generations, run_lock, setup
 from labeling.batch.conversion import Conversion, OutputNames
 from labeling.batch.coverage import Coverage, Scope
 from labeling.batch.job import Check, Job
-from labeling.batch.journal import FILES, RESULTS, Journal, in_use
+from labeling.batch.journal import RESULTS, Journal, in_use, set_aside_if_damaged
 from labeling.batch.listing import (
     CHUNK_SIZE,
     OVERRIDE_KEYS,
@@ -117,9 +116,7 @@ class Execution:
                 self.source, self.target, self.options, make_labeler=self.make_labeler, check=self.check,
                 conversion=self.conversion,
             )  # fmt: skip
-            journal.require_same("options", description)
-            if not journal.meta("run"):
-                journal.set_meta("run", secrets.token_hex(8))
+            generations.begin(journal, description, self.mode, restart=self.options.restart)
             job = self._job(journal)
             _remove_leftovers(job.output, journal)
             journal.forget_folders()
@@ -128,8 +125,9 @@ class Execution:
             if session.error is not None and not session.progress.done:
                 raise session.error
             journal.compact()
-            profiles = self.check.profile if self.check is not None else (description["profile"],)
-            summary = self._report(journal, session, profiles, started, time.monotonic() - clock)
+            profiles = self.check.profile if self.check is not None else (description.legacy["profile"],)
+            older = generations.earlier(journal, description)
+            summary = self._report(journal, session, profiles, older, started, time.monotonic() - clock)
             if session.error is not None:
                 raise session.error
         return Finished(summary, self.folder, session.progress.stopping)
@@ -147,9 +145,8 @@ class Execution:
             ) from error
         with lock:
             if self.options.restart:
-                for stale in FILES:
-                    (self.folder / stale).unlink(missing_ok=True)
-            elif not self.output.local:
+                set_aside_if_damaged(self.folder)
+            if not self.output.local:
                 from labeling.batch.report import fetch_journal
 
                 fetch_journal(self.folder, self.output, setup.remote_folder(self.options))
@@ -204,7 +201,6 @@ class Execution:
                 PlanOptions(
                     retry_failed=self.options.retry_failed, checksum=self.options.checksum,
                     overwrite=self.options.overwrite, named_once=opened_list is not None, outputs=self._output_names(),
-                    generation=journal.generation,
                 ),
                 coverage,
                 in_place=self.options.in_place,
@@ -259,7 +255,13 @@ class Execution:
         return BackgroundListing(mine(coverage.counted(list_tree(self.source, wanted, excluded)))), count
 
     def _report(
-        self, journal: Journal, session: Session, profiles: Sequence[str], started: datetime, wall: float
+        self,
+        journal: Journal,
+        session: Session,
+        profiles: Sequence[str],
+        older: dict[str, Any] | None,
+        started: datetime,
+        wall: float,
     ) -> dict[str, Any]:
         """Sum up the results, and write summary and page."""
         from labeling.batch.report import summarize, write_report
@@ -269,6 +271,8 @@ class Execution:
             started=started, wall=wall, interrupted=session.progress.stopping, workers=session.pool.size,
             engine=self.engine, source=self.source.name, target=self.output.name, resumed=session.progress.before,
         )  # fmt: skip
+        if older is not None:
+            summary["earlier_options"] = older
         if session.repeated:
             summary["repeated"] = session.repeated
         if self.shard is not None:

@@ -9,27 +9,31 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from labeling.batch import run_identity
 from labeling.batch.conversion import OutputNames, same_output
-from labeling.batch.journal_schema import digest_bytes, migrate, output_bytes, prepare
+from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
+from labeling.batch.journal_schema import migrate, prepare
 from labeling.batch.plan import Plan, PlanOptions, Row, task_for
-from labeling.batch.task import Item, Outcome, Status, Task, path_bytes
+from labeling.batch.results_file import sort_lines
+from labeling.batch.task import Item, Outcome, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 from labeling.temporary import PLAIN
 
-FINISHED = (Status.LABELLED, Status.CONVERTED, Status.VERIFIED)
-"""What became of a file of which the journal keeps what was made of which content."""
+JOURNAL, RESULTS, HISTORY, RUN = "journal.sqlite", "results.jsonl", "history.jsonl", "run.json"
+DAMAGED = "journal.damaged"
+"""What a journal is called that could not be read, after a start over."""
 
-JOURNAL, RESULTS = "journal.sqlite", "results.jsonl"
-FILES = (RESULTS, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
+FILES = (RESULTS, HISTORY, RUN, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
 
 
 def in_use(folder: Path) -> bool:
@@ -46,6 +50,27 @@ def in_use(folder: Path) -> bool:
     return False
 
 
+def set_aside_if_damaged(folder: Path) -> None:
+    """Give a journal that cannot be read another name, so that it is made again from the results."""
+    journal, results = folder / JOURNAL, folder / RESULTS
+    if not journal.exists():
+        return
+    db = sqlite3.connect(journal, timeout=0.5)
+    try:
+        row = db.execute("SELECT value FROM meta WHERE key='valid'").fetchone()
+        damaged = int(row[0] if row else 0) > (results.stat().st_size if results.exists() else 0)
+    except (sqlite3.DatabaseError, ValueError) as error:
+        if "locked" in str(error):
+            return
+        damaged = True
+    finally:
+        db.close()
+    if damaged:
+        journal.replace(folder / DAMAGED)
+        for rest in (f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal"):
+            (folder / rest).unlink(missing_ok=True)
+
+
 class Journal:
     """The journal and the results in a run's folder. One run at a time can have them open.
 
@@ -60,14 +85,17 @@ class Journal:
         self.folder = folder
         self._path = folder / JOURNAL
         self._results_path = folder / RESULTS
-        self.generation = 1
+        self.generation, self.redo_session, self.root = 1, 0, 0
         with ExitStack() as on_failure:  # closes what was opened until then
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._db = on_failure.enter_context(closing(sqlite3.connect(self._path, timeout=0.5)))
-                prepare(self._db, self._path)
+                is_new = prepare(self._db, self._path)
                 self._adopt_compacted_results()
                 self._results = on_failure.enter_context(self._open_results())
+                if is_new:
+                    with self._db:
+                        rebuild(self._db, self._results_path, run_identity.read(folder / RUN))
                 self._cut_results()
                 migrate(self._db, self._results_path)
                 self.session = int(self.meta("session", "0")) + 1
@@ -125,24 +153,48 @@ class Journal:
         with self._transaction():
             self._set(key, value)
 
-    def require_same(self, key: str, value: dict[str, Any]) -> None:
-        """Note the options of the run, or compare them with those that it was begun with.
+    def generations(self) -> dict[int, dict[str, Any]]:
+        """Return the options of each generation."""
+        return {number: json.loads(text) for number, text in self._db.execute("SELECT number, options FROM generation")}
 
-        Raises:
-            LabelingError: The run was begun with other options.
+    def count_by_generation(self) -> dict[int, int]:
+        """Return how many files each generation has processed that no later one has."""
+        places = ",".join("?" * len(FINISHED))
+        query = f"SELECT generation, count(*) FROM item WHERE status IN ({places}) GROUP BY generation"  # noqa: S608
+        return dict(self._db.execute(query, [str(status) for status in FINISHED]).fetchall())
+
+    def begin(self, fixed: dict[str, Any], generation: int, options: dict[str, Any], root: str, *, again: bool) -> None:
+        """Note what the run is, under which options it goes on, and where its source is.
+
+        Args:
+            fixed: What must not change.
+            generation: The number of the options.
+            options: The options themselves.
+            root: Where the source is.
+            again: All files are processed again.
         """
-        before = self.meta(key)
-        if not before:
-            with self._db:
-                self._set(key, json.dumps(value))
-            return
-        known = json.loads(before)
-        if known != value:
-            changed = ", ".join(name for name in known | value if known.get(name) != value.get(name))
-            raise LabelingError(
-                f"the run was begun with other options ({changed})", path=self.folder,
-                hint="give those again, use another target, or start over with `restart=True`",
-            )  # fmt: skip
+        with self._transaction():
+            self._set("fixed", json.dumps(fixed))
+            self._set("generation", str(generation))
+            self._db.execute("INSERT OR IGNORE INTO generation VALUES (?, ?)", (generation, json.dumps(options)))
+            self._db.execute("INSERT OR IGNORE INTO root (name) VALUES (?)", (root,))
+            if again:
+                self._set("redo session", str(self.session))
+                self._set("redone generation", str(generation))
+            if not self.meta("run"):
+                self._set("run", secrets.token_hex(8))
+            self.root = self._db.execute("SELECT number FROM root WHERE name=?", (root,)).fetchone()[0]
+        self.generation, self.redo_session = generation, int(self.meta("redo session", "0"))
+        run_identity.write(self._db, self.folder / RUN)
+
+    def take_over(self, fixed: dict[str, Any], options: dict[str, Any], root: str) -> None:
+        """Note what version 1 of the journal kept of the run."""
+        with self._transaction():
+            self._set("fixed", json.dumps(fixed))
+            self._set("generation", "1")
+            self._db.execute("INSERT OR IGNORE INTO generation VALUES (1, ?)", (json.dumps(options),))
+            self._db.execute("INSERT OR IGNORE INTO root (name) VALUES (?)", (root,))
+            self._db.execute("UPDATE item SET root=(SELECT number FROM root WHERE name=?) WHERE root=0", (root,))
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -159,17 +211,24 @@ class Journal:
                 if options.named_once and met_before:
                     plan.repeated.append(item)
                     continue
-                task = task_for(item, row, overrides, options)
+                again = row is not None and row.session < self.redo_session
+                task = task_for(item, row, overrides, options, again=again)
+                moved = row is not None and row.root not in (0, self.root)
                 if task is None:
                     plan.done += 1
                     plan.done_size += item.size
                     if options.named_once:
                         self._db.execute("UPDATE item SET session=? WHERE key=?", (self.session, item.key))
+                    if moved and row is not None and row.status in FINISHED:
+                        self._db.execute("UPDATE item SET root=? WHERE key=?", (self.root, item.key))
                     continue
+                if moved and row is not None:
+                    task.moved_from = self._root_name(row.root)
                 task.may_replace = task.may_replace or options.overwrite
+                task.overwrite = options.overwrite
                 plan.tasks.append(task)
                 begun[item.key] = (
-                    item.key, item.size, item.stamp, overrides, task.crashes, self.session, options.generation,
+                    item.key, item.size, item.stamp, overrides, task.crashes, self.session, self.generation,
                     task.redo,
                 )  # fmt: skip
             self._db.executemany(
@@ -210,6 +269,9 @@ class Journal:
         query = f"SELECT key, {', '.join(Row._fields)} FROM item WHERE key IN ({placeholders})"  # noqa: S608 - no values
         return {row[0]: Row(*row[1:]) for row in self._db.execute(query, keys)}
 
+    def _root_name(self, number: int) -> str:
+        return str(self._db.execute("SELECT name FROM root WHERE number=?", (number,)).fetchone()[0])
+
     def note_crash(self, task: Task) -> None:
         """Note how many workers crashed on a file: the number outlives this process."""
         with self._transaction():
@@ -235,39 +297,12 @@ class Journal:
                 key = path_bytes(each.path)
                 row = self._db.execute("SELECT at FROM item WHERE key=?", (key,)).fetchone()
                 superseded = superseded or bool(row and row[0] is not None and not each.unchanged)
-                self._finish_one(key, each, at)
+                finish_row(self._db, key, each, at, self.generation, self.root)
                 at += len(each.line)
             self._set("valid", str(at))
             if superseded:
                 self._set("superseded", "1")
         self._valid = at
-
-    def _finish_one(self, key: bytes, outcome: Outcome, at: int) -> None:
-        source = digest_bytes(outcome.source_sha256)
-        read = (outcome.size, outcome.stamp)
-        if outcome.unchanged:
-            self._db.execute(
-                "UPDATE item SET begun=0, redo=0, size=?, stamp=?, source_sha256=coalesce(source_sha256, ?) "
-                "WHERE key=?",
-                (*read, source, key),
-            )
-            return
-        line = (str(outcome.status), *read, at, len(outcome.line))
-        if outcome.status not in FINISHED:  # what is known of an earlier output stays known
-            self._db.execute(
-                "UPDATE item SET begun=0, redo=0, status=?, size=?, stamp=?, at=?, length=?, "
-                "source_sha256=iif(output_sha256 IS NULL, coalesce(?, source_sha256), source_sha256) WHERE key=?",
-                (*line, source, key),
-            )
-            return
-        generation = self.generation if outcome.generation is None else outcome.generation
-        output = (output_bytes(outcome.output or None, key), outcome.output_size or None)
-        label = (digest_bytes(outcome.output_sha256), outcome.content_id or None, generation)
-        self._db.execute(
-            "UPDATE item SET begun=0, redo=0, status=?, size=?, stamp=?, at=?, length=?, source_sha256=?, output=?, "
-            "output_size=?, output_sha256=?, content_id=?, generation=?, ours=max(ours, ?) WHERE key=?",
-            (*line, source, *output, *label, outcome.status != Status.VERIFIED, key),
-        )
 
     def forget_folders(self) -> None:
         """Drop the results of folders that could not be listed: this session lists them again."""
@@ -296,29 +331,33 @@ class Journal:
             yield from file
 
     def compact(self) -> None:
-        """Drop the lines that a later attempt has replaced. Raises :class:`LabelingError`."""
+        """Move the lines that a later attempt has replaced to the history. Raises :class:`LabelingError`."""
         if not self.meta("superseded"):
             return
         self._db.execute("PRAGMA synchronous=FULL")  # the commit must be on disk before the renaming is
         try:
             self._compacted_path.unlink(missing_ok=True)
-            with self._results_path.open("rb") as old, self._compacted_path.open("xb") as new, self._transaction():
-                at = 0
+            with (
+                self._results_path.open("rb") as old,
+                self._compacted_path.open("xb") as new,
+                self._open_history() as history,
+                self._transaction(),
+            ):
                 self._db.execute("CREATE TEMP TABLE moved (key BLOB PRIMARY KEY, at INTEGER) WITHOUT ROWID")
-                lines = self._db.execute("SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY at")
-                for rows in iter(lambda: lines.fetchmany(1000), []):
-                    for key, start, length in rows:
-                        old.seek(start)
-                        new.write(old.read(length))
-                        self._db.execute("INSERT INTO moved VALUES (?, ?)", (key, at))
-                        at += length
+                current = self._db.execute("SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY at")
+                moved = sort_lines(old, self._valid, current, new, history)
+                self._db.executemany("INSERT INTO moved VALUES (?, ?)", moved)
+                at = new.tell()
+                history.flush()
+                os.fsync(history.fileno())
                 new.flush()
                 os.fsync(new.fileno())
                 self._db.execute(
                     "UPDATE item SET at=(SELECT at FROM moved WHERE moved.key=item.key) WHERE at IS NOT NULL"
                 )
                 self._db.execute("DROP TABLE moved")
-                for key, value in (("valid", str(at)), ("superseded", ""), ("swap", "1")):
+                notes = {"valid": str(at), "superseded": "", "swap": "1", "history": str(history.tell())}
+                for key, value in notes.items():
                     self._set(key, value)
             self._results.close()
             self._adopt_compacted_results()
@@ -326,6 +365,15 @@ class Journal:
         except OSError as error:
             raise LabelingError(f"cannot be rewritten ({error.strerror})", path=self._results_path) from error
         self._valid = at
+
+    def _open_history(self) -> BinaryIO:
+        """Open the history at its end, without what was written and not committed."""
+        history = os.fdopen(os.open(self.folder / HISTORY, os.O_RDWR | os.O_CREAT | PLAIN, 0o666), "r+b")
+        size, committed = history.seek(0, os.SEEK_END), self.meta("history")
+        if committed and size > int(committed):
+            history.truncate(int(committed))
+            history.seek(0, os.SEEK_END)
+        return history
 
     @property
     def _compacted_path(self) -> Path:

@@ -49,12 +49,15 @@ _TABLES = (
 )
 
 
-def prepare(db: sqlite3.Connection, path: Path) -> None:
+def prepare(db: sqlite3.Connection, path: Path) -> bool:
     """Make the tables of a new journal, and look whether an existing one can be used.
 
     Args:
         db: The journal.
         path: Its file, for messages.
+
+    Returns:
+        Whether it is a new one.
 
     Raises:
         LabelingError: A newer version has written it.
@@ -75,6 +78,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
             f"was written by another version of aigc-labeling (its format is {version}, and {VERSION} is the newest "
             "that is known here)", path=path, hint="use that version, or another target",
         )  # fmt: skip
+    return version is None
 
 
 def _version(db: sqlite3.Connection) -> str | None:

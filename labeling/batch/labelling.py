@@ -53,7 +53,7 @@ class Labelling:
     def _label(self, attempt: Attempt) -> Outcome:
         task, local, job = attempt.task, attempt.local, self.job
         item = task.item
-        require_free(task, job, self._labeler)
+        require_free(attempt, job, self._labeler)
         labeler = self._labeler_for(tuple((key, value) for key, value in item.overrides if key != "content_id"))
         in_place = job.in_place and job.source.local
         properties = carried(attempt, job, strict=labeler.strict)

@@ -45,10 +45,10 @@ class RunOptions:
         default=False, metadata={"help": "Try again what failed, was refused or set aside before."}
     )
     checksum: bool = field(
-        default=False, metadata={"help": "Compare contents, not size and date, to see what has changed."}
+        default=False, metadata={"help": "Read every file to see what has changed, whatever its size and date."}
     )
     restart: bool = field(
-        default=False, metadata={"help": "Forget what was done before; with `overwrite=True`, do all of it again."}
+        default=False, metadata={"help": "Do all of it again with these options; what has a content id keeps it."}
     )
     limit: int | None = field(
         default=None,

@@ -11,7 +11,7 @@ from labeling import containers
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
 from labeling.batch.storage import normalized_path
-from labeling.batch.task import Known, Task
+from labeling.batch.task import Known
 from labeling.errors import LabelingError
 from labeling.files import sha256
 from labeling.verification.verifier import sidecar_of
@@ -32,23 +32,32 @@ class Unnameable(LabelingError):
     """The object's name, with ``//`` in it, would be the name of another file in a folder."""
 
 
-def require_free(task: Task, job: Job, labeler: Labeler | None = None) -> None:
-    """Check that a task may write its output.
+def require_free(attempt: Attempt, job: Job, labeler: Labeler | None = None) -> None:
+    """Check that the output may be written.
 
     Args:
-        task: The task.
+        attempt: The attempt at its source.
         job: What the run does.
         labeler: How it labels: an output with this producer's label, at which a worker died, is ours.
 
     Raises:
         LabelingError: The name is taken, or cannot be used in the target.
     """
-    path, target = task.output_path, job.target
+    task, target = attempt.task, job.target
+    path = task.output_path
     if target is None:
         return
     if target.local and normalized_path(path) != path:
         raise Unnameable("no file can have this name", path=path, hint="rename the object, or name a bucket")
-    if task.may_replace or not target.exists(path):
+    if not target.exists(path):
+        return
+    if task.moved_from and not task.overwrite and attempt.source_sha256 != task.known.source_sha256:
+        known = "has" if task.known.source_sha256 else "may have"
+        raise Taken(
+            f"the file of this name at {task.moved_from}, from which the output was made, {known} other content",
+            path=path, hint="`overwrite=True` replaces the output; for another archive, use another target",
+        )  # fmt: skip
+    if task.may_replace:
         return
     if not (task.interrupted and (task.output_was_free or _has_label_of(labeler, path, job))):
         raise Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from labeling.batch.conversion import OutputNames
+from labeling.batch.results_file import is_unchanged_since
 from labeling.batch.task import SUCCESSFUL, Item, Known, Status, Task
 
 
@@ -32,7 +33,7 @@ class Row(NamedTuple):
         """Return what a worker needs to know of the file's last result."""
         return Known(
             (self.source_sha256 or b"").hex(), (self.output_sha256 or b"").hex(), self.content_id or "",
-            self.generation, trusted=(self.size, self.stamp) == (item.size, item.stamp),
+            self.generation, trusted=self.size == item.size and is_unchanged_since(item.stamp, self.stamp),
         )  # fmt: skip
 
 
@@ -65,7 +66,6 @@ class PlanOptions:
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
         outputs: What outputs are called, where that is not what their sources are called.
-        generation: The number of the run's options.
     """
 
     retry_failed: bool = False
@@ -73,10 +73,9 @@ class PlanOptions:
     overwrite: bool = False
     named_once: bool = False
     outputs: OutputNames | None = None
-    generation: int = 1
 
 
-def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions) -> Task | None:
+def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions, *, again: bool = False) -> Task | None:
     """Return the task for a listed file; ``None`` if the file is done.
 
     Args:
@@ -84,6 +83,7 @@ def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions) 
         row: What the journal has of it.
         overrides: What the file list says about it, as the journal stores that.
         options: Which files are processed again.
+        again: This one is, even if its content is the same.
     """
     if row is None:
         return Task(item)
@@ -93,10 +93,10 @@ def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions) 
         begun_overrides = tuple((key, value) for key, value in json.loads(row.own))
         task.begun_as = replace(item, size=row.size, stamp=row.stamp, overrides=begun_overrides)
         task.begun_in = row.begun
-        task.redo = task.redo or row.own != overrides
+        task.redo = task.redo or again or row.own != overrides
         return task
     failed = row.status not in SUCCESSFUL
-    task.redo = row.own != overrides
+    task.redo = again or row.own != overrides
     if task.redo or (failed and options.retry_failed) or (row.status == Status.REFUSED and options.overwrite):
         return task
     task.done = not failed  # a worker compares the contents: in this process it would take hours

@@ -69,8 +69,10 @@ def run(
         in_place: Replace the files themselves. There is no target then.
         overwrite: Replace outputs that exist already and were not made by this run.
         retry_failed: Try again what failed, was refused or was set aside before.
-        checksum: Compare contents to see whether a file has changed, not size and date.
-        restart: Forget what was done before.
+        checksum: Read every file and compare its SHA-256, to see whether it has changed. Otherwise only files with
+            another size or date are read. What has the same content is not processed again.
+        restart: Process everything again, with these options. Outputs of this run are replaced, and a content that
+            has a content id keeps it. Without it, other options only hold for new and changed files.
         limit: Process at most so many files in this session. Those that are done already do not count, so that the
             next session takes the next ones.
         shard: Take one of several parts of the source, such as ``"3/16"``, by the hash of each path that

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling.batch import run_lock
 from labeling.batch.conversion import Conversion
+from labeling.batch.generations import Description, options_of_run
 from labeling.batch.job import Check
 from labeling.batch.journal import FILES
 from labeling.batch.options import RunOptions
@@ -19,11 +20,10 @@ from labeling.batch.storage import Folder, Storage, open_storage
 from labeling.batch.summary import Mode
 from labeling.batch.task import STATE_FOLDER
 from labeling.errors import LabelingError, UnreadableFile
-from labeling.gates import foreign
+from labeling.inert import without_secrets
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
-    from labeling.marks.credentials import Signer
 
 _SECRETS = ("signer", "security_key")
 """Fields of a labeler that hold keys."""
@@ -181,61 +181,22 @@ def description(
     make_labeler: Callable[[], Labeler] | None,
     check: Check | None,
     conversion: Conversion | None,
-) -> dict[str, Any]:
-    """Describe what must not change between the sessions of a run, so that all its results are of one kind.
+) -> Description:
+    """Describe what a run is, and what its labels depend on.
 
     Raises:
         LabelingError: The labeler or the signer cannot be made.
     """
     mode: Mode = "label" if make_labeler else "convert" if conversion else "verify"
-    found: dict[str, Any] = {"mode": mode, "source": full_name(source), "in place": options.in_place}
-    if make_labeler is not None:
-        found |= _labeler_description(foreign(make_labeler)())
-    elif conversion is not None:
-        found |= conversion.arguments() | {"signed": _is_made(conversion.signer)}
-    else:
-        found |= _check_description(check)
+    fixed: dict[str, Any] = {"mode": mode, "in place": options.in_place}
     if target is not None and check is None and (options.state is not None or not target.local):
-        found["target"] = full_name(target)  # otherwise the journal is in its target, which may be moved
+        fixed["target"] = full_name(target)  # otherwise the journal is in its target, which may be moved
     if options.shard is not None:
-        found["shard"] = options.shard
+        fixed["shard"] = options.shard
+    root = full_name(source)
     if options.storage_options and (endpoint := options.storage_options.get("endpoint_url")):
-        found["endpoint"] = _short_hash(str(endpoint).encode())
-    return found
-
-
-def _is_made(make_signer: Callable[[], Signer] | None) -> bool:
-    """Return whether there is a signer; one that cannot be made ends the run here, and not at every file."""
-    return make_signer is not None and make_signer() is not None
-
-
-def _labeler_description(labeler: Labeler) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for each in fields(labeler):
-        if each.init and each.name not in _SECRETS:
-            value = getattr(labeler, each.name)
-            is_plain = isinstance(value, str | int | bool | None)
-            found[each.name] = value if is_plain else _short_hash(repr(value).encode())
-    return found | {"signed": labeler.signer is not None}
-
-
-def _check_description(check: Check | None) -> dict[str, Any]:
-    assert check is not None
-    texts = {
-        name: hashlib.sha256(Path(name).read_bytes()).hexdigest()
-        for name in check.profile
-        if name.endswith(".toml") and Path(name).is_file()
-    }
-    return {
-        "profile": list(check.profile),
-        "profiles' text": texts,
-        "visible": check.visible,
-        "min_confidence": check.min_confidence,
-    }
-
-
-def _short_hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
+        root += f" at {without_secrets(str(endpoint))}"
+    return Description(fixed, *options_of_run(make_labeler, check, conversion), root=root)
 
 
 def full_name(storage: Storage) -> str:

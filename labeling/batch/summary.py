@@ -241,6 +241,8 @@ class Summary:
             - ``sizes`` (bytes) and ``seconds`` (per file): ``count``, ``total``, ``min``, ``max``, ``p50``, ``p90``,
               ``p99`` (within 2.5 %, None without files) and ``bins``: from, to (exclusive, None: no end), files
             - ``slowest``: up to ten rows of ``path``, ``seconds``, ``status``, ``size``, ``media_type``
+            - ``earlier_options``, if files were labelled or converted with other options than those of this session and
+              stay so: ``files``, ``options`` that differ
             - with those options: ``shard``, such as ``3/16``; ``limited`` if files are left for another session:
               ``limit``, and ``left``, how many at most (None: not counted)
             - ``timeline``: ``start``, ``interval`` (s), and for each interval ``files`` and ``bytes`` finished in it

@@ -160,6 +160,8 @@ class Task:
         output: The output's path in the target, if that is not the file's own.
         crashes: Workers that crashed on it.
         may_replace: The output may be replaced: this run has written it, or the user asked for it.
+        overwrite: The user asked for it.
+        moved_from: Where the source was that the journal knows, if it is elsewhere now.
         interrupted: A worker may have written the output before it died. If the output has our label, it is ours.
         output_was_free: The output was not there when the file was begun: one that an interrupted worker left is ours.
         known: What an earlier result says of it.
@@ -174,6 +176,8 @@ class Task:
     output: str = ""
     crashes: int = 0
     may_replace: bool = False
+    overwrite: bool = False
+    moved_from: str = ""
     interrupted: bool = False
     output_was_free: bool = False
     known: Known = NOTHING_KNOWN

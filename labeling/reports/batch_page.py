@@ -16,7 +16,16 @@ from labeling.reports import _batch_plots as plots
 from labeling.reports import quantities
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, asset, el, joined, policy
-from labeling.reports.batch_words import GOOD_STATUSES, good_status, lead, limited, own_key, remedy, word
+from labeling.reports.batch_words import (
+    GOOD_STATUSES,
+    earlier_options,
+    good_status,
+    lead,
+    limited,
+    own_key,
+    remedy,
+    word,
+)
 from labeling.reports.messages import TAGS, profile_title
 from labeling.rule_catalogue import RULES
 
@@ -88,6 +97,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
         el("h1", title),
         el("p", lead(summary["total"], good, bad, summary["mode"], language), class_="lead"),
         el("p", word("interrupted", language), class_="notice") if summary["interrupted"] else None,
+        el("p", _with_code(older), class_="notice") if (older := earlier_options(summary, language)) else None,
         el("p", said, class_="aside") if (said := limited(summary, language)) else None,
         el("p", resumed, class_="aside") if summary["resumed"] else None,
         el("dl", *facts, class_="facts"),

@@ -46,6 +46,22 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{n} files were done by an earlier run and left as they are; throughput counts this run only.",
         "{n} 个文件已由先前的任务完成，本次未再处理；吞吐量仅按本次任务计算。",
     ),
+    "earlier:label": (
+        "{n} files were labelled with earlier options ({options}); `restart=True` labels them again.",
+        "{n} 个文件的标识是按先前的选项（{options}）添加的；使用 `restart=True` 可重新添加。",
+    ),
+    "earlier:label:1": (
+        "1 file was labelled with earlier options ({options}); `restart=True` labels it again.",
+        "1 个文件的标识是按先前的选项（{options}）添加的；使用 `restart=True` 可重新添加。",
+    ),
+    "earlier:convert": (
+        "{n} files were converted with earlier options ({options}); `restart=True` converts them again.",
+        "{n} 个文件是按先前的选项（{options}）转换的；使用 `restart=True` 可重新转换。",
+    ),
+    "earlier:convert:1": (
+        "1 file was converted with earlier options ({options}); `restart=True` converts it again.",
+        "1 个文件是按先前的选项（{options}）转换的；使用 `restart=True` 可重新转换。",
+    ),
     "limited": (
         "The limit was reached; the same command takes the next files.",
         "已达到本次处理数量上限。再次运行同一命令即可处理后续文件。",
@@ -311,6 +327,16 @@ def lead(total: int, well: int, attention: int, mode: str, language: str) -> str
         return first
     second = word("attention:1" if attention == 1 else "attention", language, n=f"{attention:,}")
     return f"{first}{'' if language == 'zh' else ' '}{second}"
+
+
+def earlier_options(summary: Mapping[str, Any], language: str = "en") -> str:
+    """Return what is said of files that were made with options of an earlier generation; ``""`` if there are none."""
+    found = summary.get("earlier_options")
+    if not found:
+        return ""
+    mode = "convert" if summary["mode"] == "convert" else "label"
+    key = f"earlier:{mode}:1" if found["files"] == 1 else f"earlier:{mode}"
+    return word(key, language, n=quantities.count(found["files"]), options=", ".join(found["options"]))
 
 
 def limited(summary: Mapping[str, Any], language: str = "en") -> str:
