@@ -202,14 +202,17 @@ def _connected(folder: Path, stack: ExitStack) -> sqlite3.Connection:
 
 def _options(db: sqlite3.Connection) -> dict[str, Any]:
     """Return what the results of a journal depend on, of whichever version it is."""
-    queries = ["SELECT value FROM meta WHERE key='options'"]
-    if db.execute("SELECT 1 FROM sqlite_master WHERE name='generation'").fetchone():
-        queries.append("SELECT options FROM generation ORDER BY number DESC LIMIT 1")
-    found: dict[str, Any] = {}
-    for query in queries:
+    notes = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('options', 'fixed', 'generation')"))
+    if "fixed" not in notes:  # version 1
+        return _json_object(str(notes.get("options", "{}")))
+    found = _json_object(str(notes["fixed"]))
+    for name, query in (
+        ("options", "SELECT options FROM generation WHERE number=(SELECT value FROM meta WHERE key='generation')"),
+        ("source", "SELECT name FROM root ORDER BY number DESC LIMIT 1"),
+    ):
         row = db.execute(query).fetchone()
         if row is not None:
-            found |= _json_object(str(row[0]))
+            found |= _json_object(str(row[0])) if name == "options" else {name: str(row[0])}
     return found
 
 
