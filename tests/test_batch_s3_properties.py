@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections import Counter
@@ -196,6 +197,36 @@ def test_types_of_names_without_extension(store: Server, tmp_path: Path) -> None
     }
     assert types["report.html"] == "text/html"
     assert types["summary.json"] == "application/json"
+
+
+def test_objects_that_are_stored_compressed(store: Server) -> None:
+    """Their bytes are expanded, as every client of HTTP does."""
+    png = small_png()
+    source, target = store.bucket(), store.bucket()
+    for name, body, encoding in (
+        ("gzip.png", gzip.compress(png), "gzip"),
+        ("members.png", gzip.compress(png[:99]) + gzip.compress(png[99:]), "x-gzip"),
+        ("false.png", png, "gzip"), ("plain.png", png, "identity"), ("cut.png", gzip.compress(png)[:-20], "gzip"),
+        ("br.png", b"\x8b\x03\x80" + bytes(90), "br"), ("bomb.png", gzip.compress(bytes(9 << 20)), "gzip"),
+    ):  # fmt: skip
+        store.client.put_object(Bucket=source, Key=name, Body=body, ContentEncoding=encoding, ContentType="image/png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labeling.batch.object_encoding.MAX_EXPANDED", 8 << 20)
+        done = go(f"s3://{source}", f"s3://{target}")
+    sound = {"gzip.png", "members.png", "false.png", "plain.png"}
+    assert proven(store, target, done) == sound
+    for key in sound:
+        head = store.client.get_object(Bucket=target, Key=key)
+        assert Image.open(head["Body"]).size == (24, 16)
+        assert head.get("ContentEncoding") == ("identity" if key == "plain.png" else None)
+        assert head["ContentType"] == "image/png"
+    found = results(done)
+    assert lost(found["gzip.png"]) == {"Content-Encoding gzip": "the copy is stored as it is, not compressed"}
+    assert not lost(found["plain.png"])
+    messages = {name: found[name]["error"]["message"] for name in ("cut.png", "br.png", "bomb.png")}
+    assert "cannot be expanded (Content-Encoding gzip" in messages["cut.png"]
+    assert "stored compressed (Content-Encoding br), which is not read" in messages["br.png"]
+    assert "expands to more than" in messages["bomb.png"]
 
 
 def test_a_conversion_has_the_type_of_its_output(store: Server, source: str) -> None:

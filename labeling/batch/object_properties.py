@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labeling.batch.object_encoding import is_compression
 from labeling.containers import formats
 from labeling.errors import WouldLose
 from labeling.losses import Loss
@@ -105,6 +106,8 @@ def fitted(
             lost.append(Loss(named, WHERE, f"{store} has no counterpart"))
     if carried.format:
         values |= _for_format(values, carried.format)
+    if is_compression(values.get(ENCODING, "")):
+        lost.append(Loss(f"{ENCODING} {values.pop(ENCODING)}", WHERE, "the copy is stored as it is, not compressed"))
     if values.get(CONTENT_TYPE) in GENERIC_TYPES:
         del values[CONTENT_TYPE]  # what the file is says more
     forbid_losses(carried, lost)

@@ -76,8 +76,14 @@ class ObjectStore:
         except FileNotFoundError:
             return False
 
-    def get(self, path: str, local: Path) -> None:
-        """Download an object."""
+    def get(self, path: str, local: Path, encoded: bool) -> None:
+        """Download an object.
+
+        Args:
+            path: The object.
+            local: Where to.
+            encoded: It has a Content-Encoding.
+        """
         self.fs.get_file(path, str(local))
 
     def put(self, local: Path, path: str, values: Mapping[str, Any], media_type: str) -> None:

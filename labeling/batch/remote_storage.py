@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labeling.batch import local_copies
-from labeling.batch.object_properties import Carried, Properties
+from labeling.batch.object_encoding import expand
+from labeling.batch.object_properties import ENCODING, Carried, Properties
 from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore
 from labeling.batch.object_stores import Upload, store_of
 from labeling.batch.store_errors import StoreErrors, error_code
 from labeling.batch.store_packages import install_hint
 from labeling.batch.task import STATE_FOLDER, EmptySource, Item, Problem, Seen, Status, StoreDown
-from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError
+from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError, error_context
 from labeling.files import sha256, temp_beside
 from labeling.inert import without_secrets
 
@@ -249,11 +250,20 @@ class RemoteStorage:
         return self._store.properties(self._full(path), details, partial(self._call, path, UnreadableFile))
 
     @contextmanager
-    def fetch(self, path: str) -> Iterator[Path]:
-        """Download the object to a temporary file, which is removed when the block ends."""
+    def fetch(self, path: str, details: Mapping[str, Any] | None = None) -> Iterator[Path]:
+        """Download the object to a temporary file, which is removed when the block ends.
+
+        Args:
+            path: The object.
+            details: What :meth:`look` has told of it: it is expanded if it is stored compressed.
+        """
+        encoding = self._store.kept(details).get(ENCODING, "") if details else ""
         with local_copies.temporary_folder() as folder:
             local = folder / _local_name(path)
-            self._call(path, UnreadableFile, self._store.get, self._full(path), local)
+            self._call(path, UnreadableFile, self._store.get, self._full(path), local, bool(encoding))
+            if encoding:
+                with error_context(path, replacing=str(local)):
+                    expand(local, encoding)
             yield local
 
     @contextmanager
@@ -317,7 +327,7 @@ class RemoteStorage:
 
     def _get(self, path: str, local: Path) -> bool:
         try:
-            self._store.get(self._full(path), local)
+            self._store.get(self._full(path), local, False)
         except FileNotFoundError as error:
             if error_code(error) == "NoSuchBucket":
                 raise

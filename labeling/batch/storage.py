@@ -82,8 +82,13 @@ class Storage(Protocol):
         """Return whether there is something at the path."""
         ...
 
-    def fetch(self, path: str) -> AbstractContextManager[Path]:
-        """Make the file available on a local disk until the block ends. Raises :class:`LabelingError`."""
+    def fetch(self, path: str, details: Mapping[str, Any] | None = None) -> AbstractContextManager[Path]:
+        """Make the file available on a local disk until the block ends. Raises :class:`LabelingError`.
+
+        Args:
+            path: The file.
+            details: What :meth:`look` has told of it: an object that is stored compressed is expanded then.
+        """
         ...
 
     def store(
@@ -246,7 +251,7 @@ class Folder:
         """Return whether there is something at the path, be it a link that leads nowhere."""
         return os.path.lexists(self.root / path)
 
-    def fetch(self, path: str) -> AbstractContextManager[Path]:
+    def fetch(self, path: str, details: Mapping[str, Any] | None = None) -> AbstractContextManager[Path]:
         """Return the file's own path."""
         return nullcontext(self.root / path)
 

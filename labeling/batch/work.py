@@ -67,7 +67,7 @@ class Worker:
         self._source_sha256 = ""
         size, stamp, details = job.source.look(item.path)
         with ExitStack() as stack:
-            local = stack.enter_context(job.source.fetch(item.path))
+            local = stack.enter_context(job.source.fetch(item.path, details))
             digest = self._source_sha256 = sha256(local)
             if self._is_done(task, digest):
                 return Outcome(item.path, Status.LABELLED, b"", size, stamp, digest, unchanged=True)
