@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
+from labeling.batch.options import DEPTHS
 from labeling.errors import LabelingError
 
 from . import _options
+from ._batch_modes import flag_of
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
@@ -48,3 +52,12 @@ def standard_input() -> IO[str]:
         stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     opened: IO[str] = stream
     return opened
+
+
+def explicit_depth(arguments: Sequence[str]) -> list[str]:
+    """Return a command line in which ``--check-outputs`` takes nothing for its value that cannot be it, such as SRC."""
+    flag = flag_of("check_outputs")
+    return [
+        f"{flag}={DEPTHS[0]}" if argument == flag and following not in DEPTHS else argument
+        for argument, following in pairwise([*arguments, ""])
+    ]

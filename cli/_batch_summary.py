@@ -12,7 +12,7 @@ from rich.text import Text
 from labeling.inert import inert
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
-from labeling.reports.batch_words import earlier_options, lead, limited, own_key, remedy, word
+from labeling.reports.batch_words import earlier_options, lead, limited, own_key, remarks, remedy, word
 
 from ._terminal import elide, make_console
 from ._wording import in_options
@@ -102,6 +102,8 @@ def _head(summary: Mapping[str, Any]) -> Text:
         text.append(f"\n{quantities.duration(summary['wall'])} with {workers}: {rates}{amounts}", "dim")
     if summary["resumed"]:
         text.append(f"\n{quantities.count(summary['resumed'])} were done by an earlier run and left as they are", "dim")
+    for said, names in remarks(summary):
+        text.append(f"\n{in_options(said)} {inert(', '.join(names))}".rstrip(), "yellow")
     return text
 
 

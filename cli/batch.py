@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import click
 
-from labeling.batch.options import DEFAULT_TIMEOUT, ENGINES, LANGUAGES, RunOptions
+from labeling.batch.options import DEFAULT_TIMEOUT, DEPTHS, ENGINES, LANGUAGES, RunOptions
 from labeling.errors import LabelingError
 from labeling.options import options_of
 from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
-from ._batch_arguments import json_object, open_ledger, standard_input
+from ._batch_arguments import explicit_depth, json_object, open_ledger, standard_input
 from ._batch_merge import merge
 from ._batch_modes import flag_of, mode_arguments
 from ._wording import PARAMETER
@@ -53,7 +53,7 @@ class _Batch(click.Command):
         """Return the context of this command, or of the one that the first argument names."""
         if args and (command := self.commands.get(args[0])) is not None:
             return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, explicit_depth(args), parent, **extra)
 
 
 @click.command("batch", cls=_Batch)
@@ -81,6 +81,7 @@ class _Batch(click.Command):
 @_option("limit", type=click.IntRange(1), metavar="N")
 @_option("shard", metavar="K/N")
 @_option("rate", metavar="N/s")
+@_option("check_outputs", type=click.Choice(DEPTHS), is_flag=False, flag_value=DEPTHS[0], metavar="[size|sha256]")
 @_option("allow_empty")
 @_option("workers", type=click.IntRange(1), metavar="N")
 @_option("engine", type=click.Choice([engine for engine in ENGINES if engine != "inline"]), default="local")

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +30,7 @@ from labeling.batch.listing import (
     read_file_list,
 )
 from labeling.batch.options import RunOptions
+from labeling.batch.output_check import OutputCheck, output_check
 from labeling.batch.pace import Allowance, TokenBucket, files_per_second
 from labeling.batch.plan import PlanOptions
 from labeling.batch.resources import default_workers, processors
@@ -193,25 +194,28 @@ class Execution:
             scope: Scope = "list" if opened_list is not None else "globs" if globs else "all"
             coverage = Coverage(scope, journal.count() if self.shard is None else 0)  # a shard may lose all it has
             listing, count = self._listing(opened_list, wanted, coverage)
-            session = Session(
-                journal,
-                pool,
-                listing,
-                count,
-                PlanOptions(
-                    retry_failed=self.options.retry_failed, checksum=self.options.checksum,
-                    overwrite=self.options.overwrite, named_once=opened_list is not None, outputs=self._output_names(),
-                ),
-                coverage,
-                in_place=self.options.in_place,
-                ledger=self.ledger,
-                run_id=job.run_id,
-                allowance=Allowance(self.options.limit),
-                bucket=TokenBucket(None if self.options.rate is None else files_per_second(self.options.rate)),
-                report_progress=self.report_progress,
-            )  # fmt: skip
-            with _stopping_on_signals(session):
-                session.run()
+            with self._output_check(scope) as check:
+                session = Session(
+                    journal,
+                    pool,
+                    listing,
+                    count,
+                    PlanOptions(
+                        retry_failed=self.options.retry_failed, checksum=self._compares_sources,
+                        overwrite=self.options.overwrite, named_once=opened_list is not None,
+                        outputs=self._output_names(),
+                        output_check=check,
+                    ),
+                    coverage,
+                    in_place=self.options.in_place,
+                    ledger=self.ledger,
+                    run_id=job.run_id,
+                    allowance=Allowance(self.options.limit),
+                    bucket=TokenBucket(None if self.options.rate is None else files_per_second(self.options.rate)),
+                    report_progress=self.report_progress,
+                )  # fmt: skip
+                with _stopping_on_signals(session):
+                    session.run()
             completed = True
             self._require_files(session, left_out=wanted.left_out)
         finally:
@@ -221,6 +225,15 @@ class Execution:
     def _output_name(self, path: str) -> str:
         names = self._output_names()
         return path if names is None else names.name_of(path)
+
+    @property
+    def _compares_sources(self) -> bool:
+        """Whether all files are read to see whether they have changed: in place, they are the outputs as well."""
+        return self.options.checksum or (self.options.in_place and self.options.check_outputs == "sha256")
+
+    def _output_check(self, scope: Scope) -> AbstractContextManager[OutputCheck | None]:
+        depth = None if self.options.in_place else self.options.check_outputs
+        return output_check(self.output, depth, whole=scope != "list")
 
     def _require_files(self, session: Session, *, left_out: bool) -> None:
         """Give the session an error if its source was empty, or take that error away if an empty one is accepted."""

@@ -22,7 +22,7 @@ from labeling.batch import run_identity
 from labeling.batch.conversion import OutputNames, same_output
 from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
 from labeling.batch.journal_schema import migrate, prepare
-from labeling.batch.plan import Plan, PlanOptions, Row, task_for
+from labeling.batch.plan import Plan, PlanOptions, Row, outputs_to_remake, task_for, task_to_remake
 from labeling.batch.results_file import sort_lines
 from labeling.batch.task import Item, Outcome, Task, path_bytes
 from labeling.errors import LabelingError
@@ -205,6 +205,7 @@ class Journal:
             rows = self._rows([item.key for item in items])
             plan.known = len(rows)
             begun: dict[bytes, tuple[Any, ...]] = {}
+            remake = outputs_to_remake(items, rows, options.output_check) if options.output_check is not None else {}
             for item in items:
                 row, overrides = rows.get(item.key), json.dumps(item.overrides)
                 met_before = item.key in begun or (row is not None and row.session == self.session)
@@ -213,6 +214,8 @@ class Journal:
                     continue
                 again = row is not None and row.session < self.redo_session
                 task = task_for(item, row, overrides, options, again=again)
+                if row is not None and item.problem is None and (why := remake.get(item.key)) is not None:
+                    task = task_to_remake(item, row, why, task)
                 moved = row is not None and row.root not in (0, self.root)
                 if task is None:
                     plan.done += 1

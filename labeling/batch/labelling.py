@@ -86,8 +86,9 @@ class Labelling:
         if listed := dict(attempt.task.item.overrides).get("content_id"):
             return listed
         known = attempt.task.known
-        same = attempt.source_sha256 in (known.source_sha256, known.output_sha256 if self.job.in_place else "")
-        return (known.content_id or None) if same else None
+        same = known.is_of(attempt.source_sha256) and not (self.job.in_place and not known.source_sha256)
+        labelled = self.job.in_place and attempt.source_sha256 == known.output_sha256
+        return (known.content_id or None) if same or labelled else None
 
     def _adopt(self, attempt: Attempt) -> Outcome | None:
         """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.

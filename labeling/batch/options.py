@@ -20,8 +20,12 @@ Engine = Literal["local", "ray", "inline"]
 Language = Literal["en", "zh"]
 """The languages of the report."""
 
+Depth = Literal["size", "sha256"]
+"""What of an output is compared with what was written: that it is there with its size, or its contents as well."""
+
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+DEPTHS: tuple[Depth, ...] = get_args(Depth)
 
 DEFAULT_TIMEOUT = 3600.0
 """Seconds that a file may take."""
@@ -65,6 +69,10 @@ class RunOptions:
     rate: str | float | None = field(
         default=None, metadata={"help": "Begin at most so many files in a time: 20/s, 300/min, 5000/h."}
     )
+    check_outputs: Depth | None = field(
+        default=None,
+        metadata={"help": "Make outputs again that are gone or have another size; with sha256, other contents."},
+    )
     allow_empty: bool = field(
         default=False, metadata={"help": "A source without files, or without all that were there before, is no error."}
     )
@@ -99,6 +107,8 @@ class RunOptions:
             raise LabelingError(f"`timeout` must be a number of seconds above 0, or None, not {self.timeout!r}")
         _check_choice("engine", self.engine, ENGINES)
         _check_choice("language", self.language, LANGUAGES)
+        if self.check_outputs is not None:
+            _check_choice("check_outputs", self.check_outputs, DEPTHS)
         if self.storage_options is not None and not isinstance(self.storage_options, dict):
             raise LabelingError("`storage_options` must be a dict, such as {'endpoint_url': 'http://…'}")
 

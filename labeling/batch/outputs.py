@@ -11,7 +11,7 @@ from labeling import containers
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
 from labeling.batch.storage import normalized_path
-from labeling.batch.task import Known
+from labeling.batch.task import Known, Task
 from labeling.errors import LabelingError
 from labeling.files import sha256
 from labeling.verification.verifier import sidecar_of
@@ -109,6 +109,14 @@ def found_finished(attempt: Attempt, job: Job) -> tuple[Known, int] | None:
     with job.output.fetch(task.output_path) as local:
         found = wanted.get(sha256(local))
         return None if found is None else (found, local.stat().st_size)
+
+
+def is_as_written(task: Task, job: Job) -> bool:
+    """Return whether the output has the SHA-256 that the journal has."""
+    if not job.output.exists(task.output_path):
+        return False
+    with job.output.fetch(task.output_path) as local:
+        return sha256(local) == task.known.output_sha256
 
 
 def fetch_manifest(path: str, local: Path, job: Job) -> None:

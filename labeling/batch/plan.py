@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from labeling.batch.conversion import OutputNames
+from labeling.batch.output_check import OutputCheck
 from labeling.batch.results_file import is_unchanged_since
 from labeling.batch.task import SUCCESSFUL, Item, Known, Status, Task
 
@@ -19,6 +21,8 @@ class Row(NamedTuple):
     stamp: str
     own: str
     source_sha256: bytes | None
+    output: bytes | None
+    output_size: int | None
     output_sha256: bytes | None
     content_id: str | None
     generation: int
@@ -28,6 +32,15 @@ class Row(NamedTuple):
     begun: int
     redo: int
     ours: int
+
+    @property
+    def has_output(self) -> bool:
+        """Whether a run of this journal has written an output that should be there."""
+        return bool(self.ours) and self.status in (Status.LABELLED, Status.CONVERTED)
+
+    def output_path(self, item: Item) -> str:
+        """Return where the output of a file is."""
+        return item.path if self.output is None else self.output.decode("utf-8", "surrogateescape")
 
     def known(self, item: Item) -> Known:
         """Return what a worker needs to know of the file's last result."""
@@ -66,6 +79,7 @@ class PlanOptions:
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
         outputs: What outputs are called, where that is not what their sources are called.
+        output_check: Finds outputs that are to be made again; ``None`` if they are not looked at.
     """
 
     retry_failed: bool = False
@@ -73,6 +87,48 @@ class PlanOptions:
     overwrite: bool = False
     named_once: bool = False
     outputs: OutputNames | None = None
+    output_check: OutputCheck | None = None
+
+
+COMPARE = ""
+"""Instead of why an output is made again: its contents are to be compared first."""
+
+
+def outputs_to_remake(items: Sequence[Item], rows: Mapping[bytes, Row], check: OutputCheck) -> dict[bytes, str]:
+    """Return the keys of files whose outputs are not there as they were written, and why.
+
+    Args:
+        items: Listed files.
+        rows: What the journal has of them.
+        check: Looks at the outputs.
+
+    Raises:
+        LabelingError: It cannot be told whether the outputs are there.
+    """
+    known = [(item, row) for item in items if (row := rows.get(item.key)) is not None and row.has_output]
+    written = {row.output_path(item): (item, row) for item, row in known}
+    wrong = check.wrong({path: row.output_size for path, (_, row) in written.items()})
+    found = {written[path][0].key: why for path, why in wrong.items()}
+    if check.contents:
+        found = {item.key: COMPARE for item, row in known if row.output_sha256 is not None} | found
+    return found
+
+
+def task_to_remake(item: Item, row: Row, why: str, task: Task | None) -> Task | None:
+    """Return the task for a file whose output may have to be made again.
+
+    Args:
+        item: The file.
+        row: What the journal has of it.
+        why: What :func:`outputs_to_remake` says of its output.
+        task: The task for other reasons, if any.
+    """
+    if task is not None and (task.redo or not task.done):
+        return task  # its output is made anew in any case
+    if task is None:
+        task = Task(item, may_replace=bool(row.ours), known=row.known(item), done=True, source_done=True)
+    task.check_output, task.redo, task.remade = why == COMPARE, why != COMPARE, why
+    return task
 
 
 def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions, *, again: bool = False) -> Task | None:

@@ -230,6 +230,16 @@ class RemoteStorage:
         """Return the object's current size and stamp. Raises :class:`LabelingError`."""
         return self.look(path)[:2]
 
+    def size(self, path: str) -> int | None:
+        """Return the object's size; ``None`` if there is none. Raises :class:`LabelingError`."""
+        return self._call(path, UnreadableFile, self._size, path)
+
+    def _size(self, path: str) -> int | None:
+        try:
+            return self._store.version(self._store.details(self._full(path)))[0]
+        except FileNotFoundError:
+            return None
+
     def look(self, path: str) -> Seen:
         """Return the object's current size and stamp, and all else that the store says. Raises LabelingError."""
         details = self._call(path, UnreadableFile, self._store.details, self._full(path))

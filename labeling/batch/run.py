@@ -10,7 +10,7 @@ from labeling.batch import setup
 from labeling.batch.conversion import Conversion
 from labeling.batch.execution import Execution, FileList, Finished
 from labeling.batch.job import Check
-from labeling.batch.options import DEFAULT_TIMEOUT, Engine, Language, RunOptions
+from labeling.batch.options import DEFAULT_TIMEOUT, Depth, Engine, Language, RunOptions
 from labeling.batch.session import Progress
 from labeling.batch.summary import Mode
 from labeling.errors import LabelingError
@@ -39,6 +39,7 @@ def run(
     limit: int | None = None,
     shard: str | None = None,
     rate: str | float | None = None,
+    check_outputs: Depth | None = None,
     allow_empty: bool = False,
     workers: int | None = None,
     engine: Engine = "local",
@@ -81,6 +82,8 @@ def run(
             are converted, the hash is that of the output's name.
         rate: Begin at most so many files in a time: ``"20/s"``, ``"300/min"``, ``"5000/h"``, or a number of files a
             second.
+        check_outputs: Look at the outputs of earlier sessions too, and make those again, with the same content ids,
+            that are gone or have another size (``"size"``), or other contents (``"sha256"``, which reads them all).
         allow_empty: Accept a source in which there is no file, or none of those that earlier runs found. Otherwise that
             is an error: its disk may not be mounted, or its prefix mistyped.
         workers: Number of workers (default: by processors and memory; on Ray, all processors of the cluster).
@@ -113,8 +116,8 @@ def run(
         )
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
-        checksum=checksum, restart=restart, limit=limit, shard=shard, rate=rate, allow_empty=allow_empty,
-        workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
+        checksum=checksum, restart=restart, limit=limit, shard=shard, rate=rate, check_outputs=check_outputs,
+        allow_empty=allow_empty, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
         storage_options=storage_options, language=language,
     )  # fmt: skip
     mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"

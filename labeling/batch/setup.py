@@ -50,6 +50,8 @@ def open_storages(
         LabelingError: One of them cannot be opened, or they do not fit together.
     """
     verifying = mode == "verify"
+    if verifying and options.check_outputs is not None:
+        raise LabelingError("a verification has no outputs: `check_outputs` goes with labelling and converting")
     if options.in_place and mode == "convert":
         raise LabelingError(
             "a run converts nothing in place: a picture might be scaled and encoded twice after an interruption",

@@ -110,6 +110,10 @@ class Storage(Protocol):
         """Return the file's current size and stamp. Raises :class:`LabelingError`."""
         ...
 
+    def size(self, path: str) -> int | None:
+        """Return the size of the file at the path; ``None`` if none is there. Raises :class:`LabelingError`."""
+        ...
+
     def look(self, path: str) -> Seen:
         """Return the file's current size and stamp, and what else comes with them. Raises :class:`LabelingError`."""
         ...
@@ -287,6 +291,16 @@ class Folder:
         except OSError as error:
             raise UnreadableFile(f"vanished while it was processed ({error.strerror})", path=path) from None
         return status.st_size, str(status.st_mtime_ns)
+
+    def size(self, path: str) -> int | None:
+        """Return the size of the file at the path; ``None`` if there is none, or a link or folder in its place."""
+        try:
+            status = os.lstat(self.root / path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise UnreadableFile(f"cannot be looked at ({error.strerror})", path=path) from None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def look(self, path: str) -> Seen:
         """Return the file's current size and time of modification."""

@@ -71,6 +71,7 @@ class Summary:
         self._media_types: Counts[str] = Counts(_MAX_NAMES)
         self._how: Counts[str] = Counts(_MAX_NAMES)
         self._lost: Counts[tuple[str, str]] = Counts(_MAX_NAMES)
+        self._remade: Counts[str] = Counts(_MAX_STATUSES)
         self._sizes = Histogram(*_SIZE_DECADES)
         self._seconds = Histogram(*_SECONDS_DECADES)
         self._timeline = Timeline()
@@ -107,6 +108,8 @@ class Summary:
         self._add_time(line, path, int(size or 0))
         if not earlier:
             self._add_throughput(line, int(size or 0))
+            if why := _text(line.get("remade")):
+                self._remade.add(why, path)
 
     def _add_lost(self, losses: object, path: str) -> None:
         """Count what the labelled copy of a file does not hold; a thing that is lost twice in a file counts once."""
@@ -238,6 +241,8 @@ class Summary:
             - ``media_types``: rows of ``media_type``, ``count``; ``how``: rows of ``how``, ``count``
             - ``lost``: ``files`` of which something was lost; ``things``: rows of ``what``, ``why``, ``count``,
               ``examples``
+            - ``remade``: outputs that this session made again: rows of ``why`` (``missing``, ``size``, ``content``),
+              ``count``, ``examples``
             - ``sizes`` (bytes) and ``seconds`` (per file): ``count``, ``total``, ``min``, ``max``, ``p50``, ``p90``,
               ``p99`` (within 2.5 %, None without files) and ``bins``: from, to (exclusive, None: no end), files
             - ``slowest``: up to ten rows of ``path``, ``seconds``, ``status``, ``size``, ``media_type``
@@ -284,6 +289,10 @@ class Summary:
             ],
             "how": [{"how": name, "count": row.count} for name, row in self._how.most(_MAX_ROWS)],
             "lost": {"files": self._sums["with losses"], "things": self._lost_rows()},
+            "remade": [
+                {"why": why, "count": row.count, "examples": [*row.examples]}
+                for why, row in self._remade.most(_MAX_STATUSES)
+            ],
             "sizes": _distribution(self._sizes),
             "seconds": _distribution(self._seconds),
             "slowest": [row for _, _, row in sorted(self._slowest, key=lambda item: (-item[0], -item[1]))],

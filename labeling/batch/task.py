@@ -146,6 +146,10 @@ class Known:
     generation: int = 0
     trusted: bool = False
 
+    def is_of(self, digest: str) -> bool:
+        """Return whether a source with this SHA-256 is the one that the output was made from."""
+        return digest == self.source_sha256 if self.source_sha256 else self.trusted
+
 
 NOTHING_KNOWN = Known()
 """What is known of a file without an earlier result."""
@@ -167,6 +171,9 @@ class Task:
         known: What an earlier result says of it.
         done: Its last result is a good one, which stays if the content is the same.
         redo: It is processed even if its content is the same, and keeps its content id then.
+        remade: Why its output is made again: ``missing``, ``size`` or ``content``; empty if that is not the reason.
+        check_output: The output is to be compared with its SHA-256, and made again if that differs.
+        source_done: The source is not even read if the output is as it should be.
         begun_as: The file as it was when a session that was killed began it.
         begun_in: The generation of that session.
         recorded: What the ledger recorded in that session.
@@ -183,6 +190,9 @@ class Task:
     known: Known = NOTHING_KNOWN
     done: bool = False
     redo: bool = False
+    remade: str = ""
+    check_output: bool = False
+    source_done: bool = False
     begun_as: Item | None = None
     begun_in: int = 0
     recorded: Known | None = None

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from labeling.batch.job import Attempt, Job, Verb
-from labeling.batch.outputs import Taken, Unnameable
+from labeling.batch.output_check import WRONG_CONTENT
+from labeling.batch.outputs import Taken, Unnameable, is_as_written
 from labeling.batch.storage import Folder, ThroughLink
 from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, problem_outcome, with_losses
 from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose
@@ -65,6 +66,11 @@ class Worker:
     def _attempt(self, task: Task, start: float) -> Outcome:
         item, job = task.item, self.job
         self._source_sha256 = ""
+        if task.check_output:
+            if not is_as_written(task, job):
+                task = replace(task, redo=True, remade=WRONG_CONTENT)
+            elif task.source_done:
+                return Outcome(item.path, Status.LABELLED, b"", item.size, item.stamp, unchanged=True)
         size, stamp, details = job.source.look(item.path)
         with ExitStack() as stack:
             local = stack.enter_context(job.source.fetch(item.path, details))
@@ -75,6 +81,7 @@ class Worker:
             common = {
                 "attempts": task.crashes + 1, "size": size, "stamp": None if job.in_place else stamp,
                 "source_sha256": source_sha256, "list": dict(item.overrides) or None,
+                "remade": task.remade if task.known.is_of(digest) else None,
             }  # fmt: skip
             attempt = Attempt(task, local, stack, digest, common, start, details)
             outcome = self._verb.process(attempt)

@@ -23,6 +23,7 @@ from labeling.reports.batch_words import (
     lead,
     limited,
     own_key,
+    remarks,
     remedy,
     word,
 )
@@ -74,6 +75,11 @@ def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
     return RULES[rule].sentence(language, warning=warning) if rule in RULES else ""
 
 
+def _remark(said: str, names: Sequence[str]) -> Html:
+    shown = [part for name in names for part in (el("bdi", name), ", ")][:-1]
+    return el("p", said, *([" ", *shown] if shown else []), class_="aside")
+
+
 def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
     good, bad = attention(summary)
     number = summary["workers"]
@@ -100,6 +106,7 @@ def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:
         el("p", _with_code(older), class_="notice") if (older := earlier_options(summary, language)) else None,
         el("p", said, class_="aside") if (said := limited(summary, language)) else None,
         el("p", resumed, class_="aside") if summary["resumed"] else None,
+        *(_remark(said, names) for said, names in remarks(summary, language)),
         el("dl", *facts, class_="facts"),
         class_="page",
     )

@@ -5,10 +5,13 @@ A parameter of the library stands in backticks: the page shows it as code, the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labeling.reports import messages, quantities
+
+REMARKED = 5
+"""Files that a remark names."""
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
@@ -106,6 +109,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unfinished:summary": ("there is no summary", "缺少汇总文件"),
     "unfinished:interrupted": ("its last session was interrupted", "最近一次运行被中断"),
     "unfinished:limited": ("its last session ended at a limit", "最近一次运行因达到数量上限而结束"),
+    "remade": (
+        "{n} outputs were gone or no longer as they were written, and were made again with their content ids:",
+        "{n} 个输出文件已丢失或与写入时不一致，已按原内容编号重新生成：",
+    ),
+    "remade:1": (
+        "1 output was gone or no longer as it was written, and was made again with its content id:",
+        "1 个输出文件已丢失或与写入时不一致，已按原内容编号重新生成：",
+    ),
     # facts
     "source": ("Source", "来源目录"),
     "target": ("Target", "目标目录"),
@@ -337,6 +348,18 @@ def earlier_options(summary: Mapping[str, Any], language: str = "en") -> str:
     mode = "convert" if summary["mode"] == "convert" else "label"
     key = f"earlier:{mode}:1" if found["files"] == 1 else f"earlier:{mode}"
     return word(key, language, n=quantities.count(found["files"]), options=", ".join(found["options"]))
+
+
+def remarks(summary: Mapping[str, Any], language: str = "en") -> Iterator[tuple[str, list[str]]]:
+    """Yield what is said of files beyond what became of them, each sentence with the names of some of the files."""
+    rows = summary.get("remade") or []
+    if number := sum(row["count"] for row in rows):
+        names = [path for row in rows for path in row["examples"]][:REMARKED]
+        yield _counted("remade", number, language), names + ["…"] * (number > len(names))
+
+
+def _counted(key: str, number: int, language: str) -> str:
+    return word(f"{key}:1" if number == 1 else key, language, n=quantities.count(number))
 
 
 def limited(summary: Mapping[str, Any], language: str = "en") -> str:
