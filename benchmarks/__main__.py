@@ -39,6 +39,7 @@ ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "batch-tiny": batch.tiny,
     "batch-ray": batch_ray.ray,
     "ledger-insert": ledger.insert,
+    "ledger-server": ledger.server,
     "ledger-find": ledger.find,
     "startup": startup.startup,
 }

@@ -110,18 +110,93 @@ def _plain(path: Path, each: int) -> float:
     return _written(_PLAIN, path, each)
 
 
-def _written(script: str, path: Path, each: int) -> float:
+def _written(script: str, path: Path | str, each: int, writers: int = WRITERS, *more: int) -> float:
     """Rows a second from the moment at which all begin until the last one is done."""
     start = time.time() + 4
     command = [sys.executable, "-c", script, str(path)]
     processes = [
-        subprocess.Popen([*command, str(n), str(each), str(start)], stdout=subprocess.PIPE, text=True)
-        for n in range(WRITERS)
+        subprocess.Popen([*command, str(n), str(each), str(start), *map(str, more)], stdout=subprocess.PIPE, text=True)
+        for n in range(writers)
     ]
     ends = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
         raise RuntimeError("a writer failed")
-    return WRITERS * each / (max(map(float, ends)) - start)
+    return writers * each / (max(map(float, ends)) - start)
+
+
+# --- on a server ------------------------------------------------------------------------------------------------------
+
+_OURS_BATCHES = _OURS.replace(
+    "for one in made:\n    ledger.append([one])",
+    """for at in range(0, len(made), 64):
+    ledger.append(made[at:at + 64])""",
+)
+
+_PLAIN_SERVER = (
+    _ENTRY
+    + """
+import pg8000.native
+from urllib.parse import unquote, urlsplit
+size = int(sys.argv[5])
+parts = urlsplit(path)
+connection = pg8000.native.Connection(parts.username, host=parts.hostname, port=parts.port, database=parts.path[1:],
+                                      password=unquote(parts.password))
+connection._usock.setsockopt(6, 1, 1)
+literal = pg8000.native.literal
+made = ["(" + ",".join([*map(literal, (n, d, json.dumps(f), "cn", "a.jpg", "image/jpeg", 1, f"run/{n}")),
+                        f"'\\\\x{p.hex()}'"]) + ")" for n, d, f, p in entries]
+time.sleep(max(0, start - time.time()))
+for at in range(0, len(made), size):
+    connection.run("INSERT INTO labels VALUES " + ",".join(made[at:at + size]))
+print(time.time())
+"""
+)
+"""What anybody would write: an INSERT for each transaction, no chain, as many packets as ours."""
+
+_TABLE = (
+    "CREATE TABLE labels (content_id text, sha256 text, fields text, profile text, output text, media_type text, "
+    "size bigint, name text, fingerprint bytea)"
+)
+
+
+def server(settings: Settings) -> Iterator[Row]:
+    """PostgreSQL on this machine: one run that appends 64 at a time, and eight processes one at a time."""
+    from tests import postgres
+
+    each = 40 if settings.quick else 400
+    with postgres.running() as running:
+        for number, (work, script, size, writers, target) in enumerate((
+            ("one process, 64 labels a transaction", _OURS_BATCHES, 64, 1, 5000),
+            (f"{WRITERS} processes, one label a transaction", _OURS, 1, WRITERS, 1000),
+        )):  # fmt: skip
+            ours, plain = [], []
+            count = each * (64 if writers == 1 else 1)
+            for repetition in range(settings.repetitions(5)):
+                name = f"bench_{number}_{repetition}"
+                running.sql(f"CREATE DATABASE {name}")
+                ours.append(_on_server(script, running.url(name), count, writers))
+                running.sql(_TABLE, name)
+                for column in ("content_id", "sha256", "name"):
+                    running.sql(f"CREATE INDEX ON labels ({column})", name)
+                plain.append(_written(_PLAIN_SERVER, running.url(name), count, writers, size))
+            rate, other = statistics.median(ours), statistics.median(plain)
+            yield Row(
+                f"ledger in PostgreSQL: {work}", "plain INSERT by pg8000", rate, other, "rows/s", rate, target,
+                f"≥ {target} rows/s, none lost", form="{:.0f} rows/s", at_least=True,
+                detail={"all": ours, "all_plain": plain},
+            )  # fmt: skip
+
+
+def _on_server(script: str, url: str, each: int, writers: int) -> float:
+    from labeling.ledger import Ledger
+
+    Ledger.open(url).close()
+    rate = _written(script, url, each, writers)
+    with Ledger.open(url) as ledger:
+        checked = ledger.verify()
+    if not checked.intact or checked.count != writers * each:
+        raise RuntimeError(f"{checked.count} of {writers * each} records are there, intact: {checked.intact}")
+    return rate
 
 
 # --- finding ----------------------------------------------------------------------------------------------------------

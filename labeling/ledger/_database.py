@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +17,12 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, select
 
 from labeling.errors import LabelingError, UnreadableFile, WriteError
-from labeling.ledger import _schema
+from labeling.ledger import _schema, _server_append
 from labeling.ledger._errors import is_busy, translated_errors
+from labeling.ledger._group import GroupedWriter, Values
 from labeling.ledger._postgres import Settings, connect, settings_of
+from labeling.ledger._write import append_rows
+from labeling.ledger.chain import Row
 
 Result = TypeVar("Result")
 
@@ -64,6 +68,10 @@ class Database:
         self.is_file = isinstance(self.place, Path)
         self.display_name = self.place.display_name if isinstance(self.place, Settings) else str(self.place)
         self._writer: Connection | None = None
+        self._server: Any = None  # the connection that appends to a ledger on a server
+        self._appends: GroupedWriter = GroupedWriter(self._append)
+        self._last_seen = 0
+        self._is_able = False
         self._write_lock = threading.Lock()  # threads of one process need not compete for the file
         if self.is_file:
             _ensure_file(Path(self.display_name), create=create)
@@ -81,6 +89,7 @@ class Database:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        self._drop_server_writer()
         self._engine.dispose()
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
@@ -91,6 +100,56 @@ class Database:
         """Call ``work`` in a transaction that is kept as a whole or not at all. One transaction at a time writes."""
         with self._write_lock:
             return self._transaction(work, writes=True)
+
+    def append(self, new: Sequence[Values]) -> list[Row]:
+        """Append to the chain; when this returns, the rows are on disk.
+
+        Args:
+            new: What :func:`labeling.ledger._write.values_of` gave for each entry.
+        """
+        return self._appends.append(new)
+
+    def _append(self, new: Sequence[Values]) -> list[Row]:
+        rows = None if self.is_file or len(new) > _server_append.MAX_ROWS else self._append_on_server(new)
+        return self.write(lambda c: append_rows(c, new)) if rows is None else rows
+
+    def _append_on_server(self, new: Sequence[Values]) -> list[Row] | None:
+        deadline = time.monotonic() + self._longest_wait()
+        with translated_errors(self.display_name), self._write_lock:
+            while True:
+                is_new = self._server is None
+                try:
+                    driver = self._server_writer()
+                    if not self._is_able:
+                        return None
+                    end = _server_append.lock_end(driver)
+                except Exception as error:
+                    self._drop_server_writer()
+                    # Nothing was written yet, and the server may have been started again since the last time.
+                    if is_new if not is_busy(error) else time.monotonic() > deadline:
+                        raise
+                    continue
+                try:
+                    rows = _server_append.append(driver, new, end, shared=self._last_seen not in (0, end[0]))
+                except BaseException:
+                    self._drop_server_writer()
+                    raise
+                self._last_seen = rows[-1][0] if rows else 0
+                return rows
+
+    def _server_writer(self) -> Any:
+        """Return the driver's connection that appends."""
+        if self._server is None:
+            assert isinstance(self.place, Settings)
+            self._server = connect(self.place)
+            self._is_able = _server_append.prepare(self._server, self._longest_wait())
+        return self._server
+
+    def _drop_server_writer(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            with contextlib.suppress(Exception):  # it may be broken; there is nothing left to say to it
+                server.close()
 
     def require_writable(self, wait: float) -> None:
         """Begin a transaction that could write, and end it with nothing written; wait only so many seconds for it."""

@@ -93,7 +93,10 @@ def translated_errors(display_name: str) -> Iterator[None]:
     except LabelingError as error:
         error.path = error.path or display_name
         raise
-    except Exception as error:  # such as a number beyond 64 bits, which SQLite's driver does not take
+    except Exception as error:
+        if type(error).__module__.startswith("pg8000."):  # of a statement that the driver itself was given
+            raise _translation(display_name, error) from None
+        # Such as a number beyond 64 bits, which SQLite's driver does not take
         ours = as_ours(error, "use the ledger")
         ours.path = display_name
         raise ours from error

@@ -13,7 +13,7 @@ from labeling.errors import LabelingError
 from labeling.ledger._database import Database
 from labeling.ledger._rows import PAGE_SIZE, ROW_COLUMNS, fetch_rows
 from labeling.ledger._schema import entries
-from labeling.ledger._write import append_rows, days_text, iso_utc, prune_rows, values_of
+from labeling.ledger._write import days_text, iso_utc, prune_rows, values_of
 from labeling.ledger.chain import ChainChecker, record_of
 from labeling.ledger.entry import (
     LABEL,
@@ -142,7 +142,7 @@ class Ledger:
             >>> [record] = ledger.append([entry_of(labelled)])  # doctest: +SKIP
         """
         prepared = [values_of(entry) for entry in new]
-        rows = self._database.write(lambda c: append_rows(c, prepared)) if prepared else []
+        rows = self._database.append(prepared) if prepared else []
         return [record_of(row) for row in rows]
 
     def record(

@@ -274,7 +274,7 @@ def _connection(settings: Settings, host: str, port: int, way: str) -> Any:
             values["user"], host=host, database=values["dbname"], port=port, password=password or "", sock=raw,
             ssl_context=False,
             application_name=values.get("application_name", values.get("fallback_application_name", "aigc-label")),
-            startup_params={"options": values["options"]} if "options" in values else None,
+            startup_params={"client_encoding": "UTF8"} | {n: values[n] for n in ("options",) if n in values},
         )  # fmt: skip
         raw.settimeout(None)  # a statement may take its time; a server that is gone is found out by TCP
     except BaseException as error:

@@ -48,6 +48,17 @@ def append_rows(connection: Connection, new: Sequence[dict[str, Any]]) -> list[R
         new: What :func:`values_of` gave for each entry.
     """
     [(first, last_time, prev)] = _execute(connection, _SELECT_HEAD).fetchall()
+    rows = chained_rows(new, first, last_time, prev)
+    last, now, digest = rows[-1][0], rows[-1][1], rows[-1][-1]
+    _execute(connection, _INSERT, *rows)
+    _execute(connection, _UPDATE_HEAD, (last, now, digest))
+    for block in range(first // BLOCK, last // BLOCK):
+        _schema.pack_block(connection, block)
+    return rows
+
+
+def chained_rows(new: Sequence[dict[str, Any]], first: int, last_time: str, prev: str) -> list[Row]:
+    """Return the rows that follow the end of the chain: number, time and hash of the record before them."""
     now = _record_time(last_time)
     rows: list[Row] = []
     for seq, values in enumerate(new, first + 1):
@@ -55,11 +66,6 @@ def append_rows(connection: Connection, new: Sequence[dict[str, Any]]) -> list[R
         columns = tuple(row[name] for name in COLUMNS)
         prev = hash_of(columns)
         rows.append((*columns, prev))
-    last = first + len(rows)
-    _execute(connection, _INSERT, *rows)
-    _execute(connection, _UPDATE_HEAD, (last, now, prev))
-    for block in range(first // BLOCK, last // BLOCK):
-        _schema.pack_block(connection, block)
     return rows
 
 
