@@ -29,7 +29,7 @@ _MIN_PATH_WIDTH, _BESIDE_PATH = 24, 24
 """Columns that a path gets at least, and columns that are kept for what stands beside it."""
 
 _STYLES = {
-    "labelled": "green", "converted": "green", "verified": "green", "compliant": "green",
+    "labelled": "green", "converted": "green", "verified": "green", "classified": "green", "compliant": "green",
     "failed": "red", "poison": "red", "noncompliant": "red",
     "refused": "yellow", "unsupported": "yellow", "inconclusive": "yellow",
 }  # fmt: skip

@@ -63,6 +63,18 @@ class _Batch(click.Command):
 @click.option(
     "--convert", "converting", is_flag=True, help="Resize or re-encode pictures, as in convert; no label is added."
 )
+@click.option(
+    "--propagate",
+    "propagating",
+    is_flag=True,
+    help="Label what others made, as a platform must (see classify --write).",
+)
+@click.option("--propagator", metavar="CODE", help="With --propagate: the platform's code (27 characters) or name.")
+@click.option("--security", metavar="DATA", help="With --propagate: security data for ReservedCode2.")
+@click.option("--notice", is_flag=True, help="With --propagate: draw the visible notice of the class as well.")
+@click.option(
+    "--transplant", metavar="LABELLED", help="SRC holds re-encoded copies: give them the labels of their originals."
+)
 @_conversion_option("resize")
 @_conversion_option("format")
 @_option("in_place")
@@ -72,7 +84,7 @@ class _Batch(click.Command):
     "--files",
     "file_list",
     metavar="LIST",
-    help="Files of SRC to take: lines, CSV or JSONL with path, content_id, text, generator; - for standard input.",
+    help="Files of SRC to take: lines, or CSV or JSONL with path and more about each file; - for standard input.",
 )
 @_option("overwrite")
 @_option("retry_failed")
@@ -105,12 +117,18 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     With --verify, --max-pixels is 100 million if it is not given. "aigc-label batch merge" puts the results of several
     runs together.
 
+    A list's columns: content_id, text, generator, generator_version, recipient and agreement (Measures Art. 9; no
+    visible label); with --verify also declared; with --propagate declared, decision, reviewer, reason and propagate_id;
+    with --transplant labelled, the original's path below LABELLED.
+
     \b
     Examples:
       aigc-label batch pictures labelled --producer 001191000000MA00DEM00P10001
       aigc-label batch archive report --verify --workers 8
       aigc-label batch archive web --convert --resize 1280 --format webp --quality 80
       aigc-label batch s3://in/photos s3://out/photos --ledger postgresql://host/labels
+      aigc-label batch uploads published --propagate --propagator my-platform --ledger ledger.db
+      aigc-label batch thumbnails out --transplant labelled
       find . -name '*.png' | aigc-label batch . ../labelled --files -
       aigc-label batch pictures labelled --retry-failed
       aigc-label batch s3://in/photos s3://out/photos --shard 3/16 --ledger labels-3.db

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from labeling.batch.summary import Summary
 from labeling.cli._batch_summary import print_summary
-from labeling.reports.batch_words import GOOD_STATUSES
+from labeling.reports.batch_words import good_statuses
 
 START = datetime(2026, 11, 25, 14, 12, tzinfo=UTC)
 
@@ -60,7 +60,7 @@ def lines(number: int, mode: str = "label", seed: int = 7) -> Iterator[dict[str,
             outcome = chance.choice(("compliant", "compliant", "noncompliant"))
             failed = [] if outcome == "compliant" else ["CN-VISIBLE-SIZE"]
             verdict = {"verdict": outcome, "failed": failed, "warnings": ["CN-PROVIDER-CODE"]}
-            line |= {"status": GOOD_STATUSES[mode], "media_type": "image/jpeg"}
+            line |= {"status": good_statuses(mode)[0], "media_type": "image/jpeg"}
             line |= {
                 "output_size": size + 900,
                 "origin": chance.choice(("confirmed", "none")),

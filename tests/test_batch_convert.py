@@ -330,7 +330,7 @@ def test_the_library_takes_a_conversion_and_no_key(tmp_path: Path) -> None:
         Conversion(format="webp", signer=signer)  # type: ignore[arg-type]
     with pytest.raises(LabelingError, match="nothing says"):
         Conversion()
-    with pytest.raises(LabelingError, match="how to convert"):
+    with pytest.raises(LabelingError, match="by one of `labeler`"):
         run(folder, tmp_path / "out", labeler=Labeler("x"), convert=Conversion(format="webp"))
     make: Callable[[], Signer] = partial(Signer.from_pem, chain("es256").cert_pem, chain("es256").key_pem)
     done = run(folder, tmp_path / "out", convert=Conversion(format="webp", signer=make), engine="inline")

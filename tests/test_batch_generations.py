@@ -15,6 +15,7 @@ from PIL import Image
 from labeling import Labeler, LabelingError, VideoOptions
 from labeling.batch import Check, run
 from labeling.batch.generations import NEUTRAL, options_of_run
+from labeling.batch.job import Purpose
 from labeling.batch.journal import Journal
 
 from .batching import STATE, lines, results, statuses, tree, whole
@@ -111,10 +112,10 @@ def test_options_that_change_no_label_begin_no_generation(done: tuple[Path, Path
 
 def test_only_what_is_no_default_is_described() -> None:
     """So that an option that a version adds, at its default, is no change; nor one that is inside of another."""
-    described, _ = options_of_run(lambda: PLAIN, None, None)
+    described, _ = options_of_run(Purpose(make_labeler=lambda: PLAIN))
     assert described == {"producer": PRODUCER, "visible": False}
     longer = Labeler(producer=PRODUCER, video=VideoOptions(seconds=4))
-    assert options_of_run(lambda: longer, None, None)[0]["video"] == {"seconds": 4}
+    assert options_of_run(Purpose(make_labeler=lambda: longer))[0]["video"] == {"seconds": 4}
 
 
 def test_another_archive_with_the_same_names_replaces_nothing(
@@ -214,7 +215,7 @@ def test_what_a_run_is_does_not_change(done: tuple[Path, Path, list[str]], tmp_p
 
 def test_the_options_of_version_1_are_taken_over(done: tuple[Path, Path, list[str]]) -> None:
     folder, target, _ = done
-    _, legacy = options_of_run(lambda: PLAIN, None, None)
+    _, legacy = options_of_run(Purpose(make_labeler=lambda: PLAIN))
     old = {"mode": "label", "source": str(folder), "in place": False} | legacy
     old.pop("sidecar")  # an option that was added since
     db = sqlite3.connect(target / STATE / "journal.sqlite")

@@ -16,6 +16,7 @@ from PIL import Image
 from labeling import Labeler, LabelingError
 from labeling.batch import run
 from labeling.batch.generations import options_of_run
+from labeling.batch.job import Purpose
 
 from .batching import STATE, results, tree, whole
 from .test_bad_input import PRODUCER
@@ -53,7 +54,7 @@ def rows(state: Path) -> dict[str, dict[str, Any]]:
 def as_of_version_1(state: Path, source: Path) -> None:
     """Give journal and results the form that version 1 wrote: without what only version 2 knows."""
     (state / "run.json").unlink()
-    _, described = options_of_run(lambda: LABELER, None, None)
+    _, described = options_of_run(Purpose(make_labeler=lambda: LABELER))
     options = {"mode": "label", "source": str(source), "in place": False} | described
     db = sqlite3.connect(state / "journal.sqlite")
     lines, at = [], 0

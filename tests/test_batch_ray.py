@@ -351,7 +351,7 @@ def test_without_ray_the_line_for_pip_is_given(tmp_path: Path) -> None:
 def test_a_node_that_sees_other_folders_or_has_another_version_is_of_no_use(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     target = tmp_path / "out"
-    job = Job(Folder(tmp_path / "in"), Folder(target), folder=target / STATE)
+    job = Job(source=Folder(tmp_path / "in"), target=Folder(target), folder=target / STATE)
     with pytest.raises(LabelingError, match=rf"does not see {target}/\.aigc-label/lock; mount the folder"):
         check_node(job, __version__)
     (target / STATE).mkdir(parents=True)
@@ -360,7 +360,7 @@ def test_a_node_that_sees_other_folders_or_has_another_version_is_of_no_use(tmp_
     with pytest.raises(LabelingError, match=r"not 0\.0\.0; install the same"):
         check_node(job, "0.0.0")
     with pytest.raises(LabelingError, match=r"nowhere; mount the folder"):
-        check_node(Job(Folder(tmp_path / "nowhere"), None), __version__)
+        check_node(Job(source=Folder(tmp_path / "nowhere"), target=None), __version__)
 
 
 def test_the_node_that_the_run_itself_is_on_is_lost_and_the_local_pool_goes_on(nodes: Nodes, tmp_path: Path) -> None:

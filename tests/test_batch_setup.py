@@ -91,7 +91,7 @@ def _signed(path: str) -> Labeler:
 
 def test_a_labeler_that_is_lost_or_wrong_ends_the_run_at_once(tmp_path: Path) -> None:
     tree(tmp_path / "in", 2)
-    with pytest.raises(LabelingError, match="either how to label"):
+    with pytest.raises(LabelingError, match="by one of `labeler`"):
         run(tmp_path / "in", tmp_path / "out")
     with pytest.raises(LabelingError, match="engine"):
         run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="steam")  # type: ignore[arg-type]
@@ -174,5 +174,6 @@ def test_every_option_is_a_parameter_of_run_with_the_same_default() -> None:
         assert parameters[option.name].default == option.default, option.name
         assert parameters[option.name].annotation == option.type
     assert parameters.keys() - {option.name for option in fields(RunOptions)} == {
-        "source", "target", "labeler", "verify", "convert", "file_list", "ledger", "progress",
+        "source", "target", "labeler", "verify", "convert", "propagate", "transplant",
+        "file_list", "ledger", "progress",
     }  # fmt: skip

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from labeling.batch.conversion import Conversion
 from labeling.batch.execution import Finished
-from labeling.batch.job import Check
+from labeling.batch.job import Check, Propagation, Transplantation
 from labeling.batch.merging import Merged, merge
 from labeling.batch.run import run
 from labeling.batch.session import Progress
 
-__all__ = ["Check", "Conversion", "Finished", "Merged", "Progress", "merge", "run"]
+__all__ = ["Check", "Conversion", "Finished", "Merged", "Progress", "Propagation", "Transplantation", "merge", "run"]

@@ -24,6 +24,15 @@ PARALLEL_LOOKUPS = 16
 """Outputs in an object store that are asked about at a time."""
 
 
+def check_signer_maker(make_signer: object) -> None:
+    """Raise :class:`LabelingError` if something else than a function is to make the signer: keys are never sent."""
+    if make_signer is not None and not callable(make_signer):
+        raise LabelingError(
+            "a signer is not sent to other processes",
+            hint="give `signer` a function that makes it, such as one that calls Signer.from_pem",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion(ConversionOptions):
     """How a run converts pictures: the arguments of :func:`labeling.convert`, which documents them, for all files.
@@ -59,11 +68,7 @@ class Conversion(ConversionOptions):
             except UnsupportedFormat as error:
                 raise LabelingError(error.message, hint=error.hint) from None
         profile_named(self.profile)
-        if self.signer is not None and not callable(self.signer):
-            raise LabelingError(
-                "a signer is not sent to other processes",
-                hint="give `signer` a function that makes it, such as one that calls Signer.from_pem",
-            )
+        check_signer_maker(self.signer)
         if self.format is None and self.resize is None and self.quality is None:
             raise LabelingError("nothing says what to convert to", hint="give `format`, `resize` or `quality`")
 

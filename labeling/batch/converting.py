@@ -62,5 +62,5 @@ class Converting:
         )  # fmt: skip
         return Outcome(
             item.path, Status.CONVERTED, line, output=task.output_path, output_size=size, output_sha256=digest,
-            generation=generation, entry=entry,
+            generation=generation, entries=(entry,) if entry is not None else (),
         )  # fmt: skip

@@ -16,13 +16,13 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import generations, run_lock, setup
-from labeling.batch.conversion import Conversion, OutputNames
+from labeling.batch.conversion import OutputNames
 from labeling.batch.coverage import Coverage, Scope
-from labeling.batch.job import Check, Job
+from labeling.batch.job import Job, Purpose
 from labeling.batch.journal import RESULTS, Journal, in_use, set_aside_if_damaged
 from labeling.batch.listing import (
     CHUNK_SIZE,
-    OVERRIDE_KEYS,
+    COLUMNS,
     BackgroundCount,
     BackgroundListing,
     GlobFilter,
@@ -37,13 +37,11 @@ from labeling.batch.resources import default_workers, processors
 from labeling.batch.selection import Shard, in_shard
 from labeling.batch.session import Progress, Session
 from labeling.batch.storage import Folder, Storage
-from labeling.batch.summary import Mode
 from labeling.batch.task import EmptySource
 from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
-    from labeling.labeler import Labeler
     from labeling.ledger import Ledger
 
 FileList = str | os.PathLike[str] | IO[str]
@@ -92,10 +90,7 @@ class Execution:
     source: Storage
     target: Storage | None
     options: RunOptions
-    mode: Mode
-    make_labeler: Callable[[], Labeler] | None
-    check: Check | None
-    conversion: Conversion | None
+    purpose: Purpose
     ledger: Ledger | None
     report_progress: Callable[[Progress], None] | None
 
@@ -106,18 +101,14 @@ class Execution:
         self.engine = self.options.engine
         if self.source.in_this_process or self.output.in_this_process:
             self.engine = "inline"  # other processes would see another memory
-        uses_ocr = self.conversion is not None or (self.check is not None and self.check.visible)
-        self.local_workers = self.options.workers or default_workers(uses_ocr=uses_ocr)
+        self.local_workers = self.options.workers or default_workers(uses_ocr=self.purpose.uses_ocr)
 
     def execute(self, file_list: FileList | None) -> Finished:
         """Process the files, and report."""
         started, clock = datetime.now(UTC), time.monotonic()
         with _open_list(file_list) as opened_list, self._open_journal() as journal:
-            description = setup.description(
-                self.source, self.target, self.options, make_labeler=self.make_labeler, check=self.check,
-                conversion=self.conversion,
-            )  # fmt: skip
-            generations.begin(journal, description, self.mode, restart=self.options.restart)
+            description = setup.description(self.source, self.target, self.options, self.purpose)
+            generations.begin(journal, description, self.purpose.mode, restart=self.options.restart)
             job = self._job(journal)
             _remove_leftovers(job.output, journal)
             journal.forget_folders()
@@ -126,7 +117,8 @@ class Execution:
             if session.error is not None and not session.progress.done:
                 raise session.error
             journal.compact()
-            profiles = self.check.profile if self.check is not None else (description.legacy["profile"],)
+            check = self.purpose.check
+            profiles = check.profile if check is not None else (description.legacy["profile"],)
             older = generations.earlier(journal, description)
             summary = self._report(journal, session, profiles, older, started, time.monotonic() - clock)
             if session.error is not None:
@@ -160,20 +152,20 @@ class Execution:
     def _job(self, journal: Journal) -> Job:
         return Job(
             source=self.source,
-            target=None if self.check is not None else self.target,
-            make_labeler=self.make_labeler,
-            check=self.check and self.check.within(self.options.timeout),
-            conversion=self.conversion,
+            target=None if self.purpose.check is not None else self.target,
+            originals=setup.open_originals(self.purpose.transplantation, self.options),
             record=self.ledger is not None,
             run_id=journal.meta("run"),
             generation=journal.generation,
             threads=max(1, processors() // self.local_workers),
             folder=self.folder.absolute(),
+            **self.purpose.parts(),
         )
 
     def _start_pool(self, job: Job) -> WorkerPool[Any]:
         timeout = self.options.timeout
-        if timeout is not None and job.check is not None and job.check.isolate:
+        looks = job.check or job.propagation
+        if timeout is not None and looks is not None and looks.isolate:
             timeout += GRACE  # its own process ends first, and what is left of the file is reported
         if self.engine == "ray":
             from labeling.batch.ray_workers import RayWorkerPool
@@ -248,7 +240,8 @@ class Execution:
             session.error = error
 
     def _output_names(self) -> OutputNames | None:
-        return OutputNames(self.output, self.conversion.format) if self.conversion is not None else None
+        conversion = self.purpose.conversion
+        return OutputNames(self.output, conversion.format) if conversion is not None else None
 
     def _listing(
         self, opened_list: tuple[IO[str], str] | None, wanted: GlobFilter, coverage: Coverage
@@ -256,8 +249,7 @@ class Execution:
         """Return the files to process, and a count of them if progress is reported and they can be counted."""
         mine = partial(in_shard, shard=self.shard, output_name=self._output_name)
         if opened_list is not None:
-            known = OVERRIDE_KEYS if self.make_labeler is not None or self.check is not None else ()
-            items = read_file_list(*opened_list, self.source, wanted, known)
+            items = read_file_list(*opened_list, self.source, wanted, COLUMNS[self.purpose.mode])
             # From a local source, each line at once: another program may be writing them.
             return BackgroundListing(mine(coverage.counted(items)), 1 if self.source.local else CHUNK_SIZE), None
         excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
@@ -279,7 +271,7 @@ class Execution:
         """Sum up the results, and write summary and page."""
         from labeling.batch.report import summarize, write_report
 
-        sums = summarize(journal, self.mode, profiles, started)
+        sums = summarize(journal, self.purpose.mode, profiles, started)
         summary = sums.to_dict(
             started=started, wall=wall, interrupted=session.progress.stopping, workers=session.pool.size,
             engine=self.engine, source=self.source.name, target=self.output.name, resumed=session.progress.before,

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.conversion import Conversion
-from labeling.batch.job import Check
+from labeling.batch.job import Purpose
 from labeling.batch.journal import Journal
-from labeling.batch.summary import Mode
+from labeling.batch.task import Mode
 from labeling.errors import LabelingError
 from labeling.gates import foreign
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
 NEUTRAL = frozenset({"keep_times", "max_pixels", "strict"})
 """Options of labelling and converting that change neither pixels nor labels: only dates, and what is refused."""
+
+_READING = frozenset({"isolate", "trust", "labelled"})
+"""Options of :class:`Propagation` and :class:`Transplantation` that say how, or where, something is read."""
 
 _KEYS = ("signer", "security_key")
 """Fields of a labeler that hold keys: they are described by their public half."""
@@ -49,21 +51,15 @@ class Description:
     root: str
 
 
-def options_of_run(
-    make_labeler: Callable[[], Labeler] | None, check: Check | None, conversion: Conversion | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def options_of_run(purpose: Purpose) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the options that results depend on, and the same as version 1 of the journal described them.
 
     An option at its default is left out, so that a version of ours that adds one begins no new generation.
 
-    Args:
-        make_labeler: Makes the labeler, if the run labels.
-        check: How it verifies, if it does.
-        conversion: How it converts, if it does.
-
     Raises:
         LabelingError: The labeler or the signer cannot be made.
     """
+    make_labeler, conversion, check = purpose.make_labeler, purpose.conversion, purpose.check
     if make_labeler is not None:
         labeler = foreign(make_labeler)()
         found = _non_defaults(labeler) | _keys(labeler.signer, labeler.security_key) | _profile_text([labeler.profile])
@@ -73,6 +69,12 @@ def options_of_run(
         found = {name: value for name, value in _non_defaults(conversion).items() if name != "signer"}
         legacy = conversion.arguments() | {"signed": signer is not None}
         return found | _keys(signer, None) | _profile_text([conversion.profile]), legacy
+    platform = purpose.propagation or purpose.transplantation
+    if platform is not None:
+        signer = None if platform.signer is None else platform.signer()
+        found = {name: value for name, value in _non_defaults(platform).items() if name not in _READING}
+        described = found | _keys(signer, None) | _profile_text([platform.profile])
+        return described, {"profile": platform.profile}  # there were no such runs then
     assert check is not None
     names = ("visible", "declared_ai", "everywhere", "min_confidence")
     chosen = {name: value for name, value in _non_defaults(check).items() if name in names}

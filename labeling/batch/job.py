@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from labeling import isolation
-from labeling.batch.conversion import Conversion
+from labeling.batch.conversion import Conversion, check_signer_maker
 from labeling.batch.storage import Storage
-from labeling.batch.task import Outcome, Task
+from labeling.batch.task import Mode, Outcome, Task
+from labeling.errors import LabelingError
 from labeling.losses import Loss
 from labeling.options.isolation import LONGEST, Limits
 
 if TYPE_CHECKING:
     from labeling.labeler import Labeler
-    from labeling.marks.credentials import Trust
+    from labeling.marks.credentials import Signer, Trust
+    from labeling.options import Style
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,137 @@ class Check:
 
     def within(self, timeout: float | None) -> Check:
         """Return the check with what ``isolate`` means in a run with this ``timeout``."""
-        if self.isolate is None and not isolation.is_supported():
-            return replace(self, isolate=False)
-        if self.isolate in (None, True):
-            return replace(self, isolate=Limits(timeout=LONGEST if timeout is None else min(timeout, LONGEST)))
-        return self
+        return replace(self, isolate=_isolation(self.isolate, timeout))
 
 
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, kw_only=True)
+class Propagation:
+    """How a run labels what others have made, as a platform must: :func:`labeling.classify`, which documents it.
+
+    A file that carries a label gets the propagator's half. One without gets Label "2" if a file list says that its
+    uploader declares it (``declared``), Label "3" if it is suspected, and nothing if nothing was found: then there is
+    no output. A list may also give ``propagate_id``, and ``decision``, ``reviewer`` and ``reason``.
+
+    Args:
+        propagator: The platform's provider code (27 characters, service 2) or name.
+        security: Security data for the label's field ReservedCode2.
+        notice: Draw the visible notice of the class as well; a style says how it looks.
+        signer: A function that makes the C2PA signer in each worker: keys are never sent to other processes.
+        visible: Look for visible labels, which decodes pixels.
+        trust: As in :func:`labeling.verify`.
+        max_pixels: As in :func:`labeling.verify`.
+        isolate: As in :class:`Check`.
+        profile: The regime that the results are judged by.
+        strict: Refuse what would lose anything.
+        keep_times: Give each output its source's times of last access and last change.
+
+    Raises:
+        LabelingError: ``propagator`` is empty.
+    """
+
+    propagator: str
+    security: str = ""
+    notice: bool | Style = False
+    signer: Callable[[], Signer] | None = None
+    visible: bool = True
+    trust: Trust | Literal["shipped", "none"] | None = "shipped"
+    max_pixels: int | None = None
+    isolate: bool | Limits | None = None
+    profile: str = "platform"
+    strict: bool = False
+    keep_times: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.propagator.strip():
+            raise LabelingError("a platform writes its own code: `propagator` is needed")
+        check_signer_maker(self.signer)
+
+    def within(self, timeout: float | None) -> Propagation:
+        """Return this with what ``isolate`` means in a run with this ``timeout``."""
+        return replace(self, isolate=_isolation(self.isolate, timeout))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transplantation:
+    """Where the labels come from that a run gives to re-encoded copies: :func:`labeling.transplant` documents it.
+
+    The original of a copy is the file of its path among the originals, or else the only one that differs in its
+    extension, or in the ``.labeled`` that ``add`` puts before it. A file list may name it (``labelled``).
+
+    Args:
+        labelled: The folder or URL of the labelled originals.
+        signer: A function that makes the C2PA signer in each worker: keys are never sent to other processes.
+        profile: The regime that the results are judged by.
+        strict: Refuse if anything of the copy would be lost, or the original's manifest.
+        keep_times: Give each output its copy's times of last access and last change.
+    """
+
+    labelled: str | os.PathLike[str]
+    signer: Callable[[], Signer] | None = None
+    profile: str = "cn"
+    strict: bool = False
+    keep_times: bool = False
+
+    def __post_init__(self) -> None:
+        check_signer_maker(self.signer)
+
+
+def _isolation(isolate: bool | Limits | None, timeout: float | None) -> bool | Limits:
+    if isolate is None and not isolation.is_supported():
+        return False
+    if isolate in (None, True):
+        return Limits(timeout=LONGEST if timeout is None else min(timeout, LONGEST))
+    return bool(isolate) if isinstance(isolate, int) else isolate or False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purpose:
+    """What a run does with its files: one of these.
+
+    Attributes:
+        make_labeler: Makes the labeler in the process that uses it: keys are never sent to another process.
+        check: How to verify.
+        conversion: How to convert pictures.
+        propagation: How to label what others have made.
+        transplantation: Where the labels of copies come from.
+    """
+
+    make_labeler: Callable[[], Labeler] | None = None
+    check: Check | None = None
+    conversion: Conversion | None = None
+    propagation: Propagation | None = None
+    transplantation: Transplantation | None = None
+
+    @property
+    def mode(self) -> Mode:
+        """What the run does, in one word."""
+        if self.make_labeler is not None:
+            return "label"
+        if self.check is not None:
+            return "verify"
+        if self.conversion is not None:
+            return "convert"
+        return "propagate" if self.propagation is not None else "transplant"
+
+    @property
+    def uses_ocr(self) -> bool:
+        """Whether workers read visible labels, which takes memory."""
+        looks = self.check or self.propagation
+        return looks.visible if looks is not None else self.make_labeler is None
+
+    def parts(self) -> dict[str, Any]:
+        """Return the fields by their names."""
+        return {each.name: getattr(self, each.name) for each in fields(Purpose)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Purpose):
     """What is to be done with every file of a run. Each worker gets it once.
 
     Attributes:
         source: Where the files are.
         target: Where labelled files go; ``None`` if files are labelled in place, or only verified.
-        make_labeler: Makes the labeler in the process that uses it: keys are never sent to another process.
-        check: How to verify, instead of labelling.
-        conversion: How to convert pictures, instead of labelling.
+        originals: Where the labelled originals of copies are.
         record: Make entries for the ledger.
         run_id: The run's id, which is part of the keys of its records.
         generation: The number of the run's options among all that its journal has seen.
@@ -72,9 +189,7 @@ class Job:
 
     source: Storage
     target: Storage | None
-    make_labeler: Callable[[], Labeler] | None = None
-    check: Check | None = None
-    conversion: Conversion | None = None
+    originals: Storage | None = None
     record: bool = False
     run_id: str = ""
     generation: int = 1
@@ -90,11 +205,6 @@ class Job:
     def in_place(self) -> bool:
         """Whether the source's files are replaced by labelled ones."""
         return self.target is None and self.check is None
-
-    @property
-    def uses_ocr(self) -> bool:
-        """Whether workers read visible labels, which takes memory."""
-        return self.conversion is not None or (self.check is not None and self.check.visible)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +238,7 @@ class Attempt:
 
 
 class Verb(Protocol):
-    """What is done with a file: it is labelled, converted or verified."""
+    """What is done with a file: it is labelled, converted, verified, or gets a label that it should have."""
 
     def process(self, attempt: Attempt) -> Outcome:
         """Process a file, and return what became of it. Raises what goes wrong."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from labeling.batch.storage import Storage, normalized_path
-from labeling.batch.task import Item, Overrides, Problem, Status, path_bytes
+from labeling.batch.task import Item, Mode, Overrides, Problem, Status, path_bytes
 from labeling.errors import LabelingError
 
 CHUNK_SIZE = 64
@@ -28,8 +28,17 @@ MAX_CHUNKS_AHEAD = 8
 """Chunks that may wait for the run. The listing pauses while this limit is reached."""
 
 MAX_LINE = 1 << 16
-OVERRIDE_KEYS = ("content_id", "text", "generator", "generator_version")
-"""What a file list may say about a file, beside its path."""
+_OF_LABEL = ("content_id", "text", "generator", "generator_version", "recipient", "agreement")
+COLUMNS: dict[Mode, tuple[str, ...]] = {
+    "label": _OF_LABEL,
+    "verify": (*_OF_LABEL, "declared"),  # the list of a labelling run serves to verify its outputs
+    "convert": (),
+    "propagate": ("declared", "decision", "reviewer", "reason", "propagate_id"),
+    "transplant": ("labelled",),
+}
+"""What a file list may say about a file, beside its path, by what the run does."""
+
+_IN_ORDER = tuple(dict.fromkeys(name for names in COLUMNS.values() for name in names))
 
 
 def glob_expression(patterns: Sequence[str]) -> re.Pattern[str] | None:
@@ -94,12 +103,12 @@ def list_tree(storage: Storage, wanted: GlobFilter, excluded: tuple[Path, ...] =
 
 
 def read_file_list(
-    file: IO[str], name: str, storage: Storage, wanted: GlobFilter, known: Sequence[str] = OVERRIDE_KEYS
+    file: IO[str], name: str, storage: Storage, wanted: GlobFilter, known: Sequence[str] = COLUMNS["label"]
 ) -> Iterator[Item]:
     """Yield the files that a list names.
 
     A list has a path on each line, or is CSV with a ``path`` column, or JSONL with a ``path`` key. CSV and JSONL may
-    give ``content_id``, ``text``, ``generator`` and ``generator_version`` of each file. Paths separated by NUL
+    say more about each file: the columns of :data:`COLUMNS`. Paths separated by NUL
     characters (``find -print0``) are accepted as well.
 
     Args:
@@ -196,9 +205,9 @@ def _row(values: dict[object, object], name: str, number: int, known: Sequence[s
     if unknown:
         raise LabelingError(
             f"line {number} has {', '.join(sorted(unknown))[:80]}", path=name,
-            hint=f"known are path, {', '.join(known)}" if known else "for a conversion, name paths alone",
+            hint=f"known here are path, {', '.join(known)}" if known else "for a conversion, name paths alone",
         )  # fmt: skip
-    overrides = tuple((key, str(value)) for key in OVERRIDE_KEYS if (value := values.get(key)) not in (None, ""))
+    overrides = tuple((key, str(value)) for key in _IN_ORDER if (value := values.get(key)) not in (None, ""))
     try:
         path_bytes(path)
     except UnicodeEncodeError:

@@ -19,8 +19,8 @@ from labeling.batch.journal import JOURNAL, RESULTS
 from labeling.batch.options import LANGUAGES, Language
 from labeling.batch.report import PAGE, SUMMARY
 from labeling.batch.selection import Shard
-from labeling.batch.summary import Mode, Summary, to_json
-from labeling.batch.task import Status
+from labeling.batch.summary import Summary, to_json
+from labeling.batch.task import Mode, Status
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.gates import guarded
 from labeling.inert import to_json as inert_json

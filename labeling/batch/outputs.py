@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,14 @@ from labeling import containers
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
 from labeling.batch.storage import normalized_path
-from labeling.batch.task import Known, Task
+from labeling.batch.task import Known, Outcome, Status, Task, result_line
 from labeling.errors import LabelingError
 from labeling.files import sha256
 from labeling.verification.verifier import sidecar_of
 
 if TYPE_CHECKING:
-    from labeling.labeler import Labeler
+    from labeling.ledger import Entry
+    from labeling.pipelines.output import LabeledFile
     from labeling.verification.report import Report
 
 FOUND_FINISHED = "found finished after an interruption"
@@ -32,13 +34,17 @@ class Unnameable(LabelingError):
     """The object's name, with ``//`` in it, would be the name of another file in a folder."""
 
 
-def require_free(attempt: Attempt, job: Job, labeler: Labeler | None = None) -> None:
+IsOurs = Callable[[Mapping[str, Any]], bool]
+"""Whether the fields of an AIGC label are those that this run writes."""
+
+
+def require_free(attempt: Attempt, job: Job, is_ours: IsOurs | None = None) -> None:
     """Check that the output may be written.
 
     Args:
         attempt: The attempt at its source.
         job: What the run does.
-        labeler: How it labels: an output with this producer's label, at which a worker died, is ours.
+        is_ours: Knows this run's label: an output that has it, at which a worker died, is ours.
 
     Raises:
         LabelingError: The name is taken, or cannot be used in the target.
@@ -59,18 +65,16 @@ def require_free(attempt: Attempt, job: Job, labeler: Labeler | None = None) -> 
         )  # fmt: skip
     if task.may_replace:
         return
-    if not (task.interrupted and (task.output_was_free or _has_label_of(labeler, path, job))):
+    if not (task.interrupted and (task.output_was_free or _has_label(is_ours, path, job))):
         raise Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")
 
 
-def _has_label_of(labeler: Labeler | None, path: str, job: Job) -> bool:
-    if labeler is None:
+def _has_label(is_ours: IsOurs | None, path: str, job: Job) -> bool:
+    if is_ours is None:
         return False
     with job.output.fetch(path) as local:
-        findings = verified(local, Check((labeler.profile,), visible=False, isolate=False)).findings
-    return any(
-        finding.value.get("ContentProducer") == labeler.producer for finding in findings if finding.kind == "aigc"
-    )
+        findings = verified(local, Check((), visible=False, isolate=False)).findings
+    return any(is_ours(finding.value) for finding in findings if finding.kind == "aigc")
 
 
 def carried(attempt: Attempt, job: Job, *, strict: bool, format: str | None = None) -> Carried | None:
@@ -117,6 +121,75 @@ def is_as_written(task: Task, job: Job) -> bool:
         return False
     with job.output.fetch(task.output_path) as local:
         return sha256(local) == task.known.output_sha256
+
+
+def open_target(attempt: Attempt, job: Job, properties: Carried | None) -> Path:
+    """Return where the output of an attempt is written: the file itself in a local folder that is labelled in place."""
+    if job.in_place and job.source.local:
+        return attempt.local
+    store = job.output.store(attempt.task.item.path, replaces_source=job.in_place, carried=properties)
+    return attempt.stack.enter_context(store)
+
+
+def labelled(
+    attempt: Attempt, done: LabeledFile, target: Path, job: Job, entries: Sequence[Entry] = (), **more: Any
+) -> Outcome:
+    """Return the outcome of a file that was labelled.
+
+    Args:
+        attempt: The attempt.
+        done: The labelled file.
+        target: Where it is.
+        job: What the run does.
+        entries: What the ledger is to record; the last one is of the label.
+        more: What the result says beside that, or instead of it.
+    """
+    path = attempt.task.item.path
+    digest = entries[-1].sha256 if entries else sha256(target)
+    facts = {"content_id": done.label.content_id} | more
+    line = result_line(
+        path, Status.LABELLED, seconds=attempt.seconds, media_type=done.report.media_type, output=path,
+        output_size=done.size, sha256=digest, how=list(done.how), lost=[loss.to_dict() for loss in done.lost] or None,
+        origin=done.report.origin, verdicts=short_verdicts(done.report), generation=shown(job.generation), **facts,
+        **attempt.common,
+    )  # fmt: skip
+    return Outcome(
+        path, Status.LABELLED, line, output=path, output_size=done.size, output_sha256=digest,
+        content_id=facts["content_id"], entries=tuple(replace(entry, output=path) for entry in entries),
+    )  # fmt: skip
+
+
+def adopted(attempt: Attempt, job: Job, profile: str, *, visible: bool) -> Outcome | None:
+    """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.
+
+    ``None`` if there is no such output.
+    """
+    path = attempt.task.item.path
+    if (kept := found_finished(attempt, job)) is None:
+        return None
+    known, size = kept
+    with job.output.fetch(path) as local:
+        report = verified(local, Check((profile,), visible=visible, isolate=False))
+    fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
+    number = "PropagateID" if job.propagation is not None else "ProduceID"
+    content_id = known.content_id or fields.get(number)
+    line = result_line(
+        path, Status.LABELLED, seconds=attempt.seconds, media_type=report.media_type, output=path, output_size=size,
+        sha256=known.output_sha256, content_id=content_id, how=[FOUND_FINISHED], origin=report.origin,
+        verdicts=short_verdicts(report), generation=shown(known.generation), **attempt.common,
+    )  # fmt: skip
+    return Outcome(
+        path, Status.LABELLED, line, output=path, output_size=size, output_sha256=known.output_sha256,
+        content_id=content_id or "", generation=known.generation,
+    )  # fmt: skip
+
+
+def had_before(attempt: Attempt, job: Job) -> str | None:
+    """Return the number that this content has had before."""
+    known = attempt.task.known
+    same = known.is_of(attempt.source_sha256) and not (job.in_place and not known.source_sha256)
+    labelled_before = job.in_place and attempt.source_sha256 == known.output_sha256
+    return (known.content_id or None) if same or labelled_before else None
 
 
 def fetch_manifest(path: str, local: Path, job: Job) -> None:

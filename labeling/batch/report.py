@@ -13,7 +13,8 @@ from labeling.batch.journal import JOURNAL, RESULTS, Journal
 from labeling.batch.options import Language
 from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.storage import Storage
-from labeling.batch.summary import Mode, Summary, to_json
+from labeling.batch.summary import Summary, to_json
+from labeling.batch.task import Mode
 from labeling.errors import LabelingError
 from labeling.files import write_atomically
 from labeling.reports.batch_page import to_html

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from labeling.batch import setup
 from labeling.batch.conversion import Conversion
 from labeling.batch.execution import Execution, FileList, Finished
-from labeling.batch.job import Check
+from labeling.batch.job import Check, Propagation, Purpose, Transplantation
 from labeling.batch.options import DEFAULT_TIMEOUT, Depth, Engine, Language, RunOptions
 from labeling.batch.session import Progress
-from labeling.batch.summary import Mode
+from labeling.batch.task import Mode
 from labeling.errors import LabelingError
 from labeling.gates import foreign, guarded
 
@@ -28,6 +28,8 @@ def run(
     labeler: Labeler | Callable[[], Labeler] | None = None,
     verify: Check | None = None,
     convert: Conversion | None = None,
+    propagate: Propagation | None = None,
+    transplant: Transplantation | None = None,
     file_list: FileList | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
@@ -63,6 +65,8 @@ def run(
             another key needs such a function: ``functools.partial(Labeler.from_config, "aigc-label.toml")``.
         verify: How to verify, instead of labelling.
         convert: How to convert pictures, instead of labelling: to another size or format, with what they carry.
+        propagate: How to label what others have made, instead of labelling: a platform's half, and its own labels.
+        transplant: Where the labels come from that re-encoded copies get, instead of labelling.
         file_list: Names the files below the source, as :func:`labeling.batch.listing.read_file_list` documents it: a
             path, or an open text file. Without one, all files are taken.
         include: Globs of the files to take: ``*.jpg``, or ``photos/*`` for a whole path.
@@ -110,9 +114,13 @@ def run(
         >>> finished.summary["statuses"]["labelled"]  # doctest: +SKIP
         1000
     """
-    if sum(each is not None for each in (labeler, verify, convert)) != 1:
+    modes: dict[Mode, object] = {
+        "label": labeler, "verify": verify, "convert": convert, "propagate": propagate, "transplant": transplant,
+    }  # fmt: skip
+    asked = [name for name, how in modes.items() if how is not None]
+    if len(asked) != 1:
         raise LabelingError(
-            "say either how to label (`labeler`), how to convert (`convert`) or how to verify (`verify`)"
+            "say what is done with the files by one of `labeler`, `convert`, `verify`, `propagate` and `transplant`"
         )
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
@@ -120,11 +128,15 @@ def run(
         allow_empty=allow_empty, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
         storage_options=storage_options, language=language,
     )  # fmt: skip
-    mode: Mode = "verify" if verify is not None else "convert" if convert is not None else "label"
+    (mode,) = asked
     with guarded("carry out the run"):
         opened_source, opened_target = setup.open_storages(source, target, options, mode, listed=file_list is None)
-        make, report = setup.labeler_maker(labeler), None if progress is None else foreign(progress)
-        batch_run = Execution(opened_source, opened_target, options, mode, make, verify, convert, ledger, report)
+        purpose = Purpose(
+            make_labeler=setup.labeler_maker(labeler), check=verify and verify.within(timeout), conversion=convert,
+            propagation=propagate and propagate.within(timeout), transplantation=transplant,
+        )  # fmt: skip
+        report = None if progress is None else foreign(progress)
+        batch_run = Execution(opened_source, opened_target, options, purpose, ledger, report)
         if ledger is not None:
             ledger.require_writable()
         return batch_run.execute(file_list)

@@ -285,7 +285,7 @@ class Session:
         if not self._finished or not (due or now):
             return
         finished, self._finished = self._finished, []
-        if self.ledger is not None and (entries := [o.entry for o in finished if o.entry is not None]):
+        if self.ledger is not None and (entries := [entry for outcome in finished for entry in outcome.entries]):
             self.ledger.append(entries)
         self.journal.finish(finished)
         for outcome in finished:

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling.batch import run_lock
-from labeling.batch.conversion import Conversion
 from labeling.batch.generations import Description, options_of_run
-from labeling.batch.job import Check
+from labeling.batch.job import Purpose, Transplantation
 from labeling.batch.journal import FILES
 from labeling.batch.options import RunOptions
 from labeling.batch.selection import Shard
 from labeling.batch.storage import Folder, Storage, open_storage
-from labeling.batch.summary import Mode
-from labeling.batch.task import STATE_FOLDER
+from labeling.batch.task import STATE_FOLDER, Mode
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.inert import without_secrets
 
@@ -71,7 +69,9 @@ def open_storages(
             raise LabelingError("labelling in place takes no target, and verifying changes nothing in place")
         return (replace(opened, follow_links=False) if isinstance(opened, Folder) else opened), None
     if target is None:
-        hint = "name a folder for the output" + (", or pass `in_place=True`" if mode == "label" else "")
+        hint = "name a folder for the output" + (
+            ", or pass `in_place=True`" if mode not in ("convert", "verify") else ""
+        )
         raise LabelingError("no target", hint=hint)
     opened_target = open_storage(target, options.storage_options)
     opened_target.open()
@@ -90,7 +90,7 @@ def _check_distinct(source: Storage, target: Storage, mode: Mode, *, listed: boo
     if place == target_place:
         if not verifying:
             word = "place" if system else "folder"
-            hint = "pass `in_place=True` if that is meant" if mode == "label" else elsewhere
+            hint = "pass `in_place=True` if that is meant" if mode not in ("convert", "verify") else elsewhere
             raise LabelingError(f"source and target are one {word}", path=source.name, hint=hint)
     elif source.only or (system and verifying):
         return
@@ -146,6 +146,17 @@ def check_state(folder: Path, *, named: bool) -> None:
             )
 
 
+def open_originals(transplantation: Transplantation | None, options: RunOptions) -> Storage | None:
+    """Open the labelled originals of copies. Raises :class:`LabelingError`."""
+    if transplantation is None:
+        return None
+    originals = open_storage(transplantation.labelled, options.storage_options)
+    if isinstance(originals, Folder) and not originals.root.is_dir():
+        raise UnreadableFile("there is no such folder of labelled originals", path=originals.name)
+    originals.open()
+    return originals
+
+
 def labeler_maker(labeler: Labeler | Callable[[], Labeler] | None) -> Callable[[], Labeler] | None:
     """Return a function that makes the labeler in each worker.
 
@@ -179,26 +190,22 @@ def description(
     source: Storage,
     target: Storage | None,
     options: RunOptions,
-    *,
-    make_labeler: Callable[[], Labeler] | None,
-    check: Check | None,
-    conversion: Conversion | None,
+    purpose: Purpose,
 ) -> Description:
     """Describe what a run is, and what its labels depend on.
 
     Raises:
         LabelingError: The labeler or the signer cannot be made.
     """
-    mode: Mode = "label" if make_labeler else "convert" if conversion else "verify"
-    fixed: dict[str, Any] = {"mode": mode, "in place": options.in_place}
-    if target is not None and check is None and (options.state is not None or not target.local):
+    fixed: dict[str, Any] = {"mode": purpose.mode, "in place": options.in_place}
+    if target is not None and purpose.check is None and (options.state is not None or not target.local):
         fixed["target"] = full_name(target)  # otherwise the journal is in its target, which may be moved
     if options.shard is not None:
         fixed["shard"] = options.shard
     root = full_name(source)
     if options.storage_options and (endpoint := options.storage_options.get("endpoint_url")):
         root += f" at {without_secrets(str(endpoint))}"
-    return Description(fixed, *options_of_run(make_labeler, check, conversion), root=root)
+    return Description(fixed, *options_of_run(purpose), root=root)
 
 
 def full_name(storage: Storage) -> str:

@@ -11,26 +11,24 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from labeling import inert
 from labeling.batch._bounded import Counts, Histogram, Timeline
 from labeling.batch.cause_messages import PLACEHOLDER, join_message, split_message, without_paths
+from labeling.batch.task import Mode
 
 VERSION = 1
 """Version of the summary's form. Under the same number, keys may be added, and none changes its meaning."""
 
-STATUSES = ("labelled", "converted", "verified", "skipped", "refused", "unsupported", "failed", "poison")
+STATUSES = ("labelled", "converted", "verified", "classified", "skipped", "refused", "unsupported", "failed", "poison")
 """What became of a file, from good to bad."""
-
-Mode = Literal["label", "convert", "verify"]
-"""What a run does with its files."""
 
 VERDICTS = ("compliant", "inconclusive", "noncompliant")
 ORIGINS = ("confirmed", "possible", "suspected", "none")
 SLOWEST = 10
 
-_GOOD = frozenset({"labelled", "converted", "verified", "skipped"})
+_GOOD = frozenset({"labelled", "converted", "verified", "classified", "skipped"})
 _FILE_ERRORS = frozenset({"UnreadableFile", "UnsupportedFormat", "TooLarge"})
 """Kinds of errors whose cause is the file and not the request (``exit_code`` 3 in :mod:`labeling.errors`)."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.inert import to_json
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STATE_FOLDER = ".aigc-label"
 """Name of the folder in the target that holds a run's journal, results and report."""
 
+Mode = Literal["label", "convert", "verify", "propagate", "transplant"]
+"""What a run does with its files."""
+
 LARGE_FILE = 16 << 20
 """Bytes above which a worker gets a file alone, so that no other file waits behind it."""
 
@@ -30,6 +33,7 @@ class Status(StrEnum):
     LABELLED = "labelled"
     CONVERTED = "converted"
     VERIFIED = "verified"
+    CLASSIFIED = "classified"
     FAILED = "failed"
     REFUSED = "refused"
     UNSUPPORTED = "unsupported"
@@ -37,7 +41,7 @@ class Status(StrEnum):
     POISON = "poison"
 
 
-SUCCESSFUL = frozenset({Status.LABELLED, Status.CONVERTED, Status.VERIFIED, Status.SKIPPED})
+SUCCESSFUL = frozenset({Status.LABELLED, Status.CONVERTED, Status.VERIFIED, Status.CLASSIFIED, Status.SKIPPED})
 """What ``retry_failed`` does not try again."""
 
 
@@ -226,7 +230,7 @@ class Outcome:
         generation: In which the output was made, if that was not the run's own; 0 if it is not known.
         unchanged: The file has not changed since an earlier result, which stays.
         store_failed: Not the file failed, but the object store.
-        entry: What the ledger is to record.
+        entries: What the ledger is to record.
     """
 
     path: str
@@ -242,7 +246,7 @@ class Outcome:
     generation: int | None = None
     unchanged: bool = False
     store_failed: bool = False
-    entry: Entry | None = field(default=None, repr=False)
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
 
 
 def result_line(path: str, status: Status, *, attempts: int, seconds: float, **more: Any) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from labeling.batch.declared import declaration
 from labeling.batch.job import Attempt, Job
 from labeling.batch.outputs import short_verdicts, verified
 from labeling.batch.task import Outcome, Status, result_line
@@ -23,7 +26,8 @@ class Verifying:
         """Verify a file. Its result holds the whole report."""
         path = attempt.task.item.path
         with error_context(path, replacing=str(attempt.local)):
-            report = verified(attempt.local, self._check)
+            declared = declaration(dict(attempt.task.item.overrides).get("declared"))
+            report = verified(attempt.local, replace(self._check, declared_ai=declared) if declared else self._check)
         line = result_line(
             path, Status.VERIFIED, seconds=attempt.seconds, media_type=report.media_type, origin=report.origin,
             verdicts=short_verdicts(report), report=report.to_dict() | {"path": path}, **attempt.common,

@@ -129,6 +129,14 @@ def _verb(job: Job) -> Verb:
         from labeling.batch.converting import Converting
 
         return Converting(job)
+    if job.propagation is not None:
+        from labeling.batch.propagating import Propagating
+
+        return Propagating(job)
+    if job.transplantation is not None:
+        from labeling.batch.transplanting import Transplanting
+
+        return Transplanting(job)
     from labeling.batch.labelling import Labelling
 
     return Labelling(job)

@@ -254,6 +254,36 @@ def classify(
     if not write or found.decision == "none":
         return found
     assert isinstance(source, str | os.PathLike)
+    return write_label(
+        found, source, target, propagator=propagator, propagate_id=propagate_id, security=security, notice=notice,
+        signer=signer, profile=profile, in_place=in_place, dry_run=dry_run, strict=strict, keep_times=keep_times,
+    )  # fmt: skip
+
+
+def write_label(
+    found: Classification,
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    propagator: str,
+    propagate_id: str | None = None,
+    security: str = "",
+    notice: bool | Style = False,
+    signer: Signer | None = None,
+    profile: str = "platform",
+    in_place: bool = False,
+    dry_run: bool = False,
+    strict: bool = False,
+    keep_times: bool = False,
+) -> Classification:
+    """Write the label of a class other than ``none`` to a file that was classified: see :func:`classify`.
+
+    Returns:
+        The classification with the labelled file.
+
+    Raises:
+        LabelingError: As :func:`classify` with ``write``.
+    """
     label_for = _label_for(found, propagator, propagate_id, security)
     with guarded("label the file", source):
         times = files.times_of(source, keep=keep_times)

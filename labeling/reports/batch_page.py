@@ -17,9 +17,9 @@ from labeling.reports import quantities
 from labeling.reports._card import chip
 from labeling.reports._markup import Html, asset, el, joined, policy
 from labeling.reports.batch_words import (
-    GOOD_STATUSES,
+    GOOD,
     earlier_options,
-    good_status,
+    good_statuses,
     lead,
     limited,
     own_key,
@@ -63,11 +63,11 @@ def attention(summary: Mapping[str, Any]) -> tuple[int, int]:
     In a verification, files that do not comply need attention as well.
     """
     statuses = summary["statuses"]
-    bad = sum(number for name, number in statuses.items() if name not in (*GOOD_STATUSES.values(), "skipped"))
+    bad = sum(number for name, number in statuses.items() if name not in GOOD)
     if summary["mode"] == "verify":
         worst = summary["worst"]
         return worst["compliant"], bad + worst["noncompliant"] + worst["inconclusive"]
-    return statuses.get(good_status(summary["mode"]), 0), bad
+    return sum(statuses.get(name, 0) for name in good_statuses(summary["mode"])), bad
 
 
 def rule_sentence(rule: str, *, warning: bool, language: str) -> str:

@@ -16,11 +16,14 @@ REMARKED = 5
 TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
     "title:convert": ("Batch run: conversion", "批量任务：转换图片"),
+    "title:propagate": ("Batch run: labels of a platform", "批量任务：传播平台添加标识"),
+    "title:transplant": ("Batch run: labels carried over to copies", "批量任务：将标识移至副本"),
     "title:verify": ("Batch run: verification", "批量任务：核验标识"),
     # what became of a file
     "labelled": ("labelled", "已标识"),
     "converted": ("converted", "已转换"),
     "verified": ("verified", "已核验"),
+    "classified": ("nothing found, nothing written", "未发现生成合成迹象，未写入标识"),
     "skipped": ("skipped", "已跳过"),
     "refused": ("refused", "已拒绝"),
     "unsupported": ("unsupported", "格式不支持"),
@@ -36,6 +39,27 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lead:convert": ("{well} of {total} files are converted.", "共 {total} 个文件，已转换 {well} 个。"),
     "lead:convert:all": ("All {total} files are converted.", "全部 {total} 个文件均已转换。"),
     "lead:convert:one": ("The file is converted.", "该文件已转换。"),
+    "lead:propagate": (
+        "{well} of {total} files carry the platform's label, or need none by what was found.",
+        "共 {total} 个文件，{well} 个已带有平台标识，或未发现需要标识的迹象。",
+    ),
+    "lead:propagate:all": (
+        "All {total} files carry the platform's label, or need none by what was found.",
+        "全部 {total} 个文件均已带有平台标识，或未发现需要标识的迹象。",
+    ),
+    "lead:propagate:one": (
+        "The file carries the platform's label, or needs none by what was found.",
+        "该文件已带有平台标识，或未发现需要标识的迹象。",
+    ),
+    "lead:transplant": (
+        "{well} of {total} copies carry the labels of their originals.",
+        "共 {total} 个副本，{well} 个已带有原文件的标识。",
+    ),
+    "lead:transplant:all": (
+        "All {total} copies carry the labels of their originals.",
+        "全部 {total} 个副本均已带有原文件的标识。",
+    ),
+    "lead:transplant:one": ("The copy carries the labels of its original.", "该副本已带有原文件的标识。"),
     "lead:verify": ("{well} of {total} files comply.", "共 {total} 个文件，{well} 个合规。"),
     "lead:verify:all": ("All {total} files comply.", "全部 {total} 个文件均合规。"),
     "lead:verify:one": ("The file complies.", "该文件合规。"),
@@ -304,13 +328,23 @@ def word(key: str, language: str = "en", **values: object) -> str:
     return text.format(**values) if values else text
 
 
-GOOD_STATUSES = {"label": "labelled", "convert": "converted", "verify": "verified"}
+GOOD_STATUSES = {
+    "label": ("labelled",),
+    "convert": ("converted",),
+    "verify": ("verified",),
+    "propagate": ("labelled", "classified"),
+    "transplant": ("labelled",),
+}
 """What a file becomes that went well, by what the run did."""
 
 
-def good_status(mode: str) -> str:
+GOOD = frozenset({status for statuses in GOOD_STATUSES.values() for status in statuses} | {"skipped"})
+"""What needs nobody's attention."""
+
+
+def good_statuses(mode: str) -> tuple[str, ...]:
     """Return what a file becomes that went well; a mode of another version counts as labelling."""
-    return GOOD_STATUSES.get(mode, "labelled")
+    return GOOD_STATUSES.get(mode, GOOD_STATUSES["label"])
 
 
 def own_key(key: str, mode: str) -> str:
