@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from labeling.batch import Progress
 
+SUMMARIES = ("table", "line", "json")
+"""The forms of what is printed at the end."""
+
 LINE_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""
 

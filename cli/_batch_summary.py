@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from labeling.batch.summary import to_json
 from labeling.inert import inert
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
 from labeling.reports.batch_words import earlier_options, lead, limited, own_key, remarks, remedy, word
 
-from ._terminal import elide, make_console
+from ._terminal import document, elide, line, make_console
 from ._wording import in_options
 
 if TYPE_CHECKING:
@@ -33,6 +35,32 @@ _STYLES = {
     "failed": "red", "poison": "red", "noncompliant": "red",
     "refused": "yellow", "unsupported": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
+
+
+def print_in_form(form: str | None, summary: Mapping[str, Any], exit_code: int) -> None:
+    """Print a run's summary as a table, in one line or as JSON; ``None`` prints nothing."""
+    if form == "table":
+        print_summary(summary)
+    elif form == "line":
+        line(summary_line(summary, exit_code))
+    elif form == "json":
+        document(to_json(summary))
+
+
+def summary_line(summary: Mapping[str, Any], exit_code: int) -> str:
+    """Return what a session did in one line: what became of its files, how long it took, and what is left."""
+    shard = f" (shard {summary['shard']})" if summary.get("shard") else ""
+    counts = [f"{quantities.count(n)} {word(name)}" for name, n in sorted(summary["session"].items())]
+    moment = f"{datetime.fromisoformat(summary['finished']):%Y-%m-%dT%H:%M:%SZ}"
+    parts = [
+        f"{moment} {summary['source']} -> {summary['target']}{shard}: {', '.join(counts) or 'nothing to do'}",
+        f"{quantities.count(summary['total'])} in all",
+        f"{quantities.duration(summary['wall'])}",
+        limited(summary).rstrip("."),
+        "interrupted" if summary["interrupted"] else "",
+        f"exit code {exit_code}",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def print_summary(summary: Mapping[str, Any], console: Console | None = None) -> None:

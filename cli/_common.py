@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from labeling.errors import LabelingError
+from labeling.inert import to_json
 
 from ._streams import leave_if_ended
 from ._terminal import line, over_line, watched
@@ -45,7 +47,27 @@ def complain(message: object, path: Path | None = None) -> None:
     if path is not None and isinstance(message, LabelingError) and message.path is None:
         message = f"{path}: {message}"
     text = " ".join(in_options(str(message)).split())
-    line(f"aigc-label: {text}", err=True)
+    if logs_json():
+        log_json({"event": "error" if isinstance(message, LabelingError) else "note", "message": text})
+    else:
+        line(f"aigc-label: {text}", err=True)
+
+
+LOG = "labeling.log"
+"""The key in the meta of click's context that says in which form the command logs."""
+
+
+def logs_json() -> bool:
+    """Return whether the command writes a log of JSON lines to standard error, and nothing else."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(LOG) == "json"
+
+
+def log_json(event: dict[str, Any]) -> None:
+    """Write an event to the log, with its time."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = to_json({"event": event["event"], "time": now} | event)
+    line(text.encode("utf-8", "backslashreplace").decode(), err=True)
 
 
 def fail(error: LabelingError) -> NoReturn:

@@ -18,6 +18,7 @@ from . import _common, _options
 from ._batch_arguments import explicit_depth, json_object, open_ledger, standard_input
 from ._batch_merge import merge
 from ._batch_modes import flag_of, mode_arguments
+from ._batch_progress import SUMMARIES
 from ._wording import PARAMETER
 
 _DECLARED = {each.name: each for each in fields(RunOptions)}
@@ -92,6 +93,7 @@ class _Batch(click.Command):
 @_option("restart")
 @_option("limit", type=click.IntRange(1), metavar="N")
 @_option("shard", metavar="K/N")
+@_option("since", metavar="WHEN")
 @_option("rate", metavar="N/s")
 @_option("check_outputs", type=click.Choice(DEPTHS), is_flag=False, flag_value=DEPTHS[0], metavar="[size|sha256]")
 @_option("allow_empty")
@@ -103,13 +105,27 @@ class _Batch(click.Command):
 @_option("state", type=click.Path(path_type=Path))
 @_option("storage_options", metavar="JSON")
 @_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@_option("metrics_file", type=click.Path(path_type=Path), metavar="PATH")
+@click.option(
+    "--summary",
+    type=click.Choice(SUMMARIES),
+    help="What is printed at the end: a table (default), one line, or the content of summary.json; also with -q.",
+)
+@click.option(
+    "--log",
+    type=click.Choice(["json"]),
+    help="Write JSON lines to standard error instead of progress: start, progress, failed files, end.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors, and what --summary and --log ask for.")
 @click.option("--trust", metavar="PATH|none", multiple=True, help="With --verify: as in verify.")
 @click.option("--everywhere", is_flag=True, help="With --verify: check the middle and the end of videos as well.")
 @_options.min_confidence_option
 @click.option("--no-isolate", is_flag=True, help="With --verify: read files in the workers, not in isolated processes.")
 @_options.labeler_options
-def command(source: str, target: str | None, quiet: bool, ledger: str | None, **options: Any) -> None:
+def command(
+    source: str, target: str | None, quiet: bool, ledger: str | None, summary: str | None, log: str | None,
+    **options: Any,
+) -> None:  # fmt: skip
     """Label, convert or verify a folder or bucket of any size. Run again, it continues where it was.
 
     SRC and DST are folders or URLs (s3://, gs://, …). The tree is kept. DST/.aigc-label gets the journal, a line
@@ -133,6 +149,7 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
       aigc-label batch pictures labelled --retry-failed
       aigc-label batch s3://in/photos s3://out/photos --shard 3/16 --ledger labels-3.db
       aigc-label batch merge labelled -o report
+      aigc-label batch archive labelled --since last -q --summary line --metrics-file /var/lib/node_exporter/aigc.prom
 
     Exit codes: 0 all is well; 1 with --verify, some file does not comply; 2 wrong usage, or some file could not be
     labelled or converted as asked; 3 some file could not be read, or is of no kind that can be;
@@ -141,8 +158,9 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
     from labeling import batch
 
     from ._batch_progress import progress
-    from ._batch_summary import print_summary
+    from ._batch_summary import print_in_form
 
+    click.get_current_context().meta[_common.LOG] = log
     if options["content_id"]:
         _common.fail(LabelingError("--content-id names one file", hint="give each file its own with --files"))
     try:
@@ -152,15 +170,15 @@ def command(source: str, target: str | None, quiet: bool, ledger: str | None, **
         if options["file_list"]:
             arguments["file_list"] = standard_input() if options["file_list"] == "-" else options["file_list"]
         arguments |= mode_arguments(options)
-        with open_ledger(ledger, options) as opened, progress(quiet=quiet) as report_progress:
+        arguments["log"] = _common.log_json if log else None
+        with open_ledger(ledger, options) as opened, progress(quiet=quiet or bool(log)) as report_progress:
             finished = batch.run(source, target, ledger=opened, progress=report_progress, **arguments)
     except LabelingError as error:
         _common.fail(error)
     except KeyboardInterrupt:
         _common.complain("stopped at once; run the same command again, and it continues where it was")
         raise SystemExit(130) from None
-    if not quiet:
-        print_summary(finished.summary)
+    print_in_form(summary or (None if quiet else "table"), finished.summary, finished.exit_code)
     if finished.interrupted:
         _common.complain("interrupted after the files in flight; the same command continues from here")
     raise SystemExit(finished.exit_code)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fsspec
@@ -293,3 +294,22 @@ def test_killed_and_resumed(store: Server, png: bytes, tmp_path: Path, monkeypat
     puts = Counter(request.path for request in store.asked("PUT", rf"^/{target}/\d\d"))
     assert len(puts) == 40
     assert max(puts.values()) <= 2  # done again: what was in flight, or done and not yet in the journal
+
+
+def test_objects_are_new_by_the_time_at_which_they_were_stored(store: Server, png: bytes, tmp_path: Path) -> None:
+    source = store.bucket({"a.png": png, "b.png": png})
+    first = go(f"s3://{source}", tmp_path / "out", since="last").summary
+    assert (first["session"], first["since"]) == ({"labelled": 2}, {"moment": None, "older": 0})
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert go(f"s3://{source}", tmp_path / "new", since=later, allow_empty=True).summary["since"]["older"] == 2
+    (tmp_path / "list").write_text("a.png\n")
+    listed = go(f"s3://{source}", tmp_path / "new", since=later, file_list=tmp_path / "list", allow_empty=True).summary
+    assert listed["since"]["older"] == 1
+    assert go(f"s3://{source}", tmp_path / "new", since="1h").summary["session"] == {"labelled": 2}
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/since/a.png", png)
+    try:
+        assert go("memory://since", tmp_path / "other", since=later, allow_empty=True).summary["since"]["older"] == 1
+        assert go("memory://since", tmp_path / "other", since="1h").summary["session"] == {"labelled": 1}
+    finally:
+        memory.rm("/since", recursive=True)

@@ -175,5 +175,5 @@ def test_every_option_is_a_parameter_of_run_with_the_same_default() -> None:
         assert parameters[option.name].annotation == option.type
     assert parameters.keys() - {option.name for option in fields(RunOptions)} == {
         "source", "target", "labeler", "verify", "convert", "propagate", "transplant",
-        "file_list", "ledger", "progress",
+        "file_list", "ledger", "progress", "log",
     }  # fmt: skip

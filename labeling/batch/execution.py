@@ -34,10 +34,11 @@ from labeling.batch.output_check import OutputCheck, output_check
 from labeling.batch.pace import Allowance, TokenBucket, files_per_second
 from labeling.batch.plan import PlanOptions
 from labeling.batch.resources import default_workers, processors
-from labeling.batch.selection import Shard, in_shard
+from labeling.batch.selection import LAST, CompleteSessions, Selection, Shard, since_moment
 from labeling.batch.session import Progress, Session
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import EmptySource
+from labeling.batch.watching import Watch
 from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
 
@@ -93,6 +94,7 @@ class Execution:
     purpose: Purpose
     ledger: Ledger | None
     report_progress: Callable[[Progress], None] | None
+    watch: Watch
 
     def __post_init__(self) -> None:
         self.output = self.source if self.target is None else self.target
@@ -109,21 +111,46 @@ class Execution:
         with _open_list(file_list) as opened_list, self._open_journal() as journal:
             description = setup.description(self.source, self.target, self.options, self.purpose)
             generations.begin(journal, description, self.purpose.mode, restart=self.options.restart)
+            complete = CompleteSessions(
+                journal.meta("complete"), self.options.include, self.options.exclude, journal.generation
+            )
+            self.watch.last_complete = complete.last
+            since = since_moment(self.options.since, last=complete.last, now=started)
             job = self._job(journal)
             _remove_leftovers(job.output, journal)
             journal.forget_folders()
             pool = self._start_pool(job)
-            session = self._run_session(journal, job, pool, opened_list)
+            self._tell_begin(pool, since)
+            selection = Selection(self.shard, since, self._output_name)
+            session = self._run_session(journal, job, pool, opened_list, selection)
+            if self._saw_all(session, selection, listed=opened_list is not None):
+                journal.set_meta("complete", complete.note(started))
+                self.watch.last_complete = complete.last
             if session.error is not None and not session.progress.done:
                 raise session.error
             journal.compact()
             check = self.purpose.check
             profiles = check.profile if check is not None else (description.legacy["profile"],)
             older = generations.earlier(journal, description)
-            summary = self._report(journal, session, profiles, older, started, time.monotonic() - clock)
+            summary = self._report(journal, session, selection, profiles, older, started, time.monotonic() - clock)
+            self.watch.summary = summary
             if session.error is not None:
                 raise session.error
-        return Finished(summary, self.folder, session.progress.stopping)
+        finished = Finished(summary, self.folder, session.progress.stopping)
+        self.watch.end(finished.exit_code)
+        return finished
+
+    def _tell_begin(self, pool: WorkerPool[Any], since: datetime | None) -> None:
+        self.watch.begin(
+            mode=self.purpose.mode, source=self.source.name, target=self.output.name, state=str(self.folder),
+            workers=pool.size, engine=self.engine, shard=self.options.shard, limit=self.options.limit,
+            since=None if since is None else since.isoformat(timespec="seconds"),
+        )  # fmt: skip
+
+    def _saw_all(self, session: Session, selection: Selection, *, listed: bool) -> bool:
+        """Return whether the session has finished every file of its source, so that the next may begin where it did."""
+        whole = self.options.since in (None, LAST) and not listed and not selection.closed
+        return whole and session.error is None and not session.progress.stopping and not session.limited
 
     @contextmanager
     def _open_journal(self) -> Iterator[Journal]:
@@ -176,16 +203,17 @@ class Execution:
         return ProcessPool(job, self.local_workers, timeout)
 
     def _run_session(
-        self, journal: Journal, job: Job, pool: WorkerPool[Any], opened_list: tuple[IO[str], str] | None
-    ) -> Session:
+        self, journal: Journal, job: Job, pool: WorkerPool[Any], opened_list: tuple[IO[str], str] | None,
+        selection: Selection,
+    ) -> Session:  # fmt: skip
         """Process the files. The workers have ended when this returns or raises."""
         completed = False
         try:
             wanted = GlobFilter(self.options.include, self.options.exclude)
             globs = self.options.include or self.options.exclude or self.source.only
             scope: Scope = "list" if opened_list is not None else "globs" if globs else "all"
-            coverage = Coverage(scope, journal.count() if self.shard is None else 0)  # a shard may lose all it has
-            listing, count = self._listing(opened_list, wanted, coverage)
+            coverage = Coverage(scope, 0 if self._partial else journal.count())  # a part may lose all it has
+            listing, count = self._listing(opened_list, wanted, coverage, selection)
             with self._output_check(scope) as check:
                 session = Session(
                     journal,
@@ -204,7 +232,8 @@ class Execution:
                     run_id=job.run_id,
                     allowance=Allowance(self.options.limit),
                     bucket=TokenBucket(None if self.options.rate is None else files_per_second(self.options.rate)),
-                    report_progress=self.report_progress,
+                    on_finished=self.watch.finished,
+                    report_progress=self._told_of_progress(),
                 )  # fmt: skip
                 with _stopping_on_signals(session):
                     session.run()
@@ -213,6 +242,22 @@ class Execution:
         finally:
             pool.close(kill=not completed)
         return session
+
+    @property
+    def _partial(self) -> bool:
+        """Whether the run takes only a part of its source."""
+        return self.shard is not None or self.options.since is not None
+
+    def _told_of_progress(self) -> Callable[[Progress], None] | None:
+        own, watched = self.report_progress, None if self.watch.idle else self.watch.progressed
+        if own is None or watched is None:
+            return own or watched
+
+        def both(progress: Progress) -> None:
+            watched(progress)
+            own(progress)
+
+        return both
 
     def _output_name(self, path: str) -> str:
         names = self._output_names()
@@ -244,25 +289,28 @@ class Execution:
         return OutputNames(self.output, conversion.format) if conversion is not None else None
 
     def _listing(
-        self, opened_list: tuple[IO[str], str] | None, wanted: GlobFilter, coverage: Coverage
+        self, opened_list: tuple[IO[str], str] | None, wanted: GlobFilter, coverage: Coverage, selection: Selection
     ) -> tuple[BackgroundListing, BackgroundCount | None]:
         """Return the files to process, and a count of them if progress is reported and they can be counted."""
-        mine = partial(in_shard, shard=self.shard, output_name=self._output_name)
         if opened_list is not None:
             items = read_file_list(*opened_list, self.source, wanted, COLUMNS[self.purpose.mode])
             # From a local source, each line at once: another program may be writing them.
-            return BackgroundListing(mine(coverage.counted(items)), 1 if self.source.local else CHUNK_SIZE), None
+            return BackgroundListing(
+                selection.of(coverage.counted(items)), 1 if self.source.local else CHUNK_SIZE
+            ), None
         excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
         count = None
         if self.report_progress is not None:
             also_wanted = GlobFilter(self.options.include, self.options.exclude)
-            count = BackgroundCount(mine(list_tree(self.source, also_wanted, excluded)))
-        return BackgroundListing(mine(coverage.counted(list_tree(self.source, wanted, excluded)))), count
+            count = BackgroundCount(selection.copy().of(list_tree(self.source, also_wanted, excluded)))
+        listed = coverage.counted(list_tree(self.source, wanted, excluded))
+        return BackgroundListing(selection.of(listed)), count
 
     def _report(
         self,
         journal: Journal,
         session: Session,
+        selection: Selection,
         profiles: Sequence[str],
         older: dict[str, Any] | None,
         started: datetime,
@@ -282,6 +330,10 @@ class Execution:
             summary["repeated"] = session.repeated
         if self.shard is not None:
             summary["shard"] = str(self.shard)
+        summary["session"] = dict(self.watch.statuses)
+        if self.options.since is not None:
+            moment = selection.since
+            summary["since"] = {"moment": moment and moment.isoformat(timespec="seconds"), "older": selection.older}
         if session.limited:
             summary["limited"] = {"limit": self.options.limit, "left": session.left}
         with suppress(LabelingError) if session.error is not None else nullcontext():

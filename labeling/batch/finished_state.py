@@ -201,19 +201,17 @@ def _connected(folder: Path, stack: ExitStack) -> sqlite3.Connection:
 
 
 def _options(db: sqlite3.Connection) -> dict[str, Any]:
-    """Return what the results of a journal depend on, of whichever version it is."""
-    notes = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('options', 'fixed', 'generation')"))
-    if "fixed" not in notes:  # version 1
-        return _json_object(str(notes.get("options", "{}")))
-    found = _json_object(str(notes["fixed"]))
-    for name, query in (
-        ("options", "SELECT options FROM generation WHERE number=(SELECT value FROM meta WHERE key='generation')"),
-        ("source", "SELECT name FROM root ORDER BY number DESC LIMIT 1"),
-    ):
-        row = db.execute(query).fetchone()
-        if row is not None:
-            found |= _json_object(str(row[0])) if name == "options" else {name: str(row[0])}
-    return found
+    """Return what the results of a journal depend on, and what its run is, of whichever version it is."""
+    notes = {str(key): str(value) for key, value in db.execute("SELECT key, value FROM meta")}
+    if "fixed" not in notes:
+        return _json_object(notes.get("options", "{}"))
+    number = notes.get("generation", "0")
+    found: dict[str, Any] = {}
+    for (text,) in db.execute("SELECT options FROM generation WHERE number=?", (number,)):
+        found |= _json_object(str(text))
+    for (name,) in db.execute("SELECT name FROM root ORDER BY number DESC LIMIT 1"):
+        found["source"] = str(name)
+    return found | _json_object(notes["fixed"])
 
 
 def _summary(path: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +57,13 @@ class ObjectStore:
         """Return size and stamp of an object from its details."""
         return int(details["size"] or 0), stamp(details)
 
-    def walk(self, base: str, ask: Ask) -> Iterator[tuple[str, int, str]]:
-        """Yield name, size and stamp of all objects below ``base``. Raises FileNotFoundError."""
+    def walk(self, base: str, ask: Ask) -> Iterator[tuple[str, int, str, float]]:
+        """Yield name, size, stamp and time (:func:`changed`) of all objects below a place. Raises FileNotFoundError."""
         found = False
         for _, _, files in self.fs.walk(base, detail=True, on_error="raise"):
             for each in files.values():
                 found = True
-                yield each["name"], int(each["size"] or 0), stamp(each)
+                yield each["name"], int(each["size"] or 0), stamp(each), changed(each)
         if not found and "http" in str(self.fs.protocol):  # a server that answers is no folder
             hint = "name them with `file_list`"
             raise EmptySource("the server lists no files there", path=self.name, hint=hint)
@@ -145,3 +147,17 @@ def stamp(info: Mapping[str, Any]) -> str:
                 value = value.timestamp()
             return f"{value:.6f}" if isinstance(value, float) else str(value).strip('"')
     return ""
+
+
+def changed(info: Mapping[str, Any]) -> float:
+    """Return when an object was stored, in seconds since 1970, by the latest of its times; 0 if it has none."""
+    return max(_seconds(info.get(key)) for key in ("LastModified", "last_modified", "updated", "mtime", "created"))
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -27,7 +27,7 @@ from labeling.batch.object_properties import (
     WHERE,
     Properties,
 )
-from labeling.batch.object_store import PART_SIZE, READ_SIZE, Ask, ObjectStore
+from labeling.batch.object_store import PART_SIZE, READ_SIZE, Ask, ObjectStore, changed
 from labeling.batch.store_errors import error_code
 from labeling.losses import Loss
 
@@ -116,8 +116,8 @@ class S3Store(ObjectStore):
         """Return size and ETag."""
         return int(details["ContentLength"]), str(details.get("ETag", "")).strip('"')
 
-    def walk(self, base: str, ask: Ask) -> Iterator[tuple[str, int, str]]:
-        """Yield name, size and ETag, a thousand at a time: fsspec's own listing would hold all of them in memory."""
+    def walk(self, base: str, ask: Ask) -> Iterator[tuple[str, int, str, float]]:
+        """Yield name, size, ETag and time, a thousand at a time: fsspec's own listing would hold them all in memory."""
         bucket, _, prefix = base.partition("/")
         request: dict[str, str] = {"Prefix": f"{prefix}/"} if prefix else {}
         found = not prefix  # a bucket may be empty, but an empty prefix is most likely a mistake
@@ -126,7 +126,8 @@ class S3Store(ObjectStore):
             for each in page.get("Contents", ()):
                 found = True
                 if each["Size"] or not each["Key"].endswith("/"):  # consoles create such objects to show a folder
-                    yield f"{bucket}/{each['Key']}", int(each["Size"]), str(each["ETag"]).strip('"')
+                    etag = str(each["ETag"]).strip('"')
+                    yield f"{bucket}/{each['Key']}", int(each["Size"]), etag, changed(each)
             if not page.get("IsTruncated"):
                 break
             request = request | {"ContinuationToken": page["NextContinuationToken"]}

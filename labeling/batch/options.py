@@ -6,10 +6,11 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from labeling.batch.pace import files_per_second
-from labeling.batch.selection import Shard
+from labeling.batch.selection import Shard, check_since
 from labeling.errors import LabelingError
 from labeling.options.declare import options_of
 from labeling.options.isolation import Limits
@@ -66,6 +67,13 @@ class RunOptions:
             "help": "Take one of so many parts of SRC, by a hash of each path: 3/16. Run the others anywhere, at once."
         },
     )
+    since: str | datetime | timedelta | None = field(
+        default=None,
+        metadata={
+            "help": "Only files that were changed or came since then: last (the start of the last complete session), "
+            "2026-11-30, 36h, 7d. The others are not looked at, even if they failed."
+        },
+    )
     rate: str | float | None = field(
         default=None, metadata={"help": "Begin at most so many files in a time: 20/s, 300/min, 5000/h."}
     )
@@ -89,6 +97,9 @@ class RunOptions:
         default=None,
         metadata={"help": "Options of fsspec for source and target. For secrets, better use the environment."},
     )
+    metrics_file: str | os.PathLike[str] | None = field(
+        default=None, metadata={"help": "Keep metrics in this file, as Prometheus' node_exporter reads it: NAME.prom."}
+    )
     language: Language = field(default="en", metadata={"help": "Language of report.html."})
 
     def __post_init__(self) -> None:
@@ -101,6 +112,7 @@ class RunOptions:
             raise LabelingError(f"`limit` must be a number of files of at least 1, not {self.limit!r}")
         if self.shard is not None:
             Shard.parse(self.shard)
+        check_since(self.since)
         if self.rate is not None:
             files_per_second(self.rate)
         if self.timeout is not None and not _is_positive(self.timeout):

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from labeling.batch import local_copies
 from labeling.batch.object_encoding import expand
 from labeling.batch.object_properties import ENCODING, Carried, Properties
-from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore
+from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore, changed
 from labeling.batch.object_stores import Upload, store_of
 from labeling.batch.store_errors import StoreErrors, error_code
 from labeling.batch.store_packages import install_hint
@@ -176,10 +176,11 @@ class RemoteStorage:
             yield self._stat(self.only)
             return
         try:
-            for name, size, stamp in self._store.walk(base, partial(self._call, "the listing", UnreadableFile)):
+            ask = partial(self._call, "the listing", UnreadableFile)
+            for name, size, stamp, moment in self._store.walk(base, ask):
                 path = name.removeprefix(f"{base}/")
                 if STATE_FOLDER not in path.split("/")[:-1]:
-                    yield Item(path, size, stamp, problem=self._name_problem(path))
+                    yield Item(path, size, stamp, problem=self._name_problem(path), changed=moment)
         except LabelingError:
             raise
         except FileNotFoundError:
@@ -212,7 +213,8 @@ class RemoteStorage:
         if problem := self._name_problem(path):
             return Item(path, problem=problem)
         try:
-            return Item(path, *self.version(path))
+            size, stamp, details = self.look(path)
+            return Item(path, size, stamp, changed=changed(details))
         except LabelingError as error:
             return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", error.reason))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch import setup
+from labeling.batch import setup, watching
 from labeling.batch.conversion import Conversion
 from labeling.batch.execution import Execution, FileList, Finished
 from labeling.batch.job import Check, Propagation, Purpose, Transplantation
@@ -40,6 +41,7 @@ def run(
     restart: bool = False,
     limit: int | None = None,
     shard: str | None = None,
+    since: str | datetime | timedelta | None = None,
     rate: str | float | None = None,
     check_outputs: Depth | None = None,
     allow_empty: bool = False,
@@ -51,6 +53,8 @@ def run(
     storage_options: dict[str, Any] | None = None,
     timeout: float | None = DEFAULT_TIMEOUT,
     progress: Callable[[Progress], None] | None = None,
+    log: Callable[[dict[str, Any]], None] | None = None,
+    metrics_file: str | os.PathLike[str] | None = None,
     language: Language = "en",
 ) -> Finished:
     """Label, convert or verify all files of a folder or bucket. Run again, it continues where it was.
@@ -84,6 +88,12 @@ def run(
             :class:`labeling.batch.selection.Shard` documents. Each part is a run of its own, with a folder of its own
             (by default ``shard-3-of-16`` in the usual one); all may run at once, on any machines. For pictures that
             are converted, the hash is that of the output's name.
+        since: Take only files that were changed since then, or came: a date or time, as text in ISO 8601 too; how long
+            ago, also as text (``"36h"``, ``"7d"``); or ``"last"``: since the start of the last session that saw all
+            files, less five minutes for clocks that differ, and everything if there was none. Folders tell when a file
+            or its name, owner or permissions were changed, object stores when it was stored (``LastModified``; of an
+            upload in parts, when that began). Older files are not looked at, even if they failed. A folder that was
+            moved into the source as a whole keeps the times of its files: run without ``since`` now and then.
         rate: Begin at most so many files in a time: ``"20/s"``, ``"300/min"``, ``"5000/h"``, or a number of files a
             second.
         check_outputs: Look at the outputs of earlier sessions too, and make those again, with the same content ids,
@@ -100,6 +110,10 @@ def run(
         storage_options: Options of fsspec for source and target.
         timeout: Seconds that a file may take; ``None`` for no limit.
         progress: Is called with the progress, several times a second.
+        log: Is called with what happens, as dicts that JSON can hold, each with ``event`` and ``time``: ``start``,
+            ``progress`` every ten seconds, ``failed`` for each file that is not as it should be (``path``, ``status``,
+            ``kind``, ``message``), and ``end`` (``exit_code``, ``statuses`` of this session, ``error``).
+        metrics_file: A file of metrics in Prometheus' text format, which is replaced every 15 seconds and at the end.
         language: Language of the report.
 
     Returns:
@@ -124,19 +138,22 @@ def run(
         )
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
-        checksum=checksum, restart=restart, limit=limit, shard=shard, rate=rate, check_outputs=check_outputs,
-        allow_empty=allow_empty, workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
-        storage_options=storage_options, language=language,
+        checksum=checksum, restart=restart, limit=limit, shard=shard, since=since, rate=rate,
+        check_outputs=check_outputs, allow_empty=allow_empty, metrics_file=metrics_file, workers=workers, engine=engine,
+        ray_address=ray_address, timeout=timeout, state=state, storage_options=storage_options, language=language,
     )  # fmt: skip
     (mode,) = asked
-    with guarded("carry out the run"):
+    watch = watching.of_run(
+        None if log is None else foreign(log), metrics_file, mode=mode, source=source, target=target, shard=shard or ""
+    )
+    with guarded("carry out the run"), watch:
         opened_source, opened_target = setup.open_storages(source, target, options, mode, listed=file_list is None)
         purpose = Purpose(
             make_labeler=setup.labeler_maker(labeler), check=verify and verify.within(timeout), conversion=convert,
             propagation=propagate and propagate.within(timeout), transplantation=transplant,
         )  # fmt: skip
         report = None if progress is None else foreign(progress)
-        batch_run = Execution(opened_source, opened_target, options, purpose, ledger, report)
+        batch_run = Execution(opened_source, opened_target, options, purpose, ledger, report, watch)
         if ledger is not None:
             ledger.require_writable()
         return batch_run.execute(file_list)

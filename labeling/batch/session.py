@@ -97,6 +97,7 @@ class Session:
         run_id: The run's id, which is part of the keys of its records.
         allowance: How many files it may process.
         bucket: How fast the workers get files.
+        on_finished: Is called with outcomes that were written down.
         report_progress: Is called with the progress, several times a second.
         progress: How far the run is.
         repeated: Files that the list named again.
@@ -114,6 +115,7 @@ class Session:
     run_id: str = ""
     allowance: Allowance = field(default_factory=Allowance)
     bucket: TokenBucket = field(default_factory=TokenBucket)
+    on_finished: Callable[[Sequence[Outcome]], None] | None = None
     report_progress: Callable[[Progress], None] | None = None
     progress: Progress = field(default_factory=Progress)
     repeated: int = 0
@@ -292,6 +294,8 @@ class Session:
             self.progress.done += 1
             self.progress.size += outcome.size
             self.progress.errors += outcome.status not in SUCCESSFUL
+        if self.on_finished is not None:
+            self.on_finished(finished)
         self._last_flush = time.monotonic()
 
     def _report(self, *, now: bool = False) -> None:

@@ -346,4 +346,6 @@ def _item(path: str, status: os.stat_result) -> Item:
         return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", "is a folder; name the files in it"))
     if not stat.S_ISREG(status.st_mode):
         return Item(path, problem=Problem(Status.SKIPPED, "NotAFile", "a pipe, socket or device"))
-    return Item(path, status.st_size, str(status.st_mtime_ns))
+    # Whoever copies or moves a file may keep the time of its content, but not that of its entry in the folder.
+    changed = max(status.st_mtime, status.st_ctime)
+    return Item(path, status.st_size, str(status.st_mtime_ns), changed=changed)

@@ -246,6 +246,8 @@ class Summary:
             - ``slowest``: up to ten rows of ``path``, ``seconds``, ``status``, ``size``, ``media_type``
             - ``earlier_options``, if files were labelled or converted with other options than those of this session and
               stay so: ``files``, ``options`` that differ
+            - ``session``: status → files that this session has finished
+            - ``since`` with that option: ``moment`` (None: everything was taken), and ``older``, files left out by it
             - with those options: ``shard``, such as ``3/16``; ``limited`` if files are left for another session:
               ``limit``, and ``left``, how many at most (None: not counted)
             - ``timeline``: ``start``, ``interval`` (s), and for each interval ``files`` and ``bytes`` finished in it

@@ -82,6 +82,7 @@ class Item:
         stamp: Changes whenever the file does: the time of modification, or an object's ETag.
         overrides: What a file list says about this file alone.
         problem: The file is not to be processed, only reported, for this reason.
+        changed: When it came to be what and where it is, in seconds since 1970; 0 if the storage does not say.
     """
 
     path: str
@@ -89,6 +90,7 @@ class Item:
     stamp: str = ""
     overrides: Overrides = ()
     problem: Problem | None = None
+    changed: float = 0.0
 
     @property
     def is_folder(self) -> bool:
