@@ -14,7 +14,16 @@ from labeling.batch.summary import to_json
 from labeling.inert import inert
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
-from labeling.reports.batch_words import earlier_options, lead, limited, own_key, remarks, remedy, word
+from labeling.reports.batch_words import (
+    GOOD_STATUSES,
+    earlier_options,
+    lead,
+    limited,
+    own_key,
+    remarks,
+    remedy,
+    word,
+)
 
 from ._terminal import document, elide, line, make_console
 from ._wording import in_options
@@ -83,6 +92,26 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
         console.width = width
 
 
+def went_wrong(summary: Mapping[str, Any]) -> str:
+    """Return how many files went wrong, by what became of them; empty if none did."""
+    good = {*GOOD_STATUSES.values(), "skipped"}
+    bad = {name: number for name, number in summary["statuses"].items() if number and name not in good}
+    return ", ".join(f"{quantities.count(number)} {inert(word(name))}" for name, number in bad.items())
+
+
+def quiet_line(summary: Mapping[str, Any]) -> str:
+    """Return the one line that a quiet run prints if anything went wrong; empty if all is well."""
+    good, bad = attention(summary)
+    if not bad:
+        return ""
+    parts = [lead(summary["total"], good, bad, summary["mode"], "en").rstrip(".")]
+    if wrong := went_wrong(summary):
+        parts.append(f"({wrong}); see {inert(str(summary['files']['failed']))}")
+    else:
+        parts.append(f"({inert(str(summary['files']['results']))})")
+    return " ".join(parts)
+
+
 def _print(summary: Mapping[str, Any], console: Console) -> None:
     for index, part in enumerate(_parts(summary, console)):
         if index:
@@ -107,7 +136,8 @@ def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableT
     if summary["total"] > _MAX_SLOWEST and summary["slowest"]:
         yield _slowest(summary, console)
     if summary.get("files"):
-        yield _files(summary["files"])
+        failed = {} if went_wrong(summary) else {"failed": None}
+        yield _files(summary["files"] | failed)
 
 
 def _head(summary: Mapping[str, Any]) -> Text:
@@ -258,7 +288,7 @@ def _slowest(summary: Mapping[str, Any], console: Console) -> RenderableType:
 
 
 def _files(files: Mapping[str, Any]) -> RenderableType:
-    names = (("page", "Report"), ("summary", "Summary"), ("results", "Results"))
+    names = (("page", "Report"), ("summary", "Summary"), ("results", "Results"), ("failed", "Failed"))
     shown = [(name, inert(str(files[key]))) for key, name in names if files.get(key)]
     widest = max((len(name) for name, _ in shown), default=0)
     return Group(*(Text(f"{name:<{widest}}  ", "bold").append(path, "not bold") for name, path in shown))

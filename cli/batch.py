@@ -89,6 +89,7 @@ class _Batch(click.Command):
 )
 @_option("overwrite")
 @_option("retry_failed")
+@_option("max_errors", type=click.IntRange(1), metavar="N")
 @_option("checksum")
 @_option("restart")
 @_option("limit", type=click.IntRange(1), metavar="N")
@@ -158,7 +159,7 @@ def command(
     from labeling import batch
 
     from ._batch_progress import progress
-    from ._batch_summary import print_in_form
+    from ._batch_summary import print_in_form, quiet_line
 
     click.get_current_context().meta[_common.LOG] = log
     if options["content_id"]:
@@ -179,6 +180,10 @@ def command(
         _common.complain("stopped at once; run the same command again, and it continues where it was")
         raise SystemExit(130) from None
     print_in_form(summary or (None if quiet else "table"), finished.summary, finished.exit_code)
+    if quiet and summary is None and (text := quiet_line(finished.summary)):
+        _common.complain(text)
+    if stopped := finished.summary.get("stopped"):
+        _common.complain(f"{stopped}; the same command continues from here")
     if finished.interrupted:
         _common.complain("interrupted after the files in flight; the same command continues from here")
     raise SystemExit(finished.exit_code)

@@ -35,17 +35,25 @@ KEY, SECRET = "AKIDFORTESTS0001", "secret/that+must=appear/nowhere"
 LONGEST_KEY = 1024
 """Bytes: S3's own limit."""
 
-Kind = Literal["500", "503", "403", "delay", "hang", "reset", "truncated", "corrupted", "corrupted upload", "gone"]
+Kind = Literal[
+    "500", "503", "403", "expired", "archived", "delay", "hang", "reset", "truncated", "corrupted", "corrupted upload",
+    "gone",
+]  # fmt: skip
 
 _NUMBERS = itertools.count(1)  # of buckets: moto's memory is that of the process, whatever the server
-_CODES = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}
+_CODES: dict[str, tuple[str, str]] = {
+    "500": ("500", "InternalError"), "503": ("503", "SlowDown"), "403": ("403", "AccessDenied"),
+    "expired": ("400", "ExpiredToken"), "archived": ("403", "InvalidObjectState"),
+}  # fmt: skip
+"""HTTP status and code of S3's error responses."""
 
 
 @dataclass
 class Fault:
-    """Spoils the first ``times`` requests of a method whose path (``/bucket/key``) matches; ``None``: all of them.
+    """Spoils ``times`` requests of a method whose path (``/bucket/key``) matches; ``None``: all of them.
 
-    With ``header``, only those that have it; ``code`` is the error's code, if not that of its kind.
+    The first ``after`` of them pass. With ``header``, only requests that have it are meant, with ``token`` only those
+    of that session token; ``code`` is the error's code, if not that of its kind.
     """
 
     kind: Kind
@@ -59,13 +67,19 @@ class Fault:
     then: Callable[[], object] = bool
     """Called as well, before the request is answered."""
     met: int = 0
+    after: int = 0
+    token: str = ""
 
     def takes(self, method: str, path: str, query: str, environ: dict[str, Any]) -> bool:
         """Whether this request is to be spoilt; counts it."""
         if self.header and f"HTTP_{self.header.upper().replace('-', '_')}" not in environ:
             return False
+        token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")
         wanted = method == (self.method or method) and re.search(self.path, path) and self.query in query
-        if not wanted or (self.times is not None and self.met >= self.times):
+        if not wanted or token != (self.token or token) or (self.times is not None and self.met >= self.times):
+            return False
+        if self.after:
+            self.after -= 1
             return False
         self.met += 1
         return True
@@ -106,8 +120,9 @@ class Proxy:
             status, headers, body = _refusal("403", "InvalidAccessKeyId")
         elif len(path.encode().split(b"/", 2)[-1]) > LONGEST_KEY:  # moto takes it
             status, headers, body = _refusal("400", "KeyTooLongError")
-        elif kind in ("500", "503", "403"):
-            status, headers, body = _refusal(kind, fault.code if fault and fault.code else _CODES[kind])
+        elif kind in _CODES:
+            number, code = _CODES[kind]
+            status, headers, body = _refusal(number, fault.code if fault and fault.code else code)
         elif fault is not None and kind == "hang":
             self._closing.wait(fault.seconds)
             self._note(method, path, environ, 0)

@@ -118,3 +118,57 @@ def test_paths_of_lists_never_lead_out(parts: list[str]) -> None:
 def test_globs_never_fail(pattern: str, path: str) -> None:
     assert listings.GlobFilter([pattern], [])(path) in (True, False)
     assert listings.GlobFilter([], [path])(path) is False or any(c in path for c in "*?[") or not path
+
+
+FORMS = {
+    "Path": "Path,Content_ID\n{},mine\n",
+    "PATH, semicolons, quotes and a mark": '\ufeff"PATH";"content id"\r\n"{}";"mine"\r\n',
+    "tabs": "Content_id\tPath\nmine\t{}\n",
+    "empty columns": "path,content_id,,\n{},mine,,\n",
+    "Chinese": "文件路径;content_id\n{};mine\n",
+    "JSON": '\ufeff{{"Path": "{}", "CONTENT_ID": "mine", "status": "failed", "cause": "it was so"}}\n',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_lists_as_spreadsheets_write_them(form: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    name = "ä;b.png" if form == "PATH, semicolons, quotes and a mark" else "ä b.png"
+    Image.new("RGB", (24, 16)).save(tmp_path / "in" / name)
+    listing = tmp_path / "list"
+    listing.write_bytes(FORMS[form].format(name).encode())
+    labeler = Labeler(producer=PRODUCER, visible=False)
+    run(tmp_path / "in", tmp_path / "out", labeler=labeler, engine="inline", file_list=listing)
+    assert results(tmp_path / "out")[name]["content_id"] == "mine"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_refused(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    listing = tmp_path / "list"
+    listing.write_bytes("path\r\na.png\r\n".encode(encoding))
+    with pytest.raises(LabelingError, match="is UTF-16; save it as UTF-8"):
+        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline", file_list=listing)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes under POSIX alone")
+def test_names_that_are_not_utf8_are_spelled_one_way_that_lists_take(tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    name = os.fsdecode(b"caf\xe9.png")
+    (folder / name).write_bytes(b"nothing")
+    shown = "caf\\udce9.png"
+    done = batch(folder, target, "--no-visible")
+    assert shown in done.stdout
+    for file in ("results.jsonl", "failed.jsonl", "summary.json", "report.html"):
+        text = (target / STATE / file).read_text("utf-8")
+        assert shown in text, file
+        assert "U+DCE9" not in text, file
+    Image.new("RGB", (24, 16)).save(tmp_path / "sound.png")
+    (folder / name).write_bytes((tmp_path / "sound.png").read_bytes())
+    listing = tmp_path / "list"
+    for text in (shown, f"path,generator\n{shown},painter\n", f'{{"path": "{shown}"}}'):
+        listing.write_text(text)
+        labeler = Labeler(producer=PRODUCER, visible=False)
+        run(folder, target, labeler=labeler, engine="inline", file_list=listing, restart=True, overwrite=True)
+        assert results(target)[name]["status"] == "labelled"

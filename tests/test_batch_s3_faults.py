@@ -82,7 +82,7 @@ def test_what_lasts_is_counted_and_the_rest_goes_on(store: Server) -> None:
     assert SECRET not in json.dumps(found) + done.page.read_text(encoding="utf-8")
 
     store.forget()
-    again = go(f"s3://{source}", f"s3://{target}", retry_failed=True)
+    again = go(f"s3://{source}", f"s3://{target}")
     assert proven(store, target, again) == {*names.values(), *sound}
 
 
@@ -181,10 +181,10 @@ def test_a_store_that_dies_ends_the_run_before_every_file_has_waited_for_it(stor
         (source / f"{number:03}.png").write_bytes(small_png())
     store.spoil("503", f"^/{target}/", "PUT")
     quick = {"config_kwargs": {"retries": {"max_attempts": 1}}}
-    with pytest.raises(LabelingError, match=r"failed 30 files in a row.*`retry_failed=True`"):
+    with pytest.raises(LabelingError, match=r"target has failed 30 files in a row.*503 SlowDown.*tried again"):
         go(source, f"s3://{target}", storage_options=quick, engine="local", workers=8)
     store.forget()
-    done = go(source, f"s3://{target}", retry_failed=True)
+    done = go(source, f"s3://{target}")  # without `retry_failed`
     assert len(proven(store, target, done)) == 200
 
 

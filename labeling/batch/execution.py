@@ -16,6 +16,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import generations, run_lock, setup
+from labeling.batch.brake import Brake
 from labeling.batch.conversion import OutputNames
 from labeling.batch.coverage import Coverage, Scope
 from labeling.batch.job import Job, Purpose
@@ -136,7 +137,7 @@ class Execution:
             self.watch.summary = summary
             if session.error is not None:
                 raise session.error
-        finished = Finished(summary, self.folder, session.progress.stopping)
+        finished = Finished(summary, self.folder, session.progress.stopping and not session.brake.reached)
         self.watch.end(finished.exit_code)
         return finished
 
@@ -150,7 +151,8 @@ class Execution:
     def _saw_all(self, session: Session, selection: Selection, *, listed: bool) -> bool:
         """Return whether the session has finished every file of its source, so that the next may begin where it did."""
         whole = self.options.since in (None, LAST) and not listed and not selection.closed
-        return whole and session.error is None and not session.progress.stopping and not session.limited
+        ended = session.error is not None or session.progress.stopping or session.limited
+        return whole and not ended and not session.brake.to_be_tried_again
 
     @contextmanager
     def _open_journal(self) -> Iterator[Journal]:
@@ -234,6 +236,7 @@ class Execution:
                     bucket=TokenBucket(None if self.options.rate is None else files_per_second(self.options.rate)),
                     on_finished=self.watch.finished,
                     report_progress=self._told_of_progress(),
+                    brake=Brake(self.options.max_errors),
                 )  # fmt: skip
                 with _stopping_on_signals(session):
                     session.run()
@@ -336,6 +339,8 @@ class Execution:
             summary["since"] = {"moment": moment and moment.isoformat(timespec="seconds"), "older": selection.older}
         if session.limited:
             summary["limited"] = {"limit": self.options.limit, "left": session.left}
+        if session.brake.reached:
+            summary["stopped"] = session.brake.sentence
         with suppress(LabelingError) if session.error is not None else nullcontext():
             place = setup.remote_folder(self.options)
             write_report(self.folder, self.output, journal, summary, self.options.language, place)

@@ -24,7 +24,7 @@ from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
 from labeling.batch.journal_schema import migrate, prepare
 from labeling.batch.plan import Plan, PlanOptions, Row, outputs_to_remake, task_for, task_to_remake
 from labeling.batch.results_file import sort_lines
-from labeling.batch.task import Item, Outcome, Task, path_bytes
+from labeling.batch.task import SUCCESSFUL, Item, Outcome, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 from labeling.temporary import PLAIN
@@ -332,6 +332,18 @@ class Journal:
         """Yield the valid results, one line for each file. Call :meth:`compact` first."""
         with self._results_path.open("rb") as file:
             yield from file
+
+    def failures(self) -> Iterator[tuple[list[tuple[str, str]], bytes]]:
+        """Yield what the file list said about each file that went wrong, and its result. Call :meth:`compact` first."""
+        good = ",".join(f"'{status}'" for status in SUCCESSFUL)
+        rows = self._db.execute(
+            "SELECT own, at, length FROM item WHERE at IS NOT NULL AND (status IS NULL OR "  # noqa: S608 - no values
+            f"status NOT IN ({good})) ORDER BY at"
+        )
+        with self._results_path.open("rb") as file:
+            for own, at, length in rows:
+                file.seek(at)
+                yield json.loads(own), file.read(length)
 
     def compact(self) -> None:
         """Move the lines that a later attempt has replaced to the history. Raises :class:`LabelingError`."""

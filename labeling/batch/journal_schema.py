@@ -18,8 +18,9 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS item (
   key BLOB PRIMARY KEY,      -- the path, as bytes
-  status TEXT,               -- NULL: it has no result yet
-  begun INTEGER NOT NULL,    -- the generation in which it was handed out, and is not back; else 0
+  status TEXT,               -- NULL: it has no result yet, or its storage failed
+  begun INTEGER NOT NULL,    -- the generation in which it was handed out, and is not back, or its storage
+                             -- failed when it was written; else 0
   redo INTEGER NOT NULL DEFAULT 0, -- 1: it was begun although its source is the same
   ours INTEGER NOT NULL DEFAULT 0, -- 1: a run of this journal has written its output
   size INTEGER NOT NULL, stamp TEXT NOT NULL, own TEXT NOT NULL,

@@ -40,6 +40,15 @@ COLUMNS: dict[Mode, tuple[str, ...]] = {
 
 _IN_ORDER = tuple(dict.fromkeys(name for names in COLUMNS.values() for name in names))
 
+REMARKS = ("status", "cause")
+"""What else a list may have, as that of failed files does. It is not used."""
+
+PATH_NAMES = ("path", "路径", "文件路径")
+"""What a column or key with the paths is called. Case does not matter in any name."""
+
+DELIMITERS = (",", ";", "\t")
+"""What separates the columns: spreadsheets write semicolons where the comma is the decimal point, and tabs."""
+
 
 def glob_expression(patterns: Sequence[str]) -> re.Pattern[str] | None:
     """Return one expression for several globs, or ``None`` for no glob.
@@ -107,9 +116,12 @@ def read_file_list(
 ) -> Iterator[Item]:
     """Yield the files that a list names.
 
-    A list has a path on each line, or is CSV with a ``path`` column, or JSONL with a ``path`` key. CSV and JSONL may
-    say more about each file: the columns of :data:`COLUMNS`. Paths separated by NUL
-    characters (``find -print0``) are accepted as well.
+    A list has a path on each line, or is CSV with a ``path`` column, or JSONL with a ``path`` key. CSV may have
+    semicolons or tabs for commas. CSV and JSONL may say more about each file: the columns of :data:`COLUMNS`;
+    ``status`` and ``cause`` are passed over, so that the list of failed files can be given back. Paths separated by NUL
+    characters (``find -print0``) are accepted as well. A list is UTF-8, with or without a byte order mark. Bytes of a
+    name that are not UTF-8 stand as they are, or are written ``\\udc80`` to ``\\udcff``, as results and reports show
+    them; between NUL characters they always stand as they are.
 
     Args:
         file: The list.
@@ -139,33 +151,71 @@ Row = tuple[str, Overrides, Problem | None]
 
 def _rows(file: IO[str], name: str, known: Sequence[str]) -> Iterator[Row]:
     first = file.readline(MAX_LINE + 1)
+    if _is_utf16(first):
+        raise LabelingError("is UTF-16", path=name, hint="save it as UTF-8")
+    first = first.removeprefix("\ufeff")
     if "\0" in first:
         yield from (_row({"path": path}, name, 0, known) for path in _split_at_nul(first, file))
         return
     lines = _lines(first, file, name)
-    if first.lstrip("\ufeff \t").startswith("{"):
+    if first.lstrip(" \t").startswith("{"):
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _row(_json_object(line, name, number), name, number, known)
-    elif "path" in _header(first):
+    elif (columns := _columns(first)) is not None:
+        header, delimiter = columns
+        next(lines)
         try:
-            for number, values in enumerate(csv.DictReader(lines, _header(next(lines))), 2):
-                yield _row(values, name, number, known)
+            for number, values in enumerate(csv.DictReader(lines, header, delimiter=delimiter), 2):
+                path = values.get("path")
+                yield _row(values | {"path": path and _with_bytes(path)}, name, number, known)
         except csv.Error as error:
             raise LabelingError(f"is not valid CSV ({error})", path=name) from error
     else:
         for number, line in enumerate(lines, 1):
             if path := line.rstrip("\r\n"):
-                yield _row({"path": path}, name, number, known)
+                yield _row({"path": _with_bytes(path)}, name, number, known)
 
 
-def _header(line: str) -> list[str]:
-    return [cell.strip() for cell in line.lstrip("\ufeff").rstrip("\r\n").split(",")]
+_BYTE = re.compile(r"\\(udc[89a-f][0-9a-f])")
+"""How results and reports show a byte of a name that is not UTF-8."""
+
+
+def _with_bytes(path: str) -> str:
+    """Return a path with the bytes that it spells out."""
+    return _BYTE.sub(lambda match: chr(int(match[1][1:], 16)), path) if "\\udc" in path else path
+
+
+def _is_utf16(first: str) -> bool:
+    """Return whether the first line, read as UTF-8, is UTF-16 of either byte order, with its mark or without."""
+    if first.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+        return True
+    text = first[:-1]
+    ends = first.endswith(("\n", "\r"))  # between names there is none of them
+    return ends and len(text) > 1 and (not text[1::2].strip("\0") or not text[::2].strip("\0"))
+
+
+def _columns(line: str) -> tuple[list[str], str] | None:
+    """Return the columns' names and what separates them, if the line is the header of CSV."""
+    for delimiter in DELIMITERS:
+        try:
+            header = [_column(cell) for cell in next(csv.reader([line], delimiter=delimiter), ())]
+        except csv.Error:
+            continue
+        if "path" in header:
+            return header, delimiter
+    return None
+
+
+def _column(name: str) -> str:
+    """Return the name of a column or key as we write it."""
+    text = name.strip().lower().replace(" ", "_")
+    return "path" if text in PATH_NAMES else text
 
 
 def _json_object(line: str, name: str, number: int) -> dict[object, object]:
     try:
-        values = json.loads(line.lstrip("\ufeff"))
+        values = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise LabelingError(f"line {number} is not JSON ({error})", path=name) from error
     if not isinstance(values, dict):
@@ -197,11 +247,17 @@ def _split_at_nul(first: str, file: IO[str]) -> Iterator[str]:
         yield rest
 
 
+def _is_said(value: object) -> bool:
+    return any(value) if isinstance(value, list) else bool(value)
+
+
 def _row(values: dict[object, object], name: str, number: int, known: Sequence[str]) -> Row:
+    # A spreadsheet's empty columns have no name, or are beyond the header.
+    values = {_column(str(key or "")): value for key, value in values.items() if key or _is_said(value)}
     path = values.get("path")
     if not isinstance(path, str) or not path:
         raise LabelingError(f"line {number} names no path", path=name)
-    unknown = {str(key) for key in values} - {"path", *known}
+    unknown = {str(key) for key in values} - {"path", *known, *REMARKS}
     if unknown:
         raise LabelingError(
             f"line {number} has {', '.join(sorted(unknown))[:80]}", path=name,

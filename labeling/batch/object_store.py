@@ -45,9 +45,14 @@ class ObjectStore:
     nothing = "there is no such place"
 
     def __init__(self, fs: Any, name: str) -> None:
-        self.fs, self.name = fs, name
+        self.name = name
+        self.use(fs)
         self.decided: frozenset[str] = frozenset()
         self.refusals = Refusals()
+
+    def use(self, fs: Any) -> None:
+        """Use a file system of the same store, such as one with renewed credentials."""
+        self.fs = fs
 
     def details(self, path: str) -> Mapping[str, Any]:
         """Return what the store says about an object, with one request if it can. Raises FileNotFoundError."""

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.header import Header
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -95,13 +94,17 @@ class S3Store(ObjectStore):
 
     def __init__(self, fs: Any, name: str) -> None:
         super().__init__(fs, name)
-        fs.retries = 1  # botocore retries requests, and we retry whole files; a third level would multiply the wait
         chosen = set(fs.s3_additional_kwargs or ())
         self.decided = frozenset(name for name, parameters in _DECIDED_BY.items() if chosen & set(parameters))
         self._asks_for_encryption = False
         self._tags_told: bool | None = None
         self._acls: bool | None = None
         self._unreadable: dict[str, str] = {}
+
+    def use(self, fs: Any) -> None:
+        """Use a file system of the same store, such as one with renewed credentials."""
+        fs.retries = 1  # botocore retries requests, and we retry whole files; a third level would multiply the wait
+        super().use(fs)
 
     def _object(self, path: str) -> dict[str, str]:
         bucket, key, _ = self.fs.split_path(path)
@@ -122,7 +125,7 @@ class S3Store(ObjectStore):
         request: dict[str, str] = {"Prefix": f"{prefix}/"} if prefix else {}
         found = not prefix  # a bucket may be empty, but an empty prefix is most likely a mistake
         while True:
-            page = ask(partial(self.fs.call_s3, "list_objects_v2", Bucket=bucket, **request))
+            page = ask(self._page, {"Bucket": bucket} | request)
             for each in page.get("Contents", ()):
                 found = True
                 if each["Size"] or not each["Key"].endswith("/"):  # consoles create such objects to show a folder
@@ -133,6 +136,10 @@ class S3Store(ObjectStore):
             request = request | {"ContinuationToken": page["NextContinuationToken"]}
         if not found:
             raise FileNotFoundError(base)
+
+    def _page(self, request: Mapping[str, str]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.fs.call_s3("list_objects_v2", **request)
+        return found
 
     def put(self, local: Path, path: str, values: Mapping[str, Any], media_type: str) -> None:
         """Upload an object with its properties, but for its locks."""

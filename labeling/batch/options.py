@@ -49,6 +49,9 @@ class RunOptions:
     retry_failed: bool = field(
         default=False, metadata={"help": "Try again what failed, was refused or set aside before."}
     )
+    max_errors: int | None = field(
+        default=None, metadata={"help": "End the run when N files have failed, were refused or were set aside."}
+    )
     checksum: bool = field(
         default=False, metadata={"help": "Read every file to see what has changed, whatever its size and date."}
     )
@@ -106,10 +109,10 @@ class RunOptions:
         for name in ("include", "exclude"):
             if isinstance(getattr(self, name), str | bytes):
                 raise LabelingError(f"`{name}` must be a sequence of globs, not one text")
-        if self.workers is not None and (not _is_int(self.workers) or self.workers < 1):
-            raise LabelingError(f"`workers` must be a number of at least 1, not {self.workers!r}")
-        if self.limit is not None and (not _is_int(self.limit) or self.limit < 1):
-            raise LabelingError(f"`limit` must be a number of files of at least 1, not {self.limit!r}")
+        for name in ("workers", "max_errors", "limit"):
+            number = getattr(self, name)
+            if number is not None and (not _is_int(number) or number < 1):
+                raise LabelingError(f"`{name}` must be a number of at least 1, not {number!r}")
         if self.shard is not None:
             Shard.parse(self.shard)
         check_since(self.since)

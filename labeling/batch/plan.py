@@ -151,9 +151,12 @@ def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions, 
         task.begun_in = row.begun
         task.redo = task.redo or again or row.own != overrides
         return task
+    if item.problem is not None and item.problem.of_store and row.status is not None:
+        return None  # whether it has changed is not known
     failed = row.status not in SUCCESSFUL
     task.redo = again or row.own != overrides
-    if task.redo or (failed and options.retry_failed) or (row.status == Status.REFUSED and options.overwrite):
+    retried = row.status is None or (failed and options.retry_failed)  # None: its storage failed, not the file
+    if task.redo or retried or (row.status == Status.REFUSED and options.overwrite):
         return task
     task.done = not failed  # a worker compares the contents: in this process it would take hours
     same = (row.size, row.stamp) == (item.size, item.stamp)

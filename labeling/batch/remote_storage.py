@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +24,10 @@ from labeling.batch.object_encoding import expand
 from labeling.batch.object_properties import ENCODING, Carried, Properties
 from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore, changed
 from labeling.batch.object_stores import Upload, store_of
+from labeling.batch.store_access import refused_access
 from labeling.batch.store_errors import StoreErrors, error_code
 from labeling.batch.store_packages import install_hint
-from labeling.batch.task import STATE_FOLDER, EmptySource, Item, Problem, Seen, Status, StoreDown
+from labeling.batch.task import STATE_FOLDER, EmptySource, Item, Problem, Seen, Status, StoreDown, StoreFault
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError, error_context
 from labeling.files import sha256, temp_beside
 from labeling.inert import without_secrets
@@ -40,6 +42,12 @@ Together with ``_TIMEOUTS``, a dead store costs a file less than a minute.
 
 MAX_UPLOADS = 2
 """How often a file is uploaded if it does not read back the same."""
+
+RENEWAL_INTERVAL = 2.0
+"""Seconds until credentials are read again that a store did not accept when they were read the last time."""
+
+_GIVEN = frozenset({"key", "secret", "account_key", "sas_token", "connection_string"})
+"""Options with which credentials are given. There is no file to read them from again."""
 
 PARALLEL_STATS = 16
 """Objects of a file list that are asked about at a time."""
@@ -68,6 +76,8 @@ class RemoteStorage:
         self._url, self._options, self.only = url, options, only
         self.name = without_secrets(url)
         self._errors = StoreErrors(url, options)
+        self._renewing = threading.Lock()
+        self._renew_after: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[type[RemoteStorage], tuple[str, dict[str, Any], str]]:
         return RemoteStorage, (self._url, self._options, self.only)
@@ -83,6 +93,11 @@ class RemoteStorage:
 
     @cached_property
     def _opened(self) -> tuple[ObjectStore, str]:
+        fs, path = self._file_system()
+        return store_of(fs, self.name), path
+
+    def _file_system(self) -> tuple[Any, str]:
+        """Return a file system of fsspec, with credentials as they are now, and the path in it."""
         import fsspec
 
         protocol = self._protocol
@@ -98,10 +113,9 @@ class RemoteStorage:
             message = f"{install_hint(protocol)} ({self._errors.describe(error)})"
             raise MissingDependency(message, path=self.name) from None
         except Exception as error:  # noqa: BLE001 - it is raised as ours
-            raise LabelingError(
-                f"cannot be opened ({self._errors.describe(error)})", path=self.name
-            ) from self._errors.cause(error)
-        return store_of(fs, self.name), path.rstrip("/")
+            failed = StoreFault(f"cannot be opened ({self._errors.describe(error)})", path=self.name)
+            raise self._errors.of_store(failed, UnreadableFile) from self._errors.cause(error)
+        return fs, path.rstrip("/")
 
     def open(self) -> None:
         """Load the store's library and open the store. Raises :class:`LabelingError`."""
@@ -150,30 +164,66 @@ class RemoteStorage:
         Raises:
             StoreDown: The store did not respond, or reported that it was unavailable, in several attempts.
         """
-        start = time.monotonic()
+        start, renewed = time.monotonic(), False
         for number in itertools.count(1):
+            fs = self._store.fs
             try:
-                return call(*arguments)
+                result = call(*arguments)
             except LabelingError:
                 raise
             except Exception as error:  # noqa: BLE001 - it is raised as ours
+                if not renewed and self._renew(fs, error):
+                    renewed = True
+                    continue
                 if (permanent := self._errors.permanent(path, kind, error)) is not None:
                     raise permanent from self._errors.cause(error)
                 elapsed = time.monotonic() - start
                 if number == MAX_TRIES or elapsed > MAX_TRY_TIME:
-                    raise StoreDown(
+                    down = StoreDown(
                         f"{self.name} does not respond as it should ({self._errors.describe(error)}), tried for "
                         f"{elapsed:.0f} s",
                         path=path, hint="run again later",
-                    ) from self._errors.cause(error)  # fmt: skip
+                    )  # fmt: skip
+                    raise self._errors.of_store(down, kind) from self._errors.cause(error)
+            else:
+                if renewed:
+                    self._renew_after.clear()  # it has helped, and may at any time again
+                return result
             time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the attempts
         raise AssertionError("unreachable")
+
+    def _renew(self, used: Any, error: Exception) -> bool:
+        """Open the store again, with the credentials that a file or the machine's role has now.
+
+        botocore and others renew those that they have fetched themselves, but read a file once.
+
+        Args:
+            used: The file system that was used when the store refused.
+            error: What it answered.
+
+        Returns:
+            Whether it is worth another attempt: not if it was in vain a moment ago, or is about something else.
+        """
+        if refused_access(error) not in ("credentials", "unclear") or _GIVEN & self._options.keys():
+            return False
+        with self._renewing:
+            if self._store.fs is not used:
+                return True  # another thread has done it
+            code = error_code(error)
+            if time.monotonic() < self._renew_after.get(code, 0.0):
+                return False
+            self._renew_after[code] = time.monotonic() + RENEWAL_INTERVAL
+            try:
+                self._store.use(self._file_system()[0])
+            except LabelingError:
+                return False  # what the store has answered says more
+            return True
 
     def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
         """Yield every object in listing order; those that cannot be processed carry a ``problem``."""
         base = self._opened[1]
         if self.only:
-            yield self._stat(self.only)
+            yield self._stat(self.only)[0]
             return
         try:
             ask = partial(self._call, "the listing", UnreadableFile)
@@ -205,18 +255,28 @@ class RemoteStorage:
         return None
 
     def stat(self, paths: list[str]) -> list[Item]:
-        """Return the items of these paths, with size and stamp, or with a ``problem``."""
-        with ThreadPoolExecutor(PARALLEL_STATS) as pool:
-            return list(pool.map(self._stat, paths))
+        """Return the items of these paths, with size and stamp, or with a ``problem``.
 
-    def _stat(self, path: str) -> Item:
+        Raises:
+            StoreFault: The store does not tell of any of several paths.
+        """
+        with ThreadPoolExecutor(PARALLEL_STATS) as pool:
+            found = list(pool.map(self._stat, paths))
+        faults = [fault for _, fault in found if fault is not None]
+        if 1 < len(faults) == len(found):
+            raise faults[0]
+        return [item for item, _ in found]
+
+    def _stat(self, path: str) -> tuple[Item, StoreFault | None]:
         if problem := self._name_problem(path):
-            return Item(path, problem=problem)
+            return Item(path, problem=problem), None
         try:
             size, stamp, details = self.look(path)
-            return Item(path, size, stamp, changed=changed(details))
+            return Item(path, size, stamp, changed=changed(details)), None
         except LabelingError as error:
-            return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", error.reason))
+            fault = error if isinstance(error, StoreFault) else None
+            problem = Problem(Status.FAILED, "UnreadableFile", error.reason, of_store=fault is not None)
+            return Item(path, problem=problem), fault
 
     def exists(self, path: str) -> bool:
         """Return whether there is an object. Raises :class:`LabelingError`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labeling.batch import local_copies
+from labeling.batch.failed_list import FAILED, write_failed_list
 from labeling.batch.journal import JOURNAL, RESULTS, Journal
 from labeling.batch.options import Language
 from labeling.batch.remote_storage import RemoteStorage
@@ -60,14 +61,17 @@ def write_report(
         language: The language of the page.
         place: The folder for the copies, in the target.
     """
-    summary["files"] = {"results": str(folder / RESULTS), "summary": str(folder / SUMMARY), "page": str(folder / PAGE)}
+    names = {"results": RESULTS, "summary": SUMMARY, "page": PAGE, "failed": FAILED}
+    summary["files"] = {key: str(folder / name) for key, name in names.items()}
+    write_failed_list(folder / FAILED, journal)
     write_atomically(folder / SUMMARY, [to_json(summary).encode()])
     write_atomically(folder / PAGE, [to_html(summary, language=language).encode("utf-8", "backslashreplace")])
     if isinstance(output, RemoteStorage):
         with local_copies.temporary_folder() as temporary:
             journal_copy = temporary / JOURNAL
             journal.copy(journal_copy)
-            for local in (folder / RESULTS, journal_copy, folder / SUMMARY, folder / PAGE):
+            others = (folder / name for name in (SUMMARY, PAGE, FAILED))
+            for local in (folder / RESULTS, journal_copy, *others):
                 output.upload(local, f"{place}/{local.name}", keep=True)
 
 

@@ -37,6 +37,7 @@ def run(
     in_place: bool = False,
     overwrite: bool = False,
     retry_failed: bool = False,
+    max_errors: int | None = None,
     checksum: bool = False,
     restart: bool = False,
     limit: int | None = None,
@@ -77,7 +78,10 @@ def run(
         exclude: Globs of files to leave out.
         in_place: Replace the files themselves. There is no target then.
         overwrite: Replace outputs that exist already and were not made by this run.
-        retry_failed: Try again what failed, was refused or was set aside before.
+        retry_failed: Try again what failed, was refused or was set aside before. What only its storage failed is
+            tried again by every run.
+        max_errors: End the run when so many files have failed, were refused or were set aside in this session; those
+            in flight are finished. It continues when it is run again.
         checksum: Read every file and compare its SHA-256, to see whether it has changed. Otherwise only files with
             another size or date are read. What has the same content is not processed again.
         restart: Process everything again, with these options. Outputs of this run are replaced, and a content that
@@ -138,7 +142,7 @@ def run(
         )
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
-        checksum=checksum, restart=restart, limit=limit, shard=shard, since=since, rate=rate,
+        max_errors=max_errors, checksum=checksum, restart=restart, limit=limit, shard=shard, since=since, rate=rate,
         check_outputs=check_outputs, allow_empty=allow_empty, metrics_file=metrics_file, workers=workers, engine=engine,
         ray_address=ray_address, timeout=timeout, state=state, storage_options=storage_options, language=language,
     )  # fmt: skip

@@ -12,23 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from labeling.batch.brake import Brake
 from labeling.batch.coverage import Coverage
 from labeling.batch.journal import Journal
 from labeling.batch.listing import BackgroundCount, BackgroundListing
 from labeling.batch.pace import Allowance, TokenBucket
 from labeling.batch.plan import PlanOptions
-from labeling.batch.task import (
-    SUCCESSFUL,
-    Item,
-    Known,
-    Outcome,
-    Problem,
-    Status,
-    StoreDown,
-    Task,
-    problem_outcome,
-    record_key,
-)
+from labeling.batch.task import SUCCESSFUL, Item, Known, Outcome, Problem, Status, Task, problem_outcome, record_key
 from labeling.batch.workers import Event, GivenBack, WorkerLost, WorkerPool
 from labeling.errors import LabelingError
 
@@ -46,9 +36,6 @@ PAUSE = 0.02
 
 PROGRESS_INTERVAL = 0.1
 """Seconds between two reports of progress."""
-
-MAX_STORE_FAILURES = 30
-"""Files in a row that their object store failed, after which the run ends: it would fail the others too."""
 
 MAX_CRASHES = 2
 """Workers that may crash on a file. Then it is set aside."""
@@ -99,6 +86,7 @@ class Session:
         bucket: How fast the workers get files.
         on_finished: Is called with outcomes that were written down.
         report_progress: Is called with the progress, several times a second.
+        brake: Says when the run ends early.
         progress: How far the run is.
         repeated: Files that the list named again.
         error: Why the run ended early, although what it had done is written down.
@@ -117,6 +105,7 @@ class Session:
     bucket: TokenBucket = field(default_factory=TokenBucket)
     on_finished: Callable[[Sequence[Outcome]], None] | None = None
     report_progress: Callable[[Progress], None] | None = None
+    brake: Brake = field(default_factory=Brake)
     progress: Progress = field(default_factory=Progress)
     repeated: int = 0
     error: LabelingError | None = None
@@ -127,7 +116,6 @@ class Session:
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
         self._held: Sequence[Item] = ()  # listed, and beyond the allowance
-        self._store_failures = 0
         self._start = self._last_flush = self._last_report = time.monotonic()
 
     def stop(self) -> None:
@@ -157,6 +145,7 @@ class Session:
             self.listing.stop()
             if self.count is not None:
                 self.count.stop()
+            self._finished.extend(self.brake.rest())
             self._flush(now=True)
         self._report(now=True)
 
@@ -212,7 +201,7 @@ class Session:
         self._find_records([task for task in plan.tasks if task.begun_as is not None])
         for task in plan.tasks:
             if task.item.problem is not None:
-                self._finished.append(problem_outcome(task.item, task.item.problem))
+                self._note(problem_outcome(task.item, task.item.problem), was_read=False)
             else:
                 (self._large if task.is_large else self._small).append(task)
 
@@ -248,23 +237,18 @@ class Session:
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Outcome):
-            self._finished.append(event)
             self.allowance.used -= event.unchanged
-            self._note_store_failure(event)
+            self._note(event)
         elif isinstance(event, GivenBack):
             self._small.extendleft(reversed(event.tasks))
         else:
             self._requeue(event)
 
-    def _note_store_failure(self, outcome: Outcome) -> None:
-        """Stop the run if its object store has failed too many files in a row."""
-        self._store_failures = self._store_failures + 1 if outcome.store_failed else 0
-        if self._store_failures >= MAX_STORE_FAILURES and self.error is None:
-            self.error = StoreDown(
-                f"the store has failed {MAX_STORE_FAILURES} files in a row",
-                hint="see the results, and run again with `retry_failed=True` when it is available: what is done stays "
-                "done",
-            )
+    def _note(self, outcome: Outcome, *, was_read: bool = True) -> None:
+        """Have an outcome written, unless the brake holds it back, and stop if it says so."""
+        self._finished.extend(self.brake.let_through(outcome, was_read=was_read))
+        self.error = self.error or self.brake.error
+        if (self.brake.error or self.brake.reached) and not self.progress.stopping:
             self.stop()
 
     def _requeue(self, lost: WorkerLost) -> None:
@@ -279,7 +263,7 @@ class Session:
             return
         message = f"{suspect.crashes} workers failed on this file ({lost.exit_reason}); it is set aside"
         problem = Problem(Status.POISON, "WorkerDied", message)
-        self._finished.append(problem_outcome(suspect.item, problem, attempts=suspect.crashes))
+        self._note(problem_outcome(suspect.item, problem, attempts=suspect.crashes), was_read=False)
 
     def _flush(self, *, now: bool = False) -> None:
         """Write the results that are due: to the ledger, then to the results and the journal."""

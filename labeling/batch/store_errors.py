@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from labeling.batch.store_access import answer, refused_access
+from labeling.batch.task import ReadRefused, StoreFault, WriteRefused
 from labeling.errors import LabelingError, UnreadableFile, WriteError
 from labeling.inert import without_secrets
 
@@ -44,20 +46,27 @@ class StoreErrors:
             error: What the store's library raised.
         """
         code, number = error_code(error), getattr(error, "errno", None)
+        access = refused_access(error)
         if code == "NoSuchBucket":
             message = f"there is no such bucket ({self._name})"
-            return kind(message, path=path, hint="correct the name, or create the bucket first")
+            return self.refused(message, path, kind, "correct the name, or create the bucket first")
         if isinstance(error, FileNotFoundError):
             return UnreadableFile(f"there is no such object in {self._name}", path=path)
-        if isinstance(error, PermissionError):
-            message = f"{self._name} does not permit it ({self.describe(error)})"
-            return kind(message, path=path, hint="check credentials and permissions")
+        if code == "InvalidObjectState":
+            message = f"the object is in an archive of {self._name} ({self.describe(error)})"
+            return kind(message, path=path, hint="restore it there first")
+        if "NoCredentials" in type(error).__name__:
+            message = f"{self._name} cannot be asked, no credentials were found"
+            return self.refused(message, path, kind, "set them in the environment, or in `storage_options`")
+        if access == "credentials":
+            message = f"{self._name} does not accept the credentials ({self.describe(error)})"
+            return self.refused(message, path, kind, "check credentials, and renew or correct them")
         if code in _REFUSALS:
             message = f"{self._name} refuses the request ({self.describe(error)})"
-            return kind(message, path=path, hint="check the name's length, region and token")
-        if "Credential" in type(error).__name__:
-            message = f"{self._name} cannot be asked, no credentials were found"
-            return kind(message, path=path, hint="set them in the environment, or in `storage_options`")
+            return self.refused(message, path, kind, "check the name's length, region and token")
+        if access == "permission" or isinstance(error, PermissionError) or "403" in (code, _status(error)):
+            message = f"{self._name} does not permit it ({self.describe(error)})"
+            return self.refused(message, path, kind, "check credentials and permissions")
         if number in (errno.ENOSPC, errno.EDQUOT):
             message = f"the disk for temporary files is full ({tempfile.gettempdir()})"
             return WriteError(message, path=path, hint="see TMPDIR")
@@ -67,9 +76,19 @@ class StoreErrors:
             return kind(message, path=path, hint="choose another")
         return None
 
+    def refused(self, message: str, path: str, kind: type[LabelingError], hint: str) -> StoreFault:
+        """Return the error for what the store would refuse of other files as well."""
+        refused: type[StoreFault] = WriteRefused if kind is WriteError else ReadRefused
+        return self.of_store(refused(message, path=path, hint=hint), kind)
+
+    def of_store(self, error: StoreFault, kind: type[LabelingError]) -> StoreFault:
+        """Note in an error which store failed, and whether at writing."""
+        error.store, error.writing = self._name, kind is WriteError
+        return error
+
     def describe(self, error: BaseException) -> str:
         """Return an error in one line, without secrets."""
-        code, status, message = _response(error)
+        code, status, message = answer(error)
         if type(error).__name__ == "FSTimeoutError":
             text = "it does not read what is sent, or not fast enough"
         elif status:
@@ -94,16 +113,12 @@ class StoreErrors:
 
 def error_code(error: BaseException) -> str:
     """Return the code of an error of S3, such as NoSuchBucket; empty if S3 did not answer."""
-    return _response(error)[0]
+    return answer(error)[0]
 
 
-def _response(error: BaseException) -> tuple[str, str, str]:
-    """Return what S3 answered, if it did: its error code, the HTTP status, and its message."""
-    response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-    if not isinstance(response, dict):
-        return "", "", ""
-    details, metadata = response.get("Error") or {}, response.get("ResponseMetadata") or {}
-    return str(details.get("Code", "")), str(metadata.get("HTTPStatusCode", "")), str(details.get("Message", ""))
+def _status(error: BaseException) -> str:
+    """Return the HTTP status that other stores' libraries keep in their errors."""
+    return next((str(getattr(error, name)) for name in ("status_code", "status", "code") if hasattr(error, name)), "")
 
 
 def _left_out(url: str, name: str) -> Iterator[str]:

@@ -249,7 +249,8 @@ class Summary:
             - ``session``: status → files that this session has finished
             - ``since`` with that option: ``moment`` (None: everything was taken), and ``older``, files left out by it
             - with those options: ``shard``, such as ``3/16``; ``limited`` if files are left for another session:
-              ``limit``, and ``left``, how many at most (None: not counted)
+              ``limit``, and ``left``, how many at most (None: not counted); ``stopped``: the sentence that says why
+              the run ended early
             - ``timeline``: ``start``, ``interval`` (s), and for each interval ``files`` and ``bytes`` finished in it
         """
         files, size = self._sums["session files"], self._sums["session bytes"]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.errors import LabelingError, UnreadableFile, WriteError
 from labeling.inert import to_json
 from labeling.losses import Loss
 
@@ -45,7 +45,19 @@ SUCCESSFUL = frozenset({Status.LABELLED, Status.CONVERTED, Status.VERIFIED, Stat
 """What ``retry_failed`` does not try again."""
 
 
-class StoreDown(LabelingError):
+class StoreFault(LabelingError):
+    """A storage failed, not the file.
+
+    Attributes:
+        store: The name of the storage.
+        writing: It happened while an output was written.
+    """
+
+    store = ""
+    writing = False
+
+
+class StoreDown(StoreFault):
     """An object store did not respond, or reported that it was unavailable, in several attempts."""
 
     exit_code = 3
@@ -55,17 +67,31 @@ class EmptySource(UnreadableFile):
     """The source has no file to process: perhaps its disk is not mounted, or its prefix is mistyped."""
 
 
+class ReadRefused(StoreFault, UnreadableFile):
+    """A storage did not permit reading, or did not accept the credentials."""
+
+
+class WriteRefused(StoreFault, WriteError):
+    """A storage did not permit writing, or did not accept the credentials."""
+
+
+StoreFailure = Literal["", "read", "write"]
+"""Where a file failed because of a storage: its source could not be read, or its output not be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a file was not processed, or not completely: the status to report, the kind of error, and one line.
 
-    ``names`` are the files in the message, other than the file itself.
+    ``names`` are the files in the message, other than the file itself. ``of_store``: it is the storage's, not the
+    file's, which may be tried again.
     """
 
     status: Status
     kind: str
     message: str
     names: tuple[str, ...] = ()
+    of_store: bool = False
 
 
 Overrides = tuple[tuple[str, str], ...]
@@ -231,7 +257,7 @@ class Outcome:
         content_id: Of the label that was added.
         generation: In which the output was made, if that was not the run's own; 0 if it is not known.
         unchanged: The file has not changed since an earlier result, which stays.
-        store_failed: Not the file failed, but the object store.
+        store_failed: Not the file failed, but the storage. The next run tries it again.
         entries: What the ledger is to record.
     """
 
@@ -247,7 +273,7 @@ class Outcome:
     content_id: str = ""
     generation: int | None = None
     unchanged: bool = False
-    store_failed: bool = False
+    store_failed: StoreFailure = ""
     entries: tuple[Entry, ...] = field(default=(), repr=False)
 
 
@@ -286,4 +312,5 @@ def problem_outcome(
         item.path, problem.status, attempts=attempts, seconds=seconds, size=item.size, stamp=item.stamp,
         source_sha256=source_sha256, list=dict(item.overrides) or None, error=error,
     )  # fmt: skip
-    return Outcome(item.path, problem.status, line, item.size, item.stamp, source_sha256)
+    failed: StoreFailure = "read" if problem.of_store else ""
+    return Outcome(item.path, problem.status, line, item.size, item.stamp, source_sha256, store_failed=failed)

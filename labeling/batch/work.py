@@ -10,7 +10,8 @@ from labeling.batch.job import Attempt, Job, Verb
 from labeling.batch.output_check import WRONG_CONTENT
 from labeling.batch.outputs import Taken, Unnameable, is_as_written
 from labeling.batch.storage import Folder, ThroughLink
-from labeling.batch.task import Outcome, Problem, Status, StoreDown, Task, problem_outcome, with_losses
+from labeling.batch.store_failures import failed_because_of_store
+from labeling.batch.task import Outcome, Problem, ReadRefused, Status, Task, WriteRefused, problem_outcome, with_losses
 from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
@@ -56,7 +57,7 @@ class Worker:
                 outcome = problem_outcome(
                     task.item, problem, attempts=attempts, seconds=seconds, source_sha256=self._source_sha256
                 )
-                return replace(outcome, store_failed=isinstance(error, StoreDown))
+                return replace(outcome, store_failed=failed_because_of_store(error, self.job.source, self.job.output))
         message = f"it changed while it was read, {MAX_ATTEMPTS} times; run again later"
         return problem_outcome(
             task.item, Problem(Status.FAILED, "Changed", message), attempts=task.crashes + MAX_ATTEMPTS,
@@ -162,7 +163,12 @@ def problem_of(error: Exception, path: str) -> Problem:
     return Problem(status, kind, _one_line(text.removeprefix(f"{path}: ")), names)
 
 
-_KINDS: tuple[tuple[type[LabelingError], str], ...] = ((InternalError, "Internal"), (OutOfMemory, "MemoryError"))
+_KINDS: tuple[tuple[type[LabelingError], str], ...] = (
+    (InternalError, "Internal"),
+    (OutOfMemory, "MemoryError"),
+    (ReadRefused, "UnreadableFile"),
+    (WriteRefused, "WriteError"),
+)
 """Kinds of errors that have another name in the results."""
 
 

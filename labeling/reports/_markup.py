@@ -24,8 +24,13 @@ class Html(str):
 
 
 def visible(text: str) -> str:
-    """Spell out control characters, directional marks and halves of surrogate pairs, as in ``[U+202E]``."""
-    return inert(text, kept="\n\t", spelled=lambda c: f"[U+{ord(c):04X}]")
+    """Spell out control characters and directional marks as in ``[U+202E]``.
+
+    Bytes of a name that are not UTF-8 are written as everywhere, and as file lists take them: ``\\udce9``.
+    """
+    return inert(
+        text, kept="\n\t", spelled=lambda c: f"\\u{ord(c):x}" if "\udc80" <= c <= "\udcff" else f"[U+{ord(c):04X}]"
+    )
 
 
 def escaped(value: object) -> Html:

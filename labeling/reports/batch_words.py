@@ -266,8 +266,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "输出文件无法写入。请检查目标位置的剩余空间与权限。",
     ),
     "kind:StoreDown": (
-        "run again with `retry_failed=True` when the store is available",
-        "对象存储未响应或暂时不可用。请待其恢复后，以 `retry_failed=True` 重新运行。",
+        "run again when the store is available",
+        "对象存储未响应或暂时不可用。请待其恢复后重新运行，这些文件会再次处理。",
     ),
     "kind:Taken": (
         "choose another target, or replace what is there with `overwrite=True`",

@@ -1,0 +1,117 @@
+"""Runs in which files fail: how many are too many, and the list of them that the next run takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from labeling import Labeler
+from labeling.batch import run
+
+from .batching import STATE, batch, results, statuses
+from .test_bad_input import PRODUCER
+
+LABELER = Labeler(producer=PRODUCER, visible=False)
+
+
+def mixed(folder: Path, *, sound: int, broken: int) -> None:
+    """Sound and broken pictures, and a text."""
+    folder.mkdir()
+    for number in range(sound):
+        Image.new("RGB", (24, 16), (number, 0, 0)).save(folder / f"sound{number:02}.png")
+    data = (folder / "sound00.png").read_bytes()
+    for number in range(broken):
+        (folder / f"broken{number:02}.png").write_bytes(data[: len(data) // 2])
+    (folder / "note.txt").write_text("no picture")
+
+
+def failed_list(target: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (target / STATE / "failed.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("arguments", [(), ("-q",)])
+def test_so_many_errors_end_the_run_and_the_same_command_goes_on(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    mixed(folder, sound=10, broken=12)
+    command: tuple[str | Path, ...] = (
+        folder,
+        target,
+        "--no-visible",
+        "--workers",
+        "1",
+        "--max-errors",
+        "3",
+        *arguments,
+    )
+    codes: list[int] = []
+    while len(codes) < 6:
+        done = batch(*command)
+        codes.append(done.returncode)
+        if "(--max-errors 3); the same command continues from here" not in done.stderr:
+            break
+        assert bool(arguments) or "interrupted" in done.stdout
+        assert statuses(target)["failed"] >= 3 * len(codes)
+    assert 2 <= len(codes) <= 5  # three each time, and those in flight; then there are not three left
+    assert {*codes} == {3}
+    assert statuses(target) == {"labelled": 10, "failed": 12, "unsupported": 1}
+    assert len(failed_list(target)) == 13
+
+
+def test_kinds_that_cannot_be_labelled_are_not_counted(tmp_path: Path) -> None:
+    mixed(tmp_path / "in", sound=1, broken=0)
+    for number in range(5):
+        (tmp_path / "in" / f"{number}.txt").write_text("no picture")
+    done = run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline", max_errors=1)
+    assert "stopped" not in done.summary
+    assert done.summary["statuses"]["unsupported"] == 6
+
+
+def test_failed_files_are_a_list_that_a_run_takes(tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    mixed(folder, sound=3, broken=2)
+    odd = os.fsdecode(b"caf\xe9 \xff.png")
+    (folder / odd).write_bytes((folder / "broken00.png").read_bytes())
+    listing = tmp_path / "list.jsonl"
+    names = sorted(path.name for path in folder.iterdir())
+    own = {"generator": "painter"}
+    listing.write_text("".join(f"{json.dumps({'path': name} | own)}\n" for name in names), "utf-8")
+    done = batch(folder, target, "--no-visible", "-q", "--files", listing)
+    assert done.returncode == 3
+    assert done.stderr.strip().splitlines() == [
+        f"aigc-label: 3 of 7 files are labelled. 4 need attention (1 unsupported, 3 failed); "
+        f"see {target / STATE / 'failed.jsonl'}"
+    ]
+    listed = failed_list(target)
+    assert {each["path"] for each in listed} == {"broken00.png", "broken01.png", "note.txt", odd}
+    assert {each["status"] for each in listed} == {"failed", "unsupported"}
+    assert all(each["cause"] and each["generator"] == "painter" for each in listed)
+    for name in ("broken00.png", odd):
+        (folder / name).write_bytes((folder / "sound00.png").read_bytes())
+    again = batch(folder, target, "--no-visible", "--files", target / STATE / "failed.jsonl")
+    assert f"Failed   {target / STATE / 'failed.jsonl'}" in again.stdout
+    assert statuses(target) == {"labelled": 5, "failed": 1, "unsupported": 1}
+    assert results(target)[odd]["status"] == "labelled"
+    (folder / "note.txt").unlink()
+    (folder / "broken01.png").write_bytes((folder / "sound00.png").read_bytes())
+    last = batch(folder, target, "--no-visible", "-q")
+    assert {each["path"] for each in failed_list(target)} == {"note.txt"}
+    assert "(1 unsupported)" in last.stderr
+
+
+def test_without_failures_a_quiet_run_says_nothing(tmp_path: Path) -> None:
+    mixed(tmp_path / "in", sound=2, broken=0)
+    done = batch(tmp_path / "in", tmp_path / "out", "--no-visible", "-q", "--exclude", "*.txt")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert failed_list(tmp_path / "out") == []
+
+
+def test_a_quiet_verification_says_how_many_do_not_comply(tmp_path: Path) -> None:
+    mixed(tmp_path / "in", sound=2, broken=0)
+    done = batch(tmp_path / "in", tmp_path / "out", "--verify", "--no-visible", "-q", "--include", "*.png")
+    assert done.returncode == 1
+    assert "0 of 2 files comply. 2 need attention" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
