@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,10 +19,11 @@ from labeling import Labeler
 from labeling.batch import run
 from labeling.ledger import Ledger
 
-from .batching import results, tree, whole
+from .batching import STATE, results, tree, whole
 from .test_bad_input import PRODUCER
 
 LABELER = Labeler(producer=PRODUCER)
+PLAIN = Labeler(producer=PRODUCER, visible=False)
 
 FATAL = """
 import os, sys
@@ -161,3 +165,72 @@ def test_a_list_that_says_otherwise_is_followed_once(tmp_path: Path) -> None:
         assert done.summary["resumed"] == resumed
         assert results(target)[path]["content_id"] == content_id
         assert content_id.encode() in (target / path).read_bytes()
+
+
+def lose(place: Path) -> None:
+    """As with a container: the folder of the run is gone, its outputs and the ledger are there."""
+    shutil.rmtree(place / STATE)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("touched", [False, True])
+def test_without_any_state_the_ledger_knows_what_is_ours(touched: bool, in_place: bool, tmp_path: Path) -> None:
+    source, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(source, 4, size=(60, 50))
+    where: dict[str, Any] = {"in_place": True} if in_place else {"target": target}
+    place = source if in_place else target
+    with Ledger.open(book) as ledger:
+        run(source, labeler=PLAIN, engine="inline", ledger=ledger, **where)
+        before, first = {path: (place / path).read_bytes() for path in paths}, results(place)
+        lose(place)
+        if touched:  # another date: what the record's key says does not fit any more, but the content does
+            for path in paths:
+                os.utime(source / path, ns=(1, 1))
+        (place / "a" / "stranger.jpg").write_bytes(b"precious")
+        Image.new("RGB", (200, 200), "teal").save(source / "a" / "new.jpg")
+        run(source, labeler=PLAIN, engine="inline", ledger=ledger, exclude=["stranger.jpg"], **where)
+    assert {path: (place / path).read_bytes() for path in paths} == before
+    assert (place / "a" / "stranger.jpg").read_bytes() == b"precious"
+    (place / "a" / "stranger.jpg").unlink()
+    whole(place, [*paths, "a/new.jpg"], book)
+    for path in paths:
+        line = results(place)[path]
+        assert (line["how"], line["content_id"]) == (["found finished; the ledger has it"], first[path]["content_id"])
+        assert line["source_sha256"] == first[path]["source_sha256"]
+    again = run(source, labeler=PLAIN, engine="inline", exclude=["stranger.jpg"], **where)
+    assert again.summary["resumed"] == 5
+
+
+def test_without_any_state_a_source_that_has_changed_replaces_nothing(tmp_path: Path) -> None:
+    source, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(source, 3, size=(60, 50))
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=PLAIN, engine="inline", ledger=ledger)
+        before = {path: (target / path).read_bytes() for path in paths}
+        lose(target)
+        Image.new("RGB", (300, 200), "teal").save(source / paths[0])
+        (target / paths[1]).write_bytes(before[paths[2]])  # ours, but of another file
+        run(source, target, labeler=PLAIN, engine="inline", ledger=ledger)
+        found = results(target)
+        assert [found[path]["status"] for path in paths] == ["refused", "refused", "labelled"]
+        assert "made from another content" in found[paths[0]]["error"]["message"]
+        assert "not by this run" in found[paths[1]]["error"]["message"]
+        assert (target / paths[0]).read_bytes() == before[paths[0]]
+        run(source, target, labeler=PLAIN, engine="inline", ledger=ledger, overwrite=True)
+    whole(target, paths)
+
+
+def test_without_state_a_kill_before_the_answer_labels_nothing_twice(tmp_path: Path) -> None:
+    source, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(source, 4, size=(60, 50))
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=PLAIN, engine="inline", ledger=ledger)
+    numbers = {path: line["content_id"] for path, line in results(target).items()}
+    lose(target)
+    unanswered = FATAL.replace("Journal.finish =", "from labeling.batch.adoption import Questions\nQuestions.ask =")
+    done = subprocess.run([sys.executable, "-c", unanswered % PRODUCER, source, target, book], check=False)
+    assert done.returncode == 7
+    with Ledger.open(book) as ledger:
+        run(source, target, labeler=PLAIN, engine="inline", ledger=ledger)
+    whole(target, paths, book)
+    assert {path: line["content_id"] for path, line in results(target).items()} == numbers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 
+from labeling.batch.adoption import SOURCE_SHA256
 from labeling.batch.job import Attempt, Job
-from labeling.batch.outputs import FOUND_FINISHED, carried, found_finished, require_free, short_verdicts, shown
+from labeling.batch.outputs import ADOPTED, FOUND_FINISHED, carried, found_finished, require_free, short_verdicts, shown
 from labeling.batch.task import Outcome, Status, record_key, result_line
 from labeling.errors import error_context
 from labeling.files import sha256
@@ -49,11 +51,12 @@ class Converting:
                 done, source=item.path, output=task.output_path,
                 key=record_key(job.run_id, job.generation, item, in_place=False),
             )  # fmt: skip
+            entry = entry and replace(entry, details={SOURCE_SHA256: attempt.source_sha256})
         if kept is not None:
             digest, size, generation = kept[0].output_sha256, kept[1], kept[0].generation
         else:
             digest, size, generation = entry.sha256 if entry else sha256(target), done.size, job.generation
-        how = [*done.how, *([FOUND_FINISHED] if kept is not None else [])]
+        how = [*done.how, *([ADOPTED if task.asked else FOUND_FINISHED] if kept is not None else [])]
         line = result_line(
             item.path, Status.CONVERTED, seconds=attempt.seconds, media_type=done.report.media_type,
             output=task.output_path, output_size=size, sha256=digest, width=done.width, height=done.height, how=how,

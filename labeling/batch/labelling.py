@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -18,7 +19,7 @@ from labeling.batch.outputs import (
     require_free,
     store_manifest,
 )
-from labeling.batch.task import Outcome, Overrides, record_key
+from labeling.batch.task import Outcome, Overrides, Question, Status, record_key
 from labeling.errors import LabelingError, error_context
 
 if TYPE_CHECKING:
@@ -49,8 +50,26 @@ class Labelling:
 
     def process(self, attempt: Attempt) -> Outcome:
         """Label a file, or adopt the output of a killed run."""
+        if (question := self._question(attempt)) is not None:
+            return question
         kept = adopted(attempt, self.job, self._labeler.profile, visible=self._labeler.visible)
         return kept or self._label(attempt)
+
+    def _question(self, attempt: Attempt) -> Outcome | None:
+        """Return a question to the ledger if a file of which the journal knows nothing seems to have our label already.
+
+        Only files that are labelled in place can: the journal that knew them may be lost.
+        """
+        task, job = attempt.task, self.job
+        if not (job.in_place and job.record) or task.asked or task.known.output_sha256 or task.recorded is not None:
+            return None
+        if not attempt.local.stat().st_size:
+            return None
+        with attempt.local.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data.find(self._labeler.producer.encode()) < 0:
+                return None
+        question = Question(task, attempt.source_sha256)
+        return Outcome(task.item.path, Status.FAILED, size=task.item.size, ask=question)
 
     def _is_ours(self, fields: Mapping[str, Any]) -> bool:
         return fields.get("ContentProducer") == self._labeler.producer

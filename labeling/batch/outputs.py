@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling import containers
+from labeling.batch.adoption import SOURCE_SHA256
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
 from labeling.batch.storage import normalized_path
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
 FOUND_FINISHED = "found finished after an interruption"
 """What the results say of an output that a killed run had completed."""
 
+ADOPTED = "found finished; the ledger has it"
+"""What the results say of an output that only the ledger knew."""
+
 
 class Taken(LabelingError):
-    """There is already something with the output's name."""
+    """There is already something with the output's name. ``sha256`` is its digest, if the ledger may know it."""
+
+    sha256 = ""
 
 
 class Unnameable(LabelingError):
@@ -65,8 +71,14 @@ def require_free(attempt: Attempt, job: Job, is_ours: IsOurs | None = None) -> N
         )  # fmt: skip
     if task.may_replace:
         return
-    if not (task.interrupted and (task.output_was_free or _has_label(is_ours, path, job))):
-        raise Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")
+    asks = job.record and not task.asked
+    if task.interrupted and (task.output_was_free or (not asks and _has_label(is_ours, path, job))):
+        return
+    taken = Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")
+    if asks:
+        with target.fetch(path) as local:
+            taken.sha256 = sha256(local)
+    raise taken
 
 
 def _has_label(is_ours: IsOurs | None, path: str, job: Job) -> bool:
@@ -155,8 +167,15 @@ def labelled(
     )  # fmt: skip
     return Outcome(
         path, Status.LABELLED, line, output=path, output_size=done.size, output_sha256=digest,
-        content_id=facts["content_id"], entries=tuple(replace(entry, output=path) for entry in entries),
+        content_id=facts["content_id"], entries=tuple(_of_batch(entry, attempt) for entry in entries),
     )  # fmt: skip
+
+
+def _of_batch(entry: Entry, attempt: Attempt) -> Entry:
+    details = dict(entry.details or {})
+    if entry.kind == "label":
+        details[SOURCE_SHA256] = str(attempt.common["source_sha256"])
+    return replace(entry, output=attempt.task.item.path, details=details or None)
 
 
 def adopted(attempt: Attempt, job: Job, profile: str, *, visible: bool) -> Outcome | None:
@@ -175,8 +194,9 @@ def adopted(attempt: Attempt, job: Job, profile: str, *, visible: bool) -> Outco
     content_id = known.content_id or fields.get(number)
     line = result_line(
         path, Status.LABELLED, seconds=attempt.seconds, media_type=report.media_type, output=path, output_size=size,
-        sha256=known.output_sha256, content_id=content_id, how=[FOUND_FINISHED], origin=report.origin,
-        verdicts=short_verdicts(report), generation=shown(known.generation), **attempt.common,
+        sha256=known.output_sha256, content_id=content_id, origin=report.origin,
+        how=[ADOPTED if attempt.task.asked else FOUND_FINISHED], verdicts=short_verdicts(report),
+        generation=shown(known.generation), **attempt.common,
     )  # fmt: skip
     return Outcome(
         path, Status.LABELLED, line, output=path, output_size=size, output_sha256=known.output_sha256,

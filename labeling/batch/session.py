@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from labeling.batch.adoption import Questions
 from labeling.batch.brake import Brake
 from labeling.batch.coverage import Coverage
 from labeling.batch.journal import Journal
@@ -116,6 +117,7 @@ class Session:
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
         self._held: Sequence[Item] = ()  # listed, and beyond the allowance
+        self._questions = Questions(self.ledger, in_place=self.in_place) if self.ledger is not None else None
         self._start = self._last_flush = self._last_report = time.monotonic()
 
     def stop(self) -> None:
@@ -132,6 +134,7 @@ class Session:
         try:
             while True:
                 self._refill()
+                self._answer()
                 self._dispatch()
                 if not self.pool.pending and (self.progress.stopping or self._exhausted):
                     break
@@ -231,12 +234,24 @@ class Session:
                 return
             self.bucket.take()
 
+    def _answer(self) -> None:
+        """Ask the ledger what the workers want to know about outputs that are there."""
+        if self._questions is None:
+            return
+        for answer in self._questions.answers(now=not self.pool.pending):
+            if isinstance(answer, Outcome):
+                self._finished.append(answer)
+            else:
+                (self._large if answer.is_large else self._small).appendleft(answer)
+
     def _may_start_large(self) -> bool:
         """Return whether a worker may begin a large file: one worker is left for small files while some wait."""
         return not self._small or self.pool.size == 1 or self.pool.exclusive_workers < self.pool.size - 1
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Outcome):
+        if isinstance(event, Outcome) and event.ask is not None and self._questions is not None:
+            self._questions.ask(event)
+        elif isinstance(event, Outcome):
             self.allowance.used -= event.unchanged
             self._note(event)
         elif isinstance(event, GivenBack):

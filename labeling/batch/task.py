@@ -154,10 +154,15 @@ def record_key(run: str, generation: int, item: Item, *, in_place: bool) -> str:
     A file that is labelled in place gets another size and stamp with its label. Its key has neither; there the
     SHA-256 of the record identifies the version.
     """
-    version = [item.overrides] if in_place else [item.size, item.stamp, item.overrides]
-    digest = hashlib.sha256(json.dumps(version).encode()).hexdigest()[:16]
+    digest = version_digest(item, in_place=in_place)
     name = run if generation == 1 else f"{run}.{generation}"
     return f"{name}/{item.path}@{digest}".encode("utf-8", "backslashreplace").decode()
+
+
+def version_digest(item: Item, *, in_place: bool) -> str:
+    """Return the end of a record's key, which stands for one version of a file."""
+    version = [item.overrides] if in_place else [item.size, item.stamp, item.overrides]
+    return hashlib.sha256(json.dumps(version).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,8 @@ class Task:
         source_done: The source is not even read if the output is as it should be.
         begun_as: The file as it was when a session that was killed began it.
         begun_in: The generation of that session.
-        recorded: What the ledger recorded in that session.
+        recorded: What the ledger recorded in that session, or has of the output that is there.
+        asked: The ledger was asked about the output that is there.
     """
 
     item: Item
@@ -228,6 +234,7 @@ class Task:
     begun_as: Item | None = None
     begun_in: int = 0
     recorded: Known | None = None
+    asked: bool = False
 
     @property
     def output_path(self) -> str:
@@ -238,6 +245,14 @@ class Task:
     def is_large(self) -> bool:
         """Whether no other file should wait behind it."""
         return self.item.size > LARGE_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A worker's question to the ledger: the task, and the SHA-256 of the output that is there."""
+
+    task: Task
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -259,6 +274,7 @@ class Outcome:
         unchanged: The file has not changed since an earlier result, which stays.
         store_failed: Not the file failed, but the storage. The next run tries it again.
         entries: What the ledger is to record.
+        ask: This is what became of the file unless the ledger knows its output.
     """
 
     path: str
@@ -275,6 +291,7 @@ class Outcome:
     unchanged: bool = False
     store_failed: StoreFailure = ""
     entries: tuple[Entry, ...] = field(default=(), repr=False)
+    ask: Question | None = None
 
 
 def result_line(path: str, status: Status, *, attempts: int, seconds: float, **more: Any) -> bytes:

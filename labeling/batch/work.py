@@ -11,7 +11,17 @@ from labeling.batch.output_check import WRONG_CONTENT
 from labeling.batch.outputs import Taken, Unnameable, is_as_written
 from labeling.batch.storage import Folder, ThroughLink
 from labeling.batch.store_failures import failed_because_of_store
-from labeling.batch.task import Outcome, Problem, ReadRefused, Status, Task, WriteRefused, problem_outcome, with_losses
+from labeling.batch.task import (
+    Outcome,
+    Problem,
+    Question,
+    ReadRefused,
+    Status,
+    Task,
+    WriteRefused,
+    problem_outcome,
+    with_losses,
+)
 from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
@@ -57,7 +67,9 @@ class Worker:
                 outcome = problem_outcome(
                     task.item, problem, attempts=attempts, seconds=seconds, source_sha256=self._source_sha256
                 )
-                return replace(outcome, store_failed=failed_because_of_store(error, self.job.source, self.job.output))
+                ask = Question(task, error.sha256) if isinstance(error, Taken) and error.sha256 else None
+                store_failed = failed_because_of_store(error, self.job.source, self.job.output)
+                return replace(outcome, store_failed=store_failed, ask=ask)
         message = f"it changed while it was read, {MAX_ATTEMPTS} times; run again later"
         return problem_outcome(
             task.item, Problem(Status.FAILED, "Changed", message), attempts=task.crashes + MAX_ATTEMPTS,
