@@ -30,7 +30,7 @@ install = if test -n "$(LOCKED)" && $(BIN)/python -c 'import sys; sys.exit(sys.v
 	else $(PIP) -e ".[$(2)]"; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage lint lint-style lint-types lint-imports bench fuzz kill robustness docs lock audit dist clean
+.PHONY: help demo test test-all test-integrations coverage lint lint-style lint-types lint-imports bench fuzz kill robustness docs lock audit dist clean
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -67,6 +67,13 @@ test: lint  ## everything that has to hold: lint, types, import rules, tests
 test-all:  ## the same with several Pythons, each in an environment of its own: make test-all PYTHONS="python3.12 python3.13"
 	for python in $(PYTHONS); do $(MAKE) test PYTHON=$$python VENV=.venv-$$(basename $$python) || exit 1; done
 
+$(VENV)/.installed-integrations: $(VENV)/.installed-dev requirements/integrations.txt
+	$(PIP) --require-hashes --no-build-isolation -r requirements/integrations.txt
+	@touch $@
+
+test-integrations: $(VENV)/.installed-integrations  ## the sample for Spark on a real cluster: 450 MB more, and a JRE
+	$(BIN)/python -m pytest tests/integrations
+
 coverage: $(VENV)/.installed-dev  ## the tests again, and which lines and branches they run
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q --cov --cov-report=term --cov-report=html:build/coverage
 
@@ -99,16 +106,18 @@ docs: $(VENV)/.installed-dev  ## write the generated pages of docs/, tables of R
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/python tools/notice.py
 
-LOCK := $(BIN)/uv pip compile --quiet --upgrade pyproject.toml requirements/build.in --universal --python-version 3.11 \
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --custom-compile-command "make lock"
 
 lock: $(VENV)/.made  ## renew requirements/*.txt: the releases and hashes that the other targets install
 	$(PIP) uv
-	$(LOCK) --extra dev -o requirements/dev.txt
-	$(LOCK) --extra video --extra heif --extra jxl -o requirements/demo.txt
+	$(LOCK) pyproject.toml requirements/build.in --extra dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml requirements/build.in --extra video --extra heif --extra jxl -o requirements/demo.txt
+	$(LOCK) requirements/integrations.in -c requirements/dev.txt -o requirements/integrations.txt
 
 audit: $(VENV)/.installed-dev  ## ask PyPI for known vulnerabilities in what is locked; exit code 3: it could not be asked
 	$(BIN)/python tools/audit.py requirements/dev.txt
+	$(BIN)/python tools/audit.py requirements/integrations.txt
 
 dist: $(VENV)/.installed-dev  ## build wheel and sdist into dist/, install the wheel into an empty environment and use it
 	rm -rf build dist

@@ -35,6 +35,7 @@ PACKAGES = {
     "heif-enc": "libheif-examples",
     "heif-info": "libheif-examples",
     "identify": "imagemagick",
+    "java": "default-jre-headless",
     "mediainfo": "mediainfo",
     "mkvextract": "mkvtoolnix",
     "mkvinfo": "mkvtoolnix",

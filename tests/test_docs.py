@@ -39,7 +39,16 @@ def make_docs() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/api.md", "docs/cli.md", "docs/rules.md", "docs/traces.md", "docs/report.schema.json"]
+    "name",
+    [
+        "README.md",
+        "docs/api.md",
+        "docs/cli.md",
+        "docs/rules.md",
+        "docs/traces.md",
+        "docs/report.schema.json",
+        "docs/schedulers.md",
+    ],
 )
 def test_generated_parts_are_current(make_docs: ModuleType, name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == make_docs.documents()[name], "run make docs"

@@ -21,7 +21,7 @@ def pins(name: str) -> list[Requirement]:
     return [Requirement(line.partition(" --hash")[0]) for line in lines]
 
 
-@pytest.mark.parametrize("name", EXTRAS)
+@pytest.mark.parametrize("name", [*EXTRAS, "integrations"])
 def test_everything_is_pinned_and_no_index_is_named(name: str) -> None:
     text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
     assert not re.search(r"://|^-|--(extra-)?index|--find-links|@ ", text, re.MULTILINE)

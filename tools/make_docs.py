@@ -1,4 +1,4 @@
-"""Writes the generated documents: tables in README.md and docs/security.md, the pages of docs/ named in PAGES, and
+"""Writes the generated documents: parts of those that people write (FILLED), the pages of docs/ named in PAGES, and
 docs/report.schema.json.
 
 Run it after a change of formats, rules, commands or public docstrings (tests/test_docs.py fails until then):  make docs
@@ -329,21 +329,35 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
+FILLED = ("README.md", "docs/security.md", "docs/schedulers.md")
+"""Documents that people write, with generated parts."""
+
+
 def _between(content: str, found: re.Match[str]) -> str:
     return f"{found[1]}\n{content}\n{found[2]}"
 
 
+def sample(name: str) -> str:
+    """Return a file of samples/ as a block of code."""
+    language = {".py": "python", ".sh": "sh", ".yaml": "yaml"}.get(Path(name).suffix, "text")
+    return f"```{language}\n{(ROOT / name).read_text(encoding='utf-8')}```"
+
+
 def filled(text: str) -> str:
-    """Return a document with its tables replaced: the text between the comments ``generated: NAME`` and ``end``."""
+    """Return a document with its tables replaced: the text between the comments ``generated: NAME`` and ``end``.
+
+    A name that begins with ``samples/`` is that of a file, which is shown.
+    """
     for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = pattern.sub(partial(_between, make()), text)
-    return text
+    files = re.compile(r"(<!-- generated: (samples/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return files.sub(lambda found: f"{found[1]}\n{sample(found[2])}\n\n{found[3]}", text)
 
 
 def documents() -> dict[str, str]:
     """What each generated document should hold, by its path."""
-    tables = {name: filled((ROOT / name).read_text(encoding="utf-8")) for name in ("README.md", "docs/security.md")}
+    tables = {name: filled((ROOT / name).read_text(encoding="utf-8")) for name in FILLED}
     return tables | {name: make() for name, make in PAGES.items()}
 
 
