@@ -1,5 +1,5 @@
 #!/bin/sh
-# Labels what is new in SOURCE, from cron: one run at a time, silent if all is well, one line if not (cron mails it).
+# Labels what is new in SOURCE, from cron: one run at a time; silent if all is well, one line if not, which cron mails.
 # A run that was killed, or ended by a reboot, is continued by the next one.
 set -eu
 : "${SOURCE:?}" "${TARGET:?}"
@@ -11,9 +11,4 @@ if ! flock --nonblock 9; then
     exit 75 # EX_TEMPFAIL
 fi
 
-code=0
-aigc-label batch "$SOURCE" "$TARGET" --quiet --retry-failed "$@" || code=$?
-if [ "$code" -ne 0 ]; then
-    echo "aigc-label: exit code $code for $SOURCE; see report.html and results.jsonl in $TARGET/.aigc-label" >&2
-fi
-exit "$code"
+exec aigc-label batch "$SOURCE" "$TARGET" --quiet --retry-failed "$@"
