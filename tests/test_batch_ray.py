@@ -363,6 +363,40 @@ def test_a_node_that_sees_other_folders_or_has_another_version_is_of_no_use(tmp_
         check_node(Job(source=Folder(tmp_path / "nowhere"), target=None), __version__)
 
 
+def descendants(process: int) -> Iterator[int]:
+    for child in children(process):
+        yield from descendants(child)
+        yield child
+
+
+def test_a_cluster_that_is_lost_as_a_whole_is_named_in_one_line(tmp_path: Path) -> None:
+    """Ray would wait for a minute, print a paragraph and end the process with 1, which means something else here."""
+    folder, target = tmp_path / "in", tmp_path / "out"
+    tree(folder, 60, size=(1600, 1200))
+    soon = "from labeling.batch import ray_workers as r; r.HEAD_TIMEOUT = r.NODE_CHECK_INTERVAL = 1.0; "
+    script = f"{soon}from labeling.cli import main; main()"
+    words = [sys.executable, "-c", script, "batch", folder, target, "--producer", PRODUCER, "-q", "--engine", "ray"]
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER], text=True, env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as cluster:  # fmt: skip
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().split()[0]
+        process = subprocess.Popen(
+            [*map(str, words), "--ray-address", address], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        until(target, 4, process)
+        for pid in descendants(cluster.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+        cluster.kill()
+    assert process.returncode == 2, err
+    assert "the head of the Ray cluster that this run was connected to does not answer any more" in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert 4 <= outputs(target) < 60
+
+
 def test_the_node_that_the_run_itself_is_on_is_lost_and_the_local_pool_goes_on(nodes: Nodes, tmp_path: Path) -> None:
     """The last one: it takes the cluster's head along.
 

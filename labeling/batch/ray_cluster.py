@@ -88,6 +88,19 @@ def _print_events(ray: Any, *, wanted: bool) -> None:
             ray._private.worker._worker_logs_enabled = wanted
 
 
+def head_answers(ray: Any) -> bool:
+    """Return whether the head of the cluster that this process is connected to still accepts connections.
+
+    Without it Ray waits for a minute, and then ends the process.
+    """
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT):
+            return True
+    except OSError:
+        return False
+
+
 def _job_config() -> Any:
     """Return a job's configuration that gives workers no folder to import from that this process does not have itself.
 

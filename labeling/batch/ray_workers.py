@@ -24,7 +24,7 @@ from typing import Any
 from labeling._version import __version__
 from labeling.batch import run_lock
 from labeling.batch.job import Job
-from labeling.batch.ray_cluster import connect, disconnect
+from labeling.batch.ray_cluster import connect, disconnect, head_answers
 from labeling.batch.resources import default_workers
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import Outcome, Task
@@ -46,6 +46,9 @@ NO_WORKER_TIMEOUT = 600.0
 
 NODE_CHECK_INTERVAL = 5.0
 """Seconds without a result after which the pool asks whether the node that this process is connected to still lives."""
+
+HEAD_TIMEOUT = 20.0
+"""Seconds without the head of the cluster after which the run ends: one that is started anew needs a few."""
 
 MAX_LOST_NODES = 3
 """Nodes that may be lost while they process the same file. Then the file is to blame; before that, the nodes are."""
@@ -167,7 +170,7 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD", enable_task_events=False
         )(_WorkerActor)  # fmt: skip
         self._node = self._ray.get_runtime_context().get_node_id()
-        self._last_worker_seen = self._last_node_check = time.monotonic()
+        self._last_worker_seen = self._last_node_check = self._head_seen = time.monotonic()
         self._lost_nodes: Counter[str] = Counter()  # by the file that was in flight
         self._paths_with_leftovers: set[str] = set()
         self._call_files = 1
@@ -275,7 +278,10 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
         return WorkerLost(tasks[0] if guilty else None, tuple(tasks[guilty:]), exit_reason)
 
     def _node_is_dead(self, node: str) -> bool:
-        return any(each["NodeID"] == node and not each["Alive"] for each in self._ray.nodes())
+        """Return whether Ray knows that a node is lost; ``False`` while its head cannot be asked."""
+        return head_answers(self._ray) and any(
+            each["NodeID"] == node and not each["Alive"] for each in self._ray.nodes()
+        )
 
     def _check_cluster(self, *, quiet: bool) -> None:
         """Raise :class:`LabelingError` if there is nothing left to wait for.
@@ -285,9 +291,16 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
         """
         now = time.monotonic()
         if not quiet:
-            self._last_node_check = now
+            self._last_node_check = self._head_seen = now
         elif now - self._last_node_check > NODE_CHECK_INTERVAL:
             self._last_node_check = now
+            if head_answers(self._ray):
+                self._head_seen = now
+            elif now - self._head_seen > HEAD_TIMEOUT + NODE_CHECK_INTERVAL:
+                raise LabelingError(
+                    "the head of the Ray cluster that this run was connected to does not answer any more",
+                    hint='run again when it is back, or with `engine="local"`, and it continues where it was',
+                )
             if self._node_is_dead(self._node):  # then this process would hear nothing more from Ray
                 raise LabelingError(
                     "the node of the Ray cluster that this run was connected to is lost",
