@@ -15,7 +15,7 @@ from labeling.inert import inert
 from labeling.reports import quantities
 from labeling.reports.batch_page import attention, rule_sentence
 from labeling.reports.batch_words import (
-    GOOD_STATUSES,
+    GOOD,
     earlier_options,
     lead,
     limited,
@@ -94,7 +94,7 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
 
 def went_wrong(summary: Mapping[str, Any]) -> str:
     """Return how many files went wrong, by what became of them; empty if none did."""
-    good = {*GOOD_STATUSES.values(), "skipped"}
+    good = GOOD
     bad = {name: number for name, number in summary["statuses"].items() if number and name not in good}
     return ", ".join(f"{quantities.count(number)} {inert(word(name))}" for name, number in bad.items())
 

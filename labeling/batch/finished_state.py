@@ -181,7 +181,9 @@ def _opened(name: str, folder: Path, number: int, stack: ExitStack) -> State:
         db = stack.enter_context(closing(_connected(folder, stack)))
         results = stack.enter_context((folder / RESULTS).open("rb"))
         options = _options(db)
-        unfinished = db.execute("SELECT count(*) FROM item WHERE begun OR at IS NULL").fetchone()[0]
+        unfinished = db.execute(
+            "SELECT count(*) FROM item WHERE (begun AND status IS NOT 'poison') OR at IS NULL"
+        ).fetchone()[0]
     except sqlite3.Error as error:
         raise UnreadableFile(f"the journal cannot be read ({error})", path=name) from error
     except OSError as error:

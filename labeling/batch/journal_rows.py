@@ -37,11 +37,12 @@ def finish_row(db: sqlite3.Connection, key: bytes, outcome: Outcome, at: int, ge
         return
     line = (None if outcome.store_failed else str(outcome.status), *read, at, len(outcome.line))
     if outcome.status not in FINISHED:  # what is known of an earlier output stays known
-        remains = outcome.store_failed == "write"  # something of the output may be there
+        remains = outcome.store_failed == "write" or outcome.status == Status.POISON  # the output may be there
         db.execute(
             "UPDATE item SET begun=iif(?, begun, 0), redo=iif(?, redo, 0), status=?, size=?, stamp=?, at=?, length=?, "
-            "source_sha256=iif(output_sha256 IS NULL, coalesce(?, source_sha256), source_sha256) WHERE key=?",
-            (remains, remains, *line, source, key),
+            "source_sha256=iif(output_sha256 IS NULL, coalesce(?, source_sha256), source_sha256), ours=max(ours, ?) "
+            "WHERE key=?",
+            (remains, remains, *line, source, outcome.left, key),
         )
         return
     output = (output_bytes(outcome.output or None, key), outcome.output_size or None)

@@ -20,7 +20,7 @@ _TABLES = (
   key BLOB PRIMARY KEY,      -- the path, as bytes
   status TEXT,               -- NULL: it has no result yet, or its storage failed
   begun INTEGER NOT NULL,    -- the generation in which it was handed out, and is not back, or its storage
-                             -- failed when it was written; else 0
+                             -- failed when it was written, or workers crashed on it; else 0
   redo INTEGER NOT NULL DEFAULT 0, -- 1: it was begun although its source is the same
   ours INTEGER NOT NULL DEFAULT 0, -- 1: a run of this journal has written its output
   size INTEGER NOT NULL, stamp TEXT NOT NULL, own TEXT NOT NULL,

@@ -144,17 +144,19 @@ def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions, 
     if row is None:
         return Task(item)
     task = Task(item, may_replace=bool(row.ours), known=row.known(item))
-    if row.begun:  # by a session that was killed
-        task.crashes, task.interrupted, task.redo = row.crashes, True, bool(row.redo)
+    poison = row.status == Status.POISON
+    if row.begun:  # by a session that was killed, or by workers that crashed: they may have written the output
         begun_overrides = tuple((key, value) for key, value in json.loads(row.own))
         task.begun_as = replace(item, size=row.size, stamp=row.stamp, overrides=begun_overrides)
-        task.begun_in = row.begun
-        task.redo = task.redo or again or row.own != overrides
-        return task
+        task.begun_in, task.interrupted = row.begun, True
+        task.redo = bool(row.redo) or again or row.own != overrides
+        if not poison:
+            task.crashes = row.crashes
+            return task
     if item.problem is not None and item.problem.of_store and row.status is not None:
         return None  # whether it has changed is not known
     failed = row.status not in SUCCESSFUL
-    task.redo = again or row.own != overrides
+    task.redo = task.redo or again or row.own != overrides
     retried = row.status is None or (failed and options.retry_failed)  # None: its storage failed, not the file
     if task.redo or retried or (row.status == Status.REFUSED and options.overwrite):
         return task

@@ -27,7 +27,17 @@ from labeling.batch.object_stores import Upload, store_of
 from labeling.batch.store_access import refused_access
 from labeling.batch.store_errors import StoreErrors, error_code
 from labeling.batch.store_packages import install_hint
-from labeling.batch.task import STATE_FOLDER, EmptySource, Item, Problem, Seen, Status, StoreDown, StoreFault
+from labeling.batch.task import (
+    STATE_FOLDER,
+    EmptySource,
+    Item,
+    NotAsWritten,
+    Problem,
+    Seen,
+    Status,
+    StoreDown,
+    StoreFault,
+)
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError, error_context
 from labeling.files import sha256, temp_beside
 from labeling.inert import without_secrets
@@ -376,8 +386,10 @@ class RemoteStorage:
             if written and not keep:
                 self._try_remove(path)
             raise
-        consequence = "it was left there" if keep or not self._try_remove(path) else "it was removed"
-        raise WriteError(
+        left = keep or not self._try_remove(path)
+        consequence = "it was left there" if left else "it was removed"
+        kind = NotAsWritten if left else WriteError
+        raise kind(
             f"what was written to {self.name} does not read back the same, {MAX_UPLOADS} times; {consequence}",
             path=path, hint="check the network and the store",
         )  # fmt: skip

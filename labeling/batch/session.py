@@ -240,7 +240,7 @@ class Session:
             return
         for answer in self._questions.answers(now=not self.pool.pending):
             if isinstance(answer, Outcome):
-                self._finished.append(answer)
+                self._note(answer)
             else:
                 (self._large if answer.is_large else self._small).appendleft(answer)
 

@@ -57,6 +57,10 @@ class StoreFault(LabelingError):
     writing = False
 
 
+class NotAsWritten(WriteError):
+    """What was written does not read back the same, and it could not be removed."""
+
+
 class StoreDown(StoreFault):
     """An object store did not respond, or reported that it was unavailable, in several attempts."""
 
@@ -273,6 +277,7 @@ class Outcome:
         generation: In which the output was made, if that was not the run's own; 0 if it is not known.
         unchanged: The file has not changed since an earlier result, which stays.
         store_failed: Not the file failed, but the storage. The next run tries it again.
+        left: It failed, and an output that this run has written is there.
         entries: What the ledger is to record.
         ask: This is what became of the file unless the ledger knows its output.
     """
@@ -290,6 +295,7 @@ class Outcome:
     generation: int | None = None
     unchanged: bool = False
     store_failed: StoreFailure = ""
+    left: bool = False
     entries: tuple[Entry, ...] = field(default=(), repr=False)
     ask: Question | None = None
 

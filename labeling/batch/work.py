@@ -12,6 +12,7 @@ from labeling.batch.outputs import Taken, Unnameable, is_as_written
 from labeling.batch.storage import Folder, ThroughLink
 from labeling.batch.store_failures import failed_because_of_store
 from labeling.batch.task import (
+    NotAsWritten,
     Outcome,
     Problem,
     Question,
@@ -52,6 +53,7 @@ class Worker:
         self.job = job
         self._verb = _verb(job)
         self._source_sha256 = ""
+        self._written = False
 
     def run(self, task: Task) -> Outcome:
         """Process a file. Whatever goes wrong with it is in the outcome; nothing is raised."""
@@ -69,7 +71,8 @@ class Worker:
                 )
                 ask = Question(task, error.sha256) if isinstance(error, Taken) and error.sha256 else None
                 store_failed = failed_because_of_store(error, self.job.source, self.job.output)
-                return replace(outcome, store_failed=store_failed, ask=ask)
+                left = self._written or isinstance(error, NotAsWritten)
+                return replace(outcome, store_failed=store_failed, left=left, ask=ask)
         message = f"it changed while it was read, {MAX_ATTEMPTS} times; run again later"
         return problem_outcome(
             task.item, Problem(Status.FAILED, "Changed", message), attempts=task.crashes + MAX_ATTEMPTS,
@@ -78,7 +81,7 @@ class Worker:
 
     def _attempt(self, task: Task, start: float) -> Outcome:
         item, job = task.item, self.job
-        self._source_sha256 = ""
+        self._source_sha256, self._written = "", False
         if task.check_output:
             if not is_as_written(task, job):
                 task = replace(task, redo=True, remade=WRONG_CONTENT)
@@ -98,6 +101,7 @@ class Worker:
             }  # fmt: skip
             attempt = Attempt(task, local, stack, digest, common, start, details)
             outcome = self._verb.process(attempt)
+            self._written = isinstance(job.target, Folder) and outcome.status in (Status.LABELLED, Status.CONVERTED)
             self._check_unchanged(task, size, stamp)
         if attempt.lost:
             outcome = replace(outcome, line=with_losses(outcome.line, attempt.lost))
@@ -180,6 +184,7 @@ _KINDS: tuple[tuple[type[LabelingError], str], ...] = (
     (OutOfMemory, "MemoryError"),
     (ReadRefused, "UnreadableFile"),
     (WriteRefused, "WriteError"),
+    (NotAsWritten, "WriteError"),
 )
 """Kinds of errors that have another name in the results."""
 
