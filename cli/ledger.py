@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,13 +15,12 @@ import click
 from labeling.errors import LabelingError
 from labeling.inert import inert, to_json
 
-from . import _common, _options, _output
+from . import _common, _ledger_moves, _options, _output
+from ._ledger_moves import DEFAULT
 from ._terminal import document, line
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger, Match, Record, Verification
-
-DEFAULT = "aigc-label-ledger.db"
 
 _SHOWN = 20
 """Discrepancies that the table prints."""
@@ -46,6 +45,10 @@ def command() -> None:
 
     Exit codes: 0 found, or intact; 1 not found, or altered; 2 wrong usage; 3 a file or the ledger could not be read.
     """
+
+
+command.add_command(_ledger_moves.import_command)
+command.add_command(_ledger_moves.vacuum)
 
 
 @contextmanager
@@ -238,6 +241,7 @@ def _verification(verification: Verification) -> dict[str, Any]:
         "count_findings": verification.discrepancy_count,
         "notes": notes,
         "count_notes": verification.note_count,
+        "imported": [asdict(chain) for chain in verification.imported],
     }
 
 
@@ -312,6 +316,9 @@ def _show_verification(verification: Verification) -> None:
             line(prefix + inert(each.message))
         if count > _SHOWN:
             line(f"{prefix}… {count - _SHOWN} more")
+    for chain in verification.imported:
+        line(f"imported chain {inert(chain.id[:12])}…: {chain.count} records, {chain.first} to {chain.last}")
+        line(f"  head {inert(chain.head)}")
     kept = f"{verification.count} records"
     if verification.count:
         kept += f", {verification.first} to {verification.last}"

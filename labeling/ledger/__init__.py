@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from labeling.ledger.entry import (
     Discrepancy,
     Entry,
+    Imported,
+    ImportedChain,
     Match,
     Pruned,
     Record,
+    Vacuumed,
     Verification,
     entries_of_classification,
     entry_of,
 )
 
 __all__ = [
-    "READY_WITHIN", "RETENTION", "Discrepancy", "Entry", "Ledger", "Match", "Pruned", "Record", "Verification",
-    "entries_of_classification", "entry_of",
+    "READY_WITHIN", "RETENTION", "Discrepancy", "Entry", "Imported", "ImportedChain", "Ledger", "Match", "Pruned",
+    "Record", "Vacuumed", "Verification", "entries_of_classification", "entry_of",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -151,6 +152,20 @@ class Database:
             with contextlib.suppress(Exception):  # it may be broken; there is nothing left to say to it
                 server.close()
 
+    def maintain(self, statements: Sequence[str]) -> list[str]:
+        """Run statements that take no transaction, such as VACUUM; return what the server warned of."""
+        with self._write_lock, translated_errors(self.display_name):
+            if isinstance(self.place, Settings):
+                with contextlib.closing(connect(self.place)) as server:
+                    for statement in statements:
+                        server.execute_simple(statement)
+                    return [notice[b"M"].decode("utf-8", "replace") for notice in server.notices if b"M" in notice]
+            with contextlib.closing(sqlite3.connect(self.place, isolation_level=None)) as file:
+                _on_connect(file, self._longest_wait())
+                for statement in statements:
+                    _retry_while_busy(partial(_run, file, statement), self._longest_wait())
+            return []
+
     def require_writable(self, wait: float) -> None:
         """Begin a transaction that could write, and end it with nothing written; wait only so many seconds for it."""
 
@@ -234,6 +249,10 @@ class Database:
 
     def _longest_wait(self) -> float:
         return BUSY_TIMEOUT if self._patience.seconds is None else self._patience.seconds
+
+
+def _run(connection: sqlite3.Connection, statement: str) -> None:
+    connection.execute(statement).fetchall()
 
 
 def _on_connect(connection: sqlite3.Connection, patience: float) -> None:

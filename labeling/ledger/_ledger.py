@@ -18,9 +18,11 @@ from labeling.ledger.chain import ChainChecker, record_of
 from labeling.ledger.entry import (
     LABEL,
     Entry,
+    Imported,
     Match,
     Pruned,
     Record,
+    Vacuumed,
     Verification,
     entries_of_classification,
     entry_of,
@@ -225,6 +227,61 @@ class Ledger:
                 hint="use `force=True` if you are sure that this does not apply to you",
             )
         return self._database.write(lambda c: prune_rows(c, older_than))
+
+    def import_from(self, source: Ledger | str | os.PathLike[str], *, merge: bool = False) -> Imported:
+        """Import all records of another ledger, in whichever database, and check both chains before and after.
+
+        Without ``merge`` this ledger takes the other's chain as it is, number by number and hash by hash, and goes on
+        with it: it must be empty, or hold the beginning of that chain. With ``merge``, the records of any number of
+        ledgers are appended to this one's own chain, with their times; each keeps its old number and hashes, so that
+        :meth:`verify` checks every chain that was imported as well. What was imported before is not imported again:
+        after an interruption, import once more. Nobody else may write to this ledger meanwhile.
+
+        Args:
+            source: The other ledger, its path or its URL. Nothing in it is changed.
+            merge: Append the records to this ledger's own chain.
+
+        Returns:
+            How many records were copied, and the check of this ledger afterwards.
+
+        Raises:
+            LabelingError: One of the chains is not intact (``exit_code`` 1), this ledger holds other records, or the
+                database refuses.
+
+        Example:
+            >>> with Ledger.open("postgresql://host/labels") as ledger:  # doctest: +SKIP
+            ...     ledger.import_from("ledger.db").count
+            20000
+        """
+        from labeling.ledger._import import import_ledger
+
+        if isinstance(source, Ledger):
+            return import_ledger(source._database, self._database, merge=merge)
+        with Ledger.open(source, create=False) as opened:
+            return import_ledger(opened._database, self._database, merge=merge)
+
+    def vacuum(self, *, full: bool = False) -> Vacuumed:
+        """Reclaim the space of what was pruned.
+
+        A file is written anew, without gaps, which takes as much free space as it then needs. In PostgreSQL the space
+        becomes free for new records; with ``full`` it goes back to the system, and everybody else waits meanwhile.
+
+        Args:
+            full: In PostgreSQL, write the tables anew.
+
+        Returns:
+            The ledger's size before and after.
+
+        Raises:
+            LabelingError: The disk has no room for it, others use the ledger, or the tables belong to somebody else.
+
+        Example:
+            >>> ledger.vacuum().after  # doctest: +SKIP
+            8192
+        """
+        from labeling.ledger._vacuum import vacuum
+
+        return vacuum(self._database, full=full)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

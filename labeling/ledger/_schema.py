@@ -73,6 +73,9 @@ head = Table(
 
 meta = Table("ledger_meta", _metadata, Column("name", _Word, primary_key=True), Column("value", Text, nullable=False))
 
+CHAIN_PREFIX = "chain/"
+"""Before the id of a chain that was merged into this ledger, in the names of :data:`meta`."""
+
 fingerprints = Table(
     "ledger_fingerprints",
     _metadata,

@@ -47,14 +47,24 @@ def append_rows(connection: Connection, new: Sequence[dict[str, Any]]) -> list[R
         connection: A connection in a transaction that may write.
         new: What :func:`values_of` gave for each entry.
     """
-    [(first, last_time, prev)] = _execute(connection, _SELECT_HEAD).fetchall()
-    rows = chained_rows(new, first, last_time, prev)
-    last, now, digest = rows[-1][0], rows[-1][1], rows[-1][-1]
-    _execute(connection, _INSERT, *rows)
-    _execute(connection, _UPDATE_HEAD, (last, now, digest))
-    for block in range(first // BLOCK, last // BLOCK):
-        _schema.pack_block(connection, block)
+    rows = chained_rows(new, *lock_end(connection))
+    insert_rows(connection, rows)
     return rows
+
+
+def lock_end(connection: Connection) -> tuple[int, str, str]:
+    """Return number, time and hash of the last record; until the transaction ends, no other writer appends."""
+    [(seq, moment, digest)] = _execute(connection, _SELECT_HEAD).fetchall()
+    return seq, moment, digest
+
+
+def insert_rows(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert rows that follow the end of the chain, move the end, and write the blocks of the search table."""
+    last, moment, digest = rows[-1][0], rows[-1][1], rows[-1][-1]
+    _execute(connection, _INSERT, *rows)
+    _execute(connection, _UPDATE_HEAD, (last, moment, digest))
+    for block in range((rows[0][0] - 1) // BLOCK, last // BLOCK):
+        _schema.pack_block(connection, block)
 
 
 def chained_rows(new: Sequence[dict[str, Any]], first: int, last_time: str, prev: str) -> list[Row]:
@@ -62,7 +72,7 @@ def chained_rows(new: Sequence[dict[str, Any]], first: int, last_time: str, prev
     now = _record_time(last_time)
     rows: list[Row] = []
     for seq, values in enumerate(new, first + 1):
-        row = {**values, "seq": seq, "time": now, "prev": prev}
+        row = {"time": now, **values, "seq": seq, "prev": prev}  # what was imported has its own time
         columns = tuple(row[name] for name in COLUMNS)
         prev = hash_of(columns)
         rows.append((*columns, prev))

@@ -117,7 +117,8 @@ class ChainChecker:
         self._before_first: tuple[int, str] = (0, GENESIS)  # number and hash of the record that the first one follows
         self._allowed_starts: set[tuple[int, str]] = {(0, GENESIS)}  # GENESIS, and what prune records vouch for
         self._time = ""
-        self._anchor = anchor
+        self._clock: tuple[Any, Any] = (0, "")  # number and time of the last record that was not imported
+        self.anchor = anchor
         self._anchor_found = anchor in (None, GENESIS)
 
     def report(self, seq: int, message: str) -> None:
@@ -132,8 +133,13 @@ class ChainChecker:
         if len(self.notes) < MAX_DISCREPANCIES:
             self.notes.append(Discrepancy(seq, message))
 
-    def add(self, row: Row) -> None:
-        """Check the next record: by itself, and as the successor of the one before."""
+    def add(self, row: Row, *, imported: bool = False) -> None:
+        """Check the next record: by itself, and as the successor of the one before.
+
+        Args:
+            row: The record.
+            imported: It was merged from another ledger, and has its time from there.
+        """
         seq, prev, stored_hash = row[0], row[_PREV], row[-1]
         wrong = [name for name, value, types in zip(COLUMNS, row, _TYPES, strict=False) if type(value) not in types]
         if wrong or hash_of(row) != stored_hash:
@@ -146,19 +152,38 @@ class ChainChecker:
             self.report(self.last + 1, f"{missing} was removed")
         elif prev != self.head:
             self.report(seq, f"record {seq} does not follow the one before it: altered, replaced or moved")
-        if isinstance(row[1], str) and isinstance(self._time, str) and row[1] < self._time:
+        if not imported and isinstance(row[1], str) and isinstance(self._clock[1], str) and row[1] < self._clock[1]:
             self.note(
                 seq,
-                f"record {seq} has an earlier time ({row[1]}) than record {self.last} ({self._time}): a clock was set "
-                "back, or the clocks of two machines differ",
+                f"record {seq} has an earlier time ({row[1]}) than record {self._clock[0]} ({self._clock[1]}): a clock "
+                "was set back, or the clocks of two machines differ",
             )
-        if row[_KIND] == PRUNE:
+        self._clock = self._clock if imported else (seq, row[1])
+        if row[_KIND] == PRUNE and not imported:
             fields = record_of(row).fields
             if str(fields.get("upto", "")).isascii() and str(fields.get("upto", "")).isdigit():
                 self._allowed_starts.add((int(fields["upto"]), str(fields.get("hash"))))
-        self._anchor_found = self._anchor_found or stored_hash == self._anchor
+        self._anchor_found = self._anchor_found or stored_hash == self.anchor
         self.count += 1
         self.last, self.head, self._time = seq, stored_hash, row[1]
+
+    def finish_imported(self, start: tuple[int, str] | None, end: tuple[int, str] | None) -> None:
+        """Check the ends of a chain that was merged into another ledger.
+
+        Args:
+            start: Number and hash of the record that its first one follows; ``None`` if that is not known any more.
+            end: Number and hash of its last record; ``None`` if that is not known.
+        """
+        if start is not None and self._before_first != start:
+            self.report(self.first, f"it begins with record {self.first}, not after record {start[0]}")
+        if end is not None and (self.last, self.head) != end:
+            self.report(
+                self.last + 1, f"it ends with record {self.last}, but record {end[0]} was the last one imported"
+            )
+
+    def excuse_anchor(self) -> None:
+        """The hash that was kept elsewhere was found in a chain that was imported."""
+        self._anchor_found = True
 
     def finish(self, head: Row) -> Verification:
         """Check both ends of the chain, and return the result.
@@ -178,8 +203,8 @@ class ChainChecker:
             self.report(self.last + 1, f"the chain ends with record {self.last}, but record {seq} was the last written")
         elif time != self._time:
             self.report(self.last, f"the time of the last record was {self._time}, not {time}")
-        if not self._anchor_found and self._anchor not in {known for _, known in self._allowed_starts}:
-            self.report(0, f"no record has the hash {self._anchor}: the chain was rewritten, or that part was pruned")
+        if not self._anchor_found and self.anchor not in {known for _, known in self._allowed_starts}:
+            self.report(0, f"no record has the hash {self.anchor}: the chain was rewritten, or that part was pruned")
         return Verification(
             self.count,
             self.first,

@@ -154,6 +154,49 @@ class Discrepancy:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedChain:
+    """A chain of another ledger that was merged into this one, as far as its records are still here.
+
+    ``id`` is the hash of the first record that was imported; ``head`` the hash of the last one, as in its own ledger.
+    """
+
+    id: str
+    count: int
+    first: int
+    last: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The result of importing a ledger.
+
+    Attributes:
+        count: Records that were copied.
+        before: Records that an earlier import had copied.
+        chain: The id of the chain, if it was merged; ``None`` if this ledger now continues it.
+        verification: The check of this ledger afterwards.
+    """
+
+    count: int
+    before: int
+    chain: str | None
+    verification: Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuumed:
+    """The result of reclaiming space: the ledger's bytes before and after, and whether all free space was given back.
+
+    In PostgreSQL, ``complete`` is only true of a full vacuum: otherwise the space is free for new records.
+    """
+
+    before: int
+    after: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """The result of checking the whole chain.
 
@@ -167,6 +210,7 @@ class Verification:
         notes: What is worth knowing but no sign of tampering: the first records whose time is earlier than that of
             the record before, because a clock was set back.
         note_count: How many of them there are.
+        imported: The chains that were merged into this ledger. They were checked too.
     """
 
     count: int
@@ -177,6 +221,7 @@ class Verification:
     discrepancy_count: int = 0
     notes: tuple[Discrepancy, ...] = field(default=())
     note_count: int = 0
+    imported: tuple[ImportedChain, ...] = ()
 
     @property
     def intact(self) -> bool:
