@@ -240,3 +240,9 @@ def configured_ledger(where: str | None, file: Path | None) -> str | None:
         return where
     found = config.chosen(file)
     return found.ledger() if found is not None else None
+
+
+def configured_retention(file: Path | None) -> int | None:
+    """Return for how many days the configuration file wants records to be kept, if it says so."""
+    found = config.chosen(file)
+    return found.retention() if found is not None else None

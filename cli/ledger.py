@@ -22,6 +22,9 @@ from ._terminal import document, line
 if TYPE_CHECKING:
     from labeling.ledger import Ledger, Match, Record, Verification
 
+RETENTION_DAYS = 184
+"""The six months of the Labelling Measures (Art. 9), whichever they are."""
+
 _SHOWN = 20
 """Discrepancies that the table prints."""
 
@@ -167,22 +170,40 @@ def export(
 @command.command("prune")
 @_options.ledger_option
 @_options.config_option
-@click.option("--older-than", type=click.IntRange(0), default=184, show_default=True, metavar="DAYS",
-              help="Remove records that are older than this.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Remove records younger than the six months of the Labelling Measures.")
-def prune(ledger: str | None, config: Path | None, older_than: int, force: bool) -> None:
+@click.option("--older-than", type=click.IntRange(0), metavar="DAYS",
+              help="Remove what is older (default: [ledger] retention of the configuration, or 184).")  # fmt: skip
+@click.option("--force", is_flag=True,
+              help="Remove younger records than the configuration or the Labelling Measures allow.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+def prune(ledger: str | None, config: Path | None, older_than: int | None, force: bool, dry_run: bool) -> None:
     """Remove records that need not be kept any longer, and append a record that says so.
 
-    Records must be kept for at least six months (Labelling Measures Art. 9): less is refused without --force.
+    Records must be kept for at least six months (Labelling Measures Art. 9): less is refused without --force, and so is
+    less than [ledger] retention of the configuration.
 
     \b
     Examples:
       aigc-label ledger prune --older-than 365
+      aigc-label ledger prune --dry-run
     """
+    try:
+        policy = _options.configured_retention(config)
+    except LabelingError as error:
+        _common.fail(error)
+    days = older_than if older_than is not None else policy or RETENTION_DAYS
+    if policy is not None and days < policy and not force:
+        _common.fail(
+            LabelingError(
+                f"records are kept for {policy} days by [ledger] retention of the configuration; {days} days are less",
+                hint="change it there, or use --force",
+            )
+        )
     with _opened(ledger, config) as opened:
-        pruned = opened.prune(timedelta(days=older_than), force=force)
-    if pruned.record is None:
-        line(f"no record is older than {older_than} days")
+        pruned = opened.prune(timedelta(days=days), force=force, dry_run=dry_run)
+    if not pruned.count:
+        line(f"no record is older than {days} days")
+    elif pruned.record is None:
+        line(f"{pruned.count} records, up to number {pruned.upto}, are older than {days} days; nothing was removed")
     else:
         line(f"removed {pruned.count} records, up to number {pruned.upto}; record {pruned.record.seq} says so")
 

@@ -100,6 +100,11 @@ class Config:
         url: str | None = self.given.get(LedgerFile, {}).get("url")
         return url if url is None or "://" in url else str(self.path.parent / url)
 
+    def retention(self) -> int | None:
+        """For how many days records are kept, if the file says so."""
+        days: int | None = self.given.get(LedgerFile, {}).get("retention")
+        return days
+
     def pinned(self) -> tuple[bytes, ...]:
         """Return the public SM2 keys of ``[security] pinned``, 65 bytes each. Raises :class:`LabelingError`."""
         keys: list[bytes] = []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from labeling.errors import LabelingError
-from labeling.ledger import Ledger
+from labeling.ledger import Ledger, Pruned
 
+from .commands import run
 from .ledgers import aged, entry, match_numbers, raw
 
 
@@ -48,6 +50,34 @@ def test_less_than_six_months_is_refused_without_force(path: Path) -> None:
         assert [record.kind for record in ledger.export()] == ["prune"]
         ledger.append([entry(9)])
         assert ledger.verify().intact
+
+
+def test_the_configuration_says_how_long_records_are_kept(tmp_path: Path) -> None:
+    aged(tmp_path / "l.db", [500, 400, 300, 100])
+    policy = tmp_path / "aigc-label.toml"
+    words = ("ledger", "prune", "--ledger", "l.db")
+
+    def prune(days: int, *more: str) -> subprocess.CompletedProcess[str]:
+        policy.write_text(f"[ledger]\nretention = {days}\n", encoding="utf-8")
+        return run(*words, *more, cwd=tmp_path)
+
+    tried = prune(365, "--dry-run")
+    assert (tried.returncode, tried.stdout) == (
+        0, "2 records, up to number 2, are older than 365 days; nothing was removed\n"
+    )  # fmt: skip
+    assert prune(450, "--older-than", "184").returncode == 2
+    assert "450 days by [ledger] retention" in prune(450, "--older-than", "184").stderr
+    assert prune(450).stdout == "removed 1 records, up to number 1; record 5 says so\n"
+    refused = prune(30)
+    assert (refused.returncode, "six months" in refused.stderr, "--force" in refused.stderr) == (2, True, True)
+    assert "retention must be" in prune(0).stderr
+    assert prune(30, "--force").stdout == "removed 3 records, up to number 4; record 6 says so\n"
+    policy.unlink()
+    assert run(*words, cwd=tmp_path).stdout == "no record is older than 184 days\n"
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        assert ledger.verify().intact
+        assert ledger.prune(timedelta(0), force=True, dry_run=True) == Pruned(2, 6)
+        assert ledger.verify().count == 2
 
 
 def test_prune_goes_through_blocks_of_the_search_table(path: Path) -> None:

@@ -13,7 +13,7 @@ from labeling.errors import LabelingError
 from labeling.ledger._database import Database
 from labeling.ledger._rows import PAGE_SIZE, ROW_COLUMNS, fetch_rows
 from labeling.ledger._schema import entries
-from labeling.ledger._write import days_text, iso_utc, prune_rows, values_of
+from labeling.ledger._write import days_text, iso_utc, prune_rows, values_of, what_is_older
 from labeling.ledger.chain import ChainChecker, record_of
 from labeling.ledger.entry import (
     LABEL,
@@ -202,7 +202,7 @@ class Ledger:
         """
         return self.append(entries_of_classification(found, source=source, key=key))
 
-    def prune(self, older_than: timedelta = RETENTION, *, force: bool = False) -> Pruned:
+    def prune(self, older_than: timedelta = RETENTION, *, force: bool = False, dry_run: bool = False) -> Pruned:
         """Remove the records that are older, and append a record that says so.
 
         Only an unbroken beginning of the chain is removed.
@@ -210,6 +210,7 @@ class Ledger:
         Args:
             older_than: The age from which on records are removed.
             force: Accept an age of less than six months.
+            dry_run: Remove nothing, and return what would be removed.
 
         Returns:
             How many records were removed, up to which number, and the record that says so.
@@ -226,6 +227,8 @@ class Ledger:
                 f"records must be kept for six months (Labelling Measures Art. 9); {days_text(older_than)} is less",
                 hint="use `force=True` if you are sure that this does not apply to you",
             )
+        if dry_run:
+            return self._database.read(lambda c: what_is_older(c, older_than))
         return self._database.write(lambda c: prune_rows(c, older_than))
 
     def import_from(self, source: Ledger | str | os.PathLike[str], *, merge: bool = False) -> Imported:

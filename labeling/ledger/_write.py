@@ -84,14 +84,10 @@ def prune_rows(connection: Connection, older_than: timedelta) -> Pruned:
     seq, pruned_to, last_hash = connection.execute(
         select(head.c.seq, head.c.pruned_to, head.c.hash).with_for_update()
     ).one()
-    limit = iso_utc(datetime.now(UTC) - older_than)
-    first_kept = connection.scalar(
-        select(entries.c.seq).where(entries.c.time >= limit).order_by(entries.c.seq).limit(1)
-    )
-    upto = seq if first_kept is None else first_kept - 1
-    if upto <= pruned_to:
+    upto = max(pruned_to, _last_of_older(connection, older_than, seq))
+    if upto == pruned_to:
         return Pruned(0, pruned_to)
-    digest = last_hash if first_kept is None else connection.scalar(select(entries.c.hash).where(entries.c.seq == upto))
+    digest = last_hash if upto == seq else connection.scalar(select(entries.c.hash).where(entries.c.seq == upto))
     connection.execute(update(head).values(pruned_to=upto, pruned_hash=digest))
     count = connection.execute(delete(entries).where(entries.c.seq <= upto)).rowcount
     connection.execute(delete(fingerprints).where(fingerprints.c.block <= upto // BLOCK))
@@ -101,6 +97,22 @@ def prune_rows(connection: Connection, older_than: timedelta) -> Pruned:
     note = values_of(Entry(content_id="", sha256="0" * 64, fields=fields, profile=""))
     (row,) = append_rows(connection, [{**note, "kind": PRUNE, "sha256": ""}])
     return Pruned(count, upto, record_of(row))
+
+
+def what_is_older(connection: Connection, older_than: timedelta) -> Pruned:
+    """Return how many records :func:`prune_rows` would remove."""
+    seq, pruned_to = connection.execute(select(head.c.seq, head.c.pruned_to)).one()
+    upto = max(pruned_to, _last_of_older(connection, older_than, seq))
+    return Pruned(upto - pruned_to, upto)
+
+
+def _last_of_older(connection: Connection, older_than: timedelta, seq: int) -> int:
+    """Return the number of the last record of the unbroken beginning that is older; ``seq`` is that of the last one."""
+    limit = iso_utc(datetime.now(UTC) - older_than)
+    first_kept: int | None = connection.scalar(
+        select(entries.c.seq).where(entries.c.time >= limit).order_by(entries.c.seq).limit(1)
+    )
+    return seq if first_kept is None else first_kept - 1
 
 
 @cache

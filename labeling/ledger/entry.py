@@ -137,7 +137,7 @@ class Match:
 class Pruned:
     """The result of pruning: how many records were removed, up to which number, and the record that says so.
 
-    ``record`` is ``None`` if there was nothing to remove.
+    ``record`` is ``None`` if nothing was removed.
     """
 
     count: int

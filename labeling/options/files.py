@@ -87,3 +87,11 @@ class LedgerFile:
             table="ledger", example="aigc-label-ledger.db", flag="",
         ).metadata,
     )  # fmt: skip
+    retention: int | None = field(
+        default=None,
+        metadata=Option(
+            help="Days for which records are kept: aigc-label ledger prune removes older ones, and none before. The "
+            "Labelling Measures (Art. 9) ask for six months; less takes --force each time",
+            unset="184", low=1, high=36500, table="ledger", example=365, flag="",
+        ).metadata,
+    )  # fmt: skip
