@@ -12,6 +12,7 @@ from labeling.errors import LabelingError
 from labeling.ledger.entry import check_agreement
 
 from . import _common, _options
+from ._sections import Sectioned
 from ._streams import INTERRUPTED
 from ._terminal import line
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from labeling.pipelines.output import LabeledFile
 
 
-@click.command("add")
+@click.command("add", cls=Sectioned)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file, or a folder for several.")
 @click.option("--in-place", is_flag=True, help="Replace the input itself.")

@@ -19,6 +19,7 @@ from ._batch_arguments import explicit_depth, json_object, open_ledger, standard
 from ._batch_merge import merge
 from ._batch_modes import flag_of, mode_arguments
 from ._batch_progress import SUMMARIES
+from ._sections import Sectioned
 from ._wording import PARAMETER
 
 _DECLARED = {each.name: each for each in fields(RunOptions)}
@@ -43,10 +44,23 @@ def _conversion_option(name: str) -> Callable[[Any], Any]:
     return _options.click_option(declared._replace(help=help_text, unset=unset))
 
 
-class _Batch(click.Command):
+class _Batch(Sectioned):
     """The command, which is another one if its first argument is one of :attr:`commands`."""
 
     commands: ClassVar[dict[str, click.Command]] = {"merge": merge}
+    sections = {  # noqa: RUF012 - declared as a ClassVar in Sectioned
+        "What is done": ("verifying", "converting", "propagating", "transplant", "in_place"),
+        "Which files": ("include", "exclude", "file_list", "since", "limit", "shard", "allow_empty"),
+        "Again": ("overwrite", "retry_failed", "checksum", "check_outputs", "restart"),
+        "How it runs": (
+            "workers", "engine", "ray_address", "timeout", "rate", "max_errors", "state", "storage_options", "ledger",
+            "config",
+        ),
+        "What is said": ("quiet", "summary", "log", "metrics_file", "language"),
+        "With --verify": ("trust", "everywhere", "min_confidence", "no_isolate"),
+        "With --convert": ("resize", "format"),
+        "With --propagate": ("propagator", "security", "notice"),
+    }  # fmt: skip
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
