@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 
 def open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
     """Open the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
-    if options["verifying"]:
-        return nullcontext()
-    # A conversion takes nothing from the configuration file, not even the ledger.
-    where = ledger if options["converting"] else _options.configured_ledger(ledger, options["config"])
+    where = named_ledger(ledger, options)
     if not where:
         return nullcontext()
     from labeling.ledger import READY_WITHIN, Ledger
 
     return Ledger.open(where, wait=READY_WITHIN)
+
+
+def named_ledger(ledger: str | None, options: dict[str, Any]) -> str | None:
+    """Return the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
+    if options["verifying"]:
+        return None
+    # A conversion takes nothing from the configuration file, not even the ledger.
+    return ledger if options["converting"] else _options.configured_ledger(ledger, options["config"])
 
 
 def json_object(text: str | None) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from labeling.options import options_of
 from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
-from ._batch_arguments import explicit_depth, json_object, open_ledger, standard_input
+from ._batch_arguments import explicit_depth, json_object, named_ledger, open_ledger, standard_input
 from ._batch_merge import merge
 from ._batch_modes import flag_of, mode_arguments
 from ._batch_progress import SUMMARIES
@@ -120,6 +120,12 @@ class _Batch(Sectioned):
 @_option("state", type=click.Path(path_type=Path))
 @_option("storage_options", metavar="JSON")
 @_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing: list the files, label a sample of them elsewhere, and estimate time, space and requests.",
+)
+@click.option("--sample", type=click.IntRange(1, 1000), metavar="N", help="With --dry-run: files to try (default: 40).")
 @_option("metrics_file", type=click.Path(path_type=Path), metavar="PATH")
 @click.option(
     "--summary",
@@ -139,7 +145,7 @@ class _Batch(Sectioned):
 @_options.labeler_options
 def command(
     source: str, target: str | None, quiet: bool, ledger: str | None, summary: str | None, log: str | None,
-    **options: Any,
+    dry_run: bool, sample: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Label, convert or verify a folder or bucket of any size. Run again, it continues where it was.
 
@@ -163,6 +169,7 @@ def command(
       find . -name '*.png' | aigc-label batch . ../labelled --files -
       aigc-label batch pictures labelled --retry-failed
       aigc-label batch s3://in/photos s3://out/photos --shard 3/16 --ledger labels-3.db
+      aigc-label batch s3://in/photos s3://out/photos --dry-run --workers 16
       aigc-label batch merge labelled -o report
       aigc-label batch archive labelled --since last -q --summary line --metrics-file /var/lib/node_exporter/aigc.prom
 
@@ -185,6 +192,13 @@ def command(
         if options["file_list"]:
             arguments["file_list"] = standard_input() if options["file_list"] == "-" else options["file_list"]
         arguments |= mode_arguments(options)
+        if dry_run:
+            from ._batch_estimate import estimated, print_estimate
+
+            chosen = {} if sample is None else {"sample": sample}
+            found = estimated(source, target, arguments | chosen, ledger=bool(named_ledger(ledger, options)))
+            print_estimate(summary or "table", found)
+            return
         arguments["log"] = _common.log_json if log else None
         with open_ledger(ledger, options) as opened, progress(quiet=quiet or bool(log)) as report_progress:
             finished = batch.run(source, target, ledger=opened, progress=report_progress, **arguments)

@@ -12,10 +12,22 @@
 from __future__ import annotations
 
 from labeling.batch.conversion import Conversion
+from labeling.batch.estimation import estimate
 from labeling.batch.execution import Finished
 from labeling.batch.job import Check, Propagation, Transplantation
 from labeling.batch.merging import Merged, merge
 from labeling.batch.run import run
 from labeling.batch.session import Progress
 
-__all__ = ["Check", "Conversion", "Finished", "Merged", "Progress", "Propagation", "Transplantation", "merge", "run"]
+__all__ = [
+    "Check",
+    "Conversion",
+    "Finished",
+    "Merged",
+    "Progress",
+    "Propagation",
+    "Transplantation",
+    "estimate",
+    "merge",
+    "run",
+]

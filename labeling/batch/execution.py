@@ -109,7 +109,7 @@ class Execution:
     def execute(self, file_list: FileList | None) -> Finished:
         """Process the files, and report."""
         started, clock = datetime.now(UTC), time.monotonic()
-        with _open_list(file_list) as opened_list, self._open_journal() as journal:
+        with open_list(file_list) as opened_list, self._open_journal() as journal:
             description = setup.description(self.source, self.target, self.options, self.purpose)
             generations.begin(journal, description, self.purpose.mode, restart=self.options.restart)
             complete = CompleteSessions(
@@ -355,7 +355,7 @@ def _remove_leftovers(output: Storage, journal: Journal) -> None:
 
 
 @contextmanager
-def _open_list(file_list: FileList | None) -> Iterator[tuple[IO[str], str] | None]:
+def open_list(file_list: FileList | None) -> Iterator[tuple[IO[str], str] | None]:
     """Open the file list, if there is one; yield it with its name."""
     if file_list is None:
         yield None
