@@ -42,7 +42,11 @@ def _bar() -> Bar:
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
-        BarColumn(bar_width=24), TextColumn("{task.fields[text]}"), console=Console(stderr=True), transient=True
+        # A full bar says that all is done, and not that all is well.
+        BarColumn(bar_width=24, finished_style="bar.complete"),
+        TextColumn("{task.fields[text]}"),
+        console=Console(stderr=True),
+        transient=True,
     )
 
 

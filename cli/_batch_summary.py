@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from labeling.reports.batch_words import (
     own_key,
     remarks,
     remedy,
+    shown_statuses,
     word,
 )
 
@@ -94,8 +95,7 @@ def print_summary(summary: Mapping[str, Any], console: Console | None = None) ->
 
 def went_wrong(summary: Mapping[str, Any]) -> str:
     """Return how many files went wrong, by what became of them; empty if none did."""
-    good = GOOD
-    bad = {name: number for name, number in summary["statuses"].items() if number and name not in good}
+    bad = {name: number for name, number in summary["statuses"].items() if number and name not in GOOD}
     return ", ".join(f"{quantities.count(number)} {inert(word(name))}" for name, number in bad.items())
 
 
@@ -104,12 +104,14 @@ def quiet_line(summary: Mapping[str, Any]) -> str:
     good, bad = attention(summary)
     if not bad:
         return ""
-    parts = [lead(summary["total"], good, bad, summary["mode"], "en").rstrip(".")]
-    if wrong := went_wrong(summary):
-        parts.append(f"({wrong}); see {inert(str(summary['files']['failed']))}")
-    else:
-        parts.append(f"({inert(str(summary['files']['results']))})")
-    return " ".join(parts)
+    head = lead(summary["total"], good, bad, summary["mode"], "en").rstrip(".")
+    wrong = went_wrong(summary)
+    why = f"{wrong}; see" if wrong else ""
+    if summary["causes"] and summary["mode"] == "verify":
+        most = max(summary["causes"], key=lambda row: row["count"])
+        why = f"most often {inert(most['kind'])}; see"
+    place = summary["files"]["failed" if wrong else "results"]
+    return f"{head} ({why} {inert(str(place))})".replace("( ", "(")
 
 
 def _print(summary: Mapping[str, Any], console: Console) -> None:
@@ -127,8 +129,8 @@ def _parts(summary: Mapping[str, Any], console: Console) -> Iterator[RenderableT
         yield _statuses(summary)
     if verdicts := _verdicts(summary):
         yield verdicts
-    if summary["causes"]:
-        yield _causes(summary, console)
+    if causes := [row for row in summary["causes"] if row["status"] != "noncompliant"]:  # the rules tell of those
+        yield _causes(causes, summary, console)
     if summary["rules"]["failed"]:
         yield _rules(summary, console)
     if summary["lost"]["files"]:
@@ -177,7 +179,7 @@ def _statuses(summary: Mapping[str, Any]) -> RenderableType:
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(no_wrap=True)
-    for name, number in summary["statuses"].items():
+    for name, number in shown_statuses(summary).items():
         if number:
             style = _STYLES.get(name, "")
             bar = "━" * round(_BAR_WIDTH * number / total) or "╸"
@@ -211,8 +213,8 @@ def _verdicts(summary: Mapping[str, Any]) -> RenderableType | None:
     return grid
 
 
-def _causes(summary: Mapping[str, Any], console: Console) -> RenderableType:
-    rows, mode = summary["causes"], summary["mode"]
+def _causes(rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], console: Console) -> RenderableType:
+    mode = summary["mode"]
     grid = _counted()
     for row in rows[:_MAX_CAUSES]:
         message = row["message"] or word("no cause")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from labeling import Labeler
-from labeling.batch import run
+from labeling.batch import Check, run
+from labeling.cli._batch_summary import print_summary
+from labeling.reports.batch_words import shown_statuses
 
 from .batching import STATE, batch, results, statuses
 from .test_bad_input import PRODUCER
@@ -82,8 +86,8 @@ def test_failed_files_are_a_list_that_a_run_takes(tmp_path: Path) -> None:
     done = batch(folder, target, "--no-visible", "-q", "--files", listing)
     assert done.returncode == 3
     assert done.stderr.strip().splitlines() == [
-        f"aigc-label: 3 of 7 files are labelled. 4 need attention (1 unsupported, 3 failed); "
-        f"see {target / STATE / 'failed.jsonl'}"
+        f"aigc-label: 3 of 7 files are labelled. 4 need attention (1 unsupported, 3 failed; "
+        f"see {target / STATE / 'failed.jsonl'})"
     ]
     listed = failed_list(target)
     assert {each["path"] for each in listed} == {"broken00.png", "broken01.png", "note.txt", odd}
@@ -99,7 +103,7 @@ def test_failed_files_are_a_list_that_a_run_takes(tmp_path: Path) -> None:
     (folder / "broken01.png").write_bytes((folder / "sound00.png").read_bytes())
     last = batch(folder, target, "--no-visible", "-q")
     assert {each["path"] for each in failed_list(target)} == {"note.txt"}
-    assert "(1 unsupported)" in last.stderr
+    assert "(1 unsupported; see" in last.stderr
 
 
 def test_without_failures_a_quiet_run_says_nothing(tmp_path: Path) -> None:
@@ -113,5 +117,28 @@ def test_a_quiet_verification_says_how_many_do_not_comply(tmp_path: Path) -> Non
     mixed(tmp_path / "in", sound=2, broken=0)
     done = batch(tmp_path / "in", tmp_path / "out", "--verify", "--no-visible", "-q", "--include", "*.png")
     assert done.returncode == 1
-    assert "0 of 2 files comply. 2 need attention" in done.stderr
+    assert "0 of 2 files comply. 2 need attention (most often CN-IMPLICIT-MISSING; see" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_verification_says_by_colour_and_by_cause_what_does_not_comply(tmp_path: Path) -> None:
+    mixed(tmp_path / "in", sound=3, broken=1)
+    check = Check(visible=False)
+    done = run(tmp_path / "in", tmp_path / "out", verify=check, engine="inline", include=["*.png"])
+    shown = shown_statuses(done.summary)
+    assert {name: number for name, number in shown.items() if number} == {"inconclusive": 1, "noncompliant": 3}
+    assert "verified" not in shown
+    assert {(row["status"], row["kind"], row["count"]) for row in done.summary["causes"]} == {
+        ("noncompliant", "CN-IMPLICIT-MISSING", 3), ("inconclusive", "FILE-DAMAGED", 1),
+    }  # fmt: skip
+    page = done.page.read_text("utf-8")
+    outcome = page[page.index("statuses") :]
+    assert "fill noncompliant" in outcome
+    assert "fill verified" not in page
+    out = io.StringIO()
+    print_summary(done.summary, Console(file=out, width=120, force_terminal=True, color_system="standard"))
+    bars = {line for line in out.getvalue().splitlines() if "━" in line or "╸" in line}
+    assert len(bars) == 2
+    assert any("\x1b[31m━" in line for line in bars)  # red
+    assert not any("\x1b[32m" in line for line in bars)  # and nothing green
+    assert "broken00.png" in out.getvalue().partition("Causes")[2].partition("Rules")[0]

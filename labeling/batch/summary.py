@@ -17,6 +17,7 @@ from labeling import inert
 from labeling.batch._bounded import Counts, Histogram, Timeline
 from labeling.batch.cause_messages import PLACEHOLDER, join_message, split_message, without_paths
 from labeling.batch.task import Mode
+from labeling.batch.verdict_causes import verdict_cause
 
 VERSION = 1
 """Version of the summary's form. Under the same number, keys may be added, and none changes its meaning."""
@@ -103,6 +104,9 @@ class Summary:
         self._add_verdicts(line.get("verdicts"), path)
         if status not in _GOOD or line.get("error"):
             self._add_cause(line, status, path)
+        elif self.mode == "verify" and (cause := verdict_cause(line)) is not None:
+            outcome, rule, message = cause
+            self._count_cause((outcome, _text(rule)), _text(message, _MAX_MESSAGE), path, [path])
         self._add_time(line, path, int(size or 0))
         if not earlier:
             self._add_throughput(line, int(size or 0))
@@ -147,8 +151,11 @@ class Summary:
         message = _text(error.get("message"), _MAX_MESSAGE)
         names = [_text(line.get(name), _MAX_PATH) for name in ("path", "output", "content_id")]
         names += [_text(name, _MAX_PATH) for name in _list(error.get("names"))]
+        self._count_cause((status, kind), message, path, names)
+
+    def _count_cause(self, what: tuple[str, str], message: str, path: str, names: Sequence[str]) -> None:
         form, specifics = split_message(without_paths(message, names))
-        key = (status, kind, form)
+        key = (*what, form)
         if self._causes.add(key, path).count == 1:
             self._specifics[key] = specifics
             if len(self._specifics) > 2 * _MAX_CAUSES:  # some belong to causes that were folded
@@ -235,7 +242,8 @@ class Summary:
             - ``origins``: origin → files
             - ``rules``: ``failed`` and ``warnings``, each rows of ``rule``, ``profiles``, ``count``, ``examples``
             - ``causes``: rows of ``status``, ``kind``, ``message`` (``…`` replaces paths, and numbers that differ),
-              ``count``, ``examples``; ``other_causes``: files whose cause was too rare for a row
+              ``count``, ``examples``; ``other_causes``: files whose cause was too rare for a row. A file that was
+              verified and does not comply has its verdict as status, and a rule's id as kind
             - ``media_types``: rows of ``media_type``, ``count``; ``how``: rows of ``how``, ``count``
             - ``lost``: ``files`` of which something was lost; ``things``: rows of ``what``, ``why``, ``count``,
               ``examples``

@@ -10,7 +10,7 @@ from typing import Any
 from labeling.reports import quantities
 from labeling.reports._markup import Html, el, joined
 from labeling.reports._plots import Bar, Marking, Part, columns, on_edges, stacked
-from labeling.reports.batch_words import GOOD_STATUSES, good_statuses, word
+from labeling.reports.batch_words import GOOD_STATUSES, good_statuses, shown_statuses, word
 from labeling.reports.messages import profile_title
 
 _MAX_LABELLED = 6
@@ -24,7 +24,7 @@ _LABEL_WIDTH = 13
 def statuses(summary: Mapping[str, Any], language: str) -> Html:
     """Return what became of the files, as shares of one bar."""
     others = {name for names in GOOD_STATUSES.values() for name in names} - {*good_statuses(summary["mode"])}
-    found = {name: number for name, number in summary["statuses"].items() if number or name not in others}
+    found = {name: number for name, number in shown_statuses(summary).items() if number or name not in others}
     return _shares("statuses", word("outcome", language), found, language)
 
 

@@ -342,6 +342,16 @@ GOOD = frozenset({status for statuses in GOOD_STATUSES.values() for status in st
 """What needs nobody's attention."""
 
 
+def shown_statuses(summary: Mapping[str, Any]) -> dict[str, int]:
+    """Return what became of the files. Those that were verified are divided by their worst verdict."""
+    found = dict(summary["statuses"])
+    if summary["mode"] != "verify":
+        return found
+    judged = dict(summary["worst"])
+    found["verified"] -= sum(judged.values())
+    return judged | {name: number for name, number in found.items() if number or name != "verified"}
+
+
 def good_statuses(mode: str) -> tuple[str, ...]:
     """Return what a file becomes that went well; a mode of another version counts as labelling."""
     return GOOD_STATUSES.get(mode, GOOD_STATUSES["label"])
