@@ -71,7 +71,7 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 @_options.ledger_option
 @_options.config_option
 @click.option("--distance", type=click.IntRange(-1, 256),
-              help="Bits, of 256, in which fingerprints may differ (default 28); -1: do not compare them.")  # fmt: skip
+              help="Bits, of 256, in which whole pictures may differ (default 28); -1: not by looks.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
 @_options.max_pixels_option
@@ -85,7 +85,7 @@ def find(
 ) -> None:
     """Find the records of files: by their bytes, the content id in them, or what the picture looks like.
 
-    The last finds a picture that a platform scaled, re-encoded and stripped of its metadata.
+    The last finds a picture that was scaled, re-encoded, cropped, framed, mirrored or turned.
 
     \b
     Examples:
@@ -244,7 +244,9 @@ def verify(ledger: str | None, config: Path | None, head: str | None, form: str)
 
 
 def _match(match: Match) -> dict[str, Any]:
-    return {"by": match.by, "distance": match.distance, "record": match.record.to_dict()}
+    seen = match.resemblance
+    points = None if seen is None else {**asdict(seen), "same": seen.same}
+    return {"by": match.by, "distance": match.distance, "resemblance": points, "record": match.record.to_dict()}
 
 
 def _verification(verification: Verification) -> dict[str, Any]:
@@ -293,13 +295,14 @@ def _write(records: Iterable[Record], form: str, out: TextIO) -> None:
 
 
 def _show_matches(path: Path, matches: list[Match]) -> None:
+    from labeling.ledger.recorded import how_alike
+
     line(inert(str(path)), bold=True)
     if not matches:
         line("  no record")
     for match in matches:
-        record, distance = match.record, match.distance
-        by = match.by if distance is None else f"{match.by}, {distance} of 256 bits differ"
-        line(f"  record {record.seq} by {by}")
+        record = match.record
+        line(f"  record {record.seq} by {', '.join(filter(None, (match.by, how_alike(match))))}")
         content_id = f"content id {inert(record.content_id)}, " if record.content_id else ""
         line(f"    {content_id}{record.time}, {_description(record)}")
 

@@ -1,10 +1,14 @@
-"""Perceptual fingerprints: 256 bits that identify a picture or video even after it was scaled and re-encoded.
+"""Perceptual fingerprints: how a picture or video is known again after it was scaled, re-encoded, cropped or framed.
 
-The picture, as displayed, is reduced to 64×64 pixels of brightness. Of its two-dimensional cosine transform the 128
-lowest coefficients are kept. Each is stored in two bits, as one of three levels: is it above the lower bound, and is it
-above the upper one? The bounds are chosen so that each level holds a third of the coefficients. Scaling and coding move
-few of them across a bound, and then only to the next level. A coefficient near zero, whose sign is noise, stays in the
-middle level.
+A fingerprint has two parts. The first 32 bytes describe the *whole* picture. As displayed, it is reduced to 64×64
+pixels of brightness. Of its two-dimensional cosine transform the 128 lowest coefficients are kept. Each is stored in
+two bits, as one of three levels: is it above the lower bound, and is it above the upper one? The bounds are chosen so
+that each level holds a third of the coefficients. Scaling and coding move few of them across a bound, and then only to
+the next level. A coefficient near zero, whose sign is noise, stays in the middle level.
+
+The rest describes up to 48 *points* in 10 bytes each (:mod:`labeling.keypoints`). By them a copy of a part is known,
+and one with margins or a caption, mirrored or turned. :func:`distance` compares the first part, :func:`resemblance` the
+points.
 
 A fingerprint says nothing about who made a picture, and an adversary who works at it can change it: it finds copies
 that platforms made, not copies that somebody disguised.
@@ -17,23 +21,29 @@ from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from labeling import containers, files
+from labeling import containers, files, keypoints
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import LabelingError, UnreadableFile, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
 from labeling.limits import MAX_PIXELS_READ
 from labeling.marks import exif
+from labeling.resemblance import Resemblance, Sight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["distance", "fingerprint"]
+    from labeling.keypoints import Floats
+
+__all__ = ["Resemblance", "distance", "fingerprint", "resemblance"]
 
 BITS = 256
 SIZE = BITS // 8
-"""Length of a fingerprint in bytes."""
+"""Length in bytes of the part of a fingerprint that describes the whole picture: it comes first."""
+
+SIZES = range(SIZE, SIZE + keypoints.MAX_POINTS * keypoints.POINT_SIZE + 1, keypoints.POINT_SIZE)
+"""Lengths in bytes that a fingerprint may have."""
 
 SIDE = 64
 """The picture is reduced to a square of this many pixels on a side."""
@@ -72,8 +82,8 @@ def fingerprint(
             asked for the original, since re-encoding removes some.
 
     Returns:
-        32 bytes, or ``None`` if there is nothing to identify the picture by: audio, a document, a picture with less
-        detail than required.
+        32 bytes for the whole, and 10 more for each of up to 48 points; or ``None`` if there is nothing to identify the
+        picture by: audio, a document, a picture with less detail than required.
 
     Raises:
         LabelingError: The source cannot be read or decoded, or has too many pixels.
@@ -85,63 +95,141 @@ def fingerprint(
         >>> distance(fingerprint(picture), fingerprint(picture.resize((128, 128)))) < 16
         True
     """
-    with guarded("compute the fingerprint", source if isinstance(source, str | os.PathLike) else None):
-        if hasattr(source, "getbands") and hasattr(source, "info"):
-            return _of_image(source, max_pixels, detail)
-        if hasattr(source, "shape") and hasattr(source, "dtype"):
-            return _of_array(source, detail)
-        name, data = files.open_source(source, containers.is_media)
-        try:
-            return fingerprint_of_media(data, name, max_pixels=max_pixels, detail=detail)
-        finally:
-            if isinstance(data, FileBytes):
-                data.close()
+    with guarded("compute the fingerprint", _path_of(source)):
+        return _of_plane(_plane_of(source, max_pixels, keypoints.LONG_SIDE), detail)
 
 
 def fingerprint_of_media(
     data: Media, name: str = "", *, max_pixels: int | None = None, detail: float = DETAIL
 ) -> bytes | None:
     """Compute the fingerprint of a file that is open already; ``name`` goes into errors."""
+    return _of_plane(_plane_of_media(data, name, max_pixels, keypoints.LONG_SIDE), detail)
+
+
+def distance(one: bytes, other: bytes) -> int:
+    """Count the bits in which the parts of two fingerprints differ that describe the whole pictures.
+
+    Args:
+        one: A fingerprint.
+        other: Another one.
+
+    Returns:
+        0 to 256. Copies of one whole picture differ in few bits, unrelated pictures in about 111, and so do a picture
+        and a part of it: :func:`resemblance` tells those.
+
+    Raises:
+        LabelingError: One of them has a length that no fingerprint has.
+    """
+    _check(one)
+    _check(other)
+    return (int.from_bytes(one[:SIZE], "big") ^ int.from_bytes(other[:SIZE], "big")).bit_count()
+
+
+def resemblance(
+    source: files.Source | Image.Image | NDArray[Any], stored: bytes, *, max_pixels: int | None = None
+) -> Resemblance | None:
+    """Tell whether a picture is a copy of the one that a fingerprint was computed from, or of a part of it.
+
+    Args:
+        source: The picture asked about, as for :func:`fingerprint`. It may be cropped, have margins or a caption, be
+            mirrored, turned, scaled and re-encoded.
+        stored: The fingerprint.
+        max_pixels: Refuse to decode larger pictures; by default 100 million pixels.
+
+    Returns:
+        How many of the fingerprint's points were seen where they must be in the picture: ``same`` is true if it is a
+        copy. ``None`` if the two have nothing in common, or the fingerprint has no points.
+
+    Raises:
+        LabelingError: The source cannot be read or decoded, or has too many pixels; or no fingerprint is this long.
+
+    Example:
+        >>> from PIL import Image
+        >>> from labeling.fingerprint import fingerprint, resemblance
+        >>> picture = Image.open("photo.png")
+        >>> resemblance(picture.crop((99, 0, *picture.size)), fingerprint(picture)).same  # doctest: +SKIP
+        True
+    """
+    _check(stored)
+    with guarded("compare the picture", _path_of(source)):
+        plane = _plane_of(source, max_pixels, keypoints.SEARCH_SIDE)
+        return None if plane is None else Sight(plane).resemblance(points_in(stored))
+
+
+def sight_of(source: files.Source | Image.Image, *, max_pixels: int | None = None) -> Sight | None:
+    """Return what a picture in memory is looked for by; ``None`` if there is nothing to see."""
+    with guarded("compute the fingerprint"):
+        plane = _plane_of(source, max_pixels, keypoints.SEARCH_SIDE)
+        return None if plane is None else Sight(plane)
+
+
+def sight_of_media(data: Media, *, max_pixels: int | None = None) -> Sight | None:
+    """Return what a file is looked for by; ``None`` if it is no picture or video."""
+    plane = _plane_of_media(data, "", max_pixels, keypoints.SEARCH_SIDE)
+    return None if plane is None else Sight(plane)
+
+
+def whole_of(sight: Sight | None) -> bytes | None:
+    """Return the part of a fingerprint that describes the whole picture, to look for it: half the detail is enough."""
+    return None if sight is None else _hashed(sight.plane, DETAIL / 2)
+
+
+def points_in(stored: bytes) -> keypoints.Points:
+    """Return the points of a fingerprint; none of one from before there were points."""
+    return keypoints.unpacked(stored[SIZE:])
+
+
+def _check(stored: bytes) -> None:
+    if len(stored) not in SIZES:
+        raise LabelingError(
+            f"a fingerprint has {SIZE} bytes, or {keypoints.POINT_SIZE} more for each of up to {keypoints.MAX_POINTS} "
+            f"points, not {len(stored)}"
+        )
+
+
+def _path_of(source: object) -> str | os.PathLike[str] | None:
+    return source if isinstance(source, str | os.PathLike) else None
+
+
+# --- the plane: the brightness of a picture as displayed, its longer side of a given size -----------------------------
+
+
+def _plane_of(source: Any, max_pixels: int | None, side: int) -> Floats | None:
+    if hasattr(source, "getbands") and hasattr(source, "info"):
+        return _plane_of_image(source, max_pixels, side)
+    if hasattr(source, "shape") and hasattr(source, "dtype"):
+        return _plane_of_array(source, side)
+    name, data = files.open_source(source, containers.is_media)
+    try:
+        return _plane_of_media(data, name, max_pixels, side)
+    finally:
+        if isinstance(data, FileBytes):
+            data.close()
+
+
+def _plane_of_media(data: Media, name: str, max_pixels: int | None, side: int) -> Floats | None:
     with error_context(name) if name else nullcontext():
         contents = containers.read(data)
         row = containers.format_named(contents.format)
         if not row.drawable:
             return None
         if row.media:
-            return _of_video(data, contents, max_pixels, detail)
+            return _plane_of_video(data, contents, max_pixels, side)
         assert not isinstance(data, FileBytes)
-        return _of_picture(data, contents, max_pixels, detail)
+        return _plane_of_picture(data, contents, max_pixels, side)
 
 
-def distance(one: bytes, other: bytes) -> int:
-    """Count the bits in which two fingerprints differ.
-
-    Args:
-        one: A fingerprint, 32 bytes.
-        other: Another one.
-
-    Returns:
-        0 to 256. Copies of one picture differ in few bits, unrelated pictures in about 128.
-
-    Raises:
-        LabelingError: One of them has another length.
-    """
-    if len(one) != SIZE or len(other) != SIZE:
-        raise LabelingError(f"a fingerprint has {SIZE} bytes; these have {len(one)} and {len(other)}")
-    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
-
-
-def _of_picture(data: bytes, contents: Contents, max_pixels: int | None, detail: float) -> bytes | None:
+def _plane_of_picture(data: bytes, contents: Contents, max_pixels: int | None, side: int) -> Floats | None:
     from labeling import codecs
 
     orientation = _orientation(contents)
     if containers.format_named(contents.format).scales_itself and _big_enough(contents.width, contents.height):
-        return _hashed(_scaled(data, contents.format, orientation, max_pixels or MAX_PIXELS_READ), detail)
+        return _scaled(data, contents, orientation, max_pixels or MAX_PIXELS_READ, side)
     try:
         pixels = codecs.displayed(data, contents.format, orientation=orientation, max_pixels=max_pixels)
     except UnsupportedFormat:  # camera raw, for example: there are no pixels to identify it by
         return None
-    return _of_array(pixels, detail)
+    return _plane_of_array(pixels, side)
 
 
 def _orientation(contents: Contents) -> int:
@@ -149,20 +237,24 @@ def _orientation(contents: Contents) -> int:
     return next((value for value in found if value != 1), 1)
 
 
-def _scaled(data: bytes, format: str, orientation: int, max_pixels: int) -> Any:
+def _scaled(data: bytes, contents: Contents, orientation: int, max_pixels: int, side: int) -> Floats:
     """Decode the brightness of a JPEG file at no more than the needed size: an eighth is the mean of each block."""
+    import numpy as np
+
     from labeling.codecs.opening import open_picture
     from labeling.codecs.pixels import decoding, rgb_region, upright
 
-    image = open_picture(data, format, max_pixels)
-    with decoding(format.upper()):
-        image.draft("L" if image.mode in ("L", "RGB") else image.mode, (SIDE, SIDE))
+    image = open_picture(data, contents.format, max_pixels)
+    with decoding(contents.format.upper()):
+        size = keypoints.plane_size(image.width, image.height, side)
+        image.draft("L" if image.mode in ("L", "RGB") else image.mode, size)
         image.load()
-        pixels = rgb_region(image, (0, 0, *image.size)) if image.mode != "L" else image
-    return upright(_reduced(pixels), orientation)
+        pixels = rgb_region(image, (0, 0, *image.size)) if image.mode != "L" else np.asarray(image)
+    plane: Floats = np.ascontiguousarray(upright(_reduced(pixels, side), orientation))
+    return plane
 
 
-def _of_video(data: Media, contents: Contents, max_pixels: int | None, detail: float) -> bytes | None:
+def _plane_of_video(data: Media, contents: Contents, max_pixels: int | None, side: int) -> Floats | None:
     from labeling.codecs.video import sample
 
     video = sample.opened(data, contents.format, max_pixels=max_pixels or MAX_PIXELS_READ, contents=contents)
@@ -172,52 +264,55 @@ def _of_video(data: Media, contents: Contents, max_pixels: int | None, detail: f
     shot = video.frame_at(seconds)
     if shot is None:
         raise UnreadableFile("no frame could be decoded: the video is damaged, or its codec is not known here")
-    return _of_array(shot.rgb(), detail)
+    return _plane_of_array(shot.rgb(), side)
 
 
-def _of_image(image: Any, max_pixels: int | None, detail: float) -> bytes | None:
+def _plane_of_image(image: Any, max_pixels: int | None, side: int) -> Floats | None:
     from labeling import codecs
     from labeling.codecs.pixels import orientation_of
 
     pixels = codecs.displayed(image, "", orientation=orientation_of(image), max_pixels=max_pixels)
-    return _of_array(pixels, detail)
+    return _plane_of_array(pixels, side)
 
 
-def _of_array(pixels: Any, detail: float) -> bytes | None:
+def _plane_of_array(pixels: Any, side: int) -> Floats | None:
     import numpy as np
 
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise LabelingError(
             f"an array must be (H, W, 3) RGB of uint8, not {pixels.dtype} {pixels.shape}", hint="convert it first"
         )
-    return _hashed(_reduced(pixels), detail) if _big_enough(pixels.shape[1], pixels.shape[0]) else None
+    return _reduced(pixels, side) if _big_enough(pixels.shape[1], pixels.shape[0]) else None
 
 
 def _big_enough(width: int, height: int) -> bool:
     return min(width, height) >= LEAST
 
 
-def _reduced(pixels: Any) -> Any:
-    """Reduce a picture to its brightness, (64, 64) float32: each value is the mean of the pixels it covers."""
+def _reduced(pixels: Any, side: int) -> Floats:
+    """Bring a picture, gray or RGB of uint8, to its plane, float32: each value is the mean of the pixels it covers."""
+    import numpy as np
+
+    small = keypoints.resized(np.ascontiguousarray(pixels), side)
+    gray: Floats = small if small.ndim == 2 else small @ np.array([0.299, 0.587, 0.114], np.float32)
+    return gray.astype(np.float32, copy=False)
+
+
+# --- the two parts ----------------------------------------------------------------------------------------------------
+
+
+def _of_plane(plane: Floats | None, detail: float) -> bytes | None:
+    whole = None if plane is None else _hashed(plane, detail)
+    return None if plane is None or whole is None else whole + keypoints.packed(keypoints.points_of(plane))
+
+
+def _hashed(plane: Floats, detail: float) -> bytes | None:
     import cv2
     import numpy as np
 
-    array = np.ascontiguousarray(pixels)
-    small = cv2.resize(array, (SIDE, SIDE), interpolation=_interpolation(array.shape))
-    return small.astype(np.float32) if small.ndim == 2 else small @ np.array([0.299, 0.587, 0.114], np.float32)
-
-
-def _interpolation(shape: tuple[int, ...]) -> int:
-    import cv2
-
-    return int(cv2.INTER_AREA if min(shape[:2]) >= SIDE else cv2.INTER_LINEAR)
-
-
-def _hashed(gray: Any, detail: float) -> bytes | None:
-    import cv2
-    import numpy as np
-
-    values = cv2.dct(np.ascontiguousarray(gray, np.float32))[_lowest()]
+    interpolation = cv2.INTER_AREA if min(plane.shape) >= SIDE else cv2.INTER_LINEAR
+    gray = cv2.resize(plane, (SIDE, SIDE), interpolation=interpolation)
+    values = cv2.dct(gray)[_lowest()]
     ordered = np.sort(values)
     third = (values.size + 1) // 3
     low, high = (ordered[n - 1 : n + 1].mean() for n in (third, values.size - third))

@@ -117,11 +117,11 @@ def test_an_older_version_is_brought_up_to_date_and_a_newer_one_is_refused(
 ) -> None:
     with Ledger.open(server.url(database)) as ledger:
         ledger.append([entry(n) for n in range(1, 4200)])
-    undone = "DROP TABLE ledger_fingerprints; ALTER TABLE ledger_entries DROP COLUMN details;"
+    undone = "DROP TABLE ledger_points; DROP TABLE ledger_fingerprints; ALTER TABLE ledger_entries DROP COLUMN details;"
     server.sql(f"{undone} UPDATE ledger_meta SET value = '1'", database)
     with Ledger.open(server.url(database)) as ledger:
         assert ledger.verify().intact
-    assert server.sql("SELECT value FROM ledger_meta", database) == "3"
+    assert server.sql("SELECT value FROM ledger_meta", database) == "4"
     server.sql("UPDATE ledger_meta SET value = '9'", database)
     with pytest.raises(LabelingError, match="newer version"):
         Ledger.open(server.url(database))
@@ -155,8 +155,9 @@ def test_a_service_needs_no_more_than_the_rights_that_the_document_names(
     Ledger.open(server.url(database)).close()
     server.sql(
         f"CREATE ROLE service_{database} LOGIN PASSWORD 'for tests';"
-        f"GRANT SELECT ON ledger_entries, ledger_fingerprints, ledger_head, ledger_meta TO service_{database};"
-        f"GRANT INSERT ON ledger_entries, ledger_fingerprints TO service_{database};"
+        f"GRANT SELECT ON ledger_entries, ledger_fingerprints, ledger_points TO service_{database};"
+        f"GRANT SELECT ON ledger_head, ledger_meta TO service_{database};"
+        f"GRANT INSERT ON ledger_entries, ledger_fingerprints, ledger_points TO service_{database};"
         f"GRANT UPDATE ON ledger_head TO service_{database}",
         database,
     )

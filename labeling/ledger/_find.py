@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -12,32 +12,38 @@ from labeling.containers import Contents
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
+from labeling.ledger._points import PointSearch, pack_points
 from labeling.ledger._rows import ROW_COLUMNS, fetch_rows
-from labeling.ledger._schema import entries, fingerprints, head
+from labeling.ledger._schema import entries, fingerprints, head, points
 from labeling.ledger._search import BlockCache, search_block, words_of
-from labeling.ledger.chain import BLOCK, record_of
-from labeling.ledger.entry import DECISION, LABEL, Match, Record, measure, storable
+from labeling.ledger.chain import BLOCK, pack, record_of
+from labeling.ledger.entry import DECISION, LABEL, Match, Record, digest_of, storable
+from labeling.resemblance import Resemblance, Sight
 from labeling.verification import metadata
 
 if TYPE_CHECKING:
     from PIL import Image
-
-_BLOCKS_PER_QUERY = 64
-"""Blocks, of 136 KB each, that are read from the database at a time."""
 
 _RECORDS_PER_QUERY = 500
 
 _MAX_CANDIDATES = 1000
 """Records per criterion that are looked at: of fingerprints the closest, of everything else the latest."""
 
+_CLOSE = 32
+"""Bits by which whole pictures are ranked: closer ones first, and of those alike in it the ones with most points."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a file is looked for by. ``labels`` pairs each content id in it with the providers that it names."""
+    """What a file is looked for by. ``labels`` pairs each content id in it with the providers that it names.
+
+    ``fingerprint`` describes the whole picture, ``sight`` is the picture itself.
+    """
 
     sha256: str = ""
     labels: tuple[tuple[str, frozenset[str]], ...] = ()
     fingerprint: bytes | None = None
+    sight: Sight | None = None
 
 
 def query_of(source: files.Source | Image.Image, *, max_pixels: int | None = None) -> Query:
@@ -49,17 +55,21 @@ def query_of(source: files.Source | Image.Image, *, max_pixels: int | None = Non
     if hasattr(source, "getbands") and hasattr(source, "info"):
         from labeling.verification.verifier import contents_of_image
 
-        found = fingerprint.fingerprint(source, max_pixels=max_pixels, detail=fingerprint.DETAIL / 2)
-        return Query("", _labels(contents_of_image(source)), found)
+        sight = fingerprint.sight_of(source, max_pixels=max_pixels)
+        return Query("", _labels(contents_of_image(source)), fingerprint.whole_of(sight), sight)
     _, data = files.open_source(source, containers.is_media)
     try:
-        digest, _, found = measure(data, max_pixels=max_pixels, for_search=True)
         try:
             with guarded("read the labels"):
                 labels = _labels(containers.read(data))
         except LabelingError:
             labels = ()
-        return Query(digest, labels, found)
+        try:
+            with guarded("compute the fingerprint"):
+                sight = fingerprint.sight_of_media(data, max_pixels=max_pixels)
+        except LabelingError:
+            sight = None
+        return Query(digest_of(data), labels, fingerprint.whole_of(sight), sight)
     finally:
         if isinstance(data, FileBytes):
             data.close()
@@ -90,7 +100,8 @@ def find(connection: Connection, query: Query, cache: BlockCache, distance: int)
 
     def add(records: list[Record], by: str) -> None:
         for record in records:
-            matches.setdefault(record.seq, Match(record, by, _distance(record, query)))
+            if record.seq not in matches:
+                matches[record.seq] = Match(record, by, _distance(record, query), _resemblance(record, query))
 
     if query.sha256:
         add(_latest(connection, entries.c.sha256 == query.sha256), "sha256")
@@ -98,9 +109,8 @@ def find(connection: Connection, query: Query, cache: BlockCache, distance: int)
         same_id = _latest(connection, entries.c.content_id == storable(content_id))
         # A content id alone proves nothing: "job-42" of another provider is not our "job-42".
         add([r for r in same_id if not _providers(r) or providers & _providers(r)], "content id")
-    if query.fingerprint is not None and distance >= 0:
-        closest = sorted(_similar(connection, query.fingerprint, cache, distance))[:_MAX_CANDIDATES]
-        numbers = [seq for _, seq in closest if seq not in matches]
+    if distance >= 0:
+        numbers = [seq for seq in _similar(connection, query, cache, distance) if seq not in matches]
         for start in range(0, len(numbers), _RECORDS_PER_QUERY):
             some = numbers[start : start + _RECORDS_PER_QUERY]
             add(_latest(connection, entries.c.seq.in_(some)), "fingerprint")
@@ -111,9 +121,10 @@ _CRITERIA = ("sha256", "content id", "fingerprint")
 """What a record can be found by, best first."""
 
 
-def _rank(match: Match) -> tuple[int, int, int]:
+def _rank(match: Match) -> tuple[int, int, int, int]:
     distance = match.distance if match.distance is not None else fingerprint.BITS
-    return _CRITERIA.index(match.by), distance, -match.record.seq
+    agreeing = match.resemblance.agreeing if match.resemblance is not None else 0
+    return _CRITERIA.index(match.by), distance // _CLOSE, -agreeing, -match.record.seq
 
 
 def _providers(record: Record) -> set[str]:
@@ -121,9 +132,20 @@ def _providers(record: Record) -> set[str]:
 
 
 def _distance(record: Record, query: Query) -> int | None:
-    if query.fingerprint is None or not isinstance(record.fingerprint, bytes) or len(record.fingerprint) != 32:
+    if query.fingerprint is None or not _is_fingerprint(record.fingerprint):
         return None
     return fingerprint.distance(record.fingerprint, query.fingerprint)
+
+
+def _resemblance(record: Record, query: Query) -> Resemblance | None:
+    if query.sight is None or not _is_fingerprint(record.fingerprint):
+        return None
+    return query.sight.resemblance(fingerprint.points_in(record.fingerprint))
+
+
+def _is_fingerprint(value: object) -> TypeGuard[bytes]:
+    """Whether a value is a fingerprint still: somebody may have altered it."""
+    return isinstance(value, bytes) and len(value) in fingerprint.SIZES
 
 
 def _latest(connection: Connection, condition: ColumnElement[bool]) -> list[Record]:
@@ -133,29 +155,38 @@ def _latest(connection: Connection, condition: ColumnElement[bool]) -> list[Reco
     return [record_of(row) for row in fetch_rows(connection, query)]
 
 
-def _similar(connection: Connection, wanted: bytes, cache: BlockCache, limit: int) -> list[tuple[int, int]]:
-    """Return distance and number of all records whose fingerprints are close.
+def _similar(connection: Connection, query: Query, cache: BlockCache, limit: int) -> list[int]:
+    """Return the numbers of all records whose pictures look like the one that is asked about, the closest first.
 
-    Full blocks are in the search table; the records after the last full block are compared one by one.
+    Full blocks are in the search tables; the records after the last full block are packed here.
     """
+    if query.fingerprint is None and query.sight is None:
+        return []
     seq, pruned_to = connection.execute(select(head.c.seq, head.c.pruned_to)).one()
-    words = words_of(wanted)
     first, end = pruned_to // BLOCK, seq // BLOCK
-    found: list[tuple[int, int]] = []
-    missing = cache.missing(first, end)
-    for block in range(first, end):
-        if (data := cache.get(block)) is not None:
-            found += search_block(block, data, words, limit)
-    for start in range(0, len(missing), _BLOCKS_PER_QUERY):
-        some = missing[start : start + _BLOCKS_PER_QUERY]
-        blocks = select(fingerprints.c.block, fingerprints.c.data).where(fingerprints.c.block.in_(some))
-        for block, stored in fetch_rows(connection, blocks):
-            cache.keep(block, bytes(stored))
-            found += search_block(block, bytes(stored), words, limit)
     rest = select(entries.c.seq, entries.c.fingerprint).where(
-        entries.c.seq > end * BLOCK, entries.c.fingerprint.is_not(None)
+        entries.c.seq > max(end * BLOCK, pruned_to), entries.c.fingerprint.is_not(None)
     )
-    for number, stored in fetch_rows(connection, rest):
-        if isinstance(stored, bytes) and len(stored) == len(wanted):
-            found.append((fingerprint.distance(stored, wanted), number))
-    return [(distance, number) for distance, number in found if distance <= limit and number > pruned_to]
+    unpacked = [(number, value) for number, value in fetch_rows(connection, rest) if _is_fingerprint(value)]
+    found: list[tuple[int, int]] = []
+    if query.fingerprint is not None:
+        words = words_of(query.fingerprint)
+        for block, data in cache.read(connection, fingerprints, first, end):
+            found += search_block(block, data, words, limit)
+        found += search_block(end, pack(end, unpacked), words, limit)
+    close = [number for _, number in sorted(found) if number > pruned_to]
+    if query.sight is None:
+        return close[:_MAX_CANDIDATES]
+    search = PointSearch(query.sight)
+    for block, data in cache.read(connection, points, first, end):
+        search.look(block, data)
+    search.look(end, pack_points(end, unpacked))
+    likely = [number for number in search.likely() if number > pruned_to]
+    asked = select(entries.c.seq, entries.c.fingerprint).where(entries.c.seq.in_(likely))
+    same = []
+    for number, value in fetch_rows(connection, asked) if likely else ():
+        if _is_fingerprint(value):
+            seen = query.sight.resemblance(fingerprint.points_in(value))
+            if seen is not None and seen.same:
+                same.append((-seen.agreeing, number))
+    return list(dict.fromkeys([*close, *(number for _, number in sorted(same))]))[:_MAX_CANDIDATES]

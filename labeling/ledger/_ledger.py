@@ -44,7 +44,7 @@ RETENTION = timedelta(days=184)
 """Six months, whichever they are: how long records must be kept at least (Labelling Measures, Art. 9)."""
 
 DEFAULT_DISTANCE = 28
-"""Bits up to which two fingerprints are taken for those of one picture (measured: see docs/ledger.md)."""
+"""Bits up to which two whole pictures are taken for one (measured: see docs/ledger.md)."""
 
 MAX_MATCHES = 50
 
@@ -362,7 +362,8 @@ class Ledger:
         Args:
             source: A path, a file's bytes, a binary file object, or a PIL image. A file that cannot be decoded is
                 looked for by its bytes and its content id.
-            distance: Bits in which fingerprints may differ, 0 to 256; -1 leaves out the search by picture.
+            distance: Bits in which whole pictures may differ, 0 to 256; -1 leaves out the search by picture. Copies of
+                a part, with margins, mirrored or turned are told by their points, whatever this is.
             limit: The greatest number of matches.
             max_pixels: Do not decode larger pictures (default: 100 000 000).
 
@@ -414,7 +415,7 @@ class Ledger:
             last = page[-1].seq
 
     def verify(self, head_hash: str | None = None) -> Verification:
-        """Check the whole chain, and the table that searches use.
+        """Check the whole chain, and the tables that searches use.
 
         Args:
             head_hash: The ``head`` of an earlier verification or the ``hash`` of any record, kept elsewhere. It must

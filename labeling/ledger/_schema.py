@@ -83,6 +83,13 @@ fingerprints = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+points = Table(
+    "ledger_points",
+    _metadata,
+    Column("block", _Number, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
 _INDEXES = (
     Index("ledger_by_content_id", entries.c.content_id),
     Index("ledger_by_sha256", entries.c.sha256),
@@ -139,7 +146,9 @@ def _create_search_table(connection: Connection) -> None:
     connection.execute(CreateTable(fingerprints))
     seq, pruned_to = connection.execute(select(head.c.seq, head.c.pruned_to)).one()
     for block in range(pruned_to // BLOCK, seq // BLOCK):
-        pack_block(connection, block)
+        connection.execute(
+            insert(fingerprints).values(block=block, data=pack(block, _fingerprints_of(connection, block)))
+        )
 
 
 def _add_details(connection: Connection) -> None:
@@ -147,20 +156,35 @@ def _add_details(connection: Connection) -> None:
     connection.execute(text(f"ALTER TABLE {entries.name} ADD COLUMN {entries.c.details.name} TEXT"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_create_tables, _create_search_table, _add_details)
+def _create_points_table(connection: Connection) -> None:
+    """Create the index of points. The fingerprints that are there have none."""
+    connection.execute(CreateTable(points))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _create_tables, _create_search_table, _add_details, _create_points_table,
+)  # fmt: skip
 VERSION = len(STEPS)
 
 
 def pack_block(connection: Connection, block: int) -> None:
-    """Write a block of the search table from its records."""
+    """Write a block of the search tables from its records."""
+    from labeling.ledger._points import pack_points
+
+    rows = _fingerprints_of(connection, block)
+    connection.execute(insert(fingerprints).values(block=block, data=pack(block, rows)))
+    if data := pack_points(block, rows):
+        connection.execute(insert(points).values(block=block, data=data))
+
+
+def _fingerprints_of(connection: Connection, block: int) -> list[tuple[int, bytes]]:
     rows = connection.execute(
         select(entries.c.seq, entries.c.fingerprint)
         .where(entries.c.seq > block * BLOCK, entries.c.seq <= (block + 1) * BLOCK)
         .where(entries.c.fingerprint.is_not(None))
         .order_by(entries.c.seq)
     )
-    data = pack(block, ((seq, bytes(value)) for seq, value in rows))
-    connection.execute(insert(fingerprints).values(block=block, data=data))
+    return [(seq, bytes(value)) for seq, value in rows]
 
 
 def version_of(connection: Connection, display_name: str) -> int:

@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from labeling.errors import LabelingError
 from labeling.ledger._database import Database
-from labeling.ledger._schema import entries, fingerprints, head
+from labeling.ledger._schema import entries, fingerprints, head, points
 from labeling.ledger.entry import Vacuumed
 
-_TABLES = (entries.name, fingerprints.name, head.name)
+_TABLES = (entries.name, fingerprints.name, points.name, head.name)
 
 _SIZE = text("SELECT " + " + ".join(f"pg_total_relation_size('{name}')" for name in _TABLES))
 

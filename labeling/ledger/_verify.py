@@ -1,14 +1,15 @@
-"""Checking a whole ledger of any size: the chain, and that the search table agrees with the records."""
+"""Checking a whole ledger of any size: the chain, and that the search tables agree with the records."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
+from labeling.ledger._points import pack_points
 from labeling.ledger._rows import fetch_rows, iterate_rows
-from labeling.ledger._schema import CHAIN_PREFIX, fingerprints, head, meta
-from labeling.ledger.chain import BLOCK, GENESIS, ChainChecker, Row, rows_and_blocks
+from labeling.ledger._schema import CHAIN_PREFIX, fingerprints, head, meta, points
+from labeling.ledger.chain import BLOCK, GENESIS, ChainChecker, Row, pack, rows_and_blocks
 from labeling.ledger.entry import Verification
 from labeling.ledger.imported import ChainState, ImportedChains, state_of
 
@@ -21,17 +22,22 @@ def verify(connection: Connection, checker: ChainChecker) -> Verification:
         checker.report(0, f"the ledger has {len(heads)} rows that say where it ends, not one")
     end = heads[0] if heads else (0, "", GENESIS, 0, GENESIS)
     imported = ImportedChains(states_of(connection), checker.anchor)
-    unseen = {number for (number,) in fetch_rows(connection, select(fingerprints.c.block))}
+    unseen = {
+        (table, number)
+        for table in (fingerprints, points)
+        for (number,) in fetch_rows(connection, select(table.c.block))
+    }
     for row, block in rows_and_blocks(iterate_rows(connection), end[0] if isinstance(end[0], int) else 0):
         if block is None:
             checker.add(row, imported=imported.add(row))
             continue
-        number, expected = block
-        unseen.discard(number)
-        if _stored_block(connection, number) != expected:
-            checker.report(number * BLOCK + 1, f"block {number} of the search table does not agree with the records")
-    for number in sorted(unseen, key=str):
-        checker.report(0, f"block {number} of the search table belongs to no records")
+        number, rows = block
+        for table, expected in ((fingerprints, pack(number, rows)), (points, pack_points(number, rows) or None)):
+            unseen.discard((table, number))
+            if _stored_block(connection, table, number) != expected:
+                checker.report(number * BLOCK + 1, f"block {number} of {_NAMES[table]} does not agree with the records")
+    for table, number in sorted(unseen, key=str):
+        checker.report(0, f"block {number} of {_NAMES[table]} belongs to no records")
     return _finished(checker, imported, end)
 
 
@@ -50,6 +56,9 @@ def states_of(connection: Connection) -> dict[str, ChainState | None]:
     return {str(name)[len(CHAIN_PREFIX) :]: state_of(value) for name, value in rows}
 
 
-def _stored_block(connection: Connection, number: int) -> bytes | None:
-    rows = fetch_rows(connection, select(fingerprints.c.data).where(fingerprints.c.block == number))
+_NAMES = {fingerprints: "the search table", points: "the index of points"}
+
+
+def _stored_block(connection: Connection, table: Table, number: int) -> bytes | None:
+    rows = fetch_rows(connection, select(table.c.data).where(table.c.block == number))
     return rows[0][0] if rows and isinstance(rows[0][0], bytes) else None

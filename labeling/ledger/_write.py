@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ClauseElement, Connection, bindparam, delete, insert, select, update
 
 from labeling.ledger import _schema
-from labeling.ledger._schema import entries, fingerprints, head
+from labeling.ledger._schema import entries, fingerprints, head, points
 from labeling.ledger.chain import BLOCK, COLUMNS, Row, hash_of, record_of
 from labeling.ledger.entry import PRUNE, Entry, Pruned, fields_json, storable
 
@@ -90,7 +90,8 @@ def prune_rows(connection: Connection, older_than: timedelta) -> Pruned:
     digest = last_hash if upto == seq else connection.scalar(select(entries.c.hash).where(entries.c.seq == upto))
     connection.execute(update(head).values(pruned_to=upto, pruned_hash=digest))
     count = connection.execute(delete(entries).where(entries.c.seq <= upto)).rowcount
-    connection.execute(delete(fingerprints).where(fingerprints.c.block <= upto // BLOCK))
+    for table in (fingerprints, points):
+        connection.execute(delete(table).where(table.c.block <= upto // BLOCK))
     if (upto // BLOCK + 1) * BLOCK <= seq:
         _schema.pack_block(connection, upto // BLOCK)  # what is left of the block that the cut goes through
     fields = {"upto": str(upto), "hash": str(digest), "removed": str(count), "older_than": days_text(older_than)}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labeling.pipelines.conversion import ConvertedFile
     from labeling.pipelines.image import LabeledImage
     from labeling.pipelines.output import LabeledFile
+    from labeling.resemblance import Resemblance
 
 LABEL = "label"
 DECISION = "decision"
@@ -46,7 +47,7 @@ class Entry:
         output: A name for the output, if it is to be kept.
         media_type: The output's media type.
         size: The output's size in bytes.
-        fingerprint: 32 bytes (:mod:`labeling.fingerprint`).
+        fingerprint: What :func:`labeling.fingerprint.fingerprint` gave: 32 to 512 bytes.
         recipient: Who received a copy without the explicit label (Labelling Measures, Art. 9).
         key: The caller's own key, to find the record again.
         details: What else is to be kept, by name: :data:`AGREEMENT` is one. Hashed with the rest.
@@ -73,8 +74,13 @@ class Entry:
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 or not set(self.sha256) <= _HEX_DIGITS:
             raise LabelingError(f"`sha256` must be 64 hexadecimal digits in lower case, not {self.sha256!r}")
-        if self.fingerprint is not None and len(self.fingerprint) != 32:
-            raise LabelingError(f"`fingerprint` must have 32 bytes, not {len(self.fingerprint)}")
+        if self.fingerprint is not None:
+            from labeling import fingerprint
+
+            if len(self.fingerprint) not in fingerprint.SIZES:
+                raise LabelingError(
+                    f"`fingerprint` must have 32 bytes, and 10 more for each point, not {len(self.fingerprint)}"
+                )
         if self.kind not in (LABEL, DECISION):
             raise LabelingError(f"`kind` must be {LABEL} or {DECISION}, not {self.kind!r}")
         if not 0 <= self.size < 1 << 63:
@@ -124,13 +130,17 @@ class Record:
 class Match:
     """A record that may belong to a file, and what it was found by: "sha256", "content id" or "fingerprint".
 
-    ``distance`` is the number of bits in which the fingerprints differ, if both have one. Anybody can copy a content
-    id into a file: a match by content id with a large ``distance`` is another picture under our number.
+    ``distance`` is the number of bits, of 256, in which the whole pictures differ, if both have a fingerprint; that of
+    a cropped copy is large. ``resemblance`` counts the points of the recorded picture that are seen in this one, if
+    that has any: its ``same`` is true of a copy, also of a part. Anybody can copy a content id into a file: a match by
+    content id with a large ``distance`` and without a ``resemblance`` that is the ``same`` is another picture under our
+    number.
     """
 
     record: Record
     by: str
     distance: int | None = None
+    resemblance: Resemblance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,14 +425,12 @@ _CHUNK = 1 << 20
 """Bytes that are hashed at a time."""
 
 
-def measure(data: Media, *, max_pixels: int | None = None, for_search: bool = False) -> tuple[str, int, bytes | None]:
+def measure(data: Media, *, max_pixels: int | None = None) -> tuple[str, int, bytes | None]:
     """Return SHA-256, size and fingerprint of a file's content.
 
     Args:
         data: The file's content.
         max_pixels: Do not decode larger pictures.
-        for_search: The content is a query. A copy may have less detail than the picture that was recorded, so half
-            the detail is enough for a fingerprint.
 
     Returns:
         The hash in hexadecimal digits, the size in bytes, and the fingerprint; ``None`` if the content is of a kind
@@ -430,13 +438,17 @@ def measure(data: Media, *, max_pixels: int | None = None, for_search: bool = Fa
     """
     from labeling import fingerprint
 
+    try:
+        with guarded("compute the fingerprint"):
+            found = fingerprint.fingerprint_of_media(data, max_pixels=max_pixels)
+    except LabelingError:
+        found = None
+    return digest_of(data), len(data), found
+
+
+def digest_of(data: Media) -> str:
+    """Return SHA-256 of a file's content in hexadecimal digits."""
     digest = hashlib.sha256()
     for start in range(0, len(data), _CHUNK):
         digest.update(data[start : start + _CHUNK])
-    try:
-        detail = fingerprint.DETAIL / 2 if for_search else fingerprint.DETAIL
-        with guarded("compute the fingerprint"):
-            found = fingerprint.fingerprint_of_media(data, max_pixels=max_pixels, detail=detail)
-    except LabelingError:
-        found = None
-    return digest.hexdigest(), len(data), found
+    return digest.hexdigest()

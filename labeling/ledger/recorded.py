@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from labeling import fingerprint
 from labeling.errors import LabelingError
 from labeling.findings import LEDGER, Defect, Finding, Status, in_order
 from labeling.ledger.entry import Match
@@ -108,11 +107,26 @@ def _note(match: Match, label: str) -> Defect:
     same = {
         "sha256": "this is that very file",
         "content id": "this file names the same content, and is not that very file",
-        "fingerprint": f"this looks like that content ({match.distance} of {fingerprint.BITS} bits differ)",
+        "fingerprint": f"this looks like that content ({how_alike(match)})",
     }[match.by]
     until = _kept_until(match)
     kept = f"; the record is kept until {until} at least" if until else ""
     return defect(RULE, f"{given}: {same}; {label}, and whoever publishes it has to add it{kept}")
+
+
+def how_alike(match: Match) -> str:
+    """Return in words how far the picture of a match is the recorded one: of a copy of a part, by its points."""
+    seen = match.resemblance
+    if seen is not None and seen.same:
+        parts = [f"{seen.agreeing} of {seen.comparable} points agree"]
+        parts += ["mirrored"] if seen.mirrored else []
+        parts += [f"turned by {seen.turned}°"] if abs(seen.turned) >= _UPRIGHT else []
+        return ", ".join(parts)
+    return "" if match.distance is None else f"{match.distance} of 256 bits differ"
+
+
+_UPRIGHT = 5
+"""Degrees below which a picture is not called turned."""
 
 
 def _with(report: Report, found: Finding, note: Defect | None = None, *, excused: bool = False) -> Report:
