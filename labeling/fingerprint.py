@@ -146,7 +146,7 @@ def resemblance(
     Example:
         >>> from PIL import Image
         >>> from labeling.fingerprint import fingerprint, resemblance
-        >>> picture = Image.open("photo.png")
+        >>> picture = Image.open("photo.png").convert("RGB")
         >>> resemblance(picture.crop((99, 0, *picture.size)), fingerprint(picture)).same  # doctest: +SKIP
         True
     """

@@ -56,6 +56,10 @@ LEAST_SHARE = 0.5
 """How many stored points, unlike each other, must be seen again in a copy; what share of those that are in it; and what
 share of those that are seen must be unlike each other."""
 
+MANY_POINTS = 10
+LEAST_SHARE_OF_FEW = 0.65
+"""If fewer are seen again, a larger share must be: a part of a pattern may look like a part of another one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resemblance:
@@ -78,8 +82,10 @@ class Resemblance:
     @property
     def same(self) -> bool:
         """Whether this picture is a copy of the stored one, or of a part of it."""
-        varied = self.unlike >= max(LEAST_POINTS, LEAST_SHARE * self.agreeing)
-        return varied and self.agreeing >= LEAST_SHARE * self.comparable
+        if self.unlike < max(LEAST_POINTS, LEAST_SHARE * self.agreeing):
+            return False
+        least = LEAST_SHARE if self.unlike >= MANY_POINTS else LEAST_SHARE_OF_FEW
+        return self.agreeing >= least * self.comparable
 
 
 @dataclass(frozen=True, slots=True)
