@@ -50,7 +50,7 @@ def test_bucket_to_bucket_with_workers_and_a_film(store: Server, png: bytes, tmp
             assert hashlib.sha256(body).hexdigest() == line["sha256"]
             assert line["content_id"].encode() in body
     copies = {key.rpartition("/")[2] for key in store.keys(target) if key.startswith("out/.aigc-label/")}
-    assert copies == {"journal.sqlite", "results.jsonl", "summary.json", "report.html", "failed.jsonl"}
+    assert copies == {"journal.sqlite", "results.jsonl", "summary.json", "report.html", "failed.jsonl", "run.json"}
     texts = [done.stdout.encode(), done.stderr.encode(), *(p.read_bytes() for p in Path("state").iterdir())]
     texts += [store.client.get_object(Bucket=target, Key=key)["Body"].read() for key in store.keys(target)]
     assert not [text[:80] for text in texts if SECRET.encode() in text or KEY.encode() in text]

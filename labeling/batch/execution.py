@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from labeling.batch import generations, run_lock, setup
+from labeling.batch import generations, remote_state, run_lock, setup
 from labeling.batch.brake import Brake
 from labeling.batch.conversion import OutputNames
 from labeling.batch.coverage import Coverage, Scope
 from labeling.batch.job import Job, Purpose
-from labeling.batch.journal import RESULTS, Journal, in_use, set_aside_if_damaged
+from labeling.batch.journal import Journal
 from labeling.batch.listing import (
     CHUNK_SIZE,
     COLUMNS,
@@ -37,6 +37,7 @@ from labeling.batch.plan import PlanOptions
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.selection import LAST, CompleteSessions, Selection, Shard, since_moment
 from labeling.batch.session import Progress, Session
+from labeling.batch.state_files import RESULTS, in_use, set_aside_if_damaged
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import EmptySource
 from labeling.batch.watching import Watch
@@ -112,6 +113,8 @@ class Execution:
         with open_list(file_list) as opened_list, self._open_journal() as journal:
             description = setup.description(self.source, self.target, self.options, self.purpose)
             generations.begin(journal, description, self.purpose.mode, restart=self.options.restart)
+            if self.remote is not None:
+                self.remote.begin(journal)
             complete = CompleteSessions(
                 journal.meta("complete"), self.options.include, self.options.exclude, journal.generation
             )
@@ -129,6 +132,8 @@ class Execution:
                 self.watch.last_complete = complete.last
             if session.error is not None and not session.progress.done:
                 raise session.error
+            if self.remote is not None:
+                self.remote.settle(journal)
             journal.compact()
             check = self.purpose.check
             profiles = check.profile if check is not None else (description.legacy["profile"],)
@@ -168,15 +173,13 @@ class Execution:
         with lock:
             if self.options.restart:
                 set_aside_if_damaged(self.folder)
-            if not self.output.local:
-                from labeling.batch.report import fetch_journal
-
-                fetch_journal(self.folder, self.output, setup.remote_folder(self.options))
-            journal = Journal(self.folder)
-            try:
-                yield journal
-            finally:
-                journal.close()
+            place = setup.remote_folder(self.options)
+            with remote_state.opened(self.output, place, self.folder) as self.remote:
+                journal = Journal(self.folder)
+                try:
+                    yield journal
+                finally:
+                    journal.close()
 
     def _job(self, journal: Journal) -> Job:
         return Job(
@@ -186,6 +189,7 @@ class Execution:
             record=self.ledger is not None,
             run_id=journal.meta("run"),
             generation=journal.generation,
+            lost_since=float(journal.meta("lost since") or 0),
             threads=max(1, processors() // self.local_workers),
             folder=self.folder.absolute(),
             **self.purpose.parts(),
@@ -237,6 +241,7 @@ class Execution:
                     on_finished=self.watch.finished,
                     report_progress=self._told_of_progress(),
                     brake=Brake(self.options.max_errors),
+                    tick=None if self.remote is None else partial(self.remote.tick, journal),
                 )  # fmt: skip
                 with _stopping_on_signals(session):
                     session.run()
@@ -342,8 +347,7 @@ class Execution:
         if session.brake.reached:
             summary["stopped"] = session.brake.sentence
         with suppress(LabelingError) if session.error is not None else nullcontext():
-            place = setup.remote_folder(self.options)
-            write_report(self.folder, self.output, journal, summary, self.options.language, place)
+            write_report(self.folder, journal, summary, self.options.language, self.remote)
         return summary
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from labeling.batch import local_copies
-from labeling.batch.journal import JOURNAL, RESULTS, in_use
 from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.report import SUMMARY
+from labeling.batch.state_files import JOURNAL, RESULTS, in_use
 from labeling.batch.storage import Folder, open_storage
 from labeling.batch.task import STATE_FOLDER
 from labeling.errors import LabelingError, UnreadableFile

@@ -183,6 +183,8 @@ class Job(Purpose):
         record: Make entries for the ledger.
         run_id: The run's id, which is part of the keys of its records.
         generation: The number of the run's options among all that its journal has seen.
+        lost_since: When a session began whose state is lost in part (time of the target): outputs that are newer may
+            be its own; 0 if there is none.
         threads: Threads that each worker's libraries may use.
         folder: The run's folder, in which workers hold the lock.
     """
@@ -193,6 +195,7 @@ class Job(Purpose):
     record: bool = False
     run_id: str = ""
     generation: int = 1
+    lost_since: float = 0.0
     threads: int = 1
     folder: Path | None = None
 

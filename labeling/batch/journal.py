@@ -24,51 +24,11 @@ from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
 from labeling.batch.journal_schema import migrate, prepare
 from labeling.batch.plan import Plan, PlanOptions, Row, outputs_to_remake, task_for, task_to_remake
 from labeling.batch.results_file import sort_lines
+from labeling.batch.state_files import HISTORY, JOURNAL, RESULTS, RUN
 from labeling.batch.task import SUCCESSFUL, Item, Outcome, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 from labeling.temporary import PLAIN
-
-JOURNAL, RESULTS, HISTORY, RUN = "journal.sqlite", "results.jsonl", "history.jsonl", "run.json"
-DAMAGED = "journal.damaged"
-"""What a journal is called that could not be read, after a start over."""
-
-FILES = (RESULTS, HISTORY, RUN, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
-
-
-def in_use(folder: Path) -> bool:
-    """Return whether a run has the journal of a folder open now."""
-    if not (folder / JOURNAL).exists():
-        return False
-    db = sqlite3.connect(folder / JOURNAL, timeout=0)
-    try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        return "locked" in str(error)
-    finally:
-        db.close()
-    return False
-
-
-def set_aside_if_damaged(folder: Path) -> None:
-    """Give a journal that cannot be read another name, so that it is made again from the results."""
-    journal, results = folder / JOURNAL, folder / RESULTS
-    if not journal.exists():
-        return
-    db = sqlite3.connect(journal, timeout=0.5)
-    try:
-        row = db.execute("SELECT value FROM meta WHERE key='valid'").fetchone()
-        damaged = int(row[0] if row else 0) > (results.stat().st_size if results.exists() else 0)
-    except (sqlite3.DatabaseError, ValueError) as error:
-        if "locked" in str(error):
-            return
-        damaged = True
-    finally:
-        db.close()
-    if damaged:
-        journal.replace(folder / DAMAGED)
-        for rest in (f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal"):
-            (folder / rest).unlink(missing_ok=True)
 
 
 class Journal:
@@ -185,6 +145,10 @@ class Journal:
                 self._set("run", secrets.token_hex(8))
             self.root = self._db.execute("SELECT number FROM root WHERE name=?", (root,)).fetchone()[0]
         self.generation, self.redo_session = generation, int(self.meta("redo session", "0"))
+        self.write_identity()
+
+    def write_identity(self) -> None:
+        """Write what is known of the run as a whole beside the results."""
         run_identity.write(self._db, self.folder / RUN)
 
     def take_over(self, fixed: dict[str, Any], options: dict[str, Any], root: str) -> None:
@@ -314,6 +278,11 @@ class Journal:
             if removed:
                 self._set("superseded", "1")
 
+    @property
+    def has_files(self) -> bool:
+        """Whether the journal knows any file."""
+        return self._db.execute("SELECT 1 FROM item LIMIT 1").fetchone() is not None
+
     def count(self) -> int:
         """Return how many files the journal knows."""
         return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
@@ -371,7 +340,13 @@ class Journal:
                     "UPDATE item SET at=(SELECT at FROM moved WHERE moved.key=item.key) WHERE at IS NOT NULL"
                 )
                 self._db.execute("DROP TABLE moved")
-                notes = {"valid": str(at), "superseded": "", "swap": "1", "history": str(history.tell())}
+                notes = {
+                    "valid": str(at),
+                    "superseded": "",
+                    "swap": "1",
+                    "part at": "0",
+                    "history": str(history.tell()),
+                }
                 for key, value in notes.items():
                     self._set(key, value)
             self._results.close()
@@ -389,6 +364,11 @@ class Journal:
             history.truncate(int(committed))
             history.seek(0, os.SEEK_END)
         return history
+
+    @property
+    def valid(self) -> int:
+        """How many bytes of the results count."""
+        return self._valid
 
     @property
     def _compacted_path(self) -> Path:

@@ -15,10 +15,10 @@ from typing import Any, get_args
 
 from labeling import files
 from labeling.batch.finished_state import Row, State, folders, opened
-from labeling.batch.journal import JOURNAL, RESULTS
 from labeling.batch.options import LANGUAGES, Language
 from labeling.batch.report import PAGE, SUMMARY
 from labeling.batch.selection import Shard
+from labeling.batch.state_files import JOURNAL, RESULTS
 from labeling.batch.summary import Summary, to_json
 from labeling.batch.task import Mode, Status
 from labeling.errors import LabelingError, UnreadableFile

@@ -12,6 +12,7 @@ from labeling import containers
 from labeling.batch.adoption import SOURCE_SHA256
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
+from labeling.batch.object_store import changed
 from labeling.batch.storage import normalized_path
 from labeling.batch.task import Known, Outcome, Status, Task, result_line
 from labeling.errors import LabelingError
@@ -71,6 +72,8 @@ def require_free(attempt: Attempt, job: Job, is_ours: IsOurs | None = None) -> N
         )  # fmt: skip
     if task.may_replace:
         return
+    if job.lost_since and not target.local:
+        task.interrupted = task.interrupted or changed(target.look(path).details) >= job.lost_since
     asks = job.record and not task.asked
     if task.interrupted and (task.output_was_free or (not asks and _has_label(is_ours, path, job))):
         return

@@ -384,9 +384,9 @@ class RemoteStorage:
                     return
         except LabelingError:
             if written and not keep:
-                self._try_remove(path)
+                self.try_remove(path)
             raise
-        left = keep or not self._try_remove(path)
+        left = keep or not self.try_remove(path)
         consequence = "it was left there" if left else "it was removed"
         kind = NotAsWritten if left else WriteError
         raise kind(
@@ -394,7 +394,7 @@ class RemoteStorage:
             path=path, hint="check the network and the store",
         )  # fmt: skip
 
-    def _try_remove(self, path: str) -> bool:
+    def try_remove(self, path: str) -> bool:
         """Remove an object that is not as it should be; return whether that succeeded."""
         with contextlib.suppress(Exception):
             self._store.fs.rm_file(self._full(path))

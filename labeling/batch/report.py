@@ -8,12 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from labeling.batch import local_copies
 from labeling.batch.failed_list import FAILED, write_failed_list
-from labeling.batch.journal import JOURNAL, RESULTS, Journal
+from labeling.batch.journal import Journal
 from labeling.batch.options import Language
-from labeling.batch.remote_storage import RemoteStorage
-from labeling.batch.storage import Storage
+from labeling.batch.remote_state import RemoteState
+from labeling.batch.state_files import RESULTS
 from labeling.batch.summary import Summary, to_json
 from labeling.batch.task import Mode
 from labeling.errors import LabelingError
@@ -49,40 +48,21 @@ def summarize(journal: Journal, mode: Mode, profiles: Sequence[str], started: da
 
 
 def write_report(
-    folder: Path, output: Storage, journal: Journal, summary: dict[str, Any], language: Language, place: str
+    folder: Path, journal: Journal, summary: dict[str, Any], language: Language, remote: RemoteState | None
 ) -> None:
     """Write the summary and the page, and put copies into a target that is not local.
 
     Args:
         folder: The run's folder.
-        output: The target, or the source if files are labelled in place.
         journal: The journal.
         summary: What :meth:`Summary.to_dict` gave. The names of the files are added to it.
         language: The language of the page.
-        place: The folder for the copies, in the target.
+        remote: The run's folder in a target that is not local.
     """
     names = {"results": RESULTS, "summary": SUMMARY, "page": PAGE, "failed": FAILED}
     summary["files"] = {key: str(folder / name) for key, name in names.items()}
     write_failed_list(folder / FAILED, journal)
     write_atomically(folder / SUMMARY, [to_json(summary).encode()])
     write_atomically(folder / PAGE, [to_html(summary, language=language).encode("utf-8", "backslashreplace")])
-    if isinstance(output, RemoteStorage):
-        with local_copies.temporary_folder() as temporary:
-            journal_copy = temporary / JOURNAL
-            journal.copy(journal_copy)
-            others = (folder / name for name in (SUMMARY, PAGE, FAILED))
-            for local in (folder / RESULTS, journal_copy, *others):
-                output.upload(local, f"{place}/{local.name}", keep=True)
-
-
-def fetch_journal(folder: Path, output: Storage, place: str) -> None:
-    """Fetch journal and results from a target that is not local, unless the folder has a journal.
-
-    Args:
-        folder: The run's folder.
-        output: The target.
-        place: The folder of the copies, in the target.
-    """
-    if isinstance(output, RemoteStorage) and not (folder / JOURNAL).exists():
-        for name in (RESULTS, JOURNAL):  # in this order: a journal without its results would be useless
-            output.download(f"{place}/{name}", folder / name)
+    if remote is not None:
+        remote.complete(journal, [folder / name for name in (SUMMARY, PAGE, FAILED)])

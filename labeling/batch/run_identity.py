@@ -14,7 +14,10 @@ VERSION = 1
 MAX_SIZE = 16 << 20
 """Bytes of a ``run.json`` that are read."""
 
-_NOTES = ("run", "session", "fixed", "generation", "redo session", "redone generation")
+_NOTES = (
+    "run", "session", "fixed", "generation", "redo session", "redone generation", "first part", "copied results",
+    "open", "lost since", "complete",
+)  # fmt: skip
 _NUMBERS = ("session", "generation", "redo session", "redone generation")
 
 

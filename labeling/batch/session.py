@@ -88,6 +88,7 @@ class Session:
         on_finished: Is called with outcomes that were written down.
         report_progress: Is called with the progress, several times a second.
         brake: Says when the run ends early.
+        tick: Is called often, and returns why the session must end, if it must.
         progress: How far the run is.
         repeated: Files that the list named again.
         error: Why the run ended early, although what it had done is written down.
@@ -107,6 +108,7 @@ class Session:
     on_finished: Callable[[Sequence[Outcome]], None] | None = None
     report_progress: Callable[[Progress], None] | None = None
     brake: Brake = field(default_factory=Brake)
+    tick: Callable[[], LabelingError | None] | None = None
     progress: Progress = field(default_factory=Progress)
     repeated: int = 0
     error: LabelingError | None = None
@@ -135,6 +137,7 @@ class Session:
             while True:
                 self._refill()
                 self._answer()
+                self._checkpoint()
                 self._dispatch()
                 if not self.pool.pending and (self.progress.stopping or self._exhausted):
                     break
@@ -151,6 +154,13 @@ class Session:
             self._finished.extend(self.brake.rest())
             self._flush(now=True)
         self._report(now=True)
+
+    def _checkpoint(self) -> None:
+        """Keep the state elsewhere up to date, if there is any."""
+        error = self.tick() if self.tick is not None else None
+        if error is not None and self.error is None:
+            self.error = error
+            self.stop()
 
     @property
     def _waiting(self) -> int:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from labeling.batch import run_lock
 from labeling.batch.generations import Description, options_of_run
 from labeling.batch.job import Purpose, Transplantation
-from labeling.batch.journal import FILES
 from labeling.batch.options import RunOptions
 from labeling.batch.selection import Shard
+from labeling.batch.state_files import FILES
 from labeling.batch.storage import Folder, Storage, open_storage
 from labeling.batch.task import STATE_FOLDER, Mode
 from labeling.errors import LabelingError, UnreadableFile
