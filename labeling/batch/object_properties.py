@@ -9,6 +9,7 @@ import mimetypes
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,16 @@ def _for_format(values: Mapping[str, Any], format: str) -> dict[str, Any]:
         known = "|".join(re.escape(each[1:]) for row in formats.FORMATS for each in row.extensions)
         changed[DISPOSITION] = re.sub(rf"\.(?:{known})(?=\"|;|\s*$)", extension, values[DISPOSITION], flags=re.I)
     return changed
+
+
+def decoded_text(value: str) -> str:
+    """Return the text that a value stands for in which what is not ASCII is written as RFC 2047 asks for."""
+    if not value.startswith("=?"):
+        return value
+    try:
+        return str(make_header(decode_header(value)))
+    except (ValueError, LookupError):  # it only looks like one
+        return value
 
 
 def media_type_of(local: Path, name: str) -> str:

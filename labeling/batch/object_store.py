@@ -67,6 +67,8 @@ class ObjectStore:
         found = False
         for _, _, files in self.fs.walk(base, detail=True, on_error="raise"):
             for each in files.values():
+                if each["name"].rstrip("/") == base:  # an object of this name is not below it
+                    continue
                 found = True
                 yield each["name"], int(each["size"] or 0), stamp(each), changed(each)
         if not found and "http" in str(self.fs.protocol):  # a server that answers is no folder
@@ -121,6 +123,10 @@ class ObjectStore:
             ask: For what these do not tell.
         """
         return None
+
+    def adapted(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Loss]]:
+        """Return properties in the form that such a store takes, and those for which it has none."""
+        return dict(values), []
 
     def kept(self, details: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the properties that an object's details show, to be compared with what it was given."""

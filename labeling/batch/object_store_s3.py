@@ -154,13 +154,18 @@ class S3Store(ObjectStore):
 
     def _parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
         parameters = {_PARAMETERS[name]: value for name, value in values.items() if name in _PARAMETERS and value}
-        if METADATA in values:
-            parameters["Metadata"] = {key: _ascii(value) for key, value in values[METADATA].items()}
         if TAGS in values:
             parameters["Tagging"] = urlencode(values[TAGS])
         if self._asks_for_encryption and STORES_OWN in values:
             parameters["ServerSideEncryption"] = values[STORES_OWN]
         return {**parameters, **values.get(ENCRYPTION, {}), **values.get(ACL, {})}
+
+    def adapted(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Loss]]:
+        """Return the values with metadata in ASCII."""
+        found = dict(values)
+        if METADATA in found:
+            found[METADATA] = {key.lower(): _ascii(value) for key, value in found[METADATA].items()}
+        return found, []
 
     def read_back(self, path: str) -> tuple[str, Mapping[str, Any]]:
         """Return the SHA-256 of an object's bytes, and what GetObject says of it, which is what HeadObject says."""

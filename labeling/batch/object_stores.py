@@ -22,6 +22,15 @@ def store_of(fs: Any, name: str) -> ObjectStore:
         from labeling.batch.object_store_s3 import S3Store
 
         return S3Store(fs, name)
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+    if "gs" in protocols:
+        from labeling.batch.object_store_gs import GoogleStore
+
+        return GoogleStore(fs, name)
+    if "abfs" in protocols and hasattr(fs, "service_client"):
+        from labeling.batch.object_store_azure import AzureStore
+
+        return AzureStore(fs, name)
     return ObjectStore(fs, name)
 
 
@@ -46,7 +55,10 @@ class Upload:
         self._refused: list[Loss] = []
         self._found: Mapping[str, Any] = {}
         if carried is not None:
-            self._values, self._unfit = fitted(carried, store.kind, store.known, store.decided, store.name)
+            values, unfit = fitted(carried, store.kind, store.known, store.decided, store.name)
+            self._values, unfitted = store.adapted(values)
+            self._unfit = [*unfit, *unfitted]
+            forbid_losses(carried, self._unfit)
 
     def put(self) -> None:
         """Put the object, without what the store refuses."""
