@@ -88,12 +88,21 @@ def _print_events(ray: Any, *, wanted: bool) -> None:
             ray._private.worker._worker_logs_enabled = wanted
 
 
-def head_answers(ray: Any) -> bool:
-    """Return whether the head of the cluster that this process is connected to still accepts connections.
+def head_address(ray: Any) -> str:
+    """Return where the head of the cluster can be asked whether it lives; nothing if it cannot, as behind ``ray://``."""
+    address = str(ray.get_runtime_context().gcs_address)
+    return address if head_answers(address) else ""
 
-    Without it Ray waits for a minute, and then ends the process.
+
+def head_answers(address: str) -> bool:
+    """Return whether the head of the cluster accepts connections. Without it, Ray would end the process in a minute.
+
+    Args:
+        address: What :func:`head_address` has returned. If that is nothing, the head is taken to live.
     """
-    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    if not address:
+        return True
+    host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT):
             return True

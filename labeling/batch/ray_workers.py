@@ -24,7 +24,7 @@ from typing import Any
 from labeling._version import __version__
 from labeling.batch import run_lock
 from labeling.batch.job import Job
-from labeling.batch.ray_cluster import connect, disconnect, head_answers
+from labeling.batch.ray_cluster import connect, disconnect, head_address, head_answers
 from labeling.batch.resources import default_workers
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import Outcome, Task
@@ -170,6 +170,7 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
             num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD", enable_task_events=False
         )(_WorkerActor)  # fmt: skip
         self._node = self._ray.get_runtime_context().get_node_id()
+        self._head = head_address(self._ray)
         self._last_worker_seen = self._last_node_check = self._head_seen = time.monotonic()
         self._lost_nodes: Counter[str] = Counter()  # by the file that was in flight
         self._paths_with_leftovers: set[str] = set()
@@ -279,7 +280,7 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
 
     def _node_is_dead(self, node: str) -> bool:
         """Return whether Ray knows that a node is lost; ``False`` while its head cannot be asked."""
-        return head_answers(self._ray) and any(
+        return head_answers(self._head) and any(
             each["NodeID"] == node and not each["Alive"] for each in self._ray.nodes()
         )
 
@@ -294,7 +295,7 @@ class RayWorkerPool(WorkerPool[_ActorSlot]):
             self._last_node_check = self._head_seen = now
         elif now - self._last_node_check > NODE_CHECK_INTERVAL:
             self._last_node_check = now
-            if head_answers(self._ray):
+            if head_answers(self._head):
                 self._head_seen = now
             elif now - self._head_seen > HEAD_TIMEOUT + NODE_CHECK_INTERVAL:
                 raise LabelingError(
