@@ -175,8 +175,8 @@ def test_both_nodes_work_and_the_results_are_those_of_the_local_pool(nodes: Node
     assert {path: (target / path).stat().st_mtime_ns for path in paths} == before
     whole(target, paths)
     other = partial(nodes.labelers.Witness, producer=PRODUCER, visible=False)
-    with pytest.raises(LabelingError, match=r"other options \(visible\)"):
-        run(folder, target, labeler=other, engine="ray", ray_address=nodes.address)
+    later = run(folder, target, labeler=other, engine="ray", ray_address=nodes.address)
+    assert later.summary["earlier_options"] == {"files": 40, "options": ["visible"]}
 
 
 def test_pictures_are_converted_on_a_cluster_as_they_are_here(nodes: Nodes, tmp_path: Path) -> None:
