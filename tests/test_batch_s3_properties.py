@@ -180,6 +180,14 @@ def test_locks_come_last(store: Server) -> None:
     assert lost(results(go(f"s3://{source}", f"s3://{free}"))["a.png"]).keys() == {"retention", "legal hold"}
 
 
+def test_a_folder_keeps_bytes_alone_and_one_sentence_says_so(store: Server, source: str) -> None:
+    down = go(f"s3://{source}", "down")
+    assert down.summary["bytes_only"] is True
+    assert "keeps bytes alone" in down.page.read_text()
+    assert not any(lost(line) for line in results(down).values())
+    assert "bytes_only" not in go(f"s3://{source}", f"s3://{store.bucket()}").summary
+
+
 def test_types_of_names_without_extension(store: Server, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -336,6 +336,8 @@ class Execution:
             summary["earlier_options"] = older
         if session.repeated:
             summary["repeated"] = session.repeated
+        if self.source.keeps_properties and not self.output.keeps_properties and self.purpose.mode != "verify":
+            summary["bytes_only"] = True
         if self.shard is not None:
             summary["shard"] = str(self.shard)
         summary["session"] = dict(self.watch.statuses)

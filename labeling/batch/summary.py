@@ -254,6 +254,7 @@ class Summary:
             - ``slowest``: up to ten rows of ``path``, ``seconds``, ``status``, ``size``, ``media_type``
             - ``earlier_options``, if files were labelled or converted with other options than those of this session and
               stay so: ``files``, ``options`` that differ
+            - ``bytes_only``: true if the source's objects have properties and the target's files have none
             - ``session``: status → files that this session has finished
             - ``since`` with that option: ``moment`` (None: everything was taken), and ``older``, files left out by it
             - with those options: ``shard``, such as ``3/16``; ``limited`` if files are left for another session:

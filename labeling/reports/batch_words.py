@@ -73,6 +73,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{n} files were done by an earlier run and left as they are; throughput counts this run only.",
         "{n} 个文件已由先前的任务完成，本次未再处理；吞吐量仅按本次任务计算。",
     ),
+    "bytes_only": (
+        "The target keeps bytes alone: metadata, tags, access and headers of the source's objects are not in it.",
+        "目标位置只保存文件内容，源对象的元数据、标签、访问权限和标头未予保留。",
+    ),
     "earlier:label": (
         "{n} files were labelled with earlier options ({options}); `restart=True` labels them again.",
         "{n} 个文件的标识是按先前的选项（{options}）添加的；使用 `restart=True` 可重新添加。",
@@ -400,6 +404,8 @@ def remarks(summary: Mapping[str, Any], language: str = "en") -> Iterator[tuple[
     if number := sum(row["count"] for row in rows):
         names = [path for row in rows for path in row["examples"]][:REMARKED]
         yield _counted("remade", number, language), names + ["…"] * (number > len(names))
+    if summary.get("bytes_only"):
+        yield word("bytes_only", language), []
 
 
 def _counted(key: str, number: int, language: str) -> str:
