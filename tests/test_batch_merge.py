@@ -20,6 +20,7 @@ from labeling.batch.conversion import Conversion
 from .batching import STATE, tree
 from .commands import run as command
 from .pictures import rgb
+from .s3 import Server
 from .test_bad_input import PRODUCER
 
 LABELER = Labeler(producer=PRODUCER, visible=False)
@@ -201,3 +202,22 @@ def test_the_command(sharded: tuple[Path, Path, list[str]], tmp_path: Path) -> N
 
     assert "no such folder" in command("batch", "./merge", "out", cwd=tmp_path).stderr
     assert "Missing option '-o'" in command("batch", "merge", "out", cwd=tmp_path).stderr
+
+
+def test_states_on_an_object_store(store: Server, tmp_path: Path) -> None:
+    target = f"s3://{store.bucket()}/out"
+    paths = tree(tmp_path / "in", 6, size=(24, 16))
+    for number in (1, 2):
+        state = tmp_path / f"s{number}"
+        batch.run(tmp_path / "in", target, labeler=LABELER, engine="inline", shard=f"{number}/2", state=state)
+    merged = batch.merge([target], tmp_path / "all")
+    assert [line["path"] for line in lines(merged.folder)] == sorted(paths)
+    assert (merged.exit_code, kinds(merged)) == (0, [])
+    assert [row["state"] for row in merged.summary["merged"]] == [f"{target}/{STATE}/shard-{n}-of-2" for n in (1, 2)]
+    name = next(key for key in store.keys(target.split("/")[2]) if key.endswith("shard-2-of-2/run.json"))
+    body = json.loads(store.client.get_object(Bucket=target.split("/")[2], Key=name)["Body"].read())
+    body["notes"]["open"] = "1"  # as a run has it that is at work, or was lost
+    store.client.put_object(Bucket=target.split("/")[2], Key=name, Body=json.dumps(body).encode())
+    merged = batch.merge([f"{target}/{STATE}"], tmp_path / "all")
+    assert (merged.exit_code, kinds(merged)) == (3, ["unfinished"])
+    assert merged.summary["warnings"][0]["examples"][0].endswith("it is at work, or its end was lost")

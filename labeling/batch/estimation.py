@@ -42,13 +42,13 @@ SAMPLE_SECONDS = 120.0
 WARMED_UP = 5.0
 """Seconds beyond which it does not matter that a worker loads its libraries with the first file of a kind."""
 
-OWN_SECONDS = 0.00017
-"""Processor time that the run's own process needs for each file."""
+OWN_SECONDS, OWN_SECONDS_RECORDED = 0.00018, 0.00027
+"""Processor time that the run's own process needs for each file, and with a ledger in SQLite (docs/scale.md)."""
 
 ROW_BYTES, ROW_BYTES_PER_PATH_BYTE = 210, 2.4
 """What a file takes in the journal."""
 
-RECORD_BYTES = 900
+RECORD_BYTES = 1030
 """What a record takes in the ledger, with its indexes."""
 
 READ = Counter({"HEAD": 2, "GET": 1})
@@ -328,7 +328,10 @@ class _Estimating:
         """Return the seconds that the run takes, and what decides that."""
         if self._unknown_workers:
             return None, None
-        bounds = {"workers": work / self._workers, "run": files * OWN_SECONDS}
+        bounds = {
+            "workers": work / self._workers,
+            "run": files * (OWN_SECONDS_RECORDED if self.ledger else OWN_SECONDS),
+        }
         if self.options.rate is not None:
             bounds["rate"] = files / files_per_second(self.options.rate)
         bound = max(bounds, key=lambda name: bounds[name])

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from labeling.batch import local_copies
+from labeling.batch import local_copies, run_identity
 from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.report import SUMMARY
-from labeling.batch.state_files import JOURNAL, RESULTS, in_use
+from labeling.batch.state_files import JOURNAL, RESULTS, RUN, in_use
 from labeling.batch.storage import Folder, open_storage
 from labeling.batch.task import STATE_FOLDER
 from labeling.errors import LabelingError, UnreadableFile
@@ -45,7 +45,7 @@ class State:
         summary: What the last session that came to its end has summed up; empty if none has.
         options: What its results depend on.
         unfinished: Files that were begun and have no result.
-        failure: Why it counts as unfinished, if it does: ``begun``, ``summary``, ``interrupted`` or ``limited``.
+        is_open: It is at work in a target on an object store, or its end was lost.
     """
 
     name: str
@@ -53,6 +53,7 @@ class State:
     summary: dict[str, Any]
     options: dict[str, Any]
     unfinished: int
+    is_open: bool
     db: sqlite3.Connection
     results: IO[bytes]
 
@@ -78,7 +79,9 @@ class State:
 
     @property
     def failure(self) -> str:
-        """Why it counts as unfinished."""
+        """Why it counts as unfinished, if it does: ``open``, ``begun``, ``summary``, ``interrupted`` or ``limited``."""
+        if self.is_open:
+            return "open"
         if self.unfinished:
             return "begun"
         if not self.summary:
@@ -155,7 +158,7 @@ def _fetched(
     found = []
     for place in sorted(inside, key=lambda each: (len(each), each)):
         folder = stack.enter_context(local_copies.temporary_folder())
-        for name in (RESULTS, JOURNAL, SUMMARY):
+        for name in (RUN, RESULTS, JOURNAL, SUMMARY):
             storage.download(f"{place}/{name}" if place else name, folder / name)
         found.append((f"{storage.name}/{place}".rstrip("/"), folder))
     return found
@@ -188,7 +191,14 @@ def _opened(name: str, folder: Path, number: int, stack: ExitStack) -> State:
         raise UnreadableFile(f"the journal cannot be read ({error})", path=name) from error
     except OSError as error:
         raise UnreadableFile(f"cannot be read ({error.strerror})", path=name) from error
-    return State(name, number, _summary(folder / SUMMARY), options, int(unfinished), db, results)
+    is_open = _is_copy_of_open(folder)
+    return State(name, number, _summary(folder / SUMMARY), options, int(unfinished), is_open, db, results)
+
+
+def _is_copy_of_open(folder: Path) -> bool:
+    """Return whether a run has said that it works in the target from which a folder was fetched."""
+    notes = run_identity.read(folder / RUN).get("notes")
+    return isinstance(notes, dict) and bool(notes.get("open"))
 
 
 def _connected(folder: Path, stack: ExitStack) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ from labeling.batch.report import PAGE, SUMMARY
 from labeling.batch.selection import Shard
 from labeling.batch.state_files import JOURNAL, RESULTS
 from labeling.batch.summary import Summary, to_json
-from labeling.batch.task import Mode, Status
+from labeling.batch.task import Mode
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.gates import guarded
 from labeling.inert import to_json as inert_json
@@ -31,7 +31,6 @@ MAX_STATES = 4096
 MAX_EXAMPLES = 3
 
 _INCOMPLETE = frozenset({"missing", "unfinished"})
-_WRITTEN = frozenset({Status.LABELLED, Status.CONVERTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +199,7 @@ class _Merging:
     def _compare_outputs(self, groups: Iterable[list[tuple[Row, bytes, dict[str, Any]]]]) -> None:
         """Count files of different sources that have one path, and were written to one target under it."""
         written = [(self._states[row.state].target, record) for group in groups for row, _, record in group[:1]]
-        targets = [target for target, record in written if target and record.get("status") == Status.LABELLED]
+        targets = [target for target, record in written if target and record.get("output") == record.get("path")]
         if len(set(targets)) < len(targets):
             self._warnings.count("outputs", str(written[0][1]["path"]))
 

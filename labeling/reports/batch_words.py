@@ -133,6 +133,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Outputs that belong to several sources: {n}. Each can hold only one of them.",
         "有 {n} 个输出文件对应多个来源文件，每个输出只能保存其中之一。",
     ),
+    "unfinished:open": ("it is at work, or its end was lost", "任务仍在运行，或其结束状态已丢失"),
     "unfinished:begun": ("files were begun and not finished", "有文件已开始处理但未完成"),
     "unfinished:summary": ("there is no summary", "缺少汇总文件"),
     "unfinished:interrupted": ("its last session was interrupted", "最近一次运行被中断"),
