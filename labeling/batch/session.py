@@ -19,6 +19,7 @@ from labeling.batch.journal import Journal
 from labeling.batch.listing import BackgroundCount, BackgroundListing
 from labeling.batch.pace import Allowance, TokenBucket
 from labeling.batch.plan import PlanOptions
+from labeling.batch.recording import MAX_UNRECORDED, BackgroundRecorder
 from labeling.batch.task import SUCCESSFUL, Item, Known, Outcome, Problem, Status, Task, problem_outcome, record_key
 from labeling.batch.workers import Event, GivenBack, WorkerLost, WorkerPool
 from labeling.errors import LabelingError
@@ -120,6 +121,7 @@ class Session:
         self._finished: list[Outcome] = []
         self._held: Sequence[Item] = ()  # listed, and beyond the allowance
         self._questions = Questions(self.ledger, in_place=self.in_place) if self.ledger is not None else None
+        self._recorder = BackgroundRecorder(self.ledger) if self.ledger is not None else None
         self._start = self._last_flush = self._last_report = time.monotonic()
 
     def stop(self) -> None:
@@ -152,7 +154,11 @@ class Session:
             if self.count is not None:
                 self.count.stop()
             self._finished.extend(self.brake.rest())
-            self._flush(now=True)
+            try:
+                self._flush(now=True)
+            finally:
+                if self._recorder is not None:
+                    self._recorder.close()
         self._report(now=True)
 
     def _checkpoint(self) -> None:
@@ -292,12 +298,26 @@ class Session:
 
     def _flush(self, *, now: bool = False) -> None:
         """Write the results that are due: to the ledger, then to the results and the journal."""
+        if self._recorder is not None:
+            waits = now or len(self._finished) >= MAX_UNRECORDED
+            self._write_down(self._recorder.recorded(wait=waits))
+            if self._recorder.busy:
+                return
         due = len(self._finished) >= FLUSH_COUNT or time.monotonic() - self._last_flush > FLUSH_INTERVAL
         if not self._finished or not (due or now):
             return
         finished, self._finished = self._finished, []
-        if self.ledger is not None and (entries := [entry for outcome in finished for entry in outcome.entries]):
-            self.ledger.append(entries)
+        self._last_flush = time.monotonic()
+        if self._recorder is None or not any(outcome.entries for outcome in finished):
+            self._write_down(finished)
+            return
+        self._recorder.begin(finished)
+        self._write_down(self._recorder.recorded(wait=now))
+
+    def _write_down(self, finished: Sequence[Outcome]) -> None:
+        """Write results to the results and the journal. The ledger has them."""
+        if not finished:
+            return
         self.journal.finish(finished)
         for outcome in finished:
             self.progress.done += 1
@@ -305,7 +325,6 @@ class Session:
             self.progress.errors += outcome.status not in SUCCESSFUL
         if self.on_finished is not None:
             self.on_finished(finished)
-        self._last_flush = time.monotonic()
 
     def _report(self, *, now: bool = False) -> None:
         """Report the progress, if the last report is long enough ago."""
