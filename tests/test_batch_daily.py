@@ -128,6 +128,9 @@ def test_another_choice_of_files_has_its_own_last_session(tmp_path: Path) -> Non
     other = tmp_path / "other"
     run(source, other, file_list=tmp_path / "list")
     assert run(source, other, since="last")["since"]["moment"] is None
+    single = tmp_path / "single"
+    run(source / paths[0], single)
+    assert run(source, single, since="last")["since"]["moment"] is None
 
 
 # --- log and metrics --------------------------------------------------------------------------------------------------

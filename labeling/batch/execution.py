@@ -155,7 +155,7 @@ class Execution:
 
     def _saw_all(self, session: Session, selection: Selection, *, listed: bool) -> bool:
         """Return whether the session has finished every file of its source, so that the next may begin where it did."""
-        whole = self.options.since in (None, LAST) and not listed and not selection.closed
+        whole = self.options.since in (None, LAST) and not listed and not selection.closed and not self.source.only
         ended = session.error is not None or session.progress.stopping or session.limited
         return whole and not ended and not session.brake.to_be_tried_again
 
