@@ -178,6 +178,10 @@ def sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UnreadableFile("there is no such file", path=path) from None
+    except PermissionError:
+        raise UnreadableFile("no permission to read it", path=path) from None
     except OSError as error:
         raise UnreadableFile(f"cannot be read ({error.strerror})", path=path) from None
 

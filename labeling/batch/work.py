@@ -23,7 +23,14 @@ from labeling.batch.task import (
     problem_outcome,
     with_losses,
 )
-from labeling.errors import InternalError, LabelConflict, LabelingError, UnsupportedFormat, WouldLose
+from labeling.errors import (
+    InternalError,
+    LabelConflict,
+    LabelingError,
+    UnsupportedFormat,
+    WouldLose,
+    error_context,
+)
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
 from labeling.inert import without_secrets
@@ -90,7 +97,8 @@ class Worker:
         size, stamp, details = job.source.look(item.path)
         with ExitStack() as stack:
             local = stack.enter_context(job.source.fetch(item.path, details))
-            digest = self._source_sha256 = sha256(local)
+            with error_context(item.path, replacing=str(local)):
+                digest = self._source_sha256 = sha256(local)
             if self._is_done(task, digest):
                 return Outcome(item.path, Status.LABELLED, b"", size, stamp, digest, unchanged=True)
             source_sha256 = self._of_source(task, digest)
