@@ -14,6 +14,7 @@ from rich.console import Console
 from labeling import Labeler
 from labeling.batch import Check, run
 from labeling.cli._batch_summary import print_summary
+from labeling.ledger import Ledger
 from labeling.reports.batch_words import shown_statuses
 
 from .batching import STATE, batch, results, statuses
@@ -142,3 +143,23 @@ def test_a_verification_says_by_colour_and_by_cause_what_does_not_comply(tmp_pat
     assert any("\x1b[31m━" in line for line in bars)  # red
     assert not any("\x1b[32m" in line for line in bars)  # and nothing green
     assert "broken00.png" in out.getvalue().partition("Causes")[2].partition("Rules")[0]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_ledger_that_comes_later_is_said_to_lack_what_was_done(listed: bool, tmp_path: Path) -> None:
+    folder, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    mixed(folder, sound=3, broken=0)
+    listing = tmp_path / "list"
+    listing.write_text("sound00.png\nsound01.png\nsound02.png\n")
+    files: tuple[str | Path, ...] = ("--files", listing) if listed else ("--include", "*.png")
+    arguments = (folder, target, "--no-visible", "--workers", "1", *files)
+    assert "without a ledger" not in batch(*arguments).stdout
+    with Ledger.open(book) as ledger:
+        assert not list(ledger.export())
+    done = batch(*arguments, "--ledger", book)
+    assert "3 files were labelled by runs without a ledger, and are not in it; --restart processes" in done.stdout
+    ids = {line["content_id"] for line in results(target).values()}
+    done = batch(*arguments, "--ledger", book, "--restart")
+    assert "without a ledger" not in done.stdout
+    with Ledger.open(book) as ledger:
+        assert {record.content_id for record in ledger.export()} == ids

@@ -172,3 +172,33 @@ def test_names_that_are_not_utf8_are_spelled_one_way_that_lists_take(tmp_path: P
         labeler = Labeler(producer=PRODUCER, visible=False)
         run(folder, target, labeler=labeler, engine="inline", file_list=listing, restart=True, overwrite=True)
         assert results(target)[name]["status"] == "labelled"
+
+
+def test_one_content_id_for_two_files_is_refused_for_the_second(tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    names = [f"{number:03}.png" for number in range(80)]  # in two portions
+    for name in names:
+        Image.new("RGB", (24, 16), (int(name[:3]), 0, 0)).save(folder / name)
+    listing = tmp_path / "list.csv"
+
+    def listed(ids: dict[str, str]) -> dict[str, dict[str, object]]:
+        rows = "".join(f"{name},{ids.get(name, f'id-{name}')}\n" for name in sorted(ids | dict.fromkeys(names)))
+        listing.write_text(f"path,content_id\n{rows}")
+        labeler = Labeler(producer=PRODUCER, visible=False)
+        run(folder, target, labeler=labeler, engine="inline", file_list=listing, retry_failed=True)
+        return results(target)
+
+    found = listed({"001.png": "same", "003.png": "same", "079.png": "same"})
+    assert found["001.png"]["content_id"] == "same"
+    for name in ("003.png", "079.png"):
+        assert found[name]["status"] == "refused"
+        assert found[name]["error"]["kind"] == "SameContentId"  # type: ignore[index]
+        assert "same, to 001.png as well" in found[name]["error"]["message"]  # type: ignore[index]
+    assert sum(line["status"] == "labelled" for line in found.values()) == 78
+    found = listed({"001.png": "same", "003.png": "another", "079.png": "third"})  # the list is mended
+    assert {line["status"] for line in found.values()} == {"labelled"}
+    (folder / "001.png").rename(folder / "new.png")  # a renamed file keeps its id
+    names.remove("001.png")
+    found = listed({"new.png": "same", "003.png": "another", "079.png": "third"})
+    assert found["new.png"]["content_id"] == "same"

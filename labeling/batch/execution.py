@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from labeling.batch import generations, remote_state, run_lock, setup
+from labeling.batch import generations, remote_state, run_lock, setup, unrecorded
 from labeling.batch.brake import Brake
 from labeling.batch.conversion import OutputNames
 from labeling.batch.coverage import Coverage, Scope
@@ -103,6 +103,7 @@ class Execution:
         self.folder = setup.state_folder(self.options, self.output)
         self.shard = None if self.options.shard is None else Shard.parse(self.options.shard)
         self.engine = self.options.engine
+        self.unrecorded = 0
         if self.source.in_this_process or self.output.in_this_process:
             self.engine = "inline"  # other processes would see another memory
         self.local_workers = self.options.workers or default_workers(uses_ocr=self.purpose.uses_ocr)
@@ -126,7 +127,12 @@ class Execution:
             pool = self._start_pool(job)
             self._tell_begin(pool, since)
             selection = Selection(self.shard, since, self._output_name)
+            self.unrecorded = unrecorded.count(journal) if self.ledger is not None else 0
             session = self._run_session(journal, job, pool, opened_list, selection)
+            if self.ledger is None and session.progress.done and self.purpose.mode != "verify":
+                unrecorded.note(journal)
+            if self.unrecorded and (opened_list is None or self.options.restart):
+                self.unrecorded = unrecorded.count(journal)  # a session meets all that its list names, done or not
             if self._saw_all(session, selection, listed=opened_list is not None):
                 journal.set_meta("complete", complete.note(started))
                 self.watch.last_complete = complete.last
@@ -334,6 +340,8 @@ class Execution:
         )  # fmt: skip
         if older is not None:
             summary["earlier_options"] = older
+        if self.unrecorded:
+            summary["unrecorded"] = self.unrecorded
         if session.repeated:
             summary["repeated"] = session.repeated
         if self.source.keeps_properties and not self.output.keeps_properties and self.purpose.mode != "verify":

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from labeling.batch import run_identity
 from labeling.batch.conversion import OutputNames, same_output
+from labeling.batch.given_ids import claim_given_ids
 from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
 from labeling.batch.journal_schema import migrate, prepare
 from labeling.batch.plan import Plan, PlanOptions, Row, outputs_to_remake, task_for, task_to_remake
@@ -205,6 +206,7 @@ class Journal:
                 "session=excluded.session, crashes=excluded.crashes, begun=excluded.begun, redo=excluded.redo",
                 begun.values(),
             )
+            claim_given_ids(self._db, plan.tasks, self.session)
             if options.outputs is not None:
                 self._claim_outputs(plan.tasks, options.outputs)
         return plan
@@ -286,6 +288,12 @@ class Journal:
     def count(self) -> int:
         """Return how many files the journal knows."""
         return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
+
+    def count_made_in(self, sessions: Sequence[int]) -> int:
+        """Return how many files have an output and were processed last in one of these sessions."""
+        numbers = ",".join(map(str, sessions))
+        query = f"SELECT count(*) FROM item WHERE status IN ('labelled', 'converted') AND session IN ({numbers})"  # noqa: S608
+        return int(self._db.execute(query).fetchone()[0])
 
     def unfinished(self) -> Iterator[str]:
         """Yield the files that a killed worker may have been writing.

@@ -258,7 +258,8 @@ class Summary:
             - ``session``: status → files that this session has finished
             - ``since`` with that option: ``moment`` (None: everything was taken), and ``older``, files left out by it
             - with those options: ``shard``, such as ``3/16``; ``limited`` if files are left for another session:
-              ``limit``, and ``left``, how many at most (None: not counted); ``stopped``: the sentence that says why
+              ``limit``, and ``left``, how many at most (None: not counted); ``unrecorded``: how many outputs of earlier
+              sessions the ledger does not have; ``stopped``: the sentence that says why
               the run ended early
             - ``timeline``: ``start``, ``interval`` (s), and for each interval ``files`` and ``bytes`` finished in it
         """

@@ -146,6 +146,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "1 output was gone or no longer as it was written, and was made again with its content id:",
         "1 个输出文件已丢失或与写入时不一致，已按原内容编号重新生成：",
     ),
+    "unrecorded": (
+        "{n} files were labelled by runs without a ledger, and are not in it; `restart=True` processes and records "
+        "them again, with their content ids.",
+        "{n} 个文件由未使用台账的任务处理，台账中没有其记录；`restart=True` 会重新处理并记录，内容编号不变。",
+    ),
+    "unrecorded:1": (
+        "1 file was labelled by a run without a ledger, and is not in it; `restart=True` processes and records it "
+        "again, with its content id.",
+        "1 个文件由未使用台账的任务处理，台账中没有其记录；`restart=True` 会重新处理并记录，内容编号不变。",
+    ),
     # facts
     "source": ("Source", "来源目录"),
     "target": ("Target", "目标目录"),
@@ -278,6 +288,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "choose another target, or replace what is there with `overwrite=True`",
         "目标位置已有同名文件，且并非由本任务生成。请更换目标位置，或用 `overwrite=True` 覆盖。",
     ),
+    "kind:SameContentId": (
+        "give each file a content id of its own",
+        "文件清单将同一内容编号给了另一个先列出的文件。请为每个文件填写各自的内容编号。",
+    ),
     "kind:SameOutput": (
         "rename one of them, or convert them into different targets",
         "转换后与另一个文件同名，先列出的文件已占用该名称。请重命名其中一个，或分别转换到不同的目标位置。",
@@ -407,6 +421,8 @@ def remarks(summary: Mapping[str, Any], language: str = "en") -> Iterator[tuple[
         yield _counted("remade", number, language), names + ["…"] * (number > len(names))
     if summary.get("bytes_only"):
         yield word("bytes_only", language), []
+    if number := summary.get("unrecorded", 0):
+        yield _counted("unrecorded", number, language), []
 
 
 def _counted(key: str, number: int, language: str) -> str:
