@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import click
 
-from labeling.batch.options import DEFAULT_TIMEOUT, DEPTHS, ENGINES, LANGUAGES, RunOptions
+from labeling.batch.options import DEFAULT_TIMEOUT, DEPTHS, ENGINES, LANGUAGES, PRUNES, RunOptions
 from labeling.errors import LabelingError
 from labeling.options import options_of
 from labeling.options.conversion import ConversionOptions
@@ -111,6 +111,7 @@ class _Batch(Sectioned):
 @_option("since", metavar="WHEN")
 @_option("rate", metavar="N/s")
 @_option("check_outputs", type=click.Choice(DEPTHS), is_flag=False, flag_value=DEPTHS[0], metavar="[size|sha256]")
+@_option("prune_orphans", type=click.Choice(PRUNES), metavar="list|remove")
 @_option("allow_empty")
 @_option("workers", type=click.IntRange(1), metavar="N")
 @_option("engine", type=click.Choice([engine for engine in ENGINES if engine != "inline"]), default="local")

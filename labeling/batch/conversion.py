@@ -84,10 +84,18 @@ class OutputNames:
     Args:
         target: Where they go.
         format: The format that all get; ``None`` keeps their names.
+        source: Where the sources are; ``None`` if none of them is ever gone.
     """
 
-    def __init__(self, target: Storage, format: str | None) -> None:
-        self._target, self._format = target, format
+    def __init__(self, target: Storage, format: str | None, source: Storage | None = None) -> None:
+        self._target, self._format, self._source = target, format, source
+
+    def is_gone(self, path: str) -> bool:
+        """Return whether a source is there no more; ``False`` if that cannot be told."""
+        try:
+            return self._source is not None and not self._source.exists(path)
+        except LabelingError:
+            return False
 
     def name_of(self, path: str) -> str:
         """Return the output's path for a source's path."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from labeling.batch.storage import Storage
 from labeling.batch.task import EmptySource, Item, Status
+from labeling.errors import UnreadableFile
 
 Scope = Literal["all", "globs", "list"]
 """What a session lists: the whole source, what its globs choose of it, or what a file list names."""
@@ -25,10 +26,12 @@ class Coverage:
 
     Attributes:
         scope: What is listed.
-        known_before: Files that the journal knew when the session began.
+        known_before: Files that were in the source when the last session looked, as far as the journal knows.
         entries: What was listed, be it a file or not; before a shard takes its part.
         files: Files among them. What is never processed, such as a link that leads nowhere, is none.
         known: Entries of this run that its journal knew.
+        moved: Files that it knew under other names.
+        part: This run takes a shard of the source, or what is new in it: all that it knows may vanish.
     """
 
     scope: Scope
@@ -36,6 +39,8 @@ class Coverage:
     entries: int = 0
     files: int = 0
     known: int = 0
+    moved: int = 0
+    part: bool = False
 
     def counted(self, items: Iterable[Item]) -> Iterator[Item]:
         """Count the entries of a listing while it passes."""
@@ -63,7 +68,7 @@ class Coverage:
         """
         if not self.files:
             raise EmptySource(self._nothing(left_out=left_out), path=source.name, hint=self._hint(source))
-        if self.scope == "all" and self.known_before and not self.known:
+        if self.scope == "all" and self.known_before and not (self.known or self.moved or self.part):
             gone = (
                 "the file that earlier runs found is no longer there" if self.known_before == 1
                 else f"none of the {self.known_before:,} files that earlier runs found is there any more"
@@ -88,3 +93,27 @@ class Coverage:
         what = "the path, and that its disk is mounted" if source.local else "the bucket and the prefix"
         also = {"all": "", "globs": " and the globs", "list": " and the list"}[self.scope]
         return f"check {what}{also}; {_UNLESS}"
+
+
+def whole(items: Iterable[Item], source: Storage, *, may_be_empty: bool) -> Iterator[Item]:
+    """Yield the entries of a listing that must be complete.
+
+    Args:
+        items: The listing.
+        source: What is listed.
+        may_be_empty: There may be nothing in it.
+
+    Raises:
+        LabelingError: A folder could not be listed, or there is nothing.
+    """
+    empty = True
+    try:
+        for item in items:
+            if item.is_folder and item.problem is not None:
+                raise UnreadableFile(item.problem.message, path=item.path)
+            empty = False
+            yield item
+    except EmptySource:
+        empty = True
+    if empty and not may_be_empty:
+        raise EmptySource("there is no file in it any more", path=source.name, hint=_UNLESS)

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from labeling.batch import generations, remote_state, run_lock, setup, unrecorded
 from labeling.batch.brake import Brake
 from labeling.batch.conversion import OutputNames
-from labeling.batch.coverage import Coverage, Scope
+from labeling.batch.coverage import Coverage, Scope, whole
 from labeling.batch.job import Job, Purpose
 from labeling.batch.journal import Journal
 from labeling.batch.listing import (
@@ -34,12 +34,14 @@ from labeling.batch.options import RunOptions
 from labeling.batch.output_check import OutputCheck, output_check
 from labeling.batch.pace import Allowance, TokenBucket, files_per_second
 from labeling.batch.plan import PlanOptions
+from labeling.batch.rename_index import Content
+from labeling.batch.renamed import RenameFinder
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.selection import LAST, CompleteSessions, Selection, Shard, since_moment
 from labeling.batch.session import Progress, Session
 from labeling.batch.state_files import RESULTS, in_use, set_aside_if_damaged
 from labeling.batch.storage import Folder, Storage
-from labeling.batch.task import EmptySource
+from labeling.batch.task import EmptySource, Item
 from labeling.batch.watching import Watch
 from labeling.batch.workers import InlineWorker, ProcessPool, WorkerPool
 from labeling.errors import LabelingError
@@ -101,6 +103,7 @@ class Execution:
     def __post_init__(self) -> None:
         self.output = self.source if self.target is None else self.target
         self.folder = setup.state_folder(self.options, self.output)
+        self.orphans: dict[str, Any] | None = None
         self.shard = None if self.options.shard is None else Shard.parse(self.options.shard)
         self.engine = self.options.engine
         self.unrecorded = 0
@@ -138,6 +141,7 @@ class Execution:
                 self.watch.last_complete = complete.last
             if session.error is not None and not session.progress.done:
                 raise session.error
+            self.orphans = self._prune(session, journal, selection)
             if self.remote is not None:
                 self.remote.settle(journal)
             journal.compact()
@@ -224,7 +228,7 @@ class Execution:
             wanted = GlobFilter(self.options.include, self.options.exclude)
             globs = self.options.include or self.options.exclude or self.source.only
             scope: Scope = "list" if opened_list is not None else "globs" if globs else "all"
-            coverage = Coverage(scope, 0 if self._partial else journal.count())  # a part may lose all it has
+            coverage = Coverage(scope, journal.count(), part=self._partial)
             listing, count = self._listing(opened_list, wanted, coverage, selection)
             with self._output_check(scope) as check:
                 session = Session(
@@ -236,8 +240,9 @@ class Execution:
                         retry_failed=self.options.retry_failed, checksum=self._compares_sources,
                         overwrite=self.options.overwrite, named_once=opened_list is not None,
                         outputs=self._output_names(),
-                        output_check=check,
+                        output_check=check, renamed=self._known_by(journal),
                     ),
+                    RenameFinder(journal, self.source),
                     coverage,
                     in_place=self.options.in_place,
                     ledger=self.ledger,
@@ -253,6 +258,7 @@ class Execution:
                     session.run()
             completed = True
             self._require_files(session, left_out=wanted.left_out)
+            self._note_vanished(session, journal, selection)
         finally:
             pool.close(kill=not completed)
         return session
@@ -277,6 +283,14 @@ class Execution:
         names = self._output_names()
         return path if names is None else names.name_of(path)
 
+    def _known_by(self, journal: Journal) -> Content | None:
+        """Return by which digest files are known that may have another name now; ``None`` if there can be none."""
+        if self.purpose.check is not None or not journal.count():
+            return None
+        content: Content = "output_sha256" if self.options.in_place else "source_sha256"
+        journal.prepare_renames(content)
+        return content
+
     @property
     def _compares_sources(self) -> bool:
         """Whether all files are read to see whether they have changed: in place, they are the outputs as well."""
@@ -298,9 +312,43 @@ class Execution:
         except EmptySource as error:
             session.error = error
 
+    def _note_vanished(self, session: Session, journal: Journal, selection: Selection) -> None:
+        """Note which files are no longer in the source: some are missing if the session has met too few.
+
+        Only then are they looked for, in another listing: to note of every file that it is there would take longer.
+        """
+        missing = session.coverage.known_before - session.coverage.known - journal.renamed
+        if missing <= 0 or not self._has_listed_all(session, selection):
+            return
+        try:
+            everything = whole(self._tree(GlobFilter((), ())), self.source, may_be_empty=self.options.allow_empty)
+            journal.mark_vanished(item.key for item in selection.copy().of(everything))
+        except LabelingError as error:
+            session.error = error
+
+    def _prune(self, session: Session, journal: Journal, selection: Selection) -> dict[str, Any] | None:
+        """List or remove outputs without sources, if that is asked for; return what the summary says of it."""
+        if self.options.prune_orphans is None:
+            return None
+        if not self._has_listed_all(session, selection) or not session.coverage.files:
+            return {"skipped": True}
+        from labeling.batch.orphans import Pruning
+
+        return Pruning(journal, self.source, self.output, remove=self.options.prune_orphans == "remove").prune()
+
+    def _has_listed_all(self, session: Session, selection: Selection) -> bool:
+        """Return whether a session has listed the whole source, or its shard, and come to its end."""
+        ended = session.error is None and not session.progress.stopping and not session.limited
+        return ended and session.coverage.scope == "all" and self.options.since is None and not selection.closed
+
+    def _tree(self, wanted: GlobFilter) -> Iterator[Item]:
+        """Yield the files of the source."""
+        excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
+        return list_tree(self.source, wanted, excluded)
+
     def _output_names(self) -> OutputNames | None:
         conversion = self.purpose.conversion
-        return OutputNames(self.output, conversion.format) if conversion is not None else None
+        return OutputNames(self.output, conversion.format, self.source) if conversion is not None else None
 
     def _listing(
         self, opened_list: tuple[IO[str], str] | None, wanted: GlobFilter, coverage: Coverage, selection: Selection
@@ -312,12 +360,11 @@ class Execution:
             return BackgroundListing(
                 selection.of(coverage.counted(items)), 1 if self.source.local else CHUNK_SIZE
             ), None
-        excluded = (self.folder, self.target.root) if isinstance(self.target, Folder) else (self.folder,)
         count = None
         if self.report_progress is not None:
             also_wanted = GlobFilter(self.options.include, self.options.exclude)
-            count = BackgroundCount(selection.copy().of(list_tree(self.source, also_wanted, excluded)))
-        listed = coverage.counted(list_tree(self.source, wanted, excluded))
+            count = BackgroundCount(selection.copy().of(self._tree(also_wanted)))
+        listed = coverage.counted(self._tree(wanted))
         return BackgroundListing(selection.of(listed)), count
 
     def _report(
@@ -342,6 +389,9 @@ class Execution:
             summary["earlier_options"] = older
         if self.unrecorded:
             summary["unrecorded"] = self.unrecorded
+        summary["vanished"] = journal.count_vanished()
+        if self.orphans is not None:
+            summary["orphans"] = self.orphans
         if session.repeated:
             summary["repeated"] = session.repeated
         if self.source.keeps_properties and not self.output.keeps_properties and self.purpose.mode != "verify":

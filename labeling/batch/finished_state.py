@@ -89,8 +89,10 @@ class State:
         return next((name for name in ("interrupted", "limited") if self.summary.get(name)), "")
 
     def rows(self) -> Iterator[Row]:
-        """Yield where the result of each file is, in the order of the paths' bytes."""
-        query = "SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY key"
+        """Yield where the result of each file is that is in the source, in the order of the paths' bytes."""
+        columns = {name for _, name, *_ in self.db.execute("PRAGMA table_info(item)")}
+        there = "AND NOT vanished" if "vanished" in columns else ""  # version 1 does not tell
+        query = f"SELECT key, at, length FROM item WHERE at IS NOT NULL {there} ORDER BY key"  # noqa: S608 - no values
         for key, at, length in self.db.execute(query):
             yield Row(bytes(key), self.number, int(at), int(length))
 

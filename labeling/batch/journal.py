@@ -11,14 +11,15 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from labeling.batch import run_identity
+from labeling.batch import rename_index, run_identity, vanished
 from labeling.batch.conversion import OutputNames, same_output
 from labeling.batch.given_ids import claim_given_ids
 from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
@@ -29,6 +30,7 @@ from labeling.batch.state_files import HISTORY, JOURNAL, RESULTS, RUN
 from labeling.batch.task import SUCCESSFUL, Item, Outcome, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
+from labeling.inert import to_json
 from labeling.temporary import PLAIN
 
 
@@ -44,6 +46,8 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.renamed = 0
+        self._content: rename_index.Content = "source_sha256"
         self._path = folder / JOURNAL
         self._results_path = folder / RESULTS
         self.generation, self.redo_session, self.root = 1, 0, 0
@@ -168,7 +172,7 @@ class Journal:
         plan = Plan()
         with self._transaction():
             rows = self._rows([item.key for item in items])
-            plan.known = len(rows)
+            plan.known = sum(not row.vanished for row in rows.values())
             begun: dict[bytes, tuple[Any, ...]] = {}
             remake = outputs_to_remake(items, rows, options.output_check) if options.output_check is not None else {}
             for item in items:
@@ -182,6 +186,8 @@ class Journal:
                 if row is not None and item.problem is None and (why := remake.get(item.key)) is not None:
                     task = task_to_remake(item, row, why, task)
                 moved = row is not None and row.root not in (0, self.root)
+                if row is not None and row.vanished:
+                    self._db.execute("UPDATE item SET vanished=0 WHERE key=?", (item.key,))
                 if task is None:
                     plan.done += 1
                     plan.done_size += item.size
@@ -209,7 +215,26 @@ class Journal:
             claim_given_ids(self._db, plan.tasks, self.session)
             if options.outputs is not None:
                 self._claim_outputs(plan.tasks, options.outputs)
+            if options.renamed is not None:
+                new = [task for task in plan.tasks if task.item.problem is None and not task.known.output_sha256]
+                rename_index.give_twins(self._db, new, options.renamed, self.session)
         return plan
+
+    def prepare_renames(self, content: rename_index.Content) -> None:
+        """Get ready to find files by their size and content, which new ones may have under another name."""
+        with self._transaction():
+            rename_index.prepare(self._db, content)
+        self._content = content
+
+    def earlier_names(self, task: Task, digest: str) -> list[rename_index.EarlierName]:
+        """Return the names under which the journal knows a content, without the task's own."""
+        return rename_index.earlier_names(self._db, task, digest, self._content)
+
+    def result_at(self, at: int, length: int) -> dict[str, Any]:
+        """Return a result."""
+        self._results.seek(at)
+        found: dict[str, Any] = json.loads(self._results.read(length))
+        return found
 
     def _claim_outputs(self, tasks: Sequence[Task], outputs: OutputNames) -> None:
         """Give each file its output's name. One whose name belongs to a file that was listed before gets a problem."""
@@ -221,6 +246,9 @@ class Journal:
             key = path_bytes(name)
             self._db.execute("INSERT OR IGNORE INTO output VALUES (?, ?, 0)", (key, task.item.key))
             owner, free = self._db.execute("SELECT owner, free FROM output WHERE name=?", (key,)).fetchone()
+            if owner != task.item.key and outputs.is_gone(owner.decode("utf-8", "surrogateescape")):
+                rename_index.hand_over(self._db, key, owner, task.item.key)
+                owner, task.may_replace = task.item.key, True
             if owner != task.item.key:
                 task.item = replace(task.item, problem=same_output(name, owner.decode("utf-8", "surrogateescape")))
                 continue
@@ -252,14 +280,7 @@ class Journal:
         Raises:
             LabelingError: They cannot be written.
         """
-        try:
-            at = self._results.seek(self._valid)
-            write_all(self._results.fileno(), b"".join(each.line for each in outcomes if not each.unchanged))
-            os.fsync(self._results.fileno())  # the journal must not know of lines that a power cut removes
-        except OSError as error:
-            raise LabelingError(
-                f"cannot be written ({error.strerror})", path=self._results_path, hint="run again later"
-            ) from error
+        at = self._append([each.line for each in outcomes if not each.unchanged])
         with self._transaction():
             superseded = False
             for each in outcomes:
@@ -268,10 +289,25 @@ class Journal:
                 superseded = superseded or bool(row and row[0] is not None and not each.unchanged)
                 finish_row(self._db, key, each, at, self.generation, self.root)
                 at += len(each.line)
+                if each.moved_from:
+                    self.renamed += rename_index.forget(self._db, path_bytes(each.moved_from))
+                    superseded = True
             self._set("valid", str(at))
             if superseded:
                 self._set("superseded", "1")
         self._valid = at
+
+    def _append(self, lines: Sequence[bytes]) -> int:
+        """Write lines behind those that are valid, and return where they begin. Raises :class:`LabelingError`."""
+        try:
+            at = self._results.seek(self._valid)
+            write_all(self._results.fileno(), b"".join(lines))
+            os.fsync(self._results.fileno())  # the journal must not know of lines that a power cut removes
+        except OSError as error:
+            raise LabelingError(
+                f"cannot be written ({error.strerror})", path=self._results_path, hint="run again later"
+            ) from error
+        return at
 
     def forget_folders(self) -> None:
         """Drop the results of folders that could not be listed: this session lists them again."""
@@ -286,8 +322,38 @@ class Journal:
         return self._db.execute("SELECT 1 FROM item LIMIT 1").fetchone() is not None
 
     def count(self) -> int:
-        """Return how many files the journal knows."""
-        return int(self._db.execute("SELECT count(*) FROM item").fetchone()[0])
+        """Return how many files the journal knows, apart from those that are no longer in the source."""
+        return int(self._db.execute("SELECT count(*) FROM item WHERE NOT vanished").fetchone()[0])
+
+    def mark_vanished(self, listed: Iterable[bytes]) -> None:
+        """Note which files are no longer in the source, of which these are all. Raises what listing them raises."""
+        with self._transaction():
+            vanished.mark(self._db, listed, self.session)
+
+    def count_vanished(self) -> int:
+        """Return how many files are no longer in the source."""
+        return int(self._db.execute("SELECT count(*) FROM item WHERE vanished").fetchone()[0])
+
+    def orphans(self) -> Iterator[list[vanished.Orphan]]:
+        """Yield the outputs of this run whose sources are gone, some at a time."""
+        return vanished.orphans(self._db, self.root)
+
+    def note_pruned(self, keys: Sequence[bytes]) -> None:
+        """Note that the outputs of some files are removed now, in their results as well. Raises LabelingError."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines = []
+        for key in keys:
+            place = self._db.execute("SELECT at, length FROM item WHERE key=?", (key,)).fetchone()
+            text = to_json(self.result_at(*place) | {"pruned": time}, separators=(",", ":"))
+            lines.append(text.encode("utf-8", "backslashreplace") + b"\n")
+        at = self._append(lines)
+        with self._transaction():
+            for key, line in zip(keys, lines, strict=True):
+                vanished.prune(self._db, key, at, len(line))
+                at += len(line)
+            self._set("valid", str(at))
+            self._set("superseded", "1")
+        self._valid = at
 
     def count_made_in(self, sessions: Sequence[int]) -> int:
         """Return how many files have an output and were processed last in one of these sessions."""
@@ -306,9 +372,9 @@ class Journal:
     # --- results ------------------------------------------------------------------------------------------------------
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the valid results, one line for each file. Call :meth:`compact` first."""
+        """Yield the valid results, one line for each file that is in the source. Call :meth:`compact` first."""
         with self._results_path.open("rb") as file:
-            yield from file
+            yield from vanished.without(self._db, file)
 
     def failures(self) -> Iterator[tuple[list[tuple[str, str]], bytes]]:
         """Yield what the file list said about each file that went wrong, and its result. Call :meth:`compact` first."""

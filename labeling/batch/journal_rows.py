@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from labeling.batch import run_identity
+from labeling.batch import run_identity, vanished
 from labeling.batch.journal_schema import digest_bytes, output_bytes
 from labeling.batch.results_file import read_outcomes
 from labeling.batch.task import Outcome, Status, path_bytes
@@ -82,7 +82,9 @@ def rebuild(db: sqlite3.Connection, results: Path, identity: dict[str, Any]) -> 
             (key, line.own, before if generation < redone else session),
         )
         finish_row(db, key, outcome, line.at, generation, root)
-        if outcome.status == Status.CONVERTED:
+        if line.pruned:
+            vanished.prune(db, key, line.at, len(outcome.line))
+        elif outcome.status == Status.CONVERTED:
             name = path_bytes(outcome.output or outcome.path)
             db.execute("INSERT OR IGNORE INTO output VALUES (?, ?, 0)", (name, key))
     current = db.execute("SELECT coalesce(sum(length), 0) FROM item").fetchone()[0]

@@ -21,7 +21,7 @@ _TABLES = (
   status TEXT,               -- NULL: it has no result yet, or its storage failed
   begun INTEGER NOT NULL,    -- the generation in which it was handed out, and is not back, or its storage
                              -- failed when it was written, or workers crashed on it; else 0
-  redo INTEGER NOT NULL DEFAULT 0, -- 1: it was begun although its source is the same
+  redo INTEGER NOT NULL DEFAULT 0, -- 1: it was or will be begun although its source is the same
   ours INTEGER NOT NULL DEFAULT 0, -- 1: a run of this journal has written its output
   size INTEGER NOT NULL, stamp TEXT NOT NULL, own TEXT NOT NULL,
   source_sha256 BLOB,        -- of the source that the output was made from, or that was read last if there is none
@@ -30,6 +30,7 @@ _TABLES = (
   generation INTEGER NOT NULL DEFAULT 0, -- in which its output was made; 0: not known
   root INTEGER NOT NULL DEFAULT 0, -- the place of the source (table root); 0: not known
   crashes INTEGER NOT NULL DEFAULT 0,
+  vanished INTEGER NOT NULL DEFAULT 0, -- 1: it is no longer in the source
   session INTEGER NOT NULL,  -- the start of the run that met it last
   at INTEGER, length INTEGER -- its line in the results
 ) WITHOUT ROWID""",

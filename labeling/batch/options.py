@@ -24,9 +24,13 @@ Language = Literal["en", "zh"]
 Depth = Literal["size", "sha256"]
 """What of an output is compared with what was written: that it is there with its size, or its contents as well."""
 
+Prune = Literal["list", "remove"]
+"""What is done with outputs whose sources are gone."""
+
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEPTHS: tuple[Depth, ...] = get_args(Depth)
+PRUNES: tuple[Prune, ...] = get_args(Prune)
 
 DEFAULT_TIMEOUT = 3600.0
 """Seconds that a file may take."""
@@ -84,6 +88,10 @@ class RunOptions:
         default=None,
         metadata={"help": "Make outputs again that are gone or have another size; with sha256, other contents."},
     )
+    prune_orphans: Prune | None = field(
+        default=None,
+        metadata={"help": "List outputs of this run whose sources are gone (orphans.jsonl), or remove them as well."},
+    )
     allow_empty: bool = field(
         default=False, metadata={"help": "A source without files, or without all that were there before, is no error."}
     )
@@ -124,6 +132,8 @@ class RunOptions:
         _check_choice("language", self.language, LANGUAGES)
         if self.check_outputs is not None:
             _check_choice("check_outputs", self.check_outputs, DEPTHS)
+        if self.prune_orphans is not None:
+            _check_choice("prune_orphans", self.prune_orphans, PRUNES)
         if self.storage_options is not None and not isinstance(self.storage_options, dict):
             raise LabelingError("`storage_options` must be a dict, such as {'endpoint_url': 'http://…'}")
 

@@ -215,13 +215,16 @@ def had_before(attempt: Attempt, job: Job) -> str | None:
     return (known.content_id or None) if same or labelled_before else None
 
 
-def fetch_manifest(path: str, local: Path, job: Job) -> None:
-    """Put the C2PA manifest that is beside a remote video beside its local copy."""
-    if job.source.local:
-        return
+def has_manifest_beside(local: Path) -> bool:
+    """Return whether a file is of a format whose C2PA manifest is beside it."""
     with local.open("rb") as file:
         row = containers.identify(file.read(containers.formats.HEAD))
-    if row is None or row.manifest != "beside" or not job.source.exists(str(sidecar_of(path))):
+    return row is not None and row.manifest == "beside"
+
+
+def fetch_manifest(path: str, local: Path, job: Job) -> None:
+    """Put the C2PA manifest that is beside a remote video beside its local copy."""
+    if job.source.local or not has_manifest_beside(local) or not job.source.exists(str(sidecar_of(path))):
         return
     with job.source.fetch(str(sidecar_of(path))) as copy:
         shutil.copyfile(copy, sidecar_of(local))

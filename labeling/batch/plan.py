@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from labeling.batch.conversion import OutputNames
 from labeling.batch.output_check import OutputCheck
+from labeling.batch.rename_index import Content
 from labeling.batch.results_file import is_unchanged_since
 from labeling.batch.task import SUCCESSFUL, Item, Known, Status, Task
 
@@ -32,6 +33,7 @@ class Row(NamedTuple):
     begun: int
     redo: int
     ours: int
+    vanished: int
 
     @property
     def has_output(self) -> bool:
@@ -79,6 +81,8 @@ class PlanOptions:
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
         outputs: What outputs are called, where that is not what their sources are called.
+        renamed: By which digest new files are compared with known ones, whose new names they may be; ``None`` if they
+            are not.
         output_check: Finds outputs that are to be made again; ``None`` if they are not looked at.
     """
 
@@ -87,6 +91,7 @@ class PlanOptions:
     overwrite: bool = False
     named_once: bool = False
     outputs: OutputNames | None = None
+    renamed: Content | None = None
     output_check: OutputCheck | None = None
 
 
@@ -156,7 +161,7 @@ def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions, 
     if item.problem is not None and item.problem.of_store and row.status is not None:
         return None  # whether it has changed is not known
     failed = row.status not in SUCCESSFUL
-    task.redo = task.redo or again or row.own != overrides
+    task.redo = task.redo or bool(row.redo) or again or row.own != overrides
     retried = row.status is None or (failed and options.retry_failed)  # None: its storage failed, not the file
     if task.redo or retried or (row.status == Status.REFUSED and options.overwrite):
         return task

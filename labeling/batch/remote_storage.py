@@ -394,6 +394,10 @@ class RemoteStorage:
             path=path, hint="check the network and the store",
         )  # fmt: skip
 
+    def remove(self, path: str) -> None:
+        """Remove an object that a run has written. Raises :class:`LabelingError`."""
+        self._call(path, WriteError, self._store.fs.rm_file, self._full(path))
+
     def try_remove(self, path: str) -> bool:
         """Remove an object that is not as it should be; return whether that succeeded."""
         with contextlib.suppress(Exception):

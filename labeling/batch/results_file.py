@@ -22,11 +22,12 @@ UP_TO = "<"
 
 
 class ReadLine(NamedTuple):
-    """A line of the results: where it is, and what it says."""
+    """A line of the results: where it is, what it says, and whether the output was removed later."""
 
     at: int
     outcome: Outcome
     own: str
+    pruned: bool
 
 
 def read_outcomes(results: Path) -> Iterator[ReadLine | int]:
@@ -48,7 +49,7 @@ def read_outcomes(results: Path) -> Iterator[ReadLine | int]:
     yield at
 
 
-def _outcome(line: bytes) -> tuple[Outcome, str] | None:
+def _outcome(line: bytes) -> tuple[Outcome, str, bool] | None:
     try:
         record = json.loads(line)
         path = record["path"]
@@ -70,7 +71,7 @@ def _outcome(line: bytes) -> tuple[Outcome, str] | None:
         path, status, line, size, stamp, texts["source_sha256"], texts["output"], output_size, texts["sha256"],
         texts["content_id"], generation,
     )  # fmt: skip
-    return outcome, own
+    return outcome, own, "pruned" in record
 
 
 def _text(value: Any) -> str:

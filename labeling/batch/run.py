@@ -11,7 +11,7 @@ from labeling.batch import setup, watching
 from labeling.batch.conversion import Conversion
 from labeling.batch.execution import Execution, FileList, Finished
 from labeling.batch.job import Check, Propagation, Purpose, Transplantation
-from labeling.batch.options import DEFAULT_TIMEOUT, Depth, Engine, Language, RunOptions
+from labeling.batch.options import DEFAULT_TIMEOUT, Depth, Engine, Language, Prune, RunOptions
 from labeling.batch.session import Progress
 from labeling.batch.task import Mode
 from labeling.errors import LabelingError
@@ -45,6 +45,7 @@ def run(
     since: str | datetime | timedelta | None = None,
     rate: str | float | None = None,
     check_outputs: Depth | None = None,
+    prune_orphans: Prune | None = None,
     allow_empty: bool = False,
     workers: int | None = None,
     engine: Engine = "local",
@@ -102,6 +103,9 @@ def run(
             second.
         check_outputs: Look at the outputs of earlier sessions too, and make those again, with the same content ids,
             that are gone or have another size (``"size"``), or other contents (``"sha256"``, which reads them all).
+        prune_orphans: ``"list"`` lists the outputs of this run whose sources are gone, in ``orphans.jsonl`` beside the
+            results. ``"remove"`` removes them as well, unless they are no longer what was written. Only a run over the
+            whole source can tell, and one that lists all of it.
         allow_empty: Accept a source in which there is no file, or none of those that earlier runs found. Otherwise that
             is an error: its disk may not be mounted, or its prefix mistyped.
         workers: Number of workers (default: by processors and memory; on Ray, all processors of the cluster).
@@ -143,8 +147,9 @@ def run(
     options = RunOptions(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
         max_errors=max_errors, checksum=checksum, restart=restart, limit=limit, shard=shard, since=since, rate=rate,
-        check_outputs=check_outputs, allow_empty=allow_empty, metrics_file=metrics_file, workers=workers, engine=engine,
-        ray_address=ray_address, timeout=timeout, state=state, storage_options=storage_options, language=language,
+        check_outputs=check_outputs, prune_orphans=prune_orphans, allow_empty=allow_empty, metrics_file=metrics_file,
+        workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
+        storage_options=storage_options, language=language,
     )  # fmt: skip
     (mode,) = asked
     watch = watching.of_run(

@@ -20,6 +20,7 @@ from labeling.batch.listing import BackgroundCount, BackgroundListing
 from labeling.batch.pace import Allowance, TokenBucket
 from labeling.batch.plan import PlanOptions
 from labeling.batch.recording import MAX_UNRECORDED, BackgroundRecorder
+from labeling.batch.renamed import RenameFinder
 from labeling.batch.task import SUCCESSFUL, Item, Known, Outcome, Problem, Status, Task, problem_outcome, record_key
 from labeling.batch.workers import Event, GivenBack, WorkerLost, WorkerPool
 from labeling.errors import LabelingError
@@ -80,6 +81,7 @@ class Session:
         listing: The files of the source.
         count: Counts them ahead, to estimate the remaining time; ``None`` if nobody asks for it.
         plan_options: Which files are processed again.
+        renames: Finds the earlier names of files.
         coverage: What was listed so far.
         in_place: Files are labelled in place.
         ledger: Where labels are recorded.
@@ -100,6 +102,7 @@ class Session:
     listing: BackgroundListing
     count: BackgroundCount | None
     plan_options: PlanOptions
+    renames: RenameFinder
     coverage: Coverage
     in_place: bool = False
     ledger: Ledger | None = None
@@ -119,6 +122,7 @@ class Session:
         self._large: deque[Task] = deque()
         self._suspects: deque[Task] = deque()
         self._finished: list[Outcome] = []
+        self._asked: list[Outcome] = []  # handed back to look for earlier names
         self._held: Sequence[Item] = ()  # listed, and beyond the allowance
         self._questions = Questions(self.ledger, in_place=self.in_place) if self.ledger is not None else None
         self._recorder = BackgroundRecorder(self.ledger) if self.ledger is not None else None
@@ -147,6 +151,7 @@ class Session:
                     self._handle(event)
                 if self._waiting and not self.pool.pending and not self.bucket.open:
                     time.sleep(PAUSE)
+                self._go_on_with_renamed()
                 self._flush()
                 self._report()
         finally:
@@ -267,6 +272,8 @@ class Session:
     def _handle(self, event: Event) -> None:
         if isinstance(event, Outcome) and event.ask is not None and self._questions is not None:
             self._questions.ask(event)
+        elif isinstance(event, Outcome) and event.again is not None:
+            self._asked.append(event)
         elif isinstance(event, Outcome):
             self.allowance.used -= event.unchanged
             self._note(event)
@@ -281,6 +288,12 @@ class Session:
         self.error = self.error or self.brake.error
         if (self.brake.error or self.brake.reached) and not self.progress.stopping:
             self.stop()
+
+    def _go_on_with_renamed(self) -> None:
+        """Give the files that workers have handed back to them again, with their earlier names."""
+        asked, self._asked = self._asked, []
+        for task in self.renames.answer(asked) if asked else ():
+            (self._large if task.is_large else self._small).appendleft(task)
 
     def _requeue(self, lost: WorkerLost) -> None:
         """Try the task of a lost worker once more, exclusively; set it aside if it has crashed too many workers."""
@@ -320,6 +333,8 @@ class Session:
             return
         self.journal.finish(finished)
         for outcome in finished:
+            self.renames.release(outcome.path)
+            self.coverage.moved += bool(outcome.moved_from)
             self.progress.done += 1
             self.progress.size += outcome.size
             self.progress.errors += outcome.status not in SUCCESSFUL

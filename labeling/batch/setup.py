@@ -61,6 +61,7 @@ def open_storages(
         opened = opened.single() or opened
     if isinstance(opened, Folder) and not opened.root.is_dir():
         raise UnreadableFile("there is no such folder", path=opened.name)
+    _check_prune(options, mode, chosen=not listed or bool(opened.only))
     if options.state is not None and not opened.only and opened.place == ("", os.path.realpath(options.state)):
         hint = "name another folder with `state`"
         raise LabelingError("is the source: the run's own files would be listed", path=options.state, hint=hint)
@@ -77,6 +78,31 @@ def open_storages(
     opened_target.open()
     _check_distinct(opened, opened_target, mode, listed=listed)
     return opened, opened_target
+
+
+def _check_prune(options: RunOptions, mode: Mode, *, chosen: bool) -> None:
+    """Raise :class:`LabelingError` if outputs without sources are to be found by a run that cannot tell which they are.
+
+    Args:
+        options: The options of the run.
+        mode: What it does.
+        chosen: It takes what a list names, or a single file.
+    """
+    if options.prune_orphans is None:
+        return
+    if mode == "verify" or options.in_place:
+        which = (
+            "a verification has no outputs" if mode == "verify" else "in place, the outputs are the files themselves"
+        )
+        raise LabelingError(f"{which}: `prune_orphans` goes with a target of its own")
+    given = {name: getattr(options, name) for name in ("include", "exclude", "limit", "shard", "since")}
+    partial = [name for name, value in given.items() if value]
+    if partial or chosen:
+        what = f"with `{partial[0]}`" if partial else "with a list, or for a single file"
+        raise LabelingError(
+            f"{what}, a run sees a part of its source, and cannot tell what is gone from it",
+            hint="use `prune_orphans` in a run over all of it",
+        )
 
 
 def _check_distinct(source: Storage, target: Storage, mode: Mode, *, listed: bool) -> None:

@@ -114,6 +114,10 @@ class Storage(Protocol):
         """Return the size of the file at the path; ``None`` if none is there. Raises :class:`LabelingError`."""
         ...
 
+    def remove(self, path: str) -> None:
+        """Remove a file that a run has written. Raises :class:`LabelingError`."""
+        ...
+
     def look(self, path: str) -> Seen:
         """Return the file's current size and stamp, and what else comes with them. Raises :class:`LabelingError`."""
         ...
@@ -311,8 +315,27 @@ class Folder:
         return None
 
     def remove(self, path: str) -> None:
-        """Remove a file that this run has written."""
-        (self.root / path).unlink(missing_ok=True)
+        """Remove a file that a run has written."""
+        with explained(self.root / path):
+            (self.root / path).unlink(missing_ok=True)
+
+    def move(self, path: str, new: str) -> None:
+        """Give a file that a run has written another name, and remove the folders that this leaves empty.
+
+        Raises:
+            LabelingError: It cannot be moved, or would be where a symbolic link in the target leads.
+        """
+        with self.store(new) as target, explained(target):
+            (self.root / path).replace(target)
+        self.remove_empty_folders(path)
+
+    def remove_empty_folders(self, path: str) -> None:
+        """Remove the folders above a file that was removed, as far as nothing is in them; never the root."""
+        for folder in PurePosixPath(path).parents[:-1]:
+            try:
+                (self.root / folder).rmdir()
+            except OSError:
+                return
 
     def remove_leftovers(self, path: str, process: int | None = None) -> None:
         """Remove the temporary files that a killed process left beside ``path``.

@@ -70,6 +70,7 @@ class Summary:
         self._media_types: Counts[str] = Counts(_MAX_NAMES)
         self._how: Counts[str] = Counts(_MAX_NAMES)
         self._lost: Counts[tuple[str, str]] = Counts(_MAX_NAMES)
+        self._moved: Counts[str] = Counts(1)
         self._remade: Counts[str] = Counts(_MAX_STATUSES)
         self._sizes = Histogram(*_SIZE_DECADES)
         self._seconds = Histogram(*_SECONDS_DECADES)
@@ -112,6 +113,8 @@ class Summary:
             self._add_throughput(line, int(size or 0))
             if why := _text(line.get("remade")):
                 self._remade.add(why, path)
+            if line.get("moved_from"):
+                self._moved.add("", path)
 
     def _add_lost(self, losses: object, path: str) -> None:
         """Count what the labelled copy of a file does not hold; a thing that is lost twice in a file counts once."""
@@ -249,6 +252,7 @@ class Summary:
               ``examples``
             - ``remade``: outputs that this session made again: rows of ``why`` (``missing``, ``size``, ``content``),
               ``count``, ``examples``
+            - ``moved``: files that this session has found under another name than before: ``files``, ``examples``
             - ``sizes`` (bytes) and ``seconds`` (per file): ``count``, ``total``, ``min``, ``max``, ``p50``, ``p90``,
               ``p99`` (within 2.5 %, None without files) and ``bins``: from, to (exclusive, None: no end), files
             - ``slowest``: up to ten rows of ``path``, ``seconds``, ``status``, ``size``, ``media_type``
@@ -304,6 +308,10 @@ class Summary:
                 {"why": why, "count": row.count, "examples": [*row.examples]}
                 for why, row in self._remade.most(_MAX_STATUSES)
             ],
+            "moved": {
+                "files": sum(row.count for _, row in self._moved.most(1)),
+                "examples": [path for _, row in self._moved.most(1) for path in row.examples],
+            },
             "sizes": _distribution(self._sizes),
             "seconds": _distribution(self._seconds),
             "slowest": [row for _, _, row in sorted(self._slowest, key=lambda item: (-item[0], -item[1]))],

@@ -196,6 +196,25 @@ NOTHING_KNOWN = Known()
 """What is known of a file without an earlier result."""
 
 
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """An earlier name of a file, which is gone from the source.
+
+    Attributes:
+        path: The name.
+        output: Where its output is, in the target.
+        output_size: Its size; 0 if that is not known.
+        known: What the journal has of it.
+        line: Its result.
+    """
+
+    path: str
+    output: str
+    output_size: int
+    known: Known
+    line: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Task:
     """One file for a worker.
@@ -219,6 +238,9 @@ class Task:
         begun_in: The generation of that session.
         recorded: What the ledger recorded in that session, or has of the output that is there.
         asked: The ledger was asked about the output that is there.
+        twins: The beginnings of the digests of known files of the same size; the file is handed back if it is one of
+            them. If empty, it is in any case; ``None`` if there are none.
+        renamed: Its earlier name.
     """
 
     item: Item
@@ -239,6 +261,8 @@ class Task:
     begun_in: int = 0
     recorded: Known | None = None
     asked: bool = False
+    twins: frozenset[bytes] | None = None
+    renamed: Renamed | None = None
 
     @property
     def output_path(self) -> str:
@@ -276,6 +300,8 @@ class Outcome:
         content_id: Of the label that was added.
         generation: In which the output was made, if that was not the run's own; 0 if it is not known.
         unchanged: The file has not changed since an earlier result, which stays.
+        moved_from: The file's earlier name, whose output and content id it has now.
+        again: The task, handed back to look for the file's earlier name; nothing else is said then.
         store_failed: Not the file failed, but the storage. The next run tries it again.
         left: It failed, and an output that this run has written is there.
         entries: What the ledger is to record.
@@ -294,6 +320,8 @@ class Outcome:
     content_id: str = ""
     generation: int | None = None
     unchanged: bool = False
+    moved_from: str = ""
+    again: Task | None = None
     store_failed: StoreFailure = ""
     left: bool = False
     entries: tuple[Entry, ...] = field(default=(), repr=False)

@@ -8,10 +8,13 @@ from dataclasses import replace
 
 from labeling.batch.job import Attempt, Job, Verb
 from labeling.batch.output_check import WRONG_CONTENT
+from labeling.batch.output_moves import moved
 from labeling.batch.outputs import Taken, Unnameable, is_as_written
+from labeling.batch.rename_index import is_twin
 from labeling.batch.storage import Folder, ThroughLink
 from labeling.batch.store_failures import failed_because_of_store
 from labeling.batch.task import (
+    Known,
     NotAsWritten,
     Outcome,
     Problem,
@@ -101,28 +104,40 @@ class Worker:
                 digest = self._source_sha256 = sha256(local)
             if self._is_done(task, digest):
                 return Outcome(item.path, Status.LABELLED, b"", size, stamp, digest, unchanged=True)
+            if is_twin(task, digest):
+                return Outcome(item.path, Status.LABELLED, b"", size, stamp, digest, again=task)
+            renamed = task.renamed if task.renamed and digest == self._listed(task.renamed.known) else None
+            if renamed is not None:
+                task = replace(task, known=renamed.known)
             source_sha256 = self._of_source(task, digest)
             common = {
                 "attempts": task.crashes + 1, "size": size, "stamp": None if job.in_place else stamp,
                 "source_sha256": source_sha256, "list": dict(item.overrides) or None,
                 "remade": task.remade if task.known.is_of(digest) else None,
+                "moved_from": renamed and renamed.path,
             }  # fmt: skip
             attempt = Attempt(task, local, stack, digest, common, start, details)
-            outcome = self._verb.process(attempt)
+            kept = renamed and moved(attempt, job, renamed)
+            outcome = kept or self._verb.process(attempt)
             self._written = isinstance(job.target, Folder) and outcome.status in (Status.LABELLED, Status.CONVERTED)
             self._check_unchanged(task, size, stamp)
         if attempt.lost:
             outcome = replace(outcome, line=with_losses(outcome.line, attempt.lost))
         if job.in_place:
             size, stamp = job.source.version(item.path)
-        return replace(outcome, size=size, stamp=stamp, source_sha256=source_sha256)
+        earlier = "" if renamed is None else renamed.path
+        return replace(outcome, size=size, stamp=stamp, source_sha256=source_sha256, moved_from=earlier)
 
     def _is_done(self, task: Task, digest: str) -> bool:
         """Return whether a file still has the content that its last result is about, whatever its date says."""
         if task.redo or not task.done:
             return False
-        expected = task.known.output_sha256 if self.job.in_place else task.known.source_sha256
+        expected = self._listed(task.known)
         return digest == expected if expected else task.known.trusted
+
+    def _listed(self, known: Known) -> str:
+        """Return the SHA-256 that a listed file has if it is a known one: in place, it is the output."""
+        return known.output_sha256 if self.job.in_place else known.source_sha256
 
     def _of_source(self, task: Task, digest: str) -> str:
         """Return the SHA-256 of the source: in place, what we have labelled before is not the source any more."""

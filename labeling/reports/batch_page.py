@@ -77,7 +77,7 @@ def rule_sentence(rule: str, *, warning: bool, language: str) -> str:
 
 def _remark(said: str, names: Sequence[str]) -> Html:
     shown = [part for name in names for part in (el("bdi", name), ", ")][:-1]
-    return el("p", said, *([" ", *shown] if shown else []), class_="aside")
+    return el("p", _with_code(said), *([" ", *shown] if shown else []), class_="aside")
 
 
 def _header(summary: Mapping[str, Any], title: str, language: str) -> Html:

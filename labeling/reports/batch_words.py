@@ -138,6 +138,51 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unfinished:summary": ("there is no summary", "缺少汇总文件"),
     "unfinished:interrupted": ("its last session was interrupted", "最近一次运行被中断"),
     "unfinished:limited": ("its last session ended at a limit", "最近一次运行因达到数量上限而结束"),
+    "vanished": (
+        "{n} files of earlier sessions are no longer in the source, and are not counted.",
+        "先前运行处理过的 {n} 个文件已不在来源目录中，未计入总数。",
+    ),
+    "vanished:1": (
+        "1 file of earlier sessions is no longer in the source, and is not counted.",
+        "先前运行处理过的 1 个文件已不在来源目录中，未计入总数。",
+    ),
+    "orphans:listed": (
+        '{n} outputs have no source any more; {file} lists them, and `prune_orphans="remove"` removes them:',
+        '{n} 个输出文件的来源已不存在，清单见 {file}；使用 `prune_orphans="remove"` 可将其删除：',
+    ),
+    "orphans:listed:1": (
+        '1 output has no source any more; {file} names it, and `prune_orphans="remove"` removes it:',
+        '1 个输出文件的来源已不存在，见 {file}；使用 `prune_orphans="remove"` 可将其删除：',
+    ),
+    "orphans:removed": (
+        "{n} outputs without a source were removed; {file} lists them.",
+        "已删除 {n} 个来源已不存在的输出文件，清单见 {file}。",
+    ),
+    "orphans:removed:1": (
+        "1 output without a source was removed; {file} names it.",
+        "已删除 1 个来源已不存在的输出文件，见 {file}。",
+    ),
+    "orphans:kept": (
+        "{n} outputs without a source were kept; {file} says why.",
+        "保留了 {n} 个来源已不存在的输出文件，原因见 {file}。",
+    ),
+    "orphans:kept:1": (
+        "1 output without a source was kept; {file} says why.",
+        "保留了 1 个来源已不存在的输出文件，原因见 {file}。",
+    ),
+    "orphans:none": ("No output has lost its source.", "没有来源已不存在的输出文件。"),
+    "orphans:skipped": (
+        "Outputs without a source were not looked for, because not all of the source was listed, or nothing is in it.",
+        "未检查来源已不存在的输出文件：来源未能完整列出，或其中没有文件。",
+    ),
+    "moved": (
+        "{n} files have other names than before; they were not processed again, and keep their content ids:",
+        "{n} 个文件已改名或移动，未重新处理，内容编号保持不变：",
+    ),
+    "moved:1": (
+        "1 file has another name than before; it was not processed again, and keeps its content id:",
+        "1 个文件已改名或移动，未重新处理，内容编号保持不变：",
+    ),
     "remade": (
         "{n} outputs were gone or no longer as they were written, and were made again with their content ids:",
         "{n} 个输出文件已丢失或与写入时不一致，已按原内容编号重新生成：",
@@ -416,17 +461,37 @@ def earlier_options(summary: Mapping[str, Any], language: str = "en") -> str:
 def remarks(summary: Mapping[str, Any], language: str = "en") -> Iterator[tuple[str, list[str]]]:
     """Yield what is said of files beyond what became of them, each sentence with the names of some of the files."""
     rows = summary.get("remade") or []
-    if number := sum(row["count"] for row in rows):
-        names = [path for row in rows for path in row["examples"]][:REMARKED]
-        yield _counted("remade", number, language), names + ["…"] * (number > len(names))
+    moved = summary.get("moved") or {"files": 0, "examples": []}
+    for key, number, examples in (
+        ("remade", sum(row["count"] for row in rows), [path for row in rows for path in row["examples"]]),
+        ("moved", moved["files"], moved["examples"]),
+        ("vanished", summary.get("vanished") or 0, []),
+    ):
+        if number:
+            names = examples[:REMARKED]
+            yield _counted(key, number, language), [*names, "…"] if names and number > len(names) else names
+    if (found := summary.get("orphans")) is not None:
+        yield from _of_orphans(found, language)
     if summary.get("bytes_only"):
         yield word("bytes_only", language), []
     if number := summary.get("unrecorded", 0):
         yield _counted("unrecorded", number, language), []
 
 
-def _counted(key: str, number: int, language: str) -> str:
-    return word(f"{key}:1" if number == 1 else key, language, n=quantities.count(number))
+def _of_orphans(found: Mapping[str, Any], language: str) -> Iterator[tuple[str, list[str]]]:
+    if found.get("skipped") or not found["found"]:
+        yield word("orphans:skipped" if found.get("skipped") else "orphans:none", language), []
+        return
+    became = dict(found["became"])
+    listed, removed = became.pop("listed", 0), became.pop("removed", 0)
+    for key, number in (("listed", listed), ("removed", removed), ("kept", sum(became.values()))):
+        if number:
+            names = [*found["examples"], *["…"] * (number > len(found["examples"]))] if key == "listed" else []
+            yield _counted(f"orphans:{key}", number, language, file=found["list"]), names
+
+
+def _counted(key: str, number: int, language: str, **more: str) -> str:
+    return word(f"{key}:1" if number == 1 else key, language, n=quantities.count(number), **more)
 
 
 def limited(summary: Mapping[str, Any], language: str = "en") -> str:
