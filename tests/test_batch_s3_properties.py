@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 from collections import Counter
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from labeling.batch.conversion import Conversion
+from labeling.batch.object_properties import missing
 from labeling.labeler import Labeler
 
 from .s3 import PRODUCER, Server, go, proven, results, small_png
@@ -178,6 +180,32 @@ def test_locks_come_last(store: Server) -> None:
     assert not lost(results(done)["a.png"])
     free = store.bucket()
     assert lost(results(go(f"s3://{source}", f"s3://{free}"))["a.png"]).keys() == {"retention", "legal hold"}
+
+
+def test_objects_with_a_key_of_their_customer(store: Server) -> None:
+    """SSE-C: the key is given for all requests that take one, for source and target."""
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    source, target = store.bucket(), store.bucket()
+    store.client.put_object(Bucket=source, Key="a.png", Body=small_png(), Metadata={"owner": "x"}, **key)
+    store.forget()
+    with_key = store.spoil("delay", "a.png", header="x-amz-server-side-encryption-customer-key", seconds=0.0)
+    done = go(f"s3://{source}", f"s3://{target}", storage_options={"s3_additional_kwargs": key})
+    asked = [each for each in store.proxy.requests if each.path.endswith("a.png") and not each.query]
+    assert len(asked) == with_key.met == 6  # moto itself does not ask for the key
+    line = results(done)["a.png"]
+    assert line["status"] == "labelled", line
+    found = store.client.get_object(Bucket=target, Key="a.png", **key)
+    assert hashlib.sha256(found["Body"].read()).hexdigest() == line["sha256"]
+    assert found["Metadata"] == {"owner": "x"}
+    assert "lost" not in line
+
+
+def test_a_bucket_may_add_to_what_an_object_has() -> None:
+    """A key for the whole bucket is no loss."""
+    kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:kms:us-east-1:123456789012:key/1234"}
+    wanted = {"encryption key": kms, "user metadata": {"a": "1"}, "Cache-Control": "x"}
+    assert not missing(wanted, wanted | {"encryption key": kms | {"BucketKeyEnabled": True}}, "s3://b")
+    assert [loss.what for loss in missing(wanted, wanted | {"user metadata": {}}, "s3://b")] == ["user metadata"]
 
 
 def test_a_folder_keeps_bytes_alone_and_one_sentence_says_so(store: Server, source: str) -> None:

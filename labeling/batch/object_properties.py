@@ -237,5 +237,12 @@ def missing(wanted: Mapping[str, Any], found: Mapping[str, Any], store: str) -> 
     return [
         Loss(name, WHERE, f"{store} took it and did not keep it")
         for name, value in wanted.items()
-        if name in found and found[name] != value
+        if name in found and not _holds(found[name], value)
     ]
+
+
+def _holds(found: object, wanted: object) -> bool:
+    """Return whether a value is the one that was wanted; of mappings, whether it has all of it, and perhaps more."""
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        return all(found.get(key) == value for key, value in wanted.items())
+    return found == wanted
