@@ -300,3 +300,15 @@ def test_from_s3_to_google_and_azure(
         assert "no-cache" in after.values()
         assert "zh" in after.values()
         assert after["metadata"]["owner"] == ("ü" if cloud is google else "=?utf-8?b?w7w=?=")
+
+
+def test_a_key_that_azure_does_not_accept(azure: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bucket = azure.bucket()
+    azure.put(bucket, "a.png", small_png())
+    Path("list").write_text("a.png\n")
+    wrong = {"connection_string": azure.options["connection_string"].replace("AccountKey=Eby8", "AccountKey=AAAA")}
+    line = results(go(f"az://{bucket}", "out", storage_options=wrong, file_list="list"))["a.png"]
+    assert line["status"] == "failed"
+    assert "check credentials and permissions" in line["error"]["message"]
+    assert AZURE_KEY[8:20] not in str(line)

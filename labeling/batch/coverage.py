@@ -54,7 +54,9 @@ class Coverage:
             return True
         if item.problem.status == Status.SKIPPED:
             return False
-        return self.scope != "list" or item.problem.status != Status.FAILED  # what a list names need not be there
+        if self.scope != "list" or item.problem.of_store:  # a store that refuses to tell has not said that it is gone
+            return True
+        return item.problem.status != Status.FAILED  # what a list names need not be there
 
     def require_files(self, source: Storage, *, left_out: bool) -> None:
         """Make sure that the source holds what it should. Only of a complete listing can that be told.

@@ -41,6 +41,14 @@ _CULPRITS = {
 }  # fmt: skip
 
 
+class Denied(PermissionError):
+    """Azure does not permit it. ``error_code`` is its own, as a text."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(errno.EACCES, code or "not permitted")
+        self.error_code = code
+
+
 class AzureStore(ObjectStore):
     """Azure Blob Storage."""
 
@@ -69,7 +77,7 @@ class AzureStore(ObjectStore):
             raise FileNotFoundError(errno.ENOENT, "No such blob", path) from error
         except (ClientAuthenticationError, HttpResponseError) as error:
             if error.status_code in (401, 403):
-                raise PermissionError(errno.EACCES, _code(error) or "not permitted") from error
+                raise Denied(_code(error)) from error
             raise
 
     def details(self, path: str) -> Mapping[str, Any]:
