@@ -16,6 +16,7 @@ from pathlib import Path
 
 import labeling
 from benchmarks import PRODUCER
+from labeling.batch.options import DEPTHS
 
 
 def make(cert: Path | None, key: Path | None, *, visible: bool) -> labeling.Labeler:
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--bare", action="store_true")
     parser.add_argument("--verify", action="store_true")
     parser.add_argument("--no-visible", action="store_true")
+    parser.add_argument("--check-outputs", choices=DEPTHS)
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     labeler = partial(make, arguments.cert, arguments.key, visible=not arguments.no_visible)
@@ -60,6 +62,7 @@ def main() -> None:
         from labeling import batch
 
         work: dict[str, object] = {"verify": batch.Check(visible=False)} if arguments.verify else {"labeler": labeler}
+        work["check_outputs"] = arguments.check_outputs
         done = batch.run(arguments.source, arguments.target, workers=arguments.workers, **work)  # type: ignore[arg-type]
         count = done.summary["statuses"]["verified" if arguments.verify else "labelled"]
     seconds = time.perf_counter() - start

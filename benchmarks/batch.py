@@ -108,6 +108,7 @@ def tiny(settings: Settings) -> Iterator[Row]:
             raise RuntimeError(f"only {found['count']} of {count} files were labelled")
         peaks[count] = found["peak"]
     again = _run(source, target, "--no-visible", "--workers", "2")
+    checked = _run(source, target, "--no-visible", "--workers", "2", "--check-outputs", "size")
     for count in (few, many):
         shutil.rmtree(settings.scratch / f"tiny-{count}", ignore_errors=True)
         shutil.rmtree(settings.scratch / f"tiny-{count}-out", ignore_errors=True)
@@ -119,4 +120,9 @@ def tiny(settings: Settings) -> Iterator[Row]:
     yield Row(
         f"resume over {many} finished files", "", again["seconds"], None, "s", again["seconds"], 20.0, "≤ 20 s",
         form="{:.1f} s",
+    )  # fmt: skip
+    yield Row(
+        f"resume over {many} finished files, outputs looked at", "plain resume", checked["seconds"], again["seconds"],
+        "s", checked["seconds"], 20.0, "≤ 20 s", form="{:.1f} s",
+        detail={"peak": {"looked at": checked["peak"], "plain": again["peak"]}},
     )  # fmt: skip
