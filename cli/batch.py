@@ -54,7 +54,7 @@ class _Batch(Sectioned):
         "Again": ("overwrite", "retry_failed", "checksum", "check_outputs", "restart"),
         "How it runs": (
             "workers", "engine", "ray_address", "timeout", "rate", "max_errors", "state", "storage_options", "ledger",
-            "config",
+            "no_fingerprints", "config",
         ),
         "What is said": ("quiet", "summary", "log", "metrics_file", "language"),
         "With --verify": ("trust", "everywhere", "min_confidence", "no_isolate"),
@@ -118,6 +118,7 @@ class _Batch(Sectioned):
 @_option("ray_address", metavar="ADDRESS")
 @_option("timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", show_default=True)
 @_options.ledger_option
+@_option("no_fingerprints")
 @_option("state", type=click.Path(path_type=Path))
 @_option("storage_options", metavar="JSON")
 @_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")

@@ -12,11 +12,14 @@ import pytest
 from PIL import Image
 
 from labeling import Labeler, batch
+from labeling.batch.conversion import Conversion
 from labeling.batch.session import Progress
 from labeling.errors import LabelingError
 from labeling.ledger import Ledger
 
+from .commands import run
 from .ledgers import PRODUCER
+from .pictures import rgb
 
 COUNT = 120
 
@@ -94,3 +97,27 @@ def test_a_ledger_that_fails_ends_the_run_and_the_next_one_completes_it(source: 
         records = list(ledger.export())
         assert len(records) == len({record.source for record in records}) == COUNT
         assert ledger.verify().intact
+
+
+def test_without_fingerprints_files_are_found_by_their_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rgb(320, 240).save(folder / "a.png")
+    for words in ((), ("--no-fingerprints",)):
+        target = tmp_path / f"out{len(words)}"
+        done = run(
+            "batch", folder, target, "--producer", PRODUCER, "--no-visible", "--ledger", tmp_path / "l.db",
+            "--workers", "1", *words,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    with Ledger.open(tmp_path / "l.db") as ledger:
+        assert [record.fingerprint is None for record in ledger.export()] == [False, True]
+        by = {match.record.seq: match.by for match in ledger.find(tmp_path / "out1" / "a.png")}
+        assert by[2] == "sha256"
+        converted = batch.run(
+            tmp_path / "out1", tmp_path / "small", convert=Conversion(resize="160"), ledger=ledger, engine="inline",
+            no_fingerprints=True,
+        )  # fmt: skip
+        assert converted.exit_code == 0
+        [*_, copy] = ledger.export()
+        assert (copy.seq, copy.fingerprint) == (3, None)

@@ -50,6 +50,7 @@ class Converting:
             entry = entry_of_copy(
                 done, source=item.path, output=task.output_path,
                 key=record_key(job.run_id, job.generation, item, in_place=False),
+                fingerprint=job.fingerprints,
             )  # fmt: skip
             entry = entry and replace(entry, details={SOURCE_SHA256: attempt.source_sha256})
         if kept is not None:

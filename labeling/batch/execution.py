@@ -197,6 +197,7 @@ class Execution:
             target=None if self.purpose.check is not None else self.target,
             originals=setup.open_originals(self.purpose.transplantation, self.options),
             record=self.ledger is not None,
+            fingerprints=not self.options.no_fingerprints,
             run_id=journal.meta("run"),
             generation=journal.generation,
             lost_since=float(journal.meta("lost since") or 0),

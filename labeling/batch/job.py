@@ -181,6 +181,7 @@ class Job(Purpose):
         target: Where labelled files go; ``None`` if files are labelled in place, or only verified.
         originals: Where the labelled originals of copies are.
         record: Make entries for the ledger.
+        fingerprints: Compute fingerprints for them.
         run_id: The run's id, which is part of the keys of its records.
         generation: The number of the run's options among all that its journal has seen.
         lost_since: When a session began whose state is lost in part (time of the target): outputs that are newer may
@@ -193,6 +194,7 @@ class Job(Purpose):
     target: Storage | None
     originals: Storage | None = None
     record: bool = False
+    fingerprints: bool = True
     run_id: str = ""
     generation: int = 1
     lost_since: float = 0.0

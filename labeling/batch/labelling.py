@@ -94,6 +94,7 @@ class Labelling:
         entry = entry_of(
             done, source=item.path, recipient=own.get("recipient"), agreement=own.get("agreement"),
             key=record_key(job.run_id, job.generation, item, in_place=job.in_place), profile=labeler.profile,
+            fingerprint=job.fingerprints,
         )  # fmt: skip
         return labelled(attempt, done, target, job, [entry])
 

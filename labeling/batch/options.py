@@ -92,6 +92,13 @@ class RunOptions:
         default=None,
         metadata={"help": "List outputs of this run whose sources are gone (orphans.jsonl), or remove them as well."},
     )
+    no_fingerprints: bool = field(
+        default=False,
+        metadata={
+            "help": "Record no fingerprints in the ledger, for which every picture is decoded: ledger find then knows "
+            "files by their bytes and content ids only."
+        },
+    )
     allow_empty: bool = field(
         default=False, metadata={"help": "A source without files, or without all that were there before, is no error."}
     )

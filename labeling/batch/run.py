@@ -51,6 +51,7 @@ def run(
     engine: Engine = "local",
     ray_address: str | None = None,
     ledger: Ledger | None = None,
+    no_fingerprints: bool = False,
     state: str | os.PathLike[str] | None = None,
     storage_options: dict[str, Any] | None = None,
     timeout: float | None = DEFAULT_TIMEOUT,
@@ -113,6 +114,8 @@ def run(
             process, one file after the other.
         ray_address: The address of the Ray cluster (default: ``RAY_ADDRESS``, or a cluster on this machine).
         ledger: Where labels are recorded, and converted copies of what has a label. It must be writable at the start.
+        no_fingerprints: Record no fingerprints, for which every picture is decoded: a run that writes metadata only is
+            then about as fast as without a ledger, and ``ledger.find`` knows files by their bytes and content ids only.
         state: The folder of journal and report (default: ``.aigc-label`` in the target, or in the working directory
             if the target is remote).
         storage_options: Options of fsspec for source and target.
@@ -148,8 +151,8 @@ def run(
         in_place=in_place, include=include, exclude=exclude, overwrite=overwrite, retry_failed=retry_failed,
         max_errors=max_errors, checksum=checksum, restart=restart, limit=limit, shard=shard, since=since, rate=rate,
         check_outputs=check_outputs, prune_orphans=prune_orphans, allow_empty=allow_empty, metrics_file=metrics_file,
-        workers=workers, engine=engine, ray_address=ray_address, timeout=timeout, state=state,
-        storage_options=storage_options, language=language,
+        workers=workers, engine=engine, no_fingerprints=no_fingerprints, ray_address=ray_address, timeout=timeout,
+        state=state, storage_options=storage_options, language=language,
     )  # fmt: skip
     (mode,) = asked
     watch = watching.of_run(

@@ -64,7 +64,7 @@ class Transplanting:
         from labeling.ledger import entry_of
 
         key = record_key(job.run_id, job.generation, item, in_place=job.in_place)
-        entry = entry_of(done, source=item.path, key=key, profile=how.profile)
+        entry = entry_of(done, source=item.path, key=key, profile=how.profile, fingerprint=job.fingerprints)
         return labelled(attempt, done, target, job, [entry], original=name)
 
     @contextmanager

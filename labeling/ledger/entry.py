@@ -270,6 +270,7 @@ def entry_of(
     agreement: str | None = None,
     key: str | None = None,
     profile: str | None = None,
+    fingerprint: bool = True,
 ) -> Entry:
     """Make the entry for something that was labelled; hash and fingerprint are computed from the output itself.
 
@@ -280,6 +281,8 @@ def entry_of(
         agreement: The reference of the agreement with the recipient, which says who answers for labelling the copy.
         key: The caller's own key, to find the record again.
         profile: The name of the rules (default: the first profile of the report).
+        fingerprint: Decode the picture and compute its fingerprint. Without it, only the same bytes and the content id
+            are found again.
 
     Returns:
         The entry, for :meth:`Ledger.append`.
@@ -296,7 +299,7 @@ def entry_of(
     label = labelled.label
     profile = next(iter(labelled.report.verdicts), "") if profile is None else profile
     check_agreement(recipient, agreement, profile)
-    name, digest, size, fingerprint = _name_and_measures(labelled)
+    name, digest, size, found = _name_and_measures(labelled, fingerprint=fingerprint)
     return Entry(
         content_id=label.content_id or label.propagate_id,
         sha256=digest,
@@ -306,7 +309,7 @@ def entry_of(
         output=name,
         media_type=labelled.report.media_type,
         size=size,
-        fingerprint=fingerprint,
+        fingerprint=found,
         recipient=recipient,
         key=key,
         details=None if agreement is None else {AGREEMENT: agreement},
@@ -366,7 +369,9 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: str) -> Entry | None:
+def entry_of_copy(
+    converted: ConvertedFile, *, source: str, output: str, key: str, fingerprint: bool = True
+) -> Entry | None:
     """Make the entry for a converted copy of something that carries a label: the copy has another hash.
 
     Args:
@@ -374,6 +379,7 @@ def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: st
         source: A name for the picture that was converted.
         output: A name for the copy.
         key: The caller's own key, to find the record again.
+        fingerprint: Compute the picture's fingerprint.
 
     Returns:
         The entry; ``None`` if the copy has no label that names its producer and the content.
@@ -389,7 +395,7 @@ def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: st
     if found is None or label is None:
         return None
     _, data = files.open_source(converted.path, containers.is_media)
-    digest, size, fingerprint = measure(data, max_pixels=MAX_PIXELS_LABELLED)
+    digest, size, found_print = measure(data, max_pixels=MAX_PIXELS_LABELLED, fingerprint=fingerprint)
     return Entry(
         content_id=label.content_id,
         sha256=digest,
@@ -399,23 +405,26 @@ def entry_of_copy(converted: ConvertedFile, *, source: str, output: str, key: st
         output=output,
         media_type=converted.report.media_type,
         size=size,
-        fingerprint=fingerprint,
+        fingerprint=found_print,
         key=key,
     )
 
 
-def _name_and_measures(labelled: LabeledFile | LabeledImage) -> tuple[str, str, int, bytes | None]:
+def _name_and_measures(
+    labelled: LabeledFile | LabeledImage, *, fingerprint: bool
+) -> tuple[str, str, int, bytes | None]:
     """Return name, SHA-256, size and fingerprint of the output."""
     from labeling import containers, files
     from labeling.filebytes import FileBytes
 
     if hasattr(labelled, "data"):
-        return "", *measure(labelled.data, max_pixels=MAX_PIXELS_LABELLED)
+        return "", *measure(labelled.data, max_pixels=MAX_PIXELS_LABELLED, fingerprint=fingerprint)
     if labelled.dry_run:
         raise LabelingError("nothing was written (a dry run), so there is nothing to record", path=labelled.path)
     _, data = files.open_source(labelled.path, containers.is_media)
     try:
-        return labelled.path.name, *measure(data, max_pixels=MAX_PIXELS_LABELLED)
+        measures = measure(data, max_pixels=MAX_PIXELS_LABELLED, fingerprint=fingerprint)
+        return labelled.path.name, *measures
     finally:
         if isinstance(data, FileBytes):
             data.close()
@@ -425,22 +434,25 @@ _CHUNK = 1 << 20
 """Bytes that are hashed at a time."""
 
 
-def measure(data: Media, *, max_pixels: int | None = None) -> tuple[str, int, bytes | None]:
+def measure(data: Media, *, max_pixels: int | None = None, fingerprint: bool = True) -> tuple[str, int, bytes | None]:
     """Return SHA-256, size and fingerprint of a file's content.
 
     Args:
         data: The file's content.
         max_pixels: Do not decode larger pictures.
+        fingerprint: Decode the picture for its fingerprint.
 
     Returns:
         The hash in hexadecimal digits, the size in bytes, and the fingerprint; ``None`` if the content is of a kind
         that has none or cannot be decoded.
     """
-    from labeling import fingerprint
+    from labeling.fingerprint import fingerprint_of_media
 
+    found = None
     try:
-        with guarded("compute the fingerprint"):
-            found = fingerprint.fingerprint_of_media(data, max_pixels=max_pixels)
+        if fingerprint:
+            with guarded("compute the fingerprint"):
+                found = fingerprint_of_media(data, max_pixels=max_pixels)
     except LabelingError:
         found = None
     return digest_of(data), len(data), found
