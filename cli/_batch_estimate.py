@@ -36,13 +36,13 @@ def estimated(source: str, target: str | None, arguments: Mapping[str, Any], *, 
     return batch.estimate(source, target, ledger=ledger, **own)
 
 
-def print_estimate(form: str, found: Mapping[str, Any]) -> None:
-    """Print an estimate as a table, in one line or as JSON."""
+def print_estimate(form: str | None, found: Mapping[str, Any]) -> None:
+    """Print an estimate as a table, in one line or as JSON; ``None`` prints nothing."""
     if form == "json":
         document(to_json(found, indent=1).encode("utf-8", "backslashreplace").decode() + "\n")
     elif form == "line":
         line("; ".join(_sentences(found)))
-    else:
+    elif form == "table":
         _print(found, make_console())
 
 

@@ -71,6 +71,8 @@ def progress_text(state: Progress) -> str:
     done = state.done + state.before
     of = f" of {state.total:,}" if state.total is not None else ""
     parts = [f"{done:,}{of} files"]
+    if state.limit is not None:
+        parts.append(f"{state.done:,} of at most {state.limit:,} now")
     if state.seconds > 0 and state.done:
         parts.append(f"{state.done / state.seconds:,.1f} files/s, {state.size / state.seconds / 1e6:,.1f} MB/s")
     if state.errors:
@@ -85,8 +87,10 @@ def progress_text(state: Progress) -> str:
 def remaining_seconds(state: Progress) -> float | None:
     """Return how long the rest will take: the mean of the estimates by files and by bytes.
 
-    ``None`` while it cannot be estimated.
+    ``None`` while it cannot be estimated, and with a limit, which may leave any of the files.
     """
+    if state.limit is not None:
+        return None
     if state.total is None or state.total_size is None or not state.done or state.seconds < _MIN_SECONDS:
         return None
     by_files = (state.total - state.before - state.done) / state.done

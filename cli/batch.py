@@ -199,7 +199,7 @@ def command(
 
             chosen = {} if sample is None else {"sample": sample}
             found = estimated(source, target, arguments | chosen, ledger=bool(named_ledger(ledger, options)))
-            print_estimate(summary or "table", found)
+            print_estimate(summary or (None if quiet else "table"), found)
             return
         arguments["log"] = _common.log_json if log else None
         with open_ledger(ledger, options) as opened, progress(quiet=quiet or bool(log)) as report_progress:

@@ -187,6 +187,9 @@ def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert progress_text(state) == "1,500 files  10.0 files/s, 5.0 MB/s  3 errors"
     state.total, state.total_size = 10_000, 5_000_000_000
     assert progress_text(state) == "1,500 of 10,000 files  10.0 files/s, 5.0 MB/s  3 errors  14:10 left"
+    state.limit = 600
+    words = "1,500 of 10,000 files  500 of at most 600 now  10.0 files/s, 5.0 MB/s  3 errors"
+    assert progress_text(state) == words  # which files are left is not known
     state.stopping = True
     assert progress_text(state).endswith("stopping after the files in flight")
     with progress(quiet=True) as report:

@@ -58,6 +58,7 @@ class Progress:
         total_size: Their bytes; ``None`` until the source is counted.
         seconds: Since the session began.
         stopping: The run ends after the files in flight.
+        limit: The most files that this session processes; ``None`` for all.
     """
 
     done: int = 0
@@ -69,6 +70,7 @@ class Progress:
     total_size: int | None = None
     seconds: float = 0.0
     stopping: bool = False
+    limit: int | None = None
 
 
 @dataclass
@@ -126,6 +128,7 @@ class Session:
         self._held: Sequence[Item] = ()  # listed, and beyond the allowance
         self._questions = Questions(self.ledger, in_place=self.in_place) if self.ledger is not None else None
         self._recorder = BackgroundRecorder(self.ledger) if self.ledger is not None else None
+        self.progress.limit = self.allowance.limit
         self._start = self._last_flush = self._last_report = time.monotonic()
 
     def stop(self) -> None:
