@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import itertools
 import random
 import statistics
 import tempfile
@@ -26,6 +27,7 @@ from labeling.errors import LabelingError
 from labeling.ledger import Entry, Ledger, Match
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_LAST = "last photograph"
 _LARGEST = 1024
 """Pixels of the longer side at which photographs are recorded."""
 
@@ -126,39 +128,54 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="photographs of which copies are looked for")
     parser.add_argument("--most", type=int, default=12_000, help="strangers that are looked for")
     parser.add_argument("--least", type=int, default=200, help="pixels that a photograph has at least on a side")
+    parser.add_argument("--ledger", type=Path, help="keep the ledger here, or look into the one that was kept")
     parser.add_argument("--names", action="store_true", help="name every picture that went wrong")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        _measure(given, Path(folder) / "ledger.db")
+        path = given.ledger or Path(folder) / "ledger.db"
+        photographs = _kept(path) if path.exists() else _made(given, path)
+        _measure(given, path, photographs)
 
 
-def _measure(given: argparse.Namespace, path: Path) -> None:
+def _made(given: argparse.Namespace, path: Path) -> list[Path]:
     photographs = _recorded(given, path)
-    mixed = _strangers(given, path, photographs)
-    _fill(path, given.records, mixed)
-    sample = random.Random(1).sample(photographs, min(given.count, len(photographs)))
-    print(f"{len(sample)} of {len(photographs)} photographs, among {given.records:,} records")
+    _fill(path, given.records, _strangers(given, path, photographs))
+    return photographs
+
+
+def _kept(path: Path) -> list[Path]:
+    """Return the photographs that a ledger of an earlier measurement has."""
+    with Ledger.open(path) as ledger:
+        names = (record.source for record in ledger.export())
+        return [Path(name) for name in itertools.takewhile(lambda name: name != _LAST, names)]
+
+
+def _measure(given: argparse.Namespace, path: Path, photographs: list[Path]) -> None:
+    names = random.Random(1).sample(photographs, min(given.count, len(photographs)))
+    sample = {}
+    for photograph in names:
+        with Image.open(photograph) as image:
+            sample[photograph] = _small(image)
+    print(f"{len(sample)} of {len(photographs)} photographs, among {given.records:,} records", flush=True)
     cold, warm = [], []
     for change in CHANGES:
         right, other = 0, 0
         with Ledger.open(path) as ledger:
-            for photograph in sample:
-                with Image.open(photograph) as image:
-                    data = changed(_small(image), change, photograph.name)
+            for photograph, picture in sample.items():
+                data = changed(picture, change, photograph.name)
                 start = time.perf_counter()
                 matches = ledger.find(data)
                 warm.append(time.perf_counter() - start)
-                names = {match.record.source for match in matches}
-                right += str(photograph) in names
-                other += bool(names - {str(photograph)})
-                if given.names and str(photograph) not in names:
+                found = {match.record.source for match in matches}
+                right += str(photograph) in found
+                other += bool(found - {str(photograph)})
+                if given.names and str(photograph) not in found:
                     print("missed", change, photograph)
-                for name in sorted(names - {str(photograph)}) if given.names else ():
+                for name in sorted(found - {str(photograph)}) if given.names else ():
                     print("also found", change, photograph, name)
         print(f"{change:36} {right / len(sample):7.1%} found; another one as well in {other}", flush=True)
-    for photograph in sample[:20]:
-        with Image.open(photograph) as image:
-            data = changed(_small(image), "10 % cut off one side", photograph.name)
+    for photograph, picture in list(sample.items())[:20]:
+        data = changed(picture, "10 % cut off one side", photograph.name)
         start = time.perf_counter()
         with Ledger.open(path) as ledger:
             ledger.find(data)
@@ -223,7 +240,7 @@ def _fill(path: Path, count: int, mixed: list[bytes]) -> None:
     rows = np.frombuffer(b"".join(each[fingerprint.SIZE :] for each in mixed), np.uint8)
     rows = rows.reshape(-1, keypoints.POINT_SIZE)
     with Ledger.open(path) as ledger:
-        [record] = list(ledger.append([_entry("last photograph", None)]))
+        [record] = list(ledger.append([_entry(_LAST, None)]))
         made = record.seq
         while made < count and len(rows):
             some = min(8192, count - made)

@@ -38,6 +38,12 @@ _TURNS = 16
 _SCALES = 16
 """Half octaves in the index."""
 
+_SURVEYED = 16 * BLOCK
+"""Records after which it is known which of the keys are common."""
+
+_COMMON = 6
+"""A key is common if so many times more points have it than have one of those that are sought on average."""
+
 MOST_COMPARED = 160
 """Records, those with the most votes, that are compared in full."""
 
@@ -78,6 +84,7 @@ class PointSearch:
         self._wanted = np.zeros(1 << KEY_BITS, bool)
         self._wanted[self._sought.keys] = True
         self._found: list[Found] = []
+        self._survey: list[NDArray[np.uint32]] = []
         self._records = 0
 
     def look(self, block: int, data: bytes) -> None:
@@ -88,13 +95,24 @@ class PointSearch:
         entries = np.frombuffer(data, "<u4", count)
         (places,) = np.nonzero(self._wanted.take(entries >> np.uint32(_OFFSET_BITS)))
         hits = entries[places]
+        if self._records < _SURVEYED:
+            self._survey.append(hits >> np.uint32(_OFFSET_BITS))
         offsets = hits & np.uint32(BLOCK - 1)
         often = np.bincount(offsets, minlength=BLOCK)[offsets] >= _LEAST_HITS
         self._records += BLOCK
+        if self._records == _SURVEYED:
+            self._forget_common()
         if often.any():
             geometry = np.frombuffer(data, np.uint8, count, 4 * count)[places[often]]
             numbers = offsets[often].astype(np.int64) + (block * BLOCK + 1)
             self._found.append((numbers, hits[often] >> np.uint32(_OFFSET_BITS), geometry))
+
+    def _forget_common(self) -> None:
+        """No longer look for the keys that a great many pictures have: they say little, and take most of the time."""
+        counts = np.bincount(np.concatenate(self._survey), minlength=len(self._wanted))
+        sought = np.unique(self._sought.keys)
+        self._wanted[counts > _COMMON * max(1.0, counts.sum() / len(sought))] = False
+        self._survey = []
 
     def likely(self) -> list[int]:
         """Return the numbers of the records that share most points at one turn and scale, best first."""
