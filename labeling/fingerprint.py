@@ -171,7 +171,7 @@ def sight_of_media(data: Media, *, max_pixels: int | None = None) -> Sight | Non
 
 def whole_of(sight: Sight | None) -> bytes | None:
     """Return the part of a fingerprint that describes the whole picture, to look for it: half the detail is enough."""
-    return None if sight is None else _hashed(sight.plane, DETAIL / 2)
+    return None if sight is None else whole(sight.plane, DETAIL / 2)
 
 
 def points_in(stored: bytes) -> keypoints.Points:
@@ -302,11 +302,12 @@ def _reduced(pixels: Any, side: int) -> Floats:
 
 
 def _of_plane(plane: Floats | None, detail: float) -> bytes | None:
-    whole = None if plane is None else _hashed(plane, detail)
-    return None if plane is None or whole is None else whole + keypoints.packed(keypoints.points_of(plane))
+    found = None if plane is None else whole(plane, detail)
+    return None if plane is None or found is None else found + keypoints.packed(keypoints.points_of(plane))
 
 
-def _hashed(plane: Floats, detail: float) -> bytes | None:
+def whole(plane: Floats, detail: float) -> bytes | None:
+    """Return the part of a fingerprint that describes the whole picture; ``None`` if it has less detail than that."""
     import cv2
     import numpy as np
 

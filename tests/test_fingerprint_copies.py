@@ -189,3 +189,23 @@ def test_a_ledger_from_before_there_were_points_is_searched_and_grows(
         assert found(ledger, changed(photograph, "scaled and re-encoded only", 1)) == {"old", "new"}
         assert found(ledger, changed(photograph, "20 % cut off one side", 1)) == {"new"}
         assert ledger.verify().intact
+
+
+def test_a_series_with_one_heading_is_searched_within_bounds(photographs: dict[str, Image.Image]) -> None:
+    """However many pictures share points with one, few points vote; the picture itself is still found."""
+    from labeling.ledger import _points
+
+    rng = np.random.default_rng(5)
+    photograph = next(iter(photographs.values()))
+    stored = fingerprint.fingerprint(photograph)
+    sight = fingerprint.sight_of(photograph.crop((0, 0, photograph.width, photograph.height * 4 // 5)))
+    assert stored is not None
+    assert sight is not None
+    heading = stored[: SIZE + 120]
+    series = [(seq, heading + rng.bytes(360)) for seq in range(1, BLOCK)]
+    block = _points.pack_points(0, [*series, (BLOCK, stored)])
+    search = _points.PointSearch(sight)
+    for _ in range(20):
+        search.look(0, block)
+    assert sum(len(numbers) for numbers, _, _ in search._found) < 60_000
+    assert BLOCK in search.likely()

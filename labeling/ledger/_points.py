@@ -44,6 +44,14 @@ _SURVEYED = 16 * BLOCK
 _COMMON = 6
 """A key is common if so many times more points have it than have one of those that are sought on average."""
 
+_MOST_HITS = 2000
+_ONE_IN = 512
+"""A key that more points have than so many, and than one in so many records, is common in any case: each picture of a
+series may have the same heading."""
+
+_MOST_VOTES = 400_000
+"""Points, of all records, that vote; if there are more, the records that share fewest points have no vote."""
+
 MOST_COMPARED = 160
 """Records, those with the most votes, that are compared in full."""
 
@@ -81,10 +89,11 @@ class PointSearch:
 
     def __init__(self, sight: Sight) -> None:
         self._sought = sight.sought()
+        self._keys = np.unique(self._sought.keys)
+        self._counts = np.zeros(len(self._keys), np.int64)
         self._wanted = np.zeros(1 << KEY_BITS, bool)
-        self._wanted[self._sought.keys] = True
+        self._wanted[self._keys] = True
         self._found: list[Found] = []
-        self._survey: list[NDArray[np.uint32]] = []
         self._records = 0
 
     def look(self, block: int, data: bytes) -> None:
@@ -94,37 +103,46 @@ class PointSearch:
             return
         entries = np.frombuffer(data, "<u4", count)
         (places,) = np.nonzero(self._wanted.take(entries >> np.uint32(_OFFSET_BITS)))
-        hits = entries[places]
-        if self._records < _SURVEYED:
-            self._survey.append(hits >> np.uint32(_OFFSET_BITS))
-        offsets = hits & np.uint32(BLOCK - 1)
+        if not places.size:
+            return
+        keys, offsets = entries[places] >> np.uint32(_OFFSET_BITS), entries[places] & np.uint32(BLOCK - 1)
         often = np.bincount(offsets, minlength=BLOCK)[offsets] >= _LEAST_HITS
-        self._records += BLOCK
-        if self._records == _SURVEYED:
-            self._forget_common()
         if often.any():
             geometry = np.frombuffer(data, np.uint8, count, 4 * count)[places[often]]
-            numbers = offsets[often].astype(np.int64) + (block * BLOCK + 1)
-            self._found.append((numbers, hits[often] >> np.uint32(_OFFSET_BITS), geometry))
+            self._found.append((offsets[often].astype(np.int64) + (block * BLOCK + 1), keys[often], geometry))
+        self._records += BLOCK
+        self._forget_common(keys)
 
-    def _forget_common(self) -> None:
-        """No longer look for the keys that a great many pictures have: they say little, and take most of the time."""
-        counts = np.bincount(np.concatenate(self._survey), minlength=len(self._wanted))
-        sought = np.unique(self._sought.keys)
-        self._wanted[counts > _COMMON * max(1.0, counts.sum() / len(sought))] = False
-        self._survey = []
+    def _forget_common(self, found: NDArray[np.uint32]) -> None:
+        """No longer look for keys that a great many pictures have: they say little, and would take most of the time."""
+        self._counts += np.bincount(np.searchsorted(self._keys, found), minlength=len(self._keys))
+        most: float = max(_MOST_HITS, self._records // _ONE_IN)
+        if self._records == _SURVEYED:
+            most = min(most, _COMMON * max(1.0, self._counts.sum() / len(self._keys)))
+        self._wanted[self._keys[self._counts > most]] = False
 
     def likely(self) -> list[int]:
         """Return the numbers of the records that share most points at one turn and scale, best first."""
         if not self._found:
             return []
-        numbers, keys, geometry = (np.concatenate(column) for column in zip(*self._found, strict=True))
+        numbers, keys, geometry = _fewer(*(np.concatenate(column) for column in zip(*self._found, strict=True)))
         first = np.searchsorted(self._sought.keys, keys)
         times = np.searchsorted(self._sought.keys, keys, "right") - first
         rare = np.log(1 + self._records / np.bincount(keys)[keys]) ** 2  # points that many pictures have say little
         hit = np.repeat(np.arange(len(keys)), times)
         mine = np.arange(len(hit)) - np.repeat(np.cumsum(times) - times, times) + first[hit]
         return _most_votes(numbers[hit], geometry[hit], rare[hit], mine, self._sought)
+
+
+def _fewer(numbers: Any, keys: Any, geometry: Any) -> tuple[Any, Any, Any]:
+    """Leave out the records that share fewest points, if there are too many to count all votes."""
+    if len(numbers) <= _MOST_VOTES:
+        return numbers, keys, geometry
+    _, place, shared = np.unique(numbers, return_inverse=True, return_counts=True)
+    points = np.bincount(shared, shared)  # by how many a record shares: how many points all such records have
+    least = int(np.argmax(np.cumsum(points[::-1])[::-1] <= _MOST_VOTES))
+    keep = shared[place] >= least
+    return numbers[keep], keys[keep], geometry[keep]
 
 
 def _most_votes(numbers: Any, geometry: Any, weights: Any, mine: Any, sought: Sought) -> list[int]:
