@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from labeling.batch.conversion import Conversion
 from labeling.batch.estimation import estimate
-from labeling.batch.execution import Finished
+from labeling.batch.finished import Finished
 from labeling.batch.job import Check, Propagation, Transplantation
 from labeling.batch.merging import Merged, merge
 from labeling.batch.run import run

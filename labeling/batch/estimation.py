@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from labeling.batch import local_copies, setup
 from labeling.batch.conversion import Conversion, OutputNames
 from labeling.batch.coverage import Coverage
-from labeling.batch.execution import FileList, open_list
 from labeling.batch.job import Check, Job, Propagation, Purpose, Transplantation
 from labeling.batch.listing import COLUMNS, GlobFilter, list_tree, read_file_list
 from labeling.batch.object_store import PART_SIZE
+from labeling.batch.opened_list import FileList, open_list
 from labeling.batch.options import DEFAULT_TIMEOUT, Engine, RunOptions
 from labeling.batch.pace import files_per_second
 from labeling.batch.resources import default_workers, processors

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from labeling.batch import generations, remote_state, run_lock, setup, unrecorded
 from labeling.batch.brake import Brake
 from labeling.batch.conversion import OutputNames
 from labeling.batch.coverage import Coverage, Scope, whole
+from labeling.batch.finished import Finished
 from labeling.batch.job import Job, Purpose
 from labeling.batch.journal import Journal
 from labeling.batch.listing import (
@@ -30,6 +26,7 @@ from labeling.batch.listing import (
     list_tree,
     read_file_list,
 )
+from labeling.batch.opened_list import FileList, open_list
 from labeling.batch.options import RunOptions
 from labeling.batch.output_check import OutputCheck, output_check
 from labeling.batch.pace import Allowance, TokenBucket, files_per_second
@@ -39,7 +36,8 @@ from labeling.batch.renamed import RenameFinder
 from labeling.batch.resources import default_workers, processors
 from labeling.batch.selection import LAST, CompleteSessions, Selection, Shard, since_moment
 from labeling.batch.session import Progress, Session
-from labeling.batch.state_files import RESULTS, in_use, set_aside_if_damaged
+from labeling.batch.signals import stopping_on_signals
+from labeling.batch.state_files import in_use, set_aside_if_damaged
 from labeling.batch.storage import Folder, Storage
 from labeling.batch.task import EmptySource, Item
 from labeling.batch.watching import Watch
@@ -48,41 +46,6 @@ from labeling.errors import LabelingError
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
-
-FileList = str | os.PathLike[str] | IO[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A run that has ended.
-
-    Attributes:
-        summary: What :meth:`labeling.batch.summary.Summary.to_dict` documents.
-        folder: The folder with journal.sqlite, results.jsonl, summary.json and report.html.
-        interrupted: Whether a signal ended the run.
-    """
-
-    summary: dict[str, Any]
-    folder: Path
-    interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of ``aigc-label batch``; 130 if the run was interrupted."""
-        return 130 if self.interrupted else int(self.summary["exit_code"])
-
-    @property
-    def results(self) -> Path:
-        """The results: a JSON object on each line, one for each file."""
-        return self.folder / RESULTS
-
-    @property
-    def page(self) -> Path:
-        """The report as an HTML page."""
-        from labeling.batch.report import PAGE
-
-        return self.folder / PAGE
-
 
 GRACE = 60.0
 """Seconds that a worker has beyond the timeout to report on a file whose isolated process was ended."""
@@ -255,7 +218,7 @@ class Execution:
                     brake=Brake(self.options.max_errors),
                     tick=None if self.remote is None else partial(self.remote.tick, journal),
                 )  # fmt: skip
-                with _stopping_on_signals(session):
+                with stopping_on_signals(session):
                     session.run()
             completed = True
             self._require_files(session, left_out=wanted.left_out)
@@ -417,39 +380,3 @@ def _remove_leftovers(output: Storage, journal: Journal) -> None:
     if isinstance(output, Folder):
         for folder in {path.rpartition("/")[0] for path in journal.unfinished()}:
             output.remove_leftovers(f"{folder}/x" if folder else "x")
-
-
-@contextmanager
-def open_list(file_list: FileList | None) -> Iterator[tuple[IO[str], str] | None]:
-    """Open the file list, if there is one; yield it with its name."""
-    if file_list is None:
-        yield None
-        return
-    if not isinstance(file_list, str | os.PathLike):
-        yield file_list, str(getattr(file_list, "name", "the file list"))
-        return
-    try:
-        with Path(file_list).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            yield file, str(file_list)
-    except OSError as error:
-        raise LabelingError(f"the file list cannot be read ({error.strerror})", path=file_list) from error
-
-
-@contextmanager
-def _stopping_on_signals(session: Session) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the session, and a second one interrupt it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if session.progress.stopping:
-            raise KeyboardInterrupt
-        session.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.batch import setup, watching
 from labeling.batch.conversion import Conversion
-from labeling.batch.execution import Execution, FileList, Finished
+from labeling.batch.execution import Execution
+from labeling.batch.finished import Finished
 from labeling.batch.job import Check, Propagation, Purpose, Transplantation
+from labeling.batch.opened_list import FileList
 from labeling.batch.options import DEFAULT_TIMEOUT, Depth, Engine, Language, Prune, RunOptions
 from labeling.batch.session import Progress
 from labeling.batch.task import Mode
