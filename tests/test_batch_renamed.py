@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from labeling import Labeler
-from labeling.batch import Conversion, Finished, run
+from labeling.batch import Conversion, Finished, merge, run
 from labeling.batch.job import Check
 from labeling.ledger import Ledger
 
@@ -109,6 +109,8 @@ def test_totals_are_those_of_the_files_that_are_there(tmp_path: Path) -> None:
     said = batch(folder, target, "--no-visible", "--workers", "1")
     assert said.returncode == 0, said.stderr
     assert "All 3 files are labelled." in said.stdout
+    assert (target / STATE / "failed.jsonl").read_text() == ""
+    assert merge([target], tmp_path / "merged").summary["total"] == 3
     assert "3 files of earlier sessions are no longer in the source, and are not counted." in said.stdout
     assert "no longer in the source" in (target / STATE / "report.html").read_text("utf-8")
     assert label(folder, target, include=["a/2.png"]).summary["vanished"] == 3  # globs tell nothing of other files

@@ -90,9 +90,7 @@ class State:
 
     def rows(self) -> Iterator[Row]:
         """Yield where the result of each file is that is in the source, in the order of the paths' bytes."""
-        columns = {name for _, name, *_ in self.db.execute("PRAGMA table_info(item)")}
-        there = "AND NOT vanished" if "vanished" in columns else ""  # version 1 does not tell
-        query = f"SELECT key, at, length FROM item WHERE at IS NOT NULL {there} ORDER BY key"  # noqa: S608 - no values
+        query = f"SELECT key, at, length FROM item WHERE at IS NOT NULL AND {_there(self.db)} ORDER BY key"  # noqa: S608
         for key, at, length in self.db.execute(query):
             yield Row(bytes(key), self.number, int(at), int(length))
 
@@ -179,6 +177,11 @@ def opened(places: Sequence[tuple[str, Path]], stack: ExitStack) -> list[State]:
     return [_opened(name, folder, number, stack) for number, (name, folder) in enumerate(places)]
 
 
+def _there(db: sqlite3.Connection) -> str:
+    """Return the condition for files that are in the source; version 1 does not tell."""
+    return "NOT vanished" if "vanished" in {name for _, name, *_ in db.execute("PRAGMA table_info(item)")} else "1"
+
+
 def _opened(name: str, folder: Path, number: int, stack: ExitStack) -> State:
     if in_use(folder):
         raise LabelingError("a run is at work here", path=name, hint="wait for its end, or stop it")
@@ -187,7 +190,7 @@ def _opened(name: str, folder: Path, number: int, stack: ExitStack) -> State:
         results = stack.enter_context((folder / RESULTS).open("rb"))
         options = _options(db)
         unfinished = db.execute(
-            "SELECT count(*) FROM item WHERE (begun AND status IS NOT 'poison') OR at IS NULL"
+            f"SELECT count(*) FROM item WHERE ((begun AND status IS NOT 'poison') OR at IS NULL) AND {_there(db)}"  # noqa: S608
         ).fetchone()[0]
     except sqlite3.Error as error:
         raise UnreadableFile(f"the journal cannot be read ({error})", path=name) from error

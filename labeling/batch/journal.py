@@ -125,7 +125,7 @@ class Journal:
     def count_by_generation(self) -> dict[int, int]:
         """Return how many files each generation has processed that no later one has."""
         places = ",".join("?" * len(FINISHED))
-        query = f"SELECT generation, count(*) FROM item WHERE status IN ({places}) GROUP BY generation"  # noqa: S608
+        query = f"SELECT generation, count(*) FROM item WHERE status IN ({places}) AND NOT vanished GROUP BY generation"  # noqa: S608
         return dict(self._db.execute(query, [str(status) for status in FINISHED]).fetchall())
 
     def begin(self, fixed: dict[str, Any], generation: int, options: dict[str, Any], root: str, *, again: bool) -> None:
@@ -377,10 +377,10 @@ class Journal:
             yield from vanished.without(self._db, file)
 
     def failures(self) -> Iterator[tuple[list[tuple[str, str]], bytes]]:
-        """Yield what the file list said about each file that went wrong, and its result. Call :meth:`compact` first."""
+        """Yield what the file list said about each file of the source that went wrong, and its result, compacted."""
         good = ",".join(f"'{status}'" for status in SUCCESSFUL)
         rows = self._db.execute(
-            "SELECT own, at, length FROM item WHERE at IS NOT NULL AND (status IS NULL OR "  # noqa: S608 - no values
+            "SELECT own, at, length FROM item WHERE at IS NOT NULL AND NOT vanished AND (status IS NULL OR "  # noqa: S608
             f"status NOT IN ({good})) ORDER BY at"
         )
         with self._results_path.open("rb") as file:
