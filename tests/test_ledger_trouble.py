@@ -63,7 +63,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None
         verified = ledger.verify()
         assert (verified.count, verified.discrepancies) == (8199, ())
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT value FROM ledger_meta").fetchall() == [("3",)]
+    assert connection.execute("SELECT value FROM ledger_meta").fetchall() == [("4",)]
     assert connection.execute("SELECT block FROM ledger_fingerprints").fetchall() == [(0,), (1,)]
     connection.close()
 
@@ -71,7 +71,7 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date(path: Path) -> None
 def test_a_ledger_of_a_newer_version_is_refused(path: Path) -> None:
     Ledger.open(path).close()
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE ledger_meta SET value = '4'")
+    connection.execute("UPDATE ledger_meta SET value = '99'")
     connection.commit()
     connection.close()
     with pytest.raises(LabelingError, match=r"newer version.*pip install -U"):
