@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,37 @@ def test_without_state_a_kill_before_the_answer_labels_nothing_twice(tmp_path: P
         run(source, target, labeler=PLAIN, engine="inline", ledger=ledger)
     whole(target, paths, book)
     assert {path: line["content_id"] for path, line in results(target).items()} == numbers
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("visible", [False, True])
+def test_what_neither_journal_nor_ledger_knows_is_ours_if_labelling_gives_it(
+    visible: bool, recorded: bool, tmp_path: Path
+) -> None:
+    """What a worker had finished, and nobody had written down, when everything but the outputs was lost."""
+    source, target, book = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(source, 3, size=(260, 200))
+    made = Labeler(producer=PRODUCER, visible=visible)
+    run(source, target, labeler=made, engine="inline")
+    before = {path: (target / path).read_bytes() for path in paths}
+    numbers = {path: line["content_id"] for path, line in results(target).items()}
+    lose(target)
+    newer = Labeler(producer=PRODUCER, visible=visible, generator="model", generator_version="2")
+    Image.effect_noise((260, 200), 60).convert("RGB").save(source / paths[2])
+    for labeler, how in ((made, ["labelled", "labelled", "refused"]), (newer, ["labelled", "labelled", "refused"])):
+        with Ledger.open(book) if recorded else nullcontext() as ledger:
+            run(source, target, labeler=labeler, engine="inline", ledger=ledger)
+        found = results(target)
+        assert [found[path]["status"] for path in paths] == how
+        assert {path: (target / path).read_bytes() for path in paths} == before
+        for path in paths[:2]:
+            assert found[path]["how"] == ["found finished, by a run of which nothing else is left"]
+            assert found[path]["content_id"] == numbers[path]
+            assert found[path].get("generation", 1) == (1 if labeler is made else 0)
+        if recorded:
+            assert sorted(records(book)) == sorted(hashlib.sha256(before[path]).hexdigest() for path in paths[:2])
+            book.unlink()
+        lose(target)
+    other = Labeler(producer=PRODUCER + "2", visible=visible)
+    assert run(source, target, labeler=other, engine="inline").summary["statuses"]["refused"] == 3
+    assert {path: (target / path).read_bytes() for path in paths} == before

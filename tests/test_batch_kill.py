@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from labeling.ledger import Ledger
 
 from .batching import STATE, batch, results, start, statuses, tree, whole
 from .test_bad_input import PRODUCER, refused
@@ -75,6 +78,48 @@ def test_a_killed_run_goes_on_and_every_file_is_labelled_once(
     whole(target, paths, ledger)
     assert batch(*arguments).returncode == 0  # and there is nothing left to do
     whole(target, paths, ledger)
+
+
+def lose(kind: str, state: Path, folder: Path, paths: list[str]) -> None:
+    """What the second month brings: a state that is lost in part or as a whole, and new dates."""
+    if kind == "all":
+        shutil.rmtree(state, ignore_errors=True)
+    elif kind == "journal":
+        for file in state.glob("journal.sqlite*"):
+            file.unlink()
+    elif kind == "dates":
+        for path in paths[::2]:
+            os.utime(folder / path, (1e9, 1e9))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS if "AIGC_KILL_ROUNDS" in os.environ else 1))
+def test_whatever_is_lost_and_changed_between_kills_every_file_keeps_its_content_id(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(f"state {seed}")
+    folder, target, ledger = tmp_path / "in", tmp_path / "out", tmp_path / "ledger.db"
+    paths = tree(folder, 24, size=(60, 50))
+    arguments = (folder, target, "--ledger", ledger, "--workers", "2", "-q", "--no-visible")
+    versions = ["1", "2"]
+    kinds = chance.sample(["all", "journal", "dates"], 3)
+    for kind in kinds:
+        process = start(*arguments, "--producer", PRODUCER, "--generator-version", chance.choice(versions))
+        until(process, target, min(outputs(target) + chance.randint(1, 9), len(paths)))
+        time.sleep(chance.uniform(0, 0.05))
+        victims = [process.pid, *workers(process)]
+        for victim in victims:  # all of a container
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+        assert "Traceback" not in err
+        lose(kind, target / STATE, folder, paths)
+    done = batch(*arguments, "--generator-version", "1")
+    assert done.returncode == 0, done.stderr
+    whole(target, paths, ledger)
+    with Ledger.open(ledger) as book:
+        numbers = {record.source: record.content_id for record in book.export()}
+    for restart in ((), ("--restart",)):
+        assert batch(*arguments, "--generator-version", "2", *restart).returncode == 0
+        whole(target, paths, None if restart else ledger)
+        assert {path: line["content_id"] for path, line in results(target).items()} == numbers
 
 
 def test_results_that_were_not_committed_are_cut_off(source: tuple[Path, list[str]], tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Questions:
             names = (storable(task.item.path), storable(task.output_path))
             renamed = record is not None and (record.source, record.output) != names
             if record is None or (renamed and not self._in_place):
-                yield task if task.interrupted or self._in_place else replace(outcome, ask=None)
+                yield task  # a worker looks whether it is what labelling the source gives
             elif self._fits(record, task, outcome):
                 yield self._adopting(task, record)
             else:

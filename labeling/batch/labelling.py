@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import mmap
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling.batch.job import Attempt, Job
+from labeling.batch.job import Attempt, Check, Job
+from labeling.batch.local_copies import temporary_folder
 from labeling.batch.outputs import (
+    FOUND_AS_MADE,
+    Taken,
     adopted,
     carried,
     fetch_manifest,
@@ -17,8 +22,11 @@ from labeling.batch.outputs import (
     labelled,
     open_target,
     require_free,
+    shown,
     store_manifest,
+    verified,
 )
+from labeling.batch.remade import alike
 from labeling.batch.task import Outcome, Overrides, Question, Status, record_key
 from labeling.errors import LabelingError, error_context
 
@@ -76,19 +84,34 @@ class Labelling:
 
     def _label(self, attempt: Attempt) -> Outcome:
         item, local, job = attempt.task.item, attempt.local, self.job
-        require_free(attempt, job, self._is_ours)
         own = dict(item.overrides)
+        forgotten: Taken | None = None
+        try:
+            require_free(attempt, job, self._is_ours)
+        except Taken as taken:
+            if not taken.ours:
+                raise
+            forgotten = taken  # made by a run that nothing else is left of, if it is what labelling the source gives
         labeler = self._labeler_for(tuple((key, value) for key, value in item.overrides if key in _OF_LABELER))
         self._check_copy(own.get("recipient"), own.get("agreement"))
-        properties = carried(attempt, job, strict=labeler.strict)
-        target = open_target(attempt, job, properties)
+        facts: dict[str, Any] = {}
         content_id = own.get("content_id") or had_before(attempt, job)
+        properties = None
+        if forgotten is None:
+            properties = carried(attempt, job, strict=labeler.strict)
+            target = open_target(attempt, job, properties)
+        else:
+            content_id = self._number_there(attempt, content_id, forgotten)
+            target = attempt.stack.enter_context(temporary_folder()) / local.name
         with error_context(item.path, replacing=str(local)), error_context(item.path, replacing=str(target)):
             fetch_manifest(item.path, local, job)
             done = labeler.label_file(local, target, content_id=content_id, in_place=target == local)
-            store_manifest(item.path, target, job, properties)
+            if forgotten is None:
+                store_manifest(item.path, target, job, properties)
+            else:
+                facts = self._as_it_is_there(attempt, target, forgotten)
         if not job.record:
-            return labelled(attempt, done, target, job)
+            return labelled(attempt, done, target, job, **facts)
         from labeling.ledger import entry_of
 
         entry = entry_of(
@@ -96,7 +119,30 @@ class Labelling:
             key=record_key(job.run_id, job.generation, item, in_place=job.in_place), profile=labeler.profile,
             fingerprint=job.fingerprints,
         )  # fmt: skip
-        return labelled(attempt, done, target, job, [entry])
+        return labelled(attempt, done, target, job, [entry], **facts)
+
+    def _number_there(self, attempt: Attempt, content_id: str | None, taken: Taken) -> str:
+        """Return the content id of our label in the output that is there. Raises ``taken`` if it is another one."""
+        with self.job.output.fetch(attempt.task.output_path) as there:
+            findings = verified(there, Check((), visible=False, isolate=False)).findings
+        labels = [each.value for each in findings if each.kind == "aigc" and self._is_ours(each.value)]
+        number = labels[0].get("ProduceID") if labels else None
+        if not isinstance(number, str) or not number or content_id not in (None, number):
+            raise taken
+        return number
+
+    def _as_it_is_there(self, attempt: Attempt, made: Path, taken: Taken) -> dict[str, Any]:
+        """Put the output that is there in the place of what was just made, and return what the result says of it.
+
+        Raises ``taken`` if it is not what labelling the source gives.
+        """
+        with self.job.output.fetch(attempt.task.output_path) as there:
+            same = alike(there, made)
+            if not same:
+                raise taken
+            shutil.copyfile(there, made)
+        number = self.job.generation if same == "bytes" else 0
+        return {"how": [FOUND_AS_MADE], "generation": shown(number)}
 
     def _check_copy(self, recipient: str | None, agreement: str | None) -> None:
         """Refuse a copy for a recipient that is not recorded, or lacks the agreement that Measures Art. 9 asks for."""

@@ -31,10 +31,20 @@ ADOPTED = "found finished; the ledger has it"
 """What the results say of an output that only the ledger knew."""
 
 
+FOUND_AS_MADE = "found finished, by a run of which nothing else is left"
+"""What the results say of an output that neither journal nor ledger knew, and that labelling its source gives."""
+
+
 class Taken(LabelingError):
-    """There is already something with the output's name. ``sha256`` is its digest, if the ledger may know it."""
+    """There is already something with the output's name.
+
+    Attributes:
+        sha256: Its digest, if the ledger may know it.
+        ours: It has our label.
+    """
 
     sha256 = ""
+    ours = False
 
 
 class Unnameable(LabelingError):
@@ -75,9 +85,11 @@ def require_free(attempt: Attempt, job: Job, is_ours: IsOurs | None = None) -> N
     if job.lost_since and not target.local:
         task.interrupted = task.interrupted or changed(target.look(path).details) >= job.lost_since
     asks = job.record and not task.asked
-    if task.interrupted and (task.output_was_free or (not asks and _has_label(is_ours, path, job))):
+    ours = not asks and _has_label(is_ours, path, job)
+    if task.interrupted and (task.output_was_free or ours):
         return
     taken = Taken("is there already, and not by this run", path=path, hint="`overwrite=True` replaces it")
+    taken.ours = ours
     if asks:
         with target.fetch(path) as local:
             taken.sha256 = sha256(local)
@@ -161,16 +173,17 @@ def labelled(
     """
     path = attempt.task.item.path
     digest = entries[-1].sha256 if entries else sha256(target)
-    facts = {"content_id": done.label.content_id} | more
+    facts = {"content_id": done.label.content_id, "how": list(done.how), "generation": shown(job.generation)} | more
     line = result_line(
         path, Status.LABELLED, seconds=attempt.seconds, media_type=done.report.media_type, output=path,
-        output_size=done.size, sha256=digest, how=list(done.how), lost=[loss.to_dict() for loss in done.lost] or None,
-        origin=done.report.origin, verdicts=short_verdicts(done.report), generation=shown(job.generation), **facts,
-        **attempt.common,
+        output_size=target.stat().st_size, sha256=digest, lost=[loss.to_dict() for loss in done.lost] or None,
+        origin=done.report.origin, verdicts=short_verdicts(done.report), **facts, **attempt.common,
     )  # fmt: skip
+    generation = facts["generation"]
     return Outcome(
-        path, Status.LABELLED, line, output=path, output_size=done.size, output_sha256=digest,
-        content_id=facts["content_id"], entries=tuple(_of_batch(entry, attempt) for entry in entries),
+        path, Status.LABELLED, line, output=path, output_size=target.stat().st_size, output_sha256=digest,
+        content_id=facts["content_id"], generation=1 if generation is None else generation,
+        entries=tuple(_of_batch(entry, attempt) for entry in entries),
     )  # fmt: skip
 
 
