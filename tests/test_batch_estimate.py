@@ -96,7 +96,7 @@ def test_a_run_costs_what_was_estimated(estimated: dict[str, Any], source: Path,
     assert pages == estimated["files"] + 1  # and the link
     bad = sum(done.summary["statuses"][name] for name in ("failed", "unsupported", "refused"))
     assert bad == estimated["not_done"]
-    assert estimated["ledger_bytes"] == records * 1030
+    assert estimated["ledger_bytes"] == records * 1600
     assert estimated["hours"] == pytest.approx(estimated["work_hours"] / 2, rel=0.1)
     assert estimated["bound"] == "workers"
 
