@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from labeling.errors import LabelingError
-from labeling.inert import inert, without_secrets
+from labeling.inert import inert
 
 from . import _common, _options
 from ._terminal import line
@@ -43,9 +43,10 @@ def import_command(sources: tuple[str, ...], ledger: str | None, config: Path | 
     try:
         with Ledger.open(_options.configured_ledger(ledger, config) or DEFAULT) as opened:
             for source in sources:
-                done = opened.import_from(source, merge=merge)
+                with Ledger.open(source, create=False) as other:
+                    done = opened.import_from(other, merge=merge)
                 before = f"; {done.before} were here before" if done.before else ""
-                line(inert(f"imported {done.count} records of {without_secrets(source)}{before}"))
+                line(inert(f"imported {done.count} records of {other.where}{before}"))
                 verification = done.verification
     except LabelingError as error:
         _common.fail(error)

@@ -24,6 +24,7 @@ from labeling.ledger import Ledger
 from . import postgres
 from .commands import run
 from .ledgers import entry
+from .pictures import rgb
 
 SECRET = "s3cr@t/p%ss?w#rd"
 USER = "ledger admin"
@@ -159,6 +160,30 @@ def test_a_server_without_ssl_is_refused_where_the_mode_demands_it(server: postg
     with pytest.raises(LabelingError, match="has no SSL, which sslmode=require demands") as caught:
         Ledger.open(server.url(database) + "?sslmode=require")
     assert caught.value.exit_code == 3
+
+
+def test_no_command_prints_a_password_that_was_written_as_it_is(
+    server: postgres.Server, database: str, tmp_path: Path
+) -> None:
+    url = f"postgresql://{USERS}:{SECRET}@127.0.0.1:{server.port}/{database}"
+    rgb(300, 200).save(tmp_path / "a.png")
+    labelling = ("--producer", "x", "--no-visible", "--ledger", url)
+    said = [
+        run("add", "a.png", *labelling, cwd=tmp_path),
+        run("batch", ".", "out", *labelling, "--include", "a.png", "--log", "json", "--workers", "1", cwd=tmp_path),
+        run("ledger", "import", url, "--ledger", "copy.db", cwd=tmp_path),
+        run("ledger", "vacuum", "--ledger", url),
+        run("ledger", "verify", "--ledger", url),
+    ]
+    for done in said:
+        assert done.returncode == 0, done.stderr
+        for part in ("s3cr", "t/p%", "w#rd"):
+            assert part not in done.stdout + done.stderr
+    assert (
+        f"imported 2 records of postgresql://ledger%20admin:***@127.0.0.1:{server.port}/{database}\n" in said[2].stdout
+    )
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cr" in path.read_bytes()]
+    assert kept == []
 
 
 # --- with a certificate -----------------------------------------------------------------------------------------------
