@@ -70,7 +70,7 @@ class Coverage:
         """
         if not self.files:
             raise EmptySource(self._nothing(left_out=left_out), path=source.name, hint=self._hint(source))
-        if self.scope == "all" and self.known_before and not (self.known or self.moved or self.part):
+        if self.scope != "list" and self.known_before and not (self.known or self.moved or self.part):
             gone = (
                 "the file that earlier runs found is no longer there" if self.known_before == 1
                 else f"none of the {self.known_before:,} files that earlier runs found is there any more"

@@ -192,8 +192,10 @@ class Execution:
             wanted = GlobFilter(self.options.include, self.options.exclude)
             globs = self.options.include or self.options.exclude or self.source.only
             scope: Scope = "list" if opened_list is not None else "globs" if globs else "all"
-            coverage = Coverage(scope, journal.count(), part=self._partial)
+            part = self._partial or bool(self.source.only)
+            coverage = Coverage(scope, journal.count(self._wanted), part=part)
             listing, count = self._listing(opened_list, wanted, coverage, selection)
+            may_be_renamed = self.purpose.check is None and journal.count() > 0
             with self._output_check(scope) as check:
                 session = Session(
                     journal,
@@ -204,9 +206,9 @@ class Execution:
                         retry_failed=self.options.retry_failed, checksum=self._compares_sources,
                         overwrite=self.options.overwrite, named_once=opened_list is not None,
                         outputs=self._output_names(),
-                        output_check=check, renamed=self._known_by(journal),
+                        output_check=check, renamed=self._known_by if may_be_renamed else None,
                     ),
-                    RenameFinder(journal, self.source),
+                    RenameFinder(journal, self.source, self._known_by),
                     coverage,
                     in_place=self.options.in_place,
                     ledger=self.ledger,
@@ -247,13 +249,16 @@ class Execution:
         names = self._output_names()
         return path if names is None else names.name_of(path)
 
-    def _known_by(self, journal: Journal) -> Content | None:
-        """Return by which digest files are known that may have another name now; ``None`` if there can be none."""
-        if self.purpose.check is not None or not journal.count():
-            return None
-        content: Content = "output_sha256" if self.options.in_place else "source_sha256"
-        journal.prepare_renames(content)
-        return content
+    @property
+    def _known_by(self) -> Content:
+        """By which digest files are known that may have another name now: in place, the output is what is listed."""
+        return "output_sha256" if self.options.in_place else "source_sha256"
+
+    @property
+    def _wanted(self) -> GlobFilter | None:
+        """Which paths the run lists; ``None`` for all."""
+        globs = self.options.include or self.options.exclude
+        return GlobFilter(self.options.include, self.options.exclude) if globs else None
 
     @property
     def _compares_sources(self) -> bool:
@@ -281,12 +286,14 @@ class Execution:
 
         Only then are they looked for, in another listing: to note of every file that it is there would take longer.
         """
-        missing = session.coverage.known_before - session.coverage.known - journal.renamed
-        if missing <= 0 or not self._has_listed_all(session, selection):
+        coverage, wanted = session.coverage, self._wanted
+        missing = coverage.known_before - coverage.known - (0 if wanted else journal.renamed)
+        if missing <= 0 or self.source.only or not self._has_listed_all(session, selection):
             return
         try:
-            everything = whole(self._tree(GlobFilter((), ())), self.source, may_be_empty=self.options.allow_empty)
-            journal.mark_vanished(item.key for item in selection.copy().of(everything))
+            tree = self._tree(wanted or GlobFilter((), ()))
+            everything = whole(tree, self.source, may_be_empty=self.options.allow_empty)
+            journal.mark_vanished((item.key for item in selection.copy().of(everything)), wanted)
         except LabelingError as error:
             session.error = error
 
@@ -301,9 +308,9 @@ class Execution:
         return Pruning(journal, self.source, self.output, remove=self.options.prune_orphans == "remove").prune()
 
     def _has_listed_all(self, session: Session, selection: Selection) -> bool:
-        """Return whether a session has listed the whole source, or its shard, and come to its end."""
+        """Return whether a session has listed all that its globs and its shard take, and come to its end."""
         ended = session.error is None and not session.progress.stopping and not session.limited
-        return ended and session.coverage.scope == "all" and self.options.since is None and not selection.closed
+        return ended and session.coverage.scope != "list" and self.options.since is None and not selection.closed
 
     def _tree(self, wanted: GlobFilter) -> Iterator[Item]:
         """Yield the files of the source."""

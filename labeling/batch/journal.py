@@ -47,7 +47,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.renamed = 0
-        self._content: rename_index.Content = "source_sha256"
+        self._has_rename_index = False
         self._path = folder / JOURNAL
         self._results_path = folder / RESULTS
         self.generation, self.redo_session, self.root = 1, 0, 0
@@ -217,18 +217,15 @@ class Journal:
                 self._claim_outputs(plan.tasks, options.outputs)
             if options.renamed is not None:
                 new = [task for task in plan.tasks if task.item.problem is None and not task.known.output_sha256]
+                if new and not self._has_rename_index:
+                    rename_index.prepare(self._db, options.renamed)
+                    self._has_rename_index = True
                 rename_index.give_twins(self._db, new, options.renamed, self.session)
         return plan
 
-    def prepare_renames(self, content: rename_index.Content) -> None:
-        """Get ready to find files by their size and content, which new ones may have under another name."""
-        with self._transaction():
-            rename_index.prepare(self._db, content)
-        self._content = content
-
-    def earlier_names(self, task: Task, digest: str) -> list[rename_index.EarlierName]:
+    def earlier_names(self, task: Task, digest: str, content: rename_index.Content) -> list[rename_index.EarlierName]:
         """Return the names under which the journal knows a content, without the task's own."""
-        return rename_index.earlier_names(self._db, task, digest, self._content)
+        return rename_index.earlier_names(self._db, task, digest, content)
 
     def result_at(self, at: int, length: int) -> dict[str, Any]:
         """Return a result."""
@@ -321,14 +318,14 @@ class Journal:
         """Whether the journal knows any file."""
         return self._db.execute("SELECT 1 FROM item LIMIT 1").fetchone() is not None
 
-    def count(self) -> int:
+    def count(self, wanted: vanished.Wanted | None = None) -> int:
         """Return how many files the journal knows, apart from those that are no longer in the source."""
-        return int(self._db.execute("SELECT count(*) FROM item WHERE NOT vanished").fetchone()[0])
+        return vanished.count(self._db, wanted)
 
-    def mark_vanished(self, listed: Iterable[bytes]) -> None:
+    def mark_vanished(self, listed: Iterable[bytes], wanted: vanished.Wanted | None = None) -> None:
         """Note which files are no longer in the source, of which these are all. Raises what listing them raises."""
         with self._transaction():
-            vanished.mark(self._db, listed, self.session)
+            vanished.mark(self._db, listed, self.session, wanted)
 
     def count_vanished(self) -> int:
         """Return how many files are no longer in the source."""

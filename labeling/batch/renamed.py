@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from labeling.batch.journal import Journal
-from labeling.batch.rename_index import EarlierName
+from labeling.batch.rename_index import Content, EarlierName
 from labeling.batch.storage import Storage
 from labeling.batch.task import Outcome, Renamed, Task
 
@@ -27,10 +27,12 @@ class RenameFinder:
     Attributes:
         journal: Knows the names.
         source: Where the files are.
+        content: By which digest they are known.
     """
 
     journal: Journal
     source: Storage
+    content: Content
     _given: dict[str, bytes] = field(default_factory=dict)
 
     def answer(self, asked: Sequence[Outcome]) -> list[Task]:
@@ -43,7 +45,7 @@ class RenameFinder:
             LabelingError: The source does not say whether names are there.
         """
         found = {
-            outcome.path: self.journal.earlier_names(outcome.again, outcome.source_sha256)
+            outcome.path: self.journal.earlier_names(outcome.again, outcome.source_sha256, self.content)
             for outcome in asked
             if outcome.again is not None
         }

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+Wanted = Callable[[str], bool]
+"""Returns whether a path is one that a session with globs lists."""
 
-def mark(db: sqlite3.Connection, listed: Iterable[bytes], session: int) -> None:
+
+def count(db: sqlite3.Connection, wanted: Wanted | None) -> int:
+    """Return how many files the journal knows that are in the source, as far as it knows.
+
+    Args:
+        db: The journal.
+        wanted: Which paths to count; ``None`` for all.
+    """
+    _register(db, wanted)
+    chosen = "" if wanted is None else "AND wanted(key)"
+    return int(db.execute(f"SELECT count(*) FROM item WHERE NOT vanished {chosen}").fetchone()[0])  # noqa: S608
+
+
+def _register(db: sqlite3.Connection, wanted: Wanted | None) -> None:
+    if wanted is not None:
+        db.create_function("wanted", 1, lambda key: wanted(key.decode("utf-8", "surrogateescape")))
+
+
+def mark(db: sqlite3.Connection, listed: Iterable[bytes], session: int, wanted: Wanted | None) -> None:
     """Mark the files that are no longer in the source, in a transaction.
 
     Args:
         db: The journal.
         listed: The keys of all that is in the source.
         session: The number of this session; what it has met is there.
+        wanted: The paths that may be marked; ``None`` for all.
     """
+    _register(db, wanted)
+    chosen = "" if wanted is None else "AND wanted(key)"
     db.execute(
         "CREATE TEMP TABLE listed (key BLOB PRIMARY KEY) WITHOUT ROWID"
     )  # SQLite keeps it on disk if it is large
     db.executemany("INSERT OR IGNORE INTO listed VALUES (?)", ((key,) for key in listed))
     db.execute(
-        "UPDATE item SET vanished=1 WHERE NOT vanished AND session<? AND key NOT IN (SELECT key FROM listed)",
+        "UPDATE item SET vanished=1 WHERE NOT vanished AND session<? AND key NOT IN (SELECT key FROM listed) "  # noqa: S608
+        f"{chosen}",
         (session,),
     )
     db.execute("DROP TABLE listed")
