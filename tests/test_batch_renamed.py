@@ -67,6 +67,13 @@ def test_a_renamed_folder_keeps_its_outputs_and_content_ids(tmp_path: Path) -> N
         assert inodes(target) == files  # nothing was written
         assert not (target / "a").exists()
         assert len(list(ledger.export())) == len(paths) + 1
+        shutil.copytree(target / STATE, tmp_path / "state")
+        shutil.rmtree(target / STATE)
+        label(folder, target, ledger=ledger)  # which has the outputs under their earlier names
+        assert ids(results(target)) == ids(after)
+        assert len(list(ledger.export())) == len(paths) + 1
+        shutil.rmtree(target / STATE)
+        (tmp_path / "state").rename(target / STATE)
     assert (done.exit_code, done.summary["total"], done.summary["vanished"]) == (0, 6, 0)
     assert done.summary["moved"]["files"] == 6
     again = batch(folder, target, "--no-visible", "--workers", "2", "--check-outputs=sha256")

@@ -1,7 +1,8 @@
 """Outputs that are there and that this run's journal does not know: the ledger may know them, if the journal was lost.
 
 A worker that finds such an output asks, with its SHA-256, before it refuses the file. The output is adopted with its
-content id if the ledger has recorded it under the same names, for the content that the source has now.
+content id if the ledger has recorded it for the content that the source has now: with the source's SHA-256, under any
+name, since a run moves outputs whose sources get other names; or under the same names.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class Questions:
             task, record = outcome.ask.task, records.get(outcome.ask.sha256)
             task.asked = True
             names = (storable(task.item.path), storable(task.output_path))
-            renamed = record is not None and (record.source, record.output) != names
-            if record is None or (renamed and not self._in_place):
+            moved = record is not None and not task.interrupted and _is_of(record, outcome.source_sha256)
+            same = record is not None and (self._in_place or (record.source, record.output) == names or moved)
+            if record is None or not same:
                 yield task  # a worker looks whether it is what labelling the source gives
             elif self._fits(record, task, outcome):
                 yield self._adopting(task, record)
@@ -76,7 +78,7 @@ class Questions:
         numbers = {value for key, value in item.overrides if key == "content_id"}
         if len(numbers) < len(item.overrides) or not numbers <= {record.content_id}:
             return False
-        return self._in_place or (record.details or {}).get(SOURCE_SHA256) == outcome.source_sha256
+        return self._in_place or _is_of(record, outcome.source_sha256)
 
     def _adopting(self, task: Task, record: Record) -> Task:
         source = (record.details or {}).get(SOURCE_SHA256, "")
@@ -84,6 +86,11 @@ class Questions:
         if self._in_place:
             task.known = task.recorded
         return task
+
+
+def _is_of(record: Record, digest: str) -> bool:
+    """Return whether an output was made of the content with a SHA-256."""
+    return bool(digest) and (record.details or {}).get(SOURCE_SHA256) == digest
 
 
 def _other_source(outcome: Outcome, task: Task) -> Outcome:
