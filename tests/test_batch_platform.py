@@ -109,6 +109,58 @@ def test_a_second_run_adds_nothing_and_a_list_that_says_more_is_followed(uploads
     assert (line["decision"], line["automatic"], line["reviewer"]) == ("suspected", "none", "Li Lei")
 
 
+def test_what_needs_no_label_any_more_has_no_output(tmp_path: Path) -> None:
+    folder, target, listed = tmp_path / "in", tmp_path / "out", tmp_path / "list.csv"
+    folder.mkdir()
+
+    def go(*declared: str, **more: Any) -> dict[str, dict[str, Any]]:
+        listed.write_text("path,declared\n" + "".join(f"{n}.jpg,{said}\n" for n, said in enumerate(declared)))
+        run(folder, target, propagate=HOW, file_list=listed, engine="inline", **more)
+        return results(target)
+
+    for number in range(2):
+        rgb(seed=number).save(folder / f"{number}.jpg")
+    first = go("yes", "yes")
+    (target / "1.jpg").write_bytes((target / "1.jpg").read_bytes() + b"changed")
+    second = go("no", "no")
+    assert (second["0.jpg"]["status"], second["0.jpg"]["decision"]) == ("classified", "none")
+    assert not (target / "0.jpg").exists() and "was removed" in second["0.jpg"]["how"][0]
+    assert second["1.jpg"]["status"] == "refused" and (target / "1.jpg").exists()
+    (target / "0.jpg").write_bytes(b"of somebody else")
+    assert go("maybe later", "no")["0.jpg"]["status"] == "failed"
+    assert go("no", "no")["0.jpg"]["status"] == "classified" and (target / "0.jpg").read_bytes() == b"of somebody else"
+    assert go("yes", "yes")["0.jpg"]["status"] == "refused"
+    (target / "0.jpg").unlink()
+    again = go("yes", "yes", retry_failed=True)
+    assert [again[path]["content_id"] for path in again] == [first[path]["content_id"] for path in again]
+    declared = (folder / "0.jpg").read_bytes()
+    rgb(seed=9).save(folder / "0.jpg")  # another content, of which the list says nothing
+    listed.write_text("path,declared\n0.jpg,no\n")
+    run(folder, target, propagate=HOW, file_list=listed, engine="inline")
+    (folder / "0.jpg").write_bytes(declared)
+    listed.write_text("path,declared\n0.jpg,yes\n")
+    run(folder, target, propagate=HOW, file_list=listed, engine="inline")
+    assert results(target)["0.jpg"]["status"] == "labelled" and aigc(target / "0.jpg")["Label"] == "2"
+
+
+def test_what_was_found_before_is_found_again_when_a_content_returns(tmp_path: Path) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    parameters = PngImagePlugin.PngInfo()
+    parameters.add_text("parameters", "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512")
+    rgb(seed=3).save(folder / "a.png", pnginfo=parameters)
+    suspected = (folder / "a.png").read_bytes()
+    said = []
+    for data in (suspected, None, suspected):
+        if data is None:
+            rgb(seed=4).save(folder / "a.png")
+        else:
+            (folder / "a.png").write_bytes(data)
+        run(folder, target, propagate=HOW, engine="inline")
+        said.append((results(target)["a.png"]["decision"], (target / "a.png").exists()))
+    assert said == [("suspected", True), ("none", False), ("suspected", True)]
+
+
 def test_a_declaration_that_means_nothing_costs_its_own_file_only(uploads: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
     listed.write_text("path,declared\nnothing.webp,perhaps\nsuspected.png,\n")

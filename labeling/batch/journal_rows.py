@@ -11,7 +11,7 @@ from labeling.batch.journal_schema import digest_bytes, output_bytes
 from labeling.batch.results_file import read_outcomes
 from labeling.batch.task import Outcome, Status, path_bytes
 
-FINISHED = (Status.LABELLED, Status.CONVERTED, Status.VERIFIED)
+FINISHED = (Status.LABELLED, Status.CONVERTED, Status.VERIFIED, Status.CLASSIFIED)
 """What became of a file of which the journal keeps what was made of which content."""
 
 
@@ -36,6 +36,14 @@ def finish_row(db: sqlite3.Connection, key: bytes, outcome: Outcome, at: int, ge
         )
         return
     line = (None if outcome.store_failed else str(outcome.status), *read, at, len(outcome.line))
+    if outcome.status == Status.CLASSIFIED:  # it has no output, even if it had one; its content keeps its number
+        db.execute(
+            "UPDATE item SET begun=0, redo=0, status=?, size=?, stamp=?, at=?, length=?, output=NULL, "
+            "output_size=NULL, output_sha256=NULL, ours=0, generation=?, root=?, "
+            "content_id=iif(source_sha256 IS ?, content_id, NULL), source_sha256=? WHERE key=?",
+            (*line, generation, root, source, source, key),
+        )
+        return
     if outcome.status not in FINISHED:  # what is known of an earlier output stays known
         remains = outcome.store_failed == "write" or outcome.status == Status.POISON  # the output may be there
         db.execute(

@@ -35,6 +35,10 @@ FOUND_AS_MADE = "found finished, by a run of which nothing else is left"
 """What the results say of an output that neither journal nor ledger knew, and that labelling its source gives."""
 
 
+REMOVED = "the output of an earlier result was removed: the file needs no label any more"
+"""What the results say of a file that had an output, and has none now."""
+
+
 class Taken(LabelingError):
     """There is already something with the output's name.
 
@@ -74,12 +78,7 @@ def require_free(attempt: Attempt, job: Job, is_ours: IsOurs | None = None) -> N
         raise Unnameable("no file can have this name", path=path, hint="rename the object, or name a bucket")
     if not target.exists(path):
         return
-    if task.moved_from and not task.overwrite and attempt.source_sha256 != task.known.source_sha256:
-        known = "has" if task.known.source_sha256 else "may have"
-        raise Taken(
-            f"the file of this name at {task.moved_from}, from which the output was made, {known} other content",
-            path=path, hint="`overwrite=True` replaces the output; for another archive, use another target",
-        )  # fmt: skip
+    _require_same_archive(attempt)
     if task.may_replace:
         return
     if job.lost_since and not target.local:
@@ -94,6 +93,49 @@ def require_free(attempt: Attempt, job: Job, is_ours: IsOurs | None = None) -> N
         with target.fetch(path) as local:
             taken.sha256 = sha256(local)
     raise taken
+
+
+def _require_same_archive(attempt: Attempt) -> None:
+    """Raise :class:`Taken` if the output that is there was made from a file of another archive."""
+    task = attempt.task
+    if task.moved_from and not task.overwrite and attempt.source_sha256 != task.known.source_sha256:
+        known = "has" if task.known.source_sha256 else "may have"
+        raise Taken(
+            f"the file of this name at {task.moved_from}, from which the output was made, {known} other content",
+            path=task.output_path, hint="`overwrite=True` replaces the output; for another archive, use another target",
+        )  # fmt: skip
+
+
+def remove_earlier(attempt: Attempt, job: Job, is_ours: IsOurs) -> bool:
+    """Remove the output of an earlier result for a file that is to have none any more; return whether there was one.
+
+    Only what this run has written is removed. A manifest beside it stays, as it does when outputs are pruned.
+
+    Args:
+        attempt: The attempt at its source.
+        job: What the run does.
+        is_ours: Knows this run's label: an output that has it, at which a worker died, is ours.
+
+    Raises:
+        LabelingError: It was changed since it was written, or cannot be removed.
+    """
+    task, target = attempt.task, job.target
+    written = {each.output_sha256 for each in (task.known, task.recorded) if each is not None} - {""}
+    if target is None or not (written or task.interrupted) or not target.exists(task.output_path):
+        return False
+    path = task.output_path
+    with target.fetch(path) as local:
+        as_written = sha256(local) in written
+    if not as_written and not (task.interrupted and _has_label(is_ours, path, job)):
+        if not written:
+            return False  # another one's
+        raise Taken(
+            "it needs no label any more, and the output of an earlier result was changed since it was written",
+            path=path, hint="remove or rename that output",
+        )  # fmt: skip
+    _require_same_archive(attempt)
+    target.remove(path)
+    return True
 
 
 def _has_label(is_ours: IsOurs | None, path: str, job: Job) -> bool:

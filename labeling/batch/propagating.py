@@ -10,12 +10,14 @@ from labeling import containers
 from labeling.batch.declared import declaration
 from labeling.batch.job import Attempt, Job
 from labeling.batch.outputs import (
+    REMOVED,
     adopted,
     carried,
     fetch_manifest,
     had_before,
     labelled,
     open_target,
+    remove_earlier,
     require_free,
     shown,
     store_manifest,
@@ -78,11 +80,16 @@ class Propagating:
         return fields.get("ContentPropagator") == self._how.propagator
 
     def _nothing_found(self, attempt: Attempt, found: Classification) -> Outcome:
-        """Return the outcome of a file without a label, a declaration or a trace: nothing is written."""
+        """Return the outcome of a file without a label, a declaration or a trace: nothing is written.
+
+        If it had one before, its content or the list has changed. A platform must not publish what was made then.
+        """
         path = attempt.task.item.path
+        removed = remove_earlier(attempt, self.job, self._is_ours)
         line = result_line(
             path, Status.CLASSIFIED, seconds=attempt.seconds, media_type=found.report.media_type,
-            origin=found.report.origin, generation=shown(self.job.generation), **_decided(found), **attempt.common,
+            origin=found.report.origin, generation=shown(self.job.generation), how=[REMOVED] if removed else None,
+            **_decided(found), **attempt.common,
         )  # fmt: skip
         before = attempt.task.recorded  # by a session that was killed
         recorded = before is not None and before.output_sha256 == found.sha256
