@@ -16,7 +16,13 @@ from labeling.options import DECLARING, Option, options_of
 PARAMETER = re.compile(r"(?<!`)`([a-z][a-z0-9_]*)(?:=([^`]*))?`(?!`)")
 """`` `name` `` or `` `name=value` `` in a text of the library."""
 
-_ARGUMENTS = {"target": "-o", "language": "--lang", "verify": "--verify", "convert": "--convert"}
+_ARGUMENTS = {
+    "target": "-o",
+    "language": "--lang",
+    "verify": "--verify",
+    "convert": "--convert",
+    "propagate": "--propagate",
+}
 """Parameters of the library's verbs, beside the declared options, that commands call something else."""
 
 

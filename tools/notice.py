@@ -30,6 +30,8 @@ _SHARED = re.compile(r"(^|/)\.?(libs|dylibs|[\w-]+\.libs)/|(^|/)lib[^/]*$")
 _MODULE = (".abi3.so", "-linux-gnu.so", "-darwin.so", "-linux-musl.so", ".pyd")
 _SAME = {"openblasp": "openblas"}
 _NOT_OURS = ("test", "dev")
+_NOT_LISTED = ("gs", "azure")
+"""Extras that no test environment has; :data:`_TAIL` says what was found when they were looked at."""
 """Extras that serve the project's own work."""
 
 _HEAD = """\
@@ -70,6 +72,14 @@ _WORDS = {
 """,
 }
 """Extra, or nothing for the default installation → what is to be said of it."""
+
+
+_TAIL = """\
+pip install 'aigc-labeling[gs]' or 'aigc-labeling[azure]' adds
+    What these two extras bring is not listed library by library: gcsfs (BSD-3-Clause) with Google's clients and
+    adlfs (BSD-3-Clause) with Azure's. The machine code in them that is not named above is gRPC (Apache-2.0, with the
+    libraries linked into it), CRC32C (BSD-3-Clause) and the Python modules of Protocol Buffers (BSD-3-Clause).
+"""
 
 
 class Unknown(SystemExit):
@@ -123,9 +133,9 @@ def required(*extras: str) -> list[Requirement]:
 
 
 def user_extras() -> list[str]:
-    """Return the extras that users choose from."""
+    """Return the extras whose packages are listed."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [extra for extra in project["optional-dependencies"] if extra not in _NOT_OURS]
+    return [extra for extra in project["optional-dependencies"] if extra not in (*_NOT_OURS, *_NOT_LISTED)]
 
 
 def packages(*extras: str) -> dict[str, metadata.Distribution]:
@@ -212,7 +222,7 @@ def written() -> str:
         if listed := [line for name in sorted(more) for line in _described(name, more[name])]:
             title = f"pip install 'aigc-labeling[{extra}]' adds\n" if extra else "pip install aigc-labeling\n"
             parts.append(title + _WORDS.get(extra, "") + "\n" + "\n".join(listed) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, _TAIL])
 
 
 def main() -> int:

@@ -95,7 +95,14 @@ class Propagation:
         check_signer_maker(self.signer)
 
     def within(self, timeout: float | None) -> Propagation:
-        """Return this with what ``isolate`` means in a run with this ``timeout``."""
+        """Return this with what ``isolate`` means in a run.
+
+        Args:
+            timeout: Seconds that the run gives a file; ``None`` for no limit.
+
+        Returns:
+            The same with limits in place of ``True`` or ``None``.
+        """
         return replace(self, isolate=_isolation(self.isolate, timeout))
 
 

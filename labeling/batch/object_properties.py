@@ -118,7 +118,9 @@ def fitted(
 def forbid_losses(carried: Carried, lost: Sequence[Loss]) -> None:
     """Raise :class:`WouldLose` if something is lost, and ``carried.strict`` forbids that."""
     if carried.strict and lost:
-        raise WouldLose(f"would lose {'; '.join(map(str, lost[:3]))}", hint="`strict=False` stores the file without")
+        raise WouldLose(
+            f"would lose {'; '.join(map(str, lost[:3]))}", hint="without `strict`, the file is stored all the same"
+        )
 
 
 def _for_format(values: Mapping[str, Any], format: str) -> dict[str, Any]:
