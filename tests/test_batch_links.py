@@ -96,7 +96,9 @@ def test_the_target_itself_may_be_a_link(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verifying", [False, True])
-@pytest.mark.parametrize("name", ["", "lock", "results.jsonl", "journal.sqlite", "journal.sqlite-wal", "results.new"])
+@pytest.mark.parametrize(
+    "name", ["", "lock", "results.jsonl", "journal.sqlite", "journal.sqlite-wal", "results.new", "run.json"]
+)
 def test_the_run_s_own_folder_and_files_are_no_links(source: Path, elsewhere: Path, name: str, verifying: bool) -> None:
     target = source.parent / "out"
     place = target / STATE / name

@@ -20,9 +20,8 @@ from typing import Any
 from labeling.batch import local_copies
 from labeling.batch.object_store import changed
 from labeling.batch.remote_storage import RemoteStorage
+from labeling.batch.state_files import LEASE
 from labeling.errors import LabelingError
-
-NAME = "lease.json"
 
 INTERVAL = 15.0
 """Seconds between two renewals."""
@@ -47,7 +46,7 @@ class Lease:
     """
 
     def __init__(self, target: RemoteStorage, place: str, folder: Path) -> None:
-        self._target, self._path, self._local = target, f"{place}/{NAME}", folder / NAME
+        self._target, self._path, self._local = target, f"{place}/{LEASE}", folder / LEASE
         self._owner, self._count = secrets.token_hex(8), 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -92,10 +91,10 @@ class Lease:
 
     def _read(self) -> dict[str, Any]:
         with local_copies.temporary_folder() as folder:
-            if not self._target.download(self._path, folder / NAME):
+            if not self._target.download(self._path, folder / LEASE):
                 return {}
             with suppress(OSError, ValueError, RecursionError):
-                found = json.loads((folder / NAME).read_bytes()[: 1 << 16])
+                found = json.loads((folder / LEASE).read_bytes()[: 1 << 16])
                 return found if isinstance(found, dict) else {"unreadable": True}
         return {"unreadable": True}
 
@@ -109,8 +108,8 @@ class Lease:
         self._count += 1
         lease = {"owner": self._owner, "count": self._count, "host": socket.gethostname(), "process": os.getpid()}
         with local_copies.temporary_folder() as folder:
-            (folder / NAME).write_text(json.dumps(lease))
-            self._target.upload(folder / NAME, self._path, keep=True)
+            (folder / LEASE).write_text(json.dumps(lease))
+            self._target.upload(folder / LEASE, self._path, keep=True)
 
     def _keep(self) -> None:
         while not self._stopped.wait(INTERVAL):

@@ -271,7 +271,8 @@ def _float(value: object) -> float:
 def _move(source: Path, target: Path) -> None:
     """Move a file from another file system, completely or not at all."""
     new = target.with_suffix(".fetched")
-    with source.open("rb") as read, new.open("wb") as write:
+    new.unlink(missing_ok=True)
+    with source.open("rb") as read, new.open("xb") as write:
         while piece := read.read(_PIECE):
             write.write(piece)
         write.flush()

@@ -9,7 +9,9 @@ JOURNAL, RESULTS, HISTORY, RUN = "journal.sqlite", "results.jsonl", "history.jso
 DAMAGED = "journal.damaged"
 """What a journal is called that could not be read, after a start over."""
 
-FILES = (RESULTS, HISTORY, RUN, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
+LEASE = "lease.json"
+
+FILES = (RESULTS, HISTORY, RUN, LEASE, JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
 
 
 def in_use(folder: Path) -> bool:
