@@ -269,6 +269,27 @@ def test_what_new_files_of_a_common_size_cost(number: int, tmp_path: Path) -> No
     assert done.summary["total"] == number + 1
 
 
+def test_many_files_with_one_content_keep_their_own(tmp_path: Path) -> None:
+    """As blank pages have: each of those in a folder with another name gets the output of its own name."""
+    folder, target = tmp_path / "in", tmp_path / "out"
+    for number in range(150):
+        path = folder / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(small_png())
+    label(folder, target)
+    before, files = results(target), inodes(target)
+    (folder / "b").rename(folder / "c")
+    shutil.copy(folder / "a/0.png", folder / "copy.png")
+    done = label(folder, target)
+    after = results(target)
+    assert ids(after).pop("copy.png") not in ids(before).values()
+    assert {path.replace("c/", "b/"): number for path, number in ids(after).items() if path != "copy.png"} == ids(
+        before
+    )
+    assert files < inodes(target)
+    assert (done.summary["moved"]["files"], done.summary["vanished"], done.summary["total"]) == (75, 0, 151)
+
+
 def test_verified_files_are_verified_under_their_new_names(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     different(folder, 2)

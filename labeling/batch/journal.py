@@ -27,7 +27,7 @@ from labeling.batch.journal_schema import migrate, prepare
 from labeling.batch.plan import Plan, PlanOptions, Row, outputs_to_remake, task_for, task_to_remake
 from labeling.batch.results_file import sort_lines
 from labeling.batch.state_files import HISTORY, JOURNAL, RESULTS, RUN
-from labeling.batch.task import SUCCESSFUL, Item, Outcome, Task, path_bytes
+from labeling.batch.task import SUCCESSFUL, Item, Outcome, Overrides, Task, path_bytes
 from labeling.errors import LabelingError
 from labeling.filebytes import write_all
 from labeling.inert import to_json
@@ -223,9 +223,11 @@ class Journal:
                 rename_index.give_twins(self._db, new, options.renamed, self.session)
         return plan
 
-    def earlier_names(self, task: Task, digest: str, content: rename_index.Content) -> list[rename_index.EarlierName]:
-        """Return the names under which the journal knows a content, without the task's own."""
-        return rename_index.earlier_names(self._db, task, digest, content)
+    def earlier_names(
+        self, digest: str, overrides: Overrides, content: rename_index.Content
+    ) -> Iterator[rename_index.EarlierName]:
+        """Yield the names under which the journal knows a content, of which a file list says the same."""
+        return rename_index.earlier_names(self._db, digest, json.dumps(overrides), content)
 
     def result_at(self, at: int, length: int) -> dict[str, Any]:
         """Return a result."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from labeling.batch.task import Known, Task
@@ -14,9 +13,6 @@ Content = Literal["source_sha256", "output_sha256"]
 
 MAX_TWINS = 256
 """Digests that a worker gets with a file; if more files have its size, it hands back whatever it reads."""
-
-MAX_CANDIDATES = 64
-"""Earlier names of one content that are looked at."""
 
 PREFIX = 8
 """Bytes of a digest that a worker compares. The journal compares all of them."""
@@ -93,24 +89,21 @@ class EarlierName(NamedTuple):
         )
 
 
-def earlier_names(db: sqlite3.Connection, task: Task, digest: str, content: Content) -> list[EarlierName]:
-    """Return the files that have a content, and of which a file list says the same; those of the same name come first.
+def earlier_names(db: sqlite3.Connection, digest: str, own: str, content: Content) -> Iterator[EarlierName]:
+    """Yield the files that have a content; those first that are known to be gone.
 
     Args:
-        db: The journal.
-        task: The new file.
-        digest: Its SHA-256.
+        db: The journal, in which nothing is changed meanwhile.
+        digest: The content's SHA-256.
+        own: What a file list says of them, as the journal stores that.
         content: Which digests to compare it with.
     """
     columns = ", ".join(f"item.{name}" for name in EarlierName._fields[:-1])
     query = (
         f"SELECT {columns}, coalesce(root.name, '') FROM item LEFT JOIN root ON root.number=item.root "  # noqa: S608
-        f"WHERE {content}=? AND own=? AND key<>? AND {_MADE} LIMIT ?"
+        f"WHERE {content}=? AND own=? AND {_MADE} ORDER BY vanished DESC"
     )
-    own = json.dumps(task.item.overrides)
-    rows = db.execute(query, (bytes.fromhex(digest), own, task.item.key, MAX_CANDIDATES))
-    name = task.item.path.rpartition("/")[2]
-    return sorted((EarlierName(*row) for row in rows), key=lambda each: each.path.rpartition("/")[2] != name)
+    return map(EarlierName._make, db.execute(query, (bytes.fromhex(digest), own)))
 
 
 def hand_over(db: sqlite3.Connection, name: bytes, owner: bytes, new: bytes) -> None:

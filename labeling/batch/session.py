@@ -182,7 +182,11 @@ class Session:
 
     @property
     def _exhausted(self) -> bool:
-        return not self._waiting and (self.limited or (self.listing.done and not self._held))
+        return not self._waiting and not self.renames.waits and self._all_listed
+
+    @property
+    def _all_listed(self) -> bool:
+        return self.limited or (self.listing.done and not self._held)
 
     @property
     def limited(self) -> bool:
@@ -295,7 +299,10 @@ class Session:
     def _go_on_with_renamed(self) -> None:
         """Give the files that workers have handed back to them again, with their earlier names."""
         asked, self._asked = self._asked, []
-        for task in self.renames.answer(asked) if asked else ():
+        tasks = self.renames.answer(asked) if asked else []
+        if not tasks and self._all_listed and not self._waiting and not self.pool.pending:
+            tasks = self.renames.rest()
+        for task in tasks:
             (self._large if task.is_large else self._small).appendleft(task)
 
     def _requeue(self, lost: WorkerLost) -> None:
