@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import LabelingError
-from labeling.ledger.entry import check_agreement
+from labeling.ledger.making import check_agreement
 
 from . import _common, _options
 from ._sections import Sectioned

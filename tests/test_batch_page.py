@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 from labeling.cli.batch import command
-from labeling.reports import batch_words
+from labeling.reports import batch_texts
 from labeling.reports.batch_page import to_html
 
 from .batch_summaries import (
@@ -134,7 +134,7 @@ def test_nothing_that_a_file_says_becomes_markup_or_steers_a_terminal(text: str,
 
 
 def test_every_word_is_there_in_both_languages_with_the_same_placeholders() -> None:
-    for key, (english, chinese) in batch_words.TEXTS.items():
+    for key, (english, chinese) in batch_texts.TEXTS.items():
         assert english
         assert chinese
         assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", chinese)), key

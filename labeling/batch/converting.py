@@ -45,7 +45,7 @@ class Converting:
             done = convert(local, target, signer=self._signer, dry_run=kept is not None, **self._how.arguments())
         entry = None
         if job.record and kept is None:
-            from labeling.ledger.entry import entry_of_copy
+            from labeling.ledger.making import entry_of_copy
 
             entry = entry_of_copy(
                 done, source=item.path, output=task.output_path,

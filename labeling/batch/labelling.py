@@ -155,7 +155,7 @@ class Labelling:
                 "a copy for a recipient is recorded (Labelling Measures Art. 9), and this run has no ledger",
                 hint="give `ledger`",
             )
-        from labeling.ledger.entry import check_agreement
+        from labeling.ledger.making import check_agreement
 
         check_agreement(recipient, agreement, self._labeler.profile)
 

@@ -18,9 +18,8 @@ from labeling.ledger.entry import (
     Record,
     Vacuumed,
     Verification,
-    entries_of_classification,
-    entry_of,
 )
+from labeling.ledger.making import entries_of_classification, entry_of
 
 __all__ = [
     "READY_WITHIN", "RETENTION", "Discrepancy", "Entry", "Imported", "ImportedChain", "Ledger", "Match", "Pruned",

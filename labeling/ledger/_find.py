@@ -17,7 +17,8 @@ from labeling.ledger._rows import ROW_COLUMNS, fetch_rows
 from labeling.ledger._schema import entries, fingerprints, head, points
 from labeling.ledger._search import BlockCache, search_block, words_of
 from labeling.ledger.chain import BLOCK, pack, record_of
-from labeling.ledger.entry import DECISION, LABEL, Match, Record, digest_of, storable
+from labeling.ledger.entry import DECISION, LABEL, Match, Record, storable
+from labeling.ledger.making import digest_of
 from labeling.resemblance import Resemblance, Sight
 from labeling.verification import metadata
 

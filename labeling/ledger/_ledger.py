@@ -24,10 +24,9 @@ from labeling.ledger.entry import (
     Record,
     Vacuumed,
     Verification,
-    entries_of_classification,
-    entry_of,
     storable,
 )
+from labeling.ledger.making import entries_of_classification, entry_of
 
 if TYPE_CHECKING:
     from typing import Any
