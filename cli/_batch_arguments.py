@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
+import click
+
 from labeling.batch.options import DEPTHS
 from labeling.errors import LabelingError
 
@@ -17,6 +19,17 @@ from ._batch_modes import flag_of
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
+
+
+_EMPTY = "it is empty; name a place, or leave the option out"
+
+
+class Place(click.Path):
+    """A path or URL. It is not empty, as the unset variable of a script is: without the option, a run does more."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path. Fails if it is empty."""
+        return super().convert(value, param, ctx) if value else self.fail(_EMPTY, param, ctx)
 
 
 def open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextManager[Ledger | None]:
@@ -31,6 +44,8 @@ def open_ledger(ledger: str | None, options: dict[str, Any]) -> AbstractContextM
 
 def named_ledger(ledger: str | None, options: dict[str, Any]) -> str | None:
     """Return the ledger that labels are recorded in, if one is named. Raises :class:`LabelingError`."""
+    if ledger == "":
+        raise LabelingError(f"--ledger: {_EMPTY}")
     if options["verifying"]:
         return None
     # A conversion takes nothing from the configuration file, not even the ledger.

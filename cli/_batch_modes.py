@@ -59,7 +59,7 @@ def mode_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 def _mode(options: dict[str, Any]) -> str:
     """Return the flag of what is done; "" for labelling. Raises :class:`LabelingError` if two are given."""
-    given = [flag for name, flag in _FLAGS.items() if options[name]]
+    given = [flag for name, flag in _FLAGS.items() if options[name] not in (False, None)]
     if len(given) > 1:
         raise LabelingError(f"{given[0]} and {given[1]} are two runs", hint="do one after the other")
     return given[0] if given else ""
@@ -68,7 +68,7 @@ def _mode(options: dict[str, Any]) -> str:
 def _require_together(options: dict[str, Any], mode: str) -> None:
     """Raise :class:`LabelingError` if options were given that do not belong together."""
     for name, own in _OWN.items():
-        if options[name] and own != mode:
+        if options[name] not in (False, None) and own != mode:
             raise LabelingError(f"{flag_of(name)} belongs to {own}", hint=f"add {own}, or leave it out")
     context = click.get_current_context()
     for parameter in context.command.params:

@@ -15,7 +15,7 @@ from labeling.options import options_of
 from labeling.options.conversion import ConversionOptions
 
 from . import _common, _options
-from ._batch_arguments import explicit_depth, json_object, named_ledger, open_ledger, standard_input
+from ._batch_arguments import Place, explicit_depth, json_object, named_ledger, open_ledger, standard_input
 from ._batch_merge import merge
 from ._batch_modes import flag_of, mode_arguments
 from ._batch_progress import SUMMARIES
@@ -88,7 +88,10 @@ class _Batch(Sectioned):
 @click.option("--security", metavar="DATA", help="With --propagate: security data for ReservedCode2.")
 @click.option("--notice", is_flag=True, help="With --propagate: draw the visible notice of the class as well.")
 @click.option(
-    "--transplant", metavar="LABELLED", help="SRC holds re-encoded copies: give them the labels of their originals."
+    "--transplant",
+    type=Place(),
+    metavar="LABELLED",
+    help="SRC holds re-encoded copies: give them the labels of their originals.",
 )
 @_conversion_option("resize")
 @_conversion_option("format")
@@ -98,6 +101,7 @@ class _Batch(Sectioned):
 @click.option(
     "--files",
     "file_list",
+    type=Place(),
     metavar="LIST",
     help="Files of SRC to take: lines, or CSV or JSONL with path and more about each file; - for standard input.",
 )
@@ -119,7 +123,7 @@ class _Batch(Sectioned):
 @_option("timeout", type=float, default=DEFAULT_TIMEOUT, metavar="S", show_default=True)
 @_options.ledger_option
 @_option("no_fingerprints")
-@_option("state", type=click.Path(path_type=Path))
+@_option("state", type=Place(path_type=Path))
 @_option("storage_options", metavar="JSON")
 @_option("language", "--report-lang", type=click.Choice(LANGUAGES), default="en")
 @click.option(
@@ -128,7 +132,7 @@ class _Batch(Sectioned):
     help="Write nothing: list the files, label a sample of them elsewhere, and estimate time, space and requests.",
 )
 @click.option("--sample", type=click.IntRange(1, 1000), metavar="N", help="With --dry-run: files to try (default: 40).")
-@_option("metrics_file", type=click.Path(path_type=Path), metavar="PATH")
+@_option("metrics_file", type=Place(path_type=Path), metavar="PATH")
 @click.option(
     "--summary",
     type=click.Choice(SUMMARIES),
@@ -187,6 +191,8 @@ def command(
     click.get_current_context().meta[_common.LOG] = log
     if options["content_id"]:
         _common.fail(LabelingError("--content-id names one file", hint="give each file its own with --files"))
+    if sample is not None and not dry_run:
+        _common.fail(LabelingError("--sample belongs to --dry-run", hint="add --dry-run, or leave it out"))
     try:
         arguments = {name: options[name] for name in _DECLARED}
         arguments["timeout"] = options["timeout"] or None

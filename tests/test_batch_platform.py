@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from PIL import Image, PngImagePlugin
 
@@ -227,6 +228,44 @@ def test_an_original_that_is_not_there_or_not_certain_is_named(tmp_path: Path) -
     assert "several files may be its original: two.png, two.webp" in found["two.jpg"]["error"]["message"]
 
 
+def test_no_original_is_read_from_outside_its_folder(tmp_path: Path) -> None:
+    labelled, copies = tmp_path / "labelled", tmp_path / "copies"
+    for folder in (labelled, copies, tmp_path / "secret"):
+        folder.mkdir()
+    (tmp_path / "secret/s.png").write_bytes(Labeler(PRODUCER).label_image(rgb(), "png").data)
+    (labelled / "a.png").symlink_to("../secret/s.png")
+    (labelled / "deep").symlink_to("../secret")
+    names = {"a.png": None, "b.png": "deep/s.png", "c.png": "../secret/s.png", "d.png": str(tmp_path / "secret/s.png")}
+    for name in names:
+        rgb().save(copies / name)
+    listed = tmp_path / "list.jsonl"
+    listed.write_text("".join(json.dumps({"path": path, "labelled": named}) + "\n" for path, named in names.items()))
+    done = run(
+        copies, tmp_path / "out", transplant=Transplantation(labelled=labelled), file_list=listed, engine="inline"
+    )
+    found = results(tmp_path / "out")
+    assert {line["status"] for line in found.values()} == {"failed"}
+    for path in ("a.png", "b.png"):
+        assert "leads out of the folder of the originals" in found[path]["error"]["message"]
+    for path in ("c.png", "d.png"):
+        assert "must be below the folder of the originals" in found[path]["error"]["message"]
+    assert sorted(cause["count"] for cause in done.summary["causes"]) == [2, 2]  # not one for each name
+
+
+def test_an_original_in_a_store_is_called_by_its_own_name(tmp_path: Path) -> None:
+    store = fsspec.filesystem("memory")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for name, data in (("a.png", Labeler(PRODUCER).label_image(rgb(), "png").data), ("b.png", None)):
+        rgb().save(copies / name)
+        store.pipe_file(f"/originals/{name}", data or (copies / name).read_bytes())
+    run(copies, tmp_path / "out", transplant=Transplantation(labelled="memory://originals"), engine="inline")
+    found = results(tmp_path / "out")
+    assert found["a.png"]["how"] == ["labels carried over from memory://originals/a.png"]
+    assert found["b.png"]["status"] == "refused"
+    assert found["b.png"]["error"]["message"].startswith("its original, b.png, carries no label")
+
+
 def test_a_recipient_s_copy_has_no_visible_label_and_is_recorded_with_its_agreement(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -258,6 +297,13 @@ def test_a_recipient_s_copy_has_no_visible_label_and_is_recorded_with_its_agreem
         (("--propagator", "x"), "--propagator belongs to --propagate"),
         (("--propagate", "--propagator", "x", "--verify"), "--verify and --propagate are two runs"),
         (("--propagate", "--propagator", "x", "--position", "top-left"), "--position does not go with --propagate"),
+        (("--transplant", ""), "it is empty"),
+        (("--files", ""), "it is empty"),
+        (("--ledger", ""), "it is empty"),
+        (("--state", ""), "it is empty"),
+        (("--propagator", ""), "--propagator belongs to --propagate"),
+        (("--sample", "5"), "--sample belongs to --dry-run"),
+        (("--since", "2999-01-01"), "--since lies in the future"),
         (("--transplant", "nowhere"), "no such folder of labelled originals"),
         (("--transplant", ".", "--resize", "100"), "--resize belongs to --convert"),
     ],
@@ -269,6 +315,19 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, arguments: 
     assert not (tmp_path / "out/a.png").exists()
 
 
+@pytest.mark.parametrize("arguments", [("", "out"), ("in", ""), ("", "--in-place"), ("", "report", "--verify")])
+def test_an_empty_path_is_not_the_working_directory(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "in").mkdir()
+    rgb().save(tmp_path / "in/a.png")
+    before = digest(tmp_path / "in/a.png")
+    done = command("batch", *arguments, *(() if "--verify" in arguments else ("--producer", PRODUCER)), cwd=tmp_path)
+    assert done.returncode == 2 and "the path of a folder is empty" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.png"]
+    assert digest(tmp_path / "in/a.png") == before
+
+
 def test_a_platform_has_a_code() -> None:
     with pytest.raises(LabelingError, match="propagator"):
         Propagation(propagator=" ")
+    with pytest.raises(LabelingError, match="labelled"):
+        Transplantation(labelled="")

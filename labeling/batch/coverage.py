@@ -92,9 +92,11 @@ class Coverage:
     def _hint(self, source: Storage) -> str:
         if self.scope == "list" and not self.entries:
             return f"check the list; {_UNLESS}"
-        what = "the path, and that its disk is mounted" if source.local else "the bucket and the prefix"
-        also = {"all": "", "globs": " and the globs", "list": " and the list"}[self.scope]
-        return f"check {what}{also}; {_UNLESS}"
+        also = {"all": "", "globs": "the globs", "list": "the list"}[self.scope]
+        if source.local:
+            return f"check the path{also and f' and {also}'}, and that its disk is mounted; {_UNLESS}"
+        what = f"the bucket, the prefix and {also}" if also else "the bucket and the prefix"
+        return f"check {what}; {_UNLESS}"
 
 
 def whole(items: Iterable[Item], source: Storage, *, may_be_empty: bool) -> Iterator[Item]:

@@ -90,7 +90,7 @@ class Propagation:
     keep_times: bool = False
 
     def __post_init__(self) -> None:
-        if not self.propagator.strip():
+        if not isinstance(self.propagator, str) or not self.propagator.strip():
             raise LabelingError("a platform writes its own code: `propagator` is needed")
         check_signer_maker(self.signer)
 
@@ -128,6 +128,8 @@ class Transplantation:
     keep_times: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.labelled, str | os.PathLike) or not os.fspath(self.labelled):
+            raise LabelingError("`labelled` must be the folder or URL of the labelled originals")
         check_signer_maker(self.signer)
 
 

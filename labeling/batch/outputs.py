@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labeling import containers
 from labeling.batch.adoption import SOURCE_SHA256
 from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
 from labeling.batch.object_store import changed
-from labeling.batch.storage import normalized_path
+from labeling.batch.storage import Storage, normalized_path
 from labeling.batch.task import Known, Outcome, Status, Task, result_line
 from labeling.errors import LabelingError
 from labeling.files import sha256
@@ -39,7 +39,22 @@ REMOVED = "the output of an earlier result was removed: the file needs no label 
 """What the results say of a file that had an output, and has none now."""
 
 
-class Taken(LabelingError):
+class AboutAnother(LabelingError):
+    """An error whose message names other files, which the causes in the report leave out.
+
+    Attributes:
+        names: The files.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def about(self, *names: str) -> Self:
+        """Say which files the message names."""
+        self.names = names
+        return self
+
+
+class Taken(AboutAnother):
     """There is already something with the output's name.
 
     Attributes:
@@ -277,11 +292,12 @@ def has_manifest_beside(local: Path) -> bool:
     return row is not None and row.manifest == "beside"
 
 
-def fetch_manifest(path: str, local: Path, job: Job) -> None:
-    """Put the C2PA manifest that is beside a remote video beside its local copy."""
-    if job.source.local or not has_manifest_beside(local) or not job.source.exists(str(sidecar_of(path))):
+def fetch_manifest(path: str, local: Path, job: Job, storage: Storage | None = None) -> None:
+    """Put the C2PA manifest that is beside a remote video, of the source or another storage, beside its local copy."""
+    where = job.source if storage is None else storage
+    if where.local or not has_manifest_beside(local) or not where.exists(str(sidecar_of(path))):
         return
-    with job.source.fetch(str(sidecar_of(path))) as copy:
+    with where.fetch(str(sidecar_of(path))) as copy:
         shutil.copyfile(copy, sidecar_of(local))
 
 

@@ -75,8 +75,11 @@ _UNITS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def check_since(since: str | datetime | timedelta | None) -> None:
-    """Raise :class:`LabelingError` unless ``since`` can be understood."""
-    since_moment(since, last=None, now=datetime.now(UTC))
+    """Raise :class:`LabelingError` unless ``since`` can be understood, and has been."""
+    now = datetime.now(UTC)
+    moment = since_moment(since, last=None, now=now)
+    if moment is not None and moment > now:
+        raise LabelingError(f"`since` lies in the future ({since}), so that no file is taken")
 
 
 def since_moment(since: str | datetime | timedelta | None, *, last: datetime | None, now: datetime) -> datetime | None:

@@ -138,8 +138,13 @@ def open_storage(location: str | os.PathLike[str], options: dict[str, Any] | Non
     Args:
         location: The path of a folder, or a URL that fsspec knows.
         options: Passed to fsspec.
+
+    Raises:
+        LabelingError: It is empty, as the unset variable of a script is: the working directory is ``.``.
     """
     text = os.fspath(location)
+    if text in ("", "file://"):
+        raise LabelingError("the path of a folder is empty", hint="the working directory is called .")
     if "://" not in text or text.startswith("file://"):
         return Folder(Path(text.removeprefix("file://")))
     from labeling.batch.remote_storage import RemoteStorage

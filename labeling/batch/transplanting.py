@@ -9,19 +9,32 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labeling.batch.job import Attempt, Job
-from labeling.batch.outputs import adopted, carried, labelled, open_target, require_free, store_manifest
+from labeling.batch.outputs import (
+    AboutAnother,
+    adopted,
+    carried,
+    fetch_manifest,
+    labelled,
+    open_target,
+    require_free,
+    store_manifest,
+)
 from labeling.batch.storage import Folder, normalized_path
 from labeling.batch.task import Outcome, record_key
 from labeling.containers import formats
-from labeling.errors import LabelingError, error_context
+from labeling.errors import LabelConflict, LabelingError, error_context
 from labeling.pipelines.transplantation import transplant
 
 _BY_ADD = ".labeled"
 """What ``add`` puts between the stem and the extension of its output."""
 
 
-class NoOriginal(LabelingError):
+class NoOriginal(AboutAnother):
     """No labelled original was found for a copy, or several were."""
+
+
+class Unfit(AboutAnother, LabelConflict):
+    """The original of a copy has no label that can be carried over."""
 
 
 class Transplanting:
@@ -52,32 +65,61 @@ class Transplanting:
             with (
                 error_context(item.path, replacing=str(local)),
                 error_context(item.path, replacing=str(target)),
-                error_context(name, replacing=str(original)),
+                self._naming(name, original),
             ):
+                fetch_manifest(item.path, local, job)
                 done = transplant(
                     original, local, target, signer=self._signer, profile=how.profile, in_place=target == local,
                     strict=how.strict, keep_times=how.keep_times,
                 )  # fmt: skip
                 store_manifest(item.path, target, job, properties)
+        steps = [text.replace(str(original), self._full(name)) for text in done.how]
         if not job.record:
-            return labelled(attempt, done, target, job, original=name)
+            return labelled(attempt, done, target, job, original=name, how=steps)
         from labeling.ledger import entry_of
 
         key = record_key(job.run_id, job.generation, item, in_place=job.in_place)
         entry = entry_of(done, source=item.path, key=key, profile=how.profile, fingerprint=job.fingerprints)
-        return labelled(attempt, done, target, job, [entry], original=name)
+        return labelled(attempt, done, target, job, [entry], original=name, how=steps)
 
     @contextmanager
     def _original(self, path: str, named: str | None) -> Iterator[tuple[str, Path]]:
         """Yield the path of a copy's original among the originals, and where its bytes are."""
         name = self._named(named) if named is not None else self._found(path)
+        if isinstance(self._originals, Folder):
+            [found] = self._originals.stat([name])
+            if found.problem is not None:  # such as a link that leads out of the folder
+                message = found.problem.message.replace("out of the source", "out of the folder of the originals")
+                raise NoOriginal(f"its original, {name}, {_is(message)}", path=path).about(name)
         with self._originals.fetch(name) as local:
+            fetch_manifest(name, local, self.job, self._originals)
             yield name, local
 
+    @contextmanager
+    def _naming(self, name: str, original: Path) -> Iterator[None]:
+        """Call an original what it is called among the originals, and say so if the fault is its own."""
+        try:
+            yield
+        except LabelingError as error:
+            error.message = error.message.replace(str(original), self._full(name))
+            if error.path == str(original):
+                error.path = self._full(name)
+                if isinstance(error, LabelConflict):
+                    raise Unfit(f"its original, {name}, {error.message}", hint=error.hint).about(name) from error
+            raise
+
+    def _full(self, name: str) -> str:
+        return f"{self._originals.name.rstrip('/')}/{name}"
+
     def _named(self, named: str) -> str:
-        name = normalized_path(named)
+        hint = "the list names it in the column labelled"
+        try:
+            name = normalized_path(named)
+        except LabelingError as error:
+            message = "its original must be below the folder of the originals"
+            raise NoOriginal(f"{message}, and {named} is not", hint=hint).about(named) from error
         if not self._originals.exists(name):
-            raise NoOriginal("is not among the originals", path=name, hint="the list names it in the column labelled")
+            raise NoOriginal(f"its original, {name}, is not among the originals", hint=hint).about(name)
         return name
 
     def _found(self, path: str) -> str:
@@ -90,7 +132,8 @@ class Transplanting:
         hint = "a file list may name the original of each copy, in the column labelled"
         if not found:
             raise NoOriginal("no original has its name", path=path, hint=hint)
-        raise NoOriginal(f"several files may be its original: {', '.join(found[:4])}", path=path, hint=hint)
+        names = ", ".join(found[:4])
+        raise NoOriginal(f"several files may be its original: {names}", path=path, hint=hint).about(*found[:4])
 
     def _beside(self, path: str) -> list[str]:
         """Return the originals that differ from a path in their extension, and in what ``add`` puts before it."""
@@ -106,6 +149,10 @@ class Transplanting:
             return [str(pure.parent / name) for name in known if PurePosixPath(name).stem in stems]
         candidates = (str(pure.parent / f"{stem}{extension}") for stem in stems for extension in extensions)
         return [candidate for candidate in candidates if candidate != path and self._originals.exists(candidate)]
+
+
+def _is(message: str) -> str:
+    return f"is {message}" if message.startswith("a ") else message
 
 
 def _label_of(original: Path) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from labeling.batch.job import Attempt, Job, Verb
 from labeling.batch.output_check import WRONG_CONTENT
 from labeling.batch.output_moves import moved
-from labeling.batch.outputs import Taken, Unnameable, is_as_written
+from labeling.batch.outputs import AboutAnother, Taken, Unnameable, is_as_written
 from labeling.batch.rename_index import is_twin
 from labeling.batch.storage import Folder, ThroughLink
 from labeling.batch.store_failures import failed_because_of_store
@@ -197,7 +197,9 @@ def problem_of(error: Exception, path: str) -> Problem:
     ours = as_ours(error, "process the file")
     status = next((status for kind, status in _STATUSES if isinstance(ours, kind)), Status.FAILED)
     text = ours.reason if ours.path in (None, path) else str(ours)
-    names = (str(ours.path),) if isinstance(ours, Taken) and ours.path != path else ()
+    names = ours.names if isinstance(ours, AboutAnother) else ()
+    if isinstance(ours, Taken) and ours.path != path:
+        names = (*names, str(ours.path))
     kind = next((name for kind, name in _KINDS if isinstance(ours, kind)), type(ours).__name__)
     return Problem(status, kind, _one_line(text.removeprefix(f"{path}: ")), names)
 

@@ -133,5 +133,7 @@ def one_label(found: metadata.Found) -> Label:
     if len({str(finding.value) for finding in found.aigc}) > 1:
         raise LabelConflict("carries several labels that differ", hint="which one holds must be settled first")
     if found.aigc[0].value.get("Label") not in set(Origin):
-        raise LabelConflict("its label has no valid Label value", hint="the producer's half is not ours to mend")
+        raise LabelConflict(
+            "carries a label without a valid Label value", hint="the producer's half is not ours to mend"
+        )
     return label
