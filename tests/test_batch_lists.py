@@ -202,3 +202,22 @@ def test_one_content_id_for_two_files_is_refused_for_the_second(tmp_path: Path) 
     names.remove("001.png")
     found = listed({"new.png": "same", "003.png": "another", "079.png": "third"})
     assert found["new.png"]["content_id"] == "same"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,declared,Declared\na.png,yes,no\n", "has several columns declared"),
+        ("path,declared\na.png,yes,no\n", "line 2 has more cells than the header has names"),
+        ('path,reason\n\na.png,"two\nlines"\n\n,lost\n', "line 6 names no path"),
+    ],
+)
+def test_a_table_that_cannot_be_meant_so_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(LabelingError, match=said):
+        list(listings._rows(io.StringIO(text, newline=""), "list", listings.COLUMNS["propagate"]))
+
+
+def test_rows_of_empty_cells_are_passed_over() -> None:
+    text = "path;declared;\r\na.png;yes;\r\n;;\r\n\r\n;;\r\n"
+    rows = list(listings._rows(io.StringIO(text, newline=""), "list", listings.COLUMNS["propagate"]))
+    assert rows == [("a.png", (("declared", "yes"),), None)]

@@ -164,10 +164,11 @@ def test_what_was_found_before_is_found_again_when_a_content_returns(tmp_path: P
 
 def test_a_declaration_that_means_nothing_costs_its_own_file_only(uploads: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.csv"
-    listed.write_text("path,declared\nnothing.webp,perhaps\nsuspected.png,\n")
+    listed.write_text("path,declared,propagate_id\nnothing.webp,perhaps,\nsuspected.png,,\nconfirmed.png,,  \n")
     finished = run(uploads, tmp_path / "out", propagate=HOW, file_list=listed, engine="inline")
     found = results(tmp_path / "out")
     assert (found["nothing.webp"]["status"], found["suspected.png"]["status"]) == ("failed", "labelled")
+    assert found["confirmed.png"]["error"]["message"].startswith("`propagate_id` is blank")
     assert "perhaps" in found["nothing.webp"]["error"]["message"] and finished.exit_code == 2
 
 

@@ -164,11 +164,16 @@ def _rows(file: IO[str], name: str, known: Sequence[str]) -> Iterator[Row]:
                 yield _row(_json_object(line, name, number), name, number, known)
     elif (columns := _columns(first)) is not None:
         header, delimiter = columns
-        next(lines)
+        if twice := [column for column in dict.fromkeys(header) if column and header.count(column) > 1]:
+            raise LabelingError(f"has several columns {', '.join(twice)}"[:200], path=name, hint="leave one of each")
+        reader = csv.DictReader(lines, header, delimiter=delimiter)
         try:
-            for number, values in enumerate(csv.DictReader(lines, header, delimiter=delimiter), 2):
+            next(reader)
+            for values in reader:
+                if not any(map(_is_said, values.values())):
+                    continue  # spreadsheets end with rows of empty cells
                 path = values.get("path")
-                yield _row(values | {"path": path and _with_bytes(path)}, name, number, known)
+                yield _row(values | {"path": path and _with_bytes(path)}, name, reader.line_num, known)
         except csv.Error as error:
             raise LabelingError(f"is not valid CSV ({error})", path=name) from error
     else:
@@ -257,6 +262,8 @@ def _row(values: dict[object, object], name: str, number: int, known: Sequence[s
     path = values.get("path")
     if not isinstance(path, str) or not path:
         raise LabelingError(f"line {number} names no path", path=name)
+    if "" in values:
+        raise LabelingError(f"line {number} has more cells than the header has names", path=name)
     unknown = {str(key) for key in values} - {"path", *known, *REMARKS}
     if unknown:
         raise LabelingError(

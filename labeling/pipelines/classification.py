@@ -355,6 +355,8 @@ def _label_for(found: Classification, propagator: str, propagate_id: str | None,
             "nothing was found, and not all of the file could be read, so that its class is not known",
             path=found.path, hint=f"a person may decide (`decision`, `reviewer`, `reason`): {found.unread[0]}",
         )  # fmt: skip
+    if propagate_id is not None and not propagate_id.strip():
+        raise LabelingError("`propagate_id` is blank", path=found.path, hint="give a number, or none at all")
     labels = _labels(found)
     if not labels and found.decision == "confirmed":
         raise LabelConflict(
@@ -379,7 +381,7 @@ def _label_for(found: Classification, propagator: str, propagate_id: str | None,
                 producer="", content_id="", origin=_origin(found), propagator=propagator, propagate_id=number,
                 propagator_security=security,
             )  # fmt: skip
-        if propagate_id is None and own.propagator == propagator:
+        if propagate_id is None and own.propagator == propagator and own.propagate_id:
             number = own.propagate_id  # the platform's own number stays when a file is classified again
         return replace(own, propagator=propagator, propagate_id=number, propagator_security=security)
 
