@@ -100,11 +100,13 @@ def test_failed_files_are_a_list_that_a_run_takes(tmp_path: Path) -> None:
     assert f"Failed   {target / STATE / 'failed.jsonl'}" in again.stdout
     assert statuses(target) == {"labelled": 5, "failed": 1, "unsupported": 1}
     assert results(target)[odd]["status"] == "labelled"
-    (folder / "note.txt").unlink()
     (folder / "broken01.png").write_bytes((folder / "sound00.png").read_bytes())
     last = batch(folder, target, "--no-visible", "-q")
     assert {each["path"] for each in failed_list(target)} == {"note.txt"}
     assert "(1 unsupported; see" in last.stderr
+    (folder / "note.txt").unlink()
+    assert batch(folder, target, "--no-visible", "-q").returncode == 0
+    assert failed_list(target) == []
 
 
 def test_without_failures_a_quiet_run_says_nothing(tmp_path: Path) -> None:
