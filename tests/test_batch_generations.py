@@ -202,7 +202,7 @@ def test_what_a_run_is_does_not_change(done: tuple[Path, Path, list[str]], tmp_p
     folder, target, paths = done
     before = results(target)
     for restart in (False, True):
-        with pytest.raises(LabelingError, match=r"other options \(mode\)"):
+        with pytest.raises(LabelingError, match=r"other options \(mode: \w+, not \w+\)"):
             label(folder, target, verify=Check(visible=False), restart=restart)
     assert results(target) == before
     report = tmp_path / "report"

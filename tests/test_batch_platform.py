@@ -327,6 +327,14 @@ def test_an_empty_path_is_not_the_working_directory(tmp_path: Path, arguments: t
     assert digest(tmp_path / "in/a.png") == before
 
 
+def test_another_run_in_the_target_of_a_platform_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rgb().save(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", propagate=HOW, engine="inline")
+    with pytest.raises(LabelingError, match="mode: propagate, not label"):
+        run(tmp_path / "in", tmp_path / "out", labeler=Labeler(PRODUCER), engine="inline")
+
+
 def test_a_platform_has_a_code() -> None:
     with pytest.raises(LabelingError, match="propagator"):
         Propagation(propagator=" ")

@@ -164,8 +164,10 @@ def begin(journal: Journal, described: Description, mode: Mode, *, restart: bool
     compared = {name for name in known | now if name != "target" or (name in known and name in now)}
     changed = [name for name in known | now if name in compared and known.get(name) != now.get(name)]
     if known and changed:
+        modes = f"mode: {known.get('mode')}, not {now.get('mode')}"
+        named = ", ".join(modes if name == "mode" else name for name in changed)
         raise LabelingError(
-            f"the run was begun with other options ({', '.join(changed)})", path=journal.folder,
+            f"the run was begun with other options ({named})", path=journal.folder,
             hint="give those again, or use another target and another `state`",
         )  # fmt: skip
     generations = journal.generations()

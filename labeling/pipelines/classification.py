@@ -351,10 +351,9 @@ def _label_for(found: Classification, propagator: str, propagate_id: str | None,
         UnreadableFile: Nobody knows which class the file belongs to.
     """
     if not found.decision:
-        raise UnreadableFile(
-            "nothing was found, and not all of the file could be read, so that its class is not known",
-            path=found.path, hint=f"a person may decide (`decision`, `reviewer`, `reason`): {found.unread[0]}",
-        )  # fmt: skip
+        message = "nothing was found, and not all of the file could be read, so that its class is not known"
+        hint = "a person may decide (`decision`, `reviewer`, `reason`)"
+        raise UnreadableFile(f"{message}: {found.unread[0]}", path=found.path, hint=hint)
     if propagate_id is not None and not propagate_id.strip():
         raise LabelingError("`propagate_id` is blank", path=found.path, hint="give a number, or none at all")
     labels = _labels(found)

@@ -8,8 +8,8 @@ from __future__ import annotations
 TEXTS: dict[str, tuple[str, str]] = {
     "title:label": ("Batch run: labelling", "批量任务：添加标识"),
     "title:convert": ("Batch run: conversion", "批量任务：转换图片"),
-    "title:propagate": ("Batch run: labels of a platform", "批量任务：传播平台添加标识"),
-    "title:transplant": ("Batch run: labels carried over to copies", "批量任务：将标识移至副本"),
+    "title:propagate": ("Batch run: labels added by a platform", "批量任务：传播平台添加标识"),
+    "title:transplant": ("Batch run: labels carried over to copies", "批量任务：为副本补充原文件的标识"),
     "title:verify": ("Batch run: verification", "批量任务：核验标识"),
     # what became of a file
     "labelled": ("labelled", "已标识"),
@@ -32,16 +32,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lead:convert:all": ("All {total} files are converted.", "全部 {total} 个文件均已转换。"),
     "lead:convert:one": ("The file is converted.", "该文件已转换。"),
     "lead:propagate": (
-        "{well} of {total} files carry the platform's label, or need none by what was found.",
-        "共 {total} 个文件，{well} 个已带有平台标识，或未发现需要标识的迹象。",
+        "{well} of {total} files carry the platform's label or, by what was found, need none.",
+        "共 {total} 个文件，其中 {well} 个已添加平台标识，或未发现需要添加标识的迹象。",
     ),
     "lead:propagate:all": (
-        "All {total} files carry the platform's label, or need none by what was found.",
-        "全部 {total} 个文件均已带有平台标识，或未发现需要标识的迹象。",
+        "All {total} files carry the platform's label or, by what was found, need none.",
+        "全部 {total} 个文件均已添加平台标识，或未发现需要添加标识的迹象。",
     ),
     "lead:propagate:one": (
-        "The file carries the platform's label, or needs none by what was found.",
-        "该文件已带有平台标识，或未发现需要标识的迹象。",
+        "The file carries the platform's label or, by what was found, needs none.",
+        "该文件已添加平台标识，或未发现需要添加标识的迹象。",
     ),
     "lead:transplant": (
         "{well} of {total} copies carry the labels of their originals.",
@@ -194,6 +194,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "1 个文件由未使用台账的任务处理，台账中没有其记录；`restart=True` 会重新处理并记录，内容编号不变。",
     ),
     # facts
+    "date": ("Date", "执行时间"),
+    "tool": ("Tool", "工具"),
     "source": ("Source", "来源目录"),
     "target": ("Target", "目标目录"),
     "engine": ("Engine", "执行引擎"),
@@ -211,7 +213,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # sections
     "outcome": ("What became of the files", "处理结果"),
     "verdicts": ("Verdicts", "结论"),
-    "origins": ("Origins", "来源"),
+    "origins": ("Origins", "生成合成属性"),
     "causes": ("Causes, and what to do", "原因与处理办法"),
     "rules": ("Rules that were broken", "未满足的规则"),
     "warnings": ("Worth knowing", "提示"),
