@@ -46,9 +46,11 @@ def start(*arguments: str | Path, **more: Any) -> subprocess.Popen[str]:
 
 
 def batch(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``aigc-label batch`` to its end, with our producer unless it verifies."""
+    """Run ``aigc-label batch`` to its end, with our producer unless it verifies; by default with one worker."""
     if "--verify" not in arguments:
         arguments = (*arguments, "--producer", PRODUCER)
+    if not {"--workers", "--engine"} & {*arguments}:
+        arguments = (*arguments, "--workers", "1")  # each of them imports what it needs
     process = start(*arguments, **more)
     out, err = process.communicate(timeout=120)
     assert "Traceback" not in err, err

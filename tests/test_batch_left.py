@@ -55,9 +55,9 @@ def test_what_workers_wrote_before_they_crashed_is_replaced(tmp_path: Path, monk
     assert statuses(target) == {"labelled": 3, "poison": 1}
     assert (target / "fault.png").exists()
     monkeypatch.delenv(FLAG)
-    run(folder, target, labeler=faulty, workers=1)
+    run(folder, target, labeler=faulty, engine="inline")
     assert statuses(target) == {"labelled": 3, "poison": 1}  # only if it is asked for
-    run(folder, target, labeler=faulty, workers=1, retry_failed=True)
+    run(folder, target, labeler=faulty, engine="inline", retry_failed=True)
     whole(target, names)
 
 
@@ -84,7 +84,7 @@ def test_something_elses_output_is_not_replaced_after_a_crash(tmp_path: Path, mo
     monkeypatch.delenv(FLAG)
     foreign = small_png()
     (target / "fault.png").write_bytes(foreign)
-    run(folder, target, labeler=faulty, workers=1, retry_failed=True)
+    run(folder, target, labeler=faulty, engine="inline", retry_failed=True)
     assert results(target)["fault.png"]["error"]["kind"] == "Taken"
     assert (target / "fault.png").read_bytes() == foreign
 

@@ -27,7 +27,7 @@ LABELER = Labeler(producer=PRODUCER, visible=False)
 
 
 def label(source: Path, target: Path, **more: Any) -> Finished:
-    return run(source, target, labeler=LABELER, engine="inline", **more)
+    return run(source, target, **({"labeler": LABELER, "engine": "inline"} | more))
 
 
 def spoil(target: Path, paths: list[str]) -> dict[str, str]:
@@ -77,7 +77,7 @@ def test_outputs_that_are_gone_or_cut_short_are_made_again_with_their_content_id
 def test_contents_are_compared_if_asked(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 4)
-    assert batch(folder, target, "--no-visible", "--workers", "2").returncode == 0
+    label(folder, target)
     before = results(target)
     rotten = target / paths[2]
     data, status = bytearray(rotten.read_bytes()), rotten.stat()
@@ -91,8 +91,7 @@ def test_contents_are_compared_if_asked(tmp_path: Path) -> None:
         by_size.stdout
     )
     assert rotten.read_bytes() == data
-    by_content = batch(folder, target, "--no-visible", "--check-outputs", "sha256", "--workers", "2")
-    assert by_content.returncode == 0, by_content.stderr
+    assert label(folder, target, check_outputs="sha256", workers=2, engine="local").exit_code == 0
     whole(target, paths)
     after = results(target)
     assert remade(after) == {paths[0]: "missing", paths[2]: "content"}
@@ -101,7 +100,6 @@ def test_contents_are_compared_if_asked(tmp_path: Path) -> None:
     summary = json.loads((target / STATE / "summary.json").read_text())
     assert summary["remade"] == [{"why": "content", "count": 1, "examples": [paths[2]]}]
     refused(batch(folder, tmp_path / "report", "--verify", "--check-outputs"), 2, "--check-outputs")
-    assert batch(folder, target, "--check-outputs=md5").returncode == 2
 
 
 def test_a_source_that_has_changed_as_well_is_new_content(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,7 +160,9 @@ def test_every_protocol_names_its_package() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["az", "hf", "sftp", "oss", "gs"])
-def test_a_missing_package_is_named(protocol: str) -> None:
+def test_a_missing_package_is_named(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("adlfs", "huggingface_hub", "paramiko", "ossfs", "gcsfs"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(LabelingError) as caught:
         open_storage(f"{protocol}://somewhere/x", {}).open()
     assert f"pip install '{package_for(protocol)}'" in str(caught.value)
