@@ -27,7 +27,8 @@ LABELER = Labeler(producer=PRODUCER, visible=False)
 
 
 def label(source: Path, target: Path, **more: Any) -> Finished:
-    return run(source, target, **({"labeler": LABELER, "engine": "inline"} | more))
+    how: dict[str, Any] = {"labeler": LABELER, "engine": "inline"} | more
+    return run(source, target, **how)
 
 
 def spoil(target: Path, paths: list[str]) -> dict[str, str]:
