@@ -76,7 +76,7 @@ def test_what_is_missing_is_said(sharded: tuple[Path, Path, list[str]], tmp_path
     states = [target / STATE / f"shard-{number}-of-{SHARDS}" for number in (3, 1)]
     merged = batch.merge(states, tmp_path / "all", language="zh")
     assert kinds(merged) == ["missing"]
-    assert merged.summary["warnings"][0]["message"] == "Shards are missing: 2 of 3."
+    assert merged.summary["warnings"][0]["message"] == "1 of 3 shards missing: 2."
     assert merged.summary["total"] < len(paths)
     assert "缺少分片：2" in merged.folder.joinpath("report.html").read_text("utf-8")
     again = batch.merge([*states, states[1], target], tmp_path / "all")  # what a merging wrote, another replaces
@@ -198,7 +198,7 @@ def test_the_command(sharded: tuple[Path, Path, list[str]], tmp_path: Path) -> N
     assert f"{len(paths) - 1} of {len(paths)} files are labelled." in done.stdout
     one = target / STATE / f"shard-2-of-{SHARDS}"
     done = command("batch", "merge", one, "-o", tmp_path / "part")
-    assert "Shards are missing: 1, 3 of 3." in done.stdout
+    assert "2 of 3 shards missing: 1, 3." in done.stdout
 
     assert "no such folder" in command("batch", "./merge", "out", cwd=tmp_path).stderr
     assert "Missing option '-o'" in command("batch", "merge", "out", cwd=tmp_path).stderr

@@ -144,6 +144,37 @@ def test_what_needs_no_label_any_more_has_no_output(tmp_path: Path) -> None:
     assert results(target)["0.jpg"]["status"] == "labelled" and aigc(target / "0.jpg")["Label"] == "2"
 
 
+def test_what_a_list_said_stands_in_runs_without_one(tmp_path: Path) -> None:
+    folder, target, listed = tmp_path / "in", tmp_path / "out", tmp_path / "list.csv"
+    folder.mkdir()
+    rgb().save(folder / "a.jpg")
+    listed.write_text("path,declared\na.jpg,yes\n")
+    run(folder, target, propagate=HOW, file_list=listed, engine="inline")
+    before = results(target)["a.jpg"]
+    assert run(folder, target, propagate=HOW, engine="inline").summary["resumed"] == 1
+    run(folder, target, propagate=HOW, restart=True, engine="inline")
+    after = results(target)["a.jpg"]
+    assert after["time"] != before["time"]
+    assert [after[key] for key in ("decision", "list", "content_id")] == [
+        "possible",
+        before["list"],
+        before["content_id"],
+    ]
+    listed.write_text("path,declared\na.jpg,\n")
+    run(folder, target, propagate=HOW, file_list=listed, engine="inline")
+    assert results(target)["a.jpg"]["decision"] == "none"
+
+
+def test_a_manifest_is_no_file_of_its_own_beside_its_video(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rgb().save(tmp_path / "in/a.jpg")
+    for name in ("a.jpg.c2pa", "gone.mkv.c2pa"):
+        (tmp_path / "in" / name).write_bytes(b"\0\0\0\x10jumb\0\0\0\x08jumd")
+    run(tmp_path / "in", tmp_path / "out", propagate=HOW, engine="inline")
+    found = {path: line["status"] for path, line in results(tmp_path / "out").items()}
+    assert found == {"a.jpg": "classified", "a.jpg.c2pa": "skipped", "gone.mkv.c2pa": "unsupported"}
+
+
 def test_what_was_found_before_is_found_again_when_a_content_returns(tmp_path: Path) -> None:
     folder, target = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

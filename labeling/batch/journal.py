@@ -24,7 +24,15 @@ from labeling.batch.conversion import OutputNames, same_output
 from labeling.batch.given_ids import claim_given_ids
 from labeling.batch.journal_rows import FINISHED, finish_row, rebuild
 from labeling.batch.journal_schema import migrate, prepare
-from labeling.batch.plan import Plan, PlanOptions, Row, outputs_to_remake, task_for, task_to_remake
+from labeling.batch.plan import (
+    Plan,
+    PlanOptions,
+    Row,
+    outputs_to_remake,
+    task_for,
+    task_to_remake,
+    with_what_was_said,
+)
 from labeling.batch.results_file import sort_lines
 from labeling.batch.state_files import HISTORY, JOURNAL, RESULTS, RUN
 from labeling.batch.task import SUCCESSFUL, Item, Outcome, Overrides, Task, path_bytes
@@ -176,7 +184,10 @@ class Journal:
             begun: dict[bytes, tuple[Any, ...]] = {}
             remake = outputs_to_remake(items, rows, options.output_check) if options.output_check is not None else {}
             for item in items:
-                row, overrides = rows.get(item.key), json.dumps(item.overrides)
+                row = rows.get(item.key)
+                if options.keep_said:
+                    item = with_what_was_said(item, row)
+                overrides = json.dumps(item.overrides)
                 met_before = item.key in begun or (row is not None and row.session == self.session)
                 if options.named_once and met_before:
                     plan.repeated.append(item)

@@ -80,6 +80,7 @@ class PlanOptions:
         checksum: Those whose SHA-256 has changed; all are read, whatever their size and date.
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
+        keep_said: There is no list: what an earlier one said of a file stands.
         outputs: What outputs are called, where that is not what their sources are called.
         renamed: By which digest new files are compared with known ones, whose new names they may be; ``None`` if they
             are not.
@@ -90,6 +91,7 @@ class PlanOptions:
     checksum: bool = False
     overwrite: bool = False
     named_once: bool = False
+    keep_said: bool = False
     outputs: OutputNames | None = None
     renamed: Content | None = None
     output_check: OutputCheck | None = None
@@ -134,6 +136,16 @@ def task_to_remake(item: Item, row: Row, why: str, task: Task | None) -> Task | 
         task = Task(item, may_replace=bool(row.ours), known=row.known(item), done=True, source_done=True)
     task.check_output, task.redo, task.remade = why == COMPARE, why != COMPARE, why
     return task
+
+
+def with_what_was_said(item: Item, row: Row | None) -> Item:
+    """Return a file that no list names with what the last list said about it, such as its uploader's declaration."""
+    if row is None or row.own == _NOTHING_SAID:
+        return item
+    return replace(item, overrides=tuple((key, value) for key, value in json.loads(row.own)))
+
+
+_NOTHING_SAID = json.dumps(())
 
 
 def task_for(item: Item, row: Row | None, overrides: str, options: PlanOptions, *, again: bool = False) -> Task | None:

@@ -37,9 +37,13 @@ from labeling.errors import (
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
 from labeling.inert import without_secrets
+from labeling.verification.verifier import sidecar_of
 
 MAX_ATTEMPTS = 3
 """How often a file is tried that changes while it is read."""
+
+MANIFEST = str(sidecar_of(""))
+"""What the name of a manifest has after that of its file."""
 
 MAX_MESSAGE = 500
 """Characters of a message in the results."""
@@ -75,7 +79,7 @@ class Worker:
                 continue
             except Exception as error:  # noqa: BLE001 - a bug with one file is reported, and must not end the run
                 seconds, attempts = time.perf_counter() - start, task.crashes + attempt
-                problem = problem_of(error, task.item.path)
+                problem = self._problem_of(error, task.item.path)
                 outcome = problem_outcome(
                     task.item, problem, attempts=attempts, seconds=seconds, source_sha256=self._source_sha256
                 )
@@ -88,6 +92,13 @@ class Worker:
             task.item, Problem(Status.FAILED, "Changed", message), attempts=task.crashes + MAX_ATTEMPTS,
             seconds=time.perf_counter() - start,
         )  # fmt: skip
+
+    def _problem_of(self, error: Exception, path: str) -> Problem:
+        problem = problem_of(error, path)
+        owner = path.removesuffix(MANIFEST)
+        if problem.status == Status.UNSUPPORTED and owner != path and self.job.source.exists(owner):
+            return Problem(Status.SKIPPED, "Manifest", "the C2PA manifest of the file beside it, with which it is read")
+        return problem
 
     def _attempt(self, task: Task, start: float) -> Outcome:
         item, job = task.item, self.job

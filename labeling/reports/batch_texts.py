@@ -102,8 +102,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "merged": ("Put together from", "合并自"),
     "merged:runs": ("{n} runs", "{n} 个任务"),
     "merged:warnings": ("What to know about the runs that were put together", "关于所合并任务的提示"),
-    "merged:missing": ("Shards are missing: {shown} of {total}.", "缺少分片：{shown}（共 {total} 个）。"),
-    "merged:twice": ("Shards occur more than once: {shown} of {total}.", "分片重复：{shown}（共 {total} 个）。"),
+    "merged:missing": ("{n} of {total} shards missing: {shown}.", "{total} 个分片中缺少 {n} 个：{shown}。"),
+    "merged:twice": ("Of {total} shards, some occur more than once: {shown}.", "分片重复：{shown}（共 {total} 个）。"),
     "merged:divided": (
         "The runs divided one source in different ways: files may be missing or have several results.",
         "各任务对同一来源的划分方式不同，可能有文件遗漏或重复处理。",
