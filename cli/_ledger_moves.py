@@ -41,18 +41,25 @@ def import_command(sources: tuple[str, ...], ledger: str | None, config: Path | 
     if len(sources) > 1 and not merge:
         _common.fail(LabelingError("several ledgers can only be merged", hint="add --merge"))
     try:
+        for source in sources:  # first: an import that cannot begin makes no ledger
+            Ledger.open(source, create=False).close()
         with Ledger.open(_options.configured_ledger(ledger, config) or DEFAULT) as opened:
             for source in sources:
                 with Ledger.open(source, create=False) as other:
                     done = opened.import_from(other, merge=merge)
-                before = f"; {done.before} were here before" if done.before else ""
-                line(inert(f"imported {done.count} records of {other.where}{before}"))
+                before = f"; {_records(done.before)} had been imported before" if done.before else ""
+                line(inert(f"imported {_records(done.count)} of {other.where}{before}"))
                 verification = done.verification
     except LabelingError as error:
         _common.fail(error)
-    chains = f", with {len(verification.imported)} imported chains" if verification.imported else ""
-    line(f"intact: {verification.count} records, {verification.first} to {verification.last}{chains}", bold=True)
+    number = len(verification.imported)
+    chains = f", with {number} imported chain{'' if number == 1 else 's'}" if number else ""
+    line(f"intact: {_records(verification.count)}, {verification.first} to {verification.last}{chains}", bold=True)
     line(f"head {inert(verification.head)}")
+
+
+def _records(number: int) -> str:
+    return f"{number} record{'' if number == 1 else 's'}"
 
 
 @click.command("vacuum")

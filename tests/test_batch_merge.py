@@ -78,7 +78,7 @@ def test_what_is_missing_is_said(sharded: tuple[Path, Path, list[str]], tmp_path
     assert kinds(merged) == ["missing"]
     assert merged.summary["warnings"][0]["message"] == "1 of 3 shards missing: 2."
     assert merged.summary["total"] < len(paths)
-    assert "缺少分片：2" in merged.folder.joinpath("report.html").read_text("utf-8")
+    assert "3 个分片中缺少 1 个：2" in merged.folder.joinpath("report.html").read_text("utf-8")
     again = batch.merge([*states, states[1], target], tmp_path / "all")  # what a merging wrote, another replaces
     assert kinds(again) == ["twice", "overlap"]
     assert again.summary["total"] == len(paths)

@@ -291,11 +291,13 @@ def test_the_command_line_imports_and_says_what_it_did(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "3 imported chains" in done.stdout
     again = run("ledger", "import", *paths, "--ledger", "merged.db", "--merge", cwd=tmp_path)
-    assert f"imported 0 records of {paths[2]}; 3 were here before\n" in again.stdout
+    assert f"imported 0 records of {paths[2]}; 3 records had been imported before\n" in again.stdout
     [verified] = [json.loads(run("ledger", "verify", "--ledger", "merged.db", "--format", "json", cwd=tmp_path).stdout)]
     assert [chain["count"] for chain in verified["imported"]] == [FIRST, 41, 3]
     missing = run("ledger", "import", "none.db", "--ledger", "all.db", cwd=tmp_path)
     assert (missing.returncode, "there is no ledger" in missing.stderr) == (3, True)
+    assert run("ledger", "import", "none.db", "--ledger", "nothing.db", cwd=tmp_path).returncode == 3
+    assert not (tmp_path / "nothing.db").exists()
     connection = raw(paths[1])
     connection.execute("UPDATE ledger_entries SET size = 7 WHERE seq = 4")
     connection.close()
