@@ -36,14 +36,14 @@ LONGEST_KEY = 1024
 """Bytes: S3's own limit."""
 
 Kind = Literal[
-    "500", "503", "403", "expired", "archived", "delay", "hang", "reset", "truncated", "corrupted", "corrupted upload",
-    "gone",
+    "500", "503", "403", "404", "expired", "archived", "delay", "hang", "reset", "truncated", "corrupted",
+    "corrupted upload", "gone",
 ]  # fmt: skip
 
 _NUMBERS = itertools.count(1)  # of buckets: moto's memory is that of the process, whatever the server
 _CODES: dict[str, tuple[str, str]] = {
     "500": ("500", "InternalError"), "503": ("503", "SlowDown"), "403": ("403", "AccessDenied"),
-    "expired": ("400", "ExpiredToken"), "archived": ("403", "InvalidObjectState"),
+    "404": ("404", "NoSuchKey"), "expired": ("400", "ExpiredToken"), "archived": ("403", "InvalidObjectState"),
 }  # fmt: skip
 """HTTP status and code of S3's error responses."""
 

@@ -119,6 +119,25 @@ def test_in_place_somebodys_newer_object_is_not_replaced_by_the_old_one(store: S
     assert store.objects(bucket)["a.png"].endswith(bytes(8))
 
 
+def test_in_place_somebodys_newer_object_is_not_taken_for_what_was_just_written(store: Server) -> None:
+    other = small_png() + b"\0" * 8
+    bucket = store.bucket({"a.png": small_png()})
+    fault = store.spoil("delay", f"^/{bucket}/a", "HEAD", times=1, after=2, seconds=0.0)
+    fault.then = lambda: store.put_quickly(bucket, "a.png", other)
+    done = go(f"s3://{bucket}", in_place=True)
+    assert fault.met == 1
+    assert proven(store, bucket, done) == {"a.png"}
+    assert store.objects(bucket)["a.png"].endswith(bytes(8))
+
+
+def test_a_store_that_shows_an_object_a_moment_after_it_was_put(store: Server) -> None:
+    source, target = store.bucket({"a.png": small_png()}), store.bucket()
+    fault = store.spoil("404", f"^/{target}/a", "GET", times=1)
+    done = go(f"s3://{source}", f"s3://{target}")
+    assert fault.met == 1
+    assert proven(store, target, done) == {"a.png"}
+
+
 def test_in_place_a_spoilt_upload_is_left(store: Server) -> None:
     bucket = store.bucket({"a.png": small_png()})
     store.spoil("corrupted upload", f"^/{bucket}/a", "PUT")

@@ -8,6 +8,7 @@ from typing import Any
 
 from labeling.batch.object_properties import Carried, fitted, forbid_losses, media_type_of, missing, put_as_accepted
 from labeling.batch.object_store import Ask, ObjectStore
+from labeling.batch.store_errors import error_code
 from labeling.losses import Loss
 
 
@@ -32,6 +33,10 @@ def store_of(fs: Any, name: str) -> ObjectStore:
 
         return AzureStore(fs, name)
     return ObjectStore(fs, name)
+
+
+class NotThereYet(Exception):
+    """A store does not show an object yet that was just put there."""
 
 
 class Upload:
@@ -69,12 +74,20 @@ class Upload:
 
     def read_back(self) -> str:
         """Return the SHA-256 of what was stored."""
-        digest, details = self._store.read_back(self._path)
+        digest, details = self._read_back()
         if self._store.must_put_again(self._values, details):
             self.put()
-            digest, details = self._store.read_back(self._path)
+            digest, details = self._read_back()
         self._found = self._store.kept(details) if details else {}
         return digest
+
+    def _read_back(self) -> tuple[str, Mapping[str, Any]]:
+        try:
+            return self._store.read_back(self._path)
+        except FileNotFoundError as error:
+            if error_code(error) == "NoSuchBucket":
+                raise
+            raise NotThereYet("what was just written is not there") from error  # may pass, where copies take time
 
     def finish(self, ask: Ask) -> None:
         """Lock the object if it is to be locked, and note what it lacks. It was read back."""

@@ -136,6 +136,8 @@ class Worker:
             outcome = replace(outcome, line=with_losses(outcome.line, attempt.lost))
         if job.in_place:
             size, stamp = job.source.version(item.path)
+            if outcome.output_size not in (0, size):
+                raise Changed  # somebody has replaced what was just written
         earlier = "" if renamed is None else renamed.path
         return replace(outcome, size=size, stamp=stamp, source_sha256=source_sha256, moved_from=earlier)
 
