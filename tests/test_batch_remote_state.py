@@ -164,3 +164,14 @@ def test_two_runs_do_not_work_in_one_target(store: Server, tmp_path: Path, monke
     monkeypatch.setattr(lease, "PATIENCE", 0.3)  # nobody renews it
     assert go(f"s3://{source}", f"s3://{target}").exit_code == 0
     assert "lease.json" not in state(store, target)
+
+
+def test_a_target_whose_lease_may_not_be_removed_is_free_all_the_same(store: Server) -> None:
+    source, target = store.bucket({"a.png": small_png()}), store.bucket()
+    store.spoil("403", "lease.json", "DELETE")
+    counts = []
+    for _ in range(2):
+        store.proxy.requests.clear()
+        go(f"s3://{source}", f"s3://{target}")
+        counts.append(len(store.asked("GET", "lease.json")))
+    assert counts[0] == counts[1]  # the second did not look again and again whether the first was still at work

@@ -70,12 +70,12 @@ class Lease:
         with suppress(OSError, ValueError):
             if first and json.loads(self._local.read_text()).get("owner") == first.get("owner"):
                 return  # this machine's, from a session that was killed: the local lock tells that it has ended
-        if not first or self._age() > FORGOTTEN:
+        if not first or first.get("released") is True or self._age() > FORGOTTEN:
             return
         end = time.monotonic() + PATIENCE
         while (now := self._read()) == first and time.monotonic() < end:
             time.sleep(min(_POLL, PATIENCE / 10))
-        if now and now != first:
+        if now and now != first and now.get("released") is not True:
             raise self._other(now)
 
     def _other(self, lease: dict[str, Any]) -> LabelingError:
@@ -104,9 +104,10 @@ class Lease:
             return time.time() - moment if moment else 0.0
         return 0.0
 
-    def _renew(self) -> None:
+    def _renew(self, *, released: bool = False) -> None:
         self._count += 1
-        lease = {"owner": self._owner, "count": self._count, "host": socket.gethostname(), "process": os.getpid()}
+        lease: dict[str, Any] = {"owner": self._owner, "count": self._count}
+        lease |= {"released": True} if released else {"host": socket.gethostname(), "process": os.getpid()}
         with local_copies.temporary_folder() as folder:
             (folder / LEASE).write_text(json.dumps(lease))
             self._target.upload(folder / LEASE, self._path, keep=True)
@@ -124,6 +125,7 @@ class Lease:
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
-            if not self.lost:
-                self._target.try_remove(self._path)
+            if not self.lost and not self._target.try_remove(self._path):
+                with suppress(LabelingError):  # who may write and not delete says so, for the next not to wait
+                    self._renew(released=True)
         self._local.unlink(missing_ok=True)
