@@ -90,6 +90,7 @@ def test_a_single_file(folder: Path, png: bytes) -> None:
         ("memory://in", "memory://in/out"),
         ("memory://in/b", "memory://in"),
         ("memory://in/", "memory:///in"),
+        ("memory://in", "memory://"),
         ("s3://{}", "s3://{}/out"),
         ("s3a://{}/x/", "s3://{}/x/out/deep"),
         ("s3://{}/x/y", "s3://{}/x"),
@@ -174,3 +175,8 @@ def test_the_extras_exist() -> None:
     declared = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     extras = declared["optional-dependencies"]
     assert {name.partition("[")[2].rstrip("]") for name in EXTRAS.values()} <= extras.keys()
+
+
+def test_a_folder_has_several_urls(tmp_path: Path) -> None:
+    assert open_storage(f"local://{tmp_path}").place == open_storage(f"file://{tmp_path}").place
+    assert open_storage(f"local://{tmp_path}").local

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from labeling.batch.conversion import Conversion
+from labeling.batch.object_encoding import expand
 from labeling.batch.object_properties import missing
 from labeling.labeler import Labeler
 
@@ -244,6 +245,7 @@ def test_objects_that_are_stored_compressed(store: Server) -> None:
         ("members.png", gzip.compress(png[:99]) + gzip.compress(png[99:]), "x-gzip"),
         ("false.png", png, "gzip"), ("plain.png", png, "identity"), ("cut.png", gzip.compress(png)[:-20], "gzip"),
         ("br.png", b"\x8b\x03\x80" + bytes(90), "br"), ("bomb.png", gzip.compress(bytes(9 << 20)), "gzip"),
+        ("empty.png", b"", "gzip"), ("text.png", b"no picture at all", "gzip"),
     ):  # fmt: skip
         store.client.put_object(Bucket=source, Key=name, Body=body, ContentEncoding=encoding, ContentType="image/png")
     with pytest.MonkeyPatch.context() as patch:
@@ -263,6 +265,33 @@ def test_objects_that_are_stored_compressed(store: Server) -> None:
     assert "cannot be expanded (Content-Encoding gzip" in messages["cut.png"]
     assert "stored compressed (Content-Encoding br), which is not read" in messages["br.png"]
     assert "expands to more than" in messages["bomb.png"]
+    assert "compressed" not in found["empty.png"]["error"]["message"] + found["text.png"]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(b"GIF89a")),
+        ("aws-chunked, GZIP", gzip.compress(b"GIF89a")),
+        ("gzip", b""),
+        ("gzip", b"a"),
+    ],
+)
+def test_codings_that_are_expanded_or_are_none(tmp_path: Path, encoding: str, body: bytes) -> None:
+    local = tmp_path / "a"
+    local.write_bytes(body)
+    expand(local, encoding)
+    assert local.read_bytes() == (b"GIF89a" if len(body) > 1 else body)
+
+
+def test_headers_that_are_too_many_for_the_target_are_left_out(store: Server) -> None:
+    """Servers in front of a store have limits of their own (RFC 6585, 5)."""
+    source, target = store.bucket(), store.bucket()
+    store.client.put_object(Bucket=source, Key="a.png", Body=small_png(), Metadata={"note": "x" * 1900})
+    store.refuse_header("x-amz-meta-note", "431", f"^/{target}/")
+    done = go(f"s3://{source}", f"s3://{target}")
+    assert proven(store, target, done) == {"a.png"}
+    assert "431" in lost(results(done)["a.png"])["user metadata"]
 
 
 def test_a_conversion_has_the_type_of_its_output(store: Server, source: str) -> None:

@@ -19,7 +19,11 @@ _GZIP_MAGIC, _PIECE = b"\x1f\x8b", 1 << 20
 
 def is_compression(encoding: str) -> bool:
     """Return whether a Content-Encoding says that an object is compressed; ``aws-chunked`` and ``utf-8`` do not."""
-    return any(each.strip().lower() in _CODINGS for each in encoding.split(","))
+    return bool(_compressions(encoding))
+
+
+def _compressions(encoding: str) -> list[str]:
+    return [coding for each in encoding.split(",") if (coding := each.strip().lower()) in _CODINGS]
 
 
 def expand(local: Path, encoding: str) -> None:
@@ -34,13 +38,15 @@ def expand(local: Path, encoding: str) -> None:
         UnreadableFile: It cannot be expanded.
         TooLarge: It expands to too much.
     """
-    if not is_compression(encoding):
+    codings = _compressions(encoding)
+    if not codings:
         return
     with local.open("rb") as file:
         head = file.read(formats.HEAD)
-    if formats.identify(head) is not None:
+    is_gzip = len(codings) == 1 and codings[0] in _GZIP
+    if not head or formats.identify(head) is not None or (is_gzip and not head.startswith(_GZIP_MAGIC)):
         return
-    if not head.startswith(_GZIP_MAGIC) or encoding.strip().lower() not in _GZIP:
+    if not is_gzip:
         raise UnsupportedFormat(
             f"is stored compressed (Content-Encoding {encoding}), which is not read",
             hint="store it as it is, or with gzip",

@@ -63,7 +63,8 @@ _NO_ACLS = frozenset({"AccessControlListNotSupported"})
 _CULPRITS = {
     "AccessControlListNotSupported": (ACL,), "MalformedACLError": (ACL,), "UnresolvableGrantByEmailAddress": (ACL,),
     "InvalidStorageClass": (STORAGE_CLASS,), "InvalidTag": (TAGS,), "MetadataTooLarge": (METADATA,),
-    "RequestHeaderSectionTooLarge": (METADATA,), "InvalidEncryptionAlgorithmError": (ENCRYPTION, STORES_OWN),
+    "RequestHeaderSectionTooLarge": (METADATA,), "431": (METADATA,),  # RFC 6585, 5: of a server in front of the store
+    "InvalidEncryptionAlgorithmError": (ENCRYPTION, STORES_OWN),
 }  # fmt: skip
 _PERMITTED_APART = (ACL, TAGS, ENCRYPTION)
 """What needs a permission of its own when an object is put, beside ``s3:PutObject``."""

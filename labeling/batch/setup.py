@@ -129,7 +129,7 @@ def _check_distinct(source: Storage, target: Storage, mode: Mode, *, listed: boo
 
 
 def _is_below(place: str, other: str) -> bool:
-    return place.startswith(f"{other.rstrip('/')}/")
+    return not other or place.startswith(f"{other.rstrip('/')}/")  # a store's root has no name
 
 
 def state_folder(options: RunOptions, output: Storage) -> Path:

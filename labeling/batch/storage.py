@@ -132,6 +132,10 @@ class Storage(Protocol):
         ...
 
 
+_FOLDERS = ("file://", "local://")
+"""What fsspec calls this machine's folders. They are opened without it."""
+
+
 def open_storage(location: str | os.PathLike[str], options: dict[str, Any] | None = None) -> Storage:
     """Return the storage of a path or URL.
 
@@ -143,10 +147,11 @@ def open_storage(location: str | os.PathLike[str], options: dict[str, Any] | Non
         LabelingError: It is empty, as the unset variable of a script is: the working directory is ``.``.
     """
     text = os.fspath(location)
-    if text in ("", "file://"):
+    scheme, separator, place = text.partition("://")
+    if not text or (f"{scheme}://" in _FOLDERS and not place):
         raise LabelingError("the path of a folder is empty", hint="the working directory is called .")
-    if "://" not in text or text.startswith("file://"):
-        return Folder(Path(text.removeprefix("file://")))
+    if not separator or text.startswith(_FOLDERS):
+        return Folder(Path(place if separator else text))
     from labeling.batch.remote_storage import RemoteStorage
 
     return RemoteStorage(text, options or {})

@@ -124,8 +124,10 @@ def _status(error: BaseException) -> str:
 def _left_out(url: str, name: str) -> Iterator[str]:
     """Yield what a URL has and its name has not: user and password, and the query."""
     place = name.partition("://")[2]
+    if not place:  # such as memory://, the root
+        return
     before, found, after = url.partition("://")[2].partition(place)
-    if place and found:
+    if found:
         parts = [before, *before.rstrip("@").split(":", 1), *re.split("[?&=]", after)]
         yield from sorted((each for each in parts if len(each) >= _MIN_SECRET), key=len, reverse=True)
 
