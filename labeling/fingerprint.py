@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from labeling.keypoints import Floats
+    from labeling.blobs import Floats
 
 __all__ = ["Resemblance", "distance", "fingerprint", "resemblance"]
 

@@ -1,10 +1,9 @@
 """Key points of a picture: places that are found again in a copy that was cropped, framed, mirrored, turned or scaled.
 
-A key point is a blob that is brighter or darker than what is around it, at the place and scale where the difference of
-two Gaussians has an extremum (D. Lowe, "Distinctive Image Features from Scale-Invariant Keypoints", IJCV 60, 2004,
-sections 3 and 4). What surrounds it is read on five rings, relative to the scale and to the direction in which the
-brightness rises, as harmonics of the angle. The signs of 47 of their coefficients and the blob's own are its *word*. In
-a mirrored picture the sines change their signs, so the word of a mirrored point follows from the word itself.
+A key point is a blob (:mod:`labeling.blobs`). What surrounds it is read on five rings, relative to the scale and to the
+direction in which the brightness rises, as harmonics of the angle. The signs of 47 of their coefficients and the blob's
+own are its *word*. In a mirrored picture the sines change their signs, so the word of a mirrored point follows from the
+word itself.
 
 A point is stored in 10 bytes: x and y in pixels of the plane, 32 times the binary logarithm of the scale, the angle in
 256ths of a turn, and the word, 48 bits, little-endian.
@@ -12,17 +11,15 @@ A point is stored in 10 bytes: x and y in pixels of the plane, 32 times the bina
 
 from __future__ import annotations
 
-import math
-import threading
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from labeling.blobs import FINEST, STEPS, Floats, detect, scale_space
+
 Words = NDArray[np.uint64]
 
 LONG_SIDE = 256
@@ -38,22 +35,6 @@ MAX_POINTS = 48
 WORD_BITS = 48
 KEY_BITS = 20
 """The lowest bits of a word, the steadiest ones: what the index of the ledger knows a point by."""
-
-_FINEST = 1.6
-"""Blur of the first picture of each octave, in its pixels (standard deviation)."""
-
-_STEPS = 3
-"""Scales for each octave."""
-
-_OCTAVES = 4
-_LEAST_SIDE = 16
-"""Pixels that the smallest octave has on its shorter side, at least."""
-
-_CONTRAST = 0.7
-"""Levels of brightness by which the two Gaussians must differ."""
-
-_ROUND = 8.0
-"""Ratio of the curvatures up to which an extremum is a blob and not an edge."""
 
 _RINGS = np.array([1.5, 2.5, 3.7, 5.2, 7.0], np.float32)
 """Radii on which the surroundings are read, in units of the point's scale."""
@@ -150,128 +131,13 @@ def resized(pixels: NDArray[np.uint8], side: int) -> Any:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-class _Room(threading.local):
-    """Memory that a thread uses again for every picture: the system takes longer to give it than we to fill it."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, Floats] = {}
-
-    def part(self, name: str, shape: tuple[int, ...]) -> Floats:
-        """Return an array whose values are whatever was there."""
-        size = math.prod(shape)
-        if name not in self._parts or self._parts[name].size < size:
-            self._parts[name] = np.empty(size, np.float32)
-        return self._parts[name][:size].reshape(shape)
-
-
-_room = _Room()
-
-
-def scale_space(plane: Floats, *, lasting: bool = True) -> list[Floats]:
-    """Blur a plane more and more: of each octave (6, h, w), half as large as the one before.
-
-    Args:
-        plane: The picture.
-        lasting: Whether the result is needed after this thread has asked for the next one that is not.
-    """
-    octaves: list[Floats] = []
-    level = _blurred(plane, math.sqrt(_FINEST**2 - 0.25))  # a picture is blurred by half a pixel
-    while len(octaves) < _OCTAVES and min(level.shape) >= _LEAST_SIDE:
-        shape = (_STEPS + 3, *level.shape)
-        levels = np.empty(shape, np.float32) if lasting else _room.part(f"octave {len(octaves)}", shape)
-        levels[0] = level
-        for step, more in enumerate(_increments()):
-            _blurred(levels[step], more, levels[step + 1])
-        octaves.append(levels)
-        level = np.ascontiguousarray(levels[_STEPS, ::2, ::2])
-    return octaves
-
-
-def _blurred(picture: Floats, deviation: float, into: Floats | None = None) -> Any:
-    import cv2
-
-    taps = 2 * math.ceil(3 * deviation) + 1
-    return cv2.GaussianBlur(picture, (taps, taps), deviation, into)
-
-
-@cache
-def _increments() -> tuple[float, ...]:
-    blurs = [_FINEST * 2 ** (step / _STEPS) for step in range(_STEPS + 3)]
-    return tuple(math.sqrt(after**2 - before**2) for before, after in pairwise(blurs))
-
-
-def detect(space: list[Floats], contrast: float = _CONTRAST) -> Floats:
-    """Find the blobs.
-
-    Args:
-        space: What :func:`scale_space` made.
-        contrast: Levels of brightness by which a blob must differ from what is around it.
-
-    Returns:
-        (n, 4) float32: x, y, scale, and how strongly the blob differs, negative for a dark one... in the plane.
-    """
-    import cv2
-
-    kernel = np.ones((3, 3), np.uint8)
-    found = []
-    for number, levels in enumerate(space):
-        differences = _room.part("differences", (len(levels) - 1, *levels.shape[1:]))
-        np.subtract(levels[1:], levels[:-1], out=differences)
-        around = _room.part("around", levels.shape[1:])
-        extreme = np.empty((_STEPS, *levels.shape[1:]), bool)
-        for step in range(_STEPS):
-            here = differences[step + 1]
-            np.greater_equal(here, np.maximum(cv2.dilate(here, kernel, around), contrast, out=around), extreme[step])
-            extreme[step] |= here <= np.minimum(cv2.erode(here, kernel, around), -contrast, out=around)
-        extreme[:, [0, -1]] = extreme[:, :, [0, -1]] = False
-        places = np.flatnonzero(extreme) + extreme[0].size
-        places = _extreme_in_scale(differences, places)
-        if places.size:
-            found.append(_refined(differences, places) * np.array([*[2.0**number] * 3, 1], np.float32))
-    return np.concatenate(found) if found else np.zeros((0, 4), np.float32)
-
-
-def _extreme_in_scale(differences: Floats, places: Any) -> Any:
-    """Leave out what is exceeded at the next finer or coarser scale. ``places`` are indices of the flat array."""
-    _, height, width = differences.shape
-    flat = differences.reshape(-1)
-    value = flat[places]
-    around = places[:, None] + np.array([row * width + column for row in (-1, 0, 1) for column in (-1, 0, 1)])
-    sign = np.sign(value)[:, None]
-    beside = np.maximum((flat[around - height * width] * sign).max(1), (flat[around + height * width] * sign).max(1))
-    return places[beside < np.abs(value)]
-
-
-def _refined(differences: Floats, places: Any) -> Floats:
-    """Leave out edges, and place the others between pixels and scales (Lowe, sections 4 and 4.1)."""
-    _, height, width = differences.shape
-    flat, size = differences.reshape(-1), height * width
-    value = flat[places]
-    left, right, above, below = flat[places - 1], flat[places + 1], flat[places - width], flat[places + width]
-    xx, yy = left + right - 2 * value, above + below - 2 * value
-    corners = flat[places + width + 1] + flat[places - width - 1]
-    xy = (corners - flat[places - width + 1] - flat[places + width - 1]) / 4
-    trace, determinant = xx + yy, xx * yy - xy * xy
-    dx, dy = (right - left) / 2, (below - above) / 2
-    finer, coarser = flat[places - size], flat[places + size]
-    bend = finer + coarser - 2 * value
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        x = places % width - np.clip((yy * dx - xy * dy) / determinant, -0.6, 0.6)
-        y = places // width % height - np.clip((xx * dy - xy * dx) / determinant, -0.6, 0.6)
-        shift = np.where(bend * value < 0, np.clip((finer - coarser) / 2 / bend, -0.6, 0.6), 0)
-    scale = _FINEST * 2 ** ((places // size + shift) / _STEPS)
-    keep = (determinant > 0) & (trace * trace * _ROUND < (_ROUND + 1) ** 2 * determinant)
-    refined: Floats = np.stack([x, y, scale, value], 1)[keep].astype(np.float32)
-    return refined
-
-
 def describe(
     space: list[Floats], x: Floats, y: Floats, scale: Floats, polarity: Any, angle: Floats | None = None
 ) -> tuple[Points, Floats]:
     """Read the surroundings of places in a picture.
 
     Args:
-        space: What :func:`scale_space` made of the picture.
+        space: What :func:`labeling.blobs.scale_space` made of the picture.
         x: (n,) in pixels of the plane.
         y: (n,) in pixels of the plane.
         scale: (n,) in pixels of the plane.
@@ -303,7 +169,7 @@ def describe(
 def _read(space: list[Floats], x: Floats, y: Floats, scale: Floats) -> Floats:
     """Return the brightness around places: (n, rings, angles)."""
     read = np.zeros((len(x), len(_RINGS), _ANGLES), np.float32)
-    octaves = np.clip(np.floor(np.log2(scale / (_FINEST * 2 ** (0.5 / _STEPS)))), 0, len(space) - 1).astype(np.intp)
+    octaves = np.clip(np.floor(np.log2(scale / (FINEST * 2 ** (0.5 / STEPS)))), 0, len(space) - 1).astype(np.intp)
     for number, levels in enumerate(space):
         (some,) = np.nonzero(octaves == number)
         if not some.size:
@@ -313,7 +179,7 @@ def _read(space: list[Floats], x: Floats, y: Floats, scale: Floats) -> Floats:
         radii = local[:, None, None] * _RINGS[None, :, None]
         across = x[some, None, None] / unit + radii * _circle()[0]
         down = y[some, None, None] / unit + radii * _circle()[1]
-        step = np.clip(np.rint(_STEPS * np.log2(local / _FINEST)), 0, _STEPS).astype(np.intp)
+        step = np.clip(np.rint(STEPS * np.log2(local / FINEST)), 0, STEPS).astype(np.intp)
         level = np.minimum(step[:, None] + _RING_LEVELS, len(levels) - 1)[:, :, None]
         height, width = levels.shape[1:]
         column = np.clip(np.floor(across).astype(np.intp), 0, width - 2)

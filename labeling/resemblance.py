@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling import keypoints
-from labeling.keypoints import KEY_BITS, Floats, Points, Words
+from labeling import blobs, keypoints
+from labeling.blobs import Floats
+from labeling.keypoints import KEY_BITS, Points, Words
 
 Similarity = tuple[complex, complex]
 """A factor (scale and rotation) and a shift: a stored place z is at factor × z + shift in the picture asked about."""
@@ -114,8 +115,8 @@ class Sight:
 
     def __init__(self, plane: Floats) -> None:
         self.plane = plane
-        self._space = keypoints.scale_space(plane)
-        found = keypoints.detect(self._space, _CONTRAST)
+        self._space = blobs.scale_space(plane)
+        found = blobs.detect(self._space, _CONTRAST)
         if len(found) > _MOST_POINTS:
             found = found[np.argpartition(-np.abs(found[:, 3]), _MOST_POINTS)[:_MOST_POINTS]]
         points, _ = keypoints.describe(self._space, found[:, 0], found[:, 1], found[:, 2], found[:, 3] > 0)
