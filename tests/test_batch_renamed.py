@@ -249,6 +249,18 @@ def test_objects(store: Server) -> None:
     assert done.summary["vanished"] == 0
 
 
+def test_objects_that_may_be_written_and_not_removed(store: Server) -> None:
+    source, target = store.bucket({"a.png": small_png()}), store.bucket()
+    number = results_of(go(f"s3://{source}", f"s3://{target}"))["a.png"]["content_id"]
+    store.client.put_object(Bucket=source, Key="b.png", Body=small_png())
+    store.client.delete_object(Bucket=source, Key="a.png")
+    store.spoil("403", f"^/{target}/a", "DELETE")
+    found = results_of(go(f"s3://{source}", f"s3://{target}"))["b.png"]
+    assert (found["status"], found["content_id"], found["moved_from"]) == ("labelled", number, "a.png")
+    assert "under its earlier name as well, a.png" in found["how"][-1]
+    assert store.objects(target)["a.png"] == store.objects(target)["b.png"]
+
+
 @pytest.mark.parametrize("number", [1, 300])
 def test_what_new_files_of_a_common_size_cost(number: int, tmp_path: Path) -> None:
     """With one twin by size, and with more than a worker is told of, new files are new, and a renamed one is found."""

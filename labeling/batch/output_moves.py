@@ -7,7 +7,7 @@ import shutil
 from labeling.batch.job import Attempt, Job
 from labeling.batch.outputs import carried, has_manifest_beside, require_free, shown
 from labeling.batch.storage import Folder
-from labeling.batch.task import Outcome, Renamed, Status, result_line
+from labeling.batch.task import Outcome, Renamed, Status, WriteRefused, result_line
 from labeling.files import sha256
 from labeling.verification.verifier import sidecar_of
 
@@ -34,17 +34,20 @@ def moved(attempt: Attempt, job: Job, renamed: Renamed) -> Outcome | None:
     """
     task, known = attempt.task, renamed.known
     new, status = task.output_path, Status(renamed.line["status"])
+    left: list[str] = []
     if job.in_place:
         pass  # whoever has given the file another name has done the same with its output
     elif not _has(job, new, known.output_sha256):
         if new == renamed.output or not _has(job, renamed.output, known.output_sha256):
             return None
         require_free(attempt, job)
-        _move(attempt, job, renamed, new)
+        left = _move(attempt, job, renamed, new)
         task.may_replace = True  # it is ours, should the source change now
     elif new != renamed.output and _has(job, renamed.output, known.output_sha256):
-        job.output.remove(renamed.output)  # a session was killed between copying and removing
+        left = _removed(job, renamed.output)  # a session was killed between copying and removing
     kept = {name: value for name, value in renamed.line.items() if name not in _OWN}
+    if left:
+        kept["how"] = [*(kept.get("how") or ()), *left]
     line = result_line(
         task.item.path, status, seconds=attempt.seconds, output=new, generation=shown(known.generation), **kept,
         **attempt.common,
@@ -62,11 +65,21 @@ def _has(job: Job, path: str, digest: str) -> bool:
         return sha256(local) == digest
 
 
-def _move(attempt: Attempt, job: Job, renamed: Renamed, new: str) -> None:
+def _removed(job: Job, path: str) -> list[str]:
+    """Remove an output under its earlier name; if the store does not permit it, return what the result is to say."""
+    try:
+        job.output.remove(path)
+    except WriteRefused:
+        return [f"the output is still there under its earlier name as well, {path}: it may not be removed"]
+    return []
+
+
+def _move(attempt: Attempt, job: Job, renamed: Renamed, new: str) -> list[str]:
     names = [(renamed.output, new)]
     beside = (str(sidecar_of(renamed.output)), str(sidecar_of(new)))
     if has_manifest_beside(attempt.local) and job.output.exists(beside[0]) and not job.output.exists(beside[1]):
         names.insert(0, beside)  # first: what is killed in between is found by the output itself
+    left = []
     for old, name in names:
         if isinstance(job.output, Folder):
             job.output.move(old, name)
@@ -78,6 +91,7 @@ def _move(attempt: Attempt, job: Job, renamed: Renamed, new: str) -> None:
             properties = properties.for_sidecar()
         with job.output.fetch(old) as local, job.output.store(name, carried=properties) as copy:
             shutil.copyfile(local, copy)
-        job.output.remove(old)
+        left += _removed(job, old)
     known = renamed.line.get("lost", ())
     attempt.lost[:] = [loss for loss in attempt.lost if loss.to_dict() not in known]
+    return left
