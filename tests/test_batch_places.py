@@ -180,3 +180,26 @@ def test_the_extras_exist() -> None:
 def test_a_folder_has_several_urls(tmp_path: Path) -> None:
     assert open_storage(f"local://{tmp_path}").place == open_storage(f"file://{tmp_path}").place
     assert open_storage(f"local://{tmp_path}").local
+
+
+def test_what_arrives_cut_short_is_fetched_again(
+    memory: fsspec.AbstractFileSystem, png: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that looks at no length: what arrives may well be a file that can be read."""
+    monkeypatch.chdir(tmp_path)
+    whole, gets = type(memory).get_file, []
+
+    def get_file(fs: fsspec.AbstractFileSystem, path: str, local: str) -> None:
+        whole(fs, path, local)
+        gets.append(path)
+        if gets.count(path) == 1:
+            Path(local).write_bytes(png)
+
+    memory.pipe("/in/b/c.png", png + bytes(9))
+    monkeypatch.setattr(type(memory), "get_file", get_file)
+    monkeypatch.setattr("labeling.batch.remote_storage.time.sleep", lambda seconds: None)
+    found = results(go("memory://in", "memory://out"))
+    assert {path: line["source_sha256"] for path, line in found.items()} == {
+        "a.png": hashlib.sha256(png).hexdigest(), "b/c.png": hashlib.sha256(png + bytes(9)).hexdigest(),
+    }  # fmt: skip
+    assert (gets.count("/in/a.png"), gets.count("/in/b/c.png")) == (1, 2)

@@ -60,7 +60,7 @@ class ObjectStore:
 
     def version(self, details: Mapping[str, Any]) -> tuple[int, str]:
         """Return size and stamp of an object from its details."""
-        return int(details["size"] or 0), stamp(details)
+        return int(details.get("size") or 0), stamp(details)
 
     def walk(self, base: str, ask: Ask) -> Iterator[tuple[str, int, str, float]]:
         """Yield name, size, stamp and time (:func:`changed`) of all objects below a place. Raises FileNotFoundError."""
@@ -70,7 +70,7 @@ class ObjectStore:
                 if each["name"].rstrip("/") == base:  # an object of this name is not below it
                     continue
                 found = True
-                yield each["name"], int(each["size"] or 0), stamp(each), changed(each)
+                yield each["name"], int(each.get("size") or 0), stamp(each), changed(each)
         if not found and "http" in str(self.fs.protocol):  # a server that answers is no folder
             hint = "name them with `file_list`"
             raise EmptySource("the server lists no files there", path=self.name, hint=hint)

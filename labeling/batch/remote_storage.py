@@ -71,6 +71,10 @@ _IF_EMPTY = "check the bucket and the prefix; `allow_empty=True` accepts it"
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
 
+class CutShort(Exception):
+    """Less of an object has arrived than the store has of it."""
+
+
 class RemoteStorage:
     """A URL of fsspec. It is opened when it is first used, so that each process has connections of its own.
 
@@ -342,11 +346,21 @@ class RemoteStorage:
         encoding = self._store.kept(details).get(ENCODING, "") if details else ""
         with local_copies.temporary_folder() as folder:
             local = folder / _local_name(path)
-            self._call(path, UnreadableFile, self._store.get, self._full(path), local, bool(encoding))
+            self._call(path, UnreadableFile, self._get_whole, self._full(path), local, encoding, details)
             if encoding:
                 with error_context(path, replacing=str(local)):
                     expand(local, encoding)
             yield local
+
+    def _get_whole(self, full: str, local: Path, encoding: str, details: Mapping[str, Any] | None) -> None:
+        """Download an object; raise :class:`CutShort` if the store says that it has more. Not all libraries look."""
+        local.touch()  # some leave nothing for an empty object
+        self._store.get(full, local, bool(encoding))
+        if not details or encoding:
+            return
+        version, arrived = self._store.version(details), local.stat().st_size
+        if arrived < version[0] and self._store.version(self._store.details(full)) == version:  # else it has changed
+            raise CutShort(f"{arrived} of {version[0]} bytes have arrived")
 
     @contextmanager
     def store(self, path: str, *, replaces_source: bool = False, carried: Carried | None = None) -> Iterator[Path]:
