@@ -24,12 +24,12 @@ from . import _common
 @click.option("--report-lang", "language", type=click.Choice(LANGUAGES), default="en", help="Language of report.html.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def merge(states: tuple[str, ...], target: Path, quiet: bool, storage_options: str | None, **options: Any) -> None:
-    """Put the results of several runs together, such as the shards of one source.
+    """Merge the results of several runs, such as the shards of one source.
 
     STATE is the folder of a run (.aigc-label in its target, or its --state), a folder that holds those of shards, or a
     target, also on an object store. Nothing of the runs is changed; results.jsonl is sorted by path. It warns of
-    missing shards, runs that have not come to their end, files with results of several runs, outputs of several
-    sources, and different options. Ledgers are put together by "aigc-label ledger import". To label a folder that is
+    missing shards, runs that have not finished, files with results of several runs, outputs of several
+    sources, and different options. Ledgers are merged by "aigc-label ledger import". To label a folder that is
     called merge, write ./merge.
 
     \b

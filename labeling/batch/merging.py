@@ -35,7 +35,7 @@ _INCOMPLETE = frozenset({"missing", "unfinished"})
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The results of several runs, put together.
+    """The results of several runs, merged.
 
     Attributes:
         summary: What :meth:`labeling.batch.summary.Summary.to_dict` documents, of all results; with ``merged``, a row
@@ -62,7 +62,7 @@ def merge(
     storage_options: dict[str, Any] | None = None,
     language: Language = "en",
 ) -> Merged:
-    """Put the results of several runs together: one results.jsonl, sorted by path, one summary, one report.
+    """Merge the results of several runs: one results.jsonl, sorted by path, one summary, one report.
 
     Nothing of the runs is changed, and memory does not grow with the number of files. Ledgers are not merged here.
 
@@ -75,7 +75,7 @@ def merge(
         language: Language of the report.
 
     Returns:
-        The summary, which warns of shards that are missing, runs that have not come to their end, paths with several
+        The summary, which warns of shards that are missing, runs that have not finished, paths with several
         results (the latest counts), outputs of several sources, and runs with different options.
 
     Raises:

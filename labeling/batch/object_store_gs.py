@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,6 @@ _FIELDS = dict(
 ) | {METADATA: "metadata", STORAGE_CLASS: "storageClass", CUSTOM_TIME: "customTime"}
 
 _OPTIONAL = (ENCRYPTION, STORAGE_CLASS, CUSTOM_TIME, METADATA)
-_BOUNDARY = "=-=-=-aigc-label-=-=-="
 
 
 class GoogleStore(ObjectStore):
@@ -67,14 +67,15 @@ class GoogleStore(ObjectStore):
             self._put_in_parts(local, url, resource, query)
 
     def _put_at_once(self, local: Path, url: str, resource: Mapping[str, Any], query: Mapping[str, str]) -> None:
+        boundary = f"aigc-label-{secrets.token_hex(16)}"  # which no object can hold on purpose
         head = "\r\n".join(
             (
-                f"--{_BOUNDARY}", "Content-Type: application/json; charset=UTF-8", "", json.dumps(resource),
-                f"--{_BOUNDARY}", f"Content-Type: {resource['contentType']}", "", "",
+                f"--{boundary}", "Content-Type: application/json; charset=UTF-8", "", json.dumps(resource),
+                f"--{boundary}", f"Content-Type: {resource['contentType']}", "", "",
             )
         )  # fmt: skip
-        body = b"".join((head.encode(), local.read_bytes(), f"\r\n--{_BOUNDARY}--\r\n".encode()))
-        headers = {"Content-Type": f'multipart/related; boundary="{_BOUNDARY}"'}
+        body = b"".join((head.encode(), local.read_bytes(), f"\r\n--{boundary}--\r\n".encode()))
+        headers = {"Content-Type": f'multipart/related; boundary="{boundary}"'}
         self.fs.call("POST", url, uploadType="multipart", headers=headers, data=body, **query)
 
     def _put_in_parts(self, local: Path, url: str, resource: Mapping[str, Any], query: Mapping[str, str]) -> None:

@@ -98,10 +98,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "已达到本次处理数量上限，最多还有 1 个文件待处理。再次运行同一命令即可继续。",
     ),
     "shard": ("Shard", "分片"),
-    # several runs put together
-    "merged": ("Put together from", "合并自"),
+    # several runs that were merged
+    "merged": ("Merged from", "合并自"),
     "merged:runs": ("{n} runs", "{n} 个任务"),
-    "merged:warnings": ("What to know about the runs that were put together", "关于所合并任务的提示"),
+    "merged:warnings": ("About the merged runs", "关于所合并任务的提示"),
     "merged:missing": ("{n} of {total} shards missing: {shown}.", "{total} 个分片中缺少 {n} 个：{shown}。"),
     "merged:twice": ("Of {total} shards, some occur more than once: {shown}.", "分片重复：{shown}（共 {total} 个）。"),
     "merged:divided": (
@@ -114,7 +114,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "各任务的来源不同，results.jsonl 中每条结果均注明其来源。",
     ),
     "merged:unfinished": (
-        "Runs that have not come to their end: {n}. Run them again, then put them together again.",
+        "Runs that have not finished: {n}. Run them again, then merge again.",
         "有 {n} 个任务尚未完成。请先运行完毕，再重新合并。",
     ),
     "merged:overlap": (
@@ -168,11 +168,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "未检查来源已不存在的输出文件：来源未能完整列出，或其中没有文件。",
     ),
     "moved": (
-        "{n} files have other names than before; they were not processed again, and keep their content ids:",
+        "{n} files were renamed or moved; they were not processed again, and keep their content ids:",
         "{n} 个文件已改名或移动，未重新处理，内容编号保持不变：",
     ),
     "moved:1": (
-        "1 file has another name than before; it was not processed again, and keeps its content id:",
+        "1 file was renamed or moved; it was not processed again, and keeps its content id:",
         "1 个文件已改名或移动，未重新处理，内容编号保持不变：",
     ),
     "remade": (
