@@ -49,9 +49,9 @@ class _Batch(Sectioned):
 
     commands: ClassVar[dict[str, click.Command]] = {"merge": merge}
     sections = {  # noqa: RUF012 - declared as a ClassVar in Sectioned
-        "What is done": ("verifying", "converting", "propagating", "transplant", "in_place"),
+        "What is done": ("verifying", "converting", "propagating", "transplant", "in_place", "dry_run", "sample"),
         "Which files": ("include", "exclude", "file_list", "since", "limit", "shard", "allow_empty"),
-        "Again": ("overwrite", "retry_failed", "checksum", "check_outputs", "restart"),
+        "Again": ("overwrite", "retry_failed", "checksum", "check_outputs", "restart", "prune_orphans"),
         "How it runs": (
             "workers", "engine", "ray_address", "timeout", "rate", "max_errors", "state", "storage_options", "ledger",
             "no_fingerprints", "config",
