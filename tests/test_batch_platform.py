@@ -16,6 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from labeling import Labeler, LabelingError
 from labeling.batch import Check, Propagation, Transplantation, run
+from labeling.batch.journal import Journal
 from labeling.ledger import Ledger
 
 from .batching import results
@@ -163,6 +164,28 @@ def test_what_a_list_said_stands_in_runs_without_one(tmp_path: Path) -> None:
     listed.write_text("path,declared\na.jpg,\n")
     run(folder, target, propagate=HOW, file_list=listed, engine="inline")
     assert results(target)["a.jpg"]["decision"] == "none"
+
+
+def test_what_a_killed_run_had_decided_is_in_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    rgb().save(tmp_path / "in/a.jpg")
+    rgb(seed=2).save(tmp_path / "in/b.jpg")
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,declared,decision,reviewer,reason\na.jpg,yes,,,\nb.jpg,,suspected,Li Lei,six fingers\n")
+    with Ledger.open(str(tmp_path / "ledger.db")) as ledger:
+        with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+            killed.setattr(Journal, "finish", interrupted)
+            run(tmp_path / "in", tmp_path / "out", propagate=HOW, file_list=listed, ledger=ledger, engine="inline")
+        run(tmp_path / "in", tmp_path / "out", propagate=HOW, file_list=listed, ledger=ledger, engine="inline")
+        assert sorted(record.kind for record in ledger.export()) == ["decision", "decision", "label", "label"]
+    found = results(tmp_path / "out")
+    assert [found[path]["decision"] for path in ("a.jpg", "b.jpg")] == ["possible", "suspected"]
+    assert found["b.jpg"]["reviewer"] == "Li Lei"
+    assert any(line["how"] == ["found finished after an interruption"] for line in found.values())
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_manifest_is_no_file_of_its_own_beside_its_video(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def _of_batch(entry: Entry, attempt: Attempt) -> Entry:
 def adopted(attempt: Attempt, job: Job, profile: str, *, visible: bool) -> Outcome | None:
     """Return the outcome of a file that a killed run had finished and recorded in the ledger, not in its journal.
 
-    ``None`` if there is no such output.
+    ``None`` if there is no such output. The evidence of a decision is in the ledger alone then.
     """
     path = attempt.task.item.path
     if (kept := found_finished(attempt, job)) is None:
@@ -263,13 +263,18 @@ def adopted(attempt: Attempt, job: Job, profile: str, *, visible: bool) -> Outco
     with job.output.fetch(path) as local:
         report = verified(local, Check((profile,), visible=visible, isolate=False))
     fields: Mapping[str, Any] = next((finding.value for finding in report.findings if finding.kind == "aigc"), {})
-    number = "PropagateID" if job.propagation is not None else "ProduceID"
+    number = "ProduceID"
+    decided: dict[str, Any] = {}
+    if job.propagation is not None:
+        own = dict(attempt.task.item.overrides)
+        number = "PropagateID"
+        decided = {"decision": own.get("decision", report.origin), "reviewer": own.get("reviewer")}
     content_id = known.content_id or fields.get(number)
     line = result_line(
         path, Status.LABELLED, seconds=attempt.seconds, media_type=report.media_type, output=path, output_size=size,
         sha256=known.output_sha256, content_id=content_id, origin=report.origin,
         how=[ADOPTED if attempt.task.asked else FOUND_FINISHED], verdicts=short_verdicts(report),
-        generation=shown(known.generation), **attempt.common,
+        generation=shown(known.generation), **decided, **attempt.common,
     )  # fmt: skip
     return Outcome(
         path, Status.LABELLED, line, output=path, output_size=size, output_sha256=known.output_sha256,
