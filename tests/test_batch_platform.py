@@ -6,6 +6,7 @@ Witnesses: exiftool for the fields of the outputs, the ledger's chain, Pillow fo
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,9 @@ def test_what_a_list_said_stands_in_runs_without_one(tmp_path: Path) -> None:
     run(folder, target, propagate=HOW, file_list=listed, engine="inline")
     before = results(target)["a.jpg"]
     assert run(folder, target, propagate=HOW, engine="inline").summary["resumed"] == 1
+    for text in ("a.jpg\n", "path\na.jpg\n", '{"path": "a.jpg"}\n'):
+        run(folder, target, propagate=HOW, file_list=io.StringIO(text), engine="inline")
+        assert results(target)["a.jpg"] == before
     run(folder, target, propagate=HOW, restart=True, engine="inline")
     after = results(target)["a.jpg"]
     assert after["time"] != before["time"]

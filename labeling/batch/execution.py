@@ -205,7 +205,7 @@ class Execution:
                     PlanOptions(
                         retry_failed=self.options.retry_failed, checksum=self._compares_sources,
                         overwrite=self.options.overwrite, named_once=opened_list is not None,
-                        keep_said=opened_list is None and self.purpose.check is None, outputs=self._output_names(),
+                        keep_said=self.purpose.check is None, outputs=self._output_names(),
                         output_check=check, renamed=self._known_by if may_be_renamed else None,
                     ),
                     RenameFinder(journal, self.source, self._known_by),

@@ -142,11 +142,11 @@ def read_file_list(
             if problem is not None:
                 yield Item(path, problem=problem)
             elif path in found:
-                yield replace(found[path], overrides=overrides)
+                yield found[path] if overrides is None else replace(found[path], overrides=overrides, silent=False)
 
 
-Row = tuple[str, Overrides, Problem | None]
-"""A path in a list, what the list says about it, and why it cannot be processed."""
+Row = tuple[str, Overrides | None, Problem | None]
+"""A path in a list, what the list says about it (``None``: it has paths alone), and why it cannot be processed."""
 
 
 def _rows(file: IO[str], name: str, known: Sequence[str]) -> Iterator[Row]:
@@ -270,7 +270,8 @@ def _row(values: dict[object, object], name: str, number: int, known: Sequence[s
             f"line {number} has {', '.join(sorted(unknown))[:80]}", path=name,
             hint=f"known here are path, {', '.join(known)}" if known else "for a conversion, name paths alone",
         )  # fmt: skip
-    overrides = tuple((key, str(value)) for key in _IN_ORDER if (value := values.get(key)) not in (None, ""))
+    said = tuple((key, str(value)) for key in _IN_ORDER if (value := values.get(key)) not in (None, ""))
+    overrides = said if values.keys() & set(known) else None
     try:
         path_bytes(path)
     except UnicodeEncodeError:

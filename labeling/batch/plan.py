@@ -80,7 +80,7 @@ class PlanOptions:
         checksum: Those whose SHA-256 has changed; all are read, whatever their size and date.
         overwrite: Those whose output was not ours; any output may be replaced.
         named_once: A file is processed once, even if a list names it several times.
-        keep_said: There is no list: what an earlier one said of a file stands.
+        keep_said: What an earlier list said of a file stands, if no list says anything about it now.
         outputs: What outputs are called, where that is not what their sources are called.
         renamed: By which digest new files are compared with known ones, whose new names they may be; ``None`` if they
             are not.
@@ -139,8 +139,8 @@ def task_to_remake(item: Item, row: Row, why: str, task: Task | None) -> Task | 
 
 
 def with_what_was_said(item: Item, row: Row | None) -> Item:
-    """Return a file that no list names with what the last list said about it, such as its uploader's declaration."""
-    if row is None or row.own == _NOTHING_SAID:
+    """Return a file of which no list says anything with what the last one did, such as its uploader's declaration."""
+    if row is None or row.own == _NOTHING_SAID or not item.silent:
         return item
     return replace(item, overrides=tuple((key, value) for key, value in json.loads(row.own)))
 

@@ -111,6 +111,7 @@ class Item:
         size: In bytes.
         stamp: Changes whenever the file does: the time of modification, or an object's ETag.
         overrides: What a file list says about this file alone.
+        silent: There is no list, or one of paths alone: what an earlier one said stands.
         problem: The file is not to be processed, only reported, for this reason.
         changed: When it came to be what and where it is, in seconds since 1970; 0 if the storage does not say.
     """
@@ -121,6 +122,7 @@ class Item:
     overrides: Overrides = ()
     problem: Problem | None = None
     changed: float = 0.0
+    silent: bool = True
 
     @property
     def is_folder(self) -> bool:
