@@ -58,13 +58,15 @@ def print_in_form(form: str | None, summary: Mapping[str, Any], exit_code: int) 
 
 
 def summary_line(summary: Mapping[str, Any], exit_code: int) -> str:
-    """Return what a session did in one line: what became of its files, how long it took, and what is left."""
+    """Return what a session did in one line: what became of its files, what needs attention, and what is left."""
     shard = f" (shard {summary['shard']})" if summary.get("shard") else ""
+    bad = attention(summary)[1]
+    needing = f", of which {word('attention:1' if bad == 1 else 'attention', n=quantities.count(bad))}".rstrip(".")
     counts = [f"{quantities.count(n)} {word(name)}" for name, n in sorted(summary["session"].items())]
     moment = f"{datetime.fromisoformat(summary['finished']):%Y-%m-%dT%H:%M:%SZ}"
     parts = [
         f"{moment} {summary['source']} -> {summary['target']}{shard}: {', '.join(counts) or 'nothing to do'}",
-        f"{quantities.count(summary['total'])} in all",
+        f"{quantities.count(summary['total'])} in all{needing if bad else ''}",
         f"{quantities.duration(summary['wall'])}",
         limited(summary).rstrip("."),
         "interrupted" if summary["interrupted"] else "",
@@ -155,9 +157,9 @@ def _head(summary: Mapping[str, Any]) -> Text:
     if summary["total"]:
         workers = f"{summary['workers']} worker{'s' if summary['workers'] != 1 else ''}"
         files, megabytes = (quantities.rate(throughput[f"{what}_per_second"]) for what in ("files", "megabytes"))
-        amounts = f"{quantities.size(summary['bytes']['in'])} read"
+        amounts = f"sources {quantities.size(summary['bytes']['in'])}"  # of all runs, as the total is
         if summary["bytes"]["out"]:
-            amounts += f", {quantities.size(summary['bytes']['out'])} written"
+            amounts += f", outputs {quantities.size(summary['bytes']['out'])}"
         rates = f"{files} files/s, {megabytes} MB/s; " if throughput["files"] else ""
         text.append(f"\n{quantities.duration(summary['wall'])} with {workers}: {rates}{amounts}", "dim")
     if summary["resumed"]:

@@ -231,7 +231,7 @@ def test_one_line_and_a_log_for_cron(tmp_path: Path) -> None:
     assert done.returncode == 3
     (line,) = done.stdout.splitlines()
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line)
-    assert f"{source} -> {tmp_path / 'out'}: 1 failed, 2 labelled; 3 in all; " in line
+    assert f"{source} -> {tmp_path / 'out'}: 1 failed, 2 labelled; 3 in all, of which 1 needs attention; " in line
     assert line.endswith("; exit code 3")
     events = [json.loads(each) for each in done.stderr.splitlines()]
     assert [each["event"] for each in events if each["event"] != "progress"] == ["start", "failed", "end"]

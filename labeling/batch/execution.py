@@ -354,7 +354,8 @@ class Execution:
         sums = summarize(journal, self.purpose.mode, profiles, started)
         summary = sums.to_dict(
             started=started, wall=wall, interrupted=session.progress.stopping, workers=session.pool.size,
-            engine=self.engine, source=self.source.name, target=self.output.name, resumed=session.progress.before,
+            engine=self.engine, source=self.source.name, target=self.output.name,
+            resumed=session.progress.before + session.unchanged,
         )  # fmt: skip
         if older is not None:
             summary["earlier_options"] = older

@@ -96,6 +96,7 @@ class Session:
         tick: Is called often, and returns why the session must end, if it must.
         progress: How far the run is.
         repeated: Files that the list named again.
+        unchanged: Files that were read, and have the content that an earlier session has processed.
         error: Why the run ended early, although what it had done is written down.
     """
 
@@ -117,6 +118,7 @@ class Session:
     tick: Callable[[], LabelingError | None] | None = None
     progress: Progress = field(default_factory=Progress)
     repeated: int = 0
+    unchanged: int = 0
     error: LabelingError | None = None
 
     def __post_init__(self) -> None:
@@ -345,6 +347,7 @@ class Session:
         for outcome in finished:
             self.renames.release(outcome.path)
             self.coverage.moved += bool(outcome.moved_from)
+            self.unchanged += outcome.unchanged
             self.progress.done += 1
             self.progress.size += outcome.size
             self.progress.errors += outcome.status not in SUCCESSFUL

@@ -207,8 +207,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "files per second": ("files per second", "文件/秒"),
     "megabytes per second": ("MB per second", "MB/秒"),
     "wall": ("from start to finish", "总用时"),
-    "bytes in": ("read", "读取"),
-    "bytes out": ("written", "写入"),
+    "bytes in": ("of sources", "源文件大小"),
+    "bytes out": ("of outputs", "输出文件大小"),
     "retried": ("tried more than once", "重试过"),
     # sections
     "outcome": ("What became of the files", "处理结果"),
