@@ -112,7 +112,8 @@ def quiet_line(summary: Mapping[str, Any]) -> str:
     if summary["causes"] and summary["mode"] == "verify":
         most = max(summary["causes"], key=lambda row: row["count"])
         why = f"most often {inert(most['kind'])}; see"
-    place = summary["files"]["failed" if wrong else "results"]
+    verdicts = summary["mode"] == "verify"  # most of them are of files that could be read, and did not fail
+    place = summary["files"]["failed" if wrong and not verdicts else "results"]
     return f"{head} ({why} {inert(str(place))})".replace("( ", "(")
 
 

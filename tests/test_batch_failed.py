@@ -109,9 +109,11 @@ def test_without_failures_a_quiet_run_says_nothing(tmp_path: Path) -> None:
 
 def test_a_quiet_verification_says_how_many_do_not_comply(tmp_path: Path) -> None:
     mixed(tmp_path / "in", sound=2, broken=0)
+    (tmp_path / "in/empty.png").touch()  # of the three, the list of failed files has this one alone
     done = batch(tmp_path / "in", tmp_path / "out", "--verify", "--no-visible", "-q", "--include", "*.png")
     assert done.returncode == 1
-    assert "0 of 2 files comply. 2 need attention (most often CN-IMPLICIT-MISSING; see" in done.stderr
+    results = tmp_path / "out/.aigc-label/results.jsonl"
+    assert f"0 of 3 files comply. 3 need attention (most often CN-IMPLICIT-MISSING; see {results})" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
