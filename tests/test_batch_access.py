@@ -127,20 +127,19 @@ def test_a_file_list_ends_with_its_store(store: Server, tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_ends_the_run_and_with_room_the_same_command_goes_on(
     unshare: list[str], tmp_path: Path
 ) -> None:
-    folder, target, kept = tmp_path / "in", tmp_path / "out", tmp_path / "kept"
+    folder, target = tmp_path / "in", tmp_path / "out"
     paths = tree(folder, 90)
     target.mkdir()
     work = " ".join(map(str, command(folder, target, "--state", tmp_path / "state")))
-    state = tmp_path / "state" / "results.jsonl"
+    # A small file may still fit between larger ones: those count as failed then, and are tried again all the same.
     script = (
-        f"set +e; {work}; first=$?; cp {state} {kept}; mount -o remount,size=50m {target}; {work}; echo $first $?; "
+        f"set +e; {work}; first=$?; mount -o remount,size=50m {target}; {work}; echo $first $?; "
         f"find {target} -type f | wc -l"
     )
     done = mounted(unshare, f"mount -t tmpfs -o size=600k tmpfs {target}", "sh", "-c", script)
     assert done.stdout.split() == ["3", "0", str(len(paths))], done.stderr
     assert "the target has failed 30 files in a row" in done.stderr
     assert "the disk is full" in done.stderr
-    assert "failed" not in {json.loads(line)["status"] for line in kept.read_text().splitlines()[-10:]}
     assert {line["status"] for line in kept_results(tmp_path / "state").values()} == {"labelled"}
 
 
