@@ -8,16 +8,14 @@ is continued. So there is exactly one result for each file, and memory does not 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from labeling.batch import rename_index, run_identity, vanished
 from labeling.batch.conversion import OutputNames, same_output
@@ -33,13 +31,11 @@ from labeling.batch.plan import (
     task_to_remake,
     with_what_was_said,
 )
-from labeling.batch.results_file import sort_lines
-from labeling.batch.state_files import HISTORY, JOURNAL, RESULTS, RUN
+from labeling.batch.results_log import ResultsLog
+from labeling.batch.state_files import JOURNAL, RUN
 from labeling.batch.task import SUCCESSFUL, Item, Outcome, Overrides, Task, path_bytes
 from labeling.errors import LabelingError
-from labeling.filebytes import write_all
 from labeling.inert import to_json
-from labeling.temporary import PLAIN
 
 
 class Journal:
@@ -57,20 +53,19 @@ class Journal:
         self.renamed = 0
         self._has_rename_index = False
         self._path = folder / JOURNAL
-        self._results_path = folder / RESULTS
         self.generation, self.redo_session, self.root = 1, 0, 0
         with ExitStack() as on_failure:  # closes what was opened until then
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._db = on_failure.enter_context(closing(sqlite3.connect(self._path, timeout=0.5)))
                 is_new = prepare(self._db, self._path)
+                self._results = on_failure.enter_context(closing(ResultsLog(folder)))
                 self._adopt_compacted_results()
-                self._results = on_failure.enter_context(self._open_results())
                 if is_new:
                     with self._db:
-                        rebuild(self._db, self._results_path, run_identity.read(folder / RUN))
-                self._cut_results()
-                migrate(self._db, self._results_path)
+                        rebuild(self._db, self._results.path, run_identity.read(folder / RUN))
+                self._results.cut(int(self.meta("valid", "0")))
+                migrate(self._db, self._results.path)
                 self.session = int(self.meta("session", "0")) + 1
                 self.set_meta("session", str(self.session))
             except sqlite3.Error as error:
@@ -78,19 +73,6 @@ class Journal:
             except OSError as error:
                 raise LabelingError(f"the journal cannot be kept there ({error.strerror})", path=folder) from error
             on_failure.pop_all()
-
-    def _cut_results(self) -> None:
-        """Cut off what was written and not committed."""
-        self._valid = int(self.meta("valid", "0"))
-        if self._results.seek(0, os.SEEK_END) < self._valid:
-            raise LabelingError(
-                "is shorter than the journal says", path=self._results_path, hint="start over with `restart=True`"
-            )
-        self._results.truncate(self._valid)
-
-    def _open_results(self) -> FileIO:
-        """Open the results unbuffered: what a full disk did not take must not be written by a later close."""
-        return FileIO(os.open(self._results_path, os.O_RDWR | os.O_CREAT | PLAIN, 0o666), "r+b")
 
     def _explained(self, error: sqlite3.Error) -> LabelingError:
         text = str(error)
@@ -242,9 +224,7 @@ class Journal:
 
     def result_at(self, at: int, length: int) -> dict[str, Any]:
         """Return a result."""
-        self._results.seek(at)
-        found: dict[str, Any] = json.loads(self._results.read(length))
-        return found
+        return self._results.result_at(at, length)
 
     def _claim_outputs(self, tasks: Sequence[Task], outputs: OutputNames) -> None:
         """Give each file its output's name. One whose name belongs to a file that was listed before gets a problem."""
@@ -290,7 +270,7 @@ class Journal:
         Raises:
             LabelingError: They cannot be written.
         """
-        at = self._append([each.line for each in outcomes if not each.unchanged])
+        at = self._results.append([each.line for each in outcomes if not each.unchanged])
         with self._transaction():
             superseded = False
             for each in outcomes:
@@ -305,19 +285,7 @@ class Journal:
             self._set("valid", str(at))
             if superseded:
                 self._set("superseded", "1")
-        self._valid = at
-
-    def _append(self, lines: Sequence[bytes]) -> int:
-        """Write lines behind those that are valid, and return where they begin. Raises :class:`LabelingError`."""
-        try:
-            at = self._results.seek(self._valid)
-            write_all(self._results.fileno(), b"".join(lines))
-            os.fsync(self._results.fileno())  # the journal must not know of lines that a power cut removes
-        except OSError as error:
-            raise LabelingError(
-                f"cannot be written ({error.strerror})", path=self._results_path, hint="run again later"
-            ) from error
-        return at
+        self._results.valid = at
 
     def forget_folders(self) -> None:
         """Drop the results of folders that could not be listed: this session lists them again."""
@@ -356,14 +324,14 @@ class Journal:
             place = self._db.execute("SELECT at, length FROM item WHERE key=?", (key,)).fetchone()
             text = to_json(self.result_at(*place) | {"pruned": time}, separators=(",", ":"))
             lines.append(text.encode("utf-8", "backslashreplace") + b"\n")
-        at = self._append(lines)
+        at = self._results.append(lines)
         with self._transaction():
             for key, line in zip(keys, lines, strict=True):
                 vanished.prune(self._db, key, at, len(line))
                 at += len(line)
             self._set("valid", str(at))
             self._set("superseded", "1")
-        self._valid = at
+        self._results.valid = at
 
     def count_made_in(self, sessions: Sequence[int]) -> int:
         """Return how many files have an output and were processed last in one of these sessions."""
@@ -383,7 +351,7 @@ class Journal:
 
     def lines(self) -> Iterator[bytes]:
         """Yield the valid results, one line for each file that is in the source. Call :meth:`compact` first."""
-        with self._results_path.open("rb") as file:
+        with self._results.path.open("rb") as file:
             yield from vanished.without(self._db, file)
 
     def failures(self) -> Iterator[tuple[list[tuple[str, str]], bytes]]:
@@ -393,7 +361,7 @@ class Journal:
             "SELECT own, at, length FROM item WHERE at IS NOT NULL AND NOT vanished AND (status IS NULL OR "  # noqa: S608
             f"status NOT IN ({good})) ORDER BY at"
         )
-        with self._results_path.open("rb") as file:
+        with self._results.path.open("rb") as file:
             for own, at, length in rows:
                 file.seek(at)
                 yield json.loads(own), file.read(length)
@@ -404,65 +372,24 @@ class Journal:
             return
         self._db.execute("PRAGMA synchronous=FULL")  # the commit must be on disk before the renaming is
         try:
-            self._compacted_path.unlink(missing_ok=True)
-            with (
-                self._results_path.open("rb") as old,
-                self._compacted_path.open("xb") as new,
-                self._open_history() as history,
-                self._transaction(),
-            ):
-                self._db.execute("CREATE TEMP TABLE moved (key BLOB PRIMARY KEY, at INTEGER) WITHOUT ROWID")
-                current = self._db.execute("SELECT key, at, length FROM item WHERE at IS NOT NULL ORDER BY at")
-                moved = sort_lines(old, self._valid, current, new, history)
-                self._db.executemany("INSERT INTO moved VALUES (?, ?)", moved)
-                at = new.tell()
-                history.flush()
-                os.fsync(history.fileno())
-                new.flush()
-                os.fsync(new.fileno())
-                self._db.execute(
-                    "UPDATE item SET at=(SELECT at FROM moved WHERE moved.key=item.key) WHERE at IS NOT NULL"
-                )
-                self._db.execute("DROP TABLE moved")
-                notes = {
-                    "valid": str(at),
-                    "superseded": "",
-                    "swap": "1",
-                    "part at": "0",
-                    "history": str(history.tell()),
-                }
-                for key, value in notes.items():
+            with self._transaction():
+                notes = self._results.rewrite(self._db, self.meta("history"))
+                for key, value in (notes | {"superseded": "", "swap": "1", "part at": "0"}).items():
                     self._set(key, value)
-            self._results.close()
             self._adopt_compacted_results()
-            self._results = self._open_results()
         except OSError as error:
-            raise LabelingError(f"cannot be rewritten ({error.strerror})", path=self._results_path) from error
-        self._valid = at
-
-    def _open_history(self) -> BinaryIO:
-        """Open the history at its end, without what was written and not committed."""
-        history = os.fdopen(os.open(self.folder / HISTORY, os.O_RDWR | os.O_CREAT | PLAIN, 0o666), "r+b")
-        size, committed = history.seek(0, os.SEEK_END), self.meta("history")
-        if committed and size > int(committed):
-            history.truncate(int(committed))
-            history.seek(0, os.SEEK_END)
-        return history
+            raise LabelingError(f"cannot be rewritten ({error.strerror})", path=self._results.path) from error
+        self._results.valid = int(notes["valid"])
 
     @property
     def valid(self) -> int:
         """How many bytes of the results count."""
-        return self._valid
-
-    @property
-    def _compacted_path(self) -> Path:
-        return self._results_path.with_suffix(".new")
+        return self._results.valid
 
     def _adopt_compacted_results(self) -> None:
         """Give the rewritten results their name. They are the valid ones from the commit on, whenever a kill comes."""
         if self.meta("swap"):
-            if self._compacted_path.exists():
-                self._compacted_path.replace(self._results_path)
+            self._results.adopt_rewritten()
             with self._db:
                 self._set("swap", "")
 
