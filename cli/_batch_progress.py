@@ -70,13 +70,13 @@ def progress_text(state: Progress) -> str:
     """Return how many files are done, how fast, what went wrong, and how long the rest will take."""
     done = state.done + state.before
     of = f" of {state.total:,}" if state.total is not None else ""
-    parts = [f"{done:,}{of} files"]
+    parts = [f"{done:,}{of} file{'s' if (state.total or done) != 1 else ''}"]
     if state.limit is not None:
         parts.append(f"{state.done:,} of at most {state.limit:,} now")
     if state.seconds > 0 and state.done:
         parts.append(f"{state.done / state.seconds:,.1f} files/s, {state.size / state.seconds / 1e6:,.1f} MB/s")
     if state.errors:
-        parts.append(f"{state.errors:,} errors")
+        parts.append(f"{state.errors:,} error{'s' if state.errors != 1 else ''}")
     if state.stopping:
         parts.append("stopping after the files in flight")
     elif (seconds := remaining_seconds(state)) is not None:

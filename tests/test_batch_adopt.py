@@ -19,6 +19,7 @@ from PIL import Image
 from labeling import Labeler
 from labeling.batch import run
 from labeling.ledger import Ledger
+from labeling.reports.batch_words import remarks
 
 from .batching import STATE, results, tree, whole
 from .test_bad_input import PRODUCER
@@ -189,7 +190,9 @@ def test_without_any_state_the_ledger_knows_what_is_ours(touched: bool, in_place
                 os.utime(source / path, ns=(1, 1))
         (place / "a" / "stranger.jpg").write_bytes(b"precious")
         Image.new("RGB", (200, 200), "teal").save(source / "a" / "new.jpg")
-        run(source, labeler=PLAIN, engine="inline", ledger=ledger, exclude=["stranger.jpg"], **where)
+        done = run(source, labeler=PLAIN, engine="inline", ledger=ledger, exclude=["stranger.jpg"], **where)
+    assert done.summary["found"] == len(paths)
+    assert any(f"{len(paths)} outputs of an earlier run" in said for said, _ in remarks(done.summary))
     assert {path: (place / path).read_bytes() for path in paths} == before
     assert (place / "a" / "stranger.jpg").read_bytes() == b"precious"
     (place / "a" / "stranger.jpg").unlink()
@@ -199,7 +202,7 @@ def test_without_any_state_the_ledger_knows_what_is_ours(touched: bool, in_place
         assert (line["how"], line["content_id"]) == (["found finished; the ledger has it"], first[path]["content_id"])
         assert line["source_sha256"] == first[path]["source_sha256"]
     again = run(source, labeler=PLAIN, engine="inline", exclude=["stranger.jpg"], **where)
-    assert again.summary["resumed"] == 5
+    assert (again.summary["resumed"], again.summary["found"]) == (5, 0)
 
 
 def test_without_any_state_a_source_that_has_changed_replaces_nothing(tmp_path: Path) -> None:

@@ -190,6 +190,7 @@ def test_progress_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     state.limit = 600
     words = "1,500 of 10,000 files  500 of at most 600 now  10.0 files/s, 5.0 MB/s  3 errors"
     assert progress_text(state) == words  # which files are left is not known
+    assert progress_text(Progress(done=1, errors=1)) == "1 file  1 error"
     state.stopping = True
     assert progress_text(state).endswith("stopping after the files in flight")
     with progress(quiet=True) as report:

@@ -14,7 +14,7 @@ from labeling.batch.job import Attempt, Check, Job
 from labeling.batch.object_properties import Carried
 from labeling.batch.object_store import changed
 from labeling.batch.storage import Storage, normalized_path
-from labeling.batch.task import Known, Outcome, Status, Task, result_line
+from labeling.batch.task import FOUND, Known, Outcome, Status, Task, result_line
 from labeling.errors import LabelingError
 from labeling.files import sha256
 from labeling.verification.verifier import sidecar_of
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from labeling.pipelines.output import LabeledFile
     from labeling.verification.report import Report
 
-FOUND_FINISHED = "found finished after an interruption"
+FOUND_FINISHED = f"{FOUND} after an interruption"
 """What the results say of an output that a killed run had completed."""
 
-ADOPTED = "found finished; the ledger has it"
+ADOPTED = f"{FOUND}; the ledger has it"
 """What the results say of an output that only the ledger knew."""
 
 
-FOUND_AS_MADE = "found finished, by a run of which nothing else is left"
+FOUND_AS_MADE = f"{FOUND}, by a run of which nothing else is left"
 """What the results say of an output that neither journal nor ledger knew, and that labelling its source gives."""
 
 

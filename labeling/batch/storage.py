@@ -262,7 +262,8 @@ class Folder:
             status = full.stat()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", f"cannot be found ({reason})"))
+            message = f"cannot be found ({reason}); check its name, and whether it was moved or removed"
+            return Item(path, problem=Problem(Status.FAILED, "UnreadableFile", message))
         return _item(path, status)
 
     def exists(self, path: str) -> bool:

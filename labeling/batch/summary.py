@@ -16,7 +16,7 @@ from typing import Any
 from labeling import inert
 from labeling.batch._bounded import Counts, Histogram, Timeline
 from labeling.batch.cause_messages import PLACEHOLDER, join_message, split_message, without_paths
-from labeling.batch.task import Mode
+from labeling.batch.task import FOUND, Mode
 from labeling.batch.verdict_causes import verdict_cause
 
 VERSION = 1
@@ -113,6 +113,7 @@ class Summary:
             self._add_throughput(line, int(size or 0))
             if why := _text(line.get("remade")):
                 self._remade.add(why, path)
+            self._sums["found"] += any(_text(how).startswith(FOUND) for how in _list(line.get("how")))
             if line.get("moved_from"):
                 self._moved.add("", path)
 
@@ -252,6 +253,7 @@ class Summary:
               ``examples``
             - ``remade``: outputs that this session made again: rows of ``why`` (``missing``, ``size``, ``content``),
               ``count``, ``examples``
+            - ``found``: outputs that this session has found finished, and has not made again
             - ``moved``: files that this session has found under another name than before: ``files``, ``examples``
             - ``sizes`` (bytes) and ``seconds`` (per file): ``count``, ``total``, ``min``, ``max``, ``p50``, ``p90``,
               ``p99`` (within 2.5 %, None without files) and ``bins``: from, to (exclusive, None: no end), files
@@ -308,6 +310,7 @@ class Summary:
                 {"why": why, "count": row.count, "examples": [*row.examples]}
                 for why, row in self._remade.most(_MAX_STATUSES)
             ],
+            "found": self._sums["found"],
             "moved": {
                 "files": sum(row.count for _, row in self._moved.most(1)),
                 "examples": [path for _, row in self._moved.most(1) for path in row.examples],

@@ -23,6 +23,9 @@ STATE_FOLDER = ".aigc-label"
 Mode = Literal["label", "convert", "verify", "propagate", "transplant"]
 """What a run does with its files."""
 
+FOUND = "found finished"
+"""How the results begin to say that an output was there already, and was not made again."""
+
 LARGE_FILE = 16 << 20
 """Bytes above which a worker gets a file alone, so that no other file waits behind it."""
 

@@ -167,6 +167,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Outputs without a source were not looked for, because not all of the source was listed, or nothing is in it.",
         "未检查来源已不存在的输出文件：来源未能完整列出，或其中没有文件。",
     ),
+    "found": (
+        "{n} outputs of an earlier run were found finished and taken over; they were not made again.",
+        "发现 {n} 个输出文件已由先前的任务完成，直接沿用，未重新生成。",
+    ),
+    "found:1": (
+        "1 output of an earlier run was found finished and taken over; it was not made again.",
+        "发现 1 个输出文件已由先前的任务完成，直接沿用，未重新生成。",
+    ),
     "moved": (
         "{n} files were renamed or moved; they were not processed again, and keep their content ids:",
         "{n} 个文件已改名或移动，未重新处理，内容编号保持不变：",

@@ -98,6 +98,7 @@ def remarks(summary: Mapping[str, Any], language: str = "en") -> Iterator[tuple[
     moved = summary.get("moved") or {"files": 0, "examples": []}
     for key, number, examples in (
         ("remade", sum(row["count"] for row in rows), [path for row in rows for path in row["examples"]]),
+        ("found", summary.get("found") or 0, []),
         ("moved", moved["files"], moved["examples"]),
         ("vanished", summary.get("vanished") or 0, []),
     ):
