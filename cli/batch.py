@@ -54,7 +54,7 @@ class _Batch(Sectioned):
         "Again": ("overwrite", "retry_failed", "checksum", "check_outputs", "restart", "prune_orphans"),
         "How it runs": (
             "workers", "engine", "ray_address", "timeout", "rate", "max_errors", "state", "storage_options", "ledger",
-            "no_fingerprints", "config", "dry_run", "sample",
+            "no_fingerprints", "config",
         ),
         "What is said": ("quiet", "summary", "log", "metrics_file", "language"),
         "With --verify": ("trust", "everywhere", "min_confidence", "no_isolate"),

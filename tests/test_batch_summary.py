@@ -180,7 +180,7 @@ def test_a_file_counts_once_by_the_worst_of_its_profiles() -> None:
     found = [judged("compliant", "noncompliant"), judged("inconclusive", "compliant"), judged("compliant", "compliant")]
     summary = summed(found, "verify")
     assert summary["worst"] == {"compliant": 1, "inconclusive": 1, "noncompliant": 1}
-    assert "1 of 3 files comply. 2 need attention." in to_html(summary)
+    assert "1 of 3 files complies. 2 need attention." in to_html(summary)
     rule = {"verdict": "noncompliant", "failed": ["C2PA-BROKEN"], "warnings": []}
     mild = {"verdict": "compliant", "failed": [], "warnings": ["C2PA-BROKEN"]}
     both = {"path": "p", "status": "verified", "verdicts": {"eu": rule, "cn": rule, "us-ca": mild}}

@@ -26,14 +26,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     # the sentence on top
     "lead:none": ("No file was found.", "未找到任何文件。"),
     "lead:label": ("{well} of {total} files are labelled.", "共 {total} 个文件，已标识 {well} 个。"),
+    "lead:label:1": ("1 of {total} files is labelled.", "共 {total} 个文件，已标识 1 个。"),
     "lead:label:all": ("All {total} files are labelled.", "全部 {total} 个文件均已标识。"),
     "lead:label:one": ("The file is labelled.", "该文件已标识。"),
     "lead:convert": ("{well} of {total} files are converted.", "共 {total} 个文件，已转换 {well} 个。"),
+    "lead:convert:1": ("1 of {total} files is converted.", "共 {total} 个文件，已转换 1 个。"),
     "lead:convert:all": ("All {total} files are converted.", "全部 {total} 个文件均已转换。"),
     "lead:convert:one": ("The file is converted.", "该文件已转换。"),
     "lead:propagate": (
         "{well} of {total} files carry the platform's label or, by what was found, need none.",
         "共 {total} 个文件，其中 {well} 个已添加平台标识，或未发现需要添加标识的迹象。",
+    ),
+    "lead:propagate:1": (
+        "1 of {total} files carries the platform's label or, by what was found, needs none.",
+        "共 {total} 个文件，其中 1 个已添加平台标识，或未发现需要添加标识的迹象。",
     ),
     "lead:propagate:all": (
         "All {total} files carry the platform's label or, by what was found, need none.",
@@ -47,12 +53,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{well} of {total} copies carry the labels of their originals.",
         "共 {total} 个副本，{well} 个已带有原文件的标识。",
     ),
+    "lead:transplant:1": (
+        "1 of {total} copies carries the labels of its original.",
+        "共 {total} 个副本，1 个已带有原文件的标识。",
+    ),
     "lead:transplant:all": (
         "All {total} copies carry the labels of their originals.",
         "全部 {total} 个副本均已带有原文件的标识。",
     ),
     "lead:transplant:one": ("The copy carries the labels of its original.", "该副本已带有原文件的标识。"),
     "lead:verify": ("{well} of {total} files comply.", "共 {total} 个文件，{well} 个合规。"),
+    "lead:verify:1": ("1 of {total} files complies.", "共 {total} 个文件，1 个合规。"),
     "lead:verify:all": ("All {total} files comply.", "全部 {total} 个文件均合规。"),
     "lead:verify:one": ("The file complies.", "该文件合规。"),
     "attention": ("{n} need attention.", "{n} 个需要处理。"),

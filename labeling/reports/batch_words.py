@@ -73,7 +73,8 @@ def lead(total: int, well: int, attention: int, mode: str, language: str) -> str
     """Return the sentence at the top: how many files went well, and how many need attention."""
     if not total:
         return word("lead:none", language)
-    which = "" if well < total else ":one" if total == 1 else ":all"
+    some = ":1" if well == 1 else ""
+    which = some if well < total else ":one" if total == 1 else ":all"
     mode = mode if mode in GOOD_STATUSES else "label"
     first = word(f"lead:{mode}{which}", language, well=f"{well:,}", total=f"{total:,}")
     if not attention:
