@@ -34,7 +34,7 @@ def mounted(unshare: list[str], mounting: str, *command: str | Path) -> subproce
 
 
 def command(*arguments: str | Path) -> list[str | Path]:
-    return [sys.executable, "-m", "labeling.cli", "batch", *arguments, "--producer", PRODUCER, "--workers", "2", "-q"]
+    return [sys.executable, "-m", "labeling.cli", "batch", *arguments, "--producer", PRODUCER, "--workers", "1", "-q"]
 
 
 def kept_results(state: Path) -> dict[str, dict[str, Any]]:
