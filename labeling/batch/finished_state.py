@@ -14,14 +14,14 @@ from typing import IO, Any, NamedTuple
 from labeling.batch import local_copies, run_identity
 from labeling.batch.remote_storage import RemoteStorage
 from labeling.batch.report import SUMMARY
+from labeling.batch.results_file import LONGEST_LINE
 from labeling.batch.state_files import JOURNAL, RESULTS, RUN, in_use
 from labeling.batch.storage import Folder, open_storage
 from labeling.batch.task import STATE_FOLDER
 from labeling.errors import LabelingError, UnreadableFile
 
-MAX_SUMMARY = 16 << 20
-MAX_LINE = 64 << 20
-"""Bytes of a summary, and of a line of results, that are read."""
+_MAX_SUMMARY = 16 << 20
+"""Bytes of a summary that are read."""
 
 _SHARDS = "shard-*-of-*"
 
@@ -102,7 +102,7 @@ class State:
     def line(self, row: Row) -> bytes:
         """Return a line of the results."""
         self.results.seek(row.at)
-        return self.results.read(min(row.length, MAX_LINE))
+        return self.results.read(min(row.length, LONGEST_LINE))
 
 
 def folders(location: str, options: dict[str, Any] | None, stack: ExitStack) -> list[tuple[str, Path]]:
@@ -234,7 +234,7 @@ def _options(db: sqlite3.Connection) -> dict[str, Any]:
 def _summary(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            return _json_object(file.read(MAX_SUMMARY).decode("utf-8", "replace"))
+            return _json_object(file.read(_MAX_SUMMARY).decode("utf-8", "replace"))
     except OSError:
         return {}
 

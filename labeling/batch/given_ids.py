@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labeling.batch.task import Problem, Status, Task
+from labeling.batch.task import Problem, Status, Task, path_text
 
 _TABLE = """CREATE TABLE IF NOT EXISTS given_id (
   content_id TEXT PRIMARY KEY, -- that a list gave
@@ -33,7 +33,7 @@ def claim_given_ids(db: sqlite3.Connection, tasks: Sequence[Task], session: int)
     for task, content_id in given:
         row = db.execute("SELECT owner FROM given_id WHERE content_id=?", (content_id,)).fetchone()
         if row is not None and row[0] != task.item.key and _has_it_still(db, row[0], str(content_id), session):
-            first = row[0].decode("utf-8", "surrogateescape")
+            first = path_text(row[0])
             task.item = replace(task.item, problem=_same_id(str(content_id), first))
             continue
         db.execute("INSERT OR REPLACE INTO given_id VALUES (?, ?)", (content_id, task.item.key))

@@ -33,7 +33,7 @@ from labeling.batch.plan import (
 )
 from labeling.batch.results_log import ResultsLog
 from labeling.batch.state_files import JOURNAL, RUN
-from labeling.batch.task import SUCCESSFUL, Item, Outcome, Overrides, Task, path_bytes
+from labeling.batch.task import SUCCESSFUL, Item, Outcome, Overrides, Task, path_bytes, path_text
 from labeling.errors import LabelingError
 from labeling.inert import to_json
 
@@ -236,11 +236,11 @@ class Journal:
             key = path_bytes(name)
             self._db.execute("INSERT OR IGNORE INTO output VALUES (?, ?, 0)", (key, task.item.key))
             owner, free = self._db.execute("SELECT owner, free FROM output WHERE name=?", (key,)).fetchone()
-            if owner != task.item.key and outputs.is_gone(owner.decode("utf-8", "surrogateescape")):
+            if owner != task.item.key and outputs.is_gone(path_text(owner)):
                 rename_index.hand_over(self._db, key, owner, task.item.key)
                 owner, task.may_replace = task.item.key, True
             if owner != task.item.key:
-                task.item = replace(task.item, problem=same_output(name, owner.decode("utf-8", "surrogateescape")))
+                task.item = replace(task.item, problem=same_output(name, path_text(owner)))
                 continue
             task.output, task.output_was_free = name, bool(free)
             if task.begun_as is None:
@@ -345,7 +345,7 @@ class Journal:
         Those are the files without a result at the end of an earlier session, and those on which a worker crashed.
         """
         for (key,) in self._db.execute("SELECT key FROM item WHERE begun OR crashes"):
-            yield key.decode("utf-8", "surrogateescape")
+            yield path_text(key)
 
     # --- results ------------------------------------------------------------------------------------------------------
 

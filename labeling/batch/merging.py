@@ -20,7 +20,7 @@ from labeling.batch.report import PAGE, SUMMARY
 from labeling.batch.selection import Shard
 from labeling.batch.state_files import JOURNAL, RESULTS
 from labeling.batch.summary import Summary, to_json
-from labeling.batch.task import Mode
+from labeling.batch.task import Mode, path_bytes, path_text
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.gates import guarded
 from labeling.inert import to_json as inert_json
@@ -206,7 +206,7 @@ class _Merging:
     def _parsed(self, row: Row, line: bytes) -> dict[str, Any]:
         try:
             record = json.loads(line)
-            if isinstance(record, dict) and str(record["path"]).encode("utf-8", "surrogateescape") == row.key:
+            if isinstance(record, dict) and path_bytes(str(record["path"])) == row.key:
                 return record
         except (ValueError, KeyError, RecursionError):
             pass
@@ -264,7 +264,7 @@ class _Merging:
                 state = self._states[number]
                 owners.setdefault(state.target, set()).add((state.source, owner))
             if any(len(each) > 1 for each in owners.values()):
-                self._warnings.count("outputs", name.decode("utf-8", "surrogateescape"))
+                self._warnings.count("outputs", path_text(name))
 
     # --- summary ------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from labeling.batch.conversion import OutputNames
 from labeling.batch.output_check import OutputCheck
 from labeling.batch.rename_index import Content
 from labeling.batch.results_file import is_unchanged_since
-from labeling.batch.task import SUCCESSFUL, Item, Known, Status, Task
+from labeling.batch.task import SUCCESSFUL, Item, Known, Status, Task, path_text
 
 
 class Row(NamedTuple):
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
     def output_path(self, item: Item) -> str:
         """Return where the output of a file is."""
-        return item.path if self.output is None else self.output.decode("utf-8", "surrogateescape")
+        return item.path if self.output is None else path_text(self.output)
 
     def known(self, item: Item) -> Known:
         """Return what a worker needs to know of the file's last result."""

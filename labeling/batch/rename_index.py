@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from labeling.batch.task import Known, Task
+from labeling.batch.task import Known, Task, path_text
 
 Content = Literal["source_sha256", "output_sha256"]
 """By which digest a listed file is known: in place, what is listed is the output."""
@@ -74,12 +74,12 @@ class EarlierName(NamedTuple):
     @property
     def path(self) -> str:
         """The name."""
-        return self.key.decode("utf-8", "surrogateescape")
+        return path_text(self.key)
 
     @property
     def output_path(self) -> str:
         """Where the output is."""
-        return (self.output or self.key).decode("utf-8", "surrogateescape")
+        return path_text(self.output or self.key)
 
     @property
     def known(self) -> Known:

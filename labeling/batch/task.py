@@ -157,6 +157,11 @@ def path_bytes(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
+def path_text(key: bytes) -> str:
+    """Return the path of which these are the bytes."""
+    return key.decode("utf-8", "surrogateescape")
+
+
 def record_key(run: str, generation: int, item: Item, *, in_place: bool) -> str:
     """Return the ledger's idempotency key for one version of a file in one generation of this run.
 

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from labeling.batch.task import path_text
+
 Wanted = Callable[[str], bool]
 """Returns whether a path is one that a session with globs lists."""
 
@@ -24,7 +26,7 @@ def count(db: sqlite3.Connection, wanted: Wanted | None) -> int:
 
 def _register(db: sqlite3.Connection, wanted: Wanted | None) -> None:
     if wanted is not None:
-        db.create_function("wanted", 1, lambda key: wanted(key.decode("utf-8", "surrogateescape")))
+        db.create_function("wanted", 1, lambda key: wanted(path_text(key)))
 
 
 def mark(db: sqlite3.Connection, listed: Iterable[bytes], session: int, wanted: Wanted | None) -> None:
@@ -79,12 +81,12 @@ class Orphan(NamedTuple):
     @property
     def path(self) -> str:
         """Where the source was."""
-        return self.key.decode("utf-8", "surrogateescape")
+        return path_text(self.key)
 
     @property
     def output_path(self) -> str:
         """Where the output is."""
-        return (self.output or self.key).decode("utf-8", "surrogateescape")
+        return path_text(self.output or self.key)
 
     def to_dict(self) -> dict[str, object]:
         """Return it as the list of orphans has it."""
