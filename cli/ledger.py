@@ -33,10 +33,10 @@ _SHOWN = 20
 def command() -> None:
     """Keep and search a record of the labels that were given: who got what, when, and under which content id.
 
-    A ledger is an SQLite file or a PostgreSQL database (postgresql://USER:PASSWORD@HOST/DATABASE). "add --ledger"
-    writes to it. Each record holds the hash of the one before, so that "verify" finds whatever was changed later.
-    Without --ledger, the ledger is the one in AIGC_LABEL_LEDGER, in aigc-label.toml ([ledger] url), or
-    ./aigc-label-ledger.db.
+    A ledger is an SQLite file or a PostgreSQL database (postgresql://USER:PASSWORD@HOST/DATABASE). "add" and
+    "batch" write to it with --ledger. Each record holds the hash of the one before, so that "verify" finds whatever
+    was changed later. Without --ledger, the ledger is the one in AIGC_LABEL_LEDGER, in aigc-label.toml ([ledger]
+    url), or ./aigc-label-ledger.db.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def _opened(where: str | None, config: Path | None) -> Iterator[Ledger]:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_options.ledger_option
 @_options.config_option
-@click.option("--distance", type=click.IntRange(-1, 256),
+@click.option("--distance", type=click.IntRange(-1, 256), metavar="BITS",
               help="Bits, of 256, in which whole pictures may differ (default 28); -1: not by looks.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True,
               help="Output format.")  # fmt: skip
@@ -198,14 +198,23 @@ def prune(ledger: str | None, config: Path | None, older_than: int | None, force
                 hint="change it there, or use --force",
             )
         )
+    if older_than is None and days < RETENTION_DAYS and not force:
+        _common.fail(
+            LabelingError(
+                f"[ledger] retention of the configuration is {days} days; records must be kept for six months "
+                "(Labelling Measures Art. 9)",
+                hint="raise it there, or use --force if you are sure that this does not apply to you",
+            )
+        )
     with _opened(ledger, config) as opened:
         pruned = opened.prune(timedelta(days=days), force=force, dry_run=dry_run)
     if not pruned.count:
         line(f"no record is older than {days} days")
     elif pruned.record is None:
-        line(f"{pruned.count} records, up to number {pruned.upto}, are older than {days} days; nothing was removed")
+        are = "is" if pruned.count == 1 else "are"
+        line(f"{_records(pruned.count)}, up to number {pruned.upto}, {are} older than {days} days; nothing was removed")
     else:
-        line(f"removed {pruned.count} records, up to number {pruned.upto}; record {pruned.record.seq} says so")
+        line(f"removed {_records(pruned.count)}, up to number {pruned.upto}; record {pruned.record.seq} says so")
 
 
 @command.command("verify")
@@ -341,11 +350,15 @@ def _show_verification(verification: Verification) -> None:
         if count > _SHOWN:
             line(f"{prefix}… {count - _SHOWN} more")
     for chain in verification.imported:
-        line(f"imported chain {inert(chain.id[:12])}…: {chain.count} records, {chain.first} to {chain.last}")
+        line(f"imported chain {inert(chain.id[:12])}…: {_records(chain.count)}, {chain.first} to {chain.last}")
         line(f"  head {inert(chain.head)}")
-    kept = f"{verification.count} records"
+    kept = _records(verification.count)
     if verification.count:
         kept += f", {verification.first} to {verification.last}"
     state, color = ("intact", "green") if verification.intact else ("ALTERED", "red")
     line(f"{state}: {kept}", bold=True, fg=color)
     line(f"head {inert(verification.head)}")
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'s' if count != 1 else ''}"

@@ -67,8 +67,9 @@ def test_the_configuration_says_how_long_records_are_kept(tmp_path: Path) -> Non
     )  # fmt: skip
     assert prune(450, "--older-than", "184").returncode == 2
     assert "450 days by [ledger] retention" in prune(450, "--older-than", "184").stderr
-    assert prune(450).stdout == "removed 1 records, up to number 1; record 5 says so\n"
+    assert prune(450).stdout == "removed 1 record, up to number 1; record 5 says so\n"
     refused = prune(30)
+    assert "[ledger] retention of the configuration is 30 days" in refused.stderr
     assert (refused.returncode, "six months" in refused.stderr, "--force" in refused.stderr) == (2, True, True)
     assert "retention must be" in prune(0).stderr
     assert prune(30, "--force").stdout == "removed 3 records, up to number 4; record 6 says so\n"
