@@ -165,3 +165,12 @@ def test_a_journal_of_the_future_is_refused(labelled: tuple[Path, Path, list[str
     db.close()
     with pytest.raises(LabelingError, match="another version of aigc-labeling"):
         label(folder, target)
+
+
+def test_what_cannot_be_opened_is_not_taken_for_a_damaged_journal(tmp_path: Path) -> None:
+    tree(tmp_path / "in", 2)
+    state = tmp_path / "out" / STATE
+    (state / "journal.sqlite").mkdir(parents=True)
+    with pytest.raises(LabelingError, match="journal cannot be used"):
+        run(tmp_path / "in", tmp_path / "out", labeler=LABELER, engine="inline")
+    assert [path.name for path in state.iterdir() if path.is_dir()] == ["journal.sqlite"]

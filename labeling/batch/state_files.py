@@ -28,6 +28,10 @@ def in_use(folder: Path) -> bool:
     return False
 
 
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+"""Primary result codes of SQLite for what is no journal: no database, a damaged one, or one without our tables."""
+
+
 def set_aside_if_damaged(folder: Path) -> None:
     """Give a journal that cannot be read another name, so that it is made again from the results."""
     journal, results = folder / JOURNAL, folder / RESULTS
@@ -37,9 +41,11 @@ def set_aside_if_damaged(folder: Path) -> None:
     try:
         row = db.execute("SELECT value FROM meta WHERE key='valid'").fetchone()
         damaged = int(row[0] if row else 0) > (results.stat().st_size if results.exists() else 0)
-    except (sqlite3.DatabaseError, ValueError) as error:
-        if "locked" in str(error):
-            return
+    except sqlite3.DatabaseError as error:
+        damaged = (
+            error.sqlite_errorcode & 0xFF in _DAMAGED
+        )  # one that is locked, or cannot be opened, is explained later
+    except ValueError:
         damaged = True
     finally:
         db.close()
