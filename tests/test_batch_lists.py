@@ -221,3 +221,17 @@ def test_rows_of_empty_cells_are_passed_over() -> None:
     text = "path;declared;\r\na.png;yes;\r\n;;\r\n\r\n;;\r\n"
     rows = list(listings._rows(io.StringIO(text, newline=""), "list", listings.COLUMNS["propagate"]))
     assert rows == [("a.png", (("declared", "yes"),), None)]
+
+
+def test_what_operating_systems_leave_in_folders_is_skipped_unless_a_list_names_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    paths = tree(folder, 2)
+    litter = [".DS_Store", "a/Thumbs.db", f"a/._{Path(paths[0]).name}"]
+    for path in litter:
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(b"\0\5\26\7\0\2\0\0Mac OS X        ")
+    finished = run(folder, tmp_path / "out", labeler=LABELER, engine="inline")
+    assert finished.exit_code == 0
+    assert {path: results(tmp_path / "out")[path]["status"] for path in litter} == dict.fromkeys(litter, "skipped")
+    listed = io.StringIO(".DS_Store\n")
+    assert run(folder, tmp_path / "listed", labeler=LABELER, file_list=listed, engine="inline").exit_code == 3

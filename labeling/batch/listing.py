@@ -27,6 +27,11 @@ CHUNK_SIZE = 64
 MAX_CHUNKS_AHEAD = 8
 """Chunks that may wait for the run. The listing pauses while this limit is reached."""
 
+LITTER = frozenset({".DS_Store", ".localized", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini"})
+"""What macOS and Windows leave in folders. macOS writes files whose names begin with ``._`` as well (AppleDouble)."""
+
+_LITTER = Problem(Status.SKIPPED, "SystemFile", "a file that the operating system has left in the folder")
+
 MAX_LINE = 1 << 16
 _OF_LABEL = ("content_id", "text", "generator", "generator_version", "recipient", "agreement")
 COLUMNS: dict[Mode, tuple[str, ...]] = {
@@ -108,7 +113,15 @@ def list_tree(storage: Storage, wanted: GlobFilter, excluded: tuple[Path, ...] =
     Raises:
         LabelingError: The storage cannot be listed at all.
     """
-    return (item for item in storage.walk(excluded) if wanted(item.path))
+    return (_without_litter(item) for item in storage.walk(excluded) if wanted(item.path))
+
+
+def _without_litter(item: Item) -> Item:
+    """Return the item; a file that an operating system has left in the folder is not to be processed."""
+    name = item.path.rpartition("/")[2]
+    if item.problem is None and (name in LITTER or name.startswith("._")):
+        return replace(item, problem=_LITTER)
+    return item
 
 
 def read_file_list(
