@@ -52,7 +52,7 @@ _CONNECT_TIMEOUT = 30.0
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 _PLACES = re.compile(
-    r"(?P<hosts>[^/?#@\[\]:]*(?::\d*)?(?:,[^/?#@\[\]:]*(?::\d*)?)*|\[[0-9A-Fa-f:.%]+\](?::\d*)?)"
+    r"(?P<hosts>[^/?#@\[\]:,]*(?::\d*)?(?:,[^/?#@\[\]:,]*(?::\d*)?)*|\[[0-9A-Fa-f:.%]+\](?::\d*)?)"
     r"(?:/(?P<dbname>[^/?#@]*))?(?:\?(?P<query>[a-z_]+=[^?#]*))?"
 )
 """What follows the user and the password."""
