@@ -129,7 +129,7 @@ class Transplantation:
 
     def __post_init__(self) -> None:
         if not isinstance(self.labelled, str | os.PathLike) or not os.fspath(self.labelled):
-            raise LabelingError("`labelled` must be the folder or URL of the labelled originals")
+            raise LabelingError("`transplant` must name the folder or URL of the labelled originals")
         check_signer_maker(self.signer)
 
 

@@ -123,13 +123,18 @@ def forbid_losses(carried: Carried, lost: Sequence[Loss]) -> None:
         )
 
 
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}(?=\"|;|\s*$)")
+
+
 def _for_format(values: Mapping[str, Any], format: str) -> dict[str, Any]:
     """Return what changes with the format: the type, and the extension of the name that it is to be saved under."""
     changed = {CONTENT_TYPE: ""}
     if DISPOSITION in values:
         extension = formats.format_named(format).extensions[0]
-        known = "|".join(re.escape(each[1:]) for row in formats.FORMATS for each in row.extensions)
-        changed[DISPOSITION] = re.sub(rf"\.(?:{known})(?=\"|;|\s*$)", extension, values[DISPOSITION], flags=re.I)
+        known = {each for row in formats.FORMATS for each in row.extensions}
+        changed[DISPOSITION] = _EXTENSION.sub(
+            lambda found: extension if found[0].lower() in known else found[0], values[DISPOSITION]
+        )
     return changed
 
 
