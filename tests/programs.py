@@ -56,6 +56,9 @@ PACKAGES = {
 }
 """The Debian package of each program."""
 
+NOT_IN_CI = frozenset({"default-jre-headless"})
+"""Packages that only ``make test-integrations`` needs."""
+
 _OTHER_NAMES = {"heif-dec": ("heif-convert",), "chromium": ("chromium-browser", "google-chrome")}
 _FOLDERS = {"postgres": "/usr/lib/postgresql/*/bin"}
 """Folders where Debian puts a program that is not in PATH, one for each version; they are tried first."""
