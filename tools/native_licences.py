@@ -97,6 +97,7 @@ MODULES: dict[str, tuple[str, str]] = {
     "charset-normalizer": ("MIT", ""),
     "cryptography": ("Apache-2.0 OR BSD-3-Clause", "OpenSSL 3 (Apache-2.0), Rust crates (Apache-2.0, MIT)"),
     "frozenlist": ("Apache-2.0", ""),
+    "isal": ("PSF-2.0", "ISA-L (BSD-3-Clause)"),
     "jpeglib": (
         "MPL-2.0",
         "libjpeg 6b to 9f (IJG), libjpeg-turbo and mozjpeg (IJG AND BSD-3-Clause AND Zlib)",
@@ -119,5 +120,6 @@ MODULES: dict[str, tuple[str, str]] = {
     "tongsuopy": ("Apache-2.0", "Tongsuo (Apache-2.0)"),
     "wrapt": ("BSD-2-Clause", ""),
     "yarl": ("Apache-2.0", ""),
+    "zlib-ng": ("PSF-2.0", "zlib-ng (Zlib)"),
 }
 """A package with compiled modules → its own licence, and what is linked into the modules."""
