@@ -32,7 +32,7 @@ def _segment(marker: int, payload: bytes) -> bytes:
 
 
 def _markers(data: bytes) -> bytes:
-    """The markers of the segments ahead of the picture's scan: certificates and hashes hold the same bytes by chance."""
+    """Markers of the segments ahead of the picture's scan: certificates and hashes hold those bytes by chance."""
     found, at = bytearray(), 2
     while data[at + 1] != 0xDA:
         found.append(data[at + 1])
