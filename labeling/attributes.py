@@ -36,26 +36,31 @@ class Attributes:
     extended: dict[str, bytes]
 
 
-def read(path: Path) -> Attributes | None:
-    """Return a regular file's attributes; ``None`` if there is none, or if the path itself is a symbolic link."""
+def read(path: Path, *, follow: bool = False) -> Attributes | None:
+    """Return a regular file's attributes; ``None`` if there is none.
+
+    Args:
+        path: The file.
+        follow: Whether a symbolic link stands for the file that it leads to. It is no regular file otherwise.
+    """
     try:
-        status = path.lstat()
+        status = os.stat(path, follow_symlinks=follow)  # noqa: PTH116 - one call for both
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Attributes(status.st_mode & 0o777, status.st_uid, status.st_gid, _extended(path))
+    return Attributes(status.st_mode & 0o777, status.st_uid, status.st_gid, _extended(path, follow=follow))
 
 
-def _extended(path: Path) -> dict[str, bytes]:
+def _extended(path: Path, *, follow: bool = False) -> dict[str, bytes]:
     values: dict[str, bytes] = {}
     size = 0
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):
-            for name in os.listxattr(path, follow_symlinks=False):
+            for name in os.listxattr(path, follow_symlinks=follow):
                 with contextlib.suppress(OSError):
                     if name not in _LEFT_OUT:
-                        values[name] = os.getxattr(path, name, follow_symlinks=False)
+                        values[name] = os.getxattr(path, name, follow_symlinks=follow)
                         size += len(values[name])
                 if size > _MOST_EXTENDED:
                     break

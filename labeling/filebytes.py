@@ -137,6 +137,22 @@ def write_all(fd: int, data: bytes | bytearray | memoryview | mmap.mmap) -> None
         view = view[os.write(fd, view) :]
 
 
+_MOST_AT_ONCE = 1024
+"""Pieces that one system call takes (IOV_MAX of Linux and of macOS)."""
+
+
+def write_views(fd: int, pieces: Iterable[bytes | bytearray | memoryview | mmap.mmap]) -> None:
+    """Write all of ``pieces`` to a descriptor, one after the other, with as few system calls as the system allows."""
+    views = [memoryview(piece) for piece in pieces]
+    for first in range(0, len(views), _MOST_AT_ONCE):
+        together = views[first : first + _MOST_AT_ONCE]
+        done = os.writev(fd, together) if hasattr(os, "writev") else 0  # Windows has none
+        for view in together:
+            if done < view.nbytes:  # a system call may write less: the rest of this piece, and those behind it
+                write_all(fd, view[done:])
+            done = max(0, done - view.nbytes)
+
+
 def copy_range(part: FileRange, fd: int) -> None:
     """Write a range of a file to the descriptor ``fd``, inside the kernel where the system supports that.
 
@@ -170,6 +186,51 @@ def _not_by_kernel() -> frozenset[int]:
 
 
 _NOT_BY_KERNEL = _not_by_kernel()
+
+
+_COMPARED = 256 << 10
+"""Bytes that are read back at once: they stay in the cache until they are compared."""
+
+_MOST_BUFFERS = 4
+
+_buffers: list[bytearray] = []
+"""Buffers that are not in use, to be used again: new memory would cost more than to compare what is in it."""
+
+
+def reads_back(fd: int, pieces: Iterable[bytes | bytearray | memoryview | mmap.mmap]) -> bool:
+    """Return whether a file holds the pieces, and nothing else."""
+    try:
+        buffer = _buffers.pop()
+    except IndexError:
+        buffer = bytearray(_COMPARED)
+    at = there = used = 0
+    for piece in pieces:
+        view = memoryview(piece)
+        done, size = 0, view.nbytes
+        while done < size:
+            if used == there:
+                there, used = _read_into(fd, buffer, at), 0
+                at += there
+                if not there:
+                    return False
+            count = min(size - done, there - used)
+            if not buffer.startswith(view[done : done + count], used):  # compares without a copy of either
+                return False
+            done, used = done + count, used + count
+    whole = used == there and not _read_into(fd, buffer, at)
+    if len(_buffers) < _MOST_BUFFERS:
+        _buffers.append(buffer)
+    return whole
+
+
+def _read_into(fd: int, buffer: bytearray, at: int) -> int:
+    """Read what is at an offset of a file into a buffer; return how many bytes that were, 0 at its end."""
+    if hasattr(os, "preadv"):
+        return os.preadv(fd, [buffer], at)
+    part = _pread(fd, len(buffer), at)
+    buffer[: len(part)] = part
+    return len(part)
+
 
 if hasattr(os, "pread"):
     _pread = os.pread

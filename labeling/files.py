@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import mmap
 import os
 import stat
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO, overload
 
 from labeling import attributes, temporary
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError, error_context
-from labeling.filebytes import FileBytes, FileRange, copy_range, write_all
+from labeling.filebytes import FileBytes, FileRange, copy_range, reads_back, write_all, write_views
 from labeling.temporary import PLAIN
 
 Bytes = bytes | bytearray | memoryview | mmap.mmap
@@ -52,7 +51,7 @@ def load(source: Source) -> tuple[str, bytes]:
     if isinstance(source, bytes | bytearray | memoryview):
         name, data = "<bytes>", bytes(source)
     elif isinstance(source, str | os.PathLike):
-        name, data = os.fspath(source), _read_path(Path(source), None)
+        name, data = os.fspath(source), _read_path(source, None)
     elif hasattr(source, "read"):
         name = str(getattr(source, "name", "<stream>"))
         data = source.read(MAX_FILE + 1)
@@ -87,7 +86,7 @@ def open_source(source: Source, lazy: Callable[[bytes], bool]) -> tuple[str, byt
     """
     if not isinstance(source, str | os.PathLike):
         return load(source)
-    name, data = os.fspath(source), _read_path(Path(source), lazy)
+    name, data = os.fspath(source), _read_path(source, lazy)
     if not len(data):
         raise UnreadableFile(_EMPTY, path=name)
     return name, data
@@ -97,12 +96,15 @@ def _too_large() -> TooLarge:
     return TooLarge(f"larger than {MAX_FILE >> 20} MiB, the limit for a picture file")
 
 
+_Path = str | os.PathLike[str]
+
+
 @overload
-def _read_path(path: Path, lazy: None) -> bytes: ...
+def _read_path(path: _Path, lazy: None) -> bytes: ...
 @overload
-def _read_path(path: Path, lazy: Callable[[bytes], bool]) -> bytes | FileBytes: ...
-def _read_path(path: Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
-    with error_context(_printable(path)):
+def _read_path(path: _Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes: ...
+def _read_path(path: _Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
+    with error_context(os.fspath(path).replace("\0", "\\0")):
         try:
             return _read_regular(path, lazy)
         except FileNotFoundError:
@@ -110,40 +112,47 @@ def _read_path(path: Path, lazy: Callable[[bytes], bool] | None) -> bytes | File
         except IsADirectoryError:
             raise _is_folder() from None
         except PermissionError:
-            if path.is_dir():  # Windows reports a folder in this way
+            if Path(path).is_dir():  # Windows reports a folder in this way
                 raise _is_folder() from None
             raise UnreadableFile("no permission to read it") from None
         except (OSError, ValueError) as error:
             raise UnreadableFile(f"cannot be read ({_reason(error)})") from error
 
 
-def _read_regular(path: Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
+_AT_ONCE = 1 << 20
+"""A file of at most this many bytes is read by one call, before it is known whether it is to be read in parts."""
+
+
+def _read_regular(path: _Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
     # Opening a FIFO or a device could block for ever: only regular files are pictures.
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(open(fd, "rb", buffering=0))  # noqa: PTH123 - a descriptor, not a path
+    try:
         status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
             raise _is_folder()
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableFile("is not a regular file")
-        if lazy is not None:
-            head = file.read(HEAD) or b""
-            if lazy(head):
-                stack.pop_all()
-                return FileBytes(file, os.fspath(path))
-            file.seek(0)
-        if status.st_size > MAX_FILE:
+        size = status.st_size
+        # One byte more is asked for: a shorter answer is the end of the file.
+        first = os.read(fd, size + 1 if size <= _AT_ONCE else HEAD)
+        if lazy is not None and lazy(first[:HEAD]):
+            file = open(fd, "rb", buffering=0)  # noqa: SIM115,PTH123 - a descriptor, which FileBytes owns
+            fd = -1
+            return FileBytes(file, os.fspath(path))
+        if size > MAX_FILE:
             raise _too_large()
-        return file.readall() or b""
+        if len(first) == size:
+            return first
+        with open(fd, "rb", buffering=0, closefd=False) as file:
+            file.seek(0)
+            return file.readall() or b""
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 def _is_folder() -> UnreadableFile:
     return UnreadableFile(_IS_FOLDER, hint="name the files in it")
-
-
-def _printable(path: Path) -> str:
-    return str(path).replace("\0", "\\0")
 
 
 def _reason(error: BaseException) -> str:
@@ -205,17 +214,25 @@ def same_file(one: Path, other: Path) -> bool:
         return False
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn the system's errors on writing to ``path`` into :class:`WriteError`."""
-    elsewhere = "choose another place for the output"
-    try:
-        yield
-    except PermissionError:
-        raise WriteError("no permission to write there", path=path, hint=elsewhere) from None
-    except FileNotFoundError:
-        raise WriteError(f"the folder {path.parent} does not exist", path=path, hint="create it first") from None
-    except OSError as error:
+class _Explained:
+    """What :func:`explained` returns."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OSError):
+            return
+        path, elsewhere = self._path, "choose another place for the output"
+        if isinstance(error, PermissionError):
+            raise WriteError("no permission to write there", path=path, hint=elsewhere) from None
+        if isinstance(error, FileNotFoundError):
+            raise WriteError(f"the folder {path.parent} does not exist", path=path, hint="create it first") from None
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise WriteError("the disk is full", path=path, hint="nothing was written") from error
         if error.errno == errno.EROFS:
@@ -223,20 +240,9 @@ def explained(path: Path) -> Iterator[None]:
         raise WriteError(f"cannot be written ({_reason(error)})", path=path) from error
 
 
-_COMPARED = 64 << 10
-"""Bytes that are compared at once: small parts stay in the cache, and no second copy is needed."""
-
-
-def _reads_back(file: BinaryIO | io.FileIO, pieces: Sequence[Bytes]) -> bool:
-    """Return whether ``file`` holds the pieces."""
-    file.seek(0)
-    for piece in pieces:
-        view = memoryview(piece)
-        for at in range(0, len(view), _COMPARED):
-            part = view[at : at + _COMPARED].tobytes()
-            if file.read(len(part)) != part:
-                return False
-    return not file.read(1)
+def explained(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Turn the system's errors on writing to ``path`` into :class:`WriteError`."""
+    return _Explained(path)
 
 
 def check_replaceable(path: Path) -> None:
@@ -274,6 +280,13 @@ def temp_beside(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
     processes left in the folder is removed. A file that was renamed before the end stays under its new name.
     Raises :class:`WriteError`.
     """
+    with _open_beside(path, mode) as (made, _):
+        yield made
+
+
+@contextmanager
+def _open_beside(path: Path, mode: int) -> Iterator[tuple[Path, int]]:
+    """The same as :func:`temp_beside`, with a descriptor to read and to write it; -1 where none can stay open."""
     made, fd = temporary.name_beside(path), -1
     try:  # a signal may arrive as soon as there is a file
         with explained(path):
@@ -282,11 +295,12 @@ def temp_beside(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
                 made = temporary.name_beside(path)
         if os.name == "nt":  # an open file cannot be renamed there
             os.close(fd)
-        yield made
+            fd = -1
+        yield made, fd
     finally:
         with contextlib.suppress(OSError, ValueError):
-            made.unlink()
-        if os.name != "nt" and fd >= 0:
+            os.unlink(made)  # noqa: PTH108 - for every file that is written
+        if fd >= 0:
             os.close(fd)  # only now: whoever finds the file locked leaves it alone
 
 
@@ -309,16 +323,26 @@ def staged(
     Raises:
         WriteError: It cannot be written.
     """
-    _check_replaceable(path)
-    old = attributes.read(path)
-    given = None if like is None or (old is not None and same_file(like, path)) else attributes.read(_real(like))
+    with _staged(path, mode, like, times) as (made, _):
+        yield made
+
+
+@contextmanager
+def _staged(path: Path, mode: int, like: Path | None, times: tuple[int, int] | None) -> Iterator[tuple[Path, int]]:
+    """The same as :func:`staged`, with a descriptor as of :func:`_open_beside`."""
+    old = given = None
+    if not nothing_at(path):
+        _check_replaceable(path)
+        old = attributes.read(path)
+    if like is not None and not (old is not None and same_file(like, path)):
+        given = attributes.read(like, follow=True)
     source = old if old is not None else given
     most = 0o777 if mode == 0o666 else mode
     created = 0o600 if old is not None else (source.mode & most | 0o600) if source is not None else mode
-    with temp_beside(path, mode=created) as made:
+    with _open_beside(path, created) as (made, fd):
         with explained(path):  # a full disk may show wherever something is written
-            final = made.lstat().st_mode & 0o777 if old is None else old.mode & most
-            yield made
+            final = os.lstat(made).st_mode & 0o777 if old is None else old.mode & most
+            yield made, fd
         with explained(path):
             if source is not None:
                 attributes.give(made, source, mode=final, inherit=old is None)
@@ -326,7 +350,18 @@ def staged(
                 made.chmod(final)
             if times is not None:
                 os.utime(made, ns=times)
-            made.replace(path)
+            os.replace(made, path)  # noqa: PTH105 - for every file that is written
+
+
+def nothing_at(path: Path) -> bool:
+    """Return whether nothing at all has this name, not even a symbolic link that leads nowhere."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        pass  # whoever uses the name says what is wrong with it
+    return False
 
 
 def times_of(path: str | os.PathLike[str], *, keep: bool = True) -> tuple[int, int] | None:
@@ -342,10 +377,6 @@ def times_of(path: str | os.PathLike[str], *, keep: bool = True) -> tuple[int, i
     except (OSError, ValueError):
         return None
     return status.st_atime_ns, status.st_mtime_ns
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
 
 
 def write_pieces(target: Path, pieces: Iterable[Bytes | FileRange]) -> None:
@@ -386,10 +417,10 @@ def write_atomically(
     Raises:
         WriteError: It could not be written, or did not read back.
     """
-    with staged(path, mode=mode, like=like, times=times) as made:
-        with io.FileIO(os.open(made, os.O_RDWR | PLAIN), "r+b") as file:
-            for piece in pieces:
-                write_all(file.fileno(), piece)
-            same = _reads_back(file, pieces)
-        if not same:
+    with _staged(path, mode, like, times) as (made, fd), contextlib.ExitStack() as stack:
+        if fd < 0:
+            fd = os.open(made, os.O_RDWR | PLAIN)
+            stack.callback(os.close, fd)
+        write_views(fd, pieces)
+        if not reads_back(fd, pieces):
             raise WriteError("what was written does not read back the same", path=path, hint="check the disk")

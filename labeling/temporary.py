@@ -113,6 +113,6 @@ def try_lock(fd: int) -> bool | None:
 
 def _is_at(fd: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(fd), path.lstat())
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
     except OSError:
         return False

@@ -39,6 +39,11 @@ class LabeledFile:
     lost: tuple[Loss, ...] = ()
 
 
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as :class:`~pathlib.Path`: the same object, if it is one."""
+    return path if isinstance(path, Path) else Path(path)
+
+
 def default_target(path: Path) -> Path:
     """Return the output's path where none was given: ``photo.labeled.png`` beside ``photo.png``."""
     return path.with_name(f"{path.stem}.labeled{path.suffix}")
@@ -52,10 +57,12 @@ def resolve_target(source: str | os.PathLike[str], target: str | os.PathLike[str
             (hard links), which would keep the old content.
         WriteError: The output is a folder, a symbolic link, a device or write-protected.
     """
-    path = Path(source)
+    path = as_path(source)
     if in_place:
         return _own_place(path)
-    chosen = Path(target) if target is not None else default_target(path)
+    chosen = as_path(target) if target is not None else default_target(path)
+    if files.nothing_at(chosen):
+        return chosen
     if files.same_file(path, chosen):
         raise LabelingError("would be overwritten", path=path, hint="name another output or pass `in_place=True`")
     files.check_replaceable(chosen)
@@ -85,10 +92,9 @@ def _own_place(path: Path) -> Path:
 
 def said_of_link(source: str | os.PathLike[str], target: Path) -> tuple[str, ...]:
     """Return a sentence if the file that was replaced is not ``source`` itself, but what it leads to."""
-    path = Path(source)
-    if not path.is_symlink() or not files.same_file(path, target):
+    if not os.path.islink(source) or not files.same_file(Path(source), target):  # noqa: PTH114 - for every file
         return ()
-    return (f"{path.name} is a symbolic link: the file that it leads to was replaced",)
+    return (f"{Path(source).name} is a symbolic link: the file that it leads to was replaced",)
 
 
 def write_result(
@@ -105,8 +111,9 @@ def write_result(
         WriteError: It could not be written, or did not read back.
     """
     made.name = str(target)
+    path = as_path(source)
     if not dry_run:
-        files.write_atomically(target, made.pieces(), like=Path(source), times=times)
+        files.write_atomically(target, made.pieces(), like=path, times=times)
     size = made.size
-    how = said_of_link(source, target) + made.how
-    return LabeledFile(Path(source), target, made.label, how, made.report, size, dry_run, made.lost)
+    how = said_of_link(path, target) + made.how
+    return LabeledFile(path, target, made.label, how, made.report, size, dry_run, made.lost)
