@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import stat
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +17,16 @@ from typing import Any, BinaryIO
 
 from labeling.errors import UnreadableFile
 
-COPY_STEP = 1 << 20
-"""Bytes that are copied at a time where the kernel cannot copy."""
+COPY_STEP = 256 << 10
+"""Bytes that are copied at a time where the kernel does not copy: they stay in the processor's cache."""
+
+_PAGE = 4096
+
+_LOCAL_BLOCK = 64 << 10
+"""Largest size of blocks of a local disk; servers, which may copy by themselves, name the size of their messages."""
+
+LARGE = 16 << 20
+"""Bytes from which on it matters where the system holds a file."""
 
 
 class FileBytes:
@@ -66,12 +75,26 @@ class FileBytes:
             except OSError as error:
                 raise UnreadableFile(f"cannot be read ({error.strerror})", path=self.name) from error
             if not part:
-                message = "became shorter while it was read"
-                raise UnreadableFile(message, path=self.name, hint="try again when it is complete")
+                raise self._shorter()
             parts.append(part)
             start += len(part)
             count -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _shorter(self) -> UnreadableFile:
+        message = "became shorter while it was read"
+        return UnreadableFile(message, path=self.name, hint="try again when it is complete")
+
+    def read_into(self, target: memoryview, start: int) -> None:
+        """Fill ``target`` with the bytes from ``start``. Raises as :meth:`read` does."""
+        while target:
+            try:
+                count = _read_into(self.fd, target, start)
+            except OSError as error:
+                raise UnreadableFile(f"cannot be read ({error.strerror})", path=self.name) from error
+            if not count:
+                raise self._shorter()
+            start, target = start + count, target[count:]
 
     def stream(self) -> BinaryIO:
         """Return an independent, seekable binary stream over the file."""
@@ -156,12 +179,17 @@ def write_views(fd: int, pieces: Iterable[bytes | bytearray | memoryview | mmap.
 def copy_range(part: FileRange, fd: int) -> None:
     """Write a range of a file to the descriptor ``fd``, inside the kernel where the system supports that.
 
+    Not so if the range moves by a part of a page on a local disk: the kernel then touches each page twice, and shares
+    none between the files.
+
     Raises:
         UnreadableFile: The source became shorter.
         OSError: Writing failed.
     """
     at = part.start
     copy = getattr(os, "copy_file_range", None)
+    if copy is not None and (at - os.lseek(fd, 0, os.SEEK_CUR)) % _PAGE and os.fstat(fd).st_blksize <= _LOCAL_BLOCK:
+        copy = None
     while copy is not None and at < part.end:
         try:
             done = copy(part.source.fd, fd, min(part.end - at, 1 << 30), at)
@@ -173,10 +201,43 @@ def copy_range(part: FileRange, fd: int) -> None:
             message = "became shorter while it was copied"
             raise UnreadableFile(message, path=part.source.name, hint="nothing was written")
         at += done
+    buffer = memoryview(bytearray(min(COPY_STEP, part.end - at)))
     while at < part.end:
-        piece = part.source.read(at, min(COPY_STEP, part.end - at))
+        piece = buffer[: part.end - at]
+        part.source.read_into(piece, at)
         write_all(fd, piece)
         at += len(piece)
+
+
+def forget_cached(path: str | os.PathLike[str], least: int = LARGE) -> bool:
+    """Let the system take back the memory in which it holds a large file that is about to be replaced.
+
+    Otherwise the new file is written to other memory while the old one still fills its own: that takes as long again
+    as the copy where memory is full of cached files, as it usually is. The content of the file does not change.
+
+    Args:
+        path: The file, if there is one.
+        least: Bytes that it must have for this to be worth anything.
+
+    Returns:
+        Whether the system was told. It is nothing but advice.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return False
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size < least:
+            return False
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def _not_by_kernel() -> frozenset[int]:
@@ -223,7 +284,7 @@ def reads_back(fd: int, pieces: Iterable[bytes | bytearray | memoryview | mmap.m
     return whole
 
 
-def _read_into(fd: int, buffer: bytearray, at: int) -> int:
+def _read_into(fd: int, buffer: bytearray | memoryview, at: int) -> int:
     """Read what is at an offset of a file into a buffer; return how many bytes that were, 0 at its end."""
     if hasattr(os, "preadv"):
         return os.preadv(fd, [buffer], at)

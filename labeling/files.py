@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, overload
 
 from labeling import attributes, temporary
 from labeling.errors import LabelingError, TooLarge, UnreadableFile, WriteError, error_context
-from labeling.filebytes import FileBytes, FileRange, copy_range, reads_back, write_all, write_views
+from labeling.filebytes import FileBytes, FileRange, copy_range, forget_cached, reads_back, write_all, write_views
 from labeling.temporary import PLAIN
 
 Bytes = bytes | bytearray | memoryview | mmap.mmap
@@ -336,6 +336,8 @@ def _staged(path: Path, mode: int, like: Path | None, times: tuple[int, int] | N
         old = attributes.read(path)
     if like is not None and not (old is not None and same_file(like, path)):
         given = attributes.read(like, follow=True)
+        if old is not None:
+            forget_cached(path)
     source = old if old is not None else given
     most = 0o777 if mode == 0o666 else mode
     created = 0o600 if old is not None else (source.mode & most | 0o600) if source is not None else mode

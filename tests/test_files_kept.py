@@ -20,6 +20,7 @@ from labeling import (
     VideoOptions,
     batch,
     convert,
+    filebytes,
     files,
     propagate,
     temporary,
@@ -235,6 +236,25 @@ def test_an_output_that_is_replaced_keeps_its_own(tmp_path: Path) -> None:
         (tmp_path / name).chmod(mode)
     add_without_pixels(tmp_path / "a.png", tmp_path / "out.png")
     assert stat.S_IMODE((tmp_path / "out.png").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice on its cache")
+def test_what_a_large_output_replaces_does_not_keep_its_memory(tmp_path: Path) -> None:
+    """Advice alone: the file stays what it is, and what is read from stays in memory."""
+    source, target, link = tmp_path / "source", tmp_path / "target", tmp_path / "link"
+    source.write_bytes(b"s" * 10)
+    target.write_bytes(b"t" * (1 << 16))
+    link.symlink_to(target)
+    assert filebytes.forget_cached(target, least=1 << 16)
+    assert not any(map(filebytes.forget_cached, (target, link, tmp_path, tmp_path / "none")))
+    assert not filebytes.forget_cached(link, least=1) and target.read_bytes() == b"t" * (1 << 16)
+    asked: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "forget_cached", lambda path: asked.append(path))
+        for like in (source, target, None):
+            with files.staged(target, like=like) as made:
+                made.write_bytes(b"new")
+    assert asked == [target]
 
 
 def test_access_lists_are_kept_and_never_widened(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import labeling
-from labeling import Labeler, LabelingError, Signer, VideoOptions, containers, filebytes
+from labeling import Labeler, LabelingError, Signer, VideoOptions, containers, filebytes, files
 from labeling.containers import Changes
 from labeling.containers.mp4 import in_place
 from labeling.findings import Signature, Status
@@ -220,6 +220,35 @@ def test_a_video_that_becomes_shorter_while_it_is_read(tmp_path: Path) -> None:
             data[500_000:600_000]
         with (tmp_path / "copy").open("wb") as out, pytest.raises(labeling.UnreadableFile, match="became shorter"):
             filebytes.copy_range(filebytes.FileRange(data, 0, 1 << 20), out.fileno())
+            filebytes.copy_range(filebytes.FileRange(data, 1, 1 << 20), out.fileno())
+
+
+@pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="only Linux copies files by itself")
+@pytest.mark.parametrize("shift", [0, 4096, 300])
+def test_ranges_of_files_are_copied_whether_or_not_they_keep_their_place_in_a_page(
+    shift: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = np.random.default_rng(shift).bytes(700_001)
+    (tmp_path / "source").write_bytes(content)
+    kernel = os.copy_file_range
+    calls: list[int] = []
+
+    def counted(source: int, target: int, count: int, at: int) -> int:
+        calls.append(count)
+        return kernel(source, target, count, at)
+
+    monkeypatch.setattr(os, "copy_file_range", counted)
+    with filebytes.FileBytes((tmp_path / "source").open("rb"), "source") as data:
+        files.write_pieces(new_file(tmp_path / "copy"), [bytes(shift), filebytes.FileRange(data, 0, len(data))])
+        files.write_pieces(new_file(tmp_path / "part"), [filebytes.FileRange(data, 12345, 600_000)])
+    assert (tmp_path / "copy").read_bytes() == bytes(shift) + content
+    assert (tmp_path / "part").read_bytes() == content[12345:600_000]
+    assert len(calls) == (0 if shift % 4096 else 1)  # the kernel would touch each page twice
+
+
+def new_file(path: Path) -> Path:
+    path.touch()
+    return path
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
