@@ -11,40 +11,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch, batch_ray, files, frames, history, isolate, ledger, many, memory, startup, video
+from benchmarks import _quiet, history
 from benchmarks._measure import Row, Settings
+from benchmarks._rows import LONG, ROWS, SHORT
 from benchmarks._table import amount, table
 from labeling import __version__
 
-ROWS: dict[str, Callable[[Settings], Iterator[Row]]] = {
-    "jpeg": memory.jpeg,
-    "jpeg-c2pa": memory.jpeg_signed,
-    "png": memory.png,
-    "add-files": many.add,
-    "verify-files": many.verify,
-    "isolate": isolate.isolate,
-    "jpeg-12mp": files.jpeg_12mp,
-    "c2pa-bytes": files.c2pa_bytes,
-    "video": video.start,
-    "video-long": video.long,
-    "video-whole": video.whole,
-    "video-metadata": video.metadata,
-    "video-verify": video.verify,
-    "frames": frames.frames,
-    "batch": batch.workers,
-    "batch-tiny": batch.tiny,
-    "batch-ray": batch_ray.ray,
-    "ledger-insert": ledger.insert,
-    "ledger-server": ledger.server,
-    "ledger-find": ledger.find,
-    "startup": startup.startup,
-}
+ROOT = Path(__file__).resolve().parent.parent
+LAST = ROOT / "build" / "bench" / "last.json"
+RECORD = ROOT / "benchmarks" / "figures.json"
 
-HEADINGS = ("work", "ours", "alternative", "", "ratio", "target", "reached")
+HEADINGS = ("work", "ours", "alternative", "", "ratio", "target", "reached", "limit", "")
 
 
 def _arguments() -> argparse.Namespace:
@@ -52,22 +32,35 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=list(ROWS), help="this row alone; may be given several times"
     )
+    parser.add_argument("--long", action="store_true", help="the rows that take longer, instead of the others")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file as well")
     parser.add_argument("--compare", type=Path, nargs=2, metavar="FILE", help="compare two such files; run nothing")
     parser.add_argument(
         "--slower", type=float, default=3.0, metavar="PERCENT",
         help="with --compare, end with 1 if a row got worse by more than this (default 3)",
     )  # fmt: skip
+    parser.add_argument(
+        "--last", type=Path, metavar="FILE", default=LAST,
+        help="figures of earlier runs, to compare with and to renew (default: build/bench/last.json; not with --quick)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--record", type=Path, nargs="?", const=RECORD, metavar="FILE",
+        help="renew the figures that the README's table is made from (default: benchmarks/figures.json), row by row; "
+        "rows that others disturbed are not recorded, and it ends with 1",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="few repetitions and files: does it run? No figures")
     parser.add_argument(
         "--dir", type=Path, help="folder on the disk to write to (default: the one for temporary files)"
     )
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.record and given.quick:
+        parser.error("--record: the figures of --quick mean nothing")
+    return given
 
 
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
-    names = ("pillow", "opencv-python-headless", "numpy", "c2pa-python", "jpeglib", "av")
+    names = ("pillow", "opencv-python-headless", "numpy", "zlib-ng", "isal", "c2pa-python", "jpeglib", "av", "rapidocr")
     versions = {"aigc-labeling": __version__}
     for name in names:
         try:
@@ -93,13 +86,14 @@ def _cells(row: Row) -> tuple[str, ...]:
     reached = {True: "yes", False: "NO", None: ""}[row.reached]
     value = "∞" if math.isinf(row.value) else row.form.format(row.value)
     ours, other = amount(row.ours, row.unit), amount(row.other, row.unit)
-    return row.work, ours, other, row.versus, value, row.target, reached
+    bare = (amount(row.bare, row.unit), row.bare_of) if row.bare is not None else ("", "")
+    return row.work, ours, other, row.versus, value, row.target, reached, *bare
 
 
 def main() -> None:
     """Run the command. It ends with 0 whatever the figures are, since a slow machine is not an error.
 
-    With ``--compare`` it ends with 1 if a row got slower.
+    With ``--compare`` it ends with 1 if a row got slower, with ``--record`` if a row could not be recorded.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -109,22 +103,61 @@ def main() -> None:
         before, after = arguments.compare
         sys.exit(_compare(before, after, arguments.slower))
     rows: dict[str, list[Row]] = {}
+    others: dict[str, float | None] = {}
     about = machine()
     with tempfile.TemporaryDirectory(prefix="aigc-benchmarks-", dir=arguments.dir) as scratch:
         settings = Settings(Path(scratch), arguments.quick)
-        for name in arguments.only or ROWS:
+        for name in arguments.only or (LONG if arguments.long else SHORT):
             print(f"{name} …", file=sys.stderr, flush=True)
+            before = None if arguments.quick else _quiet.others()
             try:
-                rows.setdefault(name, []).extend(ROWS[name](settings))
+                rows[name] = list(ROWS[name](settings))
             except RuntimeError as error:  # an alternative is missing or failed: the other rows still count
                 print(f"{name}: {error}", file=sys.stderr)
+            after = None if arguments.quick else _quiet.others()
+            others[name] = None if before is None or after is None else round(max(before, after), 2)
     print(table(HEADINGS, [_cells(row) for several in rows.values() for row in several]))
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     print(f"\nmedians of one run, {about['cpus']} CPUs, Python {about['python']}, {versions}")
+    run = history.of_run(rows, about, others, quick=arguments.quick)
+    if arguments.json:
+        history.save(arguments.json, run)
     if arguments.quick:
         print("--quick: these figures show that the benchmarks run, nothing else")
-    if arguments.json:
-        history.save(arguments.json, rows, about, quick=arguments.quick)
+        return
+    for name, used in others.items():
+        if used is not None and used > _quiet.BUSY:
+            print(f"{name}: others used {used:.2f} processors; the figures are not those of a quiet machine")
+    _kept(arguments.last, run, arguments.slower)
+    if arguments.record:
+        sys.exit(_recorded(arguments.record, run))
+
+
+def _kept(path: Path, run: dict[str, Any], slower: float) -> None:
+    """Compare with the last runs' figures of the same rows, and put the new ones in their place."""
+    try:
+        before = history.load(path) if path.exists() else None
+    except history.Unusable as error:
+        print(error, file=sys.stderr)
+        before = None
+    if before is not None:
+        names = {row["row"] for row in run["rows"]}
+        changes, alone = history.compare(history.only(before, names), run)
+        print(f"\nagainst {path}, of {before['date']}; + is worse:")
+        print(history.report(changes, alone, slower))
+    history.save(path, history.added(before, run, list(ROWS)))
+
+
+def _recorded(path: Path, run: dict[str, Any]) -> int:
+    """Put the figures of an undisturbed run into the file that is kept; say what is not."""
+    run, disturbed = history.worth_recording(run, _quiet.BUSY)
+    for words in disturbed:
+        print(words, file=sys.stderr)
+    if run["rows"]:
+        before = history.load(path) if path.exists() else None
+        history.save(path, history.added(before, run, list(ROWS)))
+        print(f"recorded in {path}: run make docs")
+    return 1 if disturbed else 0
 
 
 def _compare(before: Path, after: Path, slower: float) -> int:

@@ -32,6 +32,10 @@ class Row:
     """One line of the table. ``ours``/``other`` are in ``unit``; ``value`` is what ``limit`` is about.
 
     ``limit`` is the most that ``value`` may be, or, with ``at_least``, the least. Without one the row only informs.
+
+    ``bare`` is what nobody can do without, in ``unit`` too, and ``bare_of`` says what that is: the bare coder, ``cp``,
+    the plain write of the same bytes. It is measured in the same turns as the others (see :func:`turns`). How far ours
+    lies above it is all that could still be gained.
     """
 
     work: str
@@ -45,6 +49,8 @@ class Row:
     form: str = "{:.2f}×"
     at_least: bool = False
     detail: dict[str, Any] = field(default_factory=dict)
+    bare: float | None = None
+    bare_of: str = ""
 
     @property
     def reached(self) -> bool | None:
@@ -54,24 +60,29 @@ class Row:
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
-def alternate(ours: Work, other: Work, repetitions: int, *, between: Work | None = None) -> tuple[list[float], ...]:
-    """Seconds of each repetition of both, after one of each that does not count.
+def turns(*works: Work, repetitions: int, between: Work | None = None, warm: bool = True) -> tuple[list[float], ...]:
+    """Seconds of each repetition of several pieces of work, after one of each that does not count.
 
-    They take turns, and who begins changes every time: whatever else slows the machine down hits both alike.
-    ``between`` is done before each, outside the clock.
+    They take turns, and who begins changes every time: whatever else slows the machine down hits all alike.
+    ``between`` is done before each, outside the clock. Without ``warm`` the first ones count: for work of a minute.
     """
-    times: tuple[list[float], list[float]] = ([], [])
-    for number in range(-1, repetitions):
-        order = (0, 1) if number % 2 else (1, 0)
-        for which in order:
+    times: tuple[list[float], ...] = tuple([] for _ in works)
+    for number in range(-1 if warm else 0, repetitions):
+        for place in range(len(works)):
+            which = (place + number) % len(works)
             if between is not None:
                 between()
             start = time.perf_counter()
-            (ours, other)[which]()
+            works[which]()
             elapsed = time.perf_counter() - start
             if number >= 0:
                 times[which].append(elapsed)
     return times
+
+
+def alternate(ours: Work, other: Work, repetitions: int, *, between: Work | None = None) -> tuple[list[float], ...]:
+    """Seconds of each repetition of two: see :func:`turns`."""
+    return turns(ours, other, repetitions=repetitions, between=between)
 
 
 def detail(ours: Sequence[float], other: Sequence[float]) -> dict[str, Any]:
@@ -88,11 +99,26 @@ def _quartiles(times: Sequence[float]) -> list[float]:
 
 
 def race(
-    work: str, versus: str, ours: Work, other: Work, repetitions: int, limit: float | None, target: str, **more: Any
+    work: str,
+    versus: str,
+    ours: Work,
+    other: Work,
+    repetitions: int,
+    limit: float | None,
+    target: str,
+    *,
+    bare: Work | None = None,
+    **more: Any,
 ) -> Row:
-    """A row from two pieces of work of some milliseconds; ``value`` is ours divided by the other."""
-    mine, theirs = alternate(ours, other, repetitions)
+    """A row from two pieces of work of some milliseconds; ``value`` is ours divided by the other.
+
+    ``bare`` is a third, whose median becomes the row's ``bare``.
+    """
+    works = [ours, other] if bare is None else [ours, other, bare]
+    mine, theirs, *least = turns(*works, repetitions=repetitions)
     a, b = statistics.median(mine), statistics.median(theirs)
+    if least:
+        more["bare"] = statistics.median(least[0]) * 1e3
     return Row(work, versus, a * 1e3, b * 1e3, "ms", a / b, limit, target, detail=detail(mine, theirs), **more)
 
 

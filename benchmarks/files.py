@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import PRODUCER, _pictures, memory
-from benchmarks._measure import Row, Settings, alternate, detail
+from benchmarks._measure import Row, Settings, alternate, detail, race
 
 WIDTH, HEIGHT = 4000, 3000
 QUALITY = 92
@@ -18,6 +18,31 @@ QUALITY = 92
 
 def _ours(labeler: Any, source: Path, target: Path) -> Any:
     return labeler.label_file(source, target)
+
+
+def _pillow_copy(source: Path, target: Path) -> None:
+    """Decode and save, nothing else."""
+    from PIL import Image
+
+    with Image.open(source) as image:
+        image.save(target)
+
+
+def png_12mp(settings: Settings) -> Iterator[Row]:
+    """A PNG file of 12 megapixels, visible mark and metadata, file to file."""
+    source, ours, other = (settings.scratch / f"{name}.png" for name in ("source", "ours", "pillow"))
+    _pictures.photo(WIDTH, HEIGHT).save(source, compress_level=3)
+    labeler = _labeler()
+    yield race(
+        "12 MP PNG file, visible + metadata", "Pillow decode and save", partial(_ours, labeler, source, ours),
+        partial(_pillow_copy, source, other), settings.repetitions(3), 0.22, "≤ 0.22×",
+    )  # fmt: skip
+
+
+def _labeler() -> Any:
+    import labeling
+
+    return labeling.Labeler(producer=PRODUCER)
 
 
 def _pillow(source: Path, target: Path, font: Path) -> None:
@@ -57,13 +82,12 @@ def _whole_blocks(box: list[int]) -> tuple[int, int, int, int]:
 
 def jpeg_12mp(settings: Settings) -> Iterator[Row]:
     """A JPEG file of 12 megapixels, visible mark and metadata, file to file."""
-    import labeling
     from labeling.marks import visible
 
     source, ours, other = (settings.scratch / f"{name}.jpg" for name in ("source", "ours", "pillow"))
     _pictures.photo(WIDTH, HEIGHT).save(source, "JPEG", quality=QUALITY)
     font = next((Path(visible.__file__).parent / "font").glob("*.[ot]tf"))
-    labeler = labeling.Labeler(producer=PRODUCER)
+    labeler = _labeler()
     mine, theirs = alternate(
         partial(_ours, labeler, source, ours), partial(_pillow, source, other, font), settings.repetitions(15)
     )

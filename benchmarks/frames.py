@@ -59,5 +59,5 @@ def frames(settings: Settings) -> Iterator[Row]:
     yield race(
         f"{count} frames of 720p → labelled H.264 {PRESET}", "PyAV encode, unlabelled",
         partial(_ours, made, path), partial(_plain, made, path),
-        settings.repetitions(9), 1.05, "≤ 1.05×",
+        settings.repetitions(5), 1.05, "≤ 1.05×",
     )  # fmt: skip

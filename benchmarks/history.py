@@ -1,16 +1,22 @@
-"""Figures kept in a file, and two such files compared.
+"""Figures kept in a file, runs added to it, and two such files compared.
 
 The file is JSON::
 
     {"schema": 1, "date": "2026-11-30T12:00:00+00:00", "quick": false,
      "machine": {"cpus": 2, "load": [...], "python": "3.11.7", "platform": "...", "versions": {"pillow": "...", ...}},
      "rows": [{"row": "jpeg", "work": "...", "versus": "...", "unit": "ms", "ours": 14.1, "other": 12.0, "value": 1.17,
-               "at_least": false, "limit": 1.25, "target": "≤ 1.25×", "reached": true,
+               "form": "{:.2f}×", "at_least": false, "limit": 1.25, "target": "≤ 1.25×", "reached": true,
+               "bare": 11.8, "bare_of": "the bare coder", "date": "...", "others": 0.02,
                "repetitions": 101, "quartiles_ours": [...], "quartiles_other": [...], ...}, ...]}
 
 ``ours`` and ``other`` are medians, in ``unit``. ``value`` is the figure that counts, in most rows a ratio of the two:
 ratios taken in turns on one machine can be compared between machines, times cannot. With ``at_least`` more is better,
-else less. Infinity is written as ``"infinite"``: JSON has no word for it.
+else less. ``limit`` is the bound of the target; ``bare`` is what cannot be done without, in ``unit``, and ``bare_of``
+what that is. ``others`` says how many processors others used when the row began or ended, the larger of both. Infinity
+is written as ``"infinite"``: JSON has no word for it.
+
+Rows of several runs can be in one file, each with its own date; ``date`` and ``machine`` are those of the last run.
+Files without ``form``, ``bare``, ``date`` and ``others`` in their rows are of earlier versions, and are read as well.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,25 +43,83 @@ class Unusable(Exception):
     """A file that holds no figures, or figures that cannot be compared with the other one's."""
 
 
-def save(path: Path, rows: dict[str, list[Row]], machine: dict[str, Any], *, quick: bool) -> None:
-    """Write the rows of a run, each below the name that ``--only`` takes."""
-    written = [_as_json(name, row) for name, several in rows.items() for row in several]
+def of_run(
+    rows: dict[str, list[Row]], machine: dict[str, Any], others: dict[str, float | None], *, quick: bool
+) -> dict[str, Any]:
+    """The rows of a run, each below the name that ``--only`` takes, with what others used of the machine."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    whole = {"schema": SCHEMA, "date": date, "quick": quick, "machine": machine, "rows": written}
-    path.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written = [
+        {**_as_json(name, row), "date": date, "others": others.get(name)}
+        for name, several in rows.items()
+        for row in several
+    ]
+    return {"schema": SCHEMA, "date": date, "quick": quick, "machine": machine, "rows": written}
+
+
+def save(path: Path, figures: dict[str, Any]) -> None:
+    """Write figures to a file, which is complete at every moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{key: _plain(value) for key, value in row.items()} for row in figures["rows"]]
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(figures | {"rows": rows}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    return "infinite" if isinstance(value, float) and math.isinf(value) else value
 
 
 def _as_json(name: str, row: Row) -> dict[str, Any]:
     words = {"row": name, "work": row.work.strip(), "versus": row.versus, "unit": row.unit, "target": row.target}
     figures = {"ours": row.ours, "other": row.other, "value": row.value, "limit": row.limit}
-    plain = {key: "infinite" if value is not None and math.isinf(value) else value for key, value in figures.items()}
-    return {**words, **plain, "at_least": row.at_least, "reached": row.reached, **row.detail}
+    more = {
+        "form": row.form,
+        "at_least": row.at_least,
+        "reached": row.reached,
+        "bare": row.bare,
+        "bare_of": row.bare_of,
+    }
+    return {**words, **figures, **more, **row.detail}
+
+
+def added(before: dict[str, Any] | None, run: dict[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """What a file holds after a run: its rows instead of those of the same names, and all others as they were.
+
+    ``order`` names the rows in the order of the table. Names that it does not have are of rows that are no more.
+    """
+    new = {row["row"] for row in run["rows"]}
+    kept = [row for row in (before or {"rows": []})["rows"] if row.get("row") not in new and row.get("row") in order]
+    return run | {"rows": sorted([*kept, *run["rows"]], key=lambda row: order.index(row["row"]))}
+
+
+def worth_recording(run: dict[str, Any], most: float) -> tuple[dict[str, Any], list[str]]:
+    """The run without the rows that were disturbed, and a sentence on each of those.
+
+    ``most`` is how many processors others may use. Raises :class:`Unusable` after a quick run.
+    """
+    if run["quick"]:
+        raise Unusable("the figures of --quick mean nothing: they are not recorded")
+    disturbed = {row["row"]: row["others"] for row in run["rows"] if row["others"] is None or row["others"] > most}
+    load = ", ".join(f"{each:.2f}" for each in run["machine"]["load"] or [])
+    words = [
+        f"{name}: not recorded, "
+        + ("this system does not say whether others use it" if used is None else f"others used {used:.2f} processors")
+        + (f" (load average {load})" if load else "")
+        for name, used in disturbed.items()
+    ]
+    return run | {"rows": [row for row in run["rows"] if row["row"] not in disturbed]}, words
+
+
+def only(figures: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The figures of some rows."""
+    return figures | {"rows": [row for row in figures["rows"] if row.get("row") in names]}
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read a file of :func:`save`. Raises :class:`Unusable`.
 
-    Files from before the format had a version are read too; their rows do not say ``row`` and ``at_least``.
+    Files from before the format had a version are read too; their rows do not say ``row`` and ``at_least``, and those
+    of later ones have neither ``form`` nor ``bare``.
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -64,7 +129,7 @@ def load(path: Path) -> dict[str, Any]:
     if schema > SCHEMA:
         raise Unusable(f"{path} is of a newer format ({schema}); compare with the version that wrote it")
     for row in rows:
-        row |= {key: math.inf for key in ("ours", "other", "value", "limit") if row.get(key) == "infinite"}
+        row |= {key: math.inf for key in ("ours", "other", "value", "limit", "bare") if row.get(key) == "infinite"}
     return found
 
 

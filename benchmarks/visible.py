@@ -10,14 +10,14 @@ import argparse
 import contextlib
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from benchmarks import visible_set
-from benchmarks._measure import alternate
+from benchmarks._measure import Row, Settings, alternate, detail
 from labeling.findings import Status
 from labeling.marks.visible import read_visible
 
@@ -61,6 +61,31 @@ def read(examples: Iterable[visible_set.Example]) -> Reading:
             truth = example.em / min(example.pixels.shape[:2])
             reading.errors[example.name] = finding.value["height_ratio"] / truth - 1
     return reading
+
+
+def check(settings: Settings) -> Iterator[Row]:
+    """One check of a picture, ten pictures of 1024×1024 in turn."""
+    ours, theirs = race(settings.repetitions(3))
+    a, b = statistics.median(ours) * 1e3, statistics.median(theirs) * 1e3
+    yield Row(
+        "visible label looked for, 1024² pixels", "RapidOCR's defaults", a, b, "ms", a, 70.0, "≤ 70 ms",
+        form="{:.0f} ms", detail=detail(ours, theirs),
+    )  # fmt: skip
+
+
+def sets(settings: Settings) -> Iterator[Row]:
+    """Recall, heights and false alarms over the two sets."""
+    count = 24 if settings.quick else 600
+    with_label, without = read(visible_set.labelled(count)), read(visible_set.unlabelled(count))
+    for words, value, limit, at_least in (
+        (f"visible labels found, {with_label.count} pictures", with_label.recall, 99.0, True),
+        ("  heights of text within ±10 %", with_label.within, 100.0, True),
+        (f"  false alarms, {without.count} pictures without", len(without.false) / without.count, 0.5, False),
+    ):
+        yield Row(
+            words, "", 100 * value, None, "%", 100 * value, limit, f"{'≥' if at_least else '≤'} {limit:g} %",
+            form="{:.1f} %", at_least=at_least,
+        )  # fmt: skip
 
 
 def race(repetitions: int) -> tuple[list[float], list[float]]:

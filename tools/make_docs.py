@@ -7,6 +7,7 @@ Run it after a change of formats, rules, commands or public docstrings (tests/te
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from labeling.rule_catalogue import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "benchmarks" / "figures.json"
 NOTICE = "<!-- Written by tools/make_docs.py from the code; change that, then run make docs. -->\n"
+
+
+def _our_modules() -> None:
+    """Let what is not in the package be imported where this file is run as a script."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -102,6 +110,33 @@ def fuzzing_table() -> str:
     return table(header, [*rows, row("all", "", "", "", of=runs)])
 
 
+def figures_table() -> str:
+    """One row per figure that has a target, from the recorded runs in benchmarks/figures.json."""
+    _our_modules()
+    from benchmarks import history
+    from benchmarks._table import amount
+
+    figures = history.load(FIGURES)
+    rows = []
+    for row in figures["rows"]:
+        if row["limit"] is None:
+            continue
+        other = amount(row["other"], row["unit"]) if row["other"] is not None else ""
+        against = ", ".join(part for part in (other, row["versus"]) if part) or "–"
+        bare = f"{amount(row['bare'], row['unit'])}, {row['bare_of']}" if row["bare"] is not None else "–"
+        value = "∞" if math.isinf(row["value"]) else row["form"].format(row["value"])
+        wanted = row["target"] if row["reached"] else f"{row['target']}: missed"
+        rows.append((row["work"], amount(row["ours"], row["unit"]), against, bare, value, wanted))
+    about, days = figures["machine"], sorted({row["date"][:10] for row in figures["rows"]})
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return (
+        f"Medians of `make bench` and `make bench-full`, {when}; {about['cpus']} processors,\n"
+        f"Python {about['python']}, {versions}.\n\n"
+        + table(("Work", "Ours", "The alternative", "The limit: bare work", "Figure", "Wanted"), rows)
+    )
+
+
 # --- docs/rules.md ----------------------------------------------------------------------------------------------------
 
 
@@ -115,7 +150,7 @@ def clauses_table(table: Callable[..., str]) -> list[str]:
     """Clause → rule → example, from the catalogue and tests/rule_matrix.py."""
     from labeling.rule_catalogue import RETIRED, RULES
 
-    sys.path.append(str(ROOT))
+    _our_modules()
     from tests.rule_matrix import CASES, MEDIA, figures, why_not
 
     rows = []
@@ -305,8 +340,7 @@ def report_schema() -> str:
 
 def api_page() -> str:
     """docs/api.md, from the signatures and docstrings of the public API."""
-    if str(ROOT) not in sys.path:  # where this file is run as a script
-        sys.path.append(str(ROOT))
+    _our_modules()
     from tools.api_page import page
 
     return page(NOTICE)
@@ -327,6 +361,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "profiles": profiles_table,
     "fuzzing": fuzzing_table,
 }
+if FIGURES.exists():  # until the first recorded run the figures of the README are as people wrote them down
+    TABLES["figures"] = figures_table
 
 
 FILLED = ("README.md", "docs/security.md", "docs/schedulers.md")
