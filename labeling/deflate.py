@@ -64,6 +64,9 @@ class Decompressor(Protocol):
     def decompress(self, data: ReadableBuffer, max_length: int = 0, /) -> bytes:
         """Return what a part and the tail before it give; at most ``max_length`` bytes, if that is not 0."""
 
+    def copy(self) -> Decompressor:
+        """Return another one that has read as much."""
+
 
 def compressor(
     level: int, *, huffman: bool = False, rle: bool = False, raw: bool = False, before: ReadableBuffer = b""
@@ -93,13 +96,14 @@ def fast_compressor(*, raw: bool = False, before: ReadableBuffer = b"") -> Compr
     return _made(_fast, _ISAL_LEVEL, raw, zlib.Z_DEFAULT_STRATEGY, before)
 
 
-def decompressor(*, raw: bool = False) -> Decompressor:
+def decompressor(*, raw: bool = False, before: bytes = b"") -> Decompressor:
     """Return a decompressor, which is as strict as zlib is.
 
     Args:
         raw: Whether the stream has neither header nor check sum.
+        before: With ``raw``, what came before in the stream, which this part may refer to.
     """
-    made: Decompressor = _ng.decompressobj(-15 if raw else 15)
+    made: Decompressor = _ng.decompressobj(-15, before) if raw and before else _ng.decompressobj(-15 if raw else 15)
     return made
 
 

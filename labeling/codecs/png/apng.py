@@ -148,7 +148,7 @@ class Animation:
         """Refuse frames with less data than their size (fcTL) needs: Pillow shows the rest of them black."""
         for frame in self.frames:
             header = replace(self.look.header, width=frame.width, height=frame.height)
-            check_length(frame.stream, data_bytes(header))
+            check_length([frame.stream], data_bytes(header))
 
     def canvas_look(self) -> Look:
         """Choose the look to play the animation in: the file's own if it can express "nothing here", else RGBA."""

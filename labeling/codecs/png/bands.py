@@ -13,6 +13,7 @@ from labeling.codecs.png.colour import Look, shown
 from labeling.codecs.png.decode import Chunk, image_bodies, opened, still_shown
 from labeling.codecs.png.rows import Unfilter, bands, samples_of
 from labeling.codecs.png.samples import GRAY_ALPHA, RGBA
+from labeling.codecs.png.stream import Inflated
 from labeling.containers.base import Buffer
 
 
@@ -42,7 +43,7 @@ def banded(data: Buffer, orientation: int, max_pixels: int) -> Banded:
 
 def _bands(chunks: Sequence[Chunk], look: Look) -> Iterator[Pixels]:
     unfilter = Unfilter(look.header)
-    for band in bands(look.header, image_bodies(chunks)):
+    for band in bands(look.header, Inflated(image_bodies(chunks))):
         yield shown(look, samples_of(look.header, unfilter.lines(band), band.place.width))
 
 
@@ -81,7 +82,7 @@ def _joined(chunks: Sequence[Chunk], look: Look) -> Pixels:
     clear = header.colour in (GRAY_ALPHA, RGBA) or look.key is not None or look.palette is not None
     out = np.full((header.height, header.width, 4 if clear else 3), 255, np.uint8)
     unfilter = Unfilter(header)
-    for band in bands(header, image_bodies(chunks)):
+    for band in bands(header, Inflated(image_bodies(chunks))):
         place = band.place
         part = shown(look, samples_of(header, unfilter.lines(band), place.width))
         where = slice(place.y + band.top * place.dy, place.y + band.bottom * place.dy, place.dy)

@@ -17,6 +17,7 @@ from labeling.codecs.png.apng import Animation
 from labeling.codecs.png.colour import Look, shown
 from labeling.codecs.png.rows import Unfilter, bands
 from labeling.codecs.png.samples import Header, data_bytes, decode
+from labeling.codecs.png.stream import Inflated
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, apple_form, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
@@ -112,7 +113,7 @@ def check(data: bytes, max_pixels: int) -> bool:
         total, every, _ = frames(data, 1, max_pixels)
         return sum(1 for _ in every) == total
     unfilter = Unfilter(look.header)
-    for band in bands(look.header, image_bodies(chunks)):
+    for band in bands(look.header, Inflated(image_bodies(chunks))):
         unfilter.lines(band)
     return True
 

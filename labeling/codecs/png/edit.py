@@ -1,14 +1,14 @@
 """Paint on a still PNG picture band by band: rows away from the box stay as they are filtered, to the byte.
 
 If the overlay can be expressed in the picture's own colour type, no more than the box, the pixels on its right and the
-row below it get other filtered bytes. Otherwise all rows are converted. What comes out is decompressed again and
-compared, band by band, with what the source holds and what should be in the box.
+row below it get other filtered bytes; and what the file holds of the rows above it stays as it is compressed, up to a
+block that begins there. Otherwise all rows are converted. What comes out is decompressed again and compared, band by
+band, with what the source holds and what should be in the box.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,13 +16,15 @@ import numpy as np
 
 from labeling.codecs.base import Box, Painter, Pixels
 from labeling.codecs.pixels import Plan, backdrops
+from labeling.codecs.png import cut
 from labeling.codecs.png.colour import Laid, Look, lay, shown
 from labeling.codecs.png.rows import Band, Unfilter, bands, filtered, line_bytes, samples_of, unfiltered
 from labeling.codecs.png.samples import Header, Pass, Samples, data_bytes, row_bytes
-from labeling.codecs.png.stream import Deflated
+from labeling.codecs.png.stream import Deflated, Inflated, Kept, begins_as, chunk_of
 from labeling.codecs.png.survey import Survey, Window, spread, within
 from labeling.containers.base import Buffer
-from labeling.errors import WriteError
+from labeling.deflate import compressor, crc32
+from labeling.errors import UnreadableFile, WriteError
 
 _KEPT = 64 << 20
 """So many bytes of image data are kept until they are needed once more; more of them are decompressed again."""
@@ -43,8 +45,8 @@ class Edit(Protocol):
     look: Look
     note: str
 
-    def write(self, put: Callable[[bytes], object]) -> bool:
-        """Write the IDAT chunks with the given function.
+    def write(self, put: Callable[[Buffer], object]) -> bool:
+        """Write the IDAT chunks, in pieces, with the given function; some are views of the source.
 
         Returns:
             Whether the picture is dithered, as far as some of its rows tell.
@@ -54,7 +56,7 @@ class Edit(Protocol):
         """
         ...
 
-    def check(self, bodies: Iterable[Buffer]) -> None:
+    def check(self, bodies: Sequence[Buffer]) -> None:
         """Compare the new file's image data, the payloads of its IDAT chunks, with what was meant to be written.
 
         Raises:
@@ -63,12 +65,12 @@ class Edit(Protocol):
         ...
 
 
-def edit(look: Look, bodies: list[Buffer], plan: Plan, painter: Painter) -> Edit:
+def edit(look: Look, chunks: Sequence[memoryview], plan: Plan, painter: Painter) -> Edit:
     """Decide how a picture is painted on.
 
     Args:
         look: Its look.
-        bodies: The payloads of its IDAT chunks.
+        chunks: Its IDAT chunks.
         plan: Where the overlay goes.
         painter: What draws it.
 
@@ -77,12 +79,16 @@ def edit(look: Look, bodies: list[Buffer], plan: Plan, painter: Painter) -> Edit
     """
     header = look.header
     found = Survey(look, plan.stored)
+    bodies = [each[8:-4] for each in chunks]
 
     def overlaid() -> Laid:
         region = found.region()
         return lay(look, region, found.used, plan.overlay(painter, backdrops(shown(look, region))))
 
     covered = sum((window.bottom - window.top) * (1 + window.place.line) for window in found.windows)
+    stream = Inflated(
+        bodies, watch=-1 if header.interlaced else found.windows[0].top * (1 + found.windows[0].place.line)
+    )
     if (
         look.palette is None
         and look.key is None
@@ -90,18 +96,19 @@ def edit(look: Look, bodies: list[Buffer], plan: Plan, painter: Painter) -> Edit
         and not header.interlaced
         and covered <= _WAITING
     ):
-        return _Kept(look, plan.stored, found, overlaid, lambda: bands(header, bodies))
-    held = list(bands(header, bodies)) if data_bytes(header) <= _KEPT else None
+        return _Kept(look, plan.stored, found, overlaid, chunks, stream)
+    seen = bands(header, stream)
+    held = list(seen) if data_bytes(header) <= _KEPT else None
 
     def source() -> Iterable[Band]:
-        return bands(header, bodies) if held is None else held
+        return bands(header, Inflated(bodies)) if held is None else held
 
-    for band in source():
+    for band in seen if held is None else held:
         found.see(band)
     laid = overlaid()
     laid = replace(laid, look=replace(laid.look, header=replace(laid.look.header, interlaced=header.interlaced)))
     if laid.look.header == header:
-        return _Kept(laid.look, plan.stored, found, lambda: laid, source, seen=True)
+        return _Kept(laid.look, plan.stored, found, lambda: laid, chunks, stream, source)
     return _Converted(header, plan.stored, found, laid, source)
 
 
@@ -114,36 +121,78 @@ class _Kept:
         box: Box,
         found: Survey,
         laid: Callable[[], Laid],
-        source: Callable[[], Iterable[Band]],
-        *,
-        seen: bool = False,
+        chunks: Sequence[memoryview],
+        stream: Inflated,
+        source: Callable[[], Iterable[Band]] | None = None,
     ) -> None:
+        """``stream`` is read already, and ``found`` has seen its bands, if ``source`` gives them once more."""
         self.look, self.note = look, ""
-        self._header, self._box, self._found, self._laid, self._source = look.header, box, found, laid, source
-        self._seen = seen
+        self._header, self._box, self._found, self._laid = look.header, box, found, laid
+        self._chunks, self._bodies, self._stream, self._source = chunks, [each[8:-4] for each in chunks], stream, source
+        self._kept: Kept | None = None
+        self._first, self._lead = 0, b""  # the first row that is compressed again, and what is ahead of it
         self._painted: list[tuple[Window, Pixels]] = []
         self._sums: list[int] = []
 
-    def write(self, put: Callable[[bytes], object]) -> bool:
-        made = Deflated(put)
-        waiting: list[Band] = []
-        if self._seen:
+    def write(self, put: Callable[[Buffer], object]) -> bool:
+        made: Deflated | None = None
+        if self._source is not None:
             self._paint()
-        for band in self._source():
-            if not self._seen:
-                self._found.see(band)
-            if not self._painted and (waiting or any(w.part_of(band)[0].stop for w in self._found.windows)):
-                waiting.append(band)  # what is drawn depends on all of the box
-                if band.bottom < self._found.windows[-1].bottom:
-                    continue
-                self._paint()
-                for each in waiting:
-                    self._add(made, each)
-                waiting.clear()
-            else:
+            made, _ = self._begun(put)
+            for band in self._source():
                 self._add(made, band)
+        else:
+            waiting: list[Band] = []
+            for band in bands(self._header, self._stream):
+                self._found.see(band)
+                if made is not None:
+                    self._add(made, band)
+                elif waiting or any(w.part_of(band)[0].stop for w in self._found.windows):
+                    waiting.append(band)  # what is drawn depends on all of the box
+                    if band.bottom < self._found.windows[-1].bottom:
+                        continue
+                    self._paint()
+                    made, again = self._begun(put)
+                    for before in bands(self._header, again, self._first):
+                        if before.top >= waiting[0].top:
+                            break
+                        self._add(made, before)
+                    for each in waiting:
+                        self._add(made, each)
+                    waiting.clear()
+        assert made is not None
         made.finish()
         return self._found.is_dithered()
+
+    def _begun(self, put: Callable[[Buffer], object]) -> tuple[Deflated, Inflated]:
+        """Put the compressed data that can stay, and begin the rest of the stream.
+
+        Returns:
+            The rest, and the source's stream from its first row on.
+        """
+        if not self._header.interlaced:
+            window = self._found.windows[0]
+            self._kept = cut.kept(self._stream, self._bodies, window.top * (1 + window.place.line))
+        if self._kept is None:
+            return Deflated(put), Inflated(self._bodies)
+        left = self._kept.coded
+        for each in self._chunks:
+            if len(each) - 12 <= left:
+                put(each)
+            elif left:
+                for piece in chunk_of(b"IDAT", [each[8 : 8 + left]]):
+                    put(piece)
+            left = max(0, left - (len(each) - 12))
+        again, self._first, self._lead = self._behind(self._bodies, self._kept)
+        self._sums.append(crc32(self._lead))
+        return Deflated(put, self._kept), again
+
+    def _behind(self, bodies: Sequence[Buffer], kept: Kept) -> tuple[Inflated, int, bytes]:
+        """Return a stream behind what is kept: from which row on, and the bytes ahead of that."""
+        line = self._found.windows[0].place.line + 1
+        stream, first = Inflated.resumed(bodies, kept.mark), -(-kept.size // line)
+        stream.read(kept.size - kept.mark.produced)
+        return stream, first, bytes(stream.read(first * line - kept.size))
 
     def _paint(self) -> None:
         laid = self._laid()
@@ -153,7 +202,19 @@ class _Kept:
             self._painted.append((each, each.painted(self._header, columns, samples)))
 
     def _add(self, made: Deflated, band: Band) -> None:
+        if band.bottom <= self._first:
+            return
+        near = band.coded
+        if self._kept is not None:
+            near = range(max(near.start, self._kept.coded), near.stop)
+            ahead = max(0, self._first - band.top)
+            band = replace(band, top=band.top + ahead, rows=band.rows[ahead:])
         self._sums.append(self._sum_of(band))
+        raw = self._with_label(band).reshape(-1).data
+        made.add(self._lead + raw if self._lead else raw, len(near))
+        self._lead = b""
+
+    def _with_label(self, band: Band) -> Pixels:
         for window, new in self._painted:
             down, across = window.part_of(band)
             if down.stop:
@@ -161,9 +222,8 @@ class _Kept:
                 at = band.top + down.start - window.top
                 rows = band.rows.copy()  # the source may be looked at once more
                 rows[down, across] = filtered(kinds, new[at : at + len(kinds) + 1], window.bpp)
-                made.add(rows.reshape(-1).data, band.coded)
-                return
-        made.add(band.rows.reshape(-1).data, band.coded)
+                return rows
+        return band.rows
 
     def _sum_of(self, band: Band) -> int:
         """Return a check sum of all bytes that may not change: the filter bytes too."""
@@ -172,33 +232,56 @@ class _Kept:
         for window, _ in self._painted:
             down, across = window.part_of(band)
             if down.stop:
-                total = zlib.crc32(band.rows[at : down.start].data, total)
+                total = crc32(band.rows[at : down.start].data, total)
                 part = band.rows[down].copy()
                 part[:, across] = 0
-                total = zlib.crc32(part.data, total)
+                total = crc32(part.data, total)
                 at = down.stop
-        return zlib.crc32(band.rows[at:].data, total)
+        return crc32(band.rows[at:].data, total)
 
-    def check(self, bodies: Iterable[Buffer]) -> None:
+    def check(self, bodies: Sequence[Buffer]) -> None:
         sums = iter(self._sums)
         above = {id(window): window.above for window, _ in self._painted}
-        for band in bands(self._header, bodies):
-            if self._sum_of(band) != next(sums, None):
-                raise _not_read_back()
-            for window, new in self._painted:
-                down = window.part_of(band)[0]
-                if not down.stop:
-                    continue
-                lines = unfiltered(self._header, band.place, above[id(window)], band.rows[down])
-                raw = line_bytes(self._header, lines)
-                above[id(window)] = raw[-1].tobytes()
-                at = band.top + down.start - window.top + 1
-                left = max(window.low - window.bpp, 0)
-                wanted = new[at : at + len(raw), left - window.low + window.bpp :]
-                if not np.array_equal(raw[:, left : window.high], wanted):
+        try:
+            stream, first = self._read_again(bodies, sums)
+            for band in bands(self._header, stream, first):
+                if self._sum_of(band) != next(sums, None):
                     raise _not_read_back()
-        if next(sums, None) is not None:
+                for window, new in self._painted:
+                    down = window.part_of(band)[0]
+                    if not down.stop:
+                        continue
+                    lines = unfiltered(self._header, band.place, above[id(window)], band.rows[down])
+                    raw = line_bytes(self._header, lines)
+                    above[id(window)] = raw[-1].tobytes()
+                    at = band.top + down.start - window.top + 1
+                    left = max(window.low - window.bpp, 0)
+                    wanted = new[at : at + len(raw), left - window.low + window.bpp :]
+                    if not np.array_equal(raw[:, left : window.high], wanted):
+                        raise _not_read_back()
+        except UnreadableFile as error:
+            raise _not_read_back() from error
+        if next(sums, None) is not None or not stream.ended:
             raise _not_read_back()
+
+    def _read_again(self, bodies: Sequence[Buffer], sums: Iterator[int]) -> tuple[Inflated, int]:
+        """Begin to read the new stream.
+
+        Where it begins as the old one, to the byte, any decompressor is in the same state behind that: it is enough to
+        go on from one of the source. Its check sum is of all that came before, too.
+
+        Returns:
+            The stream, and the row that comes next.
+        """
+        kept = self._kept
+        if kept is None:
+            return Inflated(bodies), 0
+        if not begins_as(bodies, self._bodies, kept.coded):
+            raise _not_read_back()
+        stream, first, lead = self._behind(bodies, kept)
+        if crc32(lead) != next(sums, None):
+            raise _not_read_back()
+        return stream, first
 
 
 class _Converted:
@@ -212,13 +295,13 @@ class _Converted:
         self._dithered = found.is_dithered()
         self._sums: list[int] = []
 
-    def write(self, put: Callable[[bytes], object]) -> bool:
+    def write(self, put: Callable[[Buffer], object]) -> bool:
         made = Deflated(put)
         above, place = b"", None
         for band, new in self._rows():
             if band.place is not place:
                 place, above = band.place, bytes(new.shape[1])
-            self._sums.append(zlib.crc32(new.data))
+            self._sums.append(crc32(new.data))
             made.add(_filtered_best(self._new, band.rows[:, 0], above, new).reshape(-1).data)
             above = new[-1].tobytes()
         made.finish()
@@ -243,14 +326,18 @@ class _Converted:
         samples[first - top : last - top, across] = part[first - down.start : last - down.start]
         return samples
 
-    def check(self, bodies: Iterable[Buffer]) -> None:
+    def check(self, bodies: Sequence[Buffer]) -> None:
         sums = iter(self._sums)
         unfilter = Unfilter(self._new)
-        for band in bands(self._new, bodies):
-            lines = np.ascontiguousarray(line_bytes(self._new, unfilter.lines(band)))
-            if zlib.crc32(lines.data) != next(sums, None):
-                raise _not_read_back()
-        if next(sums, None) is not None:
+        stream = Inflated(bodies)
+        try:
+            for band in bands(self._new, stream):
+                lines = np.ascontiguousarray(line_bytes(self._new, unfilter.lines(band)))
+                if crc32(lines.data) != next(sums, None):
+                    raise _not_read_back()
+        except UnreadableFile as error:
+            raise _not_read_back() from error
+        if next(sums, None) is not None or not stream.ended:
             raise _not_read_back()
 
 
@@ -272,12 +359,17 @@ def _filtered_best(header: Header, own: Pixels, above: bytes, new: Pixels) -> Pi
     window[1:, bpp:] = new
     tried = max(1, min(len(new), _TRIED // new.shape[1]))
     every = own, np.full_like(own, 2), np.zeros_like(own)
-    lengths = [len(zlib.compress(filtered(kinds[:tried], window[: tried + 1], bpp).data, 1)) for kinds in every]
+    lengths = [_length(filtered(kinds[:tried], window[: tried + 1], bpp)) for kinds in every]
     best = every[lengths.index(min(lengths))]
     out = np.empty((len(new), 1 + new.shape[1]), np.uint8)
     out[:, 0] = best
     out[:, 1:] = filtered(best, window, bpp)
     return out
+
+
+def _length(rows: Pixels) -> int:
+    stream = compressor(1)
+    return len(stream.compress(rows.data)) + len(stream.flush())
 
 
 _TRIED = 1 << 17

@@ -42,7 +42,8 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
         dots = False
         note += "; it is not interlaced any more" if look.header.interlaced else ""
     else:
-        still = edit(look, image_bodies(chunks), plan, painter)
+        view = memoryview(raw)
+        still = edit(look, [view[c.start : c.end] for c in chunks if c.kind == b"IDAT"], plan, painter)
         dots = _splice(raw, chunks, look, still.look, out, lambda: still.write(out.write))
         made, note = out.getvalue(), still.note
         still.check(image_bodies(opened(made, max_pixels)[0]))

@@ -7,8 +7,7 @@ they are, filtered, and are only compressed again.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +26,7 @@ from labeling.codecs.png.samples import (
 )
 from labeling.codecs.png.stream import Inflated
 from labeling.containers.base import Buffer
+from labeling.deflate import adler32
 from labeling.errors import UnreadableFile
 
 BAND = 1 << 20
@@ -41,13 +41,13 @@ class Band:
         place: The pass that they are of.
         top: The first of them, counted in the pass.
         rows: (n, 1 + bytes of a row) uint8, writeable.
-        coded: Compressed bytes that they took.
+        coded: From which compressed byte to which they were.
     """
 
     place: Pass
     top: int
     rows: Pixels
-    coded: int
+    coded: range
 
     @property
     def bottom(self) -> int:
@@ -55,28 +55,31 @@ class Band:
         return self.top + len(self.rows)
 
 
-def bands(header: Header, bodies: Iterable[Buffer]) -> Iterator[Band]:
+def bands(header: Header, source: Inflated, first: int = 0) -> Iterator[Band]:
     """Decompress image data in bands of rows.
+
+    Args:
+        header: The header.
+        source: The stream.
+        first: The row that comes next in it. The bands end where they end if all is read.
 
     Raises:
         UnreadableFile: The data is damaged or too short.
     """
-    source = Inflated(bodies)
-    done, wanted = 0, data_bytes(header)
+    wanted = data_bytes(header)
     for part in passes(header):
         line = part.line + 1
         step = max(1, BAND // part.width)
-        for top in range(0, part.height, step):
-            size = min(step, part.height - top) * line
+        for begin in range(first // step * step, part.height, step):
+            top, bottom = max(begin, first), min(begin + step, part.height)
             before = source.consumed
-            raw = source.read(size)
-            done += len(raw)
-            if len(raw) < size:
+            raw = source.read((bottom - top) * line)
+            if len(raw) < (bottom - top) * line:
                 raise UnreadableFile(
-                    f"the PNG image data ends after {done} of {wanted} bytes; the file is damaged or cut off"
+                    f"the PNG image data ends after {source.produced} of {wanted} bytes; the file is damaged or cut off"
                 )
             rows = np.frombuffer(raw, np.uint8).reshape(-1, line)
-            yield Band(part, top, rows, source.consumed - before)
+            yield Band(part, top, rows, range(before, source.consumed))
     source.finish()
 
 
@@ -110,7 +113,7 @@ def unfiltered(header: Header, part: Pass, above: bytes, rows: Pixels) -> Sample
         stand_in = Header(part.line, len(rows) + 1, 8, GRAY)
     else:
         stand_in = replace(header, width=part.width, height=len(rows) + 1, interlaced=False)
-    return decode(stand_in, _stored(b"\0" + above, rows.reshape(-1)), checked=True)[1:]
+    return decode(stand_in, *_stored(b"\0" + above, rows.reshape(-1)), checked=True)[1:]
 
 
 def line_bytes(header: Header, lines: Samples) -> Pixels:
@@ -127,15 +130,15 @@ _STORED = 65535
 """Bytes in a stored block of Deflate at most (RFC 1951, 3.2.4)."""
 
 
-def _stored(first: bytes, rest: Pixels) -> bytes:
-    """Return bytes as a zlib stream without compression: copied, where zlib would take its time."""
+def _stored(first: bytes, rest: Pixels) -> list[Buffer]:
+    """Return bytes as a zlib stream without compression, in parts: zlib would take its time."""
     parts: list[Buffer] = [b"\x78\x01"]
     for data in (first, rest.data):
         for at in range(0, len(data), _STORED):
             block = data[at : at + _STORED]
             parts += (b"\0" + len(block).to_bytes(2, "little") + (len(block) ^ 0xFFFF).to_bytes(2, "little"), block)
-    parts += (b"\1\0\0\xff\xff", zlib.adler32(rest.data, zlib.adler32(first)).to_bytes(4, "big"))
-    return b"".join(parts)
+    parts += (b"\1\0\0\xff\xff", adler32(rest.data, adler32(first)).to_bytes(4, "big"))
+    return parts
 
 
 def filtered(kinds: Pixels, window: Pixels, bpp: int) -> Pixels:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import decoding, encoding
-from labeling.codecs.png.stream import Inflated
+from labeling.codecs.png.stream import Inflated, chunk_of
+from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import LabelingError, UnreadableFile
 
@@ -77,17 +79,18 @@ class Header:
         return int((1 << self.depth) - 1)
 
 
-def _minimal(header: Header, stream: bytes) -> bytes:
+def _minimal(header: Header, stream: Sequence[Buffer]) -> bytes:
     palette = chunk(b"PLTE", bytes(3 << header.depth)) if header.colour == PALETTE else b""
-    return SIGNATURE + chunk(b"IHDR", header.body()) + palette + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
+    head = SIGNATURE + chunk(b"IHDR", header.body()) + palette
+    return b"".join([head, *chunk_of(b"IDAT", stream), chunk(b"IEND", b"")])  # copied once
 
 
-def decode(header: Header, stream: bytes, *, checked: bool = False) -> Samples:
+def decode(header: Header, *stream: Buffer, checked: bool = False) -> Samples:
     """Decode the image data of one picture or frame.
 
     Args:
         header: The header, with the size of the frame.
-        stream: The payloads of its IDAT or fdAT chunks, joined.
+        stream: The payloads of its IDAT or fdAT chunks.
         checked: Whether the stream is known to be sound and long enough.
 
     Raises:
@@ -112,7 +115,7 @@ def decode(header: Header, stream: bytes, *, checked: bool = False) -> Samples:
     return samples.reshape(header.height, header.width, header.channels)
 
 
-def _decode_deep_colour(header: Header, stream: bytes, checked: bool) -> Samples:
+def _decode_deep_colour(header: Header, stream: Sequence[Buffer], checked: bool) -> Samples:
     """Decode 16-bit RGB and RGBA, which Pillow would reduce to 8 bits.
 
     OpenCV silently returns a part of the picture when the stream is cut off, so the length of the data is checked
@@ -131,9 +134,9 @@ def _decode_deep_colour(header: Header, stream: bytes, checked: bool) -> Samples
     return np.asarray(samples)
 
 
-def check_length(stream: bytes, wanted: int) -> None:
-    """Raise :class:`UnreadableFile` if a zlib stream holds fewer bytes than ``wanted``."""
-    source, got = Inflated([stream]), 0
+def check_length(stream: Sequence[Buffer], wanted: int) -> None:
+    """Raise :class:`UnreadableFile` if a zlib stream, in parts, holds fewer bytes than ``wanted``."""
+    source, got = Inflated(stream), 0
     while made := len(source.read(min(1 << 22, wanted - got))):
         got += made
     if got < wanted:

@@ -2,29 +2,86 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from labeling.containers.base import Buffer
-from labeling.containers.png import chunk
+from labeling.deflate import (
+    SYNC,
+    WINDOW,
+    Compressor,
+    Decompressor,
+    DeflateError,
+    adler32,
+    compressor,
+    crc32,
+    decompressor,
+    fast_compressor,
+)
 from labeling.errors import UnreadableFile
 
-_FED = 1 << 16
-"""Bytes that are handed to zlib at once: it copies what it has not taken yet each time."""
+FED = 1 << 16
+"""Bytes that are handed to the decompressor at once: it copies what it has not taken yet each time."""
+
+_APART = 4 << 20
+"""Decompressed bytes after which the state is marked at the latest."""
+
+_MARKS = 6
+"""Marks that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The state of a decompressor somewhere in a stream.
+
+    Attributes:
+        state: The decompressor; it is copied whenever it is to go on.
+        consumed: Compressed bytes before.
+        produced: Decompressed bytes before.
+        sum: Their check sum (Adler-32).
+    """
+
+    state: Decompressor
+    consumed: int
+    produced: int
+    sum: int
 
 
 class Inflated:
     """A stream in the payloads of chunks, decompressed as far as it is asked for.
 
+    Args:
+        bodies: The payloads.
+        watch: Up to so many decompressed bytes, the state is marked every now and then.
+
     Attributes:
         consumed: Compressed bytes used so far.
+        produced: Decompressed bytes so far.
+        marks: The last marks, in their order.
     """
 
-    def __init__(self, bodies: Iterable[Buffer]) -> None:
+    def __init__(self, bodies: Iterable[Buffer], watch: int = -1) -> None:
         self._pieces = _in_pieces(bodies)
-        self._stream = zlib.decompressobj()
+        self._stream = decompressor()
         self._tail: Buffer = b""
-        self.consumed = 0
+        self.consumed = self.produced = 0
+        self._watch, self._sum = watch, 1
+        self.marks: deque[Mark] = deque(maxlen=_MARKS)
+
+    @classmethod
+    def resumed(cls, bodies: Iterable[Buffer], mark: Mark) -> Inflated:
+        """Go on at a mark, in a stream that is the same up to there."""
+        made = cls(_beyond(bodies, mark.consumed))
+        made._stream = mark.state.copy()
+        made.consumed, made.produced = mark.consumed, mark.produced
+        return made
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream was read up to its end and its check sum is right."""
+        return self._stream.eof
 
     def read(self, size: int) -> bytearray:
         """Return the next ``size`` bytes, or fewer if the stream ends before.
@@ -56,20 +113,97 @@ class Inflated:
                 return
 
     def _decompressed(self, piece: Buffer, most: int) -> bytes:
+        if self.produced <= self._watch:
+            self._mark()
         try:
             made = self._stream.decompress(piece, most)
-        except zlib.error as error:
+        except DeflateError as error:
             raise UnreadableFile(f"the PNG image data is damaged ({error})") from error
         self._tail = self._stream.unconsumed_tail
         self.consumed += len(piece) - len(self._tail)
+        if self.produced <= self._watch:
+            self._sum = adler32(made, self._sum)
+        self.produced += len(made)
         return made
+
+    def _mark(self) -> None:
+        last = self.marks[-1] if self.marks else None
+        if last is None or self.consumed - last.consumed >= FED or self.produced - last.produced >= _APART:
+            self.marks.append(Mark(self._stream.copy(), self.consumed, self.produced, self._sum))
 
 
 def _in_pieces(bodies: Iterable[Buffer]) -> Iterator[Buffer]:
     for body in bodies:
         view = memoryview(body)
-        for at in range(0, len(view), _FED):
-            yield view[at : at + _FED]
+        for at in range(0, len(view), FED):
+            yield view[at : at + FED]
+
+
+def _beyond(bodies: Iterable[Buffer], skipped: int) -> Iterator[Buffer]:
+    for body in bodies:
+        if skipped < len(body):
+            yield memoryview(body)[skipped:]
+        skipped = max(0, skipped - len(body))
+
+
+def part(bodies: Iterable[Buffer], start: int, stop: int) -> bytes:
+    """Return bytes ``start`` to ``stop`` of a stream; fewer, if it ends before."""
+    found: list[Buffer] = []
+    for body in _beyond(bodies, start):
+        found.append(memoryview(body)[: stop - start])
+        start += len(found[-1])
+        if start >= stop:
+            break
+    return b"".join(found)
+
+
+def begins_as(bodies: Iterable[Buffer], others: Iterable[Buffer], size: int) -> bool:
+    """Return whether two streams have the same ``size`` first bytes."""
+    one, other = (_Reader(each) for each in (bodies, others))
+    for at in range(0, size, FED):
+        count = min(FED, size - at)
+        if one.read(count) != other.read(count):
+            return False
+    return True
+
+
+class _Reader:
+    def __init__(self, bodies: Iterable[Buffer]) -> None:
+        self._bodies, self._rest = iter(bodies), memoryview(b"")
+
+    def read(self, count: int) -> bytes:
+        found: list[Buffer] = []
+        while count > 0:
+            if not self._rest:
+                body = next(self._bodies, None)
+                if body is None:
+                    break
+                self._rest = memoryview(body)
+            found.append(self._rest[:count])
+            self._rest = self._rest[count:]
+            count -= len(found[-1])
+        return b"".join(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The beginning of a stream that stays as it is, to the bit.
+
+    Attributes:
+        size: Its bytes when decompressed.
+        coded: Its whole bytes; the bits beyond them are in ``joint``.
+        joint: Its last bits, and an empty stored block that fills the byte.
+        before: The last bytes that it decompresses to, up to :data:`~labeling.deflate.WINDOW` of them.
+        sum: The check sum (Adler-32) of all of them.
+        mark: A state before its end.
+    """
+
+    size: int
+    coded: int
+    joint: bytes
+    before: bytes
+    sum: int
+    mark: Mark
 
 
 class Deflated:
@@ -79,14 +213,19 @@ class Deflated:
     stream had been made at once.
     """
 
-    def __init__(self, put: Callable[[bytes], object]) -> None:
-        """``put`` gets each chunk."""
+    def __init__(self, put: Callable[[Buffer], object], kept: Kept | None = None) -> None:
+        """Begin a stream.
+
+        Args:
+            put: Gets the chunks, in pieces.
+            kept: What the stream begins with, if somebody else puts that, up to its last whole byte.
+        """
         self._put = put
-        self._held = [b"\x78\x01"]
-        self._size = 2
-        self._sum = zlib.adler32(b"")
-        self._before = b""
-        self._level = self._parts = 0
+        self._held: list[Buffer] = [b"\x78\x01" if kept is None else kept.joint]
+        self._size = len(self._held[0])
+        self._sum, self._before = (1, b"") if kept is None else (kept.sum, kept.before)
+        self._spare = 0 if kept is None else kept.coded // _SPARE
+        self._level, self._parts = (0, 0) if kept is None else (1, 1)
 
     def add(self, raw: Buffer, near: int | None = None) -> None:
         """Compress a part.
@@ -95,9 +234,14 @@ class Deflated:
             raw: The part.
             near: Bytes that it should not take many more than, if that can be; ``None`` if that is not known.
         """
-        made = self._compressed(raw, _USUAL) if near is None else self._near(raw, near + near // _MORE + 64)
-        self._sum = zlib.adler32(raw, self._sum)
-        self._before = bytes(memoryview(raw)[-_WINDOW:])
+        if near is None:
+            made = self._compressed(raw, _usual)
+        else:
+            most = near + near // _MORE + 64
+            made = self._near(raw, most + self._spare)
+            self._spare = max(0, self._spare - max(0, len(made) - most))
+        self._sum = adler32(raw, self._sum)
+        self._before = (self._before + bytes(memoryview(raw)[-WINDOW:]))[-WINDOW:]
         self._write(made)
 
     def _near(self, raw: Buffer, most: int) -> bytes:
@@ -116,24 +260,31 @@ class Deflated:
         """End the stream with an empty block and the check sum."""
         self._write(b"\x03\x00" + self._sum.to_bytes(4, "big"), last=True)
 
-    def _compressed(self, raw: Buffer, how: tuple[int, int]) -> bytes:
-        level, strategy = how
-        if self._before:
-            stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy, self._before)
-        else:
-            stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy)
-        return stream.compress(raw) + stream.flush(zlib.Z_SYNC_FLUSH)
+    def _compressed(self, raw: Buffer, how: Callable[..., Compressor]) -> bytes:
+        stream = how(raw=True, before=self._before)
+        return stream.compress(raw) + stream.flush(SYNC)
 
     def _write(self, made: bytes, last: bool = False) -> None:
         self._held.append(made)
         self._size += len(made)
         if last or self._size >= _CHUNK:
-            self._put(chunk(b"IDAT", b"".join(self._held)))
+            for each in chunk_of(b"IDAT", self._held):
+                self._put(each)
             self._held, self._size = [], 0
 
 
-_LEVELS = ((1, zlib.Z_HUFFMAN_ONLY), *((level, zlib.Z_DEFAULT_STRATEGY) for level in (1, 3, 6, 9)))
-_USUAL = (4, zlib.Z_DEFAULT_STRATEGY)
+def chunk_of(name: bytes, parts: Sequence[Buffer]) -> list[Buffer]:
+    """Return a chunk whose payload is given in parts; they are not copied."""
+    total = crc32(name)
+    for each in parts:
+        total = crc32(each, total)
+    return [sum(map(len, parts)).to_bytes(4, "big") + name, *parts, total.to_bytes(4, "big")]
+
+
+_LEVELS: tuple[Callable[..., Compressor], ...] = (
+    partial(compressor, 1, huffman=True), fast_compressor, *(partial(compressor, level) for level in (3, 6, 9))
+)  # fmt: skip
+_usual = partial(compressor, 4)
 
 _AGAIN = 8
 """After so many parts, it is tried whether less will do as well."""
@@ -141,8 +292,8 @@ _AGAIN = 8
 _MORE = 25
 """The part of its size by which a stream may become larger before it is compressed harder: 4 %."""
 
-_WINDOW = 32768
-"""How far a stream can refer back."""
+_SPARE = 100
+"""The part of what is kept by which the rest may become larger beyond that, so that it takes less time: 1 %."""
 
 _CHUNK = 1 << 20
 """Bytes from which on a chunk is put."""
