@@ -7,6 +7,7 @@ GB 32100-2015 (the unified social credit code and its check digit).
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -222,16 +223,17 @@ class Label:
     created: datetime | None = None
 
     def __post_init__(self) -> None:
-        for name in (name for name in self.__slots__ if name not in ("origin", "created")):
-            if not isinstance(value := getattr(self, name), str):
+        texts = {name: getattr(self, name) for name in self.__slots__ if name not in ("origin", "created")}
+        for name, value in texts.items():
+            if not isinstance(value, str):
                 raise LabelingError(f"`{name}` must be text, not {value!r}")
         for name in ("producer", "content_id"):
-            if not self.by_platform and not getattr(self, name).strip():
+            if not texts[name].strip() and not self.by_platform:
                 raise LabelingError(f"the label needs a {name.replace('_', ' ')}", hint=f"give one with `{name}`")
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if isinstance(value, str):
-                _check_value(name, value)
+        for name, value in texts.items():
+            _check_value(name, value)
+        if isinstance(self.origin, str):
+            _check_value("origin", self.origin)
         if self.created is not None and self.created.tzinfo is None:
             object.__setattr__(self, "created", self.created.replace(tzinfo=UTC))
 
@@ -277,9 +279,13 @@ def is_usual_character(character: str) -> bool:
     return "!" <= character <= "~" and character != "\\"
 
 
+_UNSTORABLE = re.compile("[\0-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
 def _check_value(name: str, value: str) -> None:
+    if len(value) <= MAX_VALUE and not _UNSTORABLE.search(value):
+        return
     shown = name.replace("_", " ")
     if len(value) > MAX_VALUE:
         raise LabelingError(f"the {shown} is {len(value)} characters long", hint=f"at most {MAX_VALUE} are allowed")
-    if any(c < " " or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff\x7f" for c in value):
-        raise LabelingError(f"the {shown} holds control characters or broken Unicode", hint="remove them")
+    raise LabelingError(f"the {shown} holds control characters or broken Unicode", hint="remove them")

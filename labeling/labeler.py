@@ -207,10 +207,10 @@ class Labeler(LabelerOptions):
             >>> made.report.verdicts["cn"].outcome == "compliant"
             True
         """
-        options_of(LabelerOptions)["quality"].check(quality)
-        if quality is None:
-            quality = self.quality
-        options = replace(self._options, quality=quality, lossless=lossless)
+        options = self._options
+        if quality is not None or lossless:
+            options_of(LabelerOptions)["quality"].check(quality)
+            options = replace(options, quality=self.quality if quality is None else quality, lossless=lossless)
         with guarded("label the picture"):
             if isinstance(picture, bytes | bytearray | memoryview):
                 name, data = files.load(picture)

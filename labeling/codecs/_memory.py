@@ -140,9 +140,9 @@ def put(image: Image.Image, plan: Plan, overlay: Pixels) -> None:
     """Blend an RGBA overlay, as stored, into the box of ``image``, in place and whatever its mode."""
     left, top, _, _ = plan.stored
     if image.mode in ("RGB", "L", "YCbCr"):  # Pillow's own blending, because this path has to be fast
-        layer = Image.fromarray(overlay)
+        layer = Image.fromarray(overlay)  # it shares the overlay's memory, and Pillow lays it on RGB as it is
         colour = layer.convert("RGB") if image.mode == "YCbCr" else layer  # Pillow cannot convert RGBA to YCbCr
-        image.paste(colour.convert(image.mode), (left, top), layer)
+        image.paste(colour if image.mode == "RGB" else colour.convert(image.mode), (left, top), layer)
     elif image.mode == "RGBA":
         image.alpha_composite(Image.fromarray(overlay), (left, top))
     else:

@@ -28,7 +28,7 @@ from labeling.containers.base import (
     Unfit,
 )
 from labeling.containers.edits import MediaEdit, splice
-from labeling.containers.format_row import Cost, Format, Muxer, Unread, resolve
+from labeling.containers.format_row import Cost, Format, Muxer, PictureEncoding, Unread, resolve
 from labeling.containers.formats import (
     HEAD,
     claimed_by,
@@ -63,6 +63,7 @@ __all__ = [
     "claimed_by",
     "crop_of",
     "format_named",
+    "holds_only",
     "identify",
     "inventory",
     "inventory_in_parts",
@@ -91,6 +92,20 @@ def read(data: Buffer | FileBytes | Pieces) -> Contents:
         raise UnsupportedFormat("the content is of no format that this version knows")
     contents: Contents = container_module(row).read(_whole(data) if row.media else data)
     return contents
+
+
+def holds_only(data: bytes, packet: bytes, encoding: PictureEncoding) -> bool:
+    """Say whether a file that an encoder has just returned holds an XMP packet, and no other place for a label.
+
+    Args:
+        data: What the encoder returned, to the byte.
+        packet: The packet that it was given.
+        encoding: What the table of formats says about encoding it.
+
+    Returns:
+        Whether the packet was read back so; where it was not, or is not read so quickly, :func:`read` tells.
+    """
+    return bool(encoding.proof) and bool(resolve(encoding.proof, __name__)(data, packet))
 
 
 def inventory(data: Buffer | FileBytes | Pieces, contents: Contents) -> Iterator[Entry]:

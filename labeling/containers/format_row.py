@@ -47,6 +47,10 @@ class PictureEncoding:
     keeps_xmp: bool = False
     """The encoder writes an XMP packet exactly where the container would: the file need not be rewritten for it."""
 
+    proof: str = ""
+    """Function in :mod:`labeling.containers` that says, with less work than the container's ``read``, whether what the
+    encoder has just returned holds a packet and no other place for a label: (file, packet) → bool."""
+
     title: str = ""
     """For people; by default the name in capitals."""
 

@@ -59,7 +59,8 @@ _PICTURES: tuple[Format, ...] = (
         painter=".jpeg.paint", on_file="only the blocks under it change (DCT-level edit)",
         encodings=(
             PictureEncoding(name="jpeg", aliases=("jpg",), media_type="image/jpeg", encoder="._encoders:jpeg",
-                     modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True, extension="jpg", lossy=True,
+                     modes=("RGB", "L", "CMYK", "YCbCr"), keeps_xmp=True, proof=".jpeg.metadata:holds_only",
+                     extension="jpg", lossy=True,
                      iim_by=".jpeg.iptc:with_iim",
                      holds_comment=True, holds_resolution=True),
         ),

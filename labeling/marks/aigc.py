@@ -68,7 +68,10 @@ def encoded_fields(label: Label) -> dict[str, str]:
 
 def dump(value: dict[str, Any]) -> str:
     """Return an object as JSON in the compact form of the standard's examples."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def label_of(finding: Finding) -> Label | None:

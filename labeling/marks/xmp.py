@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from xml.parsers import expat
 
@@ -283,9 +283,28 @@ def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
     An existing property keeps its place and its prefix; further copies of it are removed. New ones are added in one
     ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` as :func:`parse` does.
     """
-    packet = _blank() if raw is None else parse(raw)
-    if not packet.rdf_qname:
-        packet = _blank()
+    if raw is not None and (packet := parse(raw)).rdf_qname:
+        return _updated(packet, values)
+    given = {name: value for name, value in values.items() if value is not None}
+    pieces = _template(tuple((name, name.prefix) for name in given))
+    texts = [_escape(value).encode() for value in given.values()]
+    return b"".join([piece for pair in zip(pieces, [*texts, b""], strict=True) for piece in pair])
+
+
+_HOLE = "\0"
+"""Stands for a value in a template: no XML holds it (XML 1.0, 2.2)."""
+
+
+@lru_cache(maxsize=64)
+def _template(names: tuple[tuple[Name, str], ...]) -> tuple[bytes, ...]:
+    """Return a new packet with these properties, in the pieces between which their values go.
+
+    ``names`` are given with their prefixes, which do not count where names are compared.
+    """
+    return tuple(_updated(_blank(), {name: _HOLE for name, _ in names}).split(_HOLE.encode()))
+
+
+def _updated(packet: Packet, values: dict[Name, str | None]) -> bytes:
     edits: list[tuple[int, int, bytes]] = []
     fresh: dict[Name, str] = {}
     for name, value in values.items():

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from labeling.codecs import Painted
+    from labeling.containers.format_row import PictureEncoding
     from labeling.marks.credentials import Signer
     from labeling.marks.visible import LabelPainter
 
@@ -110,9 +111,10 @@ class LabeledImage:
         file: bytes | Pieces,
         label: Label,
         options: LabelingOptions,
-        contents: Contents,
+        contents: Contents | None = None,
         found: metadata.Found | None = None,
         *,
+        media_type: str,
         name: str,
         visible: Finding | None,
         how: Sequence[str],
@@ -122,8 +124,9 @@ class LabeledImage:
         self.label = label
         self.how = tuple(how)
         self.lost = tuple(lost)
+        self._media_type = media_type
         self._options = options
-        self._contents = contents
+        self._read = contents
         self._scanned = found
         self.name = name
         self._visible = visible
@@ -155,7 +158,12 @@ class LabeledImage:
     @property
     def media_type(self) -> str:
         """The media type of ``data``."""
-        return self._contents.media_type
+        return self._media_type
+
+    @cached_property
+    def _contents(self) -> Contents:
+        """What is in ``data``: read when the report is asked for, if that has not been necessary before."""
+        return self._read or containers.read(self.data)
 
     @cached_property
     def report(self) -> Report:
@@ -213,12 +221,12 @@ def label_pixels(
         blank = metadata.Found()
         data = b"".join(_with_metadata(data, containers.read(data), blank, label, options, packet, properties))
     data = _signed(data, encoding.media_type, label, options)
-    contents = containers.read(data)
-    if not _holds_only(contents, embedded_packet):
-        check_label(metadata.scan(contents), label)
-    visible, said_of_dots = _visible_mark(painted, options, data, contents, metadata.scan(contents).orientation)
+    contents, found = _read_encoded(data, encoding, embedded_packet, label)
+    visible, said_of_dots = _visible_mark(painted, options, data, contents, found.orientation if found else 1)
     how = [*([painted.how] if painted.how else []), *said_of_dots, *stays]
-    return LabeledImage(data, label, options, contents, name=name, visible=visible, how=how)
+    return LabeledImage(
+        data, label, options, contents, found, media_type=encoding.media_type, name=name, visible=visible, how=how
+    )
 
 
 def label_bytes(data: bytes, name: str, label_for: LabelFor, options: LabelingOptions) -> LabeledImage:
@@ -333,7 +341,10 @@ def write(
     lost += painted.lost if painted else ()
     if options.strict:
         refuse(lost)
-    return LabeledImage(result, label, options, after, seen, name=name, visible=visible, how=how, lost=lost)
+    return LabeledImage(
+        result, label, options, after, seen,
+        media_type=after.media_type, name=name, visible=visible, how=how, lost=lost,
+    )  # fmt: skip
 
 
 def _paint(data: bytes, contents: Contents, found: metadata.Found, options: LabelingOptions) -> Painted:
@@ -367,7 +378,7 @@ _NOT_READ = (
 
 
 def _visible_mark(
-    painted: Painted, options: LabelingOptions, data: bytes | Pieces, contents: Contents, orientation: int
+    painted: Painted, options: LabelingOptions, data: bytes | Pieces, contents: Contents | None, orientation: int
 ) -> tuple[Finding | None, tuple[str, ...]]:
     """Return the finding on what was painted, and what is to be said of it.
 
@@ -382,6 +393,7 @@ def _visible_mark(
     with suppress(MissingDependency):
         from labeling.verification.visible import visible_of
 
+        contents = contents or containers.read(data)
         read = visible_of(bytes(data), contents, orientation, [options.profile], options.max_pixels)
         if read.status is not Status.PRESENT:
             return read, (_NOT_READ,) if read.status is Status.ABSENT else ()
@@ -463,7 +475,26 @@ def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> t
 _WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)
 
 
-def _holds_only(contents: Contents, packet: bytes | None) -> bool:
-    """Return whether ``packet``, made a moment ago, is there to the byte and nothing else could hold a label."""
+def _read_encoded(
+    data: bytes, encoding: PictureEncoding, packet: bytes | None, label: Label
+) -> tuple[Contents | None, metadata.Found | None]:
+    """Read back a picture that was encoded a moment ago: where it holds our packet alone, the bytes are proof enough.
+
+    Args:
+        data: The file.
+        encoding: What the table of formats says about encoding it.
+        packet: The packet that the encoder wrote; ``None`` if none was given to it.
+        label: What the file should say.
+
+    Returns:
+        What was read, as far as that was necessary.
+    """
+    if packet is not None and containers.holds_only(data, packet, encoding):
+        return None, None
+    contents = containers.read(data)
     rest = [b for b in contents.blocks if b.kind not in _WITHOUT_LABELS and b.keyword != "JFIF"]
-    return packet is not None and len(rest) == 1 and rest[0].data == packet and not contents.problems
+    if packet is not None and len(rest) == 1 and rest[0].data == packet and not contents.problems:
+        return contents, None
+    found = metadata.scan(contents)
+    check_label(found, label)
+    return contents, found

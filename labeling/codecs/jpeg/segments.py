@@ -6,10 +6,11 @@ import struct
 from dataclasses import dataclass
 
 from labeling.codecs.jpeg.dct import Component
+from labeling.containers.jpeg.segments import EOI as EOI
 from labeling.containers.jpeg.segments import NO_EOI, SOF, SOS, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
 
-SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+SOI = b"\xff\xd8"
 _DQT, _DHT, _DRI = 0xDB, 0xC4, 0xDD
 _CODED = {*range(0xC0, 0xD0), SOS, _DQT, 0xDC, 0xDD, 0xDE, 0xDF}
 _DCT_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive", 0xC9: "arithmetic", 0xCA: "arithmetic"}

@@ -16,7 +16,8 @@ XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 EXIF = b"Exif\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_ICC = b"ICC_PROFILE\0"
+ICC = b"ICC_PROFILE\0"
+JFIF = b"JFIF\0"
 JUMBF = b"JP"
 _C2PA = b"c2pa"
 APP0, APP1, APP2, APP11, APP13, APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEF
@@ -59,7 +60,7 @@ def groups_of(data: Buffer, layout: Layout) -> list[Group]:
         head = bytes(data[segment.start : min(segment.end, segment.start + _HEAD)])
         if segment.marker == APP1:
             _read_app1(segment, head, groups, open_groups)
-        elif segment.marker == APP2 and head.startswith(_ICC):
+        elif segment.marker == APP2 and head.startswith(ICC):
             _read_icc(segment, head, groups, open_groups)
         elif segment.marker == APP11 and head.startswith(JUMBF):
             _read_jumbf(segment, head, groups, open_groups)
@@ -124,11 +125,11 @@ def _read_app1(
 
 
 def _read_icc(segment: Segment, head: bytes, groups: list[Group], open_groups: dict[tuple[str, object], Group]) -> None:
-    skip = len(_ICC) + 2  # number of this part, number of parts (ICC.1, B.4)
+    skip = len(ICC) + 2  # number of this part, number of parts (ICC.1, B.4)
     if len(head) < skip:
         groups.append(_application(segment, head))
         return
-    number, count = head[len(_ICC)], head[len(_ICC) + 1]
+    number, count = head[len(ICC)], head[len(ICC) + 1]
     part = (number, segment.start + skip, segment.end)
     new = Group(Kind.ICC, "JPEG APP2 ICC_PROFILE", "ICC_PROFILE", [segment], [part], count)
     _join(groups, open_groups, ("icc", count), new)

@@ -19,6 +19,8 @@ from labeling.containers.jpeg.groups import (
     APP11,
     EXIF,
     EXTENSION,
+    ICC,
+    JFIF,
     JUMBF,
     XMP,
     Group,
@@ -26,7 +28,7 @@ from labeling.containers.jpeg.groups import (
     is_metadata,
     payload_of,
 )
-from labeling.containers.jpeg.segments import NO_EOI, Layout, walk
+from labeling.containers.jpeg.segments import EOI, NO_EOI, Layout, Segment, is_one_scan, walk
 from labeling.errors import LabelingError
 
 MAX_XMP = 65502
@@ -56,6 +58,25 @@ def read(data: Buffer) -> Contents:
         collector.blocks = [_with_places(block, data, layout.end) for block in collector.blocks]
     contents = _contents(layout, collector, layout.end if layout.end >= 0 else size)
     return replace(contents, notes=(_STALE,)) if _has_stale_index(data, contents) else contents
+
+
+def holds_only(data: bytes, packet: bytes) -> bool:
+    """Say whether a file that an encoder has just returned holds a packet, and no other segment for a label.
+
+    All segments before the scan are looked at, and how the file ends. The scan itself is not searched for segments: it
+    is the encoder's own, and not a byte of it was changed.
+    """
+    layout = walk(data, whole=False)
+    if layout.problems or layout.warnings or not (is_one_scan(data, layout) and data.endswith(EOI)):
+        return False
+    rest = [each for each in layout.segments if is_metadata(each) and not _holds_no_label(data, each)]
+    return len(rest) == 1 and rest[0].marker == APP1 and data[rest[0].start : rest[0].end] == XMP + packet
+
+
+def _holds_no_label(data: bytes, segment: Segment) -> bool:
+    """Return whether a segment is JFIF's, or part of a colour profile."""
+    jfif, icc = segment.marker == APP0, segment.marker == APP2
+    return (jfif and data.startswith(JFIF, segment.start)) or (icc and data.startswith(ICC, segment.start))
 
 
 def _with_places(block: Block, data: Buffer, end: int) -> Block:

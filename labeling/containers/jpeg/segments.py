@@ -23,7 +23,11 @@ COM, SOS = 0xFE, 0xDA
 SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of frame headers (T.81 B.1.1.3); the three that are missing are DHT, JPG and DAC."""
 
+EOI = b"\xff\xd9"
+"""The marker that ends a picture."""
+
 _RST0, _SOI, _EOI, _DNL = 0xD0, 0xD8, 0xD9, 0xDC
+_SEQUENTIAL = (0xC0, 0xC1)  # Huffman-coded: baseline and extended
 _MARKERS = frozenset((*range(0xC0, _RST0), *range(_SOI, 0xFF)))
 
 # The next marker that can begin a segment. Stuffed zeros, TEM, RSTn and reserved codes are stepped over.
@@ -33,6 +37,7 @@ _marker = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 _scan_end = re.compile(rb"\xff[\xc4\xcc\xd8-\xdd\xe0-\xef\xfe]")
 _length = Struct(">H")
 _frame = Struct(">BHHB")
+_COMPONENTS = 5  # where a frame header counts them
 
 
 class Segment(NamedTuple):
@@ -109,6 +114,20 @@ def walk(data: Buffer, whole: bool = True) -> Layout:
             pos = found.start()
     layout.problems.append(f"more than {MAX_SEGMENTS} segments")
     return layout
+
+
+def is_one_scan(data: Buffer, layout: Layout) -> bool:
+    """Return whether the first scan holds the whole picture: sequential, with all components of the frame.
+
+    Args:
+        data: The file.
+        layout: What :func:`walk` found in it up to the first scan.
+    """
+    frame = next((each for each in layout.segments if each.marker in _SEQUENTIAL), None)
+    if frame is None or frame.end - frame.start < _frame.size or layout.sos < 0:
+        return False
+    scan = layout.segments[-1]
+    return scan.end > scan.start and data[scan.start] == data[frame.start + _COMPONENTS]
 
 
 def _next_segment(data: Buffer, pos: int, layout: Layout) -> Segment | None:

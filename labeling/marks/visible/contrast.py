@@ -42,13 +42,12 @@ def contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
-def extremes(backdrops: Sequence[NDArray[Any]], step: int = 1) -> tuple[Color, Color]:
-    """Return the darkest and the lightest sRGB colour under the label in any frame, of every ``step``-th pixel."""
+def extremes(backdrops: Sequence[NDArray[Any]]) -> tuple[Color, Color]:
+    """Return the darkest and the lightest sRGB colour under the label in any frame."""
     dark, light = (1.1, (0, 0, 0)), (-0.1, (255, 255, 255))
     for backdrop in backdrops:
-        sample = backdrop[::step, ::step]
-        values = luminance(sample).ravel()
-        flat = sample.reshape(-1, 3)
+        values = luminance(backdrop).ravel()
+        flat = backdrop.reshape(-1, 3)
         low, high = int(values.argmin()), int(values.argmax())
         if values[low] < dark[0]:
             dark = (float(values[low]), tuple(map(int, flat[low])))  # type: ignore[assignment]
@@ -57,13 +56,41 @@ def extremes(backdrops: Sequence[NDArray[Any]], step: int = 1) -> tuple[Color, C
     return dark[1], light[1]
 
 
+SAMPLED = 32
+"""Rows and columns of the picture under the label that :func:`apart` looks at."""
+
+
+def apart(backdrops: Sequence[NDArray[Any]]) -> tuple[Color, Color]:
+    """Return two sRGB colours under the label that are far apart, by a short look at green, which weighs most.
+
+    What is not legible on both is not legible on :func:`extremes`, which take longer.
+    """
+    height, width = backdrops[0].shape[:2]
+    down, along = max(1, height // SAMPLED), max(1, width // SAMPLED)
+    found: list[tuple[int, Color]] = []
+    for backdrop in backdrops:
+        sample = backdrop[::down, ::along, 1]
+        for place in (int(sample.argmin()), int(sample.argmax())):
+            row, column = divmod(place, sample.shape[1])
+            red, green, blue = backdrop[row * down, column * along].tolist()
+            found.append((green, (red, green, blue)))
+    return min(found)[1], max(found)[1]
+
+
 def bounds(backdrops: Sequence[NDArray[Any]]) -> tuple[Color, Color]:
     """Return sRGB colours that bound all pixels under the label: the minimum and the maximum of each channel."""
     # Rows first: that is one long vector operation instead of many short ones, channel by channel.
     rows = [backdrop.reshape(backdrop.shape[0], -1) for backdrop in backdrops]
-    low = np.min([row.min(axis=0).reshape(-1, 3).min(axis=0) for row in rows], axis=0).tolist()
-    high = np.max([row.max(axis=0).reshape(-1, 3).max(axis=0) for row in rows], axis=0).tolist()
-    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+    low = _of_channels(np.minimum, [np.minimum.reduce(row) for row in rows])
+    high = _of_channels(np.maximum, [np.maximum.reduce(row) for row in rows])
+    return low, high
+
+
+def _of_channels(end: np.ufunc, rows: list[NDArray[np.uint8]]) -> Color:
+    """Return the least or the greatest value of each channel in rows of RGB, (3 W) uint8."""
+    whole = rows[0] if len(rows) == 1 else np.concatenate(rows)
+    red, green, blue = end.reduce(whole.reshape(-1, 3)).tolist()
+    return red, green, blue
 
 
 def over(color: Color, alpha: float, under: Color) -> Color:

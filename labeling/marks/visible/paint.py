@@ -55,7 +55,8 @@ class LabelPainter:
         style = style or Style()
         self.style = replace(style, font=fonts.suited(style.text)) if style.font is None else style
         self.languages = languages
-        if not judge(self.style.text, languages).complies:
+        said = judge(self.style.text, languages)
+        if not said.complies:
             raise LabelingError(
                 f"{self.style.text!r} lacks an AI element (人工智能 or AI) or a generation element (生成 or 合成) "
                 "(GB 45438-2025 5.2)",
@@ -63,6 +64,7 @@ class LabelPainter:
             )
         fonts.require_glyphs(self.style.text, self.style.font)
         icons.picture_of(self.style)
+        self._said_in = sorted(said.languages)
         self._measured = threading.local()
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
@@ -98,7 +100,7 @@ class LabelPainter:
             "height_ratio": round(layout.ink_height / min(width, height), 4),
             "contrast": round(self._measured.contrast, 2),
             "position": self.style.position,
-            "languages": sorted(judge(self.style.text, self.languages).languages),
+            "languages": [*self._said_in],
         }
         return Finding("visible", Status.PRESENT, self.style.position, value, Signature.NONE)
 
@@ -120,16 +122,11 @@ def check_asset(kind: str, data: bytes) -> None:
         icons.opened(data, kind)
 
 
-SAMPLED = 32
-"""Rows or columns of the picture under the label that the first estimate looks at."""
-
-
 def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[_Look, float]:
     """Choose a look by bounds of all pixels and, only if a plainer look may suffice, by every pixel."""
     look, ratio = _choose(style, *wcag.bounds(backdrops))
     if look.plate or look.outline or ratio < wcag.AIM:
-        step = max(1, min(backdrops[0].shape[:2]) // SAMPLED)
-        plainer, _ = _choose(style, *wcag.extremes(backdrops, step))
+        plainer, _ = _choose(style, *wcag.apart(backdrops))
         if plainer != look:
             look, ratio = _choose(style, *wcag.extremes(backdrops))
     return look, ratio

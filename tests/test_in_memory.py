@@ -1,0 +1,180 @@
+"""The short ways of labelling a picture in memory: taken where they may be, and with the answer of the long ones."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+import labeling
+from labeling import Labeler, containers
+from labeling.containers import Kind, formats
+from labeling.dither import DITHERED, RESTLESS, SAMPLED, is_dithered
+from labeling.marks import aigc, iptc, xmp
+from labeling.options import Style
+from labeling.verification import metadata
+
+from .pictures import rgb
+
+PACKET = xmp.update(None, {aigc.XMP_NAME: '{"Label":"1"}', iptc.AI_SYSTEM: "one"})
+OTHER = xmp.update(None, {aigc.XMP_NAME: '{"Label":"2"}'})
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+EXIF = Image.Exif()
+EXIF[0x010E] = "somebody's"
+
+
+def jpeg(image: Image.Image | None = None, **options: Any) -> bytes:
+    out = io.BytesIO()
+    (image or rgb(96, 64)).save(out, "JPEG", **{"xmp": PACKET, **options})
+    return out.getvalue()
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def with_segment(marker: int, body: bytes) -> bytes:
+    made = jpeg()
+    return made[:2] + segment(marker, body) + made[2:]
+
+
+ALONE: dict[str, Callable[[], bytes]] = {
+    "plain": jpeg,
+    "gray": lambda: jpeg(rgb(96, 64).convert("L")),
+    "CMYK": lambda: jpeg(rgb(96, 64).convert("CMYK").convert("RGB")),
+    "with its own Huffman codes": lambda: jpeg(optimize=True, quality=97),
+    "4:4:4, resolution, profile": lambda: jpeg(subsampling=0, dpi=(300, 300), icc_profile=ICC * 60),
+    "restart markers": lambda: jpeg(restart_marker_rows=1),
+}
+NOT_ALONE: dict[str, Callable[[], bytes]] = {
+    "another packet": lambda: jpeg(xmp=OTHER),
+    "no packet": lambda: jpeg(xmp=b""),
+    "two packets": lambda: with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PACKET),
+    "EXIF": lambda: jpeg(exif=EXIF.tobytes()),
+    "a comment": lambda: jpeg(comment=b"AIGC={}"),
+    "an APP segment": lambda: with_segment(0xE4, b"AIGC\0{}"),
+    "Photoshop's": lambda: with_segment(0xED, b"Photoshop 3.0\0"),
+    "a manifest": lambda: with_segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x08jumb"),
+    "several scans": lambda: jpeg(progressive=True),
+    "a cut end": lambda: jpeg()[:-3],
+    "bytes behind it": lambda: jpeg() + b"AIGC",
+    "bytes between segments": lambda: (made := jpeg())[:20] + b"AIGC" + made[20:],
+    "no picture": lambda: b"\xff\xd8" + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PACKET) + b"\xff\xd9",
+}
+
+
+@pytest.mark.parametrize("kind", [*ALONE, *NOT_ALONE])
+def test_the_short_look_at_a_new_jpeg_says_what_the_whole_read_says(kind: str) -> None:
+    data = (ALONE.get(kind) or NOT_ALONE[kind])()
+    encoding = formats.encoding_named("jpeg")
+    assert containers.holds_only(data, PACKET, encoding) is (kind in ALONE)
+    contents = containers.read(data)
+    places = [b for b in contents.blocks if b.kind is not Kind.ICC and b.keyword != "JFIF"]
+    if kind in ALONE:
+        assert [b.data for b in places] == [PACKET]
+        assert not contents.problems and not contents.warnings
+        assert metadata.scan(contents).orientation == 1
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[object]:
+    calls: list[object] = []
+    real = getattr(where, name)
+
+    def counting(*arguments: Any, **more: Any) -> Any:
+        calls.append(arguments)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(where, name, counting)
+    return calls
+
+
+@pytest.mark.parametrize(("mode", "format"), [(m, f) for f in ("jpeg", "png", "webp") for m in ("RGB", "L", "array")])
+def test_no_packet_of_ours_is_parsed_and_no_new_jpeg_walked_through(
+    mode: str, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.asarray(rgb()) if mode == "array" else rgb().convert(mode)
+    labeler = Labeler("me", generator="model")
+    reads, parsed = counted(monkeypatch, containers, "read"), counted(monkeypatch, xmp, "parse")
+    made = labeler.label_image(image, format)
+    assert not parsed and len(reads) == (format != "jpeg")
+    assert made.media_type == f"image/{format}"
+    said = labeling.verify(made.data, visible=False, profile="cn")
+    ours = {finding.kind: finding.value for finding in made.report.findings}
+    assert {f.kind: f.value for f in said.findings if f.kind in ("aigc", "iptc")}.items() <= ours.items()
+    assert made.report.compliant
+
+
+def test_what_a_picture_brought_along_takes_the_long_way() -> None:
+    image = rgb()
+    image.info["exif"] = EXIF.tobytes()
+    made = Labeler("me").label_image(image, "jpeg")
+    assert made.report.compliant
+    assert Image.open(io.BytesIO(made.data)).getexif()[0x010E] == "somebody's"
+
+
+TEXTS = ["plain", "<&>\"'", "语言 \U0001f600", "a\tb", " ]]> ", ""]
+
+
+def test_a_new_packet_is_the_blank_one_with_the_properties_added() -> None:
+    rng = random.Random(1)
+    names = [aigc.XMP_NAME, iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.CREATE_DATE, xmp.Name("urn:x", "y", "z")]
+    blank = xmp.update(None, {})
+    for _ in range(60):
+        chosen = rng.sample(names, rng.randint(1, len(names)))
+        values: dict[xmp.Name, str | None] = {name: rng.choice([*TEXTS, None]) for name in chosen}
+        made = xmp.update(None, values)
+        assert made == xmp.update(blank, values)
+        packet = xmp.parse(made)
+        assert {name: packet.get(name) for name in values} == values
+
+
+def test_a_template_is_no_other_prefix_s() -> None:
+    for prefix in ("a", "b"):
+        assert f"<{prefix}:y>v</{prefix}:y>".encode() in xmp.update(None, {xmp.Name("urn:x", "y", prefix): "v"})
+
+
+@pytest.mark.parametrize("size", [(2, 2), (40, 7), (65, 130), (130, 300)])
+@pytest.mark.parametrize("level", [DITHERED, RESTLESS])
+def test_dither_is_measured_exactly(size: tuple[int, int], level: float) -> None:
+    """The mean step between neighbours, by plain arithmetic, decides alike on both sides of each bound."""
+    rng = np.random.default_rng(1)
+    for amplitude in np.linspace(0.8, 1.2, 9) * level * 255:
+        levels = (120 - amplitude / 2, 120 + amplitude / 2)  # two of them: few colours
+        pixels = np.rint(rng.choice(levels, (*size, 1)) * np.ones(3)).astype(np.uint8)
+        columns, rows = pixels[:, :: max(1, size[1] // SAMPLED)], pixels[:: max(1, size[0] // SAMPLED)]
+        steps = [np.abs(np.diff(part.astype(int), axis=axis)).mean() for axis, part in ((0, columns), (1, rows))]
+        for form in (pixels, np.asfortranarray(pixels), pixels[..., ::-1], np.dstack([pixels, pixels])[..., :3]):
+            assert is_dithered(form) == (max(steps) / 255 > DITHERED)
+
+
+SIZES = [(240, 180), (300, 120), (200, 300)]
+
+
+def test_one_labeler_in_many_threads_draws_as_in_one() -> None:
+    """The same labeler, sizes, modes and grounds at once: every picture gets its own label."""
+    labeler = Labeler("me", style=Style(position="bottom-right"))
+    grounds = {
+        "dark": lambda size: Image.new("RGB", size, (5, 8, 20)),
+        "light": lambda size: Image.new("RGB", size, (250, 250, 240)),
+        "textured": lambda size: rgb(*size),
+        "gray": lambda size: rgb(*size).convert("L"),
+        "clear": lambda size: Image.new("RGBA", size, (0, 0, 0, 0)),
+    }
+    work = [(ground, size) for ground in grounds for size in SIZES]
+
+    def drawn(item: tuple[str, tuple[int, int]]) -> tuple[bytes, object]:
+        made = labeler.label_image(grounds[item[0]](item[1]), "png", content_id="1")
+        visible = next(f.value for f in made.report.findings if f.kind == "visible")
+        return Image.open(io.BytesIO(made.data)).tobytes(), visible
+
+    alone = [drawn(item) for item in work]
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(3):
+            order = random.Random(number).sample(range(len(work)), len(work))
+            assert list(pool.map(drawn, [work[i] for i in order])) == [alone[i] for i in order]
