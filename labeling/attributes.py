@@ -36,7 +36,7 @@ class Attributes:
     extended: dict[str, bytes]
 
 
-def read(path: Path, *, follow: bool = False) -> Attributes | None:
+def read(path: str | Path, *, follow: bool = False) -> Attributes | None:
     """Return a regular file's attributes; ``None`` if there is none.
 
     Args:
@@ -52,7 +52,7 @@ def read(path: Path, *, follow: bool = False) -> Attributes | None:
     return Attributes(status.st_mode & 0o777, status.st_uid, status.st_gid, _extended(path, follow=follow))
 
 
-def _extended(path: Path, *, follow: bool = False) -> dict[str, bytes]:
+def _extended(path: str | Path, *, follow: bool = False) -> dict[str, bytes]:
     values: dict[str, bytes] = {}
     size = 0
     if hasattr(os, "listxattr"):
@@ -67,7 +67,7 @@ def _extended(path: Path, *, follow: bool = False) -> dict[str, bytes]:
     return values
 
 
-def give(path: Path, attributes: Attributes, *, mode: int, inherit: bool = False) -> None:
+def give(path: str | Path, attributes: Attributes, *, mode: int, inherit: bool = False) -> None:
     """Give a new file the attributes of another, as far as this user may and the file system can.
 
     Nobody may do more with the file than the owner of the other one meant: if its group or access list cannot be kept,
@@ -96,14 +96,14 @@ def give(path: Path, attributes: Attributes, *, mode: int, inherit: bool = False
         mode = mode & ~0o070 | mode & (mode & 0o007) << 3
     if os.name != "nt":
         with contextlib.suppress(OSError):
-            path.chmod(mode)
+            os.chmod(path, mode)  # noqa: PTH101 - for every file that is written
 
 
-def _give_owner(path: Path, attributes: Attributes) -> bool:
+def _give_owner(path: str | Path, attributes: Attributes) -> bool:
     """Give a file its owner and group; return whether it has the group."""
     if not hasattr(os, "chown"):
         return True
-    status = path.lstat()
+    status = os.lstat(path)
     if (status.st_uid, status.st_gid) == (attributes.uid, attributes.gid):
         return True
     for owner in (attributes.uid, -1):  # who may not give files away may still choose among the own groups

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
@@ -123,6 +124,18 @@ _AT_ONCE = 1 << 20
 """A file of at most this many bytes is read by one call, before it is known whether it is to be read in parts."""
 
 
+_MAPPED_ANEW = 128 << 10
+"""glibc's malloc gets blocks of this size from the kernel each time, page by page, until (mallopt(3)) …"""
+
+_USED_AGAIN = 4 << 20
+
+
+@cache
+def _use_memory_again() -> None:
+    """… a larger one was freed. Otherwise new pages cost more than what is done with the picture in them."""
+    bytes(_USED_AGAIN)
+
+
 def _read_regular(path: _Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
     # Opening a FIFO or a device could block for ever: only regular files are pictures.
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -141,6 +154,8 @@ def _read_regular(path: _Path, lazy: Callable[[bytes], bool] | None) -> bytes | 
             return FileBytes(file, os.fspath(path))
         if size > MAX_FILE:
             raise _too_large()
+        if size >= _MAPPED_ANEW:
+            _use_memory_again()
         if len(first) == size:
             return first
         with open(fd, "rb", buffering=0, closefd=False) as file:
@@ -281,16 +296,16 @@ def temp_beside(path: Path, *, mode: int = 0o600) -> Iterator[Path]:
     Raises :class:`WriteError`.
     """
     with _open_beside(path, mode) as (made, _):
-        yield made
+        yield Path(made)
 
 
 @contextmanager
-def _open_beside(path: Path, mode: int) -> Iterator[tuple[Path, int]]:
+def _open_beside(path: Path, mode: int) -> Iterator[tuple[str, int]]:
     """The same as :func:`temp_beside`, with a descriptor to read and to write it; -1 where none can stay open."""
     made, fd = temporary.name_beside(path), -1
     try:  # a signal may arrive as soon as there is a file
         with explained(path):
-            temporary.sweep_once(path.parent)
+            temporary.sweep_once(os.path.dirname(path))  # noqa: PTH120 - for every file that is written
             while (fd := temporary.create(made, mode)) < 0:
                 made = temporary.name_beside(path)
         if os.name == "nt":  # an open file cannot be renamed there
@@ -324,11 +339,11 @@ def staged(
         WriteError: It cannot be written.
     """
     with _staged(path, mode, like, times) as (made, _):
-        yield made
+        yield Path(made)
 
 
 @contextmanager
-def _staged(path: Path, mode: int, like: Path | None, times: tuple[int, int] | None) -> Iterator[tuple[Path, int]]:
+def _staged(path: Path, mode: int, like: Path | None, times: tuple[int, int] | None) -> Iterator[tuple[str, int]]:
     """The same as :func:`staged`, with a descriptor as of :func:`_open_beside`."""
     old = given = None
     if not nothing_at(path):
@@ -348,8 +363,8 @@ def _staged(path: Path, mode: int, like: Path | None, times: tuple[int, int] | N
         with explained(path):
             if source is not None:
                 attributes.give(made, source, mode=final, inherit=old is None)
-            elif made.lstat().st_mode & 0o777 != final:  # a signed copy has taken its place
-                made.chmod(final)
+            elif os.lstat(made).st_mode & 0o777 != final:  # a signed copy has taken its place
+                os.chmod(made, final)  # noqa: PTH101
             if times is not None:
                 os.utime(made, ns=times)
             os.replace(made, path)  # noqa: PTH105 - for every file that is written

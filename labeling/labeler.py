@@ -18,7 +18,7 @@ from labeling.label import Label, new_content_id
 from labeling.options import LabelerOptions, Style, VideoOptions, options_of
 from labeling.pipelines import image
 from labeling.pipelines.image import LabeledImage, LabelingOptions
-from labeling.pipelines.output import LabeledFile, resolve_target, write_result
+from labeling.pipelines.output import LabeledFile, as_path, resolve_target, write_result
 from labeling.pipelines.source import LabelFor, open_source
 from labeling.rules import profile as profile_named
 
@@ -393,9 +393,11 @@ class Labeler(LabelerOptions):
         """
         with guarded("label the file", source):
             times = files.times_of(source, keep=self.keep_times)
-            chosen = resolve_target(source, target, in_place=in_place)
+            path = as_path(source)
+            chosen = resolve_target(path, target, in_place=in_place)
             name, data = open_source(source)
-            label_for, options = self._label_for(content_id), replace(self._options, times=times)
+            label_for = self._label_for(content_id)
+            options = self._options if times is None else replace(self._options, times=times)
             if isinstance(data, FileBytes) or containers.is_media(data):
                 from labeling.pipelines.video import label_video
 
@@ -404,7 +406,7 @@ class Labeler(LabelerOptions):
                 with data if isinstance(data, FileBytes) else nullcontext():
                     return label_video(data, name, chosen, label_for, options, video, dry_run=dry_run)
             made = image.label_bytes(data, name, label_for, options)
-            return write_result(made, source, chosen, dry_run=dry_run, times=times)
+            return write_result(made, path, chosen, dry_run=dry_run, times=times)
 
 
 def _made_again(kind: type[Labeler], arguments: dict[str, Any]) -> Labeler:

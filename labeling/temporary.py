@@ -26,12 +26,12 @@ _swept: set[str] = set()
 """Folders that this process has looked through."""
 
 
-def name_beside(path: Path) -> Path:
-    """Return a name for a temporary file beside ``path``, on the same disk, that cannot be guessed."""
-    return path.with_name(f"{PREFIX}{os.getpid():x}-{os.urandom(6).hex()}.tmp")
+def name_beside(path: Path) -> str:
+    """Return a path for a temporary file beside ``path``, on the same disk, that cannot be guessed."""
+    return os.path.join(os.path.dirname(path), f"{PREFIX}{os.getpid():x}-{os.urandom(6).hex()}.tmp")  # noqa: PTH118,PTH120
 
 
-def create(temporary: Path, mode: int) -> int:
+def create(temporary: str, mode: int) -> int:
     """Create an empty file. Nothing is opened that is there already, a symbolic link included.
 
     Args:
@@ -52,7 +52,7 @@ def create(temporary: Path, mode: int) -> int:
     return -1
 
 
-def sweep_once(folder: Path) -> None:
+def sweep_once(folder: str | Path) -> None:
     """Remove what killed processes left in a folder, the first time that this process writes there."""
     name = os.fspath(folder)
     if name in _swept:
@@ -60,7 +60,7 @@ def sweep_once(folder: Path) -> None:
     if len(_swept) >= _MOST_SWEPT:
         _swept.clear()
     _swept.add(name)
-    sweep(folder)
+    sweep(Path(folder))
 
 
 def sweep(folder: Path, process: int | None = None) -> None:
@@ -111,7 +111,7 @@ def try_lock(fd: int) -> bool | None:
     return True
 
 
-def _is_at(fd: int, path: Path) -> bool:
+def _is_at(fd: int, path: str | Path) -> bool:
     try:
         return os.path.samestat(os.fstat(fd), os.lstat(path))
     except OSError:

@@ -401,7 +401,8 @@ def identify(head: Buffer | FileBytes | Pieces) -> Format | None:
     for signature, row in _signatures:
         if _matches(signature, first):
             # Of two that match, the longer one knows better: HEIF without a meta box begins like any ISO media file.
-            return None if any(_matches(longer, first) for longer in _longer(signature)) else row
+            longer = _longer(signature)
+            return None if longer and any(_matches(each, first) for each in longer) else row
     if unread(head) is not None:
         return None
     return next((row for row in FORMATS if row.sniffed and container_module(row).looks_like(head)), None)

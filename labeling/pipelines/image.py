@@ -6,10 +6,10 @@ not read back from the bytes that go out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from labeling import containers
@@ -22,7 +22,13 @@ from labeling.label import Label
 from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.marks import aigc, exif, iptc, xmp
 from labeling.pipelines import thumbnails
-from labeling.pipelines.read_back import check_label, check_metadata_kept, check_picture_untouched, read_back
+from labeling.pipelines.read_back import (
+    check_label,
+    check_metadata_kept,
+    check_picture_untouched,
+    is_source_and,
+    read_back,
+)
 from labeling.pipelines.source import (
     OTHERS_MUST_STAY,
     LabelFor,
@@ -168,12 +174,42 @@ class LabeledImage:
     @cached_property
     def report(self) -> Report:
         """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
-        found = self._scanned or metadata.scan(self._contents)
-        data = self.data if found.c2pa else b""
-        findings = [*metadata.findings(self._contents, found), credentials_of(data, self._contents, found, None)]
-        if self._visible is not None:
-            findings.append(self._visible)
-        return conclude(self.name, self._contents, findings, [self._options.profile], visible=self._visible is not None)
+        return self._reported(self.data if self._holds_manifest else b"")()
+
+    def later_report(self) -> Callable[[], Report] | None:
+        """Return what makes the report when it is asked for; ``None`` if it would hold on to much until then.
+
+        It keeps what was read back of the metadata, and not the picture.
+        """
+        if self._holds_manifest or sum(len(block.data) for block in self._contents.blocks) > _KEPT_FOR_REPORT:
+            return None
+        return self._reported(b"")
+
+    @property
+    def _holds_manifest(self) -> bool:
+        return any(block.kind is Kind.C2PA for block in self._contents.blocks)
+
+    def _reported(self, data: bytes) -> Callable[[], Report]:
+        return partial(_report, self.name, data, self._contents, self._scanned, self._visible, self._options.profile)
+
+
+_KEPT_FOR_REPORT = 64 << 10
+"""Bytes of metadata that a labelled file may hold on to until its report is asked for."""
+
+
+def _report(
+    name: str,
+    data: bytes,
+    contents: Contents,
+    found: metadata.Found | None,
+    visible: Finding | None,
+    profile: Profile,
+) -> Report:
+    found = found or metadata.scan(contents)
+    findings = [*metadata.findings(contents, found), credentials_of(data, contents, found, None)]
+    if visible is not None:
+        findings.append(visible)
+    return conclude(name, contents, findings, [profile], visible=visible is not None)
 
 
 def label_pixels(
@@ -219,7 +255,7 @@ def label_pixels(
     data = painted.data
     if not embedded:
         blank = metadata.Found()
-        data = b"".join(_with_metadata(data, containers.read(data), blank, label, options, packet, properties))
+        data = b"".join(_with_metadata(data, containers.read(data), blank, label, options, packet, properties)[0])
     data = _signed(data, encoding.media_type, label, options)
     contents, found = _read_encoded(data, encoding, embedded_packet, label)
     visible, said_of_dots = _visible_mark(painted, options, data, contents, found.orientation if found else 1)
@@ -312,10 +348,14 @@ def write(
     if values is None:
         values, stays = metadata.said_by_label(label, "" if options.change else options.source_type, found)
         how = [*how, *stays]
-    pieces = _with_metadata(data, contents, found, label, options, packet, values, painted)
+    pieces, written = _with_metadata(data, contents, found, label, options, packet, values, painted)
     in_pieces = containers.format_named(contents.format).in_pieces
     result = Pieces(pieces) if in_pieces else b"".join(pieces)
-    after, seen = read_back(result, label, source_type=source_type)
+    after = containers.read(result)
+    seen: metadata.Found | None = None
+    if packet is not None or not is_source_and(contents, found, after, written):
+        seen = metadata.scan(after)
+        check_label(seen, label, source_type=source_type)
     if painted is not None:
         how = [*how, *thumbnails.words_on_exif(contents, after)]
     if source is None:
@@ -334,7 +374,7 @@ def write(
         check_metadata_kept(unsigned, after)
     meant = (ASKED if options.exif else frozenset()) | (painted.meant if painted else frozenset())
     lost += find_losses(
-        before, State(result, after, seen),
+        before, State(result, after, seen or metadata.Found()),  # of a copy, its blocks count
         why="the rewritten file does not hold it" if source is None else "the re-encoded file does not hold it",
         reasons=painted.reasons if painted else None, meant=meant,
     )  # fmt: skip
@@ -409,8 +449,8 @@ def _with_metadata(
     packet: bytes | None,
     values: dict[xmp.Name, str | None],
     painted: Painted | None = None,
-) -> list[Buffer]:
-    """Return a copy with one AIGC carrier, in the format's proper place; other carriers of the label go (6.1 c)."""
+) -> tuple[list[Buffer], bytes]:
+    """Return a copy with one AIGC carrier, in the format's proper place, and its packet; other carriers go (6.1 c)."""
     values = {aigc.XMP_NAME: aigc.encode(label), **values}
     drop, new_exif = _stale_carriers(found)
     if options.exif:
@@ -419,7 +459,8 @@ def _with_metadata(
     if painted is not None:
         new_exif = thumbnails.with_exif(new_exif, painted, contents, found.orientation, options.max_pixels)
     drop += found.c2pa  # the new manifest holds the old one as its parent ingredient
-    return containers.rewrite(data, contents, Changes(xmp.update(packet, values), new_exif, tuple(drop)))
+    written = xmp.update(packet, values)
+    return containers.rewrite(data, contents, Changes(written, new_exif, tuple(drop))), written
 
 
 def _stale_carriers(found: metadata.Found) -> tuple[list[Block], bytes | None]:

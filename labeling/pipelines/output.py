@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from labeling import files
 from labeling.errors import LabelingError
@@ -14,7 +16,7 @@ from labeling.pipelines.image import LabeledImage
 from labeling.verification.report import Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LabeledFile:
     """A labelled file, as :meth:`labeling.Labeler.label_file` returns it.
 
@@ -37,6 +39,34 @@ class LabeledFile:
     size: int
     dry_run: bool = False
     lost: tuple[Loss, ...] = ()
+
+    if not TYPE_CHECKING:  # an attribute that does not exist is a mistake for type checkers, too
+
+        def __getattr__(self, name: str) -> Any:
+            later = self.__dict__.get(_LATER) if name == "report" else None
+            if later is None:
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+            self.__dict__["report"] = report = later()
+            self.__dict__.pop(_LATER, None)
+            return report
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+_LATER = "_later"
+
+
+def reported_later(report: Callable[[], Report], **facts: Any) -> LabeledFile:
+    """Return a :class:`LabeledFile` whose report is made when it is asked for; of many files, few are.
+
+    Args:
+        report: Makes it, from what was read back.
+        facts: The other attributes, all of them.
+    """
+    made = object.__new__(LabeledFile)
+    made.__dict__.update(facts, **{_LATER: report})
+    return made
 
 
 def as_path(path: str | os.PathLike[str]) -> Path:
@@ -116,4 +146,8 @@ def write_result(
         files.write_atomically(target, made.pieces(), like=path, times=times)
     size = made.size
     how = said_of_link(path, target) + made.how
-    return LabeledFile(path, target, made.label, how, made.report, size, dry_run, made.lost)
+    if (report := made.later_report()) is None:
+        return LabeledFile(path, target, made.label, how, made.report, size, dry_run, made.lost)
+    return reported_later(
+        report, source=path, path=target, label=made.label, how=how, size=size, dry_run=dry_run, lost=made.lost
+    )

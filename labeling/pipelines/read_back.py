@@ -24,6 +24,36 @@ def read_back(data: bytes | Pieces, label: Label, *, source_type: bool = True) -
     return contents, found
 
 
+_SAID_OF_LABELS = (Kind.XMP, Kind.C2PA)
+
+
+def is_source_and(before: Contents, found: metadata.Found, after: Contents, packet: bytes) -> bool:
+    """Return whether a new file's metadata are those of its source, which has no label, and one packet.
+
+    Each block is compared, byte for byte. What was found in the source's then holds for the new file, and nothing is in
+    it that might be a second label: it need not be searched again.
+
+    Args:
+        before: What the source holds.
+        found: What :func:`labeling.verification.metadata.scan` found in it.
+        after: What was read from the new file.
+        packet: The XMP packet that was written to it, of which nothing but a label is a part.
+    """
+    if found.aigc or found.iptc or found.broken or found.faults or after.problems or after.unread:
+        return False
+    if any(block.kind in _SAID_OF_LABELS for block in before.blocks) or len(after.blocks) != len(before.blocks) + 1:
+        return False
+    packets = [block for block in after.blocks if block.kind is Kind.XMP]
+    if len(packets) != 1 or packets[0].data != packet or metadata.is_extension(packets[0]) or packets[0].problem:
+        return False
+    rest = [block for block in after.blocks if block is not packets[0]]
+    return all(
+        (old.kind, old.where, old.keyword, old.problem) == (new.kind, new.where, new.keyword, new.problem)
+        and old.data == new.data
+        for old, new in zip(before.blocks, rest, strict=True)
+    )
+
+
 def check_label(found: metadata.Found, label: Label, *, source_type: bool = True) -> None:
     """Check that there is exactly one AIGC field, its keys in order, with the label's content.
 
@@ -77,7 +107,12 @@ def check_metadata_kept(before: Contents, after: Contents) -> None:
 
 
 def _equal(one: bytes | Pieces, at: int, other: bytes | Pieces, place: int, length: int) -> bool:
-    """Compare two ranges by small slices of bytes: comparing memoryviews goes element by element, far slower."""
+    """Compare two ranges without copies of them; in pieces, by small slices of bytes.
+
+    Comparing memoryviews goes element by element, which is far slower.
+    """
+    if isinstance(one, bytes) and isinstance(other, bytes):
+        return len(one) >= at + length and other.startswith(memoryview(one)[at : at + length], place)
     return all(
         one[at + done : at + min(done + _STEP, length)] == other[place + done : place + min(done + _STEP, length)]
         for done in range(0, length, _STEP)

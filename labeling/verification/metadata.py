@@ -77,7 +77,7 @@ def scan(contents: Contents) -> Found:
     found = Found()
     for sentence in contents.unread:
         found.add_unread(sentence)
-    for block in sorted(contents.blocks, key=_is_extension):  # which one counts is in the main packet
+    for block in sorted(contents.blocks, key=is_extension):  # which one counts is in the main packet
         reader = _READERS.get(block.kind)
         if reader is None:
             continue
@@ -105,7 +105,8 @@ def unread_block(block: Block) -> str:
 _EXTENSION = "extension:"
 
 
-def _is_extension(block: Block) -> bool:
+def is_extension(block: Block) -> bool:
+    """Return whether a block is Extended XMP: the rest of a packet that is larger than one JPEG segment."""
     return block.kind is Kind.XMP and block.keyword.startswith(_EXTENSION)
 
 
@@ -113,7 +114,7 @@ def _unread(block: Block, found: Found) -> None:
     if block.kind is Kind.C2PA:  # c2pa's own reader judges it
         found.c2pa.append(block)
     elif block.kind is Kind.XMP:
-        found.packet = found.packet or (None if _is_extension(block) else block)
+        found.packet = found.packet or (None if is_extension(block) else block)
         found.add_unread(unread_block(block), block.where)
     elif block.too_much and block.kind is Kind.TEXT and block.keyword and aigc.FIELD not in block.keyword.upper():
         return  # a workflow of many megabytes; a warning names it
@@ -128,7 +129,7 @@ _MAX_URL = 2000
 
 
 def _xmp(block: Block, found: Found) -> None:
-    if not _is_extension(block):
+    if not is_extension(block):
         found.packet = found.packet or block
         _packet(block, found)
         return
