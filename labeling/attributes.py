@@ -79,31 +79,34 @@ def give(path: str | Path, attributes: Attributes, *, mode: int, inherit: bool =
         mode: The permissions that it is to have.
         inherit: Whether an access list that the folder gives to new files stays, if the other file has none.
     """
-    same_group = _give_owner(path, attributes)
+    status = os.lstat(path)
+    same_group = _give_owner(path, attributes, status)
+    changed = (status.st_uid, status.st_gid) != (attributes.uid, attributes.gid)
     if hasattr(os, "setxattr"):
         held = _extended(path)
         if _ACL in held and _ACL not in attributes.extended and not inherit:
+            changed = True
             with contextlib.suppress(OSError):
                 os.removexattr(path, _ACL, follow_symlinks=False)
         for name, value in attributes.extended.items():
             if held.get(name) == value:
                 continue
+            changed = True
             try:
                 os.setxattr(path, name, value, follow_symlinks=False)
             except OSError:
                 same_group = same_group and name != _ACL
     if not same_group:
         mode = mode & ~0o070 | mode & (mode & 0o007) << 3
-    if os.name != "nt":
+    if os.name != "nt" and (changed or status.st_mode & 0o7777 != mode):
         with contextlib.suppress(OSError):
             os.chmod(path, mode)  # noqa: PTH101 - for every file that is written
 
 
-def _give_owner(path: str | Path, attributes: Attributes) -> bool:
+def _give_owner(path: str | Path, attributes: Attributes, status: os.stat_result) -> bool:
     """Give a file its owner and group; return whether it has the group."""
     if not hasattr(os, "chown"):
         return True
-    status = os.lstat(path)
     if (status.st_uid, status.st_gid) == (attributes.uid, attributes.gid):
         return True
     for owner in (attributes.uid, -1):  # who may not give files away may still choose among the own groups

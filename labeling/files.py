@@ -200,7 +200,12 @@ def sha256(path: Path) -> str:
     import hashlib
 
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            first = file.read(size + 1) if size <= _AT_ONCE else b""  # file_digest has a buffer of 256 KiB made
+            if first and len(first) == size:
+                return hashlib.sha256(first).hexdigest()
+            file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise UnreadableFile("there is no such file", path=path) from None

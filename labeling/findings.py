@@ -155,4 +155,7 @@ def technique_of_rule(rule: str, media_type: str = "") -> Technique | None:
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings in the order of :data:`KINDS`; those of one kind stay in the order they have."""
-    return tuple(sorted(findings, key=lambda finding: KINDS.index(finding.kind)))
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.kind]))
+
+
+_ORDER = {kind: number for number, kind in enumerate(KINDS)}

@@ -40,6 +40,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """The names of ``labeling.__all__`` by what they are for, in reading order."""
 
 INTERNAL = {
+    "LabeledImage": {"later_report"},
     "Signer": {"call", "check_dates", "native", "remote", "signature_size", "take_error", "verify"},
     "Style": {"ink"},
     "Trust": {"all_lists", "settings"},

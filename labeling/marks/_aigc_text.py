@@ -55,6 +55,9 @@ class Field:
 
     def get(self, key: str) -> str:
         """Return the string under one of the seven keys, also in a draft's spelling; ``""`` if it is missing."""
+        if is_standard(self.value):
+            value = self.value[key]
+            return value if isinstance(value, str) else ""
         for found, value in self.value.items():
             if CANONICAL.get(found.lower()) == key and isinstance(value, str):
                 return value
@@ -62,11 +65,18 @@ class Field:
 
     def canonical(self) -> dict[str, Any]:
         """Return the values under the standard's spelling of their keys; of two spellings the first counts."""
+        if is_standard(self.value):
+            return dict(self.value)
         found: dict[str, Any] = {}
         for key, value in self.value.items():
             if is_key(key):
                 found.setdefault(CANONICAL[key.lower()], value)
         return found
+
+
+def is_standard(value: dict[str, Any]) -> bool:
+    """Return whether an object has the standard's seven keys, as they are written there, and no others."""
+    return tuple(value) == KEYS
 
 
 def decoded(content: bytes | str, defects: list[Defect]) -> str:

@@ -22,6 +22,7 @@ from labeling.marks._aigc_text import (
     LEGACY_KEYS,
     decoded,
     is_key,
+    is_standard,
     may_hold_label,
     parsed,
 )
@@ -113,7 +114,9 @@ def read(content: bytes | str, where: str, *, named: bool, foreign_namespace: st
     field = parsed(text, named=named and not foreign_namespace)
     if field is None:
         return None
-    return _mark(replace(field, defects=(*defects, *field.defects)), where, foreign_namespace)
+    if defects:
+        field = replace(field, defects=(*defects, *field.defects))
+    return _mark(field, where, foreign_namespace)
 
 
 def read_split(values: dict[str, str], where: str, namespace: str) -> Finding | None:
@@ -177,6 +180,8 @@ def _comparable(finding: Finding) -> dict[str, Any]:
 
 
 def _judge(field: Field) -> list[Defect]:
+    if is_standard(field.value):
+        return [*_judge_values(field), *_judge_producer(field)]
     keys = list(field.value)
     if "raw" in field.value and len(keys) == 1:
         return []
@@ -210,7 +215,9 @@ def _judge_keys(keys: list[str]) -> list[Defect]:
 
 def _judge_values(field: Field) -> list[Defect]:
     found: list[Defect] = []
-    values = {CANONICAL[key.lower()]: value for key, value in field.value.items() if is_key(key)}
+    values = field.value
+    if not is_standard(values):
+        values = {CANONICAL[key.lower()]: value for key, value in values.items() if is_key(key)}
     if not_strings := [key for key, value in values.items() if not isinstance(value, str)]:
         message = f"values that are not strings: {', '.join(not_strings)}"
         found.append(defect("CN-IMPLICIT-STRINGS", message))

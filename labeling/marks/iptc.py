@@ -96,9 +96,12 @@ def beside_others(
     return values, (f"the AI system that the file names stays: {shown}",)
 
 
+_AI = frozenset(term.lower() for term in AI_TERMS)
+
+
 def is_ai(value: str) -> bool:
     """Return whether a DigitalSourceType value means content made or composed by a trained model."""
-    return term_of(value).lower() in {term.lower() for term in AI_TERMS}
+    return term_of(value).lower() in _AI
 
 
 def read(packet: Packet, where: str) -> Finding | None:
@@ -128,8 +131,11 @@ def read(packet: Packet, where: str) -> Finding | None:
 
 def beside(packet: Packet) -> dict[str, str]:
     """Return what a packet says of the AI system, of time and identity: it counts without a source type, too."""
-    names = (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE, DATE_CREATED, METADATA_DATE, GUID, INSTANCE_ID, DOCUMENT_ID)
-    return {name.local: text for name in names if (text := packet.get(name))}
+    there = {prop.name.local for prop in packet.properties}
+    return {name.local: text for name in _BESIDE if name.local in there and (text := packet.get(name))}
+
+
+_BESIDE = (AI_SYSTEM, AI_SYSTEM_VERSION, CREATE_DATE, DATE_CREATED, METADATA_DATE, GUID, INSTANCE_ID, DOCUMENT_ID)
 
 
 def _elsewhere(packet: Packet) -> list[Property]:

@@ -74,7 +74,8 @@ class Packet:
 
     def find(self, name: Name) -> list[Property]:
         """Return all properties of that namespace URI and local name, in file order."""
-        return [p for p in self.properties if p.name == name]
+        local, namespace = name.local, name.namespace
+        return [p for p in self.properties if p.name.local == local and p.name.namespace == namespace]
 
     def get(self, name: Name) -> str | None:
         """Return the text of the first such property."""

@@ -98,7 +98,7 @@ def label_value(finding: Finding) -> Any:
 
     Names of the values, such as ``AIGCLabelType.AI_SUSPECTED``, are a defect, and are understood.
     """
-    values = [_origin(value) for key, value in finding.value.items() if key.lower() == "label"]
+    values = [_origin(value) for key, value in finding.value.items() if len(key) == 5 and key.lower() == "label"]
     doubts = [value for value in values if str(value) in (Origin.POSSIBLE, Origin.SUSPECTED)]
     return next(iter([*doubts, *values]), Origin.GENERATED)
 

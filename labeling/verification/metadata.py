@@ -162,21 +162,22 @@ def _packet(block: Block, found: Found) -> None:
     split: dict[str, dict[str, str]] = {}
     for prop in packet.properties:
         where = f"{block.where}, {prop.form} {prop.qname}"
-        if prop.name == _EXTENDED and block is found.packet:
+        local = prop.name.local
+        if local == _EXTENDED.local and prop.name == _EXTENDED and block is found.packet:
             found.extension = prop.text
-        if prop.name == aigc.XMP_NAME:
+        if local == aigc.XMP_NAME.local and prop.name == aigc.XMP_NAME:
             found.add_label(aigc.read(prop.text, where, named=True), block)
-        elif aigc.FIELD in prop.name.local.upper():
+        elif aigc.FIELD in local.upper():
             found.add_label(aigc.read(prop.text, where, named=False, foreign_namespace=prop.name.namespace), block)
-        elif prop.name.local == aigc.BASE64_NAME:
+        elif local == aigc.BASE64_NAME:
             foreign = "" if prop.name.namespace == aigc.NAMESPACE else prop.name.namespace
             found.add_label(aigc.read(prop.text, where, named=False, foreign_namespace=foreign), block)
-        elif prop.name.local in aigc.KEYS:
-            split.setdefault(prop.name.namespace, {}).setdefault(prop.name.local, prop.text)
-        elif prop.name == _PROVENANCE and prop.text.startswith(("https://", "http://")):
+        elif local in aigc.KEYS:
+            split.setdefault(prop.name.namespace, {}).setdefault(local, prop.text)
+        elif local == _PROVENANCE.local and prop.name == _PROVENANCE and prop.text.startswith(("https://", "http://")):
             found.referenced = found.referenced or prop.text[:_MAX_URL]
-        if prop.name.namespace != iptc.NAMESPACE or prop.name.local == "DigitalSourceFileType":
-            _trace(prop.name.local, prop.text, where, found)
+        if prop.name.namespace != iptc.NAMESPACE or local == "DigitalSourceFileType":
+            _trace(local, prop.text, where, found)
     for namespace, values in split.items():
         found.add_label(aigc.read_split(values, block.where, namespace), block)
     if (finding := iptc.read(packet, block.where)) is not None:

@@ -19,16 +19,31 @@ LEAST = 100
 
 _DEEPEST = 32
 
+_FLAT = frozenset((str, int, float, bool, type(None)))
+
 
 def shortened(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings whose values are short enough to be shown, stored and sent."""
     budget = _Budget()
-    return tuple(replace(each, value=budget.cut(each.value)) if each.value else each for each in findings)
+    return tuple(
+        each if not each.value or budget.takes_whole(each.value) else replace(each, value=budget.cut(each.value))
+        for each in findings
+    )
 
 
 class _Budget:
     def __init__(self) -> None:
         self.left = MOST
+
+    def takes_whole(self, value: dict[str, Any]) -> bool:
+        """Return whether :meth:`cut` would change nothing in a value that is texts, numbers and nothing deeper."""
+        if not _FLAT.issuperset(map(type, value.values())):
+            return False
+        length = sum(map(len, value)) + sum(len(each) for each in value.values() if type(each) is str)
+        if length > min(LONGEST, self.left):
+            return False
+        self.left -= length
+        return True
 
     def cut(self, value: Any, depth: int = 0) -> Any:
         """Return a value in whose texts nothing is too long."""
