@@ -85,14 +85,14 @@ def compressor(
 
 
 def fast_compressor(*, raw: bool = False, before: ReadableBuffer = b"") -> Compressor:
-    """Return the fastest compressor that looks for repetitions: of ISA-L, or of zlib-ng at level 1.
+    """Return the fastest compressor that looks for repetitions: of ISA-L, else of another at a low level.
 
     Args:
         raw: Whether the stream has neither header nor check sum.
         before: What came before in the stream, which this part may refer to.
     """
     if _fast is None:
-        return _made(_ng, 1, raw, zlib.Z_DEFAULT_STRATEGY, before)
+        return _made(_ng, 1 if _ng is zlib else _NG_LEVEL, raw, zlib.Z_DEFAULT_STRATEGY, before)
     return _made(_fast, _ISAL_LEVEL, raw, zlib.Z_DEFAULT_STRATEGY, before)
 
 
@@ -116,6 +116,9 @@ def adler32(data: ReadableBuffer, value: int = 1) -> int:
     """Return the check sum of a zlib stream, as :func:`zlib.adler32` does; ``value`` is that of what came before."""
     return int(_ng.adler32(data, value))
 
+
+_NG_LEVEL = 2
+"""Level 1 makes streams of pictures up to twice as large."""
 
 _ISAL_LEVEL = 2
 """Of 0 to 3: as fast as 1, and up to 3 % smaller."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from labeling.codecs.opening import heif_library
 from labeling.codecs.pixels import encoding
+from labeling.codecs.png import encode as png_encode
 from labeling.codecs.png import samples as png_samples
 from labeling.containers import png
 from labeling.errors import LabelingError, MissingDependency
@@ -53,9 +54,8 @@ def jpeg(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
 
 
 def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
-    """Encode as PNG: the samples with OpenCV, which is fast, and the metadata chunks by hand."""
+    """Encode as PNG."""
     del quality, lossless
-    samples = np.asarray(image)
     colour = {
         "L": png_samples.GRAY,
         "I;16": png_samples.GRAY,
@@ -64,19 +64,28 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[b
         "RGBA": png_samples.RGBA,
     }[image.mode]
     header = png_samples.Header(image.width, image.height, 16 if image.mode == "I;16" else 8, colour)
-    stream = png_samples.encode(header, samples.reshape(image.height, image.width, header.channels))
-    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)]
-    parts += [png.chunk(b"IDAT", stream), png.chunk(b"IEND", b"")]
-    return b"".join(parts), True, "encoded as PNG"
+
+    def rows(top: int, bottom: int) -> png_samples.Samples:
+        return np.asarray(image.crop((0, top, image.width, bottom))).reshape(-1, image.width, header.channels)
+
+    return _png(header, rows, image), True, "encoded as PNG"
 
 
 def png_16_bits(samples: np.ndarray[Any, Any], image: Image.Image) -> bytes:
     """Encode (H, W, 3 or 4) uint16 samples as PNG, with the metadata of ``image``: Pillow has no mode for them."""
     height, width, channels = samples.shape
     header = png_samples.Header(width, height, 16, png_samples.RGB if channels == 3 else png_samples.RGBA)
-    parts = [png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)]
-    parts += [png.chunk(b"IDAT", png_samples.encode(header, samples)), png.chunk(b"IEND", b"")]
-    return b"".join(parts)
+    return _png(header, lambda top, bottom: samples[top:bottom], image)
+
+
+def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image) -> bytes:
+    """Return the file. It is in memory once: ``BytesIO`` gives what it holds without a copy."""
+    out = io.BytesIO()
+    for part in (png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)):
+        out.write(part)
+    png_encode.write(header, rows, out.write)
+    out.write(png.chunk(b"IEND", b""))
+    return out.getvalue()
 
 
 def png_metadata(image: Image.Image) -> list[bytes]:

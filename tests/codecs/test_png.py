@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from labeling.codecs import paint_file
-from labeling.codecs.png.samples import Header, decode, encode
+from labeling.codecs.png.encode import encode
+from labeling.codecs.png.samples import Header, decode
 from labeling.errors import LabelingError, UnreadableFile
 
 from .stamp import Quarters, Save, Scene, Stamp

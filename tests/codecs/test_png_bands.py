@@ -19,7 +19,7 @@ from PIL import Image
 
 from labeling.codecs import paint_file
 from labeling.codecs.base import Box, Pixels
-from labeling.codecs.png.rows import filtered
+from labeling.codecs.png.filters import filtered
 from labeling.errors import UnreadableFile, WriteError
 
 from .test_png import TYPES, chunk, chunks_of

@@ -17,7 +17,8 @@ import numpy as np
 from labeling.codecs.base import Painter, Pixels
 from labeling.codecs.pixels import Plan, backdrops, over_alpha
 from labeling.codecs.png.colour import Look, lay, shown
-from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, check_length, data_bytes, decode, encode
+from labeling.codecs.png.encode import encode
+from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, check_length, data_bytes, decode
 from labeling.containers.base import Buffer
 from labeling.containers.png import chunk
 from labeling.errors import TooLarge, UnreadableFile

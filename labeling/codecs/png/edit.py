@@ -18,7 +18,8 @@ from labeling.codecs.base import Box, Painter, Pixels
 from labeling.codecs.pixels import Plan, backdrops
 from labeling.codecs.png import cut
 from labeling.codecs.png.colour import Laid, Look, lay, shown
-from labeling.codecs.png.rows import Band, Unfilter, bands, filtered, line_bytes, samples_of, unfiltered
+from labeling.codecs.png.filters import filtered
+from labeling.codecs.png.rows import Band, Unfilter, bands, line_bytes, samples_of, unfiltered
 from labeling.codecs.png.samples import Header, Pass, Samples, data_bytes, row_bytes
 from labeling.codecs.png.stream import Deflated, Inflated, Kept, begins_as, chunk_of
 from labeling.codecs.png.survey import Survey, Window, spread, within

@@ -1,7 +1,7 @@
-"""Convert PNG image data from a zlib stream to samples and back (PNG, third edition, clauses 7, 9 and 10).
+"""Samples of PNG pictures: the header, their bytes in rows, and decoding (PNG, third edition, clauses 7, 9 and 10).
 
 Scanline filters see only bytes and the distance between pixels, never what the samples mean. So each colour type is
-encoded by a fast C encoder as *some* type with the same number of bytes per pixel, under a minimal header: gray with
+decoded by a fast C decoder as *some* type with the same number of bytes per pixel, under a minimal header: gray with
 alpha is passed as 16-bit gray, 16-bit gray with alpha as 8-bit RGBA. Thus no decoder can apply gamma or a palette.
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.codecs.base import Pixels
-from labeling.codecs.pixels import decoding, encoding
+from labeling.codecs.pixels import decoding
 from labeling.codecs.png.stream import Inflated, chunk_of
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, chunk, walk
-from labeling.errors import LabelingError, UnreadableFile
+from labeling.containers.png import SIGNATURE, chunk
+from labeling.errors import UnreadableFile
 
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 CHANNELS = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
@@ -215,33 +215,6 @@ def rows_from_bytes(header: Header, lines: Pixels, width: int) -> Samples:
     return np.ascontiguousarray(values[:, :width, None])
 
 
-def encode(header: Header, samples: Samples) -> bytes:
-    """Compress samples, never interlaced, to a zlib stream for IDAT or fdAT chunks.
-
-    Raises:
-        LabelingError: The picture is too large for the encoder.
-    """
-    made = _compress(_carrier(header, samples))
-    return b"".join([made[at + 8 : end - 4] for kind, at, end in walk(made) if kind == b"IDAT"])
-
-
-def _carrier(header: Header, samples: Samples) -> Samples:
-    """Arrange samples as an array that OpenCV writes as exactly these bytes, with this distance between pixels."""
-    import cv2
-
-    if header.depth < 8:
-        return _packed(samples[..., 0], header.depth)
-    if header.colour in (RGB, RGBA):
-        order = cv2.COLOR_RGB2BGR if header.colour == RGB else cv2.COLOR_RGBA2BGRA
-        return np.asarray(cv2.cvtColor(samples, order))
-    if header.colour == GRAY_ALPHA and header.depth == 8:
-        return np.ascontiguousarray(samples).view(">u2")[..., 0].astype(np.uint16)
-    if header.colour == GRAY_ALPHA:
-        quads = samples.astype(">u2").view(np.uint8)
-        return np.asarray(cv2.cvtColor(quads, cv2.COLOR_RGBA2BGRA))
-    return samples[..., 0]
-
-
 def _packed(values: Samples, depth: int) -> Samples:
     per_byte = 8 // depth
     height, width = values.shape
@@ -251,54 +224,3 @@ def _packed(values: Samples, depth: int) -> Samples:
     shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
     packed: Samples = np.bitwise_or.reduce(padded.reshape(height, row, per_byte) << shifts, axis=2)
     return packed
-
-
-_EVEN = 0.8
-"""Share of samples equal to a neighbour from which on a picture counts as a flat drawing."""
-
-
-def _compress(carrier: Samples) -> bytes:
-    """Encode with the best of three settings, judged on some rows.
-
-    Measured against Pillow's default on twelve kinds of pictures: photographs need adaptive filters and run lengths,
-    drawings and gradients Up filters and real matching, text and dithering no filter. None of the three suits all.
-    """
-    import cv2
-
-    settings: list[list[int]] = [
-        [cv2.IMWRITE_PNG_COMPRESSION, level, cv2.IMWRITE_PNG_FILTER, kind, cv2.IMWRITE_PNG_STRATEGY, strategy]
-        for level, kind, strategy in (
-            (1, cv2.IMWRITE_PNG_ALL_FILTERS, cv2.IMWRITE_PNG_STRATEGY_RLE),
-            (5, cv2.IMWRITE_PNG_FILTER_UP, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
-            (3, cv2.IMWRITE_PNG_FILTER_NONE, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
-        )
-    ]
-    sample = _bands(carrier)
-    if _evenness(sample) > _EVEN:
-        best = settings[1]  # a flat drawing: the trials would take longer than they can save
-    else:
-        with encoding("PNG"):
-            lengths = [len(cv2.imencode(".png", sample, setting)[1]) for setting in settings]
-        lengths[0] = lengths[0] * 49 // 50  # where nothing compresses well, the first is the fastest
-        best = settings[lengths.index(min(lengths))]
-    with encoding("PNG"):
-        done, coded = cv2.imencode(".png", np.ascontiguousarray(carrier), best)
-    if not done:
-        raise LabelingError("the PNG could not be encoded; the picture is too large for the encoder")
-    return bytes(coded)
-
-
-def _evenness(sample: Samples) -> float:
-    """Return the share of samples that equal the one above, or the one on the left, whichever is more."""
-    pairs = ((sample[1:], sample[:-1]), (sample[:, 1:], sample[:, :-1]))
-    return max(float(np.count_nonzero(a == b)) / max(1, a.size) for a, b in pairs)
-
-
-def _bands(carrier: Samples, count: int = 4, share: int = 16) -> Samples:
-    """Return ``count`` bands of whole rows from all over the picture, 1/``share`` of it in all."""
-    height = carrier.shape[0]
-    rows = height // (count * share)
-    if rows < 2:
-        return np.ascontiguousarray(carrier[: max(8, height // share)])
-    starts = [(2 * i + 1) * height // (2 * count) for i in range(count)]
-    return np.ascontiguousarray(np.concatenate([carrier[s : s + rows] for s in starts]))
