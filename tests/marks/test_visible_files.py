@@ -1,4 +1,4 @@
-"""The visible label in files: turned, transparent and animated pictures, and without an OCR engine."""
+"""The visible label in files: turned, transparent and animated pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +15,10 @@ from PIL import Image, ImageDraw
 import labeling
 from labeling import codecs
 from labeling.findings import Finding, Status
-from labeling.marks.visible import LabelPainter, Style, engine, kept, read_visible
+from labeling.marks.visible import LabelPainter, Style, kept, read_visible
 from labeling.marks.visible import font as fonts
 from labeling.verification.visible_still import find_visible_label
 from tests.pictures import rgb
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def scene(seed: int = 1, *, label: bool = True) -> Image.Image:
@@ -136,67 +133,6 @@ def test_too_small_but_within_the_guide_of_2023_says_so() -> None:
     (defect,) = read_visible(np.asarray(image)).defects
     assert defect.rule == "CN-VISIBLE-SIZE"
     assert "guide of 2023" in defect.message
-
-
-@pytest.mark.parametrize("missing", ["rapidocr", "onnxruntime"])
-def test_without_an_engine_the_pip_line_is_given_and_no_visible_works(missing: str) -> None:
-    program = f"""
-        import sys
-        sys.modules[{missing!r}] = None
-        import io, labeling
-        from PIL import Image
-        out = io.BytesIO()
-        Image.new("RGB", (64, 64)).save(out, "PNG")
-        assert labeling.verify(out.getvalue(), visible=False).readable
-        try:
-            labeling.verify(out.getvalue())
-        except labeling.LabelingError as error:
-            print(type(error).__name__, error)
-    """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("MissingDependency ")
-    assert "pip install rapidocr onnxruntime" in done.stdout
-    assert len(done.stdout.splitlines()) == 1
-    assert done.stderr == ""
-
-
-def test_rapidocr_has_the_steps_that_are_called_and_is_of_the_release_that_was_tested() -> None:
-    import importlib.metadata
-    import tomllib
-
-    import rapidocr
-    from packaging.requirements import Requirement
-
-    for name in engine.STEPS:
-        assert name in {*vars(rapidocr.RapidOCR), *vars(engine.ocr())}, f"RapidOCR has no {name} any more"
-        assert callable(getattr(engine.ocr(), name)), f"RapidOCR's {name} is not loaded or no longer callable"
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    [wanted] = [each for each in map(Requirement, project["dependencies"]) if each.name == "rapidocr"]
-    assert wanted.specifier.contains(importlib.metadata.version("rapidocr"))
-    assert not wanted.specifier.contains("3.11.0"), "test a new release before it is allowed"
-
-
-@pytest.mark.parametrize("step", engine.STEPS)
-def test_a_rapidocr_without_a_step_is_refused_by_name(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import rapidocr
-
-    class Changed:
-        text_det = recognize_txt = print
-
-        def __init__(self, params: dict[str, object]) -> None:
-            setattr(self, step, None)
-
-        def __call__(self, pixels: object) -> None:
-            pass
-
-    monkeypatch.setattr(rapidocr, "RapidOCR", Changed)
-    engine.ocr.cache_clear()
-    try:
-        with pytest.raises(labeling.MissingDependency, match=f"has no {step}; pip install"):
-            read_visible(np.zeros((64, 64, 3), np.uint8))
-    finally:
-        engine.ocr.cache_clear()
 
 
 def test_reading_prints_nothing_and_leaves_logging_alone() -> None:

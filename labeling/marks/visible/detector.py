@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.marks.visible import engine
+from labeling.marks.visible.ranks import percentile
 
 STRIDE = 4
 """Pixels of the picture, each way, that one value of the network stands for."""
@@ -55,7 +56,7 @@ def boxes(pixels: NDArray[np.uint8]) -> list[Box]:
         inside = labels[part] == index
         if likely[part][inside].max() < SURE:
             continue
-        around = AROUND * float(np.median(high[part][inside]))
+        around = AROUND * float(percentile(high[part][inside], 50))
         left, top = left * STRIDE - _BORDER, top * STRIDE - _BORDER
         right, bottom = left + wide * STRIDE, top + tall * STRIDE
         found.append((left - around, top - around, right + around, bottom + around))

@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible.lines import Line, Turn, crop
+from labeling.marks.visible.ranks import percentile
 
 EM = 1.06
 """Height of the em box against the ink of a line of ideographs (0.92 to 0.96 em in Noto): the standard's "height" is
@@ -322,10 +323,10 @@ def _contrast(region: NDArray[np.uint8], fit: _Fit, size: tuple[int, int]) -> fl
     reach = 2 * max(1, round(part.shape[0] * _RIM)) + 1
     rim = (cv2.dilate(ink_and_edge, np.ones((reach, reach), np.uint8)) == 1) & (cover < 0.1)
     # Our strokes are bold: of thinner ones only the pixels nearer to the ink count.
-    ink = float(np.percentile(part[strokes], 65 if fit.bright else 35))
+    ink = float(percentile(part[strokes], 65 if fit.bright else 35))
     # An outline sets the ink off from whatever is further away.
     grounds = [part[ring], part[rim]] if rim.sum() >= 8 else [part[ring]]
-    return max(wcag.contrast(ink, float(np.median(ground))) for ground in grounds)
+    return max(wcag.contrast(ink, float(percentile(ground, 50))) for ground in grounds)
 
 
 def _by_rows(region: NDArray[np.uint8], thickness: float, *, letters: bool) -> Measure:
@@ -335,17 +336,17 @@ def _by_rows(region: NDArray[np.uint8], thickness: float, *, letters: bool) -> M
     values = np.sqrt(linear)
     if values.shape[0] < 4 * pad or values.shape[1] < 4:
         return _rows(thickness / 1.4, 1.0, letters=letters)
-    above, below = (_smooth(np.median(rows, axis=0)) for rows in (values[:pad], values[-pad:]))
+    above, below = (_smooth(percentile(rows, 50)) for rows in (values[:pad], values[-pad:]))
     weight = np.linspace(0, 1, values.shape[0])[:, None]
     relief = values - (above * (1 - weight) + below * weight)
     inner = relief[pad:-pad]
-    bright, dark = np.percentile(inner, 96), np.percentile(inner, 4)
+    bright, dark = percentile(inner.ravel(), 96), percentile(inner.ravel(), 4)
     ink = relief > bright / 2 if bright >= -dark else relief < dark / 2
     share = ink.mean(axis=1)
     inside = np.flatnonzero(share > 0.22 * share[pad:-pad].max())
     if not inside.size or not ink.any() or ink.all():
         return _rows(thickness / 1.4, 1.0, letters=letters)
-    ratio = wcag.contrast(float(np.median(linear[ink])), float(np.median(linear[~ink])))
+    ratio = wcag.contrast(float(percentile(linear[ink], 50)), float(percentile(linear[~ink], 50)))
     return _rows(float(inside[-1] - inside[0] + 1), ratio, letters=letters)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from labeling.marks.visible import engine
 from labeling.marks.visible.lines import Line
+from labeling.marks.visible.ranks import percentile
 
 CLEAR = 0.75
 """Confidence of the recogniser from which there is text beside a line, above or below it."""
@@ -52,7 +53,7 @@ def cut(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:
 def _on_a_page_around(pixels: NDArray[np.uint8], line: Line, text: NDArray[np.uint8]) -> bool:
     """Return whether a text stands on a plain ground, and a line not on the same, which would go on beside it."""
     colours = text.reshape(-1, 3)
-    ground = np.median(colours, axis=0)
+    ground = percentile(colours, 50)
     if _share(colours, ground) < PLAIN:
         return False
     reach = NEXT * line.height
