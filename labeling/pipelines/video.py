@@ -165,7 +165,7 @@ def _remux(
     assert options.painter is not None and isinstance(job.data, FileBytes)
     painted = remux.paint(
         Path(job.data.name), temporary, job.contents.format, options.painter, video.spans(job.contents.seconds),
-        reencode=video.reencode, settings=settings, progress=video.progress,
+        reencode=video.reencode, settings=settings, progress=video.progress, data=job.data,
     )  # fmt: skip
     job.painter, job.resumes = options.painter, painted.resumes
     job.visible = options.painter.finding(painted.box, *painted.displayed)

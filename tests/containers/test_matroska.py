@@ -11,6 +11,7 @@ import pytest
 
 from labeling import containers
 from labeling.containers import Changes, Kind
+from labeling.containers.matroska import ebml, outline
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
 from labeling.files import write_pieces
@@ -44,6 +45,32 @@ NAMES = (
     *("full.mkv", "web.webm", "front.mkv", "reserve.mkv", "tight.webm", "audio.webm", "pipe.webm", "live.webm"),
     *("merge.mkv", "meta.mkv", "merge.webm", "recorder.webm", "bare.webm", "narrow.webm", "position.webm"),
 )
+
+
+@pytest.mark.parametrize("name", ["full.mkv", "pipe.webm", "live.webm"])
+def test_the_clusters_of_an_open_file_are_walked_once_and_read_as_those_of_bytes(
+    videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    walks: list[int] = []
+    element = ebml.Window.element
+
+    def counted(window: ebml.Window, pos: int) -> ebml.Element | None:
+        walks.extend([1] * (pos == 0))
+        return element(window, pos)
+
+    monkeypatch.setattr(ebml.Window, "element", counted)
+    data = videos[name].read_bytes()
+    with FileBytes(videos[name].open("rb"), name) as opened:
+        contents = containers.read(opened)
+        assert contents == containers.read(opened) == containers.read(data)
+        assert len(walks) == 2
+        changes = Changes(text_field=("AIGC", LABEL))
+        pieces = containers.rewrite(opened, contents, changes)
+        assert len(walks) == 2
+    with FileBytes(videos[name].open("rb"), name) as again:  # a list of one reader is not that of the next
+        outline.outline(again).problems.append("mine")
+        assert containers.read(again).problems == ()
+    assert sum(map(len, pieces)) == len(labelled(data))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -82,6 +82,7 @@ def paint(
     reencode: str = "auto",
     settings: Settings | None = None,
     progress: Progress | None = None,
+    data: FileBytes | None = None,
 ) -> PaintedVideo:
     """Write a copy of a video with the overlay on some of its pictures.
 
@@ -95,10 +96,17 @@ def paint(
             "never" raises an error in that case; "always" re-encodes all of it.
         settings: Preset and quality; by default those of :data:`labeling.codecs.video.base.DEFAULTS`.
         progress: Called with the seconds done and those of the video.
+        data: The same file, if it is open, with what is known of it already.
 
     Raises:
         LabelingError: The video cannot be labelled like this.
     """
+    if data is None:
+        with FileBytes(source.open("rb"), str(source)) as opened:
+            return paint(
+                source, target, format, painter, plan, reencode=reencode, settings=settings, progress=progress,
+                data=opened,
+            )  # fmt: skip
     if reencode not in REENCODE:
         raise LabelingError(f"`reencode` must be one of {', '.join(REENCODE)}, not {reencode!r}")
     row = formats.find(format)
@@ -114,14 +122,13 @@ def paint(
     why = ""
     with copier.reading(source, format) as container:
         video = _inspected(container)
-    with FileBytes(source.open("rb"), str(source)) as data:
-        cut = containers.crop_of(data, format)
+    cut = containers.crop_of(data, format)
     video = video._replace(crop=sane_crop(cut, video.stream.width, video.stream.height))
     overlay = SizedOverlays(
         painter, rotation=video.rotation, mirrored=video.mirrored, sample_aspect=video.aspect, crop=video.crop
     )
     overlay.of(video.stream.width, video.stream.height)  # raises if there is no room for a label
-    job = _Job(source, target, format, video, overlay, plan, settings, progress)
+    job = _Job(data, source, target, format, video, overlay, plan, settings, progress)
     if reencode != "always":
         try:
             scan = job.scanned(partial=True)
@@ -233,6 +240,7 @@ class _Job:
 
     def __init__(
         self,
+        data: FileBytes,
         source: Path,
         target: Path,
         format: str,
@@ -242,7 +250,7 @@ class _Job:
         settings: Settings,
         progress: Progress | None,
     ) -> None:
-        self.source, self.target, self.format, self.video = source, target, format, video
+        self.data, self.source, self.target, self.format, self.video = data, source, target, format, video
         self.overlay, self.plan, self.settings, self.progress = overlay, plan, settings, progress
         self.muxer = copier.muxer_of(source, format)
 
@@ -321,13 +329,12 @@ class _Job:
                 number: place and NewFrame(place.pts, place.dts, place.key, FileRange(fresh, place.start, place.end))
                 for number, place in found.new.items()
             }
-            with FileBytes(self.source.open("rb"), str(self.source)) as data:
-                try:
-                    changed = None if extradata == self.video.stream.extradata else extradata
-                    pieces = containers.replace_frames(data, self.format, found.old, new, changed)
-                except Unfit:
-                    return False
-                files.write_pieces(self.target, pieces)
+            try:
+                changed = None if extradata == self.video.stream.extradata else extradata
+                pieces = containers.replace_frames(self.data, self.format, found.old, new, changed)
+            except Unfit:
+                return False
+            files.write_pieces(self.target, pieces)
         return True
 
     def _remux(self, copying: copier.Copier, extradata: bytes, codec: str) -> None:
@@ -343,11 +350,8 @@ class _Job:
     def _mend(self) -> None:
         beside = self.target.with_name(f"{self.target.name}.mended")
         try:
-            with (
-                FileBytes(self.source.open("rb"), str(self.source)) as source,
-                FileBytes(self.target.open("rb"), str(self.target)) as copy,
-            ):
-                pieces = containers.mended(source, copy, self.muxer)
+            with FileBytes(self.target.open("rb"), str(self.target)) as copy:
+                pieces = containers.mended(self.data, copy, self.muxer)
                 if not pieces:
                     return
                 with files.explained(self.target):

@@ -56,13 +56,17 @@ class Window:
     def __init__(self, data: Media) -> None:
         self._data = data
         self._base, self._page = 0, b""
+        self._last: Element | None = None
 
     def element(self, pos: int) -> Element | None:
         """Return the element whose header is at ``pos``, or ``None`` if there is none."""
+        if self._last is not None and self._last.start == pos:
+            return self._last
         at = pos - self._base
         if not 0 <= at <= len(self._page) - HEADER:
             self._base, self._page, at = pos, self._data[pos : pos + _STEP], 0
-        return header(self._page, at, self._base)
+        self._last = header(self._page, at, self._base)
+        return self._last
 
     def at(self, pos: int, count: int) -> bytes:
         """Return ``count`` bytes from ``pos``, fewer at the end of the file."""

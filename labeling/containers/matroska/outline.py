@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labeling.containers.base import MAX_PAYLOAD, MAX_TOTAL, Media
 from labeling.containers.collector import note
@@ -20,6 +20,7 @@ from labeling.containers.matroska.ebml import (
     text,
     unsigned,
 )
+from labeling.filebytes import FileBytes
 
 MAX_ELEMENTS = 2_000_000
 """Limit on the elements of a file: 100 GB have 100 000 clusters, 6 hours of a live stream have 2 million blocks.
@@ -104,7 +105,19 @@ def whole(data: Media, element: Element) -> tuple[bytes, Element]:
 
 
 def outline(data: Media) -> Outline:
-    """Walk the elements of a file; damage is listed in ``problems``."""
+    """Walk the elements of a file; damage is listed in ``problems``, to which callers may add.
+
+    Those of an open file are walked once: ``data.derived`` keeps them, until something is written into the file.
+    """
+    if not isinstance(data, FileBytes):
+        return _walked(data)
+    found: Outline | None = data.derived.get(_walked)
+    if found is None:
+        found = data.derived[_walked] = _walked(data)
+    return replace(found, problems=[*found.problems], warnings=[*found.warnings])
+
+
+def _walked(data: Media) -> Outline:
     found = Outline()
     try:
         _Walk(data, found).run()
