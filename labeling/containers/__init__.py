@@ -222,18 +222,18 @@ def crop_of(data: Media, format: str) -> Crop:
 
 
 def room_for(data: bytes) -> Callable[[int], Room] | None:
-    """Say how a manifest is put into a file whose format ``makes_room``, where c2pa's own place would break something.
+    """Say how a manifest is put into a file whose format ``makes_room``.
 
     Args:
         data: The file.
 
     Returns:
         A function that takes the length of the manifest store and returns a copy with room for it, in place of one that
-        the file has; ``None`` if c2pa may choose the place. The function raises :class:`LabelingError` if the file is
+        the file has; ``None`` if c2pa chooses the place. The function raises :class:`LabelingError` if the file is
         damaged, or would become too large.
     """
     row = identify(data)
-    if row is None or not row.makes_room or not container_module(row).needs_room(data):
+    if row is None or not row.makes_room:
         return None
     return partial(container_module(row).make_room, data)
 

@@ -250,19 +250,25 @@ class Part(NamedTuple):
 
 
 class Room(NamedTuple):
-    """A copy of a file with room for a manifest store.
+    """A copy of a file with room for a manifest store, in pieces.
 
     Attributes:
-        data: The copy.
-        start: Where the room begins. A content hash leaves the whole room out.
-        end: Where it ends.
+        head: What comes before the room: views of the file and what was made anew.
+        tail: What comes behind it. A content hash covers head and tail.
+        length: Bytes of the room.
         wrap: Wraps a manifest store for the format: what it returns fills the room.
     """
 
-    data: bytes
-    start: int
-    end: int
+    head: list[Buffer]
+    tail: list[Buffer]
+    length: int
     wrap: Callable[[bytes], bytes] = bytes
+
+    @classmethod
+    def around(cls, room: bytes, pieces: list[Buffer], wrap: Callable[[bytes], bytes]) -> Room:
+        """Make it from the pieces of the copy, of which ``room`` is one and holds the place."""
+        at = next(number for number, piece in enumerate(pieces) if piece is room)
+        return cls(pieces[:at], pieces[at + 1 :], len(room), wrap)
 
 
 MAX_ENTRIES = 1 << 14

@@ -246,8 +246,7 @@ class Format:
     """Its module reads files in pieces (:class:`~labeling.filebytes.Pieces`), so that a copy of a large one
     is not made in memory."""
     makes_room: bool = False
-    """Its module has ``needs_room(data)``, which says whether c2pa's own place for the manifest would break the file
-    for other readers, and ``make_room(data, length)``, which returns a copy with room elsewhere."""
+    """Its module has ``make_room(data, length)``, which returns a copy with room for a manifest."""
 
     # --- Its pictures, decoded and drawn on ---
     plugin: str = ""

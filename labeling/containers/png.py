@@ -381,18 +381,11 @@ _MAX_PARTS = 64
 # Room for a manifest
 
 
-def needs_room(data: Buffer) -> bool:
-    """Say whether c2pa's own place for the manifest, right behind IHDR, would harm other readers of this file.
-
-    FFmpeg wants acTL first in an animation. ExifTool up to 12 shows no EXIF that comes behind a manifest.
-    """
-    names = [name for name, _, _ in walk(data)]
-    ahead = names[: names.index(b"IDAT")] if b"IDAT" in names else []
-    return b"acTL" in ahead or b"eXIf" in ahead
-
-
 def make_room(data: bytes, length: int) -> Room:
     """Make a copy with room for a C2PA manifest store, in place of any that is there (C2PA 2.2, A.3.2).
+
+    c2pa's own place is right behind IHDR. But FFmpeg wants acTL first in an animation, and ExifTool up to 12 shows no
+    EXIF that comes behind a manifest.
 
     It is ahead of the picture, as A.3.2 recommends. Only in an animation that FFmpeg would then take for a still
     picture, it is behind the last frame.
@@ -412,9 +405,7 @@ def make_room(data: bytes, length: int) -> Room:
     if order.control is not None and head <= FFMPEG_LOOKS_AT < head + len(room):
         home = next(pos for name, pos, _ in chunks if name == b"IEND")
     edits.append((home, home, room))
-    made = b"".join(splice(data, order.settled(data, edits)))
-    start = home - sum(end - pos for pos, end in old if pos < home)
-    return Room(made, start, start + len(room), lambda store: chunk(b"caBX", store))
+    return Room.around(room, splice(data, order.settled(data, edits)), lambda store: chunk(b"caBX", store))
 
 
 def _metadata_chunk(name: bytes, body: bytes) -> bytes:

@@ -182,15 +182,10 @@ def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
     return splice(data, [*edits, (4, 8, size.to_bytes(4, "little"))])
 
 
-def needs_room(data: Buffer) -> bool:
-    """Say whether bytes follow the RIFF data: c2pa leaves them out of the signed copy."""
-    return _walk(data).end < len(data)
-
-
 def make_room(data: bytes, length: int) -> Room:
     """Make a copy with room for a C2PA manifest store behind the last chunk, in place of any that is there.
 
-    What follows the RIFF data stays, and the content hash covers it (C2PA 2.2, A.3.3).
+    What follows the RIFF data stays, and the content hash covers it (C2PA 2.2, A.3.3); c2pa's own writer leaves it out.
 
     Args:
         data: The file.
@@ -201,15 +196,15 @@ def make_room(data: bytes, length: int) -> Room:
     """
     walk = _walk(data)
     old = [(block.offset, block.offset + block.length) for block in read(data).blocks if block.kind is Kind.C2PA]
-    room, gone = _chunk(b"C2PA", bytes(length)), sum(end - at for at, end in old)
-    start, size = walk.chunks_end - gone, walk.end - gone + len(room) - 8
+    # c2pa's reader takes a padding byte for content, so it is not part of the room.
+    forgotten, room, padding = bytes(walk.chunks_end & 1), bytes(_head.size + length), bytes(length & 1)
+    new = [(walk.chunks_end, walk.chunks_end, piece) for piece in (forgotten, room, padding)]
+    size = walk.end - sum(end - at for at, end in old) + sum(len(piece) for _, _, piece in new) - 8
     if size > _MAX_RIFF:
         raise _too_large()
     edits: list[Edit] = [(at, end, b"") for at, end in old]
-    edits += [(walk.chunks_end, walk.chunks_end, room), (4, 8, size.to_bytes(4, "little"))]
-    made = b"".join(splice(data, edits))
-    # c2pa's reader takes a padding byte for content, so it is not part of the room.
-    return Room(made, start, start + 8 + length, lambda store: _head.pack(b"C2PA", len(store)) + store)
+    edits += [*new, (4, 8, size.to_bytes(4, "little"))]
+    return Room.around(room, splice(data, edits), lambda store: _head.pack(b"C2PA", len(store)) + store)
 
 
 def _too_large() -> LabelingError:

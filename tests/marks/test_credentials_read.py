@@ -334,11 +334,10 @@ def test_the_message_we_verify_is_the_one_that_c2pa_has_signed() -> None:
         return service(message)
 
     from labeling.marks.credentials import Signer
-    from labeling.marks.credentials.claim import definition
     from labeling.marks.credentials.sign import _Job
 
     who = Signer.from_callback(sign_and_remember, chain().cert_pem)
-    result, store = _Job(picture(), "image/jpeg", who, definition(CLAIM, edit=False))._built("callback")
+    result, store = _Job(picture(), "image/jpeg", who, CLAIM)._built("callback")
     found = jumbf.parse(store)
     assert [found.to_be_signed()] == seen
     assert found.label == witness(result)["active_manifest"]

@@ -218,10 +218,9 @@ def test_the_quick_check_finds_a_changed_manifest_that_is_in_the_file() -> None:
 
 
 def _written(data: bytes, media_type: str) -> tuple[bytes, bytes]:
-    from labeling.marks.credentials.claim import definition
     from labeling.marks.credentials.sign import _Job
 
-    return _Job(data, media_type, signer(), definition(CLAIM, edit=False)).run()
+    return _Job(data, media_type, signer(), CLAIM).run()
 
 
 def test_a_result_that_does_not_validate_is_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,9 +257,38 @@ _MAX_JUMBF = 65000
 _BOX_HEADER = 8
 
 
-def needs_room(data: Buffer) -> bool:
-    """Say whether indexes of further pictures have to follow when a manifest is inserted."""
-    groups = groups_of(data, walk(data, whole=False))
+def make_room(data: bytes, length: int) -> Room:
+    """Make a copy with room for a C2PA manifest store, in place of any that is there (C2PA 2.2, A.3.1).
+
+    Indexes of further pictures follow, which c2pa's own writer would leave as they are. Behind the beginning of the
+    picture it is only looked if there are any.
+
+    Args:
+        data: The file.
+        length: Bytes of the manifest store.
+    """
+    layout = walk(data, whole=False)
+    groups = groups_of(data, layout)
+    indexed = _has_indexes(data, groups)
+    if indexed:
+        layout = walk(data)
+        groups = groups_of(data, layout)
+    kept = [group for group in groups if group.kind is not Kind.C2PA]
+    edits: list[Edit] = [
+        (segment.offset, segment.end, b"") for group in groups if group.kind is Kind.C2PA for segment in group.segments
+    ]
+    home, room = _home(data, layout, after_exif=True), bytes(len(_wrapped(bytes(length))))
+    edits.append((home, home, room))
+    if indexed:
+        packet = next((group.segments[0] for group in kept if _is_directory(data, group)), None)
+        if packet is not None:  # its digits are in the packet, which is an edit of its own then
+            edits.append((packet.offset, packet.end, bytes(data[packet.start - 4 : packet.end])))
+        edits = _with_indexes(data, kept, edits, layout.end)
+    return Room.around(room, splice(data, edits), _wrapped)
+
+
+def _has_indexes(data: Buffer, groups: list[Group]) -> bool:
+    """Return whether something in the file says where further pictures are."""
     if any(_is_index(group) or _is_directory(data, group) for group in groups):
         return True
     return any(group.kind is Kind.EXIF for group in groups) and any(block.places for block in read(data).blocks)
@@ -269,28 +298,6 @@ def _is_directory(data: Buffer, group: Group) -> bool:
     if group.kind is not Kind.XMP or group.keyword:
         return False
     return mpf.primary_length(bytes(data[group.segments[0].start : group.segments[0].end])) is not None
-
-
-def make_room(data: bytes, length: int) -> Room:
-    """Make a copy with room for a C2PA manifest store, in place of any that is there (C2PA 2.2, A.3.1).
-
-    Args:
-        data: The file.
-        length: Bytes of the manifest store.
-    """
-    layout = walk(data)
-    groups = groups_of(data, layout)
-    kept = [group for group in groups if group.kind is not Kind.C2PA]
-    edits: list[Edit] = [
-        (segment.offset, segment.end, b"") for group in groups if group.kind is Kind.C2PA for segment in group.segments
-    ]
-    home, room = _home(data, layout, after_exif=True), len(_wrapped(bytes(length)))
-    edits.append((home, home, bytes(room)))
-    packet = next((group.segments[0] for group in kept if _is_directory(data, group)), None)
-    if packet is not None:  # its digits are in the packet, which is an edit of its own then
-        edits.append((packet.offset, packet.end, bytes(data[packet.start - 4 : packet.end])))
-    made = b"".join(splice(data, _with_indexes(data, kept, edits, layout.end)))
-    return Room(made, home, home + room, _wrapped)  # nothing changes ahead of it
 
 
 def _wrapped(store: bytes) -> bytes:

@@ -300,12 +300,6 @@ def with_iim(data: bytes, datasets: bytes) -> bytes:
     return b"".join(editor.pieces())
 
 
-def needs_room(data: Buffer) -> bool:
-    """Say that c2pa's own place for the manifest is never taken: see :func:`make_room`."""
-    del data
-    return True
-
-
 def make_room(data: bytes, length: int) -> Room:
     """Make a copy with room for a C2PA manifest in IFD0, in place of any that is there.
 
@@ -328,7 +322,8 @@ def make_room(data: bytes, length: int) -> Room:
     entry = after.ifds[0].entries[_C2PA]
     if any(made[entry.value_offset : entry.value_offset + length]) or entry.length != length:
         raise LabelingError("the TIFF's directories share bytes with other data", hint="re-save the TIFF first")
-    return Room(made, entry.value_offset, entry.value_offset + length)
+    view = memoryview(made)
+    return Room([view[: entry.value_offset]], [view[entry.value_offset + length :]], length)
 
 
 def _drop(editor: Editor, tiff: Tiff, block: Block) -> None:

@@ -228,14 +228,12 @@ def verify(public_key: Any, alg: str, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def signed(key_pem: bytes, alg: str, message: bytes) -> bytes:
-    """Return a signature in COSE's form by a private key in PEM without a password."""
+def signed(key: Any, alg: str, message: bytes) -> bytes:
+    """Return a signature in COSE's form by a private key."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    key: Any = load_pem_private_key(key_pem, None)
     if alg == "ed25519":
         return bytes(key.sign(message))
     digest = getattr(hashes, _DIGESTS[alg[2:]])()
@@ -260,8 +258,18 @@ def to_pem(chain: Sequence[x509.Certificate]) -> bytes:
     """Return the chain as PEM, leaf first, without the root: whoever trusts it has it (C2PA 2.2, 14.5)."""
     from cryptography.hazmat.primitives import serialization
 
-    kept = [c for c in chain if c.issuer != c.subject] or list(chain)
-    return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in kept)
+    return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in _without_root(chain))
+
+
+def to_der(chain: Sequence[x509.Certificate]) -> list[bytes]:
+    """Return the certificates that :func:`to_pem` returns, each as DER."""
+    from cryptography.hazmat.primitives import serialization
+
+    return [c.public_bytes(serialization.Encoding.DER) for c in _without_root(chain)]
+
+
+def _without_root(chain: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    return [c for c in chain if c.issuer != c.subject] or list(chain)
 
 
 def name_of(certificate: x509.Certificate) -> str:

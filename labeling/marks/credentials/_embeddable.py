@@ -57,14 +57,14 @@ def size(builder: Any, signer: Any) -> int:
     return len(_taken(call(_pointer(builder), signer.reserve_size(), _RAW, ctypes.byref(out)), out))
 
 
-def sign(builder: Any, signer: Any, length: int, gap: dict[str, int], digest: bytes) -> bytes:
+def sign(builder: Any, signer: Any, length: int, gap: tuple[int, int], digest: bytes) -> bytes:
     """Sign, and return a manifest store of ``length`` bytes.
 
     Args:
         builder: A ``c2pa.Builder`` that :func:`size` was asked about.
         signer: A ``c2pa.Signer``.
         length: What :func:`size` returned.
-        gap: ``start`` and ``length`` of the bytes of the file that will hold the store, wrapping included.
+        gap: Start and length of the bytes of the file that will hold the store, wrapping included.
         digest: The SHA-256 of the file without these bytes (C2PA 2.2, 18.6).
 
     Raises:
@@ -75,7 +75,9 @@ def sign(builder: Any, signer: Any, length: int, gap: dict[str, int], digest: by
     made = _library()
     assert made is not None
     _, _, call = made
-    binding = {"exclusions": [gap], "name": _HASH_NAME, "alg": "sha256", "hash": list(digest), "pad": []}
+    start, space = gap
+    excluded = [{"start": start, "length": space}]
+    binding = {"exclusions": excluded, "name": _HASH_NAME, "alg": "sha256", "hash": list(digest), "pad": []}
     out = _Bytes()
     given = json.dumps(binding).encode()
     store = _taken(call(_pointer(builder), _pointer(signer), given, _RAW, None, ctypes.byref(out)), out)

@@ -35,8 +35,8 @@ class Manifest:
     def signature(self, size: int) -> tuple[int, int]:
         """The span of the claim signature, ``size`` bytes long: the last item of the COSE_Sign1 array."""
         _, end = self.cose
-        head = b"\xf6" + _head(2, size)  # a detached payload is nil, and right before the signature
-        if self.store[end - size - len(head) : end - size] != head:
+        before = b"\xf6" + head(2, size)  # a detached payload is nil, and right before the signature
+        if self.store[end - size - len(before) : end - size] != before:
             raise ValueError("the claim signature is not where COSE puts it")
         return end - size, end
 
@@ -97,7 +97,8 @@ def _children(store: bytes, at: int, end: int) -> Iterator[tuple[str, tuple[int,
         yield store[label_at : max(zero, label_at)].decode("utf-8", "replace"), (start, stop)
 
 
-def _head(major: int, value: int) -> bytes:
+def head(major: int, value: int) -> bytes:
+    """The beginning of a CBOR item of one major type: its value, or the length of what follows."""
     for limit, code, size in ((24, 0, 0), (1 << 8, 24, 1), (1 << 16, 25, 2), (1 << 32, 26, 4)):
         if value < limit:
             first = major << 5 | (code or value)
@@ -106,7 +107,7 @@ def _head(major: int, value: int) -> bytes:
 
 
 def _byte_string(data: bytes) -> bytes:
-    return _head(2, len(data)) + data
+    return head(2, len(data)) + data
 
 
 def _tagged_array_start(store: bytes, at: int, end: int) -> tuple[int, bytes]:

@@ -1,8 +1,9 @@
 """Read back what was just signed: success is reported only for what the bytes hold.
 
 The quick check verifies, in our own code, the claim signature, the hash of every assertion that the claim names, and
-the hash of the file outside the manifest. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the
-first file of every kind, go through c2pa's reader.
+the hash of the file outside the manifest; where the bytes are at hand that were hashed, it compares the file with
+these. It does not know BMFF hashes (HEIF, AVIF) or ingredients: these, and the first file of every kind, go through
+c2pa's reader.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import hashlib
 import hmac
 import io
 import os
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labeling.marks.credentials import _context, _jumbf, library
 from labeling.marks.credentials._undisturbed import Watched, undisturbed
 
 if TYPE_CHECKING:
+    import mmap
+
     from labeling.marks.credentials.signer import Signer
+
+    Buffer = bytes | bytearray | memoryview | mmap.mmap
 
 _DATA_HASH = "c2pa.hash.data"
 _INGREDIENT = "c2pa.ingredient"
@@ -26,17 +31,44 @@ _INGREDIENT = "c2pa.ingredient"
 _seen: set[tuple[int, Hashable]] = set()
 
 
+class Outside(NamedTuple):
+    """What is in a file outside the room for its manifest, in pieces, and the SHA-256 of it."""
+
+    head: Sequence[Buffer]
+    tail: Sequence[Buffer]
+    digest: bytes
+
+
 class _UndecidedError(Exception):
     """The quick check cannot decide."""
 
 
-def check(result: bytes, store: bytes, signer: Signer, media_type: str, kind: Hashable, *, full: bool = False) -> None:
-    """Raise ``ValueError`` unless ``result`` carries ``store`` and validates. ``kind`` is what makes files alike."""
+def check(
+    result: bytes,
+    store: bytes,
+    signer: Signer,
+    media_type: str,
+    kind: Hashable,
+    *,
+    full: bool = False,
+    outside: Outside | None = None,
+) -> None:
+    """Raise ``ValueError`` unless ``result`` carries ``store`` and validates.
+
+    Args:
+        result: The file.
+        store: The manifest store.
+        signer: Who signed it.
+        media_type: The file's media type.
+        kind: What makes files alike.
+        full: Whether c2pa's reader has to validate it in any case.
+        outside: What was hashed for the manifest, if it is at hand.
+    """
     # In every new process c2pa's reader validates the first file of each kind.
     first = (os.getpid(), kind) not in _seen
     if not full and not first:
         try:
-            _quick(result, store, signer)
+            _quick(result, store, signer, outside)
         except _UndecidedError:
             pass
         else:
@@ -73,7 +105,7 @@ def _validate(result: Any, media_type: str, store: bytes, beside: bool) -> None:
         raise ValueError("the file carries another manifest than the one just written")
 
 
-def _quick(result: bytes, store: bytes, signer: Signer) -> None:
+def _quick(result: bytes, store: bytes, signer: Signer, outside: Outside | None = None) -> None:
     try:
         manifest = _jumbf.parse(store)
         start, end = manifest.signature(signer.signature_size)
@@ -87,7 +119,7 @@ def _quick(result: bytes, store: bytes, signer: Signer) -> None:
     if not signer.verify(message, store[start:end]):
         raise ValueError("the claim signature is not valid")
     _check_assertions(manifest, claim)
-    _check_content(result, store, binding)
+    _check_content(result, store, binding, outside)
 
 
 def _check_assertions(manifest: _jumbf.Manifest, claim: dict[str, Any]) -> None:
@@ -107,20 +139,41 @@ def _check_assertions(manifest: _jumbf.Manifest, claim: dict[str, Any]) -> None:
         raise _UndecidedError
 
 
-def _check_content(result: bytes, store: bytes, binding: dict[str, Any]) -> None:
+def _check_content(result: bytes, store: bytes, binding: dict[str, Any], outside: Outside | None) -> None:
     if binding.get("alg") != "sha256":
         raise _UndecidedError
-    digest, at, embedded = hashlib.sha256(), 0, False
-    view = memoryview(result)
+    spans, at, embedded = [], 0, False
     for gap in binding.get("exclusions", ()):
         start, length = gap["start"], gap["length"]
         if start < at or start + length > len(result):
             raise ValueError("the content hash leaves out bytes beyond the end of the file")
-        digest.update(view[at:start])
+        spans.append((at, start))
         at = start + length
         embedded = embedded or result.find(store, start, at) >= 0
-    digest.update(view[at:])
+    spans.append((at, len(result)))
     if not embedded:  # GIF splits it into sub-blocks, JPEG into segments
         raise _UndecidedError
-    if digest.digest() != binding.get("hash"):
+    if _digest(result, spans, outside) != binding.get("hash"):
         raise ValueError("the content hash does not match the file")
+
+
+def _digest(result: bytes, spans: list[tuple[int, int]], outside: Outside | None) -> bytes:
+    """Return the SHA-256 of the spans: that of ``outside`` if they hold the same to the byte."""
+    if outside is not None and len(spans) == 2:
+        sides = zip(spans, (outside.head, outside.tail), strict=True)
+        if all(_consists_of(result, span, pieces) for span, pieces in sides):
+            return outside.digest
+    digest = hashlib.sha256()
+    with memoryview(result) as view:
+        for start, end in spans:
+            digest.update(view[start:end])
+    return digest.digest()
+
+
+def _consists_of(result: bytes, span: tuple[int, int], pieces: Sequence[Buffer]) -> bool:
+    at, end = span
+    for piece in pieces:
+        if not result.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == end

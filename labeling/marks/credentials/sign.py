@@ -1,6 +1,10 @@
 """Sign a file: a C2PA manifest that says what made the content, bound to its bytes.
 
-Three things differ from calling c2pa directly:
+Four things differ from calling c2pa directly:
+
+* c2pa makes the first manifest of a kind; of pictures that follow, it is the template
+  (:mod:`labeling.marks.credentials._template`), where a caller lays the file out. Parents, time stamps and formats
+  without :class:`Room` are c2pa's in every case.
 
 * c2pa-rs reserves 10 000 bytes and more for the signature of any callback, whatever its size. With a callback we first
   sign with a throw-away key of the same kind, then put the real signature in its place: it has the same length, and
@@ -21,13 +25,13 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from labeling.errors import LabelingError, SigningError, UnreadableFile, UnsupportedFormat, WriteError
 from labeling.gates import gate, shortage
 from labeling.inert import without_secrets
-from labeling.marks.credentials import _context, _embeddable, _readback, library
+from labeling.marks.credentials import _context, _embeddable, _readback, _template, library
 from labeling.marks.credentials._undisturbed import Watched, undisturbed
 from labeling.marks.credentials.claim import DEFAULT_SOURCE_TYPE, VOCABULARIES, Claim, definition
 
@@ -56,18 +60,18 @@ class Room(Protocol):
     """A copy of a file with room for a manifest store, such as :class:`labeling.containers.Room`."""
 
     @property
-    def data(self) -> bytes:
-        """The copy."""
+    def head(self) -> Sequence[Buffer]:
+        """What comes before the room, in pieces."""
         ...
 
     @property
-    def start(self) -> int:
-        """Where the room begins."""
+    def tail(self) -> Sequence[Buffer]:
+        """What comes behind it."""
         ...
 
     @property
-    def end(self) -> int:
-        """Where it ends."""
+    def length(self) -> int:
+        """Bytes of the room."""
         ...
 
     @property
@@ -115,16 +119,30 @@ def sign(
             hint=f"give one such as {DEFAULT_SOURCE_TYPE}",
         )
     signer.check_dates()
-    job = _Job(bytes(data), _supported(media_type), signer, definition(claim, edit=parent is not None))
+    job = _Job(bytes(data), _supported(media_type), signer, claim)
     if parent is not None:
         job.parent = (parent, _known(parent_media_type or media_type))
     job.room = room if _embeddable.available() else None
-    result, store = job.run()
-    kind = (job.media_type, signer.alg, signer.remote, parent is not None)
+    key = None
+    if job.room is not None and parent is None and signer.tsa_url is None:
+        key = _template.key_of(job.media_type, claim)
+    template = _template.find(signer, key) if key is not None else None
+    made = job.run_with(template) if template is not None else None
+    if made is None:
+        made, template = job.run(), None
+    result, store = made
+    kind = (job.media_type, signer.alg, signer.remote, parent is not None, template is not None)
+    full = check == "full" or (template is not None and not template.proved)
     try:
-        _readback.check(result, store, signer, job.media_type, kind, full=check == "full")
+        _readback.check(result, store, signer, job.media_type, kind, full=full, outside=job.outside)
     except ValueError as error:
+        if template is not None:
+            _template.refuse(signer, key)
         raise WriteError(f"the signed file does not validate ({error})", hint=_NOTHING_KEPT) from None
+    if template is not None:
+        template.proved = True
+    elif key is not None:
+        _template.keep(signer, key, store, claim)
     return result
 
 
@@ -144,7 +162,7 @@ def sign_stream(
     unless another one is given. The errors are those of :func:`sign`.
     """
     signer.check_dates()
-    job = _Job(b"", _supported(media_type), signer, definition(claim, edit=parent is not None))
+    job = _Job(b"", _supported(media_type), signer, claim)
     if parent is not None:
         job.parent = parent, _known(parent_media_type or media_type)
     store = job.build("callback" if signer.remote else "key", content, target)
@@ -171,7 +189,7 @@ def sign_beside(
     errors are those of :func:`sign`; :class:`SigningError` as well if the parent's store cannot be read.
     """
     signer.check_dates()
-    job = _Job(b"", media_type, signer, definition(claim, edit=parent is not None))
+    job = _Job(b"", media_type, signer, claim)
     if parent is not None:
         job.parent, job.parent_store = (parent[0], parent_media_type or media_type), parent[1]
     store = job.build("callback" if signer.remote else "key", content, io.BytesIO(), embed=False)
@@ -186,14 +204,15 @@ def sign_beside(
 class _Job:
     """One file on its way through c2pa's builder."""
 
-    def __init__(self, data: bytes, media_type: str, signer: Signer, definition: str) -> None:
+    def __init__(self, data: bytes, media_type: str, signer: Signer, claim: Claim) -> None:
         self.data = data
         self.media_type = media_type
         self.signer = signer
-        self.definition = definition
+        self.claim = claim
         self.parent: tuple[Any, str] | None = None
         self.parent_store: bytes | None = None
         self.room: Callable[[int], Room] | None = None
+        self.outside: _readback.Outside | None = None
 
     def run(self) -> tuple[bytes, bytes]:
         """Return the signed file and its manifest store."""
@@ -239,17 +258,31 @@ class _Job:
             nonlocal made
             length = _embeddable.size(builder, native)
             laid_out = room(length)
-            view = memoryview(laid_out.data)
-            head, tail = view[: laid_out.start], view[laid_out.end :]
-            digest = hashlib.sha256(head)
-            digest.update(tail)
-            gap = {"start": laid_out.start, "length": laid_out.end - laid_out.start}
-            store = _embeddable.sign(builder, native, length, gap, digest.digest())
-            made = b"".join((head, laid_out.wrap(store), tail))
+            gap, digest = self._lay_out(laid_out)
+            store = _embeddable.sign(builder, native, length, gap, digest)
+            made = b"".join((*laid_out.head, laid_out.wrap(store), *laid_out.tail))
             return store
 
         store = self._with_builder(kind, run)
         return made, store
+
+    def _lay_out(self, laid_out: Room) -> tuple[tuple[int, int], bytes]:
+        """Return where the manifest will be, start and length, and the SHA-256 of the file without it."""
+        digest = hashlib.sha256()
+        for piece in (*laid_out.head, *laid_out.tail):
+            digest.update(piece)
+        self.outside = _readback.Outside(laid_out.head, laid_out.tail, digest.digest())
+        return (sum(len(piece) for piece in laid_out.head), laid_out.length), self.outside.digest
+
+    def run_with(self, template: _template.Template) -> tuple[bytes, bytes] | None:
+        """Do as :meth:`run` does, without c2pa; ``None`` if the file has no room for what is in the template."""
+        assert self.room is not None
+        laid_out = self.room(template.length)
+        with gate("sign the file", lambda why: SigningError(f"the file could not be signed: {why}")):
+            store = template.filled(self.claim, *self._lay_out(laid_out), self.signer.sign)
+        if store is None:
+            return None
+        return b"".join((*laid_out.head, laid_out.wrap(store), *laid_out.tail)), store
 
     def _with_builder(self, kind: str, run: Callable[[Any, Any], bytes]) -> bytes:
         """Call ``run`` with a builder that holds the definition and the parent, and with c2pa's signer."""
@@ -262,7 +295,8 @@ class _Job:
         self.signer.take_error()
         with gate("sign the file", lambda why: SigningError(f"c2pa could not sign: {why}")):
             try:
-                with c2pa.Builder.from_json(self.definition, context=_context.for_signing()) as builder:
+                said = definition(self.claim, edit=self.parent is not None)
+                with c2pa.Builder.from_json(said, context=_context.for_signing()) as builder:
                     if self.parent is not None:
                         source, media_type = self.parent
                         ingredient = {"title": "parent", "relationship": "parentOf", "label": "parent"}

@@ -36,7 +36,10 @@ class Signer:
         tsa_url: The RFC 3161 time-stamp service, or ``None``.
     """
 
-    __slots__ = ("_callback", "_key_pem", "_lock", "_native", "_stand_in", "_thread", "alg", "chain", "tsa_url")
+    __slots__ = (
+        "__weakref__", "_callback", "_key_pem", "_lock", "_native", "_private", "_stand_in", "_thread", "alg", "chain",
+        "tsa_url",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Signer:
         self.tsa_url = tsa_url
         self._key_pem = key_pem
         self._callback = callback
+        self._private: Any = None
         self._stand_in: bytes | None = None
         self._native: dict[tuple[int, str], Any] = {}
         self._lock = threading.Lock()
@@ -196,7 +200,11 @@ class Signer:
         Raises:
             SigningError: The callback did not give a valid signature.
         """
-        return self.call(message) if self._key_pem is None else certificates.signed(self._key_pem, self.alg, message)
+        if self._key_pem is None:
+            return self.call(message)
+        if self._private is None:  # reading an RSA key takes longer than signing with it
+            self._private = _load_key(self._key_pem, None)
+        return certificates.signed(self._private, self.alg, message)
 
     def native(self, kind: str) -> Any:
         """Return the ``c2pa.Signer`` of one kind, made once in each process.
