@@ -123,7 +123,7 @@ def test_what_breaks_inside_the_signer_is_a_signing_error(tmp_path: Path, monkey
     labeler = Labeler(PRODUCER, visible=False, signer=Signer.from_pem(chain.cert_pem, chain.key_pem))
     for error in (RuntimeError("the pool is closed"), KeyError("alg"), OSError("broken pipe")):
         with monkeypatch.context() as patch:
-            patch.setattr("c2pa.Builder.sign", raising(error))
+            patch.setattr("c2pa.Builder.from_json", raising(error))
             with pytest.raises(labeling.SigningError, match="c2pa could not sign") as caught:
                 labeler.label_file(tmp_path / "a.png")
         assert caught.value.path == str(tmp_path / "a.png")
