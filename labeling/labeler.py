@@ -61,6 +61,8 @@ class Labeler(LabelerOptions):
             WebP, AVIF and HEIC files, else the format's stated default.
         max_pixels: Pictures with more pixels in a frame are refused before they are decoded. For one's own files it is
             twice what :func:`verify` decodes of anybody's.
+        compression: How PNG is compressed: "normal", or "fast", which takes about a third of the time and makes files
+            about a tenth larger, those of very smooth pictures a quarter.
         video: When and how long the visible label of a video is shown, and how its pictures are re-encoded.
         sidecar: Whether a video that has no place for a C2PA manifest gets one in a file beside it, ``NAME.c2pa``.
         strict: Whether a file is refused whose labelled copy would lose anything of it.
@@ -102,6 +104,7 @@ class Labeler(LabelerOptions):
             exif=self.exif,
             description=self.description,
             quality=self.quality,
+            fast=self.compression == "fast",
             max_pixels=self.max_pixels,
             sidecar=self.sidecar,
             strict=self.strict,
@@ -181,6 +184,7 @@ class Labeler(LabelerOptions):
         content_id: str | None = None,
         quality: int | None = None,
         lossless: bool = False,
+        compression: str | None = None,
     ) -> LabeledImage:
         """Label a picture in memory.
 
@@ -191,6 +195,7 @@ class Labeler(LabelerOptions):
             content_id: Number of the content; by default a new unique one, or that of our label in the file.
             quality: For lossy encodes, 1 to 100; by default the labeler's.
             lossless: Whether WebP, AVIF and HEIC are encoded without loss.
+            compression: How PNG is compressed, "normal" or "fast"; by default the labeler's.
 
         Returns:
             The labelled file as bytes, with the verifier's report on it.
@@ -211,6 +216,9 @@ class Labeler(LabelerOptions):
         if quality is not None or lossless:
             options_of(LabelerOptions)["quality"].check(quality)
             options = replace(options, quality=self.quality if quality is None else quality, lossless=lossless)
+        if compression is not None:
+            options_of(LabelerOptions)["compression"].check(compression)
+            options = replace(options, fast=compression == "fast")
         with guarded("label the picture"):
             if isinstance(picture, bytes | bytearray | memoryview):
                 name, data = files.load(picture)

@@ -235,7 +235,7 @@ def test_the_flags_are_those_that_scripts_use() -> None:
         "--exif", "--description", "--when", "--duration", "--reencode", "--preset", "--audio-cue", "--audio-cue-at",
         "--crf", "--quality", "--max-pixels", "--signer-cert", "--signer-key", "--tsa-url", "--sidecar", "--strict",
         "--lang", "--icon",
-        "--keep-times",
+        "--keep-times", "--compression",
     }  # fmt: skip
 
 

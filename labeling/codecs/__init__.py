@@ -42,6 +42,7 @@ def paint_file(
     *,
     orientation: int = 1,
     quality: int | None = None,
+    fast: bool = False,
     max_pixels: int | None = None,
 ) -> Painted:
     """Lay an overlay on every frame of a picture file; its metadata is carried over as it is.
@@ -52,6 +53,7 @@ def paint_file(
         painter: What draws the overlay.
         orientation: The file's EXIF orientation, 1 to 8. HEIF's own rotation is applied by its decoder.
         quality: 1 to 100; used only where the format cannot be edited without re-encoding the picture.
+        fast: Whether a format without loss is compressed in less time, to more bytes, where that can be chosen.
         max_pixels: Limit on the pixels of one frame; default :data:`MAX_PIXELS_LABELLED`.
 
     Raises:
@@ -66,8 +68,9 @@ def paint_file(
     _check_quality(quality)
     if not len(data):
         raise UnreadableFile("the file is empty")
+    chosen = {"fast": fast} if any(each.chooses_fast for each in row.encodings) else {}
     painted: Painted = resolve(row.painter, __name__).paint(
-        data, painter, orientation=orientation, quality=quality, max_pixels=max_pixels or MAX_PIXELS_LABELLED
+        data, painter, orientation=orientation, quality=quality, max_pixels=max_pixels or MAX_PIXELS_LABELLED, **chosen
     )
     return painted
 
@@ -125,6 +128,7 @@ def encode(
     *,
     quality: int | None = None,
     lossless: bool = False,
+    fast: bool = False,
     max_pixels: int | None = None,
     xmp: bytes | None = None,
 ) -> Painted:
@@ -140,6 +144,7 @@ def encode(
         painter: What draws the overlay; without one the picture is only encoded.
         quality: 1 to 100; default 92 for JPEG, 90 for WebP, AVIF and HEIF.
         lossless: Encode without loss, where the format can.
+        fast: Whether the file is compressed in less time, to more bytes, where the format has a choice.
         max_pixels: Limit on the pixels of the picture; default :data:`MAX_PIXELS_LABELLED`.
         xmp: An XMP packet that replaces the one in ``image.info``.
 
@@ -161,7 +166,8 @@ def encode(
         plan = _memory.lay(own, painter, pixels.orientation_of(own))
         width, height, box = plan.width, plan.height, plan.box
     dots = painter is not None and _memory.is_dithered_gray(own)
-    data, exact, words = resolve(encoding.encoder, __name__)(own, quality, lossless)
+    chosen = {"fast": fast} if encoding.chooses_fast else {}
+    data, exact, words = resolve(encoding.encoder, __name__)(own, quality, lossless, **chosen)
     how = "; ".join([words, *notes])
     return Painted(data, box, width, height, 1, exact and not notes, how, dithered=dots)
 

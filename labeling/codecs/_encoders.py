@@ -53,7 +53,7 @@ def jpeg(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
     return _save(image, "JPEG", quality=quality, **kept), False, f"encoded as JPEG, quality {quality}"
 
 
-def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:
+def png_file(image: Image.Image, quality: int | None, lossless: bool, *, fast: bool = False) -> tuple[bytes, bool, str]:
     """Encode as PNG."""
     del quality, lossless
     colour = {
@@ -68,7 +68,7 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool) -> tuple[b
     def rows(top: int, bottom: int) -> png_samples.Samples:
         return np.asarray(image.crop((0, top, image.width, bottom))).reshape(-1, image.width, header.channels)
 
-    return _png(header, rows, image), True, "encoded as PNG"
+    return _png(header, rows, image, fast), True, "encoded as PNG"
 
 
 def png_16_bits(samples: np.ndarray[Any, Any], image: Image.Image) -> bytes:
@@ -78,12 +78,12 @@ def png_16_bits(samples: np.ndarray[Any, Any], image: Image.Image) -> bytes:
     return _png(header, lambda top, bottom: samples[top:bottom], image)
 
 
-def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image) -> bytes:
+def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image, fast: bool = False) -> bytes:
     """Return the file. It is in memory once: ``BytesIO`` gives what it holds without a copy."""
     out = io.BytesIO()
     for part in (png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)):
         out.write(part)
-    png_encode.write(header, rows, out.write)
+    png_encode.write(header, rows, out.write, fast=fast)
     out.write(png.chunk(b"IEND", b""))
     return out.getvalue()
 

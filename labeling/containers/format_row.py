@@ -63,6 +63,9 @@ class PictureEncoding:
     chooses_lossless: bool = False
     """It has a lossless coding too: what was lossless stays so if no quality is asked for."""
 
+    chooses_fast: bool = False
+    """Its encoder, and the painter of its files, can be ``fast``: in less time, to more bytes."""
+
     exif_by: Literal["encoder", "container", ""] = "encoder"
     """What writes EXIF: the encoder, or the container's ``rewrite`` (TIFF: the file's own tags); empty for no place."""
 

@@ -70,6 +70,7 @@ class LabelingOptions:
         description: The ImageDescription.
         quality: For lossy encodes, 1 to 100; ``None`` is the codec's stated default.
         lossless: Whether WebP, AVIF and HEIC are encoded without loss.
+        fast: Whether PNG is compressed in less time, to more bytes.
         max_pixels: Larger pictures are refused before they are decoded.
         sidecar: Whether a video that has no place for a manifest gets one in a file beside it.
         strict: Whether a file is refused whose labelled copy would lose anything.
@@ -86,6 +87,7 @@ class LabelingOptions:
     description: str = ""
     quality: int | None = None
     lossless: bool = False
+    fast: bool = False
     max_pixels: int = MAX_PIXELS_LABELLED
     sidecar: bool = False
     strict: bool = False
@@ -249,6 +251,7 @@ def label_pixels(
         options.painter,
         quality=options.quality,
         lossless=options.lossless,
+        fast=options.fast,
         max_pixels=options.max_pixels,
         xmp=(embedded_packet := xmp.update(packet, values) if embedded else None),
     )
@@ -397,6 +400,7 @@ def _paint(data: bytes, contents: Contents, found: metadata.Found, options: Labe
         options.painter,
         orientation=found.orientation,
         quality=options.quality,
+        fast=options.fast,
         max_pixels=options.max_pixels,
     )
 

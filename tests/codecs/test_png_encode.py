@@ -8,6 +8,8 @@ import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,12 +18,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageSequence
 
+import labeling
 from labeling import deflate
 from labeling.codecs.png import encode as png_encode
 from labeling.codecs.png.filters import Filters, filtered
 from labeling.codecs.png.samples import GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, Header, Samples
+from labeling.codecs.png.stream import Deflated
 from labeling.containers.base import Buffer
 from labeling.containers.png import SIGNATURE, chunk, walk
 
@@ -220,3 +224,52 @@ def test_one_very_long_row() -> None:
     samples = _samples(header, "ramp", 0)
     _check(header, samples, _file(header, samples))
     assert len(_file(header, samples)) < samples.nbytes // 20
+
+
+@pytest.mark.parametrize("how", ["pixels", "file", "animation", "palette file"])
+def test_the_option_holds_for_pixels_and_files(how: str, tmp_path: Path) -> None:
+    """Fast files are larger, show the same pixels, and have the same labels."""
+    image = Image.fromarray(_photo(300))
+    path = tmp_path / "source.png"
+    if how == "animation":
+        image.save(path, save_all=True, append_images=[image.rotate(90)])
+    else:
+        (image if how == "file" else image.quantize(250, dither=Image.Dither.NONE)).save(path)
+    labeler = labeling.Labeler("my-service", generator="x", compression="fast")
+    made = []
+    for compression in ("normal", "fast"):
+        if how == "pixels":
+            done = labeler.label_image(image, compression=compression, content_id="1")
+        else:
+            done = replace(labeler, compression=compression).label_image(path.read_bytes(), content_id="1")
+        assert done.report.verdicts["cn"].outcome == "compliant"
+        made.append(done.data)
+    normal, fast = made
+    # Of a file, the part that is compressed again is compressed fast anyhow where that comes near to its size.
+    assert len(fast) > len(normal) or how == "file"
+    seen = []
+    for data in made:
+        with Image.open(io.BytesIO(data)) as shown:
+            seen.append([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(shown)])
+    assert len(seen[0]) == (2 if how == "animation" else 1)
+    assert all(np.array_equal(a, b) for a, b in zip(*seen, strict=True))
+
+
+def test_a_file_s_rows_are_compressed_fast_whatever_they_took_before() -> None:
+    raw = np.tile(_photo(60), (5, 5, 1)).tobytes()
+    made = []
+    for fast in (False, True):
+        parts: list[Buffer] = []
+        stream = Deflated(parts.append, fast=fast)
+        stream.add(raw, near=1)
+        stream.finish()
+        data = b"".join(parts)
+        assert zlib.decompress(data[8:-4]) == raw
+        made.append(len(data))
+    assert made[0] < made[1]
+
+
+def test_another_compression_is_refused() -> None:
+    image = Image.new("RGB", (64, 64))
+    with pytest.raises(labeling.LabelingError, match="`compression` must be one of normal, fast"):
+        labeling.Labeler("my-service").label_image(image, compression="best")

@@ -94,7 +94,7 @@ class Animation:
             raise UnreadableFile(message)
         return cls(look, frames, b"".join(still) if still else None)
 
-    def painted(self, plan: Plan, painter: Painter) -> tuple[Look, list[bytes], str]:
+    def painted(self, plan: Plan, painter: Painter, fast: bool) -> tuple[Look, list[bytes], str]:
         """Paint on every frame.
 
         Returns:
@@ -127,7 +127,7 @@ class Animation:
         pieces: list[bytes] = []
         sequence = 0
         if still is not None:
-            pieces.append(chunk(b"IDAT", encode(look.header, _painted(look, still, plan, overlay))))
+            pieces.append(chunk(b"IDAT", encode(look.header, _painted(look, still, plan, overlay), fast=fast)))
         before: Samples | None = None
         for frame, canvas in zip(self.frames, self.canvases(look), strict=True):
             canvas = _painted(look, canvas.copy(), plan, overlay)
@@ -135,7 +135,7 @@ class Animation:
             control = struct.pack(">5I2H2B", sequence, part.shape[1], part.shape[0], x, y, *frame.delay, 0, 0)
             pieces.append(chunk(b"fcTL", control))
             sequence += 1
-            stream = encode(replace(look.header, width=part.shape[1], height=part.shape[0]), part)
+            stream = encode(replace(look.header, width=part.shape[1], height=part.shape[0]), part, fast=fast)
             if before is None and still is None:
                 pieces.append(chunk(b"IDAT", stream))
             else:

@@ -46,7 +46,7 @@ class Edit(Protocol):
     look: Look
     note: str
 
-    def write(self, put: Callable[[Buffer], object]) -> bool:
+    def write(self, put: Callable[[Buffer], object], fast: bool = False) -> bool:
         """Write the IDAT chunks, in pieces, with the given function; some are views of the source.
 
         Returns:
@@ -135,11 +135,11 @@ class _Kept:
         self._painted: list[tuple[Window, Pixels]] = []
         self._sums: list[int] = []
 
-    def write(self, put: Callable[[Buffer], object]) -> bool:
+    def write(self, put: Callable[[Buffer], object], fast: bool = False) -> bool:
         made: Deflated | None = None
         if self._source is not None:
             self._paint()
-            made, _ = self._begun(put)
+            made, _ = self._begun(put, fast)
             for band in self._source():
                 self._add(made, band)
         else:
@@ -153,7 +153,7 @@ class _Kept:
                     if band.bottom < self._found.windows[-1].bottom:
                         continue
                     self._paint()
-                    made, again = self._begun(put)
+                    made, again = self._begun(put, fast)
                     for before in bands(self._header, again, self._first):
                         if before.top >= waiting[0].top:
                             break
@@ -165,7 +165,7 @@ class _Kept:
         made.finish()
         return self._found.is_dithered()
 
-    def _begun(self, put: Callable[[Buffer], object]) -> tuple[Deflated, Inflated]:
+    def _begun(self, put: Callable[[Buffer], object], fast: bool) -> tuple[Deflated, Inflated]:
         """Put the compressed data that can stay, and begin the rest of the stream.
 
         Returns:
@@ -175,7 +175,7 @@ class _Kept:
             window = self._found.windows[0]
             self._kept = cut.kept(self._stream, self._bodies, window.top * (1 + window.place.line))
         if self._kept is None:
-            return Deflated(put), Inflated(self._bodies)
+            return Deflated(put, fast=fast), Inflated(self._bodies)
         left = self._kept.coded
         for each in self._chunks:
             if len(each) - 12 <= left:
@@ -186,7 +186,7 @@ class _Kept:
             left = max(0, left - (len(each) - 12))
         again, self._first, self._lead = self._behind(self._bodies, self._kept)
         self._sums.append(crc32(self._lead))
-        return Deflated(put, self._kept), again
+        return Deflated(put, self._kept, fast=fast), again
 
     def _behind(self, bodies: Sequence[Buffer], kept: Kept) -> tuple[Inflated, int, bytes]:
         """Return a stream behind what is kept: from which row on, and the bytes ahead of that."""
@@ -296,8 +296,8 @@ class _Converted:
         self._dithered = found.is_dithered()
         self._sums: list[int] = []
 
-    def write(self, put: Callable[[Buffer], object]) -> bool:
-        made = Deflated(put)
+    def write(self, put: Callable[[Buffer], object], fast: bool = False) -> bool:
+        made = Deflated(put, fast=fast)
         above, place = b"", None
         for band, new in self._rows():
             if band.place is not place:

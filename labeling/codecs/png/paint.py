@@ -25,10 +25,12 @@ T = TypeVar("T")
 _TRUECOLOUR = (RGB, RGBA)
 
 
-def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int) -> Painted:
+def paint(
+    data: Buffer, painter: Painter, *, orientation: int, quality: int | None, max_pixels: int, fast: bool = False
+) -> Painted:
     """Paint on every frame of a PNG or APNG file; see :mod:`labeling.codecs.base`.
 
-    ``quality`` is not used, because the format is lossless.
+    ``quality`` is not used, because the format is lossless. ``fast`` saves time, and makes larger files.
     """
     del quality
     raw = bytes(data)
@@ -36,7 +38,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     plan = make_plan(painter, look.header.width, look.header.height, orientation)
     out = io.BytesIO()
     if frames:
-        new, pieces, note = apng.Animation.parse(chunks, look).painted(plan, painter)
+        new, pieces, note = apng.Animation.parse(chunks, look).painted(plan, painter, fast)
         _splice(raw, chunks, look, new, out, lambda: out.writelines(pieces))
         made = out.getvalue()
         dots = False
@@ -44,7 +46,7 @@ def paint(data: Buffer, painter: Painter, *, orientation: int, quality: int | No
     else:
         view = memoryview(raw)
         still = edit(look, [view[c.start : c.end] for c in chunks if c.kind == b"IDAT"], plan, painter)
-        dots = _splice(raw, chunks, look, still.look, out, lambda: still.write(out.write))
+        dots = _splice(raw, chunks, look, still.look, out, lambda: still.write(out.write, fast))
         made, note = out.getvalue(), still.note
         still.check(image_bodies(opened(made, max_pixels)[0]))
     how = "; ".join(filter(None, ["PNG re-encoded without loss", note.removeprefix("; ")]))

@@ -213,14 +213,15 @@ class Deflated:
     stream had been made at once.
     """
 
-    def __init__(self, put: Callable[[Buffer], object], kept: Kept | None = None) -> None:
+    def __init__(self, put: Callable[[Buffer], object], kept: Kept | None = None, *, fast: bool = False) -> None:
         """Begin a stream.
 
         Args:
             put: Gets the chunks, in pieces.
             kept: What the stream begins with, if somebody else puts that, up to its last whole byte.
+            fast: Whether time matters more than size.
         """
-        self._put = put
+        self._put, self._fast = put, fast
         self._held: list[Buffer] = [b"\x78\x01" if kept is None else kept.joint]
         self._size = len(self._held[0])
         self._sum, self._before = (1, b"") if kept is None else (kept.sum, kept.before)
@@ -234,8 +235,8 @@ class Deflated:
             raw: The part.
             near: Bytes that it should not take many more than, if that can be; ``None`` if that is not known.
         """
-        if near is None:
-            made = self._compressed(raw, _usual)
+        if near is None or self._fast:
+            made = self._compressed(raw, fast_compressor if self._fast else _usual)
         else:
             most = near + near // _MORE + 64
             made = self._near(raw, most + self._spare)
