@@ -94,18 +94,19 @@ def read(data: Buffer | FileBytes | Pieces) -> Contents:
     return contents
 
 
-def holds_only(data: bytes, packet: bytes, encoding: PictureEncoding) -> bool:
+def holds_only(data: bytes, packet: bytes, encoding: PictureEncoding, encoded: bytes | None = None) -> bool:
     """Say whether a file that an encoder has just returned holds an XMP packet, and no other place for a label.
 
     Args:
-        data: What the encoder returned, to the byte.
+        data: What the encoder returned, to the byte; or that with a manifest in it.
         packet: The packet that it was given.
         encoding: What the table of formats says about encoding it.
+        encoded: What the encoder returned, if ``data`` was signed since.
 
     Returns:
         Whether the packet was read back so; where it was not, or is not read so quickly, :func:`read` tells.
     """
-    return bool(encoding.proof) and bool(resolve(encoding.proof, __name__)(data, packet))
+    return bool(encoding.proof) and bool(resolve(encoding.proof, __name__)(data, packet, encoded))
 
 
 def inventory(data: Buffer | FileBytes | Pieces, contents: Contents) -> Iterator[Entry]:

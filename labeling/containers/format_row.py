@@ -49,7 +49,8 @@ class PictureEncoding:
 
     proof: str = ""
     """Function in :mod:`labeling.containers` that says, with less work than the container's ``read``, whether what the
-    encoder has just returned holds a packet and no other place for a label: (file, packet) → bool."""
+    encoder has just returned holds a packet and no other place for a label: (file, packet, the file before it was
+    signed or ``None``) → bool."""
 
     title: str = ""
     """For people; by default the name in capitals."""

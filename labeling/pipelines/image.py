@@ -259,8 +259,9 @@ def label_pixels(
     if not embedded:
         blank = metadata.Found()
         data = b"".join(_with_metadata(data, containers.read(data), blank, label, options, packet, properties)[0])
+    encoded = None if options.signer is None else data
     data = _signed(data, encoding.media_type, label, options)
-    contents, found = _read_encoded(data, encoding, embedded_packet, label)
+    contents, found = _read_encoded(data, encoding, embedded_packet, label, encoded)
     visible, said_of_dots = _visible_mark(painted, options, data, contents, found.orientation if found else 1)
     how = [*([painted.how] if painted.how else []), *said_of_dots, *stays]
     return LabeledImage(
@@ -521,7 +522,7 @@ _WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)
 
 
 def _read_encoded(
-    data: bytes, encoding: PictureEncoding, packet: bytes | None, label: Label
+    data: bytes, encoding: PictureEncoding, packet: bytes | None, label: Label, encoded: bytes | None
 ) -> tuple[Contents | None, metadata.Found | None]:
     """Read back a picture that was encoded a moment ago: where it holds our packet alone, the bytes are proof enough.
 
@@ -530,11 +531,12 @@ def _read_encoded(
         encoding: What the table of formats says about encoding it.
         packet: The packet that the encoder wrote; ``None`` if none was given to it.
         label: What the file should say.
+        encoded: What the encoder returned, if the file was signed since.
 
     Returns:
         What was read, as far as that was necessary.
     """
-    if packet is not None and containers.holds_only(data, packet, encoding):
+    if packet is not None and containers.holds_only(data, packet, encoding, encoded):
         return None, None
     contents = containers.read(data)
     rest = [b for b in contents.blocks if b.kind not in _WITHOUT_LABELS and b.keyword != "JFIF"]

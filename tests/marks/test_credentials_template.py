@@ -355,3 +355,37 @@ def test_pictures_and_files_gain_by_it(format: str, tmp_path: Path, made: list[b
         ids.add(found.value["content_id"])
     assert len(ids) == 3
     assert len(made) == 5
+
+
+def test_the_short_look_at_a_new_jpeg_knows_a_manifest_and_the_picture() -> None:
+    made, encoding = io.BytesIO(), containers.formats.encoding_named("jpeg")
+    Image.open(io.BytesIO(picture("png", 80))).convert("RGB").save(made, "JPEG", xmp=b"<packet/>")
+    encoded = made.getvalue()
+    signed = _signed(encoded, signer())
+    assert containers.holds_only(signed, b"<packet/>", encoding, encoded)
+    assert not containers.holds_only(signed, b"<packet/>", encoding)  # nothing to compare the picture with
+    assert not containers.holds_only(signed, b"<another/>", encoding, encoded)
+    changed = bytearray(signed)
+    changed[-20] ^= 1
+    assert not containers.holds_only(bytes(changed), b"<packet/>", encoding, encoded)
+    for old, new in ((b"jumb", b"jumc"), (b"jumdc2pa", b"jumdjson")):
+        assert not containers.holds_only(signed.replace(old, new, 1), b"<packet/>", encoding, encoded)
+    long = _signed(encoded, signer(), replace(CLAIM, title="x" * 100_000))
+    assert not containers.holds_only(long, b"<packet/>", encoding, encoded)  # in two segments
+    assert b"<packet/>" in [block.data for block in containers.read(long).blocks]
+
+
+def test_a_signed_jpeg_from_memory_is_not_walked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[object] = []
+    honest = containers.read
+
+    def read_whole(data: bytes) -> containers.Contents:
+        reads.append(data)
+        return honest(data)
+
+    monkeypatch.setattr(containers, "read", read_whole)
+    labeler = labeling.Labeler("example-service", signer=signer())
+    made = labeler.label_image(Image.open(io.BytesIO(picture("png", 240))).convert("RGB"), "jpeg")
+    assert reads == []
+    assert [found.signature for found in made.report.findings if found.kind == "c2pa"] == [Signature.VALID]
+    assert made.report.compliant

@@ -60,16 +60,21 @@ def read(data: Buffer) -> Contents:
     return replace(contents, notes=(_STALE,)) if _has_stale_index(data, contents) else contents
 
 
-def holds_only(data: bytes, packet: bytes) -> bool:
+def holds_only(data: bytes, packet: bytes, encoded: bytes | None = None) -> bool:
     """Say whether a file that an encoder has just returned holds a packet, and no other segment for a label.
 
     All segments before the scan are looked at, and how the file ends. The scan itself is not searched for segments: it
-    is the encoder's own, and not a byte of it was changed.
+    is the encoder's own, and not a byte of it was changed. If the file was signed since, ``encoded`` is what the
+    encoder returned, and this is checked.
     """
     layout = walk(data, whole=False)
     if layout.problems or layout.warnings or not (is_one_scan(data, layout) and data.endswith(EOI)):
         return False
+    if encoded is not None and not encoded.endswith(memoryview(data)[layout.sos :]):
+        return False
     rest = [each for each in layout.segments if is_metadata(each) and not _holds_no_label(data, each)]
+    if encoded is not None:
+        rest = [each for each in rest if not _is_manifest(data, each)]
     return len(rest) == 1 and rest[0].marker == APP1 and data[rest[0].start : rest[0].end] == XMP + packet
 
 
@@ -77,6 +82,17 @@ def _holds_no_label(data: bytes, segment: Segment) -> bool:
     """Return whether a segment is JFIF's, or part of a colour profile."""
     jfif, icc = segment.marker == APP0, segment.marker == APP2
     return (jfif and data.startswith(JFIF, segment.start)) or (icc and data.startswith(ICC, segment.start))
+
+
+def _is_manifest(data: bytes, segment: Segment) -> bool:
+    """Return whether a segment is a whole C2PA manifest store."""
+    box = segment.start + _BEFORE_BOX
+    size, kind, label = data[box : box + 4], data[box + 4 : box + 8], data[box + 16 : box + 20]
+    return (
+        segment.marker == APP11
+        and data.startswith(JUMBF, segment.start)
+        and (int.from_bytes(size, "big"), kind, label) == (segment.end - box, b"jumb", b"c2pa")
+    )
 
 
 def _with_places(block: Block, data: Buffer, end: int) -> Block:
@@ -255,6 +271,8 @@ _MAX_JUMBF = 65000
 """Bytes of a box that are put in one APP11 segment."""
 
 _BOX_HEADER = 8
+_BEFORE_BOX = 8
+"""Bytes of an APP11 segment before its box: identifier, box instance and packet sequence (ISO/IEC 19566-5, D.2)."""
 
 
 def make_room(data: bytes, length: int) -> Room:
