@@ -42,7 +42,8 @@ def _step(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     """Return the mean difference of samples, (H, W): computed in 8 bits, and exact."""
     difference = np.maximum(one, other)
     difference -= np.minimum(one, other)
-    return int(np.add.reduce(difference, axis=1, dtype=np.uint32).sum()) / difference.size  # of a row: below 2^27
+    wide = np.uint32 if difference.size < 1 << 24 else np.uint64
+    return int(np.add.reduce(difference, axis=None, dtype=wide)) / difference.size
 
 
 def _has_few_colours(pixels: NDArray[np.uint8]) -> bool:

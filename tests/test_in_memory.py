@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 import labeling
@@ -17,6 +18,8 @@ from labeling import Labeler, containers
 from labeling.containers import Kind, formats
 from labeling.dither import DITHERED, RESTLESS, SAMPLED, is_dithered
 from labeling.marks import aigc, iptc, xmp
+from labeling.marks.visible import LabelPainter, contrast, drawing, paint
+from labeling.marks.wording import basic
 from labeling.options import Style
 from labeling.verification import metadata
 
@@ -153,23 +156,91 @@ def test_dither_is_measured_exactly(size: tuple[int, int], level: float) -> None
             assert is_dithered(form) == (max(steps) / 255 > DITHERED)
 
 
+ICON = io.BytesIO()
+Image.new("RGBA", (20, 20), (200, 0, 0, 128)).save(ICON, "PNG")
+STYLES = [
+    Style(),
+    Style(text="人工智能合成", plate="off", position="top-left"),
+    Style(text="AI生成", opacity=0.5, icon="generated"),
+    Style(text=basic("el"), plate="on", icon=ICON.getvalue()),
+    Style(text=basic("fi", modified=True), color="#ffcc00", height_ratio=0.09),
+    Style(text=basic("ga"), opacity=0.3, plate="off"),
+]
+
+
+def grounds(rng: np.random.Generator) -> Iterator[tuple[int, int, list[NDArray[np.uint8]]]]:
+    """Yield sizes of pictures, and grounds for whole pictures of that size: flat, nearly so, soft, busy, two frames."""
+    for number in range(24):
+        width, height = (int(side) for side in rng.integers(160, 420, 2))
+        base = int(rng.integers(0, 256))
+        flat = np.full((height, width, 3), rng.integers(0, 256, 3), np.uint8)
+        nearly = (base + rng.normal(0, rng.choice([1, 4, 12]), (height, width, 3))).clip(0, 255).astype(np.uint8)
+        spotted = flat.copy()
+        spotted[rng.integers(0, height, 40), rng.integers(0, width, 40)] = rng.integers(0, 256, (40, 3))
+        soft = np.asarray(rgb(width, height, number))
+        yield width, height, [[flat], [nearly], [spotted], [soft], [flat, nearly]][number % 5]
+
+
+def painted(painter: LabelPainter, width: int, height: int, frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    left, top, right, bottom = painter.box(width, height)
+    return painter.paint([frame[top:bottom, left:right] for frame in frames])
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.text)
+def test_a_label_that_was_kept_is_the_one_that_would_be_drawn(style: Style, monkeypatch: pytest.MonkeyPatch) -> None:
+    painter = LabelPainter(style, languages=("zh", "en", "el", "fi", "ga"))
+    work = list(grounds(np.random.default_rng(len(style.text))))
+    kept = [painted(painter, *each) for each in work]
+    assert all(painted(painter, *each) is before for each, before in zip(work, kept, strict=True))
+    monkeypatch.setattr(paint, "drawn", drawing.draw)
+    for each, before in zip(work, kept, strict=True):
+        anew = painted(painter, *each)
+        assert anew is not before
+        assert np.array_equal(anew, before)
+        assert not before.flags.writeable
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.text)
+def test_a_short_look_at_the_ground_leads_to_the_same_label(style: Style, monkeypatch: pytest.MonkeyPatch) -> None:
+    painter = LabelPainter(style, languages=("zh", "en", "el", "fi", "ga"))
+    work = list(grounds(np.random.default_rng(7)))
+    short = [painted(painter, *each) for each in work]
+    monkeypatch.setattr(contrast, "apart", contrast.extremes)  # every pixel decides whether all are looked at
+    for each, before in zip(work, short, strict=True):
+        assert np.array_equal(painted(painter, *each), before)
+
+
+def test_few_and_no_huge_labels_are_kept() -> None:
+    painter = LabelPainter(Style())
+    for side, again in ((600, True), (3000, True), (9000, False)):
+        left, top, right, bottom = painter.box(side, side)
+        ground = [np.zeros((bottom - top, right - left, 3), np.uint8)]
+        assert (painter.paint(ground) is painter.paint(ground)) is again
+    first = painter.box(600, 600), painter.paint([np.zeros((1, 1, 3), np.uint8)])
+    for side in range(700, 770):  # more sizes than are kept
+        painter.box(side, side)
+        painter.paint([np.zeros((1, 1, 3), np.uint8)])
+    assert painter.box(600, 600) == first[0]
+    assert painter.paint([np.zeros((1, 1, 3), np.uint8)]) is not first[1]
+
+
 SIZES = [(240, 180), (300, 120), (200, 300)]
 
 
 def test_one_labeler_in_many_threads_draws_as_in_one() -> None:
     """The same labeler, sizes, modes and grounds at once: every picture gets its own label."""
     labeler = Labeler("me", style=Style(position="bottom-right"))
-    grounds = {
+    pictures = {
         "dark": lambda size: Image.new("RGB", size, (5, 8, 20)),
         "light": lambda size: Image.new("RGB", size, (250, 250, 240)),
         "textured": lambda size: rgb(*size),
         "gray": lambda size: rgb(*size).convert("L"),
         "clear": lambda size: Image.new("RGBA", size, (0, 0, 0, 0)),
     }
-    work = [(ground, size) for ground in grounds for size in SIZES]
+    work = [(ground, size) for ground in pictures for size in SIZES]
 
     def drawn(item: tuple[str, tuple[int, int]]) -> tuple[bytes, object]:
-        made = labeler.label_image(grounds[item[0]](item[1]), "png", content_id="1")
+        made = labeler.label_image(pictures[item[0]](item[1]), "png", content_id="1")
         visible = next(f.value for f in made.report.findings if f.kind == "visible")
         return Image.open(io.BytesIO(made.data)).tobytes(), visible
 

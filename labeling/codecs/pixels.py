@@ -126,6 +126,8 @@ def orientation_of(image: Image.Image) -> int:
 
 def upright(stored: NDArray[SampleType], orientation: int) -> NDArray[SampleType]:
     """Turn (H, W, …) samples as stored into samples as displayed. An unknown orientation counts as 1."""
+    if orientation == 1:
+        return stored
     turn: dict[int, Callable[[NDArray[SampleType]], NDArray[SampleType]]] = {
         2: lambda a: a[:, ::-1],
         3: lambda a: a[::-1, ::-1],

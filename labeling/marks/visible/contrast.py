@@ -63,7 +63,7 @@ SAMPLED = 32
 def apart(backdrops: Sequence[NDArray[Any]]) -> tuple[Color, Color]:
     """Return two sRGB colours under the label that are far apart, by a short look at green, which weighs most.
 
-    What is not legible on both is not legible on :func:`extremes`, which take longer.
+    Ink that is not legible on both is not legible on all of it, for which :func:`extremes` look at every pixel.
     """
     height, width = backdrops[0].shape[:2]
     down, along = max(1, height // SAMPLED), max(1, width // SAMPLED)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
 
 from labeling.dither import is_dithered
 from labeling.errors import LabelingError
@@ -22,26 +21,14 @@ from labeling.findings import Finding, Signature, Status
 from labeling.marks.visible import contrast as wcag
 from labeling.marks.visible import font as fonts
 from labeling.marks.visible import icon as icons
-from labeling.marks.visible.layout import Layout, line_gap, plan
+from labeling.marks.visible.drawing import BLACK, Color, Look, drawn
+from labeling.marks.visible.layout import Layout, plan
 from labeling.marks.wording import judge
 from labeling.options.style import Style
 
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+WHITE = (255, 255, 255)
 PLATE_ALPHA = 0.62
 """Opacity of the usual plate: white on it has a contrast of more than 5.2 : 1 even on a white picture."""
-
-Color = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One way to draw: ink and its opacity, and the opacity of a plate or an outline (0: without)."""
-
-    ink: Color
-    opacity: float
-    ground: Color = BLACK
-    plate: float = 0.0
-    outline: float = 0.0
 
 
 class LabelPainter:
@@ -89,7 +76,7 @@ class LabelPainter:
             if dots and look.plate:
                 look, ratio = _solid(look)  # dots that shine through are as unquiet as those around
         self._measured.contrast = ratio
-        return _drawn(self.style, layout, look)
+        return drawn(self.style, layout, look)
 
     def finding(self, box: tuple[int, int, int, int], width: int, height: int) -> Finding:
         """Return the finding on what this thread painted last: text, box, height ratio and contrast."""
@@ -122,7 +109,7 @@ def check_asset(kind: str, data: bytes) -> None:
         icons.opened(data, kind)
 
 
-def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[_Look, float]:
+def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[Look, float]:
     """Choose a look by bounds of all pixels and, only if a plainer look may suffice, by every pixel."""
     look, ratio = _choose(style, *wcag.bounds(backdrops))
     if look.plate or look.outline or ratio < wcag.AIM:
@@ -132,15 +119,15 @@ def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[_Look
     return look, ratio
 
 
-def _solid(look: _Look) -> tuple[_Look, float]:
+def _solid(look: Look) -> tuple[Look, float]:
     """Return a look with nothing shining through its plate, and the contrast."""
     solid = replace(look, opacity=1.0, plate=1.0)
     return solid, wcag.worst(solid.ink, 1.0, [solid.ground])
 
 
-def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:
+def _choose(style: Style, dark: Color, light: Color) -> tuple[Look, float]:
     """Return the plainest look with enough contrast, and that contrast. The last look is safe on any picture."""
-    best: tuple[_Look, float] | None = None
+    best: tuple[Look, float] | None = None
     for look in _looks(style, dark, light):
         cover = look.plate or look.outline
         grounds = [wcag.over(look.ground, cover, end) for end in (dark, light)] if cover else [dark, light]
@@ -153,95 +140,23 @@ def _choose(style: Style, dark: Color, light: Color) -> tuple[_Look, float]:
     return best
 
 
-def _looks(style: Style, dark: Color, light: Color) -> tuple[_Look, ...]:
+def _looks(style: Style, dark: Color, light: Color) -> tuple[Look, ...]:
     return _all_looks(style, wcag.luminance_of(dark) + wcag.luminance_of(light) < 0.4)
 
 
 @lru_cache(maxsize=64)
-def _all_looks(style: Style, in_the_dark: bool) -> tuple[_Look, ...]:
+def _all_looks(style: Style, in_the_dark: bool) -> tuple[Look, ...]:
     inks = [style.ink] if style.ink else [WHITE, BLACK] if in_the_dark else [BLACK, WHITE]
-    looks: list[_Look] = []
+    looks: list[Look] = []
     for opacity in dict.fromkeys((style.opacity, 1.0)):
         if style.plate != "on":
-            looks += [_Look(ink, opacity) for ink in inks]
+            looks += [Look(ink, opacity) for ink in inks]
         # On a plate white reads best; a chosen colour gets the ground that contrasts more with it.
         ink = style.ink or WHITE
         bright = wcag.luminance_of(ink)
         ground = BLACK if wcag.contrast(bright, 0) >= wcag.contrast(bright, 1) else WHITE
         if style.plate == "off":
-            looks += [_Look(ink, opacity, ground, outline=1.0)]
+            looks += [Look(ink, opacity, ground, outline=1.0)]
         else:
-            looks += [_Look(ink, opacity, ground, plate=alpha) for alpha in (PLATE_ALPHA, 0.75, 0.88, 1.0)]
+            looks += [Look(ink, opacity, ground, plate=alpha) for alpha in (PLATE_ALPHA, 0.75, 0.88, 1.0)]
     return tuple(looks)
-
-
-@lru_cache(maxsize=128)
-def _drawn(style: Style, layout: Layout, look: _Look) -> NDArray[np.uint8]:
-    """Draw the label: (H, W, 4) RGBA, straight alpha, read-only."""
-    left, top, right, bottom = layout.box
-    size = right - left, bottom - top
-    mask = _text_mask(style, layout, size)
-    place = layout.padding[0], _top_beside(style, layout, size)
-    if icons.is_drawn(style):
-        mask.paste(icons.drawn(str(style.icon), layout.beside), place)
-    image = Image.new("RGBA", size, (*look.ground, 0))
-    if look.plate:
-        image.putalpha(_plate(size, look.plate))
-    elif look.outline:
-        image.putalpha(_outline(mask, layout.ink_height))
-    ink = Image.new("RGBA", size, (*look.ink, 0))
-    ink.putalpha(mask.point(lambda value: round(value * look.opacity)))
-    image.alpha_composite(ink)
-    if (picture := icons.picture_of(style)) is not None:
-        image.alpha_composite(picture.resize(layout.beside, Image.Resampling.LANCZOS), place)
-    pixels = np.array(image)
-    pixels[pixels[..., 3] == 0, :3] = look.ink  # no dark fringe where alpha is averaged down for chroma
-    pixels.setflags(write=False)
-    return pixels
-
-
-def _top_beside(style: Style, layout: Layout, size: tuple[int, int]) -> int:
-    """Return where what is beside the text begins: in the middle of the capitals, whatever accents they have."""
-    room = size[1] - layout.beside[1]
-    if len(layout.lines) > 1:
-        return room // 2
-    drawer = fonts.face(style.font, layout.size)
-    _, top, _, bottom = drawer.getbbox(layout.lines[0])
-    _, cap, _, base = drawer.getbbox("A")
-    return max(0, min(room, round((room + cap + base - top - bottom) / 2)))
-
-
-def _text_mask(style: Style, layout: Layout, size: tuple[int, int]) -> Image.Image:
-    drawer = fonts.face(style.font, layout.size)
-    mask = Image.new("L", size)
-    draw = ImageDraw.Draw(mask)
-    boxes = [drawer.getbbox(line) for line in layout.lines]
-    heights = [bottom - top for _, top, _, bottom in boxes]
-    gap = line_gap(layout.size)
-    y = (size[1] - sum(heights) - gap * (len(boxes) - 1)) / 2
-    start = size[0] - layout.padding[0] if layout.beside[0] else 0
-    for line, (left, top, right, _), height in zip(layout.lines, boxes, heights, strict=True):
-        x = start - (right - left) if layout.beside[0] else (size[0] - (right - left)) / 2
-        draw.text((round(x - left), round(y - top)), line, fill=255, font=drawer)
-        y += height + gap
-    return mask
-
-
-def _plate(size: tuple[int, int], alpha: float) -> Image.Image:
-    """Draw a rounded plate, large and then reduced for a smooth edge."""
-    scale = 4 if max(size) < 2000 else 1
-    radius = round(min(size) * 0.26 * scale)
-    large = Image.new("L", (size[0] * scale, size[1] * scale))
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, large.width - 1, large.height - 1), radius, round(255 * alpha))
-    return large.resize(size, Image.Resampling.BOX) if scale > 1 else large
-
-
-def _outline(mask: Image.Image, ink_height: float) -> Image.Image:
-    """Return the ink grown by a twelfth of its height, with a soft edge."""
-    radius = max(1, round(ink_height / 12))
-    grown = mask
-    for _ in range(radius):
-        grown = grown.filter(ImageFilter.MaxFilter(3))
-    return grown.filter(ImageFilter.GaussianBlur(max(0.4, radius * 0.3))).point(
-        lambda value: min(255, round(value * 1.35))
-    )
