@@ -6,7 +6,7 @@ decides only in doubt: for a label that fades, or through which a moving picture
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -269,12 +269,14 @@ def _required(duration: float) -> str:
     return f"it must be there for {MIN_SECONDS:.0f} s at normal speed"
 
 
-def _find_later(first: _Reading, frames: Iterator[Frame], reader: _Reader) -> _Reading | None:
+def _find_later(first: _Reading, frames: Generator[Frame, float | None], reader: _Reader) -> _Reading | None:
     """Look for a label that appears after the first frame; a mark that falls short counts if the first has none."""
     short: _Reading | None = None
     due = [time for time in LATER if time >= first.frame.end]
-    for frame in frames:
-        if not due:
+    while due:
+        try:
+            frame = frames.send(due[0])
+        except StopIteration:
             break
         if frame.end > due[0] or frame.last:
             passed = [time for time in due if time < frame.end]

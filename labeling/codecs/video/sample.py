@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from labeling import containers
 from labeling.codecs import pyav
 from labeling.codecs.base import Box, Pixels
+from labeling.codecs.video import key_frames
 from labeling.codecs.video.overlay import sane_crop
 from labeling.codecs.video.pixel_formats import HDR_WHITE
 from labeling.containers import Crop, formats
@@ -52,6 +53,8 @@ RATES = (1000, 768_000)
 
 MAX_ASPECT = 16
 """Sample aspect ratios beyond this make no sense and are ignored."""
+
+_NOTHING = "no frame could be decoded: the video is damaged, or its codec is unknown here"
 
 _LUMA = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "yuva420p", "gray"})
 """Pixel formats whose first plane is 8-bit luma."""
@@ -209,10 +212,11 @@ class Sampler:
         """Return a sampler of another video track."""
         return Sampler(self._data, self._demuxer, self._limit, number=number)
 
-    def frames(self, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame]:
+    def frames(self, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame, float | None]:
         """Yield the frames from the first shown one on, in the order of display.
 
-        Packets that do not decode are skipped.
+        Packets that do not decode are skipped. ``send(seconds)`` says that no frame matters before the one that is
+        shown then: where the file's index leads to a key frame, what is in between is not decoded.
 
         Args:
             ahead: Whether further frames are decoded in other threads meanwhile; pointless if only the first is wanted.
@@ -326,7 +330,7 @@ class Sampler:
         container, self._unused = self._unused or self._open(), None
         return container
 
-    def _frames(self, start: float, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame]:
+    def _frames(self, start: float, *, ahead: bool = True, limit: int = MAX_FRAMES) -> Generator[Frame, float | None]:
         with decoding(), self._opened() as container:
             if not self.number:
                 return
@@ -344,30 +348,47 @@ class Sampler:
                 container.seek(math.floor((self._origin + start) / float(stream.time_base or 1)), stream=stream)
             yield from self._shots(container, stream, limit)
 
-    def _shots(self, container: InputContainer, stream: VideoStream, limit: int) -> Iterator[Frame]:
+    def _shots(self, container: InputContainer, stream: VideoStream, limit: int) -> Generator[Frame, float | None]:
         """Yield frames with their times. Each is held back until it is known when the next one replaces it."""
         tick, step = float(stream.time_base or 0), 1 / float(stream.average_rate or 25)
         aspect = float(stream.sample_aspect_ratio or 1)
         before: Frame | None = None
-        for count, frame in enumerate(_decoded(container, stream)):
-            at = frame.pts * tick if frame.pts is not None else None
+        passed, jumps = -1.0, key_frames.MOST  # the last frame before a jump, and how many are left
+        latest: float | None = None  # the first frame behind a jump may not be shown later
+        frames, count = _decoded(container, stream), 0
+        while count < limit:
+            frame = next(frames, None)
+            at = frame.pts * tick if frame is not None and frame.pts is not None else None
+            if latest is not None and (at is None or self._origin is None or at - self._origin > latest):
+                key_frames.back(container, stream, self._origin or 0.0)  # what is wanted lies before the key frame
+                frames, latest, jumps = _decoded(container, stream), None, 0
+                continue
+            latest = None
+            if frame is None:
+                if before is None and passed < 0:
+                    raise UnreadableFile(_NOTHING)
+                if before is not None:
+                    before.last = True
+                break
             if self._origin is None:
                 self._origin = at if at is not None else 0.0
+            count += 1
             seconds = at - self._origin if at is not None else before.end if before is not None else 0.0
+            if before is None and seconds <= passed:
+                continue
             shot = Frame(
                 frame, max(seconds, before.seconds if before is not None else 0.0), aspect, self._limit, self._crop
             )
             shot.end = shot.seconds + ((frame.duration or 0) * tick or step)
             if before is not None:
                 before.end = shot.seconds
-                yield before
+                due = yield before
+                if due is not None and jumps and key_frames.jump(container, stream, self._origin, shot.seconds, due):
+                    frames, jumps = _decoded(container, stream), jumps - 1
+                    passed, latest = before.seconds, due + key_frames.NEAR
+                    before = None
+                    continue
             before = shot
-            if count + 1 >= limit:
-                break
-        else:
-            if before is None:
-                raise UnreadableFile("no frame could be decoded: the video is damaged, or its codec is unknown here")
-            before.last = True
         if before is not None:
             yield before
 
