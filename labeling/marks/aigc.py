@@ -8,6 +8,7 @@ schema of 2023.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -255,12 +256,17 @@ def _judge_code(producer: str) -> tuple[Defect, ...]:
     return tuple(defect("CN-PROVIDER-CODE", message) for message in code.problems())
 
 
+_UNUSUAL = re.compile(r"[^!-\[\]-~]")
+"""A character that :func:`~labeling.label.is_usual_character` does not know."""
+
+
 def _judge_producer(field: Field) -> list[Defect]:
     producer = field.get("ContentProducer")
     found = list(_judge_code(producer[:_SHOWN])) if producer else []
     names = ("ContentProducer", "ProduceID", "ContentPropagator", "PropagateID")
-    odd = sorted(c for c in set().union(*map(field.get, names)) if not is_usual_character(c))
-    if odd:
+    texts = [field.get(name) for name in names]
+    if any(map(_UNUSUAL.search, texts)):
+        odd = sorted(c for c in set().union(*texts) if not is_usual_character(c))
         message = f"characters outside 0x21, 0x23-0x5B, 0x5D-0x7E: {''.join(odd[:8])}"
         found.append(defect("CN-IMPLICIT-CHARACTERS", message))
     return found

@@ -264,7 +264,7 @@ def parse(raw: bytes) -> Packet:
     data = _utf8(raw)
     if data.count(b"=") > _MAX_EQUALS:
         raise XmpError("the XMP packet has too many attributes")
-    return _Reader(data).run()
+    return _as_we_write(data) or _Reader(data).run()
 
 
 _TEMPLATE = (
@@ -276,6 +276,54 @@ _TEMPLATE = (
 @cache
 def _blank() -> Packet:
     return parse(_TEMPLATE)
+
+
+_OURS = re.compile(
+    rb""" <rdf:Description rdf:about=""((?:\n    xmlns:[A-Za-z][A-Za-z0-9]*="[!#-%(-;=?-~]+")+)>\n"""
+    rb"""((?:   <([A-Za-z][A-Za-z0-9]*:[A-Za-z][A-Za-z0-9]*)>[ -%'-;=?-~]*</\3>\n)+)  </rdf:Description>\n """
+)
+"""What :func:`_addition` adds to a new packet, where all of it is ASCII without anything that XML would resolve."""
+
+_OUR_SPACE = re.compile(rb'xmlns:([^=]+)="([^"]+)"')
+_OUR_PROPERTY = re.compile(rb"<([^:]+):([^>]+)>([^<]*)</[^>]+>")
+_MEAN_MORE = frozenset((RDF, XML, "http://www.w3.org/2000/xmlns/"))
+"""Namespaces that are no property's, or that XML does not let a prefix be declared for."""
+
+_MOST_OF_OURS = 64 << 10
+
+
+def _as_we_write(data: bytes) -> Packet | None:
+    """Read a packet that has the form of our new ones, as most that carry a label have, in an eighth of the time.
+
+    ``None`` if it differs anywhere: Expat reads it then, and decides whether it is well-formed.
+    """
+    start, stop = _frame_of_ours()
+    if len(data) > _MOST_OF_OURS or not (data.startswith(start) and data.endswith(stop)):
+        return None
+    found = _OURS.fullmatch(data, len(start), len(data) - len(stop))
+    if found is None:
+        return None
+    declared = [(prefix.decode(), uri.decode()) for prefix, uri in _OUR_SPACE.findall(found[1])]
+    spaces = dict(declared)
+    if len(spaces) != len(declared) or not _MEAN_MORE.isdisjoint(spaces.values()):
+        return None
+    if any(prefix in ("x", "rdf") or prefix.lower().startswith("xml") for prefix in spaces):
+        return None
+    properties: list[Property] = []
+    for each in _OUR_PROPERTY.finditer(data, found.start(2), found.end(2)):
+        prefix, local = each[1].decode(), each[2].decode()
+        if prefix not in spaces or len(properties) == MAX_NODES // 100:
+            return None
+        name = Name(spaces[prefix], local, prefix)
+        properties.append(Property(name, each[3].decode(), "element", each.start(), each.end(), f"{prefix}:{local}"))
+    return Packet(data, tuple(properties), len(data) - len(stop), False, "rdf:RDF", "")
+
+
+@cache
+def _frame_of_ours() -> tuple[bytes, bytes]:
+    """Return what stands before and behind the properties of a new packet."""
+    blank = _Reader(_utf8(_TEMPLATE)).run()
+    return blank.data[: blank.rdf_end], blank.data[blank.rdf_end :]
 
 
 def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:

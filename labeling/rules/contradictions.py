@@ -23,8 +23,8 @@ def contradictions(evidence: Evidence) -> Iterator[Defect]:
     """
     labels = {str(label_value(each)): each for each in evidence.of("aigc")}
     claims = [*evidence.of("iptc"), *evidence.of("c2pa")]
-    human = [each for each in claims if says_human(each)]
     certain = [each for each in claims if says_ai(each)]
+    human = [each for each in claims if each not in certain and says_human(each)]
     for each in human:
         if Origin.GENERATED in labels or (each.kind == "c2pa" and labels):
             value = Origin.GENERATED if Origin.GENERATED in labels else next(iter(labels))
