@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import LabelingError
-from labeling.ledger.making import check_agreement
 
 from . import _common, _options
 from ._sections import Sectioned
@@ -141,6 +140,8 @@ def _check_copy(where: str | None, recipient: str | None, agreement: str | None,
     for option, text in (("--recipient", recipient), ("--agreement", agreement)):
         if text is not None and not text.strip():
             raise LabelingError(f"{option} is empty", hint="say who gets the copy, and by which agreement")
+    from labeling.ledger.making import check_agreement
+
     check_agreement(recipient, agreement, labeler.profile)
 
 

@@ -16,6 +16,7 @@ from ._streams import INTERRUPTED
 
 if TYPE_CHECKING:
     from labeling.ledger import Ledger
+    from labeling.reports.file_evidence import FileEvidence
     from labeling.reports.signed import Examined
 
 
@@ -91,11 +92,8 @@ def command(
     read, or not everything that the profile asks for was found or looked for (and none was found non-compliant).
     """
     from labeling.config import pinned as load_pinned
-    from labeling.ledger.recorded import recognise
-    from labeling.reports.file_evidence import FileEvidence, gather_evidence
     from labeling.rules import profiles as profiles_named
-    from labeling.trust import load as load_trust
-    from labeling.verification.redaction import NAME, redact
+    from labeling.trust import chosen
     from labeling.verification.verifier import unreadable, verify
 
     names = profiles or ("cn",)
@@ -111,7 +109,7 @@ def command(
         options["isolate"] = _options.isolate(limits)
         options["pinned"] = tuple(key for path in pinned for key in load_pinned(path))
         book = _book(ledger, isolated=options["isolate"] is not False)
-        options["trust"] = load_trust(trust, use_stored=not no_stored_trust, note=_common.complain)
+        options["trust"] = chosen(trust, use_stored=not no_stored_trust, note=_common.complain)
     except LabelingError as error:
         _common.fail(error)
     reports: list[Report] = []
@@ -129,13 +127,19 @@ def command(
                     lacking[error.reason] = error
                 reports.append(unreadable(str(path), error.reason, judging, visible=not no_visible, as_of=day))
             if book is not None:
+                from labeling.ledger.recorded import recognise
+
                 reports[-1] = recognise(reports[-1], path, book, max_pixels=max_pixels)
             if redacting:
+                from labeling.verification.redaction import NAME, redact
+
                 number = f" {len(reports)}" if len(paths) > 1 else ""
                 reports[-1] = redact(reports[-1], name=f"{NAME}{number}")
             if signing is not None:
                 signing.after(path, reports[-1].path)
             if form == "html":  # while the file is at hand: its picture stays only as a thumbnail
+                from labeling.reports.file_evidence import gather_evidence
+
                 evidence.append(
                     gather_evidence(path, max_pixels=max_pixels, pixels=options["isolate"] is False and not redacting)
                 )

@@ -23,7 +23,7 @@ from labeling.files import explained, read_file, write_atomically
 from labeling.inert import without_secrets
 
 if TYPE_CHECKING:
-    from labeling.marks.credentials import Trust, TrustList
+    from labeling.marks.credentials import Trust, TrustChoice, TrustList
 
 KINDS = ("anchors", "allowed", "tsa")
 """Roots that signers chain to, single certificates that are allowed as they are, roots of time-stamp authorities."""
@@ -272,6 +272,18 @@ def load(
             raise
         note(f"{error}; nobody on them is trusted now")
     return shipped() if not named and kept == shipped_lists() else Trust(lists=(*kept, *named))
+
+
+def chosen(
+    extra: tuple[Path | str, ...] = (), *, use_stored: bool = True, note: Callable[[str], None] | None = None
+) -> TrustChoice:
+    """Return the same for a command: ``"shipped"`` if these lists are all, which are loaded where a signature is."""
+    try:
+        if not extra and not (use_stored and _entries()):
+            return "shipped"
+    except Unavailable:
+        pass  # the user is told
+    return load(extra, use_stored=use_stored, note=note)
 
 
 def _as_list(bundle: Bundle) -> TrustList:

@@ -16,7 +16,8 @@ from labeling import LabelingError, Style, config
 from labeling.findings import Finding
 from labeling.marks.visible import engine
 from labeling.marks.visible import font as fonts
-from labeling.marks.wording import BASIC, basic, mended, read
+from labeling.marks.wording import BASIC, basic, read
+from labeling.marks.wording.ocr import mended
 from labeling.options.style import LANGUAGES
 from labeling.rules import PROFILES
 

@@ -44,9 +44,8 @@ def _forms() -> Patterns:
 RUN_TIME: dict[str, Patterns] = {
     "labeling/batch/listing.py: '|'.join(parts)": _globs(),
     "labeling/codecs/video/pixel_formats.py: pattern": [re.compile(each) for each, _ in pixel_formats._FORMS],
-    "labeling/marks/generator.py: trace.pattern": [re.compile(each.pattern, _FLAGS) for each in generator.TRACES],
-    "labeling/marks/generator.py: trace.also": [
-        re.compile(each.also, _FLAGS) for each in generator.TRACES if each.also
+    "labeling/marks/generator.py: pattern": [
+        re.compile(each, _FLAGS) for trace in generator.TRACES for each in (trace.pattern, trace.also) if each
     ],
     "labeling/marks/wording/vendors.py: '|'.join(parts)": [vendors.pattern()],
     "labeling/options/declare.py: self.pattern": _declared(),

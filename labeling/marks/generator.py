@@ -19,7 +19,6 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from labeling.findings import Finding, Signature, Status
-from labeling.marks import wording
 
 HIGH, MEDIUM, LOW = "high", "medium", "low"
 
@@ -250,17 +249,21 @@ TRACES: tuple[Trace, ...] = (*STRUCTURES, *GENERAL, *_named())
 
 
 class _Row(NamedTuple):
-    """A compiled row; ``rank`` orders rows by falling confidence."""
+    """A row; ``rank`` orders rows by falling confidence."""
 
     rank: int
     trace: Trace
-    pattern: re.Pattern[str]
-    also: re.Pattern[str] | None
 
     def fits(self, text: str) -> bool:
         if self.trace.longest and len(text) > self.trace.longest:
             return False
-        return bool(self.pattern.search(text)) and (self.also is None or bool(self.also.search(text)))
+        return all(_compiled(pattern).search(text) for pattern in (self.trace.pattern, self.trace.also) if pattern)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of the table where its needle was found: all of them take longer than reading a file."""
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
 
 
 _Rows = tuple[tuple[str, tuple[_Row, ...]], ...]
@@ -270,10 +273,9 @@ _Rows = tuple[tuple[str, tuple[_Row, ...]], ...]
 def _by_key() -> dict[str, _Rows]:
     """Return the rows by their field and needles, so that a text is searched once for each needle."""
     order = (HIGH, MEDIUM, LOW)
-    flags = re.IGNORECASE | re.DOTALL
     found: dict[str, dict[str, list[_Row]]] = {}
     for rank, trace in enumerate(sorted(TRACES, key=lambda each: order.index(each.confidence))):
-        row = _Row(rank, trace, re.compile(trace.pattern, flags), re.compile(trace.also, flags) if trace.also else None)
+        row = _Row(rank, trace)
         for key in trace.keys:
             for needle in trace.needles:
                 found.setdefault(key, {}).setdefault(needle, []).append(row)
@@ -300,9 +302,11 @@ def _match(key: str, text: str) -> tuple[str, str] | None:
     lower = text.lower()
     near = [row for needle, rows in _by_key().get(key, ()) if needle in lower for row in rows]
     found = next((row.trace for row in sorted(near, key=lambda each: each.rank) if row.fits(text)), None)
-    if (found is None or found.confidence == LOW) and key in SAYING and len(text) <= wording.MAX_TEXT:
-        said = wording.read(text.strip("*_~>#-` \t"))
-        if said.kind is wording.Kind.STATEMENT:
+    if (found is None or found.confidence == LOW) and key in SAYING:
+        from labeling.marks import wording  # the grammar takes longer to load than a file to read
+
+        said = wording.read(text.strip("*_~>#-` \t")) if len(text) <= wording.MAX_TEXT else None
+        if said and said.kind is wording.Kind.STATEMENT:
             return (found.generator if found else said.vendor or "not named"), MEDIUM
     return (found.generator, found.confidence) if found else None
 

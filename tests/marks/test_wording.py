@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.marks.wording import Certainty, Kind, joins, judge, mended, read
-from labeling.marks.wording.vendors import VENDORS
+from labeling.marks.wording import Certainty, Kind, judge, read
+from labeling.marks.wording.ocr import joins, mended
+from labeling.marks.wording.vendors import VENDORS, found_in
 
 TABLE = Path(__file__).parents[1] / "data" / "sentences.tsv"
 
@@ -163,3 +164,19 @@ def test_reading_takes_linear_time(text: str) -> None:
 
     cost(200)
     assert cost(200) < 12 * cost(50) + 0.1
+
+
+@pytest.mark.parametrize(
+    "text", ["Made with KLİNG AI", "Made with klıng AI", "MADE WITH KLING AI", "Made with Kling AI"]
+)
+def test_a_mark_in_turkish_letters_is_the_same_mark(text: str) -> None:
+    assert said(text) == ("short", "en", "Kling")
+
+
+def test_every_mark_is_found_in_any_case_and_at_its_place() -> None:
+    for row in VENDORS:
+        for name in (row.name, row.name.upper(), *row.aliases):
+            [(start, end, found)] = found_in(f"— {name} —")
+            assert (start, end) == (2, 2 + len(name)), name
+            assert found.name == row.name or name.lower() not in (row.name.lower(), *row.aliases), name
+    assert list(found_in("Aklingon")) == []

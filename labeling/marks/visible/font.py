@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 
 from PIL import ImageFont
 
@@ -17,6 +17,7 @@ FLAT = 0.6
 """Ideographs whose ink is lower than this part of the em (一, 二 …) are flat by design and do not set the size."""
 
 
+_FOLDER = Path(__file__).with_name("font")
 _MAIN, _EUROPEAN = "aigc-label-bold.otf", "aigc-label-europe-bold.ttf"
 """The shipped fonts: one with the Chinese characters, and one with all letters of the European Union's languages."""
 
@@ -24,7 +25,7 @@ _MAIN, _EUROPEAN = "aigc-label-bold.otf", "aigc-label-europe-bold.ttf"
 @lru_cache(maxsize=4)
 def shipped(name: str = _MAIN) -> bytes:
     """Return the file of a shipped font."""
-    return (resources.files("labeling.marks.visible") / "font" / name).read_bytes()
+    return (_FOLDER / name).read_bytes()
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,8 @@ from labeling.marks.visible.lines import NEAR, Line, at_edge, columns, detected,
 from labeling.marks.visible.measure import Measure, measure
 from labeling.marks.visible.page import CLEAR, cut, in_block
 from labeling.marks.visible.shapes import by_shape
-from labeling.marks.wording import Certainty, Kind, Reading, is_unfinished, joins, mended, read
+from labeling.marks.wording import Certainty, Kind, Reading, read
+from labeling.marks.wording.ocr import is_unfinished, joins, mended
 from labeling.rule_catalogue import defect
 
 SMALLEST = 0.012

@@ -60,12 +60,12 @@ def folded(text: str) -> str:
 
 def _read(text: str) -> Iterator[Token]:
     at = 0
-    for match in vendors.pattern().finditer(text):
-        yield from _pieces(text[at : match.start()])
-        yield Token(match[0], Part.VENDOR, vendor=vendors.by_alias()[match[0].lower()])
-        if vendors.INCLUDES_AI.search(match[0]):
+    for start, end, vendor in vendors.found_in(text):
+        yield from _pieces(text[at:start])
+        yield Token(text[start:end], Part.VENDOR, vendor=vendor)
+        if vendors.INCLUDES_AI.search(text[start:end]):
             yield Token("AI", Part.AI)
-        at = match.end()
+        at = end
     yield from _pieces(text[at:])
 
 

@@ -6,6 +6,7 @@ A name that is not in it is no vendor: the head of a sentence ("本视频由", "
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -109,9 +110,24 @@ def by_alias() -> dict[str, Vendor]:
     return {alias: row for row in VENDORS for alias in (row.name.lower(), *(alias.lower() for alias in row.aliases))}
 
 
+_TURKISH = str.maketrans("İı", "Ii")
+"""A mark in Turkish capitals or with a dot lost is the same mark. No other letter gets longer in lower case."""
+
+
+def found_in(text: str) -> Iterator[tuple[int, int, Vendor]]:
+    """Yield the marks in a text in any case: where each begins and ends, and its row."""
+    lower = text.translate(_TURKISH).lower()
+    if any(alias in lower for alias in by_alias()):
+        for match in pattern().finditer(lower):
+            yield match.start(), match.end(), by_alias()[match[0]]
+
+
 @cache
 def pattern() -> re.Pattern[str]:
-    """Return what finds a mark in a text, the longest first; a Latin name is not part of a word."""
+    """Return what finds a mark in a text in lower case, the longest first; a Latin name is not part of a word.
+
+    It takes longer to compile than a picture to label, and few texts have one of the marks.
+    """
     names = sorted(by_alias(), key=len, reverse=True)
-    parts = [rf"(?<![A-Za-z]){re.escape(name)}(?![a-z])" if name[0].isascii() else re.escape(name) for name in names]
-    return re.compile("|".join(parts), re.IGNORECASE)
+    parts = [rf"(?<![a-z]){re.escape(name)}(?![a-z])" if name[0].isascii() else re.escape(name) for name in names]
+    return re.compile("|".join(parts))
