@@ -153,7 +153,7 @@ def encode(
         MissingDependency: The format's optional library is not installed.
         LabelingError: The pixels or options cannot be encoded.
     """
-    from labeling.codecs import _memory, pixels
+    from labeling.codecs import _memory
 
     encoding = formats.encoding_named(format)
     _check_quality(quality)
@@ -163,7 +163,7 @@ def encode(
     width, height = own.size
     box = (0, 0, 0, 0)
     if painter is not None:
-        plan = _memory.lay(own, painter, pixels.orientation_of(own))
+        plan = _memory.lay(own, painter, _memory.orientation_of(own))
         width, height, box = plan.width, plan.height, plan.box
     dots = painter is not None and _memory.is_dithered_gray(own)
     chosen = {"fast": fast} if encoding.chooses_fast else {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeling.codecs.canvas import Canvas
 from labeling.codecs.opening import heif_library
 from labeling.codecs.pixels import encoding
 from labeling.codecs.png import encode as png_encode
@@ -53,7 +54,9 @@ def jpeg(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes
     return _save(image, "JPEG", quality=quality, **kept), False, f"encoded as JPEG, quality {quality}"
 
 
-def png_file(image: Image.Image, quality: int | None, lossless: bool, *, fast: bool = False) -> tuple[bytes, bool, str]:
+def png_file(
+    image: Image.Image | Canvas, quality: int | None, lossless: bool, *, fast: bool = False
+) -> tuple[bytes, bool, str]:
     """Encode as PNG."""
     del quality, lossless
     colour = {
@@ -64,9 +67,10 @@ def png_file(image: Image.Image, quality: int | None, lossless: bool, *, fast: b
         "RGBA": png_samples.RGBA,
     }[image.mode]
     header = png_samples.Header(image.width, image.height, 16 if image.mode == "I;16" else 8, colour)
+    canvas = image if isinstance(image, Canvas) else Canvas(image)
 
     def rows(top: int, bottom: int) -> png_samples.Samples:
-        return np.asarray(image.crop((0, top, image.width, bottom))).reshape(-1, image.width, header.channels)
+        return canvas.rows(top, bottom).reshape(-1, header.width, header.channels)
 
     return _png(header, rows, image, fast), True, "encoded as PNG"
 
@@ -78,7 +82,7 @@ def png_16_bits(samples: np.ndarray[Any, Any], image: Image.Image) -> bytes:
     return _png(header, lambda top, bottom: samples[top:bottom], image)
 
 
-def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image, fast: bool = False) -> bytes:
+def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image | Canvas, fast: bool = False) -> bytes:
     """Return the file. It is in memory once: ``BytesIO`` gives what it holds without a copy."""
     out = io.BytesIO()
     for part in (png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)):
@@ -88,7 +92,7 @@ def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image, 
     return out.getvalue()
 
 
-def png_metadata(image: Image.Image) -> list[bytes]:
+def png_metadata(image: Image.Image | Canvas) -> list[bytes]:
     """Return the chunks for the colour profile, the resolution, EXIF and XMP in ``image.info``."""
     chunks = []
     if profile := image.info.get("icc_profile"):

@@ -1,7 +1,7 @@
 """Paint on pixels in memory, so that the picture and the overlay are encoded together, once.
 
 The caller's picture is never changed, and is copied only once: :func:`prepare` returns a copy in a mode that the format
-can hold, and :func:`lay` paints on that.
+can hold, and :func:`lay` paints on that. Where the encoder works by rows, only what is under the label is copied.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from labeling.codecs.base import Painter, Pixels
+from labeling.codecs import pixels
+from labeling.codecs.base import Box, Painter, Pixels
+from labeling.codecs.canvas import Canvas
 from labeling.codecs.pixels import (
     ORIENTATION,
     Plan,
@@ -34,7 +36,7 @@ from labeling.errors import LabelingError
 
 def prepare(
     source: Image.Image | np.ndarray[Any, Any], target: PictureEncoding, max_pixels: int
-) -> tuple[Image.Image, list[str]]:
+) -> tuple[Image.Image | Canvas, list[str]]:
     """Copy a picture into a mode that the format ``target`` can hold.
 
     Args:
@@ -43,15 +45,18 @@ def prepare(
         max_pixels: Limit on the pixels of the picture.
 
     Returns:
-        The copy, and notes on what the conversion changed, in words for people.
+        The copy, or a canvas over the picture itself, where that is enough; and notes on what the conversion changed,
+        in words for people.
 
     Raises:
         LabelingError: ``source`` is of another type or shape, or is damaged or too large.
     """
     if isinstance(source, np.ndarray):
-        made = _from_array(source)
-        check_size(*made.size, max_pixels=max_pixels)
-        return _converted(made, target, owned=True)
+        _check_array(source)
+        check_size(source.shape[1], source.shape[0], max_pixels=max_pixels)
+        if target.by_rows:
+            return Canvas(source), []
+        return _converted(Image.fromarray(np.ascontiguousarray(source)), target, owned=True)
     if not isinstance(source, Image.Image):
         raise LabelingError(f"a picture must be a PIL image or an ndarray, not {type(source).__name__}")
     check_size(*source.size, max_pixels=max_pixels)
@@ -62,7 +67,7 @@ def prepare(
     return _converted(source, target, owned=False)
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
+def _check_array(array: np.ndarray[Any, Any]) -> None:
     shape = array.shape
     gray = array.ndim == 2
     if array.dtype != np.uint8 or not (gray or (array.ndim == 3 and shape[2] in (3, 4))) or 0 in shape:
@@ -70,10 +75,9 @@ def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
             f"an array must be (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of uint8, not {array.dtype} {shape}",
             hint="convert it first, for example (255 * a).clip(0, 255).astype('uint8')",
         )
-    return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> tuple[Image.Image, list[str]]:
+def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> tuple[Image.Image | Canvas, list[str]]:
     notes: list[str] = []
     clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     wanted = _mode_for(image.mode, clear, target.modes)
@@ -82,7 +86,7 @@ def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> t
         flat = Image.fromarray(on_white(np.asarray(image.convert("RGBA"))))
         return (flat.convert("L") if wanted == "L" else flat), notes
     if wanted == image.mode:
-        return (image if owned else image.copy()), notes
+        return Canvas(image) if target.by_rows else image if owned else image.copy(), notes
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         if wanted != "F":
             notes.append("samples were reduced to fit the format")
@@ -118,27 +122,50 @@ def _from_deep(image: Image.Image, wanted: str) -> Image.Image:
     return gray if wanted == "L" else gray.convert(wanted)
 
 
-def is_dithered_gray(image: Image.Image) -> bool:
+def is_dithered_gray(image: Image.Image | Canvas) -> bool:
     """Return whether a gray image, or one of a palette, is dithered; colours are not looked at."""
     if image.mode not in ("L", "P"):
         return False
-    samples = np.asarray(image)[:: max(1, image.height // SAMPLED)]
+    step = max(1, image.height // SAMPLED)
+    if isinstance(image, Canvas):  # which has no palette
+        samples = np.concatenate([image.rows(row, row + 1) for row in range(0, image.height, step)])
+        return is_dithered(np.repeat(samples[..., None], 3, axis=2))
+    samples = np.asarray(image)[::step]
     rows = Image.fromarray(samples, image.mode)
     if image.mode == "P" and (palette := image.getpalette()):
         rows.putpalette(palette)
     return is_dithered(np.asarray(rows.convert("RGB")))
 
 
-def lay(image: Image.Image, painter: Painter, orientation: int = 1) -> Plan:
+def lay(image: Image.Image | Canvas, painter: Painter, orientation: int = 1) -> Plan:
     """Paint on ``image`` in place, and return where."""
     plan = make_plan(painter, *image.size, orientation)
-    put(image, plan, plan.overlay(painter, backdrops(region_of(image, plan.stored))))
+    if not isinstance(image, Canvas):
+        put(image, plan, plan.overlay(painter, backdrops(region_of(image, plan.stored))))
+        return plan
+    part = image.part(plan.stored)
+    whole = (0, 0, *part.size)
+    _put(part, whole, plan.overlay(painter, backdrops(region_of(part, whole))))
+    image.cover(plan.stored, part)
     return plan
+
+
+def orientation_of(image: Image.Image | Canvas) -> int:
+    """Return the EXIF orientation of a prepared picture; see :func:`labeling.codecs.pixels.orientation_of`."""
+    if isinstance(image, Canvas):
+        bare = Image.new("L", (1, 1))
+        bare.info = image.info
+        return pixels.orientation_of(bare)
+    return pixels.orientation_of(image)
 
 
 def put(image: Image.Image, plan: Plan, overlay: Pixels) -> None:
     """Blend an RGBA overlay, as stored, into the box of ``image``, in place and whatever its mode."""
-    left, top, _, _ = plan.stored
+    _put(image, plan.stored, overlay)
+
+
+def _put(image: Image.Image, box: Box, overlay: Pixels) -> None:
+    left, top, _, _ = box
     if image.mode in ("RGB", "L", "YCbCr"):  # Pillow's own blending, because this path has to be fast
         layer = Image.fromarray(overlay)  # it shares the overlay's memory, and Pillow lays it on RGB as it is
         colour = layer.convert("RGB") if image.mode == "YCbCr" else layer  # Pillow cannot convert RGBA to YCbCr
@@ -146,7 +173,7 @@ def put(image: Image.Image, plan: Plan, overlay: Pixels) -> None:
     elif image.mode == "RGBA":
         image.alpha_composite(Image.fromarray(overlay), (left, top))
     else:
-        image.paste(_blended(image.crop(plan.stored), overlay), (left, top))
+        image.paste(_blended(image.crop(box), overlay), (left, top))
 
 
 def _blended(region: Image.Image, overlay: Pixels) -> Image.Image:

@@ -64,6 +64,9 @@ class PictureEncoding:
     chooses_lossless: bool = False
     """It has a lossless coding too: what was lossless stays so if no quality is asked for."""
 
+    by_rows: bool = False
+    """Its encoder takes a :class:`~labeling.codecs.canvas.Canvas` as well, and need not have the picture whole."""
+
     chooses_fast: bool = False
     """Its encoder, and the painter of its files, can be ``fast``: in less time, to more bytes."""
 

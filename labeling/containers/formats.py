@@ -81,7 +81,7 @@ _PICTURES: tuple[Format, ...] = (
         encodings=(
             PictureEncoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
                      modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True, holds_resolution=True,
-                     chooses_fast=True, text_by=".png_text:with_text",
+                     by_rows=True, chooses_fast=True, text_by=".png_text:with_text",
                      deep_encoder="._encoders:png_16_bits", animation=".animation:png_arguments"),
         ),
     ),
