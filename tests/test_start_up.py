@@ -85,6 +85,33 @@ def test_verifying_metadata_loads_a_table_only_to_print_one(folder: Path) -> Non
     assert "rich.table" in table
 
 
+COUNT = """\
+import gc, sys
+runs = []
+gc.callbacks.append(lambda phase, info: runs.append(phase))
+usual = gc.get_threshold()
+sys.argv = ["aigc-label", *sys.argv[1:]]
+from labeling.cli import main
+before = len(runs)
+try:
+    main()
+except SystemExit:
+    pass
+during = len(runs) - before
+garbage = [[] for _ in range(50_000)]
+print(during // 2, gc.get_threshold() == usual, len(gc.callbacks))
+"""
+
+
+def test_the_collector_of_garbage_begins_when_the_command_has_loaded(folder: Path) -> None:
+    """And then works as ever: what fails with large pictures in hand must not keep them."""
+    words = ["verify", "plain.jpg", "--no-visible", "-q", "-o", "report.txt"]
+    done = subprocess.run([sys.executable, "-c", COUNT, *words], cwd=folder, capture_output=True, text=True, check=True)
+    during, as_before, callbacks = done.stdout.split()
+    assert int(during) <= 3
+    assert (as_before, callbacks) == ("True", "1")
+
+
 def test_what_is_asked_for_is_loaded_after_all(folder: Path) -> None:
     """So that the sets above name what there is."""
     from labeling.marks.credentials import make_test_chain

@@ -13,7 +13,6 @@ import ctypes
 import functools
 import importlib.util
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,6 +188,8 @@ def _nameless(data: bytes) -> Iterator[str]:
                 return
         finally:
             os.close(fd)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="aigc-") as folder:
         file = Path(folder, "picture.jpg")
         file.write_bytes(data)
