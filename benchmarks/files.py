@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -28,15 +30,65 @@ def _pillow_copy(source: Path, target: Path) -> None:
         image.save(target)
 
 
+def _bare_copy(source: Path, target: Path) -> None:
+    """Read, decompress once, write: nobody labels a file of which they did not see all."""
+    from labeling.containers.png import walk
+    from labeling.deflate import decompressor
+
+    data = source.read_bytes()
+    view, stream = memoryview(data), decompressor()
+    for kind, start, end in walk(data):
+        if kind == b"IDAT":
+            stream.decompress(view[start + 8 : end - 4])
+    target.write_bytes(data)
+
+
+_PEAK = """
+import sys
+if sys.argv[2:]:
+    import labeling
+    labeling.Labeler(producer=sys.argv[1]).label_file(sys.argv[2], sys.argv[3])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def _peak(*arguments: Path) -> int:
+    run = [sys.executable, "-c", _PEAK, PRODUCER, *map(str, arguments)]
+    return int(subprocess.run(run, capture_output=True, text=True, check=True).stdout) << 10
+
+
+def _png_memory(settings: Settings) -> Iterator[Row]:
+    """The most memory that a process holds for a file of 64 megapixels, without that of the bare interpreter."""
+    import numpy as np
+    from PIL import Image
+
+    source, target = settings.scratch / "large.png", settings.scratch / "large.labeled.png"
+    once = np.asarray(_pictures.photo(1000, 1000) if settings.quick else _pictures.photo(WIDTH, WIDTH))
+    rows = np.concatenate([once, once[:, ::-1]], 1)  # mirrored: what repeats would be small
+    Image.fromarray(np.concatenate([rows, rows[::-1]])).save(source, compress_level=1)
+    pixels = rows.size * 2 // 3
+    each = (_peak(source, target) - _peak()) / pixels
+    yield Row(
+        f"  peak memory, {pixels // 1_000_000} MP PNG file", "", each, None, "B/pixel", each, 4.0, "≤ 4 B/pixel",
+        form="{:.1f} B/pixel", bare=source.stat().st_size / pixels, bare_of="the file",
+    )  # fmt: skip
+
+
 def png_12mp(settings: Settings) -> Iterator[Row]:
-    """A PNG file of 12 megapixels, visible mark and metadata, file to file."""
+    """A PNG file of 12 megapixels, visible mark and metadata, file to file; and the memory for one of 64."""
     source, ours, other = (settings.scratch / f"{name}.png" for name in ("source", "ours", "pillow"))
     _pictures.photo(WIDTH, HEIGHT).save(source, compress_level=3)
     labeler = _labeler()
     yield race(
         "12 MP PNG file, visible + metadata", "Pillow decode and save", partial(_ours, labeler, source, ours),
         partial(_pillow_copy, source, other), settings.repetitions(3), 0.22, "≤ 0.22×",
+        bare=partial(_bare_copy, source, settings.scratch / "bare.png"), bare_of="read, inflate, write",
     )  # fmt: skip
+    yield Row(
+        "  its size", "the file's own", ours.stat().st_size / 1024, source.stat().st_size / 1024, "KiB",
+        ours.stat().st_size / source.stat().st_size, 1.05, "≤ 1.05×",
+    )  # fmt: skip
+    yield from _png_memory(settings)
 
 
 def _labeler() -> Any:

@@ -306,6 +306,10 @@ else:  # Windows
             return os.read(fd, count)
 
 
+SMALL = 8 << 20
+"""Bytes up to which a copy of a file costs less than to look at it in pieces."""
+
+
 class Pieces:
     """A file made of views of other bytes, one behind the other. ``len()`` is its size; a slice copies that part.
 

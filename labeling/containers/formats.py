@@ -77,7 +77,7 @@ _PICTURES: tuple[Format, ...] = (
         banded=".png.bands:banded", player=".png.decode:frames",
         ending=".ending:png", end_marker="IEND chunk",
         animated=True,
-        painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
+        in_pieces=True, painter=".png.paint", on_file="lossless: samples, palette, 16 bits and every frame are kept",
         encodings=(
             PictureEncoding(name="png", aliases=("apng",), media_type="image/png", encoder="._encoders:png_file",
                      modes=("RGB", "RGBA", "L", "LA", "I;16"), keeps_xmp=True, holds_resolution=True,

@@ -12,11 +12,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import Any
 
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
 from labeling.errors import LabelingError, UnreadableFile
+from labeling.filebytes import Pieces
 
 MAX_CHUNKS = 1 << 18
 """Limit on the chunks of one file: with 8 KiB IDAT chunks, that is a file of 2 GiB."""
@@ -44,7 +46,7 @@ _head = Struct(">I4s")
 _size = Struct(">II")
 
 
-def walk(data: Buffer) -> Iterator[tuple[bytes, int, int]]:
+def walk(data: Buffer | Pieces) -> Iterator[tuple[bytes, int, int]]:
     """Yield the chunks of a PNG file, IEND included, without looking into them.
 
     Args:
@@ -58,11 +60,12 @@ def walk(data: Buffer) -> Iterator[tuple[bytes, int, int]]:
         UnreadableFile: The file is cut off, no chunk begins where one must, or there are more than
             :data:`MAX_CHUNKS`.
     """
-    view, size, pos, unpack = memoryview(data), len(data), len(SIGNATURE), _head.unpack_from
+    size, pos, unpack, view = len(data), len(SIGNATURE), _head.unpack_from, _view(data)
+    pieces = isinstance(view, Pieces)
     for _ in range(MAX_CHUNKS):
         if pos + 12 > size:
             raise UnreadableFile(f"the file is cut off at offset {pos}: there is no IEND chunk")
-        length, name = unpack(view, pos)
+        length, name = unpack(view[pos : pos + 8]) if pieces else unpack(view, pos)
         end = pos + 12 + length
         if not name.isalpha():
             raise UnreadableFile(f"there is no chunk at offset {pos}, where one must begin")
@@ -77,12 +80,17 @@ def walk(data: Buffer) -> Iterator[tuple[bytes, int, int]]:
     raise UnreadableFile(f"more than {MAX_CHUNKS} chunks")
 
 
+def _view(data: Buffer | Pieces) -> Any:
+    """Return what slices of a file can be taken of without copying it: views, or bytes of one in pieces."""
+    return data if isinstance(data, Pieces) else memoryview(data)
+
+
 def chunk(name: bytes, body: bytes) -> bytes:
     """Return one chunk: its length, its type ``name``, ``body``, and the CRC of both."""
     return len(body).to_bytes(4, "big") + name + body + zlib.crc32(body, zlib.crc32(name)).to_bytes(4, "big")
 
 
-def apple_form(data: Buffer) -> str:
+def apple_form(data: Buffer | Pieces) -> str:
     """Say why a file in Apple's CgBI form is not labelled; empty for any other.
 
     Xcode writes the pictures inside of iOS apps this way: with a chunk ahead of IHDR, image data without the header of
@@ -114,7 +122,7 @@ class _Found:
     end: int = -1
 
 
-def read(data: Buffer) -> Contents:
+def read(data: Buffer | Pieces) -> Contents:
     """Find the metadata of a PNG file; see :mod:`labeling.containers.base`."""
     found = _Found()
     collector = found.collector
@@ -140,8 +148,8 @@ def read(data: Buffer) -> Contents:
     return collector.contents("png", media_type, found.coded, size, found.frames, fixed=apple_form(data))
 
 
-def _read_chunks(data: Buffer, found: _Found) -> None:
-    view, coded = memoryview(data), found.coded
+def _read_chunks(data: Buffer | Pieces, found: _Found) -> None:
+    view, coded = _view(data), found.coded
     start = stop = -1  # of the run of image data that is being read
     try:
         for name, pos, end in walk(data):
@@ -161,7 +169,7 @@ def _read_chunks(data: Buffer, found: _Found) -> None:
         coded.append((start, stop - start))
 
 
-def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, found: _Found) -> None:
+def _read_chunk(view: Any, name: bytes, pos: int, end: int, found: _Found) -> None:
     """Check the CRC of one chunk that is not image data, and collect what it holds."""
     collector = found.collector
     length = end - pos - 12
@@ -169,7 +177,7 @@ def _read_chunk(view: memoryview, name: bytes, pos: int, end: int, found: _Found
     if length <= MAX_PAYLOAD and zlib.crc32(view[pos + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
         report = collector.problems if name in _CRITICAL else collector.warnings
         note(report, f"the CRC of the {name.decode()} chunk at offset {pos} is wrong")
-    body = view[pos + 8 : end - 4]
+    body = memoryview(view[pos + 8 : end - 4])
     span, late = (pos, end), found.first_idat >= 0
     if name in _TEXT:
         if not collector.full:
@@ -275,7 +283,7 @@ def _raw_profile(text: bytes, keyword: str) -> tuple[Kind, bytes, str]:
 # Writing
 
 
-def rewrite(data: Buffer, contents: Contents, changes: Changes) -> list[Buffer]:
+def rewrite(data: Buffer | Pieces, contents: Contents, changes: Changes) -> list[Buffer]:
     """Return the pieces of a copy with ``changes`` made; see :mod:`labeling.containers.base`.
 
     XMP is written as an uncompressed iTXt chunk, in place of the old one or ahead of the picture. Many readers stop at
@@ -319,7 +327,7 @@ class _Order:
     halves: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, data: Buffer, first_idat: int) -> _Order:
+    def of(cls, data: Buffer | Pieces, first_idat: int) -> _Order:
         order = cls(first_idat)
         frame = False
         for name, pos, end in walk(data):
@@ -341,7 +349,7 @@ class _Order:
         """Say whether a block is behind its home, or ahead of the chunk that says that this is an animation."""
         return block.offset >= self.home or (self.control is not None and block.offset < self.control[0])
 
-    def settled(self, data: Buffer, edits: list[Edit]) -> list[Edit]:
+    def settled(self, data: Buffer | Pieces, edits: list[Edit]) -> list[Edit]:
         """Return ``edits`` and those that put the order right and keep the offsets in iDOT."""
         done = {(start, end) for start, end, _ in edits}
         for pos, end in self.strays:
@@ -354,7 +362,7 @@ class _Order:
         return edits
 
 
-def _fitted_halves(data: Buffer, span: tuple[int, int], edits: list[Edit]) -> bytes | None:
+def _fitted_halves(data: Buffer | Pieces, span: tuple[int, int], edits: list[Edit]) -> bytes | None:
     """Return Apple's iDOT chunk as it must be after ``edits``: empty if it is wrong already, ``None`` if it stays.
 
     It lists parts of the picture that can be decoded at the same time: their number, and of each its first row, its

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from labeling import containers
 from labeling.containers import Block, Buffer, Changes, Contents, Kind
 from labeling.errors import LabelConflict, MissingDependency
-from labeling.filebytes import Pieces
+from labeling.filebytes import SMALL, Pieces
 from labeling.findings import Finding, Status
 from labeling.inert import inert
 from labeling.label import Label
@@ -353,7 +353,7 @@ def write(
         values, stays = metadata.said_by_label(label, "" if options.change else options.source_type, found)
         how = [*how, *stays]
     pieces, written = _with_metadata(data, contents, found, label, options, packet, values, painted)
-    in_pieces = containers.format_named(contents.format).in_pieces
+    in_pieces = containers.format_named(contents.format).in_pieces and sum(map(len, pieces)) > SMALL
     result = Pieces(pieces) if in_pieces else b"".join(pieces)
     after = containers.read(result)
     seen: metadata.Found | None = None

@@ -167,7 +167,7 @@ def lay(look: Look, region: Samples, used: NDArray[np.bool_], overlay: Pixels) -
     return Laid(wide, mixed, lambda samples: look.widened(samples)[1], note)
 
 
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 16
 """About as many pixels are blended at once, in floating point."""
 
 

@@ -1,8 +1,8 @@
 """Find where the beginning of a zlib stream can be kept: a Deflate block that starts before a given byte.
 
 Blocks begin at any bit, and nothing but decoding all before says where (RFC 1951, 3.2.3). Libraries do not tell. But
-the header of a block with codes of its own (3.2.7) is rarely like other data, so its places are guessed first, and each
-guess is tried: if the stream is ended there, the decompressor must come to its end.
+the headers of blocks with codes of their own (3.2.7) and of stored ones (3.2.4) are rarely like other data, so their
+places are guessed first, and each guess is tried: if the stream is ended there, the decompressor must come to its end.
 """
 
 from __future__ import annotations
@@ -80,13 +80,27 @@ def _reached(mark: Mark, bodies: Sequence[Buffer], most: int) -> int:
 def _guesses(data: bytes, start: int, stop: int) -> Iterator[int]:
     """Yield the bits from byte ``start`` to ``stop`` where a block may begin, the last one first."""
     for low in reversed(range(start, stop, _STEP)):
-        for bit in _headers(data[low : min(low + _STEP, stop) + 16])[::-1]:
-            at = low * 8 + int(bit)
+        some = data[low : min(low + _STEP, stop) + 16]
+        for bit in sorted({*map(int, _coded(some)), *_stored(some)}, reverse=True):
+            at = low * 8 + bit
             if at < stop * 8 and _is_header(data, at):
                 yield at
 
 
-def _headers(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _stored(data: bytes) -> Iterator[int]:
+    """Yield the bits of data where the header of a stored block may begin, with zeros up to the next byte."""
+    every = np.frombuffer(data, np.uint8)
+    wide = every[:-1].astype(np.uint16) | every[1:].astype(np.uint16) << 8
+    for at in np.flatnonzero(wide[:-2] ^ wide[2:] == 0xFFFF):  # LEN and its complement
+        place = int(at)
+        bits = int.from_bytes(data[max(0, place - 2) : place], "little")
+        width = 8 * min(place, 2)
+        for taken in range(3, min(width, 10) + 1):
+            if bits >> (width - taken) in (0, 1):  # BFINAL, then zeros
+                yield 8 * place - taken
+
+
+def _coded(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return the bits of data where a header may begin whose code of code lengths (3.2.7) is complete."""
     every = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data + bytes(8), np.uint8), 8)
     words = np.ascontiguousarray(every).view("<u8")[:, 0]

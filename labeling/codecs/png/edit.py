@@ -27,12 +27,12 @@ from labeling.containers.base import Buffer
 from labeling.deflate import compressor, crc32
 from labeling.errors import UnreadableFile, WriteError
 
-_KEPT = 64 << 20
+_KEPT = 16 << 20
 """So many bytes of image data are kept until they are needed once more; more of them are decompressed again."""
 
 
-_WAITING = 128 << 20
-"""So many bytes of image data wait until all that is under the label was seen."""
+_WAITING = 8 << 20
+"""So many bytes of image data wait until all that is under the label was seen; more are decompressed again."""
 
 
 class Edit(Protocol):
@@ -100,17 +100,15 @@ def edit(look: Look, chunks: Sequence[memoryview], plan: Plan, painter: Painter)
         return _Kept(look, plan.stored, found, overlaid, chunks, stream)
     seen = bands(header, stream)
     held = list(seen) if data_bytes(header) <= _KEPT else None
-
-    def source() -> Iterable[Band]:
-        return bands(header, Inflated(bodies)) if held is None else held
-
     for band in seen if held is None else held:
         found.see(band)
     laid = overlaid()
     laid = replace(laid, look=replace(laid.look, header=replace(laid.look.header, interlaced=header.interlaced)))
     if laid.look.header == header:
-        return _Kept(laid.look, plan.stored, found, lambda: laid, chunks, stream, source)
-    return _Converted(header, plan.stored, found, laid, source)
+        return _Kept(laid.look, plan.stored, found, lambda: laid, chunks, stream, held, seen=True)
+    return _Converted(
+        header, plan.stored, found, laid, lambda: bands(header, Inflated(bodies)) if held is None else held
+    )
 
 
 class _Kept:
@@ -124,12 +122,15 @@ class _Kept:
         laid: Callable[[], Laid],
         chunks: Sequence[memoryview],
         stream: Inflated,
-        source: Callable[[], Iterable[Band]] | None = None,
+        held: list[Band] | None = None,
+        *,
+        seen: bool = False,
     ) -> None:
-        """``stream`` is read already, and ``found`` has seen its bands, if ``source`` gives them once more."""
+        """``seen`` is whether the whole stream was read and surveyed; ``held`` are then its bands, if they are held."""
         self.look, self.note = look, ""
         self._header, self._box, self._found, self._laid = look.header, box, found, laid
-        self._chunks, self._bodies, self._stream, self._source = chunks, [each[8:-4] for each in chunks], stream, source
+        self._chunks, self._bodies, self._stream = chunks, [each[8:-4] for each in chunks], stream
+        self._seen, self._held = seen, held
         self._kept: Kept | None = None
         self._first, self._lead = 0, b""  # the first row that is compressed again, and what is ahead of it
         self._painted: list[tuple[Window, Pixels]] = []
@@ -137,10 +138,10 @@ class _Kept:
 
     def write(self, put: Callable[[Buffer], object], fast: bool = False) -> bool:
         made: Deflated | None = None
-        if self._source is not None:
+        if self._seen:
             self._paint()
-            made, _ = self._begun(put, fast)
-            for band in self._source():
+            made, again = self._begun(put, fast)
+            for band in bands(self._header, again, self._first) if self._held is None else self._held:
                 self._add(made, band)
         else:
             waiting: list[Band] = []
@@ -247,7 +248,7 @@ class _Kept:
             stream, first = self._read_again(bodies, sums)
             for band in bands(self._header, stream, first):
                 if self._sum_of(band) != next(sums, None):
-                    raise _not_read_back()
+                    raise not_read_back()
                 for window, new in self._painted:
                     down = window.part_of(band)[0]
                     if not down.stop:
@@ -259,11 +260,11 @@ class _Kept:
                     left = max(window.low - window.bpp, 0)
                     wanted = new[at : at + len(raw), left - window.low + window.bpp :]
                     if not np.array_equal(raw[:, left : window.high], wanted):
-                        raise _not_read_back()
+                        raise not_read_back()
         except UnreadableFile as error:
-            raise _not_read_back() from error
+            raise not_read_back() from error
         if next(sums, None) is not None or not stream.ended:
-            raise _not_read_back()
+            raise not_read_back()
 
     def _read_again(self, bodies: Sequence[Buffer], sums: Iterator[int]) -> tuple[Inflated, int]:
         """Begin to read the new stream.
@@ -278,10 +279,10 @@ class _Kept:
         if kept is None:
             return Inflated(bodies), 0
         if not begins_as(bodies, self._bodies, kept.coded):
-            raise _not_read_back()
+            raise not_read_back()
         stream, first, lead = self._behind(bodies, kept)
         if crc32(lead) != next(sums, None):
-            raise _not_read_back()
+            raise not_read_back()
         return stream, first
 
 
@@ -335,11 +336,11 @@ class _Converted:
             for band in bands(self._new, stream):
                 lines = np.ascontiguousarray(line_bytes(self._new, unfilter.lines(band)))
                 if crc32(lines.data) != next(sums, None):
-                    raise _not_read_back()
+                    raise not_read_back()
         except UnreadableFile as error:
-            raise _not_read_back() from error
+            raise not_read_back() from error
         if next(sums, None) is not None or not stream.ended:
-            raise _not_read_back()
+            raise not_read_back()
 
 
 def _filtered_best(header: Header, own: Pixels, above: bytes, new: Pixels) -> Pixels:
@@ -377,7 +378,8 @@ _TRIED = 1 << 17
 """About as many bytes are filtered and compressed to choose the filters of a band."""
 
 
-def _not_read_back() -> WriteError:
+def not_read_back() -> WriteError:
+    """Return the error to raise if what was written is not what was meant."""
     return WriteError(
         "the picture did not read back as it was written", hint="nothing was stored, please report this file"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -11,14 +10,16 @@ from labeling.codecs.base import Painted, Painter
 from labeling.codecs.pixels import make_plan
 from labeling.codecs.png import apng
 from labeling.codecs.png.colour import Look
-from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, image_bodies, opened
+from labeling.codecs.png.decode import BY_COLOUR_TYPE, IMAGE, Chunk, opened
 from labeling.codecs.png.decode import frames as decoded_frames
-from labeling.codecs.png.edit import edit
+from labeling.codecs.png.edit import edit, not_read_back
 from labeling.codecs.png.samples import GRAY, PALETTE, RGB, RGBA, Header
 from labeling.codecs.replay import check_plays
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, chunk
+from labeling.containers.png import SIGNATURE, chunk, walk
+from labeling.deflate import crc32
 from labeling.errors import UnreadableFile
+from labeling.filebytes import SMALL, Pieces
 
 T = TypeVar("T")
 
@@ -36,48 +37,71 @@ def paint(
     raw = bytes(data)
     chunks, look, frames = opened(raw, max_pixels)
     plan = make_plan(painter, look.header.width, look.header.height, orientation)
-    out = io.BytesIO()
+    out: list[Buffer] = []
     if frames:
         new, pieces, note = apng.Animation.parse(chunks, look).painted(plan, painter, fast)
-        _splice(raw, chunks, look, new, out, lambda: out.writelines(pieces))
-        made = out.getvalue()
+        _splice(raw, chunks, look, new, out, lambda: out.extend(pieces))
+        made: bytes | Pieces = b"".join(out)
         dots = False
         note += "; it is not interlaced any more" if look.header.interlaced else ""
     else:
         view = memoryview(raw)
         still = edit(look, [view[c.start : c.end] for c in chunks if c.kind == b"IDAT"], plan, painter)
-        dots = _splice(raw, chunks, look, still.look, out, lambda: still.write(out.write, fast))
-        made, note = out.getvalue(), still.note
-        still.check(image_bodies(opened(made, max_pixels)[0]))
+        dots = _splice(raw, chunks, look, still.look, out, lambda: still.write(out.append, fast))
+        made, note = Pieces(out), still.note
+        still.check(_image_data(made, still.look))
+        if len(made) <= SMALL:
+            made = bytes(made)
     how = "; ".join(filter(None, ["PNG re-encoded without loss", note.removeprefix("; ")]))
     painted = Painted(made, plan.box, plan.width, plan.height, max(frames, 1), True, how, dithered=dots)
     return check_plays(painted, "png", orientation, max_pixels, player=decoded_frames) if frames else painted
 
 
-def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: io.BytesIO, write: Callable[[], T]) -> T:
+def _image_data(made: Pieces, look: Look) -> list[Buffer]:
+    """Return the parts of the zlib stream in a new file; nothing is copied.
+
+    Raises:
+        WriteError: A chunk of the picture is not what was written.
+    """
+    found: list[Buffer] = []
+    for kind, start, end in walk(made):
+        if kind not in IMAGE:
+            continue
+        total, body = crc32(kind), made.views(start + 8, end - 4)
+        for view in body:
+            total = crc32(view, total)
+        right = kind != b"IHDR" or b"".join(body) == look.header.body()
+        if not right or total.to_bytes(4, "big") != made[end - 4 : end]:
+            raise not_read_back()
+        if kind == b"IDAT":
+            found += body
+    return found
+
+
+def _splice(raw: bytes, chunks: Sequence[Chunk], old: Look, new: Look, out: list[Buffer], write: Callable[[], T]) -> T:
     """Write the new file: the source's chunks in their order, with those of the picture itself replaced.
 
     Returns:
         What ``write`` does, which writes those.
     """
     view = memoryview(raw)
-    out.write(SIGNATURE + chunk(b"IHDR", new.header.body()))
+    out.append(SIGNATURE + chunk(b"IHDR", new.header.body()))
     written: list[T] = []
     palette = False
     plte, differs = _plte(chunks, old, new), new.header != old.header or new.plte() != old.plte()
     for c in chunks[1:]:
         if not palette and c.kind in (b"PLTE", b"tRNS", b"IDAT"):
             palette = True
-            out.writelines(chunk(kind, body) for kind, body in ((b"PLTE", plte), (b"tRNS", new.trns())) if body)
+            out.extend(chunk(kind, body) for kind, body in ((b"PLTE", plte), (b"tRNS", new.trns())) if body)
         if c.kind == b"IDAT" and not written:
             written.append(write())
         if c.kind in BY_COLOUR_TYPE and differs:
-            out.writelines(_adapted(c, old, new))
+            out.extend(_adapted(c, old, new))
         elif c.kind not in IMAGE and c.kind != b"iDOT":  # which gives offsets into the old picture data
-            out.write(view[c.start : c.end])
+            out.append(view[c.start : c.end])
     if not written:
         raise UnreadableFile("the PNG has no image data (IDAT); the file is damaged")
-    out.write(view[chunks[-1].end :])
+    out.append(view[chunks[-1].end :])
     return written[0]
 
 

@@ -29,7 +29,7 @@ from labeling.containers.base import Buffer
 from labeling.deflate import adler32
 from labeling.errors import UnreadableFile
 
-BAND = 1 << 20
+BAND = 1 << 19
 """About as many pixels are in a band: the same rows, whatever the samples are."""
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from struct import Struct, unpack_from
+from struct import Struct, unpack
 
 from labeling.containers.base import Buffer, Contents, Entry, Measure, digest_of_part
 from labeling.containers.png import MAX_CHUNKS, SIGNATURE
+from labeling.filebytes import Pieces
 
 _CODED = {b"IDAT", b"fdAT", b"IEND", b"sBIT"}  # sBIT says of coded samples how many of their bits count
 _ANY_VALUE = {b"iDOT", b"hIST"}  # offsets into, and counts of, coded data, which change with it
@@ -14,9 +15,10 @@ _RGB, _PALETTE, _GRAY_ALPHA, _RGBA = 2, 3, 4, 6
 _head = Struct(">I4s")
 
 
-def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
+def inventory(data: Buffer | Pieces, contents: Contents) -> Iterator[Entry]:
     """List what a PNG file holds (W3C PNG, third edition)."""
-    view, blocks = memoryview(data), {block.offset for block in contents.blocks}
+    view: memoryview | Pieces = data if isinstance(data, Pieces) else memoryview(data)
+    blocks = {block.offset for block in contents.blocks}
     end = len(view)
     delays = 0.0
     runs = dict(contents.coded)
@@ -27,13 +29,13 @@ def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
             continue
         if pos + 12 > len(view):
             break
-        length, name = _head.unpack_from(view, pos)
+        length, name = _head.unpack(view[pos : pos + 8])
         body, after = pos + 8, pos + 12 + length
         if after > len(view):
             break
         if name not in _CODED and pos not in blocks:
             if name == b"fcTL" and length >= 24:
-                numerator, denominator = unpack_from(">HH", view, body + 20)
+                numerator, denominator = unpack(">HH", view[body + 20 : body + 24])
                 delays += numerator / (denominator or 100)
             else:
                 yield from _chunk(view, name, body, length, contents)
@@ -48,11 +50,11 @@ def inventory(data: Buffer, contents: Contents) -> Iterator[Entry]:
         yield Entry("trailer", value, f"{len(view) - end} bytes behind the end", f"PNG, offset {end}")
 
 
-def _chunk(view: memoryview, name: bytes, body: int, length: int, contents: Contents) -> Iterator[Entry]:
+def _chunk(view: memoryview | Pieces, name: bytes, body: int, length: int, contents: Contents) -> Iterator[Entry]:
     shown = name.decode("latin-1").encode("unicode_escape").decode("ascii")
     where = f"PNG {shown} chunk"
     if name == b"IHDR" and length >= 13:
-        depth, coding = view[body + 8], view[body + 9]
+        depth, coding = view[body + 8 : body + 10]
         yield Entry("size", f"{contents.width}×{contents.height}", "size", where)
         if coding != _PALETTE:
             yield Entry("bit-depth", Measure(depth, f"{depth} bits"), "bit depth", where)
@@ -70,7 +72,7 @@ def _chunk(view: memoryview, name: bytes, body: int, length: int, contents: Cont
     elif name == b"tRNS":
         yield Entry("alpha", b"", "transparency", where)
     elif name == b"acTL" and length >= 8:
-        frames, plays = unpack_from(">II", view, body)
+        frames, plays = unpack(">II", view[body : body + 8])
         yield Entry("frames", str(frames), "number of frames", where)
         yield Entry("loop-count", str(plays), "number of loops", where)
     elif name == b"bKGD":
