@@ -20,6 +20,8 @@ from PIL import Image, ImageDraw
 import labeling
 from labeling.marks.visible import engine
 from labeling.marks.visible import font as fonts
+from labeling.marks.visible.lines import Line
+from labeling.marks.visible.page import in_block
 from tests.pictures import rgb
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -89,6 +91,25 @@ def test_a_sliver_or_nothing_is_not_read() -> None:
     """Part of a band cut off by the border may be a row of pixels: as wide as the picture when it is made 48 high."""
     picture = np.asarray(rgb(400, 300))
     assert engine.recognise([picture[:1], picture[:0], picture[:, :0], picture[:8]]) == [("", 0.0)] * 4
+
+
+@pytest.mark.parametrize(("texts", "block", "bands"), [(SAID[1:2] * 3, True, 1), (("", SAID[1], ""), False, 4)])
+def test_a_block_is_known_from_the_first_line_beside_it(
+    texts: tuple[str, ...], block: bool, bands: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.new("RGB", (360, 160), "white")
+    for row, text in enumerate(texts):
+        ImageDraw.Draw(image).text((20, 20 + 40 * row), text, "black", fonts.face(None, 24))
+    read: list[int] = []
+    recognise = engine.recognise
+
+    def counted(crops: list[NDArray[np.uint8]]) -> list[tuple[str, float]]:
+        read.append(len(crops))
+        return recognise(crops)
+
+    monkeypatch.setattr(engine, "recognise", counted)
+    assert in_block(np.asarray(image), Line(18, 56, 340, 92)) is block
+    assert read == [1] * bands
 
 
 def test_the_networks_are_those_of_the_release_that_is_allowed() -> None:

@@ -181,6 +181,7 @@ def _loaded(path: Path) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave the cores alone
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False  # it would keep what the largest picture took
+    options.enable_mem_pattern = False  # it would keep a plan for each width that a crop has had
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -33,10 +33,11 @@ def in_block(pixels: NDArray[np.uint8], line: Line) -> bool:
     for reach in (NEAREST, NEXT):
         bands.append(replace(line, top=line.top - reach * tall, bottom=line.top - 0.1 * tall))
         bands.append(replace(line, top=line.bottom + 0.1 * tall, bottom=line.bottom + reach * tall))
-    crops = [crop for band in bands if (crop := cut(pixels, band)).size]
-    said = engine.recognise(crops)
-    texts = [crop for crop, (text, score) in zip(crops, said, strict=True) if _is_text(text) and score > CLEAR]
-    return any(not _on_a_page_around(pixels, line, text) for text in texts)
+    for crop in (cut(pixels, band) for band in bands):
+        [(text, score)] = engine.recognise([crop])
+        if _is_text(text) and score > CLEAR and not _on_a_page_around(pixels, line, crop):
+            return True  # the other bands need not be read
+    return False
 
 
 def _is_text(said: str) -> bool:
