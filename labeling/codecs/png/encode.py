@@ -147,11 +147,10 @@ class _Picture:
             starts = [int((band + band * _UNEVEN % 1) * (height - count) / _BANDS) for band in range(_BANDS)]
         own, above = (self._zeros(count * len(starts)) for _ in range(2))
         for band, start in enumerate(starts):
-            at = count * band
-            self._fill(own[at : at + count], start)
-            if start:
-                self._fill(above[at : at + 1], start - 1)
-            above[at + 1 : at + count] = own[at : at + count - 1]
+            at, lead = count * band, min(start, 1)
+            lines = row_bytes(self._header, self._rows(start - lead, start + count))
+            own[at : at + count, self._filters.bpp :] = lines[lead:]
+            above[at + 1 - lead : at + count, self._filters.bpp :] = lines[:-1]
         return own, above
 
     def _zeros(self, rows: int) -> Pixels:
@@ -189,7 +188,7 @@ class _Trial:
         least = min(tried.values())[0]
         if len(self._raw[NONE]) <= 8 * _NEAR * least:  # each byte takes a bit at least
             tried[_HUFFMAN] = self._size(even, _HUFFMAN), even
-        if tried[_SEARCH][0] <= _NEAR * least:
+        if tried[_SEARCH][0] == least:
             sizes = {repeated: self._size(repeated, _LONG_SEARCH)}
             if _NEAR * sizes[repeated] < least:  # patterns: the quick trial says little about them
                 sizes = {kind: self._size(kind, _LONG_SEARCH) for kind in self._raw}
