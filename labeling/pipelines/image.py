@@ -27,7 +27,6 @@ from labeling.pipelines.read_back import (
     check_metadata_kept,
     check_picture_untouched,
     is_source_and,
-    read_back,
 )
 from labeling.pipelines.source import (
     OTHERS_MUST_STAY,
@@ -374,8 +373,8 @@ def write(
             how = [*how, *said_of_parent(before.found)]
         unsigned = after
         result = _signed(result, contents.media_type, label, options, parent=parent, painted=source is not None)
-        after, seen = read_back(result, label, source_type=source_type)
-        check_metadata_kept(unsigned, after)
+        after, seen = containers.read(result), None
+        check_metadata_kept(unsigned, after)  # what was found in the unsigned copy holds for this one
     meant = (ASKED if options.exif else frozenset()) | (painted.meant if painted else frozenset())
     lost += find_losses(
         before, State(result, after, seen or metadata.Found()),  # of a copy, its blocks count

@@ -16,14 +16,6 @@ _STEP = 64 << 10
 _SAMPLES, _SAMPLE_STEP = 16, 16 << 10
 
 
-def read_back(data: bytes | Pieces, label: Label, *, source_type: bool = True) -> tuple[Contents, metadata.Found]:
-    """Read a finished file once, check its label, and return what was read for everything else that needs it."""
-    contents = containers.read(data)
-    found = metadata.scan(contents)
-    check_label(found, label, source_type=source_type)
-    return contents, found
-
-
 _SAID_OF_LABELS = (Kind.XMP, Kind.C2PA)
 
 
