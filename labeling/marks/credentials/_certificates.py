@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -140,13 +141,12 @@ def _check_extensions(leaf: x509.Certificate, who: str) -> None:
 
 def check_dates(leaf: x509.Certificate, now: datetime) -> None:
     """Raise :class:`SigningError` if the certificate is not valid at ``now``."""
-    who = name_of(leaf)
-    if now > leaf.not_valid_after_utc:
-        raise SigningError(f"the certificate {who} expired on {leaf.not_valid_after_utc:%Y-%m-%d}", hint="renew it")
-    if now < leaf.not_valid_before_utc:
+    since, until = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if now > until:
+        raise SigningError(f"the certificate {name_of(leaf)} expired on {until:%Y-%m-%d}", hint="renew it")
+    if now < since:
         raise SigningError(
-            f"the certificate {who} is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
-            hint="check the clock",
+            f"the certificate {name_of(leaf)} is not valid before {since:%Y-%m-%d %H:%M} UTC", hint="check the clock"
         )
 
 
@@ -207,22 +207,14 @@ def candidates(public_key: Any, signature: bytes) -> Iterable[bytes]:
 def verify(public_key: Any, alg: str, signature: bytes, message: bytes) -> bool:
     """Return whether a signature in COSE's form is valid (RFC 9053, 2; for PSS RFC 8230, 2)."""
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, padding
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     try:
-        if alg == "ed25519":
-            public_key.verify(signature, message)
-            return True
-        digest = getattr(hashes, _DIGESTS[alg[2:]])()
-        if alg.startswith("ps"):
-            pss = padding.PSS(padding.MGF1(digest), digest.digest_size)
-            public_key.verify(signature, message, pss, digest)
-            return True
-        half = len(signature) // 2
-        r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
-        public_key.verify(encode_dss_signature(r, s), message, ec.ECDSA(digest))
+        if alg.startswith("es"):
+            half = len(signature) // 2
+            r, s = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+            signature = encode_dss_signature(r, s)
+        public_key.verify(signature, message, *_scheme(alg))
     except (InvalidSignature, ValueError):
         return False
     return True
@@ -230,18 +222,28 @@ def verify(public_key: Any, alg: str, signature: bytes, message: bytes) -> bool:
 
 def signed(key: Any, alg: str, message: bytes) -> bytes:
     """Return a signature in COSE's form by a private key."""
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, padding
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+    made: bytes = key.sign(message, *_scheme(alg))
+    if not alg.startswith("es"):
+        return made
+    half = -(-key.key_size // 8)
+    r, s = decode_dss_signature(made)
+    return r.to_bytes(half, "big") + s.to_bytes(half, "big")
+
+
+@cache
+def _scheme(alg: str) -> tuple[Any, ...]:
+    """Return what ``cryptography`` has to be told of an algorithm beside the key."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding
+
     if alg == "ed25519":
-        return bytes(key.sign(message))
+        return ()
     digest = getattr(hashes, _DIGESTS[alg[2:]])()
     if alg.startswith("ps"):
-        return bytes(key.sign(message, padding.PSS(padding.MGF1(digest), digest.digest_size), digest))
-    half = signature_size(key.public_key()) // 2
-    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(digest)))
-    return r.to_bytes(half, "big") + s.to_bytes(half, "big")
+        return padding.PSS(padding.MGF1(digest), digest.digest_size), digest
+    return (ec.ECDSA(digest),)
 
 
 def expected(alg: str) -> str:
