@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -104,22 +105,27 @@ def main() -> None:
         sys.exit(_compare(before, after, arguments.slower))
     rows: dict[str, list[Row]] = {}
     others: dict[str, float | None] = {}
+    took: dict[str, float] = {}
     about = machine()
     with tempfile.TemporaryDirectory(prefix="aigc-benchmarks-", dir=arguments.dir) as scratch:
         settings = Settings(Path(scratch), arguments.quick)
         for name in arguments.only or (LONG if arguments.long else SHORT):
             print(f"{name} …", file=sys.stderr, flush=True)
             before = None if arguments.quick else _quiet.others()
+            start = time.perf_counter()
             try:
                 rows[name] = list(ROWS[name](settings))
             except RuntimeError as error:  # an alternative is missing or failed: the other rows still count
                 print(f"{name}: {error}", file=sys.stderr)
+            took[name] = round(time.perf_counter() - start, 1)
             after = None if arguments.quick else _quiet.others()
             others[name] = None if before is None or after is None else round(max(before, after), 2)
     print(table(HEADINGS, [_cells(row) for several in rows.values() for row in several]))
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     print(f"\nmedians of one run, {about['cpus']} CPUs, Python {about['python']}, {versions}")
-    run = history.of_run(rows, about, others, quick=arguments.quick)
+    slowest = sorted(took, key=lambda name: -took[name])[:5]
+    print(f"{sum(took.values()):.0f} s, of which {', '.join(f'{name} {took[name]:.0f} s' for name in slowest)}")
+    run = history.of_run(rows, about, others, took, quick=arguments.quick)
     if arguments.json:
         history.save(arguments.json, run)
     if arguments.quick:

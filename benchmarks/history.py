@@ -6,14 +6,14 @@ The file is JSON::
      "machine": {"cpus": 2, "load": [...], "python": "3.11.7", "platform": "...", "versions": {"pillow": "...", ...}},
      "rows": [{"row": "jpeg", "work": "...", "versus": "...", "unit": "ms", "ours": 14.1, "other": 12.0, "value": 1.17,
                "form": "{:.2f}×", "at_least": false, "limit": 1.25, "target": "≤ 1.25×", "reached": true,
-               "bare": 11.8, "bare_of": "the bare coder", "date": "...", "others": 0.02,
+               "bare": 11.8, "bare_of": "the bare coder", "date": "...", "others": 0.02, "took": 1.9,
                "repetitions": 101, "quartiles_ours": [...], "quartiles_other": [...], ...}, ...]}
 
 ``ours`` and ``other`` are medians, in ``unit``. ``value`` is the figure that counts, in most rows a ratio of the two:
 ratios taken in turns on one machine can be compared between machines, times cannot. With ``at_least`` more is better,
 else less. ``limit`` is the bound of the target; ``bare`` is what cannot be done without, in ``unit``, and ``bare_of``
-what that is. ``others`` says how many processors others used when the row began or ended, the larger of both. Infinity
-is written as ``"infinite"``: JSON has no word for it.
+what that is. ``others`` says how many processors others used when the row began or ended, the larger of both, and
+``took`` how many seconds all rows of that name took. Infinity is written as ``"infinite"``: JSON has no word for it.
 
 Rows of several runs can be in one file, each with its own date; ``date`` and ``machine`` are those of the last run.
 Files without ``form``, ``bare``, ``date`` and ``others`` in their rows are of earlier versions, and are read as well.
@@ -44,12 +44,17 @@ class Unusable(Exception):
 
 
 def of_run(
-    rows: dict[str, list[Row]], machine: dict[str, Any], others: dict[str, float | None], *, quick: bool
+    rows: dict[str, list[Row]],
+    machine: dict[str, Any],
+    others: dict[str, float | None],
+    took: dict[str, float],
+    *,
+    quick: bool,
 ) -> dict[str, Any]:
-    """The rows of a run, each below the name that ``--only`` takes, with what others used of the machine."""
+    """The rows of a run, each below the name that ``--only`` takes, what others used meanwhile, and its seconds."""
     date = datetime.now(UTC).isoformat(timespec="seconds")
     written = [
-        {**_as_json(name, row), "date": date, "others": others.get(name)}
+        {**_as_json(name, row), "date": date, "others": others.get(name), "took": took.get(name)}
         for name, several in rows.items()
         for row in several
     ]
