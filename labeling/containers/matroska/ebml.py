@@ -62,11 +62,16 @@ class Window:
         """Return the element whose header is at ``pos``, or ``None`` if there is none."""
         if self._last is not None and self._last.start == pos:
             return self._last
-        at = pos - self._base
-        if not 0 <= at <= len(self._page) - HEADER:
-            self._base, self._page, at = pos, self._data[pos : pos + _STEP], 0
-        self._last = header(self._page, at, self._base)
+        page, at = self.page(pos, HEADER)
+        self._last = header(page, at, self._base)
         return self._last
+
+    def page(self, pos: int, count: int) -> tuple[bytes, int]:
+        """Return bytes of the file, and where ``pos`` is in them; ``count`` follow it, fewer at the end of the file."""
+        at = pos - self._base
+        if not 0 <= at <= len(self._page) - count:
+            self._base, self._page, at = pos, self._data[pos : pos + _STEP], 0
+        return self._page, at
 
     def at(self, pos: int, count: int) -> bytes:
         """Return ``count`` bytes from ``pos``, fewer at the end of the file."""

@@ -57,6 +57,12 @@ _KNOWN = OUTER | {VOID, CRC32, TIMESTAMP, POSITION, PREVIOUS_SIZE, 0x5854, 0xA3,
 """These, and what is directly inside a cluster (RFC 9559, 5.1.3)."""
 
 
+_CLUSTER, _SUM, _BLOCKS = CLUSTER.to_bytes(4, "big"), b"\xbf\x84", (0xA3, 0xA0)
+_PLAIN_COUNT = DIRECT + 2
+_PLAIN = 32
+"""Bytes of a cluster in which its first block begins: 12 for ID and size, 6 for a checksum, 10 for a timestamp."""
+
+
 @dataclass(slots=True)
 class Outline:
     """The elements directly inside the Segment.
@@ -150,7 +156,7 @@ class _Walk:
             found.problems.append(f"the file is cut off: it says it holds {segment.end} bytes, {size} are there")
         self.stop = min(found.segment.end, size)
         pos = segment.body
-        while pos < self.stop and not self._ends(pos):
+        while (pos := self._plain_clusters(pos)) < self.stop and not self._ends(pos):
             element = self._element(pos, self.stop, DIRECT)
             if element.id in (EBML, SEGMENT):
                 self._another(element)
@@ -252,6 +258,40 @@ class _Walk:
                 f"at offset {element.start}"
             )
         return kept.end
+
+    def _plain_clusters(self, pos: int) -> int:
+        """Pass over clusters behind another one which begin as nearly all do: size, checksum, timestamp, block.
+
+        They are counted and merged as :meth:`_step` does it, which is left to do all others.
+
+        Returns:
+            Offset of what comes first behind them.
+        """
+        found, start, left = self.found, pos, self.left
+        if not (found.items and found.items[-1].id == CLUSTER and found.coded and sum(found.coded[-1]) == pos):
+            return pos
+        clusters = found.clusters
+        while left > _PLAIN_COUNT and (clusters < JUMP_AFTER or self.jumped):
+            page, at = self.window.page(pos, _PLAIN)
+            if page[at : at + 4] != _CLUSTER or at + _PLAIN > len(page) or not page[at + 4]:
+                break
+            width = 9 - page[at + 4].bit_length()
+            body, mask = at + 4 + width, (1 << 7 * width) - 1
+            size = int.from_bytes(page[at + 4 : body], "big") & mask
+            summed = page[body : body + 2] == _SUM
+            stamp = body + 6 * summed
+            block = stamp + 2 + (page[stamp + 1] & 0x7F)
+            if page[stamp] != TIMESTAMP or not 0x81 <= page[stamp + 1] <= 0x88 or page[block] not in _BLOCKS:
+                break
+            end = pos + body - at + size
+            if size == mask or size < block - body or end > self.stop:
+                break
+            clusters, left, pos = clusters + 1, left - DIRECT - 1 - summed, end
+        if pos > start:
+            last, (first, length) = found.items[-1], found.coded[-1]
+            found.items[-1], found.coded[-1] = last._replace(end=pos), (first, length + pos - start)
+            found.clusters, found.closed, self.left = clusters, True, left
+        return pos
 
     def _cluster(self, cluster: Element) -> None:
         """Add a cluster. Its Position is only found before the first block, where all writers put it."""
