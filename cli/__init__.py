@@ -80,7 +80,10 @@ _LOADING = 40_000
 
 
 def _collect_later() -> None:
-    """Have the garbage collector begin when a command has loaded: before, it would search some fifty times in vain."""
+    """Have the garbage collector begin when a command has loaded: before, it would search some fifty times in vain.
+
+    What is there by then, mostly modules, it never looks at.
+    """
     usual = gc.get_threshold()
     if usual[0] == 0 or usual[0] >= _LOADING:
         return
@@ -88,6 +91,7 @@ def _collect_later() -> None:
     def begin(phase: str, info: dict[str, int]) -> None:
         gc.set_threshold(*usual)
         gc.callbacks.remove(begin)
+        gc.freeze()
 
     gc.callbacks.append(begin)
     gc.set_threshold(_LOADING, *usual[1:])
