@@ -22,6 +22,8 @@ COPY_STEP = 256 << 10
 
 _PAGE = 4096
 
+_PAGED = 16 << 10
+
 _LOCAL_BLOCK = 64 << 10
 """Largest size of blocks of a local disk; servers, which may copy by themselves, name the size of their messages."""
 
@@ -109,6 +111,27 @@ class FileBytes:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Paged:
+    """Reads a file a page at a time, for headers that are close together: each slice of a file is a system call.
+
+    Args:
+        data: The file.
+    """
+
+    def __init__(self, data: bytes | FileBytes) -> None:
+        self._data, self._start, self._page = data, 0, b""
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop = part.start, part.stop
+        at = start - self._start
+        if not 0 <= at <= stop - self._start <= len(self._page):
+            self._start, self._page, at = start, self._data[start : max(stop, start + _PAGED)], 0
+        return self._page[at : stop - self._start]
 
 
 class _Raw(io.RawIOBase):

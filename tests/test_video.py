@@ -246,6 +246,19 @@ def test_ranges_of_files_are_copied_whether_or_not_they_keep_their_place_in_a_pa
     assert len(calls) == (0 if shift % 4096 else 1)  # the kernel would touch each page twice
 
 
+def test_a_file_that_is_read_in_pages_is_the_same_file(tmp_path: Path) -> None:
+    content = np.random.default_rng(5).bytes(100_003)
+    (tmp_path / "file").write_bytes(content)
+    rng = np.random.default_rng(6)
+    with filebytes.FileBytes((tmp_path / "file").open("rb"), "file") as data:
+        for paged in (filebytes.Paged(data), filebytes.Paged(content)):
+            assert len(paged) == len(content)
+            for size in (1, 9, 12, 5000, 40_000) * 60:
+                places = (int(rng.integers(0, len(content))), len(content) - size // 2, 16_384 - size // 2)
+                at = places[int(rng.integers(3))]
+                assert paged[max(0, at) : at + size] == content[max(0, at) : at + size]
+
+
 def new_file(path: Path) -> Path:
     path.touch()
     return path

@@ -15,7 +15,7 @@ from labeling.containers.base import NewFrame, OldFrame, Unfit
 from labeling.containers.collector import Collector
 from labeling.containers.edits import MediaEdit
 from labeling.containers.syntax.riff import MAX_RIFF, Chunk, chunk_at, chunks
-from labeling.filebytes import FileBytes
+from labeling.filebytes import FileBytes, Paged
 
 _MAX_CHUNKS = 1 << 24
 _MAX_INDEX = 64 << 20
@@ -133,8 +133,9 @@ def _read(data: FileBytes) -> _File:
         at = riff.end
     if not file.number or file.header is None or file.format is None or not file.movies:
         raise Unfit("it describes no video")
+    paged = Paged(data)
     for movie in file.movies:
-        for chunk in _packets(data, movie.body, movie.stop, file):
+        for chunk in _packets(paged, movie.body, movie.stop, file):
             if chunk.name[:2] == file.number and chunk.name[2:] in (b"dc", b"db"):
                 file.packets.append(chunk)
             elif chunk.name[:2] == b"ix":
@@ -161,7 +162,7 @@ def _headers(data: FileBytes, hdrl: Chunk, file: _File) -> None:
         file.around.append(strl)
 
 
-def _packets(data: FileBytes, start: int, stop: int, file: _File) -> Iterator[Chunk]:
+def _packets(data: Paged, start: int, stop: int, file: _File) -> Iterator[Chunk]:
     at = start
     for _ in range(_MAX_CHUNKS):
         if at + 8 > stop:

@@ -14,6 +14,7 @@ from labeling.containers.base import MAX_PAYLOAD, Kind, Media, Piece
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, splice
 from labeling.errors import LabelingError
+from labeling.filebytes import Paged
 
 MAX_CHUNKS = 1 << 14
 """Limit on the chunks of one level; all packets of a video are in one chunk at this level."""
@@ -85,7 +86,7 @@ def junk(length: int) -> bytes:
     return head.pack(b"JUNK", length - 8) + bytes(length - 8) if length else b""
 
 
-def chunk_at(data: Media, at: int, stop: int, real: Callable[[bytes, int], int] | None = None) -> Chunk:
+def chunk_at(data: Media | Paged, at: int, stop: int, real: Callable[[bytes, int], int] | None = None) -> Chunk:
     """Read the header of a chunk.
 
     Args:
