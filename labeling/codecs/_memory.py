@@ -91,7 +91,7 @@ def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> t
         if wanted != "F":
             notes.append("samples were reduced to fit the format")
         return _from_deep(image, wanted), notes
-    return image.convert(wanted), notes
+    return Canvas(image, wanted) if target.by_rows else image.convert(wanted), notes
 
 
 def _mode_for(mode: str, clear: bool, holds: tuple[str, ...]) -> str:

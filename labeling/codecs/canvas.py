@@ -22,11 +22,16 @@ class Canvas:
         info: As of a Pillow image, the canvas's own.
     """
 
-    def __init__(self, source: Image.Image | NDArray[np.uint8]) -> None:
-        """``source`` is a loaded Pillow image, or (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA samples."""
+    def __init__(self, source: Image.Image | NDArray[np.uint8], mode: str = "") -> None:
+        """Look at a picture.
+
+        Args:
+            source: A loaded Pillow image, or (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA samples.
+            mode: The mode that a Pillow image is converted to, if that is not its own.
+        """
         self._source = source
         if isinstance(source, Image.Image):
-            self.mode, self.size, self.info = source.mode, source.size, dict(source.info)
+            self.mode, self.size, self.info = mode or source.mode, source.size, dict(source.info)
         else:
             self.mode = _MODES[1 if source.ndim == 2 else source.shape[2]]
             self.size, self.info = (source.shape[1], source.shape[0]), {}
@@ -44,9 +49,10 @@ class Canvas:
         return self.size[1]
 
     def part(self, box: Box) -> Image.Image:
-        """Return a copy of a part of the source."""
+        """Return a copy of a part of the source, in the canvas's mode."""
         if isinstance(self._source, Image.Image):
-            return self._source.crop(box)
+            cut = self._source.crop(box)
+            return cut if cut.mode == self.mode else cut.convert(self.mode)
         left, top, right, bottom = box
         return Image.fromarray(np.ascontiguousarray(self._source[top:bottom, left:right]))
 
@@ -57,7 +63,7 @@ class Canvas:
     def rows(self, top: int, bottom: int) -> NDArray[Any]:
         """Return the rows from ``top`` to before ``bottom``: (n, W) or (n, W, C), uint8 or, in mode I;16, uint16."""
         if isinstance(self._source, Image.Image):
-            rows: NDArray[Any] = np.asarray(self._source.crop((0, top, self.width, bottom)))
+            rows: NDArray[Any] = np.asarray(self.part((0, top, self.width, bottom)))
         else:
             rows = self._source[top:bottom]
         left, above, right, below = self._box

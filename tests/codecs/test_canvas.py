@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,24 @@ from labeling.containers import formats
 
 from .stamp import Stamp
 
-MODES = ["RGB", "RGBA", "L", "LA", "I;16"]
+GRAY = {"L", "LA", "1", "I;16", "I", "F"}
+MODES = [
+    "RGB",
+    "RGBA",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "1",
+    "CMYK",
+    "YCbCr",
+    "HSV",
+    "I;16",
+    "I",
+    "F",
+    "transparent P",
+    "keyed RGB",
+]
 PNG = formats.encoding_named("png")
 
 
@@ -24,11 +42,19 @@ def _picture(mode: str) -> Image.Image:
     pixels = np.repeat(np.repeat(rng.integers(0, 256, (70, 11, 4), np.uint8), 10, axis=0), 40, axis=1)
     if mode == "I;16":
         return Image.fromarray(pixels[..., 0].astype(np.uint16) * 251)
-    return Image.fromarray(pixels).convert(mode)
+    plain = Image.fromarray(pixels[..., :3])
+    if mode in ("transparent P", "keyed RGB"):
+        made = plain.quantize(64) if mode == "transparent P" else plain
+        made.info["transparency"] = 5 if mode == "transparent P" else plain.getpixel((0, 0))
+        return made
+    if mode == "PA":
+        return plain.quantize(64).convert("PA")
+    return Image.fromarray(pixels).convert(mode) if mode in ("RGBA", "LA") else plain.convert(mode)
 
 
 def _on_a_copy(image: Image.Image, painter: Stamp) -> bytes:
-    own = image.copy()
+    own, _ = _memory.prepare(image, replace(PNG, by_rows=False), 10**8)
+    assert isinstance(own, Image.Image)
     _memory.lay(own, painter, _memory.orientation_of(own))
     return _encoders.png_file(own, None, False)[0]
 
@@ -41,8 +67,8 @@ def test_the_file_is_that_of_a_copy(mode: str, orientation: int, stamp: type[Sta
     exif[0x0112] = orientation
     image.info["exif"] = exif.tobytes()
     pixels, info = image.tobytes(), dict(image.info)
-    made = encode(image, "png", stamp(gray=mode in ("L", "LA", "I;16"))).data
-    assert made == _on_a_copy(image, stamp(gray=mode in ("L", "LA", "I;16")))
+    made = encode(image, "png", stamp(gray=mode in GRAY)).data
+    assert made == _on_a_copy(image, stamp(gray=mode in GRAY))
     assert image.tobytes() == pixels and image.info == info
 
 
