@@ -230,15 +230,16 @@ def labelled(
     """
     path = attempt.task.item.path
     digest = entries[-1].sha256 if entries else sha256(target)
+    size = target.stat().st_size
     facts = {"content_id": done.label.content_id, "how": list(done.how), "generation": shown(job.generation)} | more
     line = result_line(
         path, Status.LABELLED, seconds=attempt.seconds, media_type=done.report.media_type, output=path,
-        output_size=target.stat().st_size, sha256=digest, lost=[loss.to_dict() for loss in done.lost] or None,
+        output_size=size, sha256=digest, lost=[loss.to_dict() for loss in done.lost] or None,
         origin=done.report.origin, verdicts=short_verdicts(done.report), **facts, **attempt.common,
     )  # fmt: skip
     generation = facts["generation"]
     return Outcome(
-        path, Status.LABELLED, line, output=path, output_size=target.stat().st_size, output_sha256=digest,
+        path, Status.LABELLED, line, output=path, output_size=size, output_sha256=digest,
         content_id=facts["content_id"], generation=1 if generation is None else generation,
         entries=tuple(_of_batch(entry, attempt) for entry in entries),
     )  # fmt: skip

@@ -289,8 +289,9 @@ class Folder:
                 hint="put a folder in its place, or make the place that it leads to the target",
             )  # fmt: skip
         with explained(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.is_symlink():
+            if not os.path.isdir(target.parent):  # noqa: PTH112 - asked of every file, and mostly there
+                target.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.islink(target):  # noqa: PTH114
                 target.unlink()
         return nullcontext(target)
 
