@@ -223,3 +223,16 @@ def test_the_kept_part_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     coded = compressed(6, 5)(filtered_rows(2, 8, [2]))
     with pytest.raises(WriteError, match="did not read back"):
         painted(png(2, 8, coded, 1 << 20))
+
+
+@pytest.mark.parametrize("place", ["top", "bottom"])
+@pytest.mark.parametrize("level", [1, 6, 9])
+def test_a_file_hardly_grows_wherever_the_label_is(level: int, place: str) -> None:
+    small = np.random.default_rng(5).integers(0, 256, (60, 80, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(cv2.resize(small, (640, 480), interpolation=cv2.INTER_CUBIC)).save(out, "PNG", compress_level=level)
+    top = 10 if place == "top" else 440
+    black = np.zeros((24, 60, 4), np.uint8)
+    black[::6, :, 3] = 255
+    made = painted(out.getvalue(), (560, top, 620, top + 24), black)
+    assert len(made) <= 1.06 * len(out.getvalue()) + 2000

@@ -225,7 +225,7 @@ class Deflated:
         self._held: list[Buffer] = [b"\x78\x01" if kept is None else kept.joint]
         self._size = len(self._held[0])
         self._sum, self._before = (1, b"") if kept is None else (kept.sum, kept.before)
-        self._spare = 0 if kept is None else kept.coded // _SPARE
+        self._spare, self._reserve = (0, 0) if kept is None else (kept.coded // _SPARE, kept.coded // _RESERVE)
         self._level, self._parts = (0, 0) if kept is None else (1, 1)
 
     def add(self, raw: Buffer, near: int | None = None) -> None:
@@ -238,23 +238,24 @@ class Deflated:
         if near is None or self._fast:
             made = self._compressed(raw, fast_compressor if self._fast else _usual)
         else:
-            most = near + near // _MORE + 64
-            made = self._near(raw, most + self._spare)
-            self._spare = max(0, self._spare - max(0, len(made) - most))
+            made = self._near(raw, near + near // _MORE + 64)
         self._sum = adler32(raw, self._sum)
         self._before = (self._before + bytes(memoryview(raw)[-WINDOW:]))[-WINDOW:]
         self._write(made)
 
     def _near(self, raw: Buffer, most: int) -> bytes:
         level = self._level
-        if self._parts % _AGAIN == 0:
+        if self._parts % _AGAIN == 0 or self._spare > most // _PLENTY:
             level = max(0, level - 1)
         self._parts += 1
+        most += self._spare  # what earlier parts have left of it
         made = self._compressed(raw, _LEVELS[level])
-        while len(made) > most and level + 1 < len(_LEVELS):
+        while len(made) > most + (self._reserve if level >= _HARD else 0) and level + 1 < len(_LEVELS):
             level += 1
             made = min(made, self._compressed(raw, _LEVELS[level]), key=len)
         self._level = level
+        self._spare = max(0, most - len(made))
+        self._reserve -= min(self._reserve, max(0, len(made) - most))
         return made
 
     def finish(self) -> None:
@@ -283,18 +284,27 @@ def chunk_of(name: bytes, parts: Sequence[Buffer]) -> list[Buffer]:
 
 
 _LEVELS: tuple[Callable[..., Compressor], ...] = (
-    partial(compressor, 1, huffman=True), fast_compressor, *(partial(compressor, level) for level in (3, 6, 9))
+    partial(compressor, 1, huffman=True), fast_compressor, *(partial(compressor, level) for level in (3, 5, 6, 9))
 )  # fmt: skip
+_HARD = 4
+"""From this one on, each takes twice as long as the one before, and more."""
+
 _usual = partial(compressor, 4)
 
 _AGAIN = 8
 """After so many parts, it is tried whether less will do as well."""
+
+_PLENTY = 10
+"""So is it where the parts before have left a tenth of a part."""
 
 _MORE = 25
 """The part of its size by which a stream may become larger before it is compressed harder: 4 %."""
 
 _SPARE = 100
 """The part of what is kept by which the rest may become larger beyond that, so that it takes less time: 1 %."""
+
+_RESERVE = 33
+"""The part of what is kept by which it may, so that it need not be compressed as hard as can be: 3 %."""
 
 _CHUNK = 1 << 20
 """Bytes from which on a chunk is put."""
