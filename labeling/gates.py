@@ -20,7 +20,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -57,8 +57,7 @@ def one_line(error: BaseException) -> str:
     return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 3]}..."
 
 
-@contextmanager
-def gate(doing: str, broken: Callable[[str], LabelingError]) -> Iterator[None]:
+def gate(doing: str, broken: Callable[[str], LabelingError]) -> AbstractContextManager[None]:
     """Turn whatever a library raises into one of our errors. The exception stays as its cause.
 
     Args:
@@ -69,16 +68,30 @@ def gate(doing: str, broken: Callable[[str], LabelingError]) -> Iterator[None]:
         LabelingError: What ``broken`` makes; but :class:`TooLarge` where memory ran out, :class:`WriteError` where the
             disk is full, and :class:`InternalError` for a mistake in a module of ours.
     """
-    try:
-        yield
-    except LabelingError:
-        raise
-    except Exception as error:
-        if (short := shortage(error, doing)) is not None:
-            raise short from error
+    return _Gate(doing, broken)
+
+
+class _Gate(AbstractContextManager[None]):
+    """The context manager; a class, because a generator takes several times as long where nothing is raised."""
+
+    __slots__ = ("_broken", "_doing")
+
+    def __init__(self, doing: str, broken: Callable[[str], LabelingError]) -> None:
+        self._doing, self._broken = doing, broken
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, LabelingError):
+            raise self._ours(error) from error
+
+    def _ours(self, error: Exception) -> LabelingError:
+        if (short := shortage(error, self._doing)) is not None:
+            return short
         if (isinstance(error, _OUR_MISTAKES) and _place(error)[1]) or _is_the_systems(error):
-            raise internal(error, doing) from error
-        raise broken(one_line(error)) from error
+            return internal(error, self._doing)
+        return self._broken(one_line(error))
 
 
 @contextmanager

@@ -230,8 +230,10 @@ class Label:
         for name in ("producer", "content_id"):
             if not texts[name].strip() and not self.by_platform:
                 raise LabelingError(f"the label needs a {name.replace('_', ' ')}", hint=f"give one with `{name}`")
-        for name, value in texts.items():
-            _check_value(name, value)
+        together = "".join(texts.values())
+        if len(together) > MAX_VALUE or _UNSTORABLE.search(together):
+            for name, value in texts.items():
+                _check_value(name, value)
         if isinstance(self.origin, str):
             _check_value("origin", self.origin)
         if self.created is not None and self.created.tzinfo is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,8 +58,7 @@ def check_size(width: int, height: int, frames: int = 1, *, max_pixels: int) -> 
         )
 
 
-@contextmanager
-def decoding(what: str) -> Iterator[None]:
+def decoding(what: str) -> AbstractContextManager[None]:
     """Turn whatever a decoder raises on broken data into one clear error.
 
     Args:
@@ -73,12 +72,10 @@ def decoding(what: str) -> Iterator[None]:
     def broken(why: str) -> LabelingError:
         return UnreadableFile(f"the {what} cannot be decoded ({why}); it is damaged or cut off")
 
-    with gate(f"decode the {what}", broken):
-        yield
+    return gate(f"decode the {what}", broken)
 
 
-@contextmanager
-def encoding(kind: str, what: str = "the picture", *, hint: str | None = None) -> Iterator[None]:
+def encoding(kind: str, what: str = "the picture", *, hint: str | None = None) -> AbstractContextManager[None]:
     """Turn whatever an encoder raises into one clear error.
 
     Args:
@@ -94,8 +91,7 @@ def encoding(kind: str, what: str = "the picture", *, hint: str | None = None) -
     def broken(why: str) -> LabelingError:
         return LabelingError(f"{what} cannot be encoded as {kind} ({why})", hint=hint)
 
-    with gate(f"encode {what} as {kind}", broken):
-        yield
+    return gate(f"encode {what} as {kind}", broken)
 
 
 def open_with(plugin: str, data: Buffer) -> Any:

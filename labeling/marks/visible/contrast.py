@@ -99,11 +99,17 @@ def over(color: Color, alpha: float, under: Color) -> Color:
     return mixed[0], mixed[1], mixed[2]
 
 
-def worst(ink: Color, opacity: float, grounds: Sequence[Color]) -> float:
-    """Return the lowest contrast of (translucent) ink against any of the colours under it."""
-    under = [luminance_of(ground) for ground in grounds]
+def worst(ink: Color, opacity: float, grounds: tuple[Color, Color], under: tuple[float, float]) -> float:
+    """Return the lowest contrast of (translucent) ink against the colours under it.
+
+    Args:
+        ink: The ink.
+        opacity: Its opacity, 0..1.
+        grounds: The darkest and the lightest colour under it.
+        under: Their luminances.
+    """
     own = luminance_of(ink)
-    if grounds[0] != grounds[-1] and min(under) <= own <= max(under):
+    if grounds[0] != grounds[1] and min(under) <= own <= max(under):
         return 1.0  # the ground passes through the ink's own luminance somewhere
     inks = [own] if opacity == 1 else [luminance_of(over(ink, opacity, ground)) for ground in grounds]
-    return min(contrast(i, u) for i in inks for u in under)
+    return min([contrast(one, other) for one in inks for other in under])

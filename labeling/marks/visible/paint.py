@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,11 @@ from labeling.options.style import Style
 WHITE = (255, 255, 255)
 PLATE_ALPHA = 0.62
 """Opacity of the usual plate: white on it has a contrast of more than 5.2 : 1 even on a white picture."""
+
+IN_THE_DARK = 0.4
+"""Luminances of the darkest and the lightest colour under the label: where their sum is less, white ink comes first."""
+
+Looks = tuple[tuple[Look, ...], tuple[Look, ...]]
 
 
 class LabelPainter:
@@ -52,6 +56,7 @@ class LabelPainter:
         fonts.require_glyphs(self.style.text, self.style.font)
         icons.picture_of(self.style)
         self._said_in = sorted(said.languages)
+        self._looks = _looks(self.style)
         self._measured = threading.local()
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
@@ -69,7 +74,7 @@ class LabelPainter:
         The overlay is shared between calls and must not be written to.
         """
         layout: Layout = self._measured.layout
-        look, ratio = _chosen(self.style, backdrops)
+        look, ratio = _chosen(self._looks, backdrops)
         if look.plate or look.outline:
             dots = any(is_dithered(backdrop) for backdrop in backdrops)
             self._measured.dots = dots or getattr(self._measured, "dots", False)
@@ -109,29 +114,32 @@ def check_asset(kind: str, data: bytes) -> None:
         icons.opened(data, kind)
 
 
-def _chosen(style: Style, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[Look, float]:
+def _chosen(looks: Looks, backdrops: Sequence[NDArray[np.uint8]]) -> tuple[Look, float]:
     """Choose a look by bounds of all pixels and, only if a plainer look may suffice, by every pixel."""
-    look, ratio = _choose(style, *wcag.bounds(backdrops))
+    look, ratio = _choose(looks, *wcag.bounds(backdrops))
     if look.plate or look.outline or ratio < wcag.AIM:
-        plainer, _ = _choose(style, *wcag.apart(backdrops))
+        plainer, _ = _choose(looks, *wcag.apart(backdrops))
         if plainer != look:
-            look, ratio = _choose(style, *wcag.extremes(backdrops))
+            look, ratio = _choose(looks, *wcag.extremes(backdrops))
     return look, ratio
 
 
 def _solid(look: Look) -> tuple[Look, float]:
     """Return a look with nothing shining through its plate, and the contrast."""
     solid = replace(look, opacity=1.0, plate=1.0)
-    return solid, wcag.worst(solid.ink, 1.0, [solid.ground])
+    return solid, wcag.contrast(wcag.luminance_of(solid.ink), wcag.luminance_of(solid.ground))
 
 
-def _choose(style: Style, dark: Color, light: Color) -> tuple[Look, float]:
+def _choose(looks: Looks, dark: Color, light: Color) -> tuple[Look, float]:
     """Return the plainest look with enough contrast, and that contrast. The last look is safe on any picture."""
     best: tuple[Look, float] | None = None
-    for look in _looks(style, dark, light):
-        cover = look.plate or look.outline
-        grounds = [wcag.over(look.ground, cover, end) for end in (dark, light)] if cover else [dark, light]
-        ratio = wcag.worst(look.ink, look.opacity, grounds)
+    bare = wcag.luminance_of(dark), wcag.luminance_of(light)
+    for look in looks[sum(bare) < IN_THE_DARK]:
+        grounds, under = (dark, light), bare
+        if cover := look.plate or look.outline:
+            grounds = wcag.over(look.ground, cover, dark), wcag.over(look.ground, cover, light)
+            under = wcag.luminance_of(grounds[0]), wcag.luminance_of(grounds[1])
+        ratio = wcag.worst(look.ink, look.opacity, grounds, under)
         if ratio >= wcag.AIM:
             return look, ratio
         if best is None or ratio > best[1]:
@@ -140,13 +148,13 @@ def _choose(style: Style, dark: Color, light: Color) -> tuple[Look, float]:
     return best
 
 
-def _looks(style: Style, dark: Color, light: Color) -> tuple[Look, ...]:
-    return _all_looks(style, wcag.luminance_of(dark) + wcag.luminance_of(light) < 0.4)
+def _looks(style: Style) -> Looks:
+    """Return the looks of a style on bright ground and on dark ground, the plainest first."""
+    return _looks_on(style, [BLACK, WHITE]), _looks_on(style, [WHITE, BLACK])
 
 
-@lru_cache(maxsize=64)
-def _all_looks(style: Style, in_the_dark: bool) -> tuple[Look, ...]:
-    inks = [style.ink] if style.ink else [WHITE, BLACK] if in_the_dark else [BLACK, WHITE]
+def _looks_on(style: Style, inks: list[Color]) -> tuple[Look, ...]:
+    inks = [style.ink] if style.ink else inks
     looks: list[Look] = []
     for opacity in dict.fromkeys((style.opacity, 1.0)):
         if style.plate != "on":
