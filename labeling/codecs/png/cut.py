@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labeling.codecs.png.stream import FED, Inflated, Kept, Mark, part
 from labeling.containers.base import Buffer
@@ -54,7 +56,7 @@ _USUAL_HEAD, _DICTIONARY = 0x78, 0x20  # RFC 1950, 2.2: CM 8 and CINFO 7, a wind
 _HEADER = 640
 """More bytes than the header of a block takes: 17 bits, 19 × 3 and at most 316 × 14."""
 
-_STEP = 1 << 14
+_STEP = 1 << 13
 """Compressed bytes that are searched at once."""
 
 
@@ -100,8 +102,9 @@ def _stored(data: bytes) -> Iterator[int]:
                 yield 8 * place - taken
 
 
-def _coded(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _coded(data: bytes) -> NDArray[np.int64]:
     """Return the bits of data where a header may begin whose code of code lengths (3.2.7) is complete."""
+    used, rooms = _tables()
     every = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data + bytes(8), np.uint8), 8)
     words = np.ascontiguousarray(every).view("<u8")[:, 0]
     found = []
@@ -112,13 +115,21 @@ def _coded(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         count = (low[at] >> 13 & 15) + 4
         bits = at * 8 + shift
         after = bits + 17
-        lengths = words[after >> 3] >> (after & 7).astype(np.uint64)
+        lengths = words[after >> 3] >> (after & 7).astype(np.uint64) & used[count]
         room = np.zeros(len(at), np.uint16)
-        for i in range(19):
-            length = (lengths >> np.uint64(3 * i) & np.uint64(7)).astype(np.uint16)
-            room += np.where((length > 0) & (i < count), np.uint16(128) >> length, np.uint16(0))
+        for first in range(0, 3 * 19, 12):
+            room += rooms[(lengths >> np.uint64(first) & np.uint64(0xFFF)).astype(np.intp)]
         found.append(bits[room == 128])
     return np.sort(np.concatenate(found))
+
+
+@cache
+def _tables() -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
+    """Return the bits of so many code lengths, and the room, in 128ths, that four of them take."""
+    used = np.array([(1 << 3 * count) - 1 for count in range(20)], np.uint64)
+    each = np.array([0, *(128 >> length for length in range(1, 8))], np.uint16)
+    four = np.arange(1 << 12)
+    return used, sum((each[four >> shift & 7] for shift in (0, 3, 6, 9)), np.zeros(1 << 12, np.uint16))
 
 
 def _is_header(data: bytes, bit: int) -> bool:
