@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def main() -> None:
                 rows[name] = list(ROWS[name](settings))
             except RuntimeError as error:  # an alternative is missing or failed: the other rows still count
                 print(f"{name}: {error}", file=sys.stderr)
+            except Exception:  # noqa: BLE001 - so they do if ours fails
+                traceback.print_exc()
             took[name] = round(time.perf_counter() - start, 1)
             after = None if arguments.quick else _quiet.others()
             others[name] = None if before is None or after is None else round(max(before, after), 2)

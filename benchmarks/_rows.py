@@ -37,7 +37,6 @@ SHORT: dict[str, Rows] = {
     "video": video.start,
     "video-metadata": video.metadata,
     "video-verify": video.verify,
-    "frames": frames.frames,
     "c2pa-bytes": files.c2pa_bytes,
     "growth": growth.small,
 }
@@ -46,6 +45,7 @@ SHORT: dict[str, Rows] = {
 LONG: dict[str, Rows] = {
     "visible-sets": visible.sets,
     "isolate": isolate.isolate,
+    "frames": frames.frames,
     "video-groups": video.groups,
     "video-long": video.long,
     "video-whole": video.whole,

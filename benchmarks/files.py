@@ -141,7 +141,7 @@ def jpeg_12mp(settings: Settings) -> Iterator[Row]:
     font = next((Path(visible.__file__).parent / "font").glob("*.[ot]tf"))
     labeler = _labeler()
     mine, theirs = alternate(
-        partial(_ours, labeler, source, ours), partial(_pillow, source, other, font), settings.repetitions(15)
+        partial(_ours, labeler, source, ours), partial(_pillow, source, other, font), settings.repetitions(11)
     )
     a, b = statistics.median(mine), statistics.median(theirs)
     yield Row(

@@ -52,7 +52,7 @@ def large(settings: Settings) -> Iterator[Row]:
 def _row(settings: Settings, what: str, prepare: Prepare, most: int) -> Row:
     largest = most // (100 if settings.quick else 1)
     sizes = [largest // STEP**2, largest // STEP, largest]
-    seconds = [min(_processor(prepare(settings, size)) for _ in range(settings.repetitions(3))) for size in sizes]
+    seconds = [min(_processor(prepare(settings, size)) for _ in range(settings.repetitions(2))) for size in sizes]
     value = slope(sizes, seconds)
     return Row(
         f"{what}: {', '.join(f'{size:,}' for size in sizes)}", " → ".join(f"{each:.2f}" for each in seconds),

@@ -106,7 +106,7 @@ def png(settings: Settings) -> Iterator[Row]:
             yield race(
                 f"1024² {kind} → labelled PNG{words}", "Pillow save, unlabelled",
                 partial(_ours, labeler, image, "png"), partial(_pillow, image, "PNG"),
-                settings.repetitions(15), limit, f"≤ {limit:.2f}×",
+                settings.repetitions(7), limit, f"≤ {limit:.2f}×",
                 bare=partial(_deflated, rows, fast=compression == "fast"),
                 bare_of="ISA-L deflates the filtered rows" if words else "zlib-ng's level 1 deflates the filtered rows",
             )  # fmt: skip

@@ -128,7 +128,7 @@ def start(settings: Settings) -> Iterator[Row]:
     command: list[str | Path] = [
         command_path(), "add", source, "-o", ours, "--producer", PRODUCER, "--preset", PRESET, "--crf", str(CRF), "-q",
     ]  # fmt: skip
-    mine, _ = alternate(partial(run, command), lambda: None, settings.repetitions(5), between=_settle)
+    mine, _ = alternate(partial(run, command), lambda: None, settings.repetitions(3), between=_settle)
     other = first.other or 0.0  # that of the row before: another minute of ffmpeg would tell nothing new
     a = statistics.median(mine)
     yield Row(

@@ -94,7 +94,7 @@ def check(settings: Settings) -> Iterator[Row]:
     """One check of a picture, ten pictures of 1024×1024 in turn; the memory that pages full of text take."""
     for where, context in (("", contextlib.nullcontext()), (", a core is busy", busy_core())):
         with context:
-            ours, theirs, alone = race(settings.repetitions(3))
+            ours, theirs, alone = race(settings.repetitions(2))
         a, b, c = (statistics.median(times) * 1e3 for times in (ours, theirs, alone))
         yield Row(
             f"visible label looked for, 1024² pixels{where}", "RapidOCR's defaults", a, b, "ms", a, 70.0, "≤ 70 ms",
