@@ -32,7 +32,6 @@ def raising(error: Exception) -> Any:
 
 
 ENCODERS: dict[str, tuple[str, str]] = {
-    "OpenCV for PNG": ("png", "cv2.imencode"),
     "Pillow for WebP": ("webp", "PIL.WebPImagePlugin._save"),
     "Pillow for GIF": ("gif", "PIL.GifImagePlugin._save"),
     "Pillow for AVIF": ("avif", "PIL.AvifImagePlugin._save"),
@@ -64,6 +63,12 @@ def test_an_encoder_that_fails_is_named_and_not_called_a_fault_of_ours(
             with pytest.raises(kind_of_ours, match=words) as caught:
                 Labeler(PRODUCER).label_image(picture, kind)
         assert not isinstance(caught.value, InternalError)
+
+
+def test_a_png_that_lacks_memory_for_its_coder_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeling.deflate.compressor", raising(MemoryError()))
+    with pytest.raises(TooLarge, match="more memory is needed than there is"):
+        Labeler(PRODUCER).label_image(pictures.rgb(320, 240), "png")
 
 
 SMALL = """

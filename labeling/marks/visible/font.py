@@ -38,10 +38,15 @@ def suited(text: str) -> bytes | None:
 
 @lru_cache(maxsize=32)
 def face(font: bytes | None, size: int) -> ImageFont.FreeTypeFont:
-    """Load a font at ``size`` pixels per em; ``None`` is ours. Raises :class:`LabelingError` if it cannot be used."""
+    """Load a font at ``size`` pixels per em; ``None`` is ours.
+
+    Raises :class:`LabelingError` if it cannot be used, and :class:`MemoryError` where FreeType lacks memory.
+    """
     try:
         return ImageFont.truetype(io.BytesIO(font or shipped()), size, layout_engine=ImageFont.Layout.BASIC)
     except (OSError, ValueError) as error:
+        if str(error) == "out of memory":  # FreeType's words
+            raise MemoryError from error
         raise LabelingError(f"`font` cannot be used ({error})", hint="give a TrueType or OpenType file") from error
 
 
