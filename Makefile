@@ -89,13 +89,14 @@ lint-types: $(VENV)/.installed-dev
 lint-imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
+# The table of the README follows, also where a row was not recorded because others used the machine.
+recorded = $(if $(RECORD),--record; code=$$?; $(BIN)/python tools/make_docs.py; exit $$code)
+
 bench: $(VENV)/.installed-dev  ## the figures: ours, the alternative, the ratio, the limit; ten minutes (RECORD=1: for the README)
-	$(BIN)/python -m benchmarks $(if $(RECORD),--record)
-	$(if $(RECORD),$(BIN)/python tools/make_docs.py)
+	$(BIN)/python -m benchmarks $(recorded)
 
 bench-full: $(VENV)/.installed-dev  ## the rows that take longer: up to 200 000 files, 10⁶ records, 10 min of video, Ray; hours (RECORD=1)
-	$(BIN)/python -m benchmarks --long $(if $(RECORD),--record)
-	$(if $(RECORD),$(BIN)/python tools/make_docs.py)
+	$(BIN)/python -m benchmarks --long $(recorded)
 
 fuzz: $(VENV)/.installed-dev  ## verify and label 20 000 mutated files (N=files, SECONDS= or HOURS=time, SEED=number, JOBS=processes, RECORD=1)
 	$(BIN)/python -m tests.fuzzing $(if $(N),--count $(N)) --seconds $(SECONDS) --hours $(HOURS) --seed $(SEED) --jobs $(JOBS) \

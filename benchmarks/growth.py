@@ -55,7 +55,7 @@ def _row(settings: Settings, what: str, prepare: Prepare, most: int) -> Row:
     seconds = [min(_processor(prepare(settings, size)) for _ in range(settings.repetitions(2))) for size in sizes]
     value = slope(sizes, seconds)
     return Row(
-        f"{what}: {', '.join(f'{size:,}' for size in sizes)}", " → ".join(f"{each:.2f}" for each in seconds),
+        f"{what}: {', '.join(f'{size:,}' for size in sizes)}", f"{' → '.join(f'{each:.2f}' for each in seconds)} s",
         seconds[-1], None, "s", value, LIMIT, f"exponent ≤ {LIMIT}", form="{:.2f}",
         detail={"sizes": sizes, "seconds": seconds},
     )  # fmt: skip

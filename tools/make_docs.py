@@ -122,7 +122,7 @@ def figures_table() -> str:
         if row["limit"] is None:
             continue
         other = amount(row["other"], row["unit"]) if row["other"] is not None else ""
-        against = ", ".join(part for part in (other, row["versus"]) if part) or "–"
+        against = ", ".join(part for part in (other, row["versus"].strip("—")) if part) or "–"
         bare = f"{amount(row['bare'], row['unit'])}, {row['bare_of']}" if row["bare"] is not None else "–"
         value = "∞" if math.isinf(row["value"]) else row["form"].format(row["value"])
         wanted = row["target"] if row["reached"] else f"{row['target']}: missed"
