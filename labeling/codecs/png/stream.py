@@ -245,7 +245,7 @@ class Deflated:
 
     def _near(self, raw: Buffer, most: int) -> bytes:
         level = self._level
-        if self._parts % _AGAIN == 0 or self._spare > most // _PLENTY:
+        if self._parts % _AGAIN == 0 or (level > 1 and self._spare > most // _PLENTY):
             level = max(0, level - 1)
         self._parts += 1
         most += self._spare  # what earlier parts have left of it
