@@ -133,7 +133,8 @@ _USED_AGAIN = 4 << 20
 @cache
 def _use_memory_again() -> None:
     """… a larger one was freed. Otherwise new pages cost more than what is done with the picture in them."""
-    bytes(_USED_AGAIN)
+    with contextlib.suppress(MemoryError):  # whoever needs memory says that there is none
+        bytes(_USED_AGAIN)
 
 
 def _read_regular(path: _Path, lazy: Callable[[bytes], bool] | None) -> bytes | FileBytes:
