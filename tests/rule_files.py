@@ -10,7 +10,7 @@ from typing import Any
 
 from labeling import containers
 from labeling.containers import Changes
-from labeling.marks import xmp
+from labeling.marks import xmp, xmp_edit
 from labeling.marks.credentials import Claim, Signer, sign
 
 from .marks.signing import chain, picture
@@ -45,7 +45,7 @@ def packet(label: dict[str, Any] | None = None, fields: dict[str, str] | None = 
     for name, value in (fields or {}).items():
         space, prefix = SPACES.get(name, (EXTENSION, "Iptc4xmpExt"))
         values[xmp.Name(space, name, prefix)] = value
-    return xmp.update(None, values)
+    return xmp_edit.update(None, values)
 
 
 def jpeg(label: dict[str, Any] | None = None, fields: dict[str, str] | None = None) -> bytes:

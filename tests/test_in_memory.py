@@ -17,7 +17,7 @@ import labeling
 from labeling import Labeler, containers
 from labeling.containers import Kind, formats
 from labeling.dither import DITHERED, RESTLESS, SAMPLED, is_dithered
-from labeling.marks import aigc, iptc, xmp
+from labeling.marks import aigc, iptc, xmp, xmp_edit
 from labeling.marks.visible import LabelPainter, contrast, drawing, paint
 from labeling.marks.wording import basic
 from labeling.options import Style
@@ -25,8 +25,8 @@ from labeling.verification import metadata
 
 from .pictures import rgb
 
-PACKET = xmp.update(None, {aigc.XMP_NAME: '{"Label":"1"}', iptc.AI_SYSTEM: "one"})
-OTHER = xmp.update(None, {aigc.XMP_NAME: '{"Label":"2"}'})
+PACKET = xmp_edit.update(None, {aigc.XMP_NAME: '{"Label":"1"}', iptc.AI_SYSTEM: "one"})
+OTHER = xmp_edit.update(None, {aigc.XMP_NAME: '{"Label":"2"}'})
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 EXIF = Image.Exif()
 EXIF[0x010E] = "somebody's"
@@ -127,19 +127,19 @@ TEXTS = ["plain", "<&>\"'", "语言 \U0001f600", "a\tb", " ]]> ", ""]
 def test_a_new_packet_is_the_blank_one_with_the_properties_added() -> None:
     rng = random.Random(1)
     names = [aigc.XMP_NAME, iptc.DIGITAL_SOURCE_TYPE, iptc.AI_SYSTEM, iptc.CREATE_DATE, xmp.Name("urn:x", "y", "z")]
-    blank = xmp.update(None, {})
+    blank = xmp_edit.update(None, {})
     for _ in range(60):
         chosen = rng.sample(names, rng.randint(1, len(names)))
         values: dict[xmp.Name, str | None] = {name: rng.choice([*TEXTS, None]) for name in chosen}
-        made = xmp.update(None, values)
-        assert made == xmp.update(blank, values)
+        made = xmp_edit.update(None, values)
+        assert made == xmp_edit.update(blank, values)
         packet = xmp.parse(made)
         assert {name: packet.get(name) for name in values} == values
 
 
 def test_a_template_is_no_other_prefix_s() -> None:
     for prefix in ("a", "b"):
-        assert f"<{prefix}:y>v</{prefix}:y>".encode() in xmp.update(None, {xmp.Name("urn:x", "y", prefix): "v"})
+        assert f"<{prefix}:y>v</{prefix}:y>".encode() in xmp_edit.update(None, {xmp.Name("urn:x", "y", prefix): "v"})
 
 
 @pytest.mark.parametrize("size", [(2, 2), (40, 7), (65, 130), (130, 300)])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from labeling import LabelConflict, Labeler, verify
-from labeling.marks import xmp
+from labeling.marks import xmp, xmp_edit
 
 from .fuzzing.seeds import chunk
 from .pictures import rgb
@@ -24,7 +24,7 @@ LABELER = Labeler(PRODUCER, visible=False, generator="Painter", generator_versio
 def _packet(**values: str) -> bytes:
     spaces = {"xmp": XMP_NS, "photoshop": PHOTOSHOP, "Iptc4xmpExt": EXTENSION}
     names = {key: key.partition("_") for key in values}
-    return xmp.update(
+    return xmp_edit.update(
         None, {xmp.Name(spaces[prefix], local, prefix): values[key] for key, (prefix, _, local) in names.items()}
     )
 

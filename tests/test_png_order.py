@@ -20,7 +20,7 @@ from labeling.containers import Changes
 from labeling.containers.png import SIGNATURE, chunk, walk
 from labeling.errors import LabelingError
 from labeling.findings import Status
-from labeling.marks import xmp
+from labeling.marks import xmp_edit
 from labeling.marks.visible import Style, font
 
 from .marks import signing
@@ -66,7 +66,7 @@ ANIMATIONS: dict[str, Callable[[], bytes]] = {
     "text between fcTL and IDAT": lambda: _with(_animated(), _text() + _text(b"More"), b"IDAT"),
     "text ahead of acTL": lambda: _with(_animated(), _text(), b"acTL"),
     "labelled as before": lambda: _with(
-        _animated(), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.update(None, {})), b"IDAT"
+        _animated(), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_edit.update(None, {})), b"IDAT"
     ),
 }
 
@@ -138,7 +138,7 @@ def _leads(data: bytes) -> list[bool]:
 
 @pytest.mark.parametrize("sign", [False, True], ids=["plain", "signed"])
 @pytest.mark.parametrize(
-    "between", [b"", _text(), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.update(None, {}))]
+    "between", [b"", _text(), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_edit.update(None, {}))]
 )
 def test_the_halves_of_a_screenshot_are_found_or_said_to_be_lost(between: bytes, sign: bool) -> None:
     source = _halves(between)

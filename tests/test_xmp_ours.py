@@ -7,12 +7,12 @@ import random
 import pytest
 
 import labeling
-from labeling.marks import aigc, iptc, xmp
+from labeling.marks import aigc, iptc, xmp, xmp_edit
 from labeling.marks.xmp import Name, Packet, XmpError
 
 _LABEL = labeling.Label(producer="001191000000MA00DEM00P10001", content_id="0198a3c5-7b1e-7d2a-9c44-1f0e5a6b7c8d")
 _IPTC = {Name(iptc.NAMESPACE, "DigitalSourceType", "Iptc4xmpExt"): iptc.VOCABULARY + iptc.TRAINED}
-_OWN = xmp.update(None, {aigc.XMP_NAME: aigc.encode(_LABEL), **_IPTC})
+_OWN = xmp_edit.update(None, {aigc.XMP_NAME: aigc.encode(_LABEL), **_IPTC})
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_our_own_packet_is_read_without_expat(read_by_expat: list[bytes], monkey
     assert first == second
     assert isinstance(first, Packet)
     assert first.get(aigc.XMP_NAME) == aigc.encode(_LABEL)
-    assert xmp.update(_OWN, {aigc.XMP_NAME: "another"}) == _OWN.replace(aigc.encode(_LABEL).encode(), b"another")
+    assert xmp_edit.update(_OWN, {aigc.XMP_NAME: "another"}) == _OWN.replace(aigc.encode(_LABEL).encode(), b"another")
 
 
 _SPACES = ("http://www.tc260.org.cn/ns/AIGC/1.0/", "http://ns.example/a/", xmp.RDF, xmp.META, xmp.XML, "urn:b", "a b")

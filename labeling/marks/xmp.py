@@ -1,8 +1,7 @@
-"""Find properties in XMP packets and change single ones, leaving every other byte as it is.
+"""Find properties in XMP packets, with the bytes that hold them.
 
-A packet is never parsed into a tree and written back, which would lose prefixes, order, padding and comments. Expat
-reports at which byte each property starts and ends, and an update splices just there. Specification: XMP Part 1 (ISO
-16684-1), 7.
+Expat reports at which byte each property starts and ends, so that :mod:`labeling.marks.xmp_edit` can change single
+ones. Specification: XMP Part 1 (ISO 16684-1), 7.
 
 The input is untrusted: document type declarations are refused, so that there is no entity to expand, and depth and
 count are bounded.
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 from xml.parsers import expat
 
@@ -161,7 +160,7 @@ class _Reader:
         if len(self.names) < 2:
             self.names.append(name)
         start = self.parser.CurrentByteIndex
-        tag_end = _tag_end(self.data, start)
+        tag_end = tag_end_at(self.data, start)
         qname = _QNAME.match(self.data, start + 1)
         element = _Open(
             name, start, tag_end, self.data[tag_end - 2 : tag_end] == b"/>", qname[0].decode() if qname else "", [], []
@@ -235,10 +234,11 @@ class _Reader:
 
 _QNAME = re.compile(rb"[^\s/>=]+")
 _TAG_INSIDE = re.compile(rb"(?:[^\"'>]++|\"[^\"]*\"|'[^']*')*+")
-_ATTRIBUTE = re.compile(rb"""(?<=\s)([^\s=/>]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
+ATTRIBUTE = re.compile(rb"""(?<=\s)([^\s=/>]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
+"""An attribute in a start tag that Expat has found well-formed: its name, and its value with the quotes."""
 
 
-def _tag_end(data: bytes, start: int) -> int:
+def tag_end_at(data: bytes, start: int) -> int:
     """Return the offset behind the ">" of the start tag at ``start``, which Expat has found well-formed."""
     inside = _TAG_INSIDE.match(data, start)
     return (inside.end() if inside else start) + 1
@@ -248,7 +248,7 @@ def _attribute_spans(data: bytes, element: _Open, keys: list[str]) -> dict[str, 
     """Return byte spans of the element's attributes. Expat reports them in file order, without the xmlns ones."""
     raw = [
         (match.start(), match.end(), match[1].decode())
-        for match in _ATTRIBUTE.finditer(data, element.start + 1 + len(element.qname.encode()), element.tag_end)
+        for match in ATTRIBUTE.finditer(data, element.start + 1 + len(element.qname.encode()), element.tag_end)
         if not (match[1] == b"xmlns" or match[1].startswith(b"xmlns:"))
     ]
     if len(raw) != len(keys):
@@ -274,7 +274,8 @@ _TEMPLATE = (
 
 
 @cache
-def _blank() -> Packet:
+def blank() -> Packet:
+    """Return a new packet, to which properties can be added."""
     return parse(_TEMPLATE)
 
 
@@ -282,7 +283,7 @@ _OURS = re.compile(
     rb""" <rdf:Description rdf:about=""((?:\n    xmlns:[A-Za-z][A-Za-z0-9]*="[!#-%(-;=?-~]+")+)>\n"""
     rb"""((?:   <([A-Za-z][A-Za-z0-9]*:[A-Za-z][A-Za-z0-9]*)>[ -%'-;=?-~]*</\3>\n)+)  </rdf:Description>\n """
 )
-"""What :func:`_addition` adds to a new packet, where all of it is ASCII without anything that XML would resolve."""
+"""What :mod:`~labeling.marks.xmp_edit` adds to a new packet: all ASCII, without anything that XML would resolve."""
 
 _OUR_SPACE = re.compile(rb'xmlns:([^=]+)="([^"]+)"')
 _OUR_PROPERTY = re.compile(rb"<([^:]+):([^>]+)>([^<]*)</[^>]+>")
@@ -324,95 +325,3 @@ def _frame_of_ours() -> tuple[bytes, bytes]:
     """Return what stands before and behind the properties of a new packet."""
     blank = _Reader(_utf8(_TEMPLATE)).run()
     return blank.data[: blank.rdf_end], blank.data[blank.rdf_end :]
-
-
-def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
-    """Return the packet with the named properties set (or, for ``None``, removed) and nothing else changed.
-
-    An existing property keeps its place and its prefix; further copies of it are removed. New ones are added in one
-    ``rdf:Description`` at the end. Without a packet a new one is made. Raises :class:`XmpError` as :func:`parse` does.
-    """
-    if raw is not None and (packet := parse(raw)).rdf_qname:
-        return _updated(packet, values)
-    given = {name: value for name, value in values.items() if value is not None}
-    pieces = _template(tuple((name, name.prefix) for name in given))
-    texts = [_escape(value).encode() for value in given.values()]
-    return b"".join([piece for pair in zip(pieces, [*texts, b""], strict=True) for piece in pair])
-
-
-_HOLE = "\0"
-"""Stands for a value in a template: no XML holds it (XML 1.0, 2.2)."""
-
-
-@lru_cache(maxsize=64)
-def _template(names: tuple[tuple[Name, str], ...]) -> tuple[bytes, ...]:
-    """Return a new packet with these properties, in the pieces between which their values go.
-
-    ``names`` are given with their prefixes, which do not count where names are compared.
-    """
-    return tuple(_updated(_blank(), {name: _HOLE for name, _ in names}).split(_HOLE.encode()))
-
-
-def _updated(packet: Packet, values: dict[Name, str | None]) -> bytes:
-    edits: list[tuple[int, int, bytes]] = []
-    fresh: dict[Name, str] = {}
-    for name, value in values.items():
-        found = packet.find(name)
-        if value is not None and not found:
-            fresh[name] = value
-        for index, prop in enumerate(found):
-            if index or value is None:
-                edits.append((prop.start, prop.end, b""))
-            elif prop.text != value or prop.form == "value":
-                edits.append((prop.start, prop.end, _replacement(packet, prop, value)))
-    if fresh:
-        edits.append(_addition(packet, fresh))
-    result, at = [], 0
-    for start, end, new in sorted(edits):
-        result += [packet.data[at:start], new]
-        at = end
-    result.append(packet.data[at:])
-    return b"".join(result)
-
-
-def _replacement(packet: Packet, prop: Property, value: str) -> bytes:
-    if prop.form == "attribute":
-        return f"{prop.qname}={_attribute_value(value)}".encode()
-    # An element may declare namespaces in its start tag: those declarations must stay.
-    tag = packet.data[prop.start : _tag_end(packet.data, prop.start)]
-    declared = b"".join(b" " + m[0] for m in _ATTRIBUTE.finditer(tag) if m[1].startswith(b"xmlns"))
-    name = prop.qname.encode()
-    return b"<" + name + declared + b">" + _escape(value).encode() + b"</" + name + b">"
-
-
-# xml.sax.saxutils has these two as well, but imports urllib, http and email: 30 ms at every start.
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _attribute_value(text: str) -> str:
-    """Quote an attribute's value. A literal line break or tab would be read as a space (XML 1.0, 3.3.3)."""
-    text = _escape(text).replace("\n", "&#xA;").replace("\r", "&#xD;").replace("\t", "&#x9;")
-    if '"' not in text:
-        return f'"{text}"'
-    if "'" not in text:
-        return f"'{text}'"  # JSON is full of double quotes: so it stays legible
-    return '"' + text.replace('"', "&quot;") + '"'
-
-
-def _addition(packet: Packet, fresh: dict[Name, str]) -> tuple[int, int, bytes]:
-    rdf = packet.rdf_qname.rpartition(":")[0]
-    prefix = f"{rdf}:" if rdf else ""
-    spaces = {name.namespace: name.prefix for name in fresh}
-    lines = [f" <{prefix}Description {prefix}about={_attribute_value(packet.about)}"]
-    lines += [f'    xmlns:{short}="{uri}"' for uri, short in spaces.items()]
-    text = "\n".join(lines) + ">\n"
-    for name, value in fresh.items():
-        qname = f"{spaces[name.namespace]}:{name.local}"
-        text += f"   <{qname}>{_escape(value)}</{qname}>\n"
-    text += f"  </{prefix}Description>\n "
-    if packet.rdf_empty:
-        return packet.rdf_end, packet.rdf_end + 2, f">\n {text}</{packet.rdf_qname}>".encode()
-    return packet.rdf_end, packet.rdf_end, text.encode()

@@ -9,7 +9,7 @@ from labeling.containers import Changes, Kind
 from labeling.containers.format_row import PictureEncoding, resolve
 from labeling.errors import LabelConflict, WriteError
 from labeling.label import Origin
-from labeling.marks import aigc, iim, iptc, xmp
+from labeling.marks import aigc, iim, iptc, xmp, xmp_edit
 from labeling.pipelines.converted_name import still_type
 from labeling.pipelines.read_back import REPORT
 from labeling.preservation import State
@@ -58,7 +58,7 @@ def with_packet(data: bytes, found: metadata.Found, picture: Converted, label: s
         fitting = {_ORIENTATION: "1", _HAS_EXTENDED: None}
         fitting |= dict.fromkeys(_WIDTHS, str(picture.width)) | dict.fromkeys(_HEIGHTS, str(picture.height))
         values |= {name: value for name, value in fitting.items() if packet.find(name)}
-    new = xmp.update(source, values) if source is not None or values else None
+    new = xmp_edit.update(source, values) if source is not None or values else None
     if new is None and picture.exif is None:
         return data
     return b"".join(containers.rewrite(data, containers.read(data), Changes(new, picture.exif)))

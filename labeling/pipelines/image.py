@@ -20,7 +20,7 @@ from labeling.findings import Finding, Status
 from labeling.inert import inert
 from labeling.label import Label
 from labeling.limits import MAX_PIXELS_LABELLED
-from labeling.marks import aigc, exif, iptc, xmp
+from labeling.marks import aigc, exif, iptc, xmp, xmp_edit
 from labeling.pipelines import thumbnails
 from labeling.pipelines.read_back import (
     check_label,
@@ -252,7 +252,7 @@ def label_pixels(
         lossless=options.lossless,
         fast=options.fast,
         max_pixels=options.max_pixels,
-        xmp=(embedded_packet := xmp.update(packet, values) if embedded else None),
+        xmp=(embedded_packet := xmp_edit.update(packet, values) if embedded else None),
     )
     data = painted.data
     if not embedded:
@@ -463,7 +463,7 @@ def _with_metadata(
     if painted is not None:
         new_exif = thumbnails.with_exif(new_exif, painted, contents, found.orientation, options.max_pixels)
     drop += found.c2pa  # the new manifest holds the old one as its parent ingredient
-    written = xmp.update(packet, values)
+    written = xmp_edit.update(packet, values)
     return containers.rewrite(data, contents, Changes(written, new_exif, tuple(drop))), written
 
 

@@ -18,7 +18,7 @@ from labeling.errors import LabelingError, SigningError, WriteError
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding
 from labeling.label import Label
-from labeling.marks import aigc, iptc, xmp
+from labeling.marks import aigc, iptc, xmp, xmp_edit
 from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.output import LabeledFile, said_of_link
 from labeling.pipelines.read_back import check_label, check_media_untouched
@@ -192,7 +192,7 @@ def _changes(
             drop.append(block)
     packet = found.packet.data if found.packet else None
     has_xmp = row.has_xmp and job.contents.has_xmp
-    new = xmp.update(packet, values) if values and has_xmp else None
+    new = xmp_edit.update(packet, values) if values and has_xmp else None
     if values and not has_xmp and any(values.values()):
         which = row.title if not row.has_xmp else f"this {row.title} file"
         job.how.append(f"{which} has no place for IPTC properties: the source type is in the label alone")
