@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from labeling.codecs.video import sample
+from labeling.codecs.video import sample, shown_frame
 from labeling.containers import formats
 from labeling.filebytes import FileBytes
 from labeling.findings import Status
@@ -124,7 +124,7 @@ def test_mirrored_and_turned_boxes_lead_to_the_same_place_in_the_stored_picture(
     for transposed in (False, True):
         for mirrored in (False, True):
             for flipped in (False, True):
-                turn = sample.Turn(transposed, mirrored, flipped)
+                turn = shown_frame.Turn(transposed, mirrored, flipped)
                 shown = turn.applied(stored)
                 height, width = shown.shape
                 y, x = np.nonzero(shown)

@@ -15,7 +15,8 @@ import numpy as np
 from labeling.errors import LabelingError, WriteError
 
 if TYPE_CHECKING:
-    from labeling.codecs.video.sample import Frame, Sampler
+    from labeling.codecs.video.sample import Sampler
+    from labeling.codecs.video.shown_frame import Frame
 
 PICTURES = 3
 """How many pictures behind the join are compared, from the second one on: containers round times."""

@@ -23,7 +23,8 @@ from labeling.marks.visible import same_text, text_detail
 from labeling.pipelines.join_check import check_join
 
 if TYPE_CHECKING:
-    from labeling.codecs.video.sample import Frame, Sampler
+    from labeling.codecs.video.sample import Sampler
+    from labeling.codecs.video.shown_frame import Frame
 
 _HINT = "nothing was stored, please report this file"
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from labeling.codecs.video.sample import Frame, Sampler
+    from labeling.codecs.video.sample import Sampler
+    from labeling.codecs.video.shown_frame import Frame
     from labeling.containers import Contents, Media
     from labeling.verification.spoken_label import Known
 
