@@ -27,9 +27,9 @@ def check_replaceable(out: Path) -> None:
     Raises:
         WriteError: It holds something else, or may not be replaced.
     """
-    from labeling import files
+    from labeling import atomic_writes
 
-    files.check_replaceable(out)
+    atomic_writes.check_replaceable(out)
     try:
         with out.open("rb") as file:
             head = file.read(64)
@@ -77,7 +77,7 @@ def emit(
     if out is None:
         document(text)
     else:
-        from labeling.files import write_atomically
+        from labeling.atomic_writes import write_atomically
 
         # A name that is not Unicode must not stop a report; \udcXX is a valid escape in JSON, too.
         data = text.encode("utf-8", "backslashreplace")

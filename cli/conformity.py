@@ -68,7 +68,7 @@ def command(
             leave_out=out,
             on_sample=lambda _: leave_if_ended(),
         )
-        from labeling.files import write_atomically
+        from labeling.atomic_writes import write_atomically
 
         for name, language in FILES.items():
             text = to_html(found, language=language) if language else to_json(found, indent=1) + "\n"

@@ -42,7 +42,7 @@ def command(
       aigc-label init --producer 001191000000MA00DEM00P10001
       aigc-label init --uscc 91000000MA00DEM00P --test-signer
     """
-    from labeling import config, files
+    from labeling import atomic_writes, config
     from labeling.label import ProviderCode
 
     try:
@@ -69,7 +69,7 @@ def command(
             if os.path.lexists(target) and not force:
                 raise LabelingError("is there already", path=target, hint="say --force to replace it")
         for target, data, mode in outputs:
-            files.write_atomically(target, [data], mode=mode)
+            atomic_writes.write_atomically(target, [data], mode=mode)
             line(f"wrote {target}")
     except LabelingError as error:
         _common.fail(error)

@@ -154,7 +154,7 @@ def export(
       aigc-label ledger export -o records.jsonl
       aigc-label ledger export --since 2026-01-01 --until 2026-07-01 --format csv -o records.csv
     """
-    from labeling import files
+    from labeling import atomic_writes
 
     if out is not None:
         _output.check_replaceable(out)
@@ -163,7 +163,7 @@ def export(
         if out is None:
             _write(records, form, sys.stdout)
         else:
-            with files.staged(out, mode=0o600) as path, path.open("w", encoding="utf-8", newline="") as file:
+            with atomic_writes.staged(out, mode=0o600) as path, path.open("w", encoding="utf-8", newline="") as file:
                 _write(records, form, file)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling import config, containers, files
+from labeling import atomic_writes, config, containers, files
 from labeling.errors import LabelingError, SigningError, UnsupportedFormat, error_context
 from labeling.filebytes import FileBytes
 from labeling.gates import foreign, guarded
@@ -400,7 +400,7 @@ class Labeler(LabelerOptions):
             ('photo.labeled.png', True)
         """
         with guarded("label the file", source):
-            times = files.times_of(source, keep=self.keep_times)
+            times = atomic_writes.times_of(source, keep=self.keep_times)
             path = as_path(source)
             chosen = resolve_target(path, target, in_place=in_place)
             name, data = open_source(source)

@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeling.atomic_writes import explained, write_atomically
 from labeling.errors import LabelingError
-from labeling.files import explained, read_file, write_atomically
+from labeling.files import read_file
 from labeling.inert import without_secrets
 
 if TYPE_CHECKING:

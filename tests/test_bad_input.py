@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from labeling import Labeler, WriteError
-from labeling.files import write_atomically
+from labeling.atomic_writes import write_atomically
 
 from . import programs
 from .commands import run

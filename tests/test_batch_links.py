@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling import Labeler, LabelingError, WriteError, batch, files
+from labeling import Labeler, LabelingError, WriteError, atomic_writes, batch
 
 from .batching import STATE, results
 from .pictures import rgb
@@ -158,17 +158,17 @@ def test_a_temporary_file_is_never_one_that_is_there(
     planted = tmp_path / f".aigc-{os.getpid():x}-{'0' * 12}.tmp"
     planted.symlink_to(elsewhere / "precious")
     with pytest.raises(WriteError, match="File exists"):
-        files.write_atomically(tmp_path / "new.png", [b"data"])
+        atomic_writes.write_atomically(tmp_path / "new.png", [b"data"])
     assert not (tmp_path / "new.png").exists()
     assert untouched(elsewhere)
 
 
 def test_a_temporary_file_that_was_exchanged_for_a_link_is_not_followed(tmp_path: Path, elsewhere: Path) -> None:
-    with files.temp_beside(tmp_path / "new.mp4") as temporary:
+    with atomic_writes.temp_beside(tmp_path / "new.mp4") as temporary:
         temporary.unlink()
         temporary.symlink_to(elsewhere / "precious")
         with pytest.raises(OSError, match="symbolic links"):
-            files.write_pieces(temporary, [b"data"])
+            atomic_writes.write_pieces(temporary, [b"data"])
     assert untouched(elsewhere)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling import files
+from labeling import atomic_writes, files
 from labeling.errors import WriteError
 from labeling.filebytes import reads_back, write_views
 
@@ -66,7 +66,7 @@ def test_a_disk_that_keeps_something_else_is_an_error_and_leaves_the_old_file(
     path = tmp_path / "kept"
     path.write_bytes(b"old")
     with pytest.raises(WriteError, match="does not read back"):
-        files.write_atomically(path, [b"n", b"ew"])
+        atomic_writes.write_atomically(path, [b"n", b"ew"])
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["kept"]
 

@@ -18,10 +18,10 @@ from labeling import (
     Labeler,
     LabelingError,
     VideoOptions,
+    atomic_writes,
     batch,
     convert,
     filebytes,
-    files,
     propagate,
     temporary,
     transplant,
@@ -250,9 +250,9 @@ def test_what_a_large_output_replaces_does_not_keep_its_memory(tmp_path: Path) -
     assert not filebytes.forget_cached(link, least=1) and target.read_bytes() == b"t" * (1 << 16)
     asked: list[Path] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "forget_cached", lambda path: asked.append(path))
+        patch.setattr(atomic_writes, "forget_cached", lambda path: asked.append(path))
         for like in (source, target, None):
-            with files.staged(target, like=like) as made:
+            with atomic_writes.staged(target, like=like) as made:
                 made.write_bytes(b"new")
     assert asked == [target]
 
@@ -391,7 +391,7 @@ def test_leftovers_of_killed_processes_are_swept_and_nothing_else(tmp_path: Path
     (tmp_path / ".aigc-notes.tmp").write_bytes(b"somebody's")
     if ROOT:
         os.chown(name("1"), 1234, 2345)
-    with files.temp_beside(tmp_path / "x") as ours, name("2").open("wb") as held:
+    with atomic_writes.temp_beside(tmp_path / "x") as ours, name("2").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         temporary.sweep(tmp_path)
         left = {path.name for path in tmp_path.iterdir()}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import labeling
-from labeling import Labeler, LabelingError, Signer, VideoOptions, containers, filebytes, files
+from labeling import Labeler, LabelingError, Signer, VideoOptions, atomic_writes, containers, filebytes
 from labeling.containers import Changes
 from labeling.containers.mp4 import in_place
 from labeling.findings import Signature, Status
@@ -239,8 +239,8 @@ def test_ranges_of_files_are_copied_whether_or_not_they_keep_their_place_in_a_pa
 
     monkeypatch.setattr(os, "copy_file_range", counted)
     with filebytes.FileBytes((tmp_path / "source").open("rb"), "source") as data:
-        files.write_pieces(new_file(tmp_path / "copy"), [bytes(shift), filebytes.FileRange(data, 0, len(data))])
-        files.write_pieces(new_file(tmp_path / "part"), [filebytes.FileRange(data, 12345, 600_000)])
+        atomic_writes.write_pieces(new_file(tmp_path / "copy"), [bytes(shift), filebytes.FileRange(data, 0, len(data))])
+        atomic_writes.write_pieces(new_file(tmp_path / "part"), [filebytes.FileRange(data, 12345, 600_000)])
     assert (tmp_path / "copy").read_bytes() == bytes(shift) + content
     assert (tmp_path / "part").read_bytes() == content[12345:600_000]
     assert len(calls) == (0 if shift % 4096 else 1)  # the kernel would touch each page twice

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from labeling.atomic_writes import staged
 from labeling.batch.journal import Journal
 from labeling.batch.listing import REMARKS
 from labeling.filebytes import write_all
-from labeling.files import staged
 from labeling.inert import to_json
 
 FAILED = "failed.jsonl"

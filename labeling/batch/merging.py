@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
-from labeling import files
+from labeling import atomic_writes, files
 from labeling.batch.finished_state import Row, State, folders, opened
 from labeling.batch.options import LANGUAGES, Language
 from labeling.batch.report import PAGE, SUMMARY
@@ -162,7 +162,7 @@ class _Merging:
         self._warn_of_options()
         self._warn_of_unfinished()
         self._warn_of_outputs()
-        with files.staged(self._folder / RESULTS) as made, made.open("wb") as out:
+        with atomic_writes.staged(self._folder / RESULTS) as made, made.open("wb") as out:
             for line, record in self._lines():
                 sums.add(record)
                 out.write(line)
@@ -170,9 +170,9 @@ class _Merging:
             os.fsync(out.fileno())
         self._warnings.add_counted()
         summary = self._summed_up(sums)
-        files.write_atomically(self._folder / SUMMARY, [to_json(summary).encode()])
+        atomic_writes.write_atomically(self._folder / SUMMARY, [to_json(summary).encode()])
         page = to_html(summary, language=self._language)
-        files.write_atomically(self._folder / PAGE, [page.encode("utf-8", "backslashreplace")])
+        atomic_writes.write_atomically(self._folder / PAGE, [page.encode("utf-8", "backslashreplace")])
         return Merged(summary, self._folder)
 
     # --- results ------------------------------------------------------------------------------------------------------

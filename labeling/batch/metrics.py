@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from labeling import files
+from labeling import atomic_writes
 from labeling._version import __version__
 from labeling.errors import LabelingError
 from labeling.inert import inert
@@ -95,7 +95,7 @@ class MetricsFile:
 
     def write(self) -> None:
         """Replace the file. Raises :class:`LabelingError`."""
-        files.write_atomically(self._path, [self.text().encode("utf-8", "backslashreplace")], mode=0o644)
+        atomic_writes.write_atomically(self._path, [self.text().encode("utf-8", "backslashreplace")], mode=0o644)
 
 
 def _escaped(value: str) -> str:

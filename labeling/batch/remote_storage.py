@@ -19,6 +19,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from labeling.atomic_writes import temp_beside
 from labeling.batch import local_copies
 from labeling.batch.object_encoding import expand
 from labeling.batch.object_properties import ENCODING, Carried, Properties
@@ -39,7 +40,7 @@ from labeling.batch.task import (
     StoreFault,
 )
 from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError, error_context
-from labeling.files import sha256, temp_beside
+from labeling.files import sha256
 from labeling.inert import without_secrets
 
 Result = TypeVar("Result")

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from labeling.atomic_writes import write_atomically
 from labeling.batch.failed_list import FAILED, write_failed_list
 from labeling.batch.journal import Journal
 from labeling.batch.options import Language
@@ -16,7 +17,6 @@ from labeling.batch.state_files import RESULTS
 from labeling.batch.summary import Summary, to_json
 from labeling.batch.task import Mode
 from labeling.errors import LabelingError
-from labeling.files import write_atomically
 from labeling.reports.batch_page import to_html
 
 SUMMARY, PAGE = "summary.json", "report.html"

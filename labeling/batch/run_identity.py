@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from labeling.files import write_atomically
+from labeling.atomic_writes import write_atomically
 
 VERSION = 1
 MAX_SIZE = 16 << 20

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labeling import temporary
+from labeling.atomic_writes import explained
 from labeling.batch.task import STATE_FOLDER, Item, Problem, Seen, Status
 from labeling.errors import LabelingError, UnreadableFile
-from labeling.files import explained
 
 if TYPE_CHECKING:
     from labeling.batch.object_properties import Carried, Properties

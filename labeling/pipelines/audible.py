@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeling import files
+from labeling import atomic_writes
 from labeling.codecs import pyav
 from labeling.codecs.cue import CannotPut, Ends, put
 from labeling.containers.edits import splice
@@ -78,8 +78,8 @@ def _put(job: VideoJob, target: Path, known: Known | None, at: str, stack: conte
 
     cue_of = audible.cue if known is None else known.cue_of
     placed = put(job.data, job.contents.format, cue_of, Ends(at != "end", at != "start"))
-    temporary = stack.enter_context(files.temp_beside(target))
-    files.write_pieces(temporary, splice(job.data, placed.edits))
+    temporary = stack.enter_context(atomic_writes.temp_beside(target))
+    atomic_writes.write_pieces(temporary, splice(job.data, placed.edits))
     mended = job.contents.mended
     job.replace_data(temporary, stack)
     job.how += [each for each in mended if each not in job.contents.mended]

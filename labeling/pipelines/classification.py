@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from labeling import containers, files
+from labeling import atomic_writes, containers, files
 from labeling.errors import LabelConflict, LabelingError, UnreadableFile
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
@@ -286,7 +286,7 @@ def write_label(
     """
     label_for = _label_for(found, propagator, propagate_id, security)
     with guarded("label the file", source):
-        times = files.times_of(source, keep=keep_times)
+        times = atomic_writes.times_of(source, keep=keep_times)
         chosen = resolve_target(source, target, in_place=in_place)
         options = LabelingOptions(
             profile_named(profile), signer=signer, strict=strict, times=times, change=_CHANGES[_origin(found)]

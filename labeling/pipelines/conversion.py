@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeling import containers, files
+from labeling import atomic_writes, containers, files
 from labeling.containers import Contents, Kind
 from labeling.containers.format_row import PictureEncoding
 from labeling.errors import (
@@ -137,7 +137,7 @@ def convert(
         options_of(LabelerOptions)[name].check(value)
     rules = profile_named(profile)
     with guarded("convert the picture", source):
-        times = files.times_of(source, keep=keep_times)
+        times = atomic_writes.times_of(source, keep=keep_times)
         data = _loaded(source)
         state = _read(data, max_pixels)
         encoding = encoding_for(options.format, source, target, state, in_place=in_place)
@@ -149,7 +149,7 @@ def convert(
         if strict:
             refuse(made.lost)
         if not dry_run:
-            files.write_atomically(chosen, [made.data], like=Path(source), times=times)
+            atomic_writes.write_atomically(chosen, [made.data], like=Path(source), times=times)
         contents, found = made.after.contents, made.after.found
         findings = [*metadata.findings(contents, found), credentials_of(made.data, contents, found, None)]
         if visible is not None:

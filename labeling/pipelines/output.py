@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeling import files
+from labeling import atomic_writes, files
 from labeling.errors import LabelingError
 from labeling.label import Label
 from labeling.losses import Loss
@@ -91,11 +91,11 @@ def resolve_target(source: str | os.PathLike[str], target: str | os.PathLike[str
     if in_place:
         return _own_place(path)
     chosen = as_path(target) if target is not None else default_target(path)
-    if files.nothing_at(chosen):
+    if atomic_writes.nothing_at(chosen):
         return chosen
     if files.same_file(path, chosen):
         raise LabelingError("would be overwritten", path=path, hint="name another output or pass `in_place=True`")
-    files.check_replaceable(chosen)
+    atomic_writes.check_replaceable(chosen)
     return chosen
 
 
@@ -116,7 +116,7 @@ def _own_place(path: Path) -> Path:
         raise LabelingError(
             f"has {names} names (hard links), and would be labelled under this one alone", path=path, hint=hint
         )
-    files.check_replaceable(path)
+    atomic_writes.check_replaceable(path)
     return path
 
 
@@ -135,7 +135,7 @@ def write_result(
     dry_run: bool,
     times: tuple[int, int] | None = None,
 ) -> LabeledFile:
-    """Write a labelled picture to ``target``, unless this is a dry run; ``times`` as :func:`labeling.files.staged`.
+    """Write a labelled picture to ``target``, except in a dry run; ``times`` as :func:`atomic_writes.staged`.
 
     Raises:
         WriteError: It could not be written, or did not read back.
@@ -143,7 +143,7 @@ def write_result(
     made.name = str(target)
     path = as_path(source)
     if not dry_run:
-        files.write_atomically(target, made.pieces(), like=path, times=times)
+        atomic_writes.write_atomically(target, made.pieces(), like=path, times=times)
     size = made.size
     how = said_of_link(path, target) + made.how
     if (report := made.later_report()) is None:

@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labeling import files
+from labeling import atomic_writes
 from labeling.errors import LabelConflict, LabelingError
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
@@ -90,7 +90,7 @@ def propagate(
         ('my-service', 'my-platform')
     """
     with guarded("add to the label", source):
-        times = files.times_of(source, keep=keep_times)
+        times = atomic_writes.times_of(source, keep=keep_times)
         chosen = resolve_target(source, target, in_place=in_place)
         for parameter, value in (("propagator", propagator), ("propagate_id", propagate_id)):
             if not value.strip():

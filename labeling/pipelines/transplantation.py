@@ -10,7 +10,7 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from labeling import containers, files
+from labeling import atomic_writes, containers, files
 from labeling.errors import LabelConflict, MissingDependency, error_context
 from labeling.filebytes import FileBytes
 from labeling.findings import Finding, Status
@@ -103,7 +103,7 @@ def transplant(
         True
     """
     with guarded("carry the labels over"), ExitStack() as stack:
-        times = files.times_of(copy, keep=keep_times)
+        times = atomic_writes.times_of(copy, keep=keep_times)
         from_name, original = files.open_source(labelled, containers.is_media)
         if isinstance(original, FileBytes):
             stack.enter_context(original)

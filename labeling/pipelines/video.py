@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeling import containers, files
+from labeling import atomic_writes, containers
 from labeling.codecs import pyav
 from labeling.containers import Media
 from labeling.filebytes import FileBytes
@@ -113,7 +113,7 @@ def _draw(
     from labeling.codecs.video.base import Settings
 
     settings = Settings(video.preset, video.crf)
-    temporary = stack.enter_context(files.temp_beside(target))
+    temporary = stack.enter_context(atomic_writes.temp_beside(target))
     if containers.format_named(job.contents.format).edit == "in place":
         from labeling.codecs.video import mp4
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from labeling import containers, files
+from labeling import atomic_writes, containers, files
 from labeling.containers import Block, Changes, Contents, Kind, Media
 from labeling.errors import LabelingError, SigningError, WriteError
 from labeling.filebytes import FileBytes
@@ -130,9 +130,13 @@ def write(
     pieces = containers.rewrite(job.data, job.contents, changes, job.edits)
     job.how += job.contents.mended
     job.how[:0] = said_of_link(name, target)
-    place = files.temp_beside(target) if dry_run else files.staged(target, like=Path(name), times=options.times)
+    place = (
+        atomic_writes.temp_beside(target)
+        if dry_run
+        else atomic_writes.staged(target, like=Path(name), times=options.times)
+    )
     with contextlib.ExitStack() as held, place as temporary:
-        files.write_pieces(temporary, pieces)
+        atomic_writes.write_pieces(temporary, pieces)
         if signer is not None:
             _sign(temporary, job, _claim(job, label, options), signer, held, parent=bool(options.change))
         with FileBytes(temporary.open("rb"), str(target)) as result:
@@ -143,7 +147,7 @@ def write(
             report, lost = _read_back(result, job, label, options, manifest, unsigned=signer is None)
         size = temporary.stat().st_size
     if manifest is not None and not dry_run:
-        files.write_atomically(sidecar_of(target), [manifest], like=Path(name), times=options.times)
+        atomic_writes.write_atomically(sidecar_of(target), [manifest], like=Path(name), times=options.times)
     return LabeledFile(Path(name), target, label, tuple(job.how), report, size, dry_run, lost)
 
 
@@ -159,10 +163,14 @@ def _patched(
     change = in_place.patch(data, changes)
     if change is None:
         return None
-    with files.explained(target), in_place.applied(data, change), FileBytes(target.open("rb"), str(target)) as result:
+    with (
+        atomic_writes.explained(target),
+        in_place.applied(data, change),
+        FileBytes(target.open("rb"), str(target)) as result,
+    ):
         report, lost = _read_back(result, job, label, options, None, unsigned=True)
     if options.times is not None:
-        with files.explained(target):
+        with atomic_writes.explained(target):
             os.utime(target, ns=options.times)
     job.how[:0] = said_of_link(name, target)
     job.how.append("changed in place, in the free space behind the movie box")
@@ -240,7 +248,7 @@ def _sign(
     if job.parent is not None:
         opened, media_type = job.parent
     job.how += said_of_parent(had)
-    signed = held.enter_context(files.temp_beside(target))
+    signed = held.enter_context(atomic_writes.temp_beside(target))
     with contextlib.ExitStack() as stack:
         streams: list[BinaryIO] = [stack.enter_context(target.open("rb")), stack.enter_context(signed.open("w+b"))]
         before = stack.enter_context(_stream(opened)) if opened is not None else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from labeling import containers, files
+from labeling import atomic_writes, containers
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
@@ -59,8 +59,8 @@ class LabeledVideoWriter:
         from labeling.codecs.video.writer import VideoWriter
 
         with guarded("open the video", self.path), contextlib.ExitStack() as stack:
-            files.check_replaceable(self.path)
-            self._temporary = stack.enter_context(files.temp_beside(self.path))
+            atomic_writes.check_replaceable(self.path)
+            self._temporary = stack.enter_context(atomic_writes.temp_beside(self.path))
             self._writer = VideoWriter(
                 self._temporary, self._form, self._options.painter, self._size, self._fps,
                 seconds=self._seconds, **self._coding,

@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling import containers
+from labeling.atomic_writes import write_pieces
 from labeling.containers import Changes, Kind
 from labeling.containers.flv import amf
 from labeling.containers.flv import metadata as flv
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
-from labeling.files import write_pieces
 
 LABEL = json.dumps({"Label": "1", "ContentProducer": "001191110102MACQD9K64010000", "ProduceID": "号-1" + "x" * 150})
 OTHER = LABEL.replace('"1"', '"2"')

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from labeling import containers
+from labeling.atomic_writes import write_pieces
 from labeling.containers import Changes, Kind
 from labeling.containers.matroska import ebml, outline
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
-from labeling.files import write_pieces
 
 from .matroska_files import (
     LABEL,

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling import containers
+from labeling.atomic_writes import write_pieces
 from labeling.containers import Changes, Contents, Kind
 from labeling.containers.syntax import isobmff
 from labeling.containers.syntax.isobmff import UUID_C2PA, UUID_XMP, box
 from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes, FileRange
-from labeling.files import write_pieces
 
 from .mp4_files import ALL, LABEL, OTHER, XMP, boxes, chunk_offsets, hdlr, make, part, relocated, run
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from labeling import containers, files
+from labeling import atomic_writes, containers
 from labeling.codecs.base import Painter
 from labeling.codecs.video import copier, matroska_display, segment
 from labeling.codecs.video.base import (
@@ -320,7 +320,7 @@ class _Job:
         if not formats.format_named(self.format).replacer:
             return False
         self.target.touch()
-        with files.explained(self.target), tempfile.TemporaryFile(dir=self.target.parent) as packets:
+        with atomic_writes.explained(self.target), tempfile.TemporaryFile(dir=self.target.parent) as packets:
             with copier.reading(self.source, self.format) as container, copier.clear_errors():
                 found = copying.exchange(container, packets)
             packets.flush()
@@ -334,7 +334,7 @@ class _Job:
                 pieces = containers.replace_frames(self.data, self.format, found.old, new, changed)
             except Unfit:
                 return False
-            files.write_pieces(self.target, pieces)
+            atomic_writes.write_pieces(self.target, pieces)
         return True
 
     def _remux(self, copying: copier.Copier, extradata: bytes, codec: str) -> None:
@@ -354,9 +354,9 @@ class _Job:
                 pieces = containers.mended(self.data, copy, self.muxer)
                 if not pieces:
                     return
-                with files.explained(self.target):
+                with atomic_writes.explained(self.target):
                     beside.touch()
-                    files.write_pieces(beside, pieces)
+                    atomic_writes.write_pieces(beside, pieces)
             beside.replace(self.target)
         finally:
             beside.unlink(missing_ok=True)
