@@ -23,6 +23,7 @@ from labeling.marks.wording import basic
 from labeling.options import Style
 from labeling.verification import metadata
 
+from .calls import counted
 from .pictures import rgb
 
 PACKET = xmp_edit.update(None, {aigc.XMP_NAME: '{"Label":"1"}', iptc.AI_SYSTEM: "one"})
@@ -83,18 +84,6 @@ def test_the_short_look_at_a_new_jpeg_says_what_the_whole_read_says(kind: str) -
         assert [b.data for b in places] == [PACKET]
         assert not contents.problems and not contents.warnings
         assert metadata.scan(contents).orientation == 1
-
-
-def counted(monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> list[object]:
-    calls: list[object] = []
-    real = getattr(where, name)
-
-    def counting(*arguments: Any, **more: Any) -> Any:
-        calls.append(arguments)
-        return real(*arguments, **more)
-
-    monkeypatch.setattr(where, name, counting)
-    return calls
 
 
 @pytest.mark.parametrize(("mode", "format"), [(m, f) for f in ("jpeg", "png", "webp") for m in ("RGB", "L", "array")])

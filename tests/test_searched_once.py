@@ -19,6 +19,8 @@ from labeling.containers import Changes, Contents
 from labeling.marks import aigc
 from labeling.verification import metadata
 
+from .calls import counted
+
 PRODUCER = "001191000000MA00DEM00P10001"
 
 _EXIF = Image.Exif()
@@ -56,17 +58,9 @@ _PLAIN = {
 
 
 @pytest.fixture
-def searched(monkeypatch: pytest.MonkeyPatch) -> list[Contents]:
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What was searched for marks since."""
-    searched: list[Contents] = []
-    scan = metadata.scan
-
-    def counting(contents: Contents) -> metadata.Found:
-        searched.append(contents)
-        return scan(contents)
-
-    monkeypatch.setattr(metadata, "scan", counting)
-    return searched
+    return counted(monkeypatch, metadata, "scan")
 
 
 def _label(tmp_path: Path, data: bytes, **options: Any) -> LabeledFile:
@@ -82,7 +76,7 @@ def _judged(report: labeling.Report) -> Any:
 
 @pytest.mark.parametrize("data", _PLAIN.values(), ids=_PLAIN)
 def test_a_first_label_needs_one_search_and_the_report_is_the_verifier_s(
-    tmp_path: Path, data: bytes, searched: list[Contents]
+    tmp_path: Path, data: bytes, searched: list[tuple[Any, ...]]
 ) -> None:
     done = _label(tmp_path, data)
     assert len(searched) == 1
@@ -93,7 +87,9 @@ def test_a_first_label_needs_one_search_and_the_report_is_the_verifier_s(
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_what_holds_a_packet_or_a_label_is_searched_again(tmp_path: Path, kind: str, searched: list[Contents]) -> None:
+def test_what_holds_a_packet_or_a_label_is_searched_again(
+    tmp_path: Path, kind: str, searched: list[tuple[Any, ...]]
+) -> None:
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", _XMP.decode())
     packet = {"pnginfo": info} if kind == "PNG" else {"xmp": _XMP}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from labeling.marks.xmp import ATTRIBUTE, Name, Packet, Property, blank, parse, tag_end_at
+from labeling.marks import xmp
+from labeling.marks.xmp import ATTRIBUTE, Name, Packet, Property, blank, tag_end_at
 
 
 def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
@@ -18,7 +19,7 @@ def update(raw: bytes | None, values: dict[Name, str | None]) -> bytes:
     ``rdf:Description`` at the end. Without a packet a new one is made. Raises
     :class:`~labeling.marks.xmp.XmpError` as :func:`~labeling.marks.xmp.parse` does.
     """
-    if raw is not None and (packet := parse(raw)).rdf_qname:
+    if raw is not None and (packet := xmp.parse(raw)).rdf_qname:
         return _updated(packet, values)
     given = {name: value for name, value in values.items() if value is not None}
     pieces = _template(tuple((name, name.prefix) for name in given))

@@ -22,6 +22,7 @@ from labeling.findings import Signature
 from labeling.marks.credentials import Claim, Signer, make_test_chain, read, sign
 from labeling.marks.credentials import _template as templates
 
+from ..calls import counted
 from .signing import ALGORITHMS, CLAIM, chain, codes, key_service, picture, signer, witness
 
 FORMATS = ("jpeg", "png", "webp", "tiff")
@@ -376,14 +377,7 @@ def test_the_short_look_at_a_new_jpeg_knows_a_manifest_and_the_picture() -> None
 
 
 def test_a_signed_jpeg_from_memory_is_not_walked_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads: list[object] = []
-    honest = containers.read
-
-    def read_whole(data: bytes) -> containers.Contents:
-        reads.append(data)
-        return honest(data)
-
-    monkeypatch.setattr(containers, "read", read_whole)
+    reads = counted(monkeypatch, containers, "read")
     labeler = labeling.Labeler("example-service", signer=signer())
     made = labeler.label_image(Image.open(io.BytesIO(picture("png", 240))).convert("RGB"), "jpeg")
     assert reads == []
