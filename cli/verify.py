@@ -94,7 +94,8 @@ def command(
     from labeling.config import pinned as load_pinned
     from labeling.rules import profiles as profiles_named
     from labeling.trust import chosen
-    from labeling.verification.verifier import unreadable, verify
+    from labeling.verification.conclusion import unreadable
+    from labeling.verification.verifier import verify
 
     names = profiles or ("cn",)
     options: dict[str, object] = {"visible": not no_visible, "declared_ai": declared_ai, "max_pixels": max_pixels}

@@ -28,7 +28,7 @@ from labeling import (
     verify,
 )
 from labeling.marks.credentials import Signer, make_test_chain
-from labeling.verification.verifier import sidecar_of
+from labeling.verification.manifest import sidecar_of
 
 from . import programs
 from .batching import results

@@ -10,7 +10,7 @@ import labeling
 from labeling import LabelingError
 from labeling.findings import Defect, Finding, Severity, Signature, Status
 from labeling.rules import PROFILES, Evidence, Outcome, evaluate, profile
-from labeling.verification.verifier import origin_of
+from labeling.verification.conclusion import origin_of
 
 AIGC = Finding("aigc", Status.PRESENT, "x", {"Label": "1", "ContentProducer": "p", "ProduceID": "1"})
 VISIBLE = Finding("visible", Status.PRESENT, "bottom-right", {})

@@ -9,7 +9,7 @@ from labeling.batch.outputs import carried, has_manifest_beside, require_free, s
 from labeling.batch.storage import Folder
 from labeling.batch.task import Outcome, Renamed, Status, WriteRefused, result_line
 from labeling.files import sha256
-from labeling.verification.verifier import sidecar_of
+from labeling.verification.manifest import sidecar_of
 
 _OWN = frozenset(
     {"path", "status", "attempts", "seconds", "time", "size", "stamp", "source_sha256", "list", "output", "remade"}

@@ -17,7 +17,7 @@ from labeling.batch.storage import Storage, normalized_path
 from labeling.batch.task import FOUND, Known, Outcome, Status, Task, result_line
 from labeling.errors import LabelingError
 from labeling.files import sha256
-from labeling.verification.verifier import sidecar_of
+from labeling.verification.manifest import sidecar_of
 
 if TYPE_CHECKING:
     from labeling.ledger import Entry

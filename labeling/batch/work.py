@@ -37,7 +37,7 @@ from labeling.errors import (
 from labeling.files import sha256
 from labeling.gates import OutOfMemory, as_ours
 from labeling.inert import without_secrets
-from labeling.verification.verifier import sidecar_of
+from labeling.verification.manifest import sidecar_of
 
 MAX_ATTEMPTS = 3
 """How often a file is tried that changes while it is read."""

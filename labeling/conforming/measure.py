@@ -22,10 +22,11 @@ from labeling.reports.file_evidence import gather_evidence
 from labeling.rule_catalogue import RULES
 from labeling.rules import Profile
 from labeling.rules import profile as profile_named
+from labeling.verification.conclusion import unreadable
 from labeling.verification.inspection import inspect
 from labeling.verification.redaction import withholds
 from labeling.verification.report import Report
-from labeling.verification.verifier import unreadable, verify
+from labeling.verification.verifier import verify
 
 if TYPE_CHECKING:
     from labeling.config import Config

@@ -37,8 +37,9 @@ from labeling.preservation import State, find_conversion_losses, refuse
 from labeling.rules import Profile
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
+from labeling.verification.conclusion import conclude
+from labeling.verification.manifest import credentials_of
 from labeling.verification.report import Report
-from labeling.verification.verifier import conclude, credentials_of
 from labeling.verification.visible import visible_of
 
 if TYPE_CHECKING:

@@ -42,8 +42,9 @@ from labeling.pipelines.source import (
 from labeling.preservation import ASKED, Loss, State, find_losses, refuse
 from labeling.rules import Profile
 from labeling.verification import metadata
+from labeling.verification.conclusion import conclude
+from labeling.verification.manifest import credentials_of
 from labeling.verification.report import Report
-from labeling.verification.verifier import conclude, credentials_of
 
 if TYPE_CHECKING:
     import numpy as np

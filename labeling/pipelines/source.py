@@ -14,7 +14,7 @@ from labeling.inert import inert
 from labeling.label import Label
 from labeling.marks import aigc
 from labeling.verification import metadata
-from labeling.verification.verifier import many_boxes
+from labeling.verification.manifest import many_boxes
 
 if TYPE_CHECKING:
     from labeling.marks.credentials import Signer

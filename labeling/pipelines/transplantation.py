@@ -35,7 +35,7 @@ from labeling.pipelines.source import (
 )
 from labeling.rules import profile as profile_named
 from labeling.verification import metadata
-from labeling.verification.verifier import store_beside
+from labeling.verification.manifest import store_beside
 
 if TYPE_CHECKING:
     from pathlib import Path

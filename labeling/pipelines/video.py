@@ -25,7 +25,7 @@ from labeling.pipelines.join_check import BrokenJoin
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.source import LabelFor, agreed_label, check_signable, read_contents, require_signer
 from labeling.pipelines.video_job import VideoJob, write
-from labeling.verification.verifier import store_beside
+from labeling.verification.manifest import store_beside
 
 if TYPE_CHECKING:
     from labeling.codecs.video.base import Settings

@@ -25,8 +25,9 @@ from labeling.pipelines.read_back import check_label, check_media_untouched
 from labeling.pipelines.source import said_of_parent
 from labeling.preservation import Loss, State, find_losses, refuse
 from labeling.verification import metadata
+from labeling.verification.conclusion import conclude
+from labeling.verification.manifest import credentials_of, sidecar_of
 from labeling.verification.report import Report
-from labeling.verification.verifier import conclude, credentials_of, sidecar_of
 
 if TYPE_CHECKING:
     from labeling.codecs.cue import Placed

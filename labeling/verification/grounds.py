@@ -62,8 +62,8 @@ class Contradiction:
 def evidence_of(report: Report, declared: bool | None = None) -> tuple[EvidenceItem, ...]:
     """Return what says that AI made a file: the marks and traces in it, implicit labels first, then a declaration.
 
-    A mention of a generator in prose (confidence "low") is none: :func:`labeling.verification.verifier.origin_of` makes
-    nobody suspected for it.
+    A mention of a generator in prose (confidence "low") is none:
+    :func:`labeling.verification.conclusion.origin_of` makes nobody suspected for it.
     """
     found = [item for item, _ in zip(_items(report), range(_MAX_ITEMS), strict=False)]
     if declared:

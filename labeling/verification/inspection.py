@@ -12,7 +12,7 @@ from labeling.filebytes import FileBytes
 from labeling.gates import guarded
 from labeling.marks import exif, xmp
 from labeling.verification import metadata
-from labeling.verification.verifier import credentials_of
+from labeling.verification.manifest import credentials_of
 
 MAX_SHOWN = 4096
 

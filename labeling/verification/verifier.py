@@ -9,30 +9,27 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from labeling import containers, files
 from labeling.containers import Block, Contents, Kind, Media
-from labeling.containers.syntax.isobmff import MAX_BESIDE, MAX_IN_ALL, too_many_boxes
 from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.filebytes import FileBytes
-from labeling.findings import REPORTED, Defect, Finding, Signature, Status, in_order
+from labeling.findings import Defect, Finding, Signature, Status
 from labeling.gates import as_ours, guarded
-from labeling.label import Origin
 from labeling.marks import aigc
 from labeling.options import Verifying, options_of
 from labeling.rule_catalogue import defect
-from labeling.rules import Evidence, Profile, evaluate
+from labeling.rules import Profile
 from labeling.rules import profiles as profiles_named
-from labeling.rules.evidence import label_value, medium_of, says_generated
 from labeling.verification import metadata
+from labeling.verification.conclusion import MAX_NAMED, UNKNOWN, conclude, notes_on_name, unreadable
+from labeling.verification.manifest import credentials_of, store_beside
 from labeling.verification.report import Report
-from labeling.verification.shortened import shortened
 from labeling.verification.unchecked import checked, unchecked, why
-from labeling.verification.visible import counted, looked_at, visible_of
+from labeling.verification.visible import counted, visible_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from labeling.marks.credentials import Trust, TrustChoice
     from labeling.options.isolation import Limits
     from labeling.verification.spoken_label import Known
-
-UNKNOWN = "application/octet-stream"
 
 
 def verify(
@@ -297,103 +292,11 @@ def _not_looked_at(kind: str, why: str) -> Finding:
     return Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (defect("FILE-LIMITS", why),))
 
 
-def notes_on_name(name: str, contents: Contents) -> tuple[Defect, ...]:
-    """Warn of a file name that claims another format than the content has. The file is read by its content."""
-    claimed = containers.claimed_by(name)
-    if claimed is None or claimed[0] == contents.format:
-        return ()
-    others, comma, last = claimed[1].rpartition(", ")
-    title = f"{others} or {last}" if comma else last
-    message = f"the name says {title}, but the content is {contents.media_type}; it was read by its content"
-    return (defect("FILE-NAME", message),)
-
-
-def conclude(
-    name: str,
-    contents: Contents,
-    findings: Iterable[Finding],
-    profiles: list[Profile],
-    *,
-    visible: bool = True,
-    declared_ai: bool = False,
-    notes: tuple[Defect, ...] = (),
-    as_of: date | None = None,
-) -> Report:
-    """Form the report from findings. ``notes`` are about the file itself and go to every verdict's warnings."""
-    readable = not contents.problems
-    findings = in_order(findings)
-    skipped = set() if visible else {"visible"}
-    if not any(finding.kind == "watermark" for finding in findings):
-        skipped.add("watermark")  # nobody looked: whoever reads watermarks says so when there is none
-    today = datetime.now(UTC).date()
-    as_of = as_of or today
-    medium = medium_of(contents.media_type)
-    evidence = Evidence(findings, readable, frozenset(skipped), looked_at(contents), medium, today=max(as_of, today))
-    verdicts = {profile.name: evaluate(evidence, profile, as_of) for profile in profiles}
-    said = {each.message for each in (*notes, *(each for finding in findings for each in finding.defects))}
-    messages = (*contents.notes, *_unread_blocks(contents))
-    notes = (*notes, *(defect("FILE-STRUCTURE", message) for message in messages if message not in said))
-    if notes:
-        verdicts = {name: replace(each, warnings=(*notes, *each.warnings)) for name, each in verdicts.items()}
-    origin = origin_of(evidence, declared_ai=declared_ai)
-    return Report(name, contents.media_type, readable, origin, shortened(findings), verdicts, contents.problems)
-
-
-_MAX_NAMED = 8
-
-
-def _unread_blocks(contents: Contents) -> list[str]:
-    """Name the blocks of metadata that were not read, such as those beyond the limits."""
-    unread = [block for block in contents.blocks if block.problem and not block.data]
-    return [metadata.unread_block(block) for block in unread[:_MAX_NAMED]]
-
-
 def _unread_beside(found: metadata.Found, findings: Iterable[Finding]) -> tuple[Defect, ...]:
     """Return what could not be read beside a label that was found: nobody knows whether it is the only one."""
     said = {each.message for finding in findings for each in finding.defects}
     hidden = dict.fromkeys(each for finding in found.broken for each in finding.defects if each.message not in said)
-    return tuple(hidden)[:_MAX_NAMED]
-
-
-def unreadable(
-    name: str,
-    problem: str,
-    profiles: list[Profile],
-    *,
-    visible: bool = True,
-    media_type: str = UNKNOWN,
-    as_of: date | None = None,
-) -> Report:
-    """Form the report on something that could not be read at all: nothing is called absent."""
-    why = defect("FILE-UNREADABLE", problem)
-    kinds = [kind for kind in REPORTED if visible or kind != "visible"]
-    findings = [Finding(kind, Status.UNREADABLE, "", {}, Signature.NONE, (why,)) for kind in kinds]
-    contents = Contents("", media_type, problems=(problem,))
-    return conclude(name, contents, findings, profiles, visible=visible, as_of=as_of)
-
-
-def origin_of(evidence: Evidence, *, declared_ai: bool = False) -> str:
-    """Return the class of Labelling Measures Art. 6: confirmed, possible, suspected or none.
-
-    An implicit label decides by its own ``Label`` value. Without one the uploader's declaration counts, then any other
-    trace.
-    """
-    labels = evidence.of("aigc")
-    if labels:
-        values = {str(label_value(finding)) for finding in labels}
-        if values == {Origin.POSSIBLE}:
-            return "possible"
-        # A field whose Label says something else, such as "0", is a trace; one that cannot be parsed is a label.
-        sure = any(says_generated(each) or str(label_value(each)) in ("", "None", Origin.GENERATED) for each in labels)
-        return "confirmed" if sure else "suspected"
-    if declared_ai:
-        return "possible"
-    ai = any(m.value.get("ai") for m in (*evidence.of("c2pa"), *evidence.of("iptc")))
-    # A mention in prose (confidence "low") gets a line in the report and makes nothing suspected.
-    traces = any(m.value.get("confidence") != "low" for m in evidence.of("generator"))
-    if ai or traces or evidence.of("visible") or evidence.of("watermark"):
-        return "suspected"
-    return "none"
+    return tuple(hidden)[:MAX_NAMED]
 
 
 def _is_pil(source: Any) -> bool:
@@ -417,67 +320,3 @@ def contents_of_image(image: Any) -> Contents:
             blocks.append(Block(kind, f"PIL info {key!r}", 0, 0, raw, key if kind is Kind.TEXT else ""))
     media_type = image.get_format_mimetype() if hasattr(image, "get_format_mimetype") else None
     return Contents("", media_type or UNKNOWN, tuple(blocks), (), *image.size)
-
-
-_BOXED = ("mp4", "heif", "jxl")
-
-MAX_STORE = 16 << 20
-
-
-def many_boxes(data: Media, contents: Contents, *, spare: int = 0) -> str:
-    """Say that a file has too many boxes for c2pa's library; empty if it has not.
-
-    ``spare`` is how many more are to be added.
-    """
-    if contents.format not in _BOXED or not too_many_boxes(data, spare=spare):
-        return ""
-    most = f"about {MAX_BESIDE:,} beside each other, {MAX_IN_ALL:,} in all"
-    return f"it has more boxes than the C2PA library is given ({most})"
-
-
-def sidecar_of(path: str | os.PathLike[str]) -> Path:
-    """Return the path of the manifest beside a file that cannot hold one: ``video.mkv.c2pa`` beside ``video.mkv``."""
-    return Path(f"{os.fspath(path)}.c2pa")
-
-
-def store_beside(source: Any, contents: Contents) -> bytes | None:
-    """Return the manifest store from beside a file whose format has no place for one; ``None`` if there is none.
-
-    ``source`` is its path; whatever is no path has nothing beside it.
-    """
-    if not isinstance(source, str | os.PathLike) or containers.format_named(contents.format).manifest != "beside":
-        return None
-    path = sidecar_of(source)
-    return files.read_file(path, "the C2PA manifest beside the file", MAX_STORE) if path.is_file() else None
-
-
-def credentials_of(
-    data: Media, contents: Contents, found: metadata.Found, trust: TrustChoice, store: bytes | None = None
-) -> Finding:
-    """Return the finding on C2PA content credentials; c2pa's reader is only called if the container holds a manifest.
-
-    ``store`` is a manifest store from beside the file.
-    """
-    if store is not None:
-        from labeling.marks import credentials
-
-        return credentials.read(data, contents.media_type, trust=trust, store=store)
-    if not found.c2pa:
-        if contents.problems:
-            return Finding("c2pa", Status.UNREADABLE, "", {}, Signature.NONE)
-        return Finding("c2pa", Status.ABSENT)
-    if containers.format_named(contents.format).manifest == "unchecked":
-        message = f"the file holds a manifest, but content credentials in {contents.media_type} cannot be checked yet"
-        why = defect("C2PA-UNSUPPORTED", message)
-        return Finding("c2pa", Status.PRESENT, found.c2pa[0].where, {}, Signature.UNSUPPORTED, (why,))
-    if crowd := many_boxes(data, contents):
-        why = defect("C2PA-MALFORMED", f"{crowd}, so its manifest was not read")
-        return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
-    from labeling.marks import credentials
-
-    finding = credentials.read(data, contents.media_type, trust=trust)
-    if finding.status is Status.ABSENT:  # c2pa's own container parser failed, which it reports as an absence
-        message = "the file holds a manifest that cannot be extracted: the file is damaged"
-        why = defect("C2PA-MALFORMED", message)
-        return Finding("c2pa", Status.UNREADABLE, found.c2pa[0].where, {}, Signature.NONE, (why,))
-    return finding
