@@ -32,7 +32,7 @@ def _pillow_copy(source: Path, target: Path) -> None:
 
 def _bare_copy(source: Path, target: Path) -> None:
     """Read, decompress once, write: nobody labels a file of which they did not see all."""
-    from labeling.containers.png import walk
+    from labeling.containers.png_chunks import walk
     from labeling.deflate import decompressor
 
     data = source.read_bytes()

@@ -120,7 +120,7 @@ def png(settings: Settings) -> Iterator[Row]:
 
 def _filtered_rows(file: bytes) -> bytes:
     """What is compressed in a PNG file."""
-    from labeling.containers.png import walk
+    from labeling.containers.png_chunks import walk
 
     return zlib.decompress(b"".join(file[at + 8 : end - 4] for kind, at, end in walk(file) if kind == b"IDAT"))
 

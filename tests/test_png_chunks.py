@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling import LabeledImage, Labeler, WouldLose
-from labeling.containers.png import SIGNATURE, chunk, walk
+from labeling.containers.png_chunks import SIGNATURE, chunk, walk
 
 from .pictures import rgb
 from .programs import require

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageSequence
 
 from labeling import Labeler, containers, verify
 from labeling.containers import Changes
-from labeling.containers.png import SIGNATURE, chunk, walk
+from labeling.containers.png_chunks import SIGNATURE, chunk, walk
 from labeling.errors import LabelingError
 from labeling.findings import Status
 from labeling.marks import xmp_edit

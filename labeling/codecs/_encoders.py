@@ -19,7 +19,8 @@ from labeling.codecs.opening import heif_library
 from labeling.codecs.pixels import encoding
 from labeling.codecs.png import encode as png_encode
 from labeling.codecs.png import samples as png_samples
-from labeling.containers import png
+from labeling.containers.png import XMP_KEYWORD
+from labeling.containers.png_chunks import SIGNATURE, chunk
 from labeling.errors import LabelingError, MissingDependency
 
 if TYPE_CHECKING:
@@ -85,10 +86,10 @@ def png_16_bits(samples: np.ndarray[Any, Any], image: Image.Image) -> bytes:
 def _png(header: png_samples.Header, rows: png_encode.Rows, image: Image.Image | Canvas, fast: bool = False) -> bytes:
     """Return the file. It is in memory once: ``BytesIO`` gives what it holds without a copy."""
     out = io.BytesIO()
-    for part in (png.SIGNATURE, png.chunk(b"IHDR", header.body()), *png_metadata(image)):
+    for part in (SIGNATURE, chunk(b"IHDR", header.body()), *png_metadata(image)):
         out.write(part)
     png_encode.write(header, rows, out.write, fast=fast)
-    out.write(png.chunk(b"IEND", b""))
+    out.write(chunk(b"IEND", b""))
     return out.getvalue()
 
 
@@ -96,18 +97,18 @@ def png_metadata(image: Image.Image | Canvas) -> list[bytes]:
     """Return the chunks for the colour profile, the resolution, EXIF and XMP in ``image.info``."""
     chunks = []
     if profile := image.info.get("icc_profile"):
-        chunks.append(png.chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
+        chunks.append(chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile)))
     elif gamma := image.info.get("gamma"):
-        chunks.append(png.chunk(b"gAMA", struct.pack(">I", round(gamma * 100000))))
+        chunks.append(chunk(b"gAMA", struct.pack(">I", round(gamma * 100000))))
     if dpi := image.info.get("dpi"):
         x, y = (round(float(value) / 0.0254) for value in dpi)
         if 0 < x < 1 << 31 and 0 < y < 1 << 31:
-            chunks.append(png.chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+            chunks.append(chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if exif := image.info.get("exif"):
-        chunks.append(png.chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+        chunks.append(chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     if xmp := image.info.get("xmp"):
         packet = xmp.encode() if isinstance(xmp, str) else xmp
-        chunks.append(png.chunk(b"iTXt", png.XMP_KEYWORD.encode() + b"\0\0\0\0\0" + packet))
+        chunks.append(chunk(b"iTXt", XMP_KEYWORD.encode() + b"\0\0\0\0\0" + packet))
     return chunks
 
 

@@ -79,7 +79,7 @@ def _has_all_restarts(data: bytes) -> bool:
 def png(data: bytes, contents: Contents, max_pixels: int) -> bytes | None:
     """Return a PNG with its IEND chunk, if nothing else is missing (third edition, 5.6)."""
     from labeling.codecs.png import decode
-    from labeling.containers.png import walk
+    from labeling.containers.png_chunks import walk
 
     if len(contents.problems) != 1 or not contents.coded:
         return None

@@ -1,7 +1,7 @@
 """PNG and APNG (W3C PNG, third edition; C2PA 2.x A.3.2): metadata is stored in ancillary chunks.
 
 ``read`` does not compute the CRC of image data (IDAT, fdAT): it would cost more than everything else, and no metadata
-depends on it. :func:`walk` and :func:`chunk` are the one place that knows how chunks are laid out; codecs use them too.
+depends on it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
@@ -17,21 +16,16 @@ from typing import Any
 from labeling.containers.base import MAX_PAYLOAD, Block, Buffer, Changes, Contents, Kind, Room
 from labeling.containers.collector import Collector, note
 from labeling.containers.edits import Edit, foreign_block, splice
+from labeling.containers.png_chunks import SIGNATURE, chunk, view_of, walk
+from labeling.containers.png_order import Order
 from labeling.errors import LabelingError, UnreadableFile
 from labeling.filebytes import Pieces
-
-MAX_CHUNKS = 1 << 18
-"""Limit on the chunks of one file: with 8 KiB IDAT chunks, that is a file of 2 GiB."""
-
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-"""The first eight bytes of every PNG file."""
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "Raw profile type "
 
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 _CRITICAL = {b"IHDR", b"PLTE", b"IEND"}
-_MAX_LENGTH = (1 << 31) - 1
 _MAX_KEYWORD = 79
 _RAW_HEAD = re.compile(rb"\s*\S[^\n]{0,78}\n\s*(\d{1,10})\s")
 """The name of a raw profile, which may be two words ("generic profile"), and its length."""
@@ -42,52 +36,7 @@ _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 FFMPEG_LOOKS_AT = 2048
 """Bytes in which FFmpeg wants to see the first IDAT of an animation; else it takes the file for a still picture."""
 
-_head = Struct(">I4s")
 _size = Struct(">II")
-
-
-def walk(data: Buffer | Pieces) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the chunks of a PNG file, IEND included, without looking into them.
-
-    Args:
-        data: A file that begins with :data:`SIGNATURE`.
-
-    Yields:
-        (type, offset, end) of each chunk. The payload is ``data[offset + 8 : end - 4]``; the CRC, which is not checked
-        here, is ``data[end - 4 : end]``.
-
-    Raises:
-        UnreadableFile: The file is cut off, no chunk begins where one must, or there are more than
-            :data:`MAX_CHUNKS`.
-    """
-    size, pos, unpack, view = len(data), len(SIGNATURE), _head.unpack_from, _view(data)
-    pieces = isinstance(view, Pieces)
-    for _ in range(MAX_CHUNKS):
-        if pos + 12 > size:
-            raise UnreadableFile(f"the file is cut off at offset {pos}: there is no IEND chunk")
-        length, name = unpack(view[pos : pos + 8]) if pieces else unpack(view, pos)
-        end = pos + 12 + length
-        if not name.isalpha():
-            raise UnreadableFile(f"there is no chunk at offset {pos}, where one must begin")
-        if end > size or length > _MAX_LENGTH:
-            raise UnreadableFile(
-                f"the {name.decode()} chunk at offset {pos} says it holds {length} bytes, but {size - pos - 12} follow"
-            )
-        yield name, pos, end
-        if name == b"IEND":
-            return
-        pos = end
-    raise UnreadableFile(f"more than {MAX_CHUNKS} chunks")
-
-
-def _view(data: Buffer | Pieces) -> Any:
-    """Return what slices of a file can be taken of without copying it: views, or bytes of one in pieces."""
-    return data if isinstance(data, Pieces) else memoryview(data)
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    """Return one chunk: its length, its type ``name``, ``body``, and the CRC of both."""
-    return len(body).to_bytes(4, "big") + name + body + zlib.crc32(body, zlib.crc32(name)).to_bytes(4, "big")
 
 
 def apple_form(data: Buffer | Pieces) -> str:
@@ -149,7 +98,7 @@ def read(data: Buffer | Pieces) -> Contents:
 
 
 def _read_chunks(data: Buffer | Pieces, found: _Found) -> None:
-    view, coded = _view(data), found.coded
+    view, coded = view_of(data), found.coded
     start = stop = -1  # of the run of image data that is being read
     try:
         for name, pos, end in walk(data):
@@ -298,7 +247,7 @@ def rewrite(data: Buffer | Pieces, contents: Contents, changes: Changes) -> list
     for block in changes.drop:
         if block not in contents.blocks:
             raise foreign_block(block)
-    order = _Order.of(data, contents.coded[0][0])
+    order = Order.of(data, contents.coded[0][0])
     edits: list[Edit] = [(block.offset, block.offset + block.length, b"") for block in set(changes.drop)]
     dropped = {block.offset for block in changes.drop}
     kept = [block for block in contents.blocks if block.offset not in dropped]
@@ -308,82 +257,6 @@ def rewrite(data: Buffer | Pieces, contents: Contents, changes: Changes) -> list
         body = XMP_KEYWORD.encode() + b"\0\0\0\0\0" + changes.xmp
         edits += _placed(kept, Kind.XMP, _metadata_chunk(b"iTXt", body), order)
     return splice(data, order.settled(data, edits))
-
-
-@dataclass(slots=True)
-class _Order:
-    """Chunks ahead of the picture whose place matters.
-
-    Attributes:
-        home: Where new metadata goes.
-        control: (offset, end) of acTL; ``None`` in a still picture.
-        strays: (offset, end) of chunks between the first fcTL and IDAT, where none may be.
-        halves: (offset, end) of Apple's iDOT chunk, if there is one.
-    """
-
-    home: int
-    control: tuple[int, int] | None = None
-    strays: list[tuple[int, int]] = field(default_factory=list)
-    halves: tuple[int, int] | None = None
-
-    @classmethod
-    def of(cls, data: Buffer | Pieces, first_idat: int) -> _Order:
-        order = cls(first_idat)
-        frame = False
-        for name, pos, end in walk(data):
-            if pos >= first_idat:
-                break
-            if name == b"acTL" and order.control is None:
-                order.control = pos, end
-            elif name == b"fcTL" and order.control is not None and not frame:
-                frame = True
-                order.home = min(order.home, pos)
-            elif frame and name != b"fcTL":
-                order.strays.append((pos, end))
-            if name == b"iDOT" and order.halves is None:
-                order.halves = pos, end
-                order.home = min(order.home, pos if order.control is None else max(pos, order.control[1]))
-        return order
-
-    def is_misplaced(self, block: Block) -> bool:
-        """Say whether a block is behind its home, or ahead of the chunk that says that this is an animation."""
-        return block.offset >= self.home or (self.control is not None and block.offset < self.control[0])
-
-    def settled(self, data: Buffer | Pieces, edits: list[Edit]) -> list[Edit]:
-        """Return ``edits`` and those that put the order right and keep the offsets in iDOT."""
-        done = {(start, end) for start, end, _ in edits}
-        for pos, end in self.strays:
-            if (pos, end) not in done:
-                edits = [*edits, (self.home, self.home, bytes(data[pos:end])), (pos, end, b"")]
-        if self.halves is not None:
-            fitted = _fitted_halves(data, self.halves, edits)
-            if fitted is not None:
-                edits = [*edits, (*self.halves, fitted)]
-        return edits
-
-
-def _fitted_halves(data: Buffer | Pieces, span: tuple[int, int], edits: list[Edit]) -> bytes | None:
-    """Return Apple's iDOT chunk as it must be after ``edits``: empty if it is wrong already, ``None`` if it stays.
-
-    It lists parts of the picture that can be decoded at the same time: their number, and of each its first row, its
-    rows, and the distance of its IDAT from this chunk. No specification is published.
-    """
-    start, end = span
-    body = bytes(data[start + 8 : end - 4])
-    count = int.from_bytes(body[:4], "big")
-    if not 0 < count <= _MAX_PARTS or len(body) != 4 + 12 * count:
-        return b""
-    out = bytearray(body)
-    for at in range(12, len(body), 12):
-        place = start + int.from_bytes(body[at : at + 4], "big")
-        if bytes(data[place + 4 : place + 8]) != b"IDAT":
-            return b""
-        moved = sum(len(new) - (b - a) for a, b, new in edits if start < a <= place)
-        out[at : at + 4] = (place - start + moved).to_bytes(4, "big")
-    return None if out == body else chunk(b"iDOT", bytes(out))
-
-
-_MAX_PARTS = 64
 
 
 # Room for a manifest
@@ -405,7 +278,7 @@ def make_room(data: bytes, length: int) -> Room:
     chunks = list(walk(data))
     old = [(pos, end) for name, pos, end in chunks if name == b"caBX"]
     first = next(pos for name, pos, _ in chunks if name == b"IDAT")
-    order = _Order.of(data, first)
+    order = Order.of(data, first)
     room = chunk(b"caBX", bytes(length))
     edits: list[Edit] = [(pos, end, b"") for pos, end in old]
     head = first - sum(end - pos for pos, end in old if pos < first)
@@ -424,7 +297,7 @@ def _metadata_chunk(name: bytes, body: bytes) -> bytes:
     return chunk(name, body)
 
 
-def _placed(kept: list[Block], kind: Kind, new: bytes, order: _Order) -> list[Edit]:
+def _placed(kept: list[Block], kind: Kind, new: bytes, order: Order) -> list[Edit]:
     """Return the edits that put ``new`` in place of the main block of its kind, or where new metadata goes."""
     home = order.home
     main = next((block for block in kept if block.kind is kind), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from labeling.containers.base import Block
-from labeling.containers.png import SIGNATURE
+from labeling.containers.png_chunks import SIGNATURE
 
 
 def with_text(data: bytes, source: bytes, blocks: Iterable[Block]) -> bytes:

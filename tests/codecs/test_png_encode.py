@@ -27,7 +27,7 @@ from labeling.codecs.png.filters import Filters, filtered
 from labeling.codecs.png.samples import GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, Header, Samples
 from labeling.codecs.png.stream import Deflated
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, chunk, walk
+from labeling.containers.png_chunks import SIGNATURE, chunk, walk
 
 KINDS = [
     *((GRAY, depth) for depth in (1, 2, 4, 8, 16)), *((PALETTE, depth) for depth in (1, 2, 4, 8)),

@@ -20,7 +20,7 @@ from labeling.codecs.png.colour import Look, lay, shown
 from labeling.codecs.png.encode import encode
 from labeling.codecs.png.samples import GRAY_ALPHA, PALETTE, RGBA, Samples, check_length, data_bytes, decode
 from labeling.containers.base import Buffer
-from labeling.containers.png import chunk
+from labeling.containers.png_chunks import chunk
 from labeling.errors import TooLarge, UnreadableFile
 
 _BACKGROUND, _PREVIOUS = 1, 2  # dispose_op

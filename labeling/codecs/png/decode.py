@@ -19,7 +19,8 @@ from labeling.codecs.png.rows import Unfilter, bands
 from labeling.codecs.png.samples import Header, data_bytes, decode
 from labeling.codecs.png.stream import Inflated
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, apple_form, walk
+from labeling.containers.png import apple_form
+from labeling.containers.png_chunks import SIGNATURE, walk
 from labeling.errors import UnreadableFile, UnsupportedFormat
 
 IMAGE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"fcTL", b"fdAT"}

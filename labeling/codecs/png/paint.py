@@ -16,7 +16,7 @@ from labeling.codecs.png.edit import edit, not_read_back
 from labeling.codecs.png.samples import GRAY, PALETTE, RGB, RGBA, Header
 from labeling.codecs.replay import check_plays
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, chunk, walk
+from labeling.containers.png_chunks import SIGNATURE, chunk, walk
 from labeling.deflate import crc32
 from labeling.errors import UnreadableFile
 from labeling.filebytes import SMALL, Pieces

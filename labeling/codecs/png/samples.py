@@ -20,7 +20,7 @@ from labeling.codecs.base import Pixels
 from labeling.codecs.pixels import decoding
 from labeling.codecs.png.stream import Inflated, chunk_of
 from labeling.containers.base import Buffer
-from labeling.containers.png import SIGNATURE, chunk
+from labeling.containers.png_chunks import SIGNATURE, chunk
 from labeling.errors import UnreadableFile
 
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from struct import Struct, unpack
 
 from labeling.containers.base import Buffer, Contents, Entry, Measure, digest_of_part
-from labeling.containers.png import MAX_CHUNKS, SIGNATURE
+from labeling.containers.png_chunks import MAX_CHUNKS, SIGNATURE
 from labeling.filebytes import Pieces
 
 _CODED = {b"IDAT", b"fdAT", b"IEND", b"sBIT"}  # sBIT says of coded samples how many of their bits count
