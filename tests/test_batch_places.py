@@ -197,7 +197,7 @@ def test_what_arrives_cut_short_is_fetched_again(
 
     memory.pipe("/in/b/c.png", png + bytes(9))
     monkeypatch.setattr(type(memory), "get_file", get_file)
-    monkeypatch.setattr("labeling.batch.remote_storage.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("labeling.batch.store_calls.time.sleep", lambda seconds: None)
     found = results(go("memory://in", "memory://out"))
     assert {path: line["source_sha256"] for path, line in found.items()} == {
         "a.png": hashlib.sha256(png).hexdigest(), "b/c.png": hashlib.sha256(png + bytes(9)).hexdigest(),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from labeling import LabelingError, UnreadableFile, WriteError
-from labeling.batch.remote_storage import MAX_TRIES, MAX_TRY_TIME, RemoteStorage
+from labeling.batch.remote_storage import RemoteStorage
+from labeling.batch.store_calls import MAX_TRIES, MAX_TRY_TIME
 from labeling.batch.task import StoreDown
 
 from .s3 import KEY, SECRET, Kind, Server, go, proven, results, small_png
@@ -180,7 +181,7 @@ def test_a_listing_that_breaks_off_ends_the_run_after_what_is_listed(store: Serv
 
 def test_nobody_at_home(tmp_path: Path, store: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("labeling.batch.remote_storage.time.sleep", pauses.append)
+    monkeypatch.setattr("labeling.batch.store_calls.time.sleep", pauses.append)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

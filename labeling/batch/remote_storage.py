@@ -1,33 +1,28 @@
 """Object stores and whatever else fsspec opens: ``s3://``, ``gs://``, ``abfs://``, ``sftp://``, ``memory://``.
 
 A file is fetched to a local disk, processed there, uploaded and read back: the store's word alone does not count as
-written. Whatever a store's library raises becomes a :class:`LabelingError`; temporary errors are tried again.
+written. Calls that fail are the matter of :mod:`labeling.batch.store_calls`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import random
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from labeling.atomic_writes import temp_beside
 from labeling.batch import local_copies
 from labeling.batch.object_encoding import expand
 from labeling.batch.object_properties import ENCODING, Carried, Properties
-from labeling.batch.object_store import PARALLEL_PARTS, PART_SIZE, ObjectStore, changed
-from labeling.batch.object_stores import Upload, store_of
-from labeling.batch.store_access import refused_access
-from labeling.batch.store_errors import StoreErrors, error_code
-from labeling.batch.store_packages import install_hint
+from labeling.batch.object_store import ObjectStore, changed
+from labeling.batch.object_stores import Upload
+from labeling.batch.store_calls import StoreCalls
+from labeling.batch.store_errors import error_code
 from labeling.batch.task import (
     STATE_FOLDER,
     EmptySource,
@@ -36,38 +31,18 @@ from labeling.batch.task import (
     Problem,
     Seen,
     Status,
-    StoreDown,
     StoreFault,
 )
-from labeling.errors import LabelingError, MissingDependency, UnreadableFile, WriteError, error_context
+from labeling.errors import LabelingError, UnreadableFile, WriteError, error_context
 from labeling.files import sha256
 from labeling.inert import without_secrets
-
-Result = TypeVar("Result")
-
-MAX_TRIES, MAX_TRY_TIME = 4, 30.0
-"""How often a call is tried before its error is final, and the seconds after which it is not tried again.
-
-Together with ``_TIMEOUTS``, a dead store costs a file less than a minute.
-"""
 
 MAX_UPLOADS = 2
 """How often a file is uploaded if it does not read back the same."""
 
-RENEWAL_INTERVAL = 2.0
-"""Seconds until credentials are read again that a store did not accept when they were read the last time."""
-
-_GIVEN = frozenset({"key", "secret", "account_key", "sas_token", "connection_string"})
-"""Options with which credentials are given. There is no file to read them from again."""
-
 PARALLEL_STATS = 16
 """Objects of a file list that are asked about at a time."""
 
-_TIMEOUTS: dict[str, Any] = {
-    "connect_timeout": 10,
-    "read_timeout": 20,
-    "retries": {"mode": "standard", "total_max_attempts": 2},
-}
 _IF_EMPTY = "check the bucket and the prefix; `allow_empty=True` accepts it"
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
 
@@ -90,9 +65,7 @@ class RemoteStorage:
     def __init__(self, url: str, options: dict[str, Any], only: str = "") -> None:
         self._url, self._options, self.only = url, options, only
         self.name = without_secrets(url)
-        self._errors = StoreErrors(url, options)
-        self._renewing = threading.Lock()
-        self._renew_after: dict[str, float] = {}
+        self._calls = StoreCalls(url, options)
 
     def __reduce__(self) -> tuple[type[RemoteStorage], tuple[str, dict[str, Any], str]]:
         return RemoteStorage, (self._url, self._options, self.only)
@@ -100,48 +73,18 @@ class RemoteStorage:
     @property
     def in_this_process(self) -> bool:
         """Whether only this process can see the content, because it is kept in memory."""
-        return self._url.startswith("memory://")
-
-    @property
-    def _protocol(self) -> str:
-        return self._url.partition("://")[0].rpartition("::")[2]
-
-    @cached_property
-    def _opened(self) -> tuple[ObjectStore, str]:
-        fs, path = self._file_system()
-        return store_of(fs, self.name), path
-
-    def _file_system(self) -> tuple[Any, str]:
-        """Return a file system of fsspec, with credentials as they are now, and the path in it."""
-        import fsspec
-
-        protocol = self._protocol
-        options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False} | self._options
-        if protocol in ("s3", "s3a"):
-            options = {"default_block_size": PART_SIZE, "max_concurrency": PARALLEL_PARTS} | options
-            options["config_kwargs"] = _TIMEOUTS | options.get("config_kwargs", {})
-        if self.in_this_process:
-            options.pop("skip_instance_cache")
-        try:
-            fs, path = fsspec.url_to_fs(self._url, **options)
-        except (ImportError, ModuleNotFoundError) as error:
-            message = f"{install_hint(protocol)} ({self._errors.describe(error)})"
-            raise MissingDependency(message, path=self.name) from None
-        except Exception as error:  # noqa: BLE001 - it is raised as ours
-            failed = StoreFault(f"cannot be opened ({self._errors.describe(error)})", path=self.name)
-            raise self._errors.of_store(failed, UnreadableFile) from self._errors.cause(error)
-        return fs, path.rstrip("/")
+        return self._calls.in_this_process
 
     def open(self) -> None:
         """Load the store's library and open the store. Raises :class:`LabelingError`."""
-        _ = self._opened
+        _ = self._calls.opened
 
     @property
     def place(self) -> tuple[str, str]:
         """What tells two storages apart: the system with its host, and the path in it."""
-        protocol = _ALIASES.get(self._protocol, self._protocol)
+        protocol = _ALIASES.get(self._calls.protocol, self._calls.protocol)
         host = self.name.partition("://")[2].partition("/")[0].rpartition("@")[2]
-        path = self._opened[1].lstrip("/")
+        path = self._calls.opened[1].lstrip("/")
         return (f"{protocol}://" if f"{path}/".startswith(f"{host}/") else f"{protocol}://{host}"), path
 
     def single(self) -> RemoteStorage | None:
@@ -149,7 +92,7 @@ class RemoteStorage:
 
         One request tells; if it fails, the listing says why.
         """
-        store, path = self._opened
+        store, path = self._calls.opened
         above, _, name = self._url.rstrip("/").rpartition("/")
         if "://" not in above or "/" not in path or path.rpartition("/")[2] != name or "?" in name:
             return None
@@ -162,86 +105,19 @@ class RemoteStorage:
 
     @property
     def _store(self) -> ObjectStore:
-        return self._opened[0]
+        return self._calls.store
 
     def _full(self, path: str) -> str:
-        return f"{self._opened[1]}/{path}"
-
-    def _call(self, path: str, kind: type[LabelingError], call: Callable[..., Result], *arguments: Any) -> Result:
-        """Call the store; try again after a temporary error.
-
-        Args:
-            path: The object, for messages.
-            kind: The kind of error to raise if the call fails for good.
-            call: A function of fsspec.
-            arguments: Its arguments.
-
-        Raises:
-            StoreDown: The store did not respond, or reported that it was unavailable, in several attempts.
-        """
-        start, renewed = time.monotonic(), False
-        for number in itertools.count(1):
-            fs = self._store.fs
-            try:
-                result = call(*arguments)
-            except LabelingError:
-                raise
-            except Exception as error:  # noqa: BLE001 - it is raised as ours
-                if not renewed and self._renew(fs, error):
-                    renewed = True
-                    continue
-                if (permanent := self._errors.permanent(path, kind, error)) is not None:
-                    raise permanent from self._errors.cause(error)
-                elapsed = time.monotonic() - start
-                if number == MAX_TRIES or elapsed > MAX_TRY_TIME:
-                    down = StoreDown(
-                        f"{self.name} does not respond as it should ({self._errors.describe(error)}), tried for "
-                        f"{elapsed:.0f} s",
-                        path=path, hint="run again later",
-                    )  # fmt: skip
-                    raise self._errors.of_store(down, kind) from self._errors.cause(error)
-            else:
-                if renewed:
-                    self._renew_after.clear()  # it has helped, and may at any time again
-                return result
-            time.sleep(0.25 * 2**number * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the attempts
-        raise AssertionError("unreachable")
-
-    def _renew(self, used: Any, error: Exception) -> bool:
-        """Open the store again, with the credentials that a file or the machine's role has now.
-
-        botocore and others renew those that they have fetched themselves, but read a file once.
-
-        Args:
-            used: The file system that was used when the store refused.
-            error: What it answered.
-
-        Returns:
-            Whether it is worth another attempt: not if it was in vain a moment ago, or is about something else.
-        """
-        if refused_access(error) not in ("credentials", "unclear") or _GIVEN & self._options.keys():
-            return False
-        with self._renewing:
-            if self._store.fs is not used:
-                return True  # another thread has done it
-            code = error_code(error)
-            if time.monotonic() < self._renew_after.get(code, 0.0):
-                return False
-            self._renew_after[code] = time.monotonic() + RENEWAL_INTERVAL
-            try:
-                self._store.use(self._file_system()[0])
-            except LabelingError:
-                return False  # what the store has answered says more
-            return True
+        return f"{self._calls.opened[1]}/{path}"
 
     def walk(self, excluded: tuple[Path, ...] = ()) -> Iterator[Item]:
         """Yield every object in listing order; those that cannot be processed carry a ``problem``."""
-        base = self._opened[1]
+        base = self._calls.opened[1]
         if self.only:
             yield self._stat(self.only)[0]
             return
         try:
-            ask = partial(self._call, "the listing", UnreadableFile)
+            ask = partial(self._calls.call, "the listing", UnreadableFile)
             for name, size, stamp, moment in self._store.walk(base, ask):
                 path = name.removeprefix(f"{base}/")
                 if STATE_FOLDER not in path.split("/")[:-1]:
@@ -251,8 +127,8 @@ class RemoteStorage:
         except FileNotFoundError:
             raise EmptySource(self._store.nothing, path=self.name, hint=_IF_EMPTY) from None
         except Exception as error:  # noqa: BLE001 - it is raised as ours
-            problem = f"cannot be listed ({self._errors.describe(error)})"
-            raise UnreadableFile(problem, path=self.name) from self._errors.cause(error)
+            problem = f"cannot be listed ({self._calls.errors.describe(error)})"
+            raise UnreadableFile(problem, path=self.name) from self._calls.errors.cause(error)
 
     def _name_problem(self, path: str) -> Problem | None:
         """Return why an object is not processed: its name may be one that a file in a folder must not have."""
@@ -295,7 +171,7 @@ class RemoteStorage:
 
     def exists(self, path: str) -> bool:
         """Return whether there is an object. Raises :class:`LabelingError`."""
-        return self._call(path, UnreadableFile, self._exists, path)
+        return self._calls.call(path, UnreadableFile, self._exists, path)
 
     def _exists(self, path: str) -> bool:
         try:
@@ -309,7 +185,7 @@ class RemoteStorage:
 
     def size(self, path: str) -> int | None:
         """Return the object's size; ``None`` if there is none. Raises :class:`LabelingError`."""
-        return self._call(path, UnreadableFile, self._size, path)
+        return self._calls.call(path, UnreadableFile, self._size, path)
 
     def _size(self, path: str) -> int | None:
         try:
@@ -319,7 +195,7 @@ class RemoteStorage:
 
     def look(self, path: str) -> Seen:
         """Return the object's current size and stamp, and all else that the store says. Raises LabelingError."""
-        details = self._call(path, UnreadableFile, self._store.details, self._full(path))
+        details = self._calls.call(path, UnreadableFile, self._store.details, self._full(path))
         return Seen(*self._store.version(details), details)
 
     @property
@@ -334,7 +210,7 @@ class RemoteStorage:
             path: The object.
             details: What :meth:`look` has told of it.
         """
-        return self._store.properties(self._full(path), details, partial(self._call, path, UnreadableFile))
+        return self._store.properties(self._full(path), details, partial(self._calls.call, path, UnreadableFile))
 
     @contextmanager
     def fetch(self, path: str, details: Mapping[str, Any] | None = None) -> Iterator[Path]:
@@ -347,7 +223,7 @@ class RemoteStorage:
         encoding = self._store.kept(details).get(ENCODING, "") if details else ""
         with local_copies.temporary_folder() as folder:
             local = folder / _local_name(path)
-            self._call(path, UnreadableFile, self._get_whole, self._full(path), local, encoding, details)
+            self._calls.call(path, UnreadableFile, self._get_whole, self._full(path), local, encoding, details)
             if encoding:
                 with error_context(path, replacing=str(local)):
                     expand(local, encoding)
@@ -386,16 +262,16 @@ class RemoteStorage:
         """
         if self._store.has_folders and "/" in path:
             parent = self._full(path).rpartition("/")[0]
-            self._call(path, WriteError, lambda: self._store.fs.makedirs(parent, exist_ok=True))
+            self._calls.call(path, WriteError, lambda: self._store.fs.makedirs(parent, exist_ok=True))
         upload = Upload(self._store, local, self._full(path), carried)
         digest = sha256(local)
         written = self._store.has_folders  # such stores may keep a part of an upload that was interrupted
         try:
             for _ in range(MAX_UPLOADS):
-                self._call(path, WriteError, upload.put)
+                self._calls.call(path, WriteError, upload.put)
                 written = True
-                if self._call(path, WriteError, upload.read_back) == digest:
-                    upload.finish(partial(self._call, path, WriteError))
+                if self._calls.call(path, WriteError, upload.read_back) == digest:
+                    upload.finish(partial(self._calls.call, path, WriteError))
                     return
         except LabelingError:
             if written and not keep:
@@ -411,7 +287,7 @@ class RemoteStorage:
 
     def remove(self, path: str) -> None:
         """Remove an object that a run has written. Raises :class:`LabelingError`."""
-        self._call(path, WriteError, self._store.fs.rm_file, self._full(path))
+        self._calls.call(path, WriteError, self._store.fs.rm_file, self._full(path))
 
     def try_remove(self, path: str) -> bool:
         """Remove an object that is not as it should be; return whether that succeeded."""
@@ -423,7 +299,7 @@ class RemoteStorage:
     def download(self, path: str, local: Path) -> bool:
         """Download an object completely or not at all; return whether there is one. Raises :class:`LabelingError`."""
         with temp_beside(local, mode=0o666) as part:  # in a folder of our own; copies get its permissions
-            if not self._call(path, UnreadableFile, self._get, path, part):
+            if not self._calls.call(path, UnreadableFile, self._get, path, part):
                 return False
             part.replace(local)
         return True
