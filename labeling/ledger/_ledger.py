@@ -7,16 +7,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, select
-
 from labeling.errors import LabelingError
 from labeling.ledger._database import Database
-from labeling.ledger._rows import PAGE_SIZE, ROW_COLUMNS, fetch_rows
-from labeling.ledger._schema import entries
-from labeling.ledger._write import days_text, iso_utc, prune_rows, values_of, what_is_older
+from labeling.ledger._lookup import by_keys, by_sha256, in_order, of_content
+from labeling.ledger._write import days_text, prune_rows, values_of, what_is_older
 from labeling.ledger.chain import ChainChecker, record_of
 from labeling.ledger.entry import (
-    LABEL,
     Entry,
     Imported,
     Match,
@@ -24,13 +20,10 @@ from labeling.ledger.entry import (
     Record,
     Vacuumed,
     Verification,
-    storable,
 )
 from labeling.ledger.making import entries_of_classification, entry_of
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from PIL import Image
 
     from labeling import files
@@ -49,8 +42,6 @@ MAX_MATCHES = 50
 
 READY_WITHIN = 5.0
 """Seconds that a ledger in use by others is waited for before anything is labelled."""
-
-_KEYS_PER_QUERY = 500
 
 
 class Ledger:
@@ -300,15 +291,7 @@ class Ledger:
             >>> ledger.by_keys(["job-1", "job-2"])["job-1"].sha256  # doctest: +SKIP
             '9f2c…'
         """
-        wanted = {storable(key): key for key in keys}
-        found: dict[str, Record] = {}
-        for start in range(0, len(wanted), _KEYS_PER_QUERY):
-            some = list(wanted)[start : start + _KEYS_PER_QUERY]
-            query = select(*ROW_COLUMNS).where(entries.c.key.in_(some)).order_by(entries.c.seq)
-            for record in self._records(query):
-                assert record.key is not None
-                found[wanted[record.key]] = record
-        return found
+        return by_keys(self._database, keys)
 
     def by_sha256(self, digests: Sequence[str]) -> dict[str, Record]:
         """Return the latest label that was recorded of each output; the database has an index for it.
@@ -323,15 +306,7 @@ class Ledger:
             >>> ledger.by_sha256([digest])[digest].content_id  # doctest: +SKIP
             '0198a3c5-7b1e-7d2a-9c44-1f0e5a6b7c8d'
         """
-        wanted = list(dict.fromkeys(digests))
-        found: dict[str, Record] = {}
-        for start in range(0, len(wanted), _KEYS_PER_QUERY):
-            some = [storable(digest) for digest in wanted[start : start + _KEYS_PER_QUERY]]
-            query = (
-                select(*ROW_COLUMNS).where(entries.c.sha256.in_(some), entries.c.kind == LABEL).order_by(entries.c.seq)
-            )
-            found |= {record.sha256: record for record in self._records(query)}
-        return found
+        return by_sha256(self._database, digests)
 
     def show(self, content_id: str) -> list[Record]:
         """Return all records of a content id, oldest first.
@@ -345,8 +320,7 @@ class Ledger:
         Example:
             >>> ledger.show("0198a3c5-7b1e-7d2a-9c44-1f0e5a6b7c8d")  # doctest: +SKIP
         """
-        query = select(*ROW_COLUMNS).where(entries.c.content_id == storable(content_id)).order_by(entries.c.seq)
-        return self._records(query)
+        return of_content(self._database, content_id)
 
     def find(
         self,
@@ -400,18 +374,7 @@ class Ledger:
             >>> for record in ledger.export(since=datetime(2026, 1, 1)):  # doctest: +SKIP
             ...     print(record.seq, record.content_id)
         """
-        query = select(*ROW_COLUMNS)
-        if since is not None:
-            query = query.where(entries.c.time >= iso_utc(since))
-        if until is not None:
-            query = query.where(entries.c.time < iso_utc(until))
-        last = 0
-        while True:
-            page = self._records(query.where(entries.c.seq > last).order_by(entries.c.seq).limit(PAGE_SIZE))
-            yield from page
-            if len(page) < PAGE_SIZE:
-                return
-            last = page[-1].seq
+        return in_order(self._database, since, until)
 
     def verify(self, head_hash: str | None = None) -> Verification:
         """Check the whole chain, and the tables that searches use.
@@ -431,6 +394,3 @@ class Ledger:
 
         with self._database.reading() as connection:
             return verify(connection, ChainChecker(head_hash))
-
-    def _records(self, query: Select[Any]) -> list[Record]:
-        return self._database.read(lambda c: [record_of(row) for row in fetch_rows(c, query)])
