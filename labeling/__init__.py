@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from labeling.options.isolation import Limits
     from labeling.pipelines.classification import Classification, classify
     from labeling.pipelines.conversion import ConvertedFile, convert
-    from labeling.pipelines.image import LabeledImage
+    from labeling.pipelines.labeled_image import LabeledImage
     from labeling.pipelines.output import LabeledFile
     from labeling.pipelines.propagation import propagate
     from labeling.pipelines.transplantation import transplant
@@ -138,7 +138,7 @@ else:
         "labeling.options.isolation": ("Limits",),
         "labeling.pipelines.classification": ("Classification", "classify"),
         "labeling.pipelines.conversion": ("ConvertedFile", "convert"),
-        "labeling.pipelines.image": ("LabeledImage",),
+        "labeling.pipelines.labeled_image": ("LabeledImage",),
         "labeling.pipelines.output": ("LabeledFile",),
         "labeling.pipelines.propagation": ("propagate",),
         "labeling.pipelines.transplantation": ("transplant",),

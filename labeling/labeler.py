@@ -17,7 +17,8 @@ from labeling.gates import foreign, guarded
 from labeling.label import Label, new_content_id
 from labeling.options import LabelerOptions, Style, VideoOptions, options_of
 from labeling.pipelines import image
-from labeling.pipelines.image import LabeledImage, LabelingOptions
+from labeling.pipelines.labeled_image import LabeledImage
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile, as_path, resolve_target, write_result
 from labeling.pipelines.source import LabelFor, open_source
 from labeling.rules import profile as profile_named

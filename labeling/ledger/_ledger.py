@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from labeling import files
     from labeling.ledger._search import BlockCache
     from labeling.pipelines.classification import Classification
-    from labeling.pipelines.image import LabeledImage
+    from labeling.pipelines.labeled_image import LabeledImage
     from labeling.pipelines.output import LabeledFile
 
 RETENTION = timedelta(days=184)

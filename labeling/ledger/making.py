@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labeling.containers import Media
     from labeling.pipelines.classification import Classification
     from labeling.pipelines.conversion import ConvertedFile
-    from labeling.pipelines.image import LabeledImage
+    from labeling.pipelines.labeled_image import LabeledImage
     from labeling.pipelines.output import LabeledFile
 
 _CHUNK = 1 << 20

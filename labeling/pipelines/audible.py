@@ -17,7 +17,7 @@ from labeling.errors import LabelingError, UnsupportedFormat
 from labeling.findings import Finding, Status
 from labeling.options import VideoOptions
 from labeling.options.video import AUTO
-from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.video_job import VideoJob
 
 if TYPE_CHECKING:

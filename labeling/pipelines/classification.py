@@ -22,7 +22,7 @@ from labeling.label import Label, Origin, new_content_id
 from labeling.marks import aigc
 from labeling.options import Style, VideoOptions
 from labeling.pipelines import image
-from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile, resolve_target, write_result
 from labeling.pipelines.source import OTHERS_MUST_STAY, LabelFor, open_source
 from labeling.rules import profile as profile_named

@@ -6,10 +6,8 @@ not read back from the bytes that go out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from labeling import containers
@@ -19,14 +17,16 @@ from labeling.filebytes import SMALL, Pieces
 from labeling.findings import Finding, Status
 from labeling.inert import inert
 from labeling.label import Label
-from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.marks import aigc, exif, iptc, xmp, xmp_edit
 from labeling.pipelines import thumbnails
+from labeling.pipelines.labeled_image import LabeledImage
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.read_back import (
     check_label,
     check_metadata_kept,
     check_picture_untouched,
     is_source_and,
+    read_encoded,
 )
 from labeling.pipelines.source import (
     OTHERS_MUST_STAY,
@@ -40,11 +40,7 @@ from labeling.pipelines.source import (
     said_of_parent,
 )
 from labeling.preservation import ASKED, Loss, State, find_losses, refuse
-from labeling.rules import Profile
 from labeling.verification import metadata
-from labeling.verification.conclusion import conclude
-from labeling.verification.manifest import credentials_of
-from labeling.verification.report import Report
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,166 +48,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from labeling.codecs import Painted
-    from labeling.containers.format_row import PictureEncoding
-    from labeling.marks.credentials import Signer
-    from labeling.marks.visible import LabelPainter
-
-
-@dataclass(frozen=True, slots=True)
-class LabelingOptions:
-    """How a pipeline labels, apart from what the label says: the labeler's parameters, resolved.
-
-    Args:
-        profile: The regime that the report judges by.
-        painter: Draws the visible mark; ``None`` draws none.
-        signer: Signs with C2PA; ``None`` leaves the file unsigned.
-        source_type: Term of the IPTC Digital Source Type vocabulary.
-        exif: Whether to write EXIF Software, DateTime and ImageDescription as well.
-        description: The ImageDescription.
-        quality: For lossy encodes, 1 to 100; ``None`` is the codec's stated default.
-        lossless: Whether WebP, AVIF and HEIC are encoded without loss.
-        fast: Whether PNG is compressed in less time, to more bytes.
-        max_pixels: Larger pictures are refused before they are decoded.
-        sidecar: Whether a video that has no place for a manifest gets one in a file beside it.
-        strict: Whether a file is refused whose labelled copy would lose anything.
-        times: Times of access and of change, in nanoseconds, that the output gets; ``None`` leaves them to the system.
-        change: What a platform does to content that others made, in words. The manifest then says that, and that the
-            file was opened, with the source as the parent ingredient: it does not say that we created the content.
-    """
-
-    profile: Profile
-    painter: LabelPainter | None = None
-    signer: Signer | None = None
-    source_type: str = iptc.TRAINED
-    exif: bool = False
-    description: str = ""
-    quality: int | None = None
-    lossless: bool = False
-    fast: bool = False
-    max_pixels: int = MAX_PIXELS_LABELLED
-    sidecar: bool = False
-    strict: bool = False
-    times: tuple[int, int] | None = None
-    change: str = ""
-
-
-class LabeledImage:
-    """A labelled picture in memory, as :meth:`labeling.Labeler.label_image` returns it.
-
-    Attributes:
-        data: The finished file, to store or send. ``bytes(image)`` returns it too.
-        label: The :class:`~labeling.Label` that was written.
-        how: What was done, in sentences.
-        lost: What the source holds and ``data`` does not: a :class:`~labeling.Loss` for each thing.
-        media_type: The media type of ``data``, such as ``image/png``.
-        report: The verifier's :class:`~labeling.Report` on ``data``, made when it is first asked for.
-
-    Example:
-        >>> import labeling
-        >>> from PIL import Image
-        >>> made = labeling.Labeler("my-service").label_image(Image.new("RGB", (640, 480)), "webp")
-        >>> made.media_type, made.report.compliant
-        ('image/webp', True)
-    """
-
-    def __init__(
-        self,
-        file: bytes | Pieces,
-        label: Label,
-        options: LabelingOptions,
-        contents: Contents | None = None,
-        found: metadata.Found | None = None,
-        *,
-        media_type: str,
-        name: str,
-        visible: Finding | None,
-        how: Sequence[str],
-        lost: Sequence[Loss] = (),
-    ) -> None:
-        self._file = file
-        self.label = label
-        self.how = tuple(how)
-        self.lost = tuple(lost)
-        self._media_type = media_type
-        self._options = options
-        self._read = contents
-        self._scanned = found
-        self.name = name
-        self._visible = visible
-
-    @cached_property
-    def data(self) -> bytes:
-        """The finished file, to store or send."""
-        return bytes(self._file)
-
-    @property
-    def size(self) -> int:
-        """The bytes of ``data``."""
-        return len(self._file)
-
-    def pieces(self) -> list[Buffer]:
-        """Return ``data`` in pieces: of a large TIFF file, most of them are views of the source.
-
-        Returns:
-            The pieces, in order; together they are ``data``.
-        """
-        return [*self._file.views(0, self.size)] if isinstance(self._file, Pieces) else [self._file]
-
-    def __bytes__(self) -> bytes:
-        return self.data
-
-    def __repr__(self) -> str:
-        return f"<LabeledImage {self.media_type}, {self.size} bytes, {self.label.content_id}>"
-
-    @property
-    def media_type(self) -> str:
-        """The media type of ``data``."""
-        return self._media_type
-
-    @cached_property
-    def _contents(self) -> Contents:
-        """What is in ``data``: read when the report is asked for, if that has not been necessary before."""
-        return self._read or containers.read(self.data)
-
-    @cached_property
-    def report(self) -> Report:
-        """The verifier's report on ``data``; the visible mark in it is as measured when it was drawn."""
-        return self._reported(self.data if self._holds_manifest else b"")()
-
-    def later_report(self) -> Callable[[], Report] | None:
-        """Return what makes the report when it is asked for; ``None`` if it would hold on to much until then.
-
-        It keeps what was read back of the metadata, and not the picture.
-        """
-        if self._holds_manifest or sum(len(block.data) for block in self._contents.blocks) > _KEPT_FOR_REPORT:
-            return None
-        return self._reported(b"")
-
-    @property
-    def _holds_manifest(self) -> bool:
-        return any(block.kind is Kind.C2PA for block in self._contents.blocks)
-
-    def _reported(self, data: bytes) -> Callable[[], Report]:
-        return partial(_report, self.name, data, self._contents, self._scanned, self._visible, self._options.profile)
-
-
-_KEPT_FOR_REPORT = 64 << 10
-"""Bytes of metadata that a labelled file may hold on to until its report is asked for."""
-
-
-def _report(
-    name: str,
-    data: bytes,
-    contents: Contents,
-    found: metadata.Found | None,
-    visible: Finding | None,
-    profile: Profile,
-) -> Report:
-    found = found or metadata.scan(contents)
-    findings = [*metadata.findings(contents, found), credentials_of(data, contents, found, None)]
-    if visible is not None:
-        findings.append(visible)
-    return conclude(name, contents, findings, [profile], visible=visible is not None)
 
 
 def label_pixels(
@@ -261,7 +97,7 @@ def label_pixels(
         data = b"".join(_with_metadata(data, containers.read(data), blank, label, options, packet, properties)[0])
     encoded = None if options.signer is None else data
     data = _signed(data, encoding.media_type, label, options)
-    contents, found = _read_encoded(data, encoding, embedded_packet, label, encoded)
+    contents, found = read_encoded(data, encoding, embedded_packet, label, encoded)
     visible, said_of_dots = _visible_mark(painted, options, data, contents, found.orientation if found else 1)
     how = [*([painted.how] if painted.how else []), *said_of_dots, *stays]
     return LabeledImage(
@@ -516,32 +352,3 @@ def _packet_of_image(image: Image.Image | NDArray[np.uint8], producer: str) -> t
     if own is not None and own.producer != producer:
         raise LabelConflict(f"the image comes from a file labelled by {inert(own.author)}", hint=OTHERS_MUST_STAY)
     return (found.packet.data if found.packet is not None and not found.broken else None), found
-
-
-_WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)
-
-
-def _read_encoded(
-    data: bytes, encoding: PictureEncoding, packet: bytes | None, label: Label, encoded: bytes | None
-) -> tuple[Contents | None, metadata.Found | None]:
-    """Read back a picture that was encoded a moment ago: where it holds our packet alone, the bytes are proof enough.
-
-    Args:
-        data: The file.
-        encoding: What the table of formats says about encoding it.
-        packet: The packet that the encoder wrote; ``None`` if none was given to it.
-        label: What the file should say.
-        encoded: What the encoder returned, if the file was signed since.
-
-    Returns:
-        What was read, as far as that was necessary.
-    """
-    if packet is not None and containers.holds_only(data, packet, encoding, encoded):
-        return None, None
-    contents = containers.read(data)
-    rest = [b for b in contents.blocks if b.kind not in _WITHOUT_LABELS and b.keyword != "JFIF"]
-    if packet is not None and len(rest) == 1 and rest[0].data == packet and not contents.problems:
-        return contents, None
-    found = metadata.scan(contents)
-    check_label(found, label)
-    return contents, found

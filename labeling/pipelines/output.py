@@ -12,7 +12,7 @@ from labeling import atomic_writes, files
 from labeling.errors import LabelingError
 from labeling.label import Label
 from labeling.losses import Loss
-from labeling.pipelines.image import LabeledImage
+from labeling.pipelines.labeled_image import LabeledImage
 from labeling.verification.report import Report
 
 

@@ -17,7 +17,7 @@ from labeling.gates import guarded
 from labeling.label import Label, Origin
 from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.pipelines import image
-from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile, resolve_target, write_result
 from labeling.pipelines.source import (
     check_signable,

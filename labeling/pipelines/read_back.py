@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from labeling import containers
 from labeling.containers import Contents, Kind, Media
 from labeling.errors import WriteError
@@ -9,6 +11,9 @@ from labeling.filebytes import Pieces
 from labeling.label import Label, Origin
 from labeling.marks import aigc
 from labeling.verification import metadata
+
+if TYPE_CHECKING:
+    from labeling.containers.format_row import PictureEncoding
 
 REPORT = "nothing was stored, please report this file"
 
@@ -109,3 +114,32 @@ def _equal(one: bytes | Pieces, at: int, other: bytes | Pieces, place: int, leng
         one[at + done : at + min(done + _STEP, length)] == other[place + done : place + min(done + _STEP, length)]
         for done in range(0, length, _STEP)
     )
+
+
+_WITHOUT_LABELS = (Kind.ICC, Kind.C2PA, Kind.IPTC)
+
+
+def read_encoded(
+    data: bytes, encoding: PictureEncoding, packet: bytes | None, label: Label, encoded: bytes | None
+) -> tuple[Contents | None, metadata.Found | None]:
+    """Read back a picture that was encoded a moment ago: where it holds our packet alone, the bytes are proof enough.
+
+    Args:
+        data: The file.
+        encoding: What the table of formats says about encoding it.
+        packet: The packet that the encoder wrote; ``None`` if none was given to it.
+        label: What the file should say.
+        encoded: What the encoder returned, if the file was signed since.
+
+    Returns:
+        What was read, as far as that was necessary.
+    """
+    if packet is not None and containers.holds_only(data, packet, encoding, encoded):
+        return None, None
+    contents = containers.read(data)
+    rest = [b for b in contents.blocks if b.kind not in _WITHOUT_LABELS and b.keyword != "JFIF"]
+    if packet is not None and len(rest) == 1 and rest[0].data == packet and not contents.problems:
+        return contents, None
+    found = metadata.scan(contents)
+    check_label(found, label)
+    return contents, found

@@ -20,7 +20,8 @@ from labeling.limits import MAX_PIXELS_LABELLED
 from labeling.losses import Loss
 from labeling.marks import iptc, xmp
 from labeling.pipelines import image
-from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.labeled_image import LabeledImage
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile, resolve_target, write_result
 from labeling.pipelines.propagation import one_label
 from labeling.pipelines.source import (
@@ -126,7 +127,7 @@ def transplant(
         return write_result(made, copy, chosen, dry_run=dry_run, times=times)
 
 
-def _to_picture(original: tuple[str, bytes], copy: tuple[str, bytes], options: LabelingOptions) -> image.LabeledImage:
+def _to_picture(original: tuple[str, bytes], copy: tuple[str, bytes], options: LabelingOptions) -> LabeledImage:
     from labeling.pipelines.same_content import require_same_picture
 
     from_name, came_from = original

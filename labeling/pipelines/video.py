@@ -20,8 +20,8 @@ from labeling.options import VideoOptions
 from labeling.options.video import AUTO
 from labeling.pipelines.audible import NOT_PUT, is_audio, put_cue
 from labeling.pipelines.cue_check import BrokenCue
-from labeling.pipelines.image import LabelingOptions
 from labeling.pipelines.join_check import BrokenJoin
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.source import LabelFor, agreed_label, check_signable, read_contents, require_signer
 from labeling.pipelines.video_job import VideoJob, write

@@ -19,7 +19,7 @@ from labeling.filebytes import FileBytes
 from labeling.findings import Finding
 from labeling.label import Label
 from labeling.marks import aigc, iptc, xmp, xmp_edit
-from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile, said_of_link
 from labeling.pipelines.read_back import check_label, check_media_untouched
 from labeling.pipelines.source import said_of_parent

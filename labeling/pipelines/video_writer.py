@@ -14,7 +14,7 @@ from labeling.errors import LabelingError
 from labeling.filebytes import FileBytes
 from labeling.gates import guarded
 from labeling.label import Label
-from labeling.pipelines.image import LabelingOptions
+from labeling.pipelines.labeling_options import LabelingOptions
 from labeling.pipelines.output import LabeledFile
 from labeling.pipelines.video_job import VideoJob, write
 from labeling.verification import metadata
