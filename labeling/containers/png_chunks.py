@@ -1,4 +1,4 @@
-"""How the chunks of a PNG file are laid out (W3C PNG, third edition, 5): no other module knows it, codecs included."""
+"""How the chunks of a PNG file are laid out (W3C PNG, third edition, 5): the one place that knows, for codecs too."""
 
 from __future__ import annotations
 
