@@ -42,7 +42,10 @@ def results(folder: Path) -> list[str]:
     return [json.loads(line)["path"] for line in lines]
 
 
-def test_files_are_labelled_while_another_process_keeps_the_ledger_locked(source: Path, tmp_path: Path) -> None:
+def test_files_are_labelled_while_another_process_keeps_the_ledger_locked(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.batch.session.PROGRESS_INTERVAL", 0)  # the first report comes before all is done
     target = tmp_path / "out"
     labeler = Labeler(producer=PRODUCER, visible=False)
     other = sqlite3.connect(tmp_path / "l.db", isolation_level=None, check_same_thread=False)

@@ -281,7 +281,7 @@ def test_a_signal_while_a_library_calls_back_ends_the_command_in_order(
     tmp_path: Path, sent: signal.Signals, method: str
 ) -> None:
     """Rust aborted the process: ctypes had returned a number at random for the callback."""
-    for name in ("a.webp", "b.webp"):
+    for name in ("a.gif", "b.gif"):
         rgb(320, 240).save(tmp_path / name)
     subprocess.run([sys.executable, "-m", "labeling.cli", "init", "--test-signer"], cwd=tmp_path, check=True)
     before = {path.name for path in tmp_path.iterdir()}
@@ -290,18 +290,18 @@ def test_a_signal_while_a_library_calls_back_ends_the_command_in_order(
         "-c",
         IN_A_CALLBACK.format(name=sent.name, method=method),
         "add",
-        "a.webp",
-        "b.webp",
+        "a.gif",
+        "b.gif",
         "--in-place",
     ]
     command += ["--producer", PRODUCER, "--no-visible"]
-    old = (tmp_path / "b.webp").read_bytes()
+    old = (tmp_path / "b.gif").read_bytes()
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 128 + sent, done.stderr
     expected = "aigc-label: interrupted; 0 of 2 files were labelled\n" if sent is signal.SIGINT else ""
     assert (done.stdout, done.stderr) == ("", expected)
     assert {path.name for path in tmp_path.iterdir()} == before
-    assert (tmp_path / "b.webp").read_bytes() == old
+    assert (tmp_path / "b.gif").read_bytes() == old
 
 
 def test_a_fault_of_ours_is_no_verdict(tmp_path: Path) -> None:
