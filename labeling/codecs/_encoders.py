@@ -134,7 +134,10 @@ def gif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes,
     del quality, lossless
     colours = image.getcolors(255)
     made = _save(image, "GIF", **_kept(image, "comment"))
-    return made, colours is not None, "encoded as GIF" + ("" if colours else ", reduced to 256 colours")
+    how = "encoded as GIF" + ("" if colours else ", reduced to 256 colours")
+    if image.mode in ("LA", "RGBA") and any(image.getchannel("A").histogram()[1:255]):
+        colours, how = None, f"{how}; pixels are clear or opaque, partial transparency was lost"
+    return made, colours is not None, how
 
 
 def avif(image: Image.Image, quality: int | None, lossless: bool) -> tuple[bytes, bool, str]:

@@ -22,8 +22,7 @@ def frames(image: Any, what: str) -> Iterator[tuple[Image.Image, float]]:
         with decoding(what):
             image.seek(i)
             image.load()
-            clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-            frame = image.convert("RGBA" if clear else "RGB")
+            frame = image.convert("RGBA" if image.has_transparency_data else "RGB")
         yield frame, image.info.get("duration", 0)
 
 

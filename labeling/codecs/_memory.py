@@ -79,7 +79,7 @@ def _check_array(array: np.ndarray[Any, Any]) -> None:
 
 def _converted(image: Image.Image, target: PictureEncoding, *, owned: bool) -> tuple[Image.Image | Canvas, list[str]]:
     notes: list[str] = []
-    clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    clear = image.has_transparency_data
     wanted = _mode_for(image.mode, clear, target.modes)
     if clear and not wanted.endswith("A"):
         notes.append("transparency was laid over white")

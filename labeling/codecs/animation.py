@@ -115,7 +115,7 @@ def _frames(image: Image.Image, count: int, turn: Turn, title: str) -> Iterator[
         with decoding(title):
             image.seek(number)
             image.load()
-            clear = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info or image.format == "GIF"
+            clear = image.has_transparency_data or image.format == "GIF"
             frame = turn.applied(image).convert("RGBA" if clear else "RGB")
             duration = float(image.info.get("duration", 0))
         frame.info = {}

@@ -141,7 +141,7 @@ def _space(image: Image.Image) -> bytes:
 def _in_mode(image: Image.Image, target: PictureEncoding, made: Converted, title: str) -> Image.Image:
     """Convert to a mode that the target holds, and name what that loses."""
     info = image.info
-    clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in info
+    clear = image.has_transparency_data
     if image.mode not in _PLAIN or "transparency" in info:
         image = _plain(image, clear=clear)
         image.info = info

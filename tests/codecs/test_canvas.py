@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from labeling import Labeler
 from labeling.codecs import _encoders, _memory, canvas, encode
 from labeling.containers import formats
 
@@ -139,3 +141,24 @@ print((status("VmHWM") - before) / 2500**2, len(made.data) / 2500**2)
     peak, file = map(float, done.stdout.split())
     assert file > 2.9
     assert peak < 4
+
+
+def _clear_palette() -> Image.Image:
+    """A picture whose palette, and nothing else, holds its transparency, as Pillow makes them from raw data."""
+    image = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (200, 1))).convert("P")
+    image.putpalette(bytes(value for i in range(256) for value in (i, 255 - i, 90, max(16, i))), "RGBA")
+    return image
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "tiff"])
+def test_transparency_of_a_palette_s_own_stays(kind: str) -> None:
+    image = _clear_palette()
+    made = Labeler("001191110102MACQD9K64010000").label_image(image, kind, lossless=True)
+    opened = Image.open(io.BytesIO(made.data)).convert("RGBA")
+    assert np.array_equal(np.asarray(opened)[:60], np.asarray(image.convert("RGBA"))[:60])
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "gif"])
+def test_transparency_of_a_palette_s_own_that_is_lost_is_named(kind: str) -> None:
+    made = Labeler("001191110102MACQD9K64010000").label_image(_clear_palette(), kind)
+    assert "transparen" in " ".join((*made.how, *map(str, made.lost)))

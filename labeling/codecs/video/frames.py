@@ -102,7 +102,7 @@ def _labelled(frame: np.ndarray[Any, Any] | Image.Image, plan: Plan, overlay: Pi
     if isinstance(frame, Image.Image):
         if frame.mode in ("I", "F"):
             raise LabelingError(f"a frame of mode {frame.mode} has no fixed white", hint="convert it to L or RGB first")
-        clear = frame.mode.endswith(("A", "a")) or "transparency" in frame.info
+        clear = frame.has_transparency_data
         own = frame.copy() if frame.mode in _PAINTED else frame.convert("RGBA" if clear else "RGB")
         put(own, plan, overlay)
         return own
@@ -144,7 +144,7 @@ def _from_image(image: Image.Image) -> Pixels:
     with gate("decode the frame", broken):
         if image.mode == "RGB":
             return np.asarray(image)
-        if image.mode.endswith(("A", "a")) or "transparency" in image.info:
+        if image.has_transparency_data:
             return on_white(np.asarray(image.convert("RGBA")))
         if image.mode in ("F", "I") or image.mode.startswith("I;"):
             raise LabelingError(f"a frame of mode {image.mode} has no fixed white", hint="convert it to L or RGB first")

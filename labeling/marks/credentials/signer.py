@@ -187,8 +187,10 @@ class Signer:
                 f"the signing callback failed ({type(error).__name__}: {_line(error)})",
                 hint="look at the service that it calls",
             ) from error
-        if not isinstance(given, bytes | bytearray | memoryview) or len(given) > MAX_PEM:
+        if not isinstance(given, bytes | bytearray | memoryview):
             raise SigningError(f"the signing callback returned {type(given).__name__}, not the bytes of a signature")
+        if len(given) > MAX_PEM:
+            raise SigningError(f"the signing callback returned {len(given)} bytes, which is no signature")
         for candidate in certificates.candidates(self.chain[0].public_key(), bytes(given)):
             if self.verify(message, candidate):
                 return candidate
