@@ -102,7 +102,8 @@ class LabelerOptions:
     compression: str = field(
         default="normal",
         metadata=Option(
-            help="How PNG is compressed: fast takes about a third of the time, and files are about a tenth larger",
+            help="How PNG is compressed: fast takes about a third of the time; photographs get a tenth larger, "
+            "smooth pictures more",
             choices=("normal", "fast"), table="limits",
         ).metadata,
     )  # fmt: skip

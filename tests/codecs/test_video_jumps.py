@@ -42,6 +42,7 @@ CLIPS = (
     Clip("parts.mp4", "25", (*X264, *CUT, "-g", "25", "-movflags", "+frag_keyframe+empty_moov"), None),
     Clip("a.mkv", "25", (*X264, *CUT, "-g", "25"), None),
     Clip("a.avi", "25", ("-c:v", "mpeg4", "-g", "25"), 3),
+    Clip("long.avi", "25", ("-c:v", "mpeg4", "-g", "250"), 0),
     Clip("a.flv", "25", (*X264, *CUT, "-g", "25"), None),
 )  # fmt: skip
 
@@ -119,3 +120,14 @@ def test_an_index_that_calls_every_picture_a_key_frame_leads_nobody_astray(made:
     for a, b in zip(wrong, right, strict=True):
         difference = np.frombuffer(a.pixels, np.uint8).astype(int) - np.frombuffer(b.pixels, np.uint8)
         assert not difference.any()
+
+
+def test_an_index_that_calls_other_pictures_key_frames_leads_nobody_astray(made: Path, tmp_path: Path) -> None:
+    """MPEG-4's decoder makes up what a picture refers to: gray, in which no label can be read."""
+    data = bytearray((made / "long.avi").read_bytes())
+    at = data.rindex(b"idx1")
+    for number in range(int.from_bytes(data[at + 4 : at + 8], "little") // 16):
+        data[at + 12 + 16 * number] = 0x10 if number in (0, 44, 95) else 0  # AVIIF_KEYFRAME
+    path = tmp_path / "wrong.avi"
+    path.write_bytes(data)
+    assert list(asked(path, jumping=True)) == list(asked(made / "long.avi", jumping=False))

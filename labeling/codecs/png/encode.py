@@ -47,6 +47,9 @@ _ADAPTIVE = -1
 _NEAR = 1.06
 """A cheaper effort is enough if the stream is no larger than this, as against the smallest."""
 
+_SMOOTH = 16
+"""Where rows shrink by this much, a long search costs little, and may find what a short one and runs do not."""
+
 _NEARLY = 1.01
 """A cheaper filter is enough within this."""
 
@@ -188,7 +191,8 @@ class _Trial:
         least = min(tried.values())[0]
         if len(self._raw[NONE]) <= 8 * _NEAR * least:  # each byte takes a bit at least
             tried[_HUFFMAN] = self._size(even, _HUFFMAN), even
-        if tried[_SEARCH][0] == least:
+        smooth = quick[repeated] < least or len(self._raw[repeated]) > _SMOOTH * least
+        if tried[_SEARCH][0] == least or smooth:
             sizes = {repeated: self._size(repeated, _LONG_SEARCH)}
             if _NEAR * sizes[repeated] < least:  # patterns: the quick trial says little about them
                 sizes = {kind: self._size(kind, _LONG_SEARCH) for kind in self._raw}

@@ -234,8 +234,11 @@ class Sampler:
         while count < limit:
             frame = next(frames, None)
             at = frame.pts * tick if frame is not None and frame.pts is not None else None
-            if latest is not None and (at is None or self._origin is None or at - self._origin > latest):
-                key_frames.back(container, stream, self._origin or 0.0)  # what is wanted lies before the key frame
+            if latest is not None and (
+                frame is None or not frame.key_frame  # the index lied: decoders make up what such a frame refers to
+                or at is None or self._origin is None or at - self._origin > latest  # what is wanted lies before it
+            ):  # fmt: skip
+                key_frames.back(container, stream, self._origin or 0.0)
                 frames, latest, jumps = decoded(container, stream), None, 0
                 continue
             latest = None
