@@ -27,6 +27,7 @@ from labeling import (
     transplant,
     verify,
 )
+from labeling.errors import WriteError
 from labeling.marks.credentials import Signer, make_test_chain
 from labeling.verification.manifest import sidecar_of
 
@@ -422,3 +423,9 @@ def test_jpegs_are_painted_without_a_file_in_the_temporary_folder(tmp_path: Path
     lines = trace.read_text(errors="replace").splitlines()
     assert any(".labeled.jpg" in line for line in lines)
     assert not [line for line in lines if str(tmp_path / "tmp") + "/" in line]
+
+
+def test_an_output_whose_name_is_impossible_is_refused(tmp_path: Path) -> None:
+    rgb(64, 48).save(tmp_path / "a.png")
+    with pytest.raises(WriteError, match="`target` holds a NUL character"):
+        Labeler(PRODUCER, visible=False).label_file(tmp_path / "a.png", f"{tmp_path}/b\0.png")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeling import atomic_writes, files
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, WriteError
 from labeling.label import Label
 from labeling.losses import Loss
 from labeling.pipelines.labeled_image import LabeledImage
@@ -85,12 +85,14 @@ def resolve_target(source: str | os.PathLike[str], target: str | os.PathLike[str
     Raises:
         LabelingError: ``target`` is the source, and ``in_place`` was not given; or the file in place has other names
             (hard links), which would keep the old content.
-        WriteError: The output is a folder, a symbolic link, a device or write-protected.
+        WriteError: The output is a folder, a symbolic link, a device or write-protected, or its name is impossible.
     """
     path = as_path(source)
     if in_place:
         return _own_place(path)
     chosen = as_path(target) if target is not None else default_target(path)
+    if "\0" in str(chosen):
+        raise WriteError("`target` holds a NUL character, which no file's name can", path=path)
     if atomic_writes.nothing_at(chosen):
         return chosen
     if files.same_file(path, chosen):
