@@ -58,14 +58,16 @@ def check_replaceable(path: Path) -> None:
     Raises:
         WriteError: It is a folder, a symbolic link, a device or write-protected.
     """
-    if path.is_symlink():
+    with explained(path):  # a name may be too long even to ask
+        linked = path.is_symlink()
+    if linked:
         hint = f"name the file that it leads to ({os.path.realpath(path)}), or another output"
         raise WriteError("is a symbolic link", path=path, hint=hint)
     _check_replaceable(path)
 
 
 def _check_replaceable(path: Path) -> None:
-    with explained(path):  # a name may be too long even to ask
+    with explained(path):
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
