@@ -128,9 +128,14 @@ def command_path() -> Path:
 
 
 def run(command: Sequence[str | Path], *, output: Path | None = None, codes: tuple[int, ...] = (0,)) -> None:
-    """Run a process to its end; its standard output goes to a file, or nowhere. Raises on other exit codes."""
+    """Run a process to its end; its standard output goes to a file, or nowhere. Raises on other exit codes.
+
+    Python may keep its bytecode, whatever the environment says: pip compiles what it installs.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    words = [str(part) for part in command]
     with Path(output or os.devnull).open("wb") as stream:
-        done = subprocess.run([str(part) for part in command], stdout=stream, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(words, stdout=stream, stderr=subprocess.PIPE, check=False, env=environment)
     if done.returncode not in codes:
-        words = done.stderr.decode("utf-8", "replace").strip()[-400:]
-        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {words}")
+        said = done.stderr.decode("utf-8", "replace").strip()[-400:]
+        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {said}")
