@@ -62,9 +62,10 @@ class Labeler(LabelerOptions):
             WebP, AVIF and HEIC files, else the format's stated default.
         max_pixels: Pictures with more pixels in a frame are refused before they are decoded. For one's own files it is
             twice what :func:`verify` decodes of anybody's.
-        compression: How PNG is compressed: "normal", or "fast", which takes about a third of the time and makes
-            photographs about a tenth larger. Smooth pictures, which can become very small, grow more: up to three
-            times.
+        compression: How PNG is compressed: "normal", or "fast". Of pictures in memory, photographs then take
+            about a third of the time, others half, and become about a tenth larger, smooth ones up to three
+            times. Of PNG files only what lies under the label and below it is compressed again, so that little
+            is saved.
         video: When and how long the visible label of a video is shown, and how its pictures are re-encoded.
         sidecar: Whether a video that has no place for a C2PA manifest gets one in a file beside it, ``NAME.c2pa``.
         strict: Whether a file is refused whose labelled copy would lose anything of it.

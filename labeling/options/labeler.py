@@ -102,8 +102,8 @@ class LabelerOptions:
     compression: str = field(
         default="normal",
         metadata=Option(
-            help="How PNG is compressed: fast takes about a third of the time; photographs get a tenth larger, "
-            "smooth pictures more",
+            help="How what is encoded as PNG is compressed: fast saves time where more than a small part of a file "
+            "is, and makes files larger, smooth pictures most",
             choices=("normal", "fast"), table="limits",
         ).metadata,
     )  # fmt: skip
